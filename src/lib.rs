@@ -1,0 +1,1 @@
+//! A read-only GraphQL gateway for the Auth0 Management API.
