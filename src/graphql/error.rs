@@ -1,0 +1,136 @@
+//! What can go wrong, in one table.
+
+use async_graphql::{ErrorExtensionValues, Pos, ServerError, Value};
+
+/// The stable code that every error carries in `extensions.code`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ErrorCode {
+    /// The HTTP request is not a GraphQL request.
+    BadRequest,
+    /// The document is not GraphQL.
+    ParseFailed,
+    /// The document does not fit the schema, or a variable does not fit the document.
+    ValidationFailed,
+    /// A limit said no.
+    TooComplex,
+    /// An argument's value is out of bounds.
+    BadUserInput,
+    /// No credentials, or bad ones.
+    Unauthenticated,
+    /// The caller may not see this.
+    Forbidden,
+    /// Too much was asked, of the gateway or of Auth0.
+    RateLimited,
+    /// Auth0 refused a request that the caller can mend.
+    UpstreamRejected,
+    /// Auth0 cannot be reached, or its answer cannot be read.
+    UpstreamUnavailable,
+    /// Auth0 did not answer in time.
+    UpstreamTimeout,
+    /// Auth0 refuses the gateway itself: an operator has to act.
+    UpstreamMisconfigured,
+    /// A bug.
+    Internal,
+}
+
+impl ErrorCode {
+    /// The code as clients see it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadRequest => "BAD_REQUEST",
+            Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
+            Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
+            Self::TooComplex => "QUERY_TOO_COMPLEX",
+            Self::BadUserInput => "BAD_USER_INPUT",
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::Forbidden => "FORBIDDEN",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::UpstreamRejected => "UPSTREAM_REJECTED",
+            Self::UpstreamUnavailable => "UPSTREAM_UNAVAILABLE",
+            Self::UpstreamTimeout => "UPSTREAM_TIMEOUT",
+            Self::UpstreamMisconfigured => "UPSTREAM_MISCONFIGURED",
+            Self::Internal => "INTERNAL_SERVER_ERROR",
+        }
+    }
+
+    /// How loudly the log should tell of it.
+    #[must_use]
+    pub const fn level(self) -> tracing::Level {
+        match self {
+            Self::BadRequest | Self::ParseFailed | Self::ValidationFailed | Self::BadUserInput => tracing::Level::DEBUG,
+            Self::TooComplex | Self::Unauthenticated | Self::Forbidden | Self::UpstreamRejected => tracing::Level::INFO,
+            Self::RateLimited | Self::UpstreamUnavailable | Self::UpstreamTimeout => tracing::Level::WARN,
+            Self::UpstreamMisconfigured | Self::Internal => tracing::Level::ERROR,
+        }
+    }
+}
+
+/// An error as a caller is told of it: what happened, and what to do.
+///
+/// It holds no secret, no token, no upstream address and no personal data; nor does it implement `Display`, so that nothing
+/// becomes a GraphQL error without a code.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// What kind of failure it is.
+    pub code: ErrorCode,
+    /// What happened and what to do, in a sentence or two.
+    pub message: String,
+    /// Where in the document.
+    pub locations: Vec<Pos>,
+    /// More for programs to read, by name.
+    pub details: Vec<(&'static str, Value)>,
+}
+
+impl Failure {
+    /// A failure with nothing but its message.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), locations: Vec::new(), details: Vec::new() }
+    }
+
+    /// The same, at a place in the document.
+    #[must_use]
+    pub fn at(mut self, position: Pos) -> Self {
+        self.locations.push(position);
+        self
+    }
+
+    /// The same, with one more thing for programs to read.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.details.push((name, value.into()));
+        self
+    }
+
+    /// A bug. The cause is for the log, where the caller of this should put it.
+    pub(crate) fn internal() -> Self {
+        Self::new(ErrorCode::Internal, "The gateway failed. Report the request id to whoever runs it.")
+    }
+}
+
+impl From<Failure> for async_graphql::Error {
+    fn from(failure: Failure) -> Self {
+        let mut error = Self::new(failure.message);
+        error.extensions = Some(extensions(failure.code, failure.details));
+        error
+    }
+}
+
+impl From<Failure> for ServerError {
+    fn from(failure: Failure) -> Self {
+        let mut error = Self::new(failure.message, None);
+        error.locations = failure.locations;
+        error.extensions = Some(extensions(failure.code, failure.details));
+        error
+    }
+}
+
+fn extensions(code: ErrorCode, details: Vec<(&'static str, Value)>) -> ErrorExtensionValues {
+    let mut extensions = ErrorExtensionValues::default();
+    extensions.set("code", code.as_str());
+    for (name, value) in details {
+        extensions.set(name, value);
+    }
+    extensions
+}

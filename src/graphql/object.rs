@@ -1,0 +1,344 @@
+//! What an object table is, and how tables become types of the schema.
+//!
+//! An object of Auth0's is described once, as a static table: a row per field. The schema, `fields=`, the scope check and
+//! the projection all read that table. This is the one file that touches async-graphql's registry.
+
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+use async_graphql::parser::types::Field as SelectedField;
+use async_graphql::registry::{Deprecation, MetaField, MetaType, Registry};
+use async_graphql::{ContextSelectionSet, InputType, OutputType, Positioned, ServerResult, Value};
+use bytes::Bytes;
+
+use super::log_type::LogOutcome;
+use super::scalar::{DateTime, Json};
+use crate::auth::Scope;
+
+/// An object type: what one record of Auth0's holds.
+pub(crate) struct Object {
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) fields: &'static [Field],
+}
+
+/// One field of an [`Object`].
+pub(crate) struct Field {
+    /// The field's GraphQL name.
+    pub(crate) name: &'static str,
+    /// The keys that it has on the wire. The first that is there and not null counts; only the first is ever asked for.
+    pub(crate) keys: &'static [&'static str],
+    pub(crate) kind: Kind,
+    /// What a caller must hold beyond what the object itself needs.
+    pub(crate) scope: Option<Scope>,
+    pub(crate) description: &'static str,
+}
+
+/// What a field gives out, and with that which of Auth0's forms it takes in. A form that does not fit is null, never an
+/// error: Auth0's oddity is not the caller's. Such a value stays readable in `attributes`.
+pub(crate) enum Kind {
+    /// A string, or an integer's digits.
+    Id,
+    /// A string, a number's digits, or the first string of an array.
+    String,
+    /// `true`, `"true"`, `false` or `"false"`. Some connections map other strings here: those are never true.
+    Boolean,
+    /// An integer of 32 bits.
+    Int,
+    /// A finite number.
+    Float,
+    /// A string that is an RFC 3339 date-time.
+    DateTime,
+    /// Any value, as it stands.
+    Json,
+    /// A list of strings; from a single string, its words or the whole of it as the one element.
+    Strings(FromString),
+    /// An object that has a table of its own.
+    Object(&'static Object),
+    /// A list of such objects; elements that are none are left out.
+    Objects(&'static Object),
+    /// What Auth0 calls the log type in words.
+    LogTypeDescription,
+    /// What the log type says of the outcome.
+    LogOutcome,
+    /// Whatever the table does not know, and what it had to make null.
+    Attributes,
+}
+
+/// How a single string becomes a list of strings.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FromString {
+    /// Split at spaces, as OAuth writes scopes.
+    Words,
+    /// The string is the one element.
+    Whole,
+}
+
+impl Field {
+    pub(crate) const fn new(
+        name: &'static str,
+        keys: &'static [&'static str],
+        kind: Kind,
+        description: &'static str,
+    ) -> Self {
+        Self { name, keys, kind, scope: None, description }
+    }
+
+    pub(crate) const fn needs(mut self, scope: Scope) -> Self {
+        self.scope = Some(scope);
+        self
+    }
+
+    /// The `attributes` field that every object has.
+    pub(crate) const fn attributes() -> Self {
+        Self::new(
+            "attributes",
+            &[],
+            Kind::Attributes,
+            "What Auth0 sent beyond the fields of this type, under the names that it has there, as one JSON object. A value \
+             whose form did not fit its field, which is null then, is kept here too.",
+        )
+    }
+}
+
+impl Object {
+    pub(crate) fn field(&self, name: &str) -> Option<&'static Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// The field that gives out the value under `key` itself. Fields that are derived from a key come after it in the
+    /// table.
+    pub(crate) fn field_of_key(&self, key: &str) -> Option<&'static Field> {
+        self.fields.iter().find(|field| field.keys.contains(&key))
+    }
+
+    fn register(&'static self, registry: &mut Registry) {
+        if registry.types.contains_key(self.name) {
+            return;
+        }
+        let fields = self.fields.iter().map(|field| {
+            let ty = field.kind.register(registry);
+            let description = match field.scope {
+                Some(scope) => format!("{} Needs the scope `{scope}`.", field.description),
+                None => field.description.to_owned(),
+            };
+            meta_field(field.name, description, ty)
+        });
+        let fields = fields.collect();
+        insert_object(registry, self.name, self.description, fields);
+    }
+}
+
+impl Kind {
+    /// Registers what the field gives out and returns its type. Every field is nullable: nothing but `_id` is certain to
+    /// be there.
+    fn register(&self, registry: &mut Registry) -> String {
+        match self {
+            Self::Id => "ID".to_owned(),
+            Self::String | Self::LogTypeDescription => "String".to_owned(),
+            Self::Boolean => "Boolean".to_owned(),
+            Self::Int => "Int".to_owned(),
+            Self::Float => "Float".to_owned(),
+            Self::DateTime => Option::<DateTime>::register_output(registry),
+            Self::Json | Self::Attributes => Option::<Json>::register_output(registry),
+            Self::Strings(_) => "[String!]".to_owned(),
+            Self::LogOutcome => Option::<LogOutcome>::register_output(registry),
+            Self::Object(object) => {
+                object.register(registry);
+                object.name.to_owned()
+            }
+            Self::Objects(object) => {
+                object.register(registry);
+                format!("[{}!]", object.name)
+            }
+        }
+    }
+}
+
+trait RegisterOutput: OutputType {
+    fn register_output(registry: &mut Registry) -> String {
+        Self::create_type_info(registry);
+        Self::qualified_type_name()
+    }
+}
+
+impl<T: OutputType> RegisterOutput for T {}
+
+/// What a page of records is made of: the records, and what the gateway says about them.
+pub(crate) struct Page {
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) object: &'static Object,
+    pub(crate) fields: &'static [PageField],
+}
+
+/// One field of a [`Page`].
+pub(crate) struct PageField {
+    pub(crate) name: &'static str,
+    pub(crate) kind: PageKind,
+    pub(crate) description: &'static str,
+}
+
+/// What a field of a page gives out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum PageKind {
+    /// The records.
+    Nodes,
+    /// How many records match in all.
+    Total,
+    /// The page that was asked for.
+    Page,
+    /// The page size that was asked for.
+    PerPage,
+    /// Whether another page can be asked for.
+    HasNextPage,
+    /// The log to read on from.
+    Next,
+}
+
+impl Page {
+    pub(crate) fn field(&self, name: &str) -> Option<&'static PageField> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+
+    fn register(&'static self, registry: &mut Registry) {
+        if registry.types.contains_key(self.name) {
+            return;
+        }
+        self.object.register(registry);
+        let fields = self.fields.iter().map(|field| {
+            let ty = match field.kind {
+                PageKind::Nodes => format!("[{}!]!", self.object.name),
+                PageKind::Total => "Int".to_owned(),
+                PageKind::Page | PageKind::PerPage => "Int!".to_owned(),
+                PageKind::HasNextPage => "Boolean!".to_owned(),
+                PageKind::Next => "ID".to_owned(),
+            };
+            meta_field(field.name, field.description.to_owned(), ty)
+        });
+        insert_object(registry, self.name, self.description, fields.collect());
+    }
+}
+
+/// A type of the schema whose values are projected to response bytes before async-graphql sees them.
+pub(crate) trait Shape: Send + Sync + 'static {
+    /// The type as SDL writes it, without the outer `!`.
+    const TYPE: &'static str;
+
+    /// Registers the types that this one is made of.
+    fn register(registry: &mut Registry);
+}
+
+/// A shape's value: bytes of JSON that the response writer copies as they are.
+pub(crate) struct Projected<S>(Bytes, PhantomData<S>);
+
+impl<S> Projected<S> {
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes.into(), PhantomData)
+    }
+}
+
+impl<S: Shape> OutputType for Projected<S> {
+    fn type_name() -> Cow<'static, str> {
+        Cow::Borrowed(S::TYPE)
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        S::register(registry);
+        Self::qualified_type_name()
+    }
+
+    async fn resolve(&self, _: &ContextSelectionSet<'_>, _: &Positioned<SelectedField>) -> ServerResult<Value> {
+        Ok(Value::Binary(self.0.clone()))
+    }
+}
+
+/// Declares the shapes of tables: `Name: "type in SDL" => table`.
+macro_rules! shapes {
+    ($($(#[$doc:meta])* $shape:ident: $ty:literal => $table:path;)*) => {$(
+        $(#[$doc])*
+        pub(crate) struct $shape;
+
+        impl $crate::graphql::object::Shape for $shape {
+            const TYPE: &'static str = $ty;
+
+            fn register(registry: &mut async_graphql::registry::Registry) {
+                $table.register_types(registry);
+            }
+        }
+    )*};
+}
+pub(crate) use shapes;
+
+impl Object {
+    pub(crate) fn register_types(&'static self, registry: &mut Registry) {
+        register_builtin_scalars(registry);
+        self.register(registry);
+    }
+}
+
+impl Page {
+    pub(crate) fn register_types(&'static self, registry: &mut Registry) {
+        register_builtin_scalars(registry);
+        self.register(registry);
+    }
+}
+
+/// async-graphql knows a scalar only once a Rust type has brought it in.
+fn register_builtin_scalars(registry: &mut Registry) {
+    <String as InputType>::create_type_info(registry);
+    <bool as InputType>::create_type_info(registry);
+    <i32 as InputType>::create_type_info(registry);
+    <f64 as InputType>::create_type_info(registry);
+    <async_graphql::ID as InputType>::create_type_info(registry);
+}
+
+fn meta_field(name: &str, description: String, ty: String) -> (String, MetaField) {
+    let field = MetaField {
+        name: name.to_owned(),
+        description: Some(description),
+        args: Default::default(),
+        ty,
+        deprecation: Deprecation::NoDeprecated,
+        cache_control: Default::default(),
+        external: false,
+        requires: None,
+        provides: None,
+        visible: None,
+        shareable: false,
+        inaccessible: false,
+        tags: Vec::new(),
+        override_from: None,
+        compute_complexity: None,
+        directive_invocations: Vec::new(),
+        requires_scopes: Vec::new(),
+    };
+    (name.to_owned(), field)
+}
+
+fn insert_object(
+    registry: &mut Registry,
+    name: &str,
+    description: &str,
+    fields: indexmap::IndexMap<String, MetaField>,
+) {
+    let object = MetaType::Object {
+        name: name.to_owned(),
+        description: Some(description.to_owned()),
+        fields,
+        cache_control: Default::default(),
+        extends: false,
+        shareable: false,
+        resolvable: true,
+        keys: None,
+        visible: None,
+        inaccessible: false,
+        interface_object: false,
+        tags: Vec::new(),
+        is_subscription: false,
+        rust_typename: None,
+        directive_invocations: Vec::new(),
+        requires_scopes: Vec::new(),
+    };
+    registry.types.insert(name.to_owned(), object);
+}

@@ -1,0 +1,210 @@
+//! From a selection to a plan: what to ask of Auth0 and what to make of its answer.
+//!
+//! Plans are made from the normal form, in which a selection holds nothing but fields with distinct response keys.
+
+use std::collections::BTreeSet;
+
+use async_graphql::Name;
+use async_graphql::parser::types::{Field as SelectedField, SelectionSet};
+
+use super::json;
+use super::object::{Kind, Object, Page, PageKind};
+use super::operation::{EMPTY, fields};
+use crate::auth::{Caller, Scope};
+
+/// What to make of one record.
+pub(crate) struct Plan {
+    pub(crate) object: &'static Object,
+    pub(crate) emits: Vec<Emit<What>>,
+    /// The keys whose values are needed; a key's place here is its slot.
+    pub(crate) keys: Vec<&'static str>,
+}
+
+/// What to make of a page.
+pub(crate) struct PagePlan {
+    pub(crate) emits: Vec<Emit<PageWhat>>,
+}
+
+/// One entry of the answer.
+pub(crate) struct Emit<W> {
+    /// The response key as the answer has it, quotes and colon included.
+    pub(crate) key: Box<[u8]>,
+    pub(crate) what: W,
+}
+
+/// What stands under a key of a record.
+pub(crate) enum What {
+    Typename(&'static str),
+    /// The first of these slots that holds a value, as this kind gives it out.
+    Value(Slots, &'static Kind),
+    Object(Slots, Plan),
+    Objects(Slots, Plan),
+    /// What the table does not know, and of what it knows only that which this caller may see.
+    Attributes(Caller),
+    /// Not for this caller.
+    Forbidden,
+}
+
+/// What stands under a key of a page.
+pub(crate) enum PageWhat {
+    Typename(&'static str),
+    Nodes(Plan),
+    Fact(PageKind),
+}
+
+/// Places in [`Plan::keys`], the preferred one first.
+pub(crate) type Slots = Box<[u16]>;
+
+/// A field that was left out because the caller may not see it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Forbidden {
+    /// Where it was selected: response keys from the root field's own selection down, list indices left out.
+    pub(crate) path: Vec<Name>,
+    pub(crate) scope: Scope,
+}
+
+/// What is needed of Auth0.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Needs {
+    /// The keys of the record.
+    pub(crate) keys: BTreeSet<&'static str>,
+    /// Every key that there is, those unknown to the table included.
+    pub(crate) everything: bool,
+    /// How many records match in all.
+    pub(crate) total: bool,
+}
+
+/// Makes plans for one caller and notes what had to be left out.
+pub(crate) struct Planner {
+    caller: Caller,
+    path: Vec<Name>,
+    pub(crate) forbidden: Vec<Forbidden>,
+}
+
+impl Planner {
+    pub(crate) fn new(caller: Caller) -> Self {
+        Self { caller, path: Vec::new(), forbidden: Vec::new() }
+    }
+
+    /// The plan for the records of `object` from which `selection` is wanted.
+    pub(crate) fn record(&mut self, object: &'static Object, selection: &SelectionSet) -> Plan {
+        let mut plan = Plan { object, emits: Vec::new(), keys: Vec::new() };
+        for field in selected(selection) {
+            let name = field.name.node.as_str();
+            let what = if name == "__typename" {
+                What::Typename(object.name)
+            } else if let Some(row) = object.field(name) {
+                self.path.push(field.response_key().node.clone());
+                let what = match (row.scope, &row.kind) {
+                    (Some(scope), _) if !self.caller.holds(scope) => {
+                        self.forbidden.push(Forbidden { path: self.path.clone(), scope });
+                        What::Forbidden
+                    }
+                    (_, Kind::Attributes) => What::Attributes(self.caller),
+                    (_, Kind::Object(inner)) => {
+                        let inner = self.record(inner, &field.selection_set.node);
+                        What::Object(plan.slots(row.keys), inner)
+                    }
+                    (_, Kind::Objects(inner)) => {
+                        let inner = self.record(inner, &field.selection_set.node);
+                        What::Objects(plan.slots(row.keys), inner)
+                    }
+                    (_, kind) => What::Value(plan.slots(row.keys), kind),
+                };
+                self.path.pop();
+                what
+            } else {
+                // Validation has refused fields that the type does not have.
+                continue;
+            };
+            plan.emits.push(Emit { key: key(field), what });
+        }
+        plan
+    }
+
+    /// The plan for the `page` from which `selection` is wanted.
+    pub(crate) fn page(&mut self, page: &'static Page, selection: &SelectionSet) -> PagePlan {
+        let mut emits = Vec::new();
+        for field in selected(selection) {
+            let name = field.name.node.as_str();
+            let what = match page.field(name) {
+                Some(row) if row.kind == PageKind::Nodes => {
+                    self.path.push(field.response_key().node.clone());
+                    let plan = self.record(page.object, &field.selection_set.node);
+                    self.path.pop();
+                    PageWhat::Nodes(plan)
+                }
+                Some(row) => PageWhat::Fact(row.kind),
+                None if name == "__typename" => PageWhat::Typename(page.name),
+                None => continue,
+            };
+            emits.push(Emit { key: key(field), what });
+        }
+        PagePlan { emits }
+    }
+}
+
+impl Plan {
+    fn slots(&mut self, keys: &'static [&'static str]) -> Slots {
+        let mut slot = |key| {
+            let slot = self.keys.iter().position(|known| *known == key).unwrap_or_else(|| {
+                self.keys.push(key);
+                self.keys.len() - 1
+            });
+            // A table has some fifty keys.
+            u16::try_from(slot).unwrap_or(u16::MAX)
+        };
+        keys.iter().map(|key| slot(*key)).collect()
+    }
+
+    /// The slot of `key`, if its value is needed.
+    pub(crate) fn slot(&self, key: &str) -> Option<usize> {
+        self.keys.iter().position(|known| *known == key)
+    }
+
+    /// Whether the answer takes in keys that the table does not know.
+    pub(crate) fn keeps_unknown(&self) -> bool {
+        self.emits.iter().any(|emit| matches!(emit.what, What::Attributes(_)))
+    }
+
+    /// Adds what this plan needs of Auth0.
+    pub(crate) fn add_needs(&self, needs: &mut Needs) {
+        for emit in &self.emits {
+            match &emit.what {
+                // Only a field's first key is asked for: the others are forms that Auth0 sends by itself, if ever.
+                What::Value(slots, _) | What::Object(slots, _) | What::Objects(slots, _) => {
+                    needs.keys.extend(slots.first().map(|slot| self.keys[usize::from(*slot)]));
+                }
+                What::Attributes(_) => needs.everything = true,
+                What::Typename(_) | What::Forbidden => {}
+            }
+        }
+    }
+}
+
+impl PagePlan {
+    /// Adds what this plan needs of Auth0.
+    pub(crate) fn add_needs(&self, needs: &mut Needs) {
+        for emit in &self.emits {
+            match &emit.what {
+                PageWhat::Nodes(plan) => plan.add_needs(needs),
+                PageWhat::Fact(PageKind::Total) => needs.total = true,
+                PageWhat::Fact(PageKind::Next) => {
+                    needs.keys.insert("log_id");
+                }
+                PageWhat::Fact(_) | PageWhat::Typename(_) => {}
+            }
+        }
+    }
+}
+
+fn selected(selection: &SelectionSet) -> impl Iterator<Item = &SelectedField> {
+    fields(selection).filter(|field| field.response_key().node != EMPTY)
+}
+
+fn key(field: &SelectedField) -> Box<[u8]> {
+    let mut key = Vec::new();
+    json::write_string(field.response_key().node.as_str(), &mut key);
+    key.push(b':');
+    key.into()
+}

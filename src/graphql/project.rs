@@ -1,0 +1,424 @@
+//! Plan and bytes in, bytes out: Auth0's records become the answer's without a tree between.
+
+use std::borrow::Cow;
+use std::io::Write as _;
+
+use indexmap::IndexMap;
+
+use super::json::{self, Malformed, Records};
+use super::log_type;
+use super::object::{FromString, Kind, Object, PageKind};
+use super::plan::{Emit, PagePlan, PageWhat, Plan, Slots, What};
+use super::scalar::is_date_time;
+use crate::auth::Caller;
+
+/// What is known of a page beside its records.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct PageFacts<'a> {
+    /// How many records match in all, if Auth0 was asked.
+    pub(crate) total: Option<u64>,
+    pub(crate) page: u32,
+    pub(crate) per_page: u32,
+    /// Whether Auth0 would refuse the page after this one.
+    pub(crate) is_last_reachable: bool,
+    /// Where Auth0 says to read on.
+    pub(crate) next: Option<&'a str>,
+    /// Where the reading began.
+    pub(crate) from: Option<&'a str>,
+}
+
+/// Appends the page whose `records` Auth0 sent, as `plan` wants it.
+pub(crate) fn page(
+    plan: &PagePlan,
+    records: &[u8],
+    facts: &PageFacts<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), Malformed> {
+    let records = std::str::from_utf8(records).map_err(|_| Malformed)?;
+    let mut seen = None;
+    out.push(b'{');
+    for (place, emit) in plan.emits.iter().enumerate() {
+        begin_entry(place, emit, out);
+        match &emit.what {
+            PageWhat::Typename(name) => json::write_string(name, out),
+            PageWhat::Nodes(plan) => seen = Some(list(plan, records, out)?),
+            PageWhat::Fact(fact) => {
+                let seen = match &seen {
+                    Some(seen) => seen,
+                    None => seen.insert(look_through(records)?),
+                };
+                write_fact(*fact, facts, seen, out);
+            }
+        }
+    }
+    out.push(b'}');
+    // A page of which nothing but facts was wanted has been read all the same: garbage is never answered as an empty page.
+    if seen.is_none() {
+        look_through(records)?;
+    }
+    Ok(())
+}
+
+/// Appends the JSON array `records` as a list, as `plan` wants it.
+pub(crate) fn records(plan: &Plan, records: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
+    list(plan, std::str::from_utf8(records).map_err(|_| Malformed)?, out).map(|_| ())
+}
+
+/// Appends the single `record`, as `plan` wants it.
+pub(crate) fn record(plan: &Plan, record: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
+    object(plan, std::str::from_utf8(record).map_err(|_| Malformed)?, out)
+}
+
+/// What was seen while reading records.
+#[derive(Default)]
+struct Seen<'a> {
+    records: u32,
+    /// The greatest log id, in the order of text, which is theirs.
+    greatest_log_id: Option<Cow<'a, str>>,
+}
+
+impl<'a> Seen<'a> {
+    fn entry(&mut self, key: &str, value: &'a str) {
+        if !matches!(key, "log_id" | "_id") || !value.starts_with('"') {
+            return;
+        }
+        let id = json::unescape(value);
+        if self.greatest_log_id.as_ref().is_none_or(|greatest| id > *greatest) {
+            self.greatest_log_id = Some(id);
+        }
+    }
+}
+
+fn write_fact(fact: PageKind, facts: &PageFacts<'_>, seen: &Seen<'_>, out: &mut Vec<u8>) {
+    match fact {
+        PageKind::Nodes => {}
+        PageKind::Total => match facts.total.and_then(|total| i32::try_from(total).ok()) {
+            Some(total) => write_number(total, out),
+            None => out.extend_from_slice(b"null"),
+        },
+        PageKind::Page => write_number(facts.page, out),
+        PageKind::PerPage => write_number(facts.per_page, out),
+        PageKind::HasNextPage => {
+            let more = match facts.total {
+                Some(total) => total > (u64::from(facts.page) + 1) * u64::from(facts.per_page),
+                None => seen.records >= facts.per_page,
+            };
+            out.extend_from_slice(if more && !facts.is_last_reachable { b"true" } else { b"false" });
+        }
+        PageKind::Next => match facts.next.or(seen.greatest_log_id.as_deref()).or(facts.from) {
+            Some(id) => json::write_string(id, out),
+            None => out.extend_from_slice(b"null"),
+        },
+    }
+}
+
+fn write_number(number: impl std::fmt::Display, out: &mut Vec<u8>) {
+    // Writing to a vector does not fail.
+    let _ = write!(out, "{number}");
+}
+
+fn look_through(records: &str) -> Result<Seen<'_>, Malformed> {
+    struct Look<'a>(Seen<'a>);
+    impl<'a> Records<'a> for Look<'a> {
+        fn entry(&mut self, key: Cow<'a, str>, value: &'a str) {
+            self.0.entry(&key, value);
+        }
+
+        fn end(&mut self, _: bool) {
+            self.0.records += 1;
+        }
+    }
+    let mut look = Look(Seen::default());
+    json::read_records(records, &mut look)?;
+    Ok(look.0)
+}
+
+fn list<'a>(plan: &Plan, records: &'a str, out: &mut Vec<u8>) -> Result<Seen<'a>, Malformed> {
+    out.push(b'[');
+    let mut projection = Projection::new(plan, out);
+    json::read_records(records, &mut projection)?;
+    let seen = projection.seen;
+    out.push(b']');
+    Ok(seen)
+}
+
+fn object(plan: &Plan, record: &str, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    let mut projection = Projection::new(plan, out);
+    json::read_record(record, &mut projection)?;
+    if projection.written == 0 { Err(Malformed) } else { Ok(()) }
+}
+
+/// Collects a record's values as they come by, and writes them in the plan's order when it ends.
+struct Projection<'p, 'a, 'o> {
+    plan: &'p Plan,
+    values: Vec<Option<&'a str>>,
+    entries: Option<IndexMap<Cow<'a, str>, &'a str>>,
+    seen: Seen<'a>,
+    written: u32,
+    out: &'o mut Vec<u8>,
+}
+
+impl<'p, 'a, 'o> Projection<'p, 'a, 'o> {
+    fn new(plan: &'p Plan, out: &'o mut Vec<u8>) -> Self {
+        Self {
+            plan,
+            values: vec![None; plan.keys.len()],
+            entries: plan.keeps_unknown().then(IndexMap::new),
+            seen: Seen::default(),
+            written: 0,
+            out,
+        }
+    }
+
+    /// The value of a field: of its keys, the first that is there and not null.
+    fn value(&self, slots: &Slots) -> Option<&'a str> {
+        slots.iter().find_map(|slot| self.values[usize::from(*slot)].filter(|value| *value != "null"))
+    }
+
+    fn write(&mut self) {
+        self.out.push(b'{');
+        for (place, emit) in self.plan.emits.iter().enumerate() {
+            begin_entry(place, emit, self.out);
+            let is_written = match &emit.what {
+                What::Typename(name) => {
+                    json::write_string(name, self.out);
+                    true
+                }
+                What::Value(slots, kind) => self.value(slots).is_some_and(|value| write_kind(kind, value, self.out)),
+                What::Object(slots, plan) => self.value(slots).is_some_and(|value| write_object(plan, value, self.out)),
+                What::Objects(slots, plan) => {
+                    self.value(slots).is_some_and(|value| write_objects(plan, value, self.out))
+                }
+                What::Attributes(caller) => {
+                    let entries = self.entries.iter().flatten();
+                    write_attributes(self.plan.object, *caller, entries, self.out);
+                    true
+                }
+                What::Forbidden => false,
+            };
+            if !is_written {
+                self.out.extend_from_slice(b"null");
+            }
+        }
+        self.out.push(b'}');
+    }
+}
+
+impl<'a> Records<'a> for Projection<'_, 'a, '_> {
+    fn entry(&mut self, key: Cow<'a, str>, value: &'a str) {
+        self.seen.entry(&key, value);
+        // The last of several entries under one key counts, as everywhere in JavaScript.
+        if let Some(slot) = self.plan.slot(&key) {
+            self.values[slot] = Some(value);
+        }
+        if let Some(entries) = &mut self.entries {
+            entries.insert(key, value);
+        }
+    }
+
+    fn end(&mut self, is_object: bool) {
+        self.seen.records += 1;
+        if !is_object {
+            return;
+        }
+        if self.written > 0 {
+            self.out.push(b',');
+        }
+        self.written += 1;
+        self.write();
+        self.values.fill(None);
+        if let Some(entries) = &mut self.entries {
+            entries.clear();
+        }
+    }
+}
+
+fn begin_entry<W>(place: usize, emit: &Emit<W>, out: &mut Vec<u8>) {
+    if place > 0 {
+        out.push(b',');
+    }
+    out.extend_from_slice(&emit.key);
+}
+
+/// Each of the `write_` functions below appends a value and says so, or appends nothing where `value` has no form that fits.
+fn write_object(plan: &Plan, value: &str, out: &mut Vec<u8>) -> bool {
+    // The value was found well-formed when it was skipped: reading it again cannot fail half-way.
+    value.starts_with('{') && object(plan, value, out).is_ok()
+}
+
+fn write_objects(plan: &Plan, value: &str, out: &mut Vec<u8>) -> bool {
+    if !value.starts_with('[') {
+        return false;
+    }
+    out.push(b'[');
+    let mut projection = Projection::new(plan, out);
+    let read = json::read_array(value, |element| {
+        if element.starts_with('{') {
+            // As above.
+            let _ = json::read_record(element, &mut projection);
+        }
+    });
+    out.push(b']');
+    read.is_ok()
+}
+
+fn write_attributes<'e, 'a: 'e>(
+    object: &Object,
+    caller: Caller,
+    entries: impl Iterator<Item = (&'e Cow<'a, str>, &'e &'a str)>,
+    out: &mut Vec<u8>,
+) {
+    let mut scratch = Vec::new();
+    out.push(b'{');
+    let mut is_first = true;
+    for (key, value) in entries {
+        let is_kept = match object.field_of_key(key) {
+            None => true,
+            Some(field) => {
+                scratch.clear();
+                *value != "null"
+                    && field.scope.is_none_or(|scope| caller.holds(scope))
+                    && !fits(&field.kind, value, &mut scratch)
+            }
+        };
+        if !is_kept {
+            continue;
+        }
+        if !std::mem::take(&mut is_first) {
+            out.push(b',');
+        }
+        json::write_string(key, out);
+        out.push(b':');
+        json::write_value(value, out);
+    }
+    out.push(b'}');
+}
+
+fn fits(kind: &Kind, value: &str, scratch: &mut Vec<u8>) -> bool {
+    match kind {
+        Kind::Object(_) => value.starts_with('{'),
+        Kind::Objects(_) => value.starts_with('['),
+        kind => write_kind(kind, value, scratch),
+    }
+}
+
+fn write_kind(kind: &Kind, value: &str, out: &mut Vec<u8>) -> bool {
+    match kind {
+        Kind::Id => write_id(value, out),
+        Kind::String => write_text(value, out),
+        Kind::Boolean => match value {
+            "true" | r#""true""# => write_verbatim("true", out),
+            "false" | r#""false""# => write_verbatim("false", out),
+            _ => false,
+        },
+        Kind::Int => value.parse::<i32>().is_ok_and(|number| {
+            write_number(number, out);
+            true
+        }),
+        Kind::Float => is_number(value) && value.parse().is_ok_and(f64::is_finite) && write_verbatim(value, out),
+        Kind::DateTime => value.starts_with('"') && {
+            let text = json::unescape(value);
+            is_date_time(&text) && write_verbatim(&format!("\"{text}\""), out)
+        },
+        Kind::Json => {
+            json::write_value(value, out);
+            true
+        }
+        Kind::Strings(from_string) => write_texts(*from_string, value, out),
+        Kind::LogTypeDescription => {
+            value.starts_with('"')
+                && log_type::description(&json::unescape(value)).is_some_and(|text| {
+                    json::write_string(text, out);
+                    true
+                })
+        }
+        Kind::LogOutcome => {
+            json::write_string(log_type::outcome(&json::unescape(value)).name(), out);
+            true
+        }
+        // These have plans of their own.
+        Kind::Object(_) | Kind::Objects(_) | Kind::Attributes => false,
+    }
+}
+
+fn write_id(value: &str, out: &mut Vec<u8>) -> bool {
+    if value.starts_with('"') {
+        json::write_value(value, out);
+        return true;
+    }
+    is_number(value) && !value.contains(['.', 'e', 'E']) && write_quoted(value, out)
+}
+
+fn write_text(value: &str, out: &mut Vec<u8>) -> bool {
+    match value.as_bytes().first() {
+        Some(b'"') => {
+            json::write_value(value, out);
+            true
+        }
+        Some(b'[') => {
+            let mut first = None;
+            let read = json::read_array(value, |element| {
+                if first.is_none() && element.starts_with('"') {
+                    first = Some(element);
+                }
+            });
+            read.is_ok() && first.is_some_and(|text| write_text(text, out))
+        }
+        _ => is_number(value) && write_quoted(value, out),
+    }
+}
+
+fn write_texts(from_string: FromString, value: &str, out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    let mut separate = |out: &mut Vec<u8>| {
+        if out.len() > start + 1 {
+            out.push(b',');
+        }
+    };
+    match (value.as_bytes().first(), from_string) {
+        (Some(b'['), _) => {
+            out.push(b'[');
+            let read = json::read_array(value, |element| {
+                let end = out.len();
+                separate(out);
+                if !write_text(element, out) {
+                    out.truncate(end);
+                }
+            });
+            if read.is_err() {
+                out.truncate(start);
+                return false;
+            }
+        }
+        (Some(b'"'), FromString::Words) => {
+            out.push(b'[');
+            for word in json::unescape(value).split(' ').filter(|word| !word.is_empty()) {
+                separate(out);
+                json::write_string(word, out);
+            }
+        }
+        (Some(b'"'), FromString::Whole) => {
+            out.push(b'[');
+            json::write_value(value, out);
+        }
+        _ => return false,
+    }
+    out.push(b']');
+    true
+}
+
+fn write_verbatim(text: &str, out: &mut Vec<u8>) -> bool {
+    out.extend_from_slice(text.as_bytes());
+    true
+}
+
+fn write_quoted(text: &str, out: &mut Vec<u8>) -> bool {
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+    true
+}
+
+fn is_number(value: &str) -> bool {
+    value.as_bytes().first().is_some_and(|first| matches!(first, b'-' | b'0'..=b'9'))
+}
