@@ -1,0 +1,75 @@
+//! Why an argument is refused before any call.
+
+use std::fmt;
+
+use super::query::REACHABLE_RECORDS;
+
+/// An argument that Auth0 would refuse, found before any call. `Display` is for the caller.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{argument}` {problem}")]
+pub struct InvalidArgument {
+    /// The argument's name in the GraphQL schema.
+    pub argument: &'static str,
+    /// What is wrong with its value.
+    pub problem: Problem,
+}
+
+/// What is wrong with an argument's value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The number is below `least`, or above `most` if there is one.
+    OutOfRange {
+        /// The number given.
+        value: i64,
+        /// The smallest that is accepted.
+        least: i64,
+        /// The greatest that is accepted.
+        most: Option<i64>,
+    },
+    /// The page ends beyond [`REACHABLE_RECORDS`].
+    BeyondReach,
+    /// Nothing is there.
+    Empty,
+    /// The text has more than `most` bytes.
+    TooLong {
+        /// The greatest length that is accepted, in bytes of UTF-8.
+        most: usize,
+    },
+    /// The text holds a control character, such as a line end.
+    ControlCharacter,
+    /// The text holds this, which would have a meaning in a path.
+    Forbidden(&'static str),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutOfRange {
+                value,
+                least,
+                most: Some(most),
+            } => {
+                write!(f, "must be from {least} to {most}, but is {value}")
+            }
+            Self::OutOfRange {
+                value,
+                least,
+                most: None,
+            } => write!(f, "must be {least} or more, but is {value}"),
+            // The one place that says how to get past the wall.
+            Self::BeyondReach => write!(
+                f,
+                "lies too far in: Auth0 gives out only the first {REACHABLE_RECORDS} records of a search, so \
+                 (page + 1) * perPage must not exceed {REACHABLE_RECORDS}. Narrow the search with `q`, for example to \
+                 a span of time, and start again at page 0"
+            ),
+            Self::Empty => f.write_str("must not be empty"),
+            Self::TooLong { most } => write!(f, "must not be longer than {most} bytes"),
+            Self::ControlCharacter => {
+                f.write_str("must not hold control characters, such as line ends")
+            }
+            Self::Forbidden(what) => write!(f, "must not hold `{what}`"),
+        }
+    }
+}

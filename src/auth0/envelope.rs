@@ -1,0 +1,259 @@
+//! What surrounds the records: the list with or without totals, and the `Link` header.
+//!
+//! Records are not decoded here, only found: they leave as a slice of the very body that Auth0 sent. What is around
+//! them is read leniently, for Auth0's own documents and answers differ.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use reqwest::header::{HeaderMap, LINK};
+use serde_json::value::RawValue;
+
+use super::error::{Error, Reason};
+use super::identifier::LogId;
+
+/// A list of records.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The records: a JSON array, exactly as Auth0 sent it. It is well-formed JSON in valid UTF-8; nothing is promised
+    /// of its elements.
+    pub records: Bytes,
+    /// How many records match, if that was asked and answered.
+    pub total: Option<u64>,
+    /// Where the stream of logs goes on, if a `Link` header said so.
+    pub next: Option<LogId>,
+}
+
+impl Page {
+    /// Reads a list: a bare array, or an object that has the array under `key` (`users`, `logs`) and perhaps a `total`.
+    pub(crate) fn read(body: &Bytes, key: &str, headers: &HeaderMap) -> Result<Self, Error> {
+        let text = json(body)?;
+        let (records, total) = if text.starts_with('[') {
+            (text, None)
+        } else {
+            let envelope: HashMap<Cow<'_, str>, &RawValue> =
+                serde_json::from_str(text).map_err(|_| Error::unavailable(Reason::Unexpected))?;
+            let records = envelope
+                .get(key)
+                .map(|raw| raw.get())
+                .filter(|raw| raw.starts_with('['));
+            let total = envelope.get("total").and_then(|raw| raw.get().parse().ok());
+            (
+                records.ok_or(Error::unavailable(Reason::Unexpected))?,
+                total,
+            )
+        };
+        Ok(Self {
+            records: body.slice_ref(records.as_bytes()),
+            total,
+            next: next_from_link(headers),
+        })
+    }
+}
+
+/// Reads a single record: a JSON object, exactly as Auth0 sent it.
+pub(crate) fn record(body: &Bytes) -> Result<Bytes, Error> {
+    let text = json(body)?;
+    if !text.starts_with('{') {
+        return Err(Error::unavailable(Reason::Unexpected));
+    }
+    Ok(body.slice_ref(text.as_bytes()))
+}
+
+/// The body's one JSON value, without the white space around it.
+fn json(body: &[u8]) -> Result<&str, Error> {
+    // The parser's message quotes nothing of the body: it has a line, a column and what was expected there.
+    serde_json::from_slice::<&RawValue>(body)
+        .map(RawValue::get)
+        .map_err(|error| Error::unavailable_because(Reason::NotJson, error))
+}
+
+/// The `from` of the first `rel="next"` in the `Link` headers (RFC 8288) that is a valid log id. Of the address nothing
+/// else is taken: where calls go is not for an answer to say.
+fn next_from_link(headers: &HeaderMap) -> Option<LogId> {
+    headers
+        .get_all(LINK)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(links)
+        .filter(|(_, parameters)| is_next(parameters))
+        .find_map(|(target, _)| {
+            let query = target.split_once('?')?.1.split('#').next()?;
+            let from = url::form_urlencoded::parse(query.as_bytes())
+                .find(|(key, _)| key == "from")?
+                .1;
+            LogId::parse(&from).ok()
+        })
+}
+
+/// Splits a header into targets and their parameters: `<target>; a=b; c="d", <target>; …`.
+fn links(header: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = header;
+    std::iter::from_fn(move || {
+        let (target, behind) = rest.split_once('<')?.1.split_once('>')?;
+        // A comma ends the link, unless it stands in quotes.
+        let mut quoted = false;
+        let end = behind.find(|c| {
+            quoted ^= c == '"';
+            c == ',' && !quoted
+        });
+        let (parameters, next) = end.map_or((behind, ""), |at| behind.split_at(at));
+        rest = next;
+        Some((target, parameters))
+    })
+}
+
+/// Whether one of the parameters is a `rel` that has `next` among its relations.
+fn is_next(parameters: &str) -> bool {
+    parameters
+        .split(';')
+        .filter_map(|parameter| parameter.split_once('='))
+        .any(|(name, value)| {
+            name.trim().eq_ignore_ascii_case("rel")
+                && value
+                    .trim()
+                    .trim_matches('"')
+                    .split_ascii_whitespace()
+                    .any(|rel| rel.eq_ignore_ascii_case("next"))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+    fn page(body: &'static str) -> Result<(Bytes, Option<u64>), Error> {
+        Page::read(
+            &Bytes::from_static(body.as_bytes()),
+            "users",
+            &HeaderMap::new(),
+        )
+        .map(|p| (p.records, p.total))
+    }
+
+    #[test]
+    fn the_array_is_found_wherever_it_is() -> TestResult {
+        for (body, records, total) in [
+            ("[]", "[]", None),
+            (" \n[ {\"a\": 1} ]\r\n", "[ {\"a\": 1} ]", None),
+            (
+                r#"{"start":0,"limit":50,"length":1,"users":[{"users":[]}],"total":17}"#,
+                r#"[{"users":[]}]"#,
+                Some(17),
+            ),
+            (r#" { "total" : 0 , "users" : [ ] } "#, "[ ]", Some(0)),
+            (r#"{"user\u0073":[1],"total":"many"}"#, "[1]", None),
+            (r#"{"users":[1],"total":-1}"#, "[1]", None),
+            (r#"{"users":[1],"users":[2]}"#, "[2]", None),
+            (
+                r#"[1e400,"\ud800",18446744073709551616]"#,
+                r#"[1e400,"\ud800",18446744073709551616]"#,
+                None,
+            ),
+        ] {
+            assert_eq!(
+                page(body)?,
+                (Bytes::from_static(records.as_bytes()), total),
+                "{body}"
+            );
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn records_share_the_body_that_they_came_in() -> TestResult {
+        let body = Bytes::from_static(b" [1, 2] ");
+        let records = Page::read(&body, "users", &HeaderMap::new())?.records;
+        assert_eq!(records.as_ptr(), body[1..].as_ptr());
+        Ok(())
+    }
+
+    #[test]
+    fn whatever_is_not_a_list_is_an_outage() {
+        for (body, expected) in [
+            ("", Reason::NotJson),
+            ("<html>502</html>", Reason::NotJson),
+            ("[1", Reason::NotJson),
+            ("[1] [2]", Reason::NotJson),
+            ("null", Reason::Unexpected),
+            ("17", Reason::Unexpected),
+            ("{}", Reason::Unexpected),
+            (r#"{"logs":[]}"#, Reason::Unexpected),
+            (r#"{"users":{}}"#, Reason::Unexpected),
+        ] {
+            let Err(Error::Unavailable(outage)) = page(body) else {
+                unreachable!("{body} is taken for a list");
+            };
+            assert_eq!(outage.reason, expected, "{body}");
+        }
+        assert!(
+            Page::read(
+                &Bytes::from_static(b"[\"\xff\"]"),
+                "users",
+                &HeaderMap::new()
+            )
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn depth_is_no_danger() -> TestResult {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        let body = Bytes::from(format!(r#"{{"users":[{deep}]}}"#));
+        assert_eq!(
+            Page::read(&body, "users", &HeaderMap::new())?.records.len(),
+            deep.len() + 2
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn a_record_is_an_object() {
+        let read = |body: &'static str| record(&Bytes::from_static(body.as_bytes())).ok();
+        assert_eq!(read(" {\"a\":1} "), Some(Bytes::from_static(b"{\"a\":1}")));
+        assert_eq!(read("[]"), None);
+        assert_eq!(read("{\"a\":"), None);
+    }
+
+    #[test]
+    fn next_is_read_from_the_link_header() -> TestResult {
+        let next = |header: &str| -> Result<Option<String>, Box<dyn std::error::Error>> {
+            let headers = HeaderMap::from_iter([(LINK, header.parse()?)]);
+            Ok(next_from_link(&headers).map(|id| id.to_string()))
+        };
+        for (header, expected) in [
+            (
+                r#"<https://t.example.com/api/v2/logs?from=9002&take=1>; rel="next""#,
+                Some("9002"),
+            ),
+            (
+                "<https://t.example.com/api/v2/logs?take=1&from=9002>;rel=next",
+                Some("9002"),
+            ),
+            (
+                r#"</logs?from=1>; rel="first", </logs?a=b,c&from=2#x>; title="a, b"; REL="last NEXT""#,
+                Some("2"),
+            ),
+            (r#"</logs?from=a%7Cb>; rel="next""#, Some("a|b")),
+            (
+                r#"</logs?from=..%2Fusers>; rel="next", </logs?from=3>; rel="next""#,
+                Some("3"),
+            ),
+            (r#"</logs?from=1>; rel="prev""#, None),
+            (r#"</logs?from=1>; title="rel=next""#, None),
+            (r#"</logs?from=>; rel="next""#, None),
+            (r#"</logs?take=1>; rel="next""#, None),
+            (r#"</logs>; rel="next""#, None),
+            (r#"</logs?from=1; rel="next""#, None),
+            (r#"</logs?from=1>; rel"#, None),
+            ("><,;\"", None),
+            ("", None),
+        ] {
+            assert_eq!(next(header)?.as_deref(), expected, "{header}");
+        }
+        Ok(())
+    }
+}

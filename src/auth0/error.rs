@@ -1,0 +1,275 @@
+//! What can go wrong between the gateway and Auth0.
+//!
+//! `Display` is for the caller: what happened and what to do, and never a secret, a token, an address, a body or an
+//! e-mail address. `source()` is for the log: the operating system's reason, or what the operator has to mend.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::transport::BODY_LIMIT;
+
+/// Why a call to Auth0 gave no answer that can be used. Cheap to clone, for one failure may have many waiters.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The deadline came first.
+    #[error(
+        "Auth0 did not answer in the time that was left for it: ask for less at once, or try again"
+    )]
+    Timeout,
+    /// Auth0 is down, or something that is not Auth0 answered.
+    #[error(transparent)]
+    Unavailable(#[from] Outage),
+    /// Auth0 answered 429.
+    #[error("Auth0's rate limit is reached: {}", try_again(*.retry_after))]
+    RateLimited {
+        /// How long to wait, if Auth0 said so.
+        retry_after: Option<Duration>,
+    },
+    /// Auth0 refused what was asked, and the caller can ask better.
+    #[error("Auth0 refused the request: {message}")]
+    Rejected {
+        /// Auth0's own explanation, cleaned for showing.
+        message: String,
+        /// Auth0's name for the reason, such as `invalid_query_string`.
+        error_code: Option<String>,
+    },
+    /// The gateway itself is not set up as Auth0 wants it; only its operator can mend that.
+    #[error("{}", for_the_caller(.what, .missing_scopes))]
+    Misconfigured {
+        /// What is wrong and how to mend it, for the log.
+        #[source]
+        what: Misconfiguration,
+        /// The scopes of which Auth0 wants one (or all), when [`Misconfiguration::MissingScope`] is the trouble.
+        missing_scopes: Vec<String>,
+    },
+}
+
+impl Error {
+    /// Everything behind this error, joined into one line for the log.
+    #[must_use]
+    pub fn causes(&self) -> String {
+        let first = std::error::Error::source(self);
+        let chain: Vec<String> = std::iter::successors(first, |error| error.source())
+            .map(ToString::to_string)
+            .collect();
+        chain.join(": ")
+    }
+
+    pub(crate) fn misconfigured(what: Misconfiguration) -> Self {
+        Self::Misconfigured {
+            what,
+            missing_scopes: Vec::new(),
+        }
+    }
+
+    pub(crate) fn unavailable(reason: Reason) -> Self {
+        Self::Unavailable(Outage {
+            reason,
+            cause: None,
+        })
+    }
+
+    pub(crate) fn unavailable_because(
+        reason: Reason,
+        cause: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        Self::Unavailable(Outage {
+            reason,
+            cause: Some(Arc::new(cause)),
+        })
+    }
+}
+
+/// Auth0 could not be used, through no fault of the request.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{reason}")]
+pub struct Outage {
+    /// What happened.
+    pub reason: Reason,
+    #[source]
+    cause: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What happened when Auth0 could not be used. `Display` is for the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// No connection, or it was lost before an answer began.
+    Connection,
+    /// The answer broke off.
+    Interrupted,
+    /// The status was 500 or above, or one that no Auth0 endpoint gives.
+    Status(u16),
+    /// The body was not JSON, most often a page of HTML from a proxy in between.
+    NotJson,
+    /// The body was JSON, but not what the endpoint gives.
+    Unexpected,
+    /// The body exceeded the limit on its size.
+    TooLarge,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connection => f.write_str("Auth0 cannot be reached: try again in a moment"),
+            Self::Interrupted => f.write_str("Auth0's answer broke off: try again"),
+            // https://auth0.com/docs/manage-users/user-search/user-search-best-practices
+            Self::Status(503) => f.write_str(
+                "Auth0 is unavailable (status 503), which it also says when a search takes it longer than two \
+                 seconds: try again, or narrow the search",
+            ),
+            Self::Status(status) => write!(f, "Auth0 is unavailable (status {status}): try again in a moment"),
+            Self::NotJson => f.write_str("Something other than Auth0's API answered: try again in a moment"),
+            Self::Unexpected => f.write_str("Auth0's answer has an unknown form: try again in a moment"),
+            Self::TooLarge => write!(
+                f,
+                "Auth0's answer is larger than {} MiB: ask for fewer records or fewer fields",
+                BODY_LIMIT / (1024 * 1024)
+            ),
+        }
+    }
+}
+
+/// What an operator has to mend. `Display` is for them: the finding and the remedy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Misconfiguration {
+    /// `/oauth/token` answered 401.
+    #[error(
+        "Auth0 does not accept the client's credentials: compare AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET with the \
+         application's settings page, on the tenant that AUTH0_DOMAIN names"
+    )]
+    ClientRefused,
+    /// `/oauth/token` answered 403 for want of a client grant.
+    #[error(
+        "the application is not authorized for the Management API: in the Auth0 dashboard, open Applications > APIs > \
+         Auth0 Management API, authorize the application there and choose its scopes"
+    )]
+    NoClientGrant,
+    /// `/oauth/token` answered 403 because no API has the audience as its identifier.
+    #[error(
+        "the tenant has no API of the audience asked for: with a custom domain, set AUTH0_AUDIENCE to \
+         https://TENANT.REGION.auth0.com/api/v2/, which names the canonical domain and ends with a slash"
+    )]
+    UnknownAudience,
+    /// `/oauth/token` answered 403 because the application may not use the grant.
+    #[error(
+        "the application may not use the client-credentials grant: make it a machine-to-machine application, or switch \
+         the grant on under Advanced Settings > Grant Types"
+    )]
+    GrantTypeDisabled,
+    /// `/oauth/token` refused for another reason.
+    #[error("Auth0 gives the application no token (status {status}, error {})", .error.as_deref().unwrap_or("not named"))]
+    GrantRefused {
+        /// The HTTP status.
+        status: u16,
+        /// OAuth's `error`, if it was one.
+        error: Option<String>,
+    },
+    /// The Management API did not accept a token that `/oauth/token` had just given.
+    #[error(
+        "the Management API does not accept the token that the tenant has just issued: AUTH0_AUDIENCE must be \
+         https://TENANT.REGION.auth0.com/api/v2/ of this very tenant, with the slash at its end"
+    )]
+    TokenRefused,
+    /// The client grant lacks a scope.
+    #[error(
+        "the application lacks a scope: in the Auth0 dashboard, open Applications > APIs > Auth0 Management API > \
+         Machine to Machine Applications and grant it"
+    )]
+    MissingScope,
+    /// The tenant's subscription does not include it.
+    #[error("the tenant's Auth0 subscription does not include this")]
+    PlanLimit,
+    /// 403 for another reason.
+    #[error(
+        "the Management API forbids this to the application, and does not say that a scope is missing"
+    )]
+    Forbidden,
+    /// 404 for something that every tenant has.
+    #[error(
+        "there is no Management API at AUTH0_DOMAIN: it must be the tenant's own domain or its custom domain"
+    )]
+    NotFound,
+    /// A redirect, which is never followed: it would carry the token along.
+    #[error(
+        "AUTH0_DOMAIN answers with a redirect (status {0}): set it to the domain that is redirected to"
+    )]
+    Redirected(u16),
+}
+
+/// The client cannot be built.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the HTTP client for Auth0 cannot be set up; the system's root certificates are most often the reason"
+)]
+pub struct BuildError(#[source] pub(crate) reqwest::Error);
+
+fn try_again(after: Option<Duration>) -> String {
+    match after {
+        // Rounded up: who comes back early is refused again.
+        Some(wait) => format!("try again in {} s", wait.as_millis().div_ceil(1000).max(1)),
+        None => "try again in a moment".to_owned(),
+    }
+}
+
+fn for_the_caller(what: &Misconfiguration, missing_scopes: &[String]) -> String {
+    match what {
+        Misconfiguration::MissingScope if !missing_scopes.is_empty() => format!(
+            "The gateway's Auth0 application lacks a scope that this needs ({}): its operator can grant it",
+            missing_scopes.join(", ")
+        ),
+        Misconfiguration::PlanLimit => "The Auth0 subscription of this tenant does not include this".to_owned(),
+        _ => "The gateway's access to Auth0 is not set up right: its operator finds the remedy in its log".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn the_caller_is_told_the_scope_and_the_operator_the_remedy() {
+        let error = Error::Misconfigured {
+            what: Misconfiguration::MissingScope,
+            missing_scopes: vec!["read:users".to_owned(), "read:user_idp_tokens".to_owned()],
+        };
+        insta::assert_snapshot!(error, @"The gateway's Auth0 application lacks a scope that this needs (read:users, read:user_idp_tokens): its operator can grant it");
+        assert!(error.source().is_some_and(|remedy| {
+            remedy
+                .to_string()
+                .contains("Machine to Machine Applications")
+        }));
+
+        let error = Error::misconfigured(Misconfiguration::ClientRefused);
+        assert!(
+            !error.to_string().contains("AUTH0_CLIENT_SECRET"),
+            "{error}"
+        );
+        assert!(
+            error
+                .source()
+                .is_some_and(|remedy| remedy.to_string().contains("AUTH0_CLIENT_SECRET"))
+        );
+    }
+
+    #[test]
+    fn a_wait_is_rounded_up() {
+        for (wait, text) in [
+            (Some(Duration::ZERO), "in 1 s"),
+            (Some(Duration::from_millis(1001)), "in 2 s"),
+            (Some(Duration::from_secs(3540)), "in 3540 s"),
+            (None, "in a moment"),
+        ] {
+            assert!(
+                Error::RateLimited { retry_after: wait }
+                    .to_string()
+                    .ends_with(text)
+            );
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Auth0, as this program sees it: a typed, read-only client of the Management API.
+//!
+//! [`ManagementApi`] has one method per endpoint. Its arguments are values that were checked when they were made
+//! ([`UserSearch`], [`LogSearch`], [`UserId`], …), so nothing that Auth0 would refuse out of hand is ever sent. Its
+//! answers are Auth0's own bytes: what surrounds the records is read here, the records themselves are not decoded.
+//!
+//! Every call carries one access token of the client-credentials grant, shared by all callers, and a [`Deadline`].
+//! What can go wrong is [`Error`]; an error's `Display` is fit for the caller, its `source()` is for the log.
+
+mod argument;
+mod call;
+mod domain;
+mod envelope;
+mod error;
+mod explanation;
+mod fields;
+mod freshness;
+mod grant;
+mod identifier;
+mod management;
+mod query;
+mod refusal;
+mod token;
+mod transport;
+
+#[cfg(test)]
+mod wire_tests;
+
+pub use argument::{InvalidArgument, Problem};
+pub use domain::{Domain, DomainError};
+pub use envelope::Page;
+pub use error::{BuildError, Error, Misconfiguration, Outage, Reason};
+pub use fields::Fields;
+pub use identifier::{Email, LogId, UserId};
+pub use management::{ManagementApi, Settings};
+pub use query::{Direction, LogCheckpoint, LogSearch, REACHABLE_RECORDS, UserSearch, UserSort};
+pub use token::TokenStatus;
+pub use transport::Deadline;

@@ -1,0 +1,386 @@
+//! What may be asked of Auth0's lists. Constructing a value is the validation: whatever exists can be sent.
+
+use super::argument::{InvalidArgument, Problem};
+use super::call::Call;
+use super::identifier::LogId;
+
+/// The most records that Auth0 gives in one answer, as `per_page` or `take`.
+const LARGEST_PAGE: i64 = 100;
+
+/// How far paging reaches into a search: a page that would end beyond record 1,000 is answered with an error, however
+/// many records there are.
+/// <https://auth0.com/docs/manage-users/user-search/view-search-results-by-page#limitation>
+pub const REACHABLE_RECORDS: i64 = 1000;
+
+/// Longer queries risk a 414 from Auth0, which gives no limit of its own.
+const LONGEST_Q: usize = 4096;
+
+/// Which way a list is sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Smallest or oldest first.
+    Ascending,
+    /// Greatest or newest first.
+    Descending,
+}
+
+impl Direction {
+    fn wire(self) -> &'static str {
+        match self {
+            Self::Ascending => "1",
+            Self::Descending => "-1",
+        }
+    }
+}
+
+/// What users can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is the profile attribute of that name")]
+pub enum UserSort {
+    CreatedAt,
+    UpdatedAt,
+    LastLogin,
+    LoginsCount,
+    Email,
+    Name,
+    UserId,
+    Username,
+    GivenName,
+    FamilyName,
+    Nickname,
+}
+
+impl UserSort {
+    fn wire(self) -> &'static str {
+        match self {
+            Self::CreatedAt => "created_at",
+            Self::UpdatedAt => "updated_at",
+            Self::LastLogin => "last_login",
+            Self::LoginsCount => "logins_count",
+            Self::Email => "email",
+            Self::Name => "name",
+            Self::UserId => "user_id",
+            Self::Username => "username",
+            Self::GivenName => "given_name",
+            Self::FamilyName => "family_name",
+            Self::Nickname => "nickname",
+        }
+    }
+}
+
+/// A page of a search: which records of the result, counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Window {
+    page: i64,
+    per_page: i64,
+}
+
+impl Window {
+    fn new(page: i64, per_page: i64) -> Result<Self, InvalidArgument> {
+        at_least_zero("page", page)?;
+        up_to_a_page("perPage", per_page)?;
+        let window = Self { page, per_page };
+        if !window.is_reachable() {
+            return Err(InvalidArgument {
+                argument: "page",
+                problem: Problem::BeyondReach,
+            });
+        }
+        Ok(window)
+    }
+
+    fn is_reachable(self) -> bool {
+        self.page.saturating_add(1).saturating_mul(self.per_page) <= REACHABLE_RECORDS
+    }
+
+    fn next_is_reachable(self) -> bool {
+        Self {
+            page: self.page + 1,
+            ..self
+        }
+        .is_reachable()
+    }
+
+    fn add_to(self, call: Call) -> Call {
+        call.with("page", &self.page.to_string())
+            .with("per_page", &self.per_page.to_string())
+    }
+}
+
+/// A page of a search for users.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UserSearch {
+    q: Option<String>,
+    window: Window,
+    sort: Option<(UserSort, Direction)>,
+}
+
+impl UserSearch {
+    /// `q` is in Auth0's user search syntax; a blank one is none. `page` counts from 0. Without `sort` the order is
+    /// Auth0's.
+    ///
+    /// # Errors
+    ///
+    /// `page` below 0, `per_page` outside 1 to 100, a page beyond [`REACHABLE_RECORDS`], and a `q` that is longer than
+    /// 4096 bytes or holds control characters.
+    pub fn new(
+        q: Option<&str>,
+        page: i64,
+        per_page: i64,
+        sort: Option<(UserSort, Direction)>,
+    ) -> Result<Self, InvalidArgument> {
+        Ok(Self {
+            q: searchable(q)?,
+            window: Window::new(page, per_page)?,
+            sort,
+        })
+    }
+
+    /// Whether the page behind this one could be asked for at all.
+    #[must_use]
+    pub fn next_is_reachable(&self) -> bool {
+        self.window.next_is_reachable()
+    }
+
+    pub(crate) fn add_to(&self, call: Call) -> Call {
+        // Without it a tenant may still be searched by an older engine with another syntax.
+        let mut call = self.window.add_to(call).with("search_engine", "v3");
+        if let Some(q) = &self.q {
+            call = call.with("q", q);
+        }
+        if let Some((key, direction)) = self.sort {
+            call = call.with("sort", &format!("{}:{}", key.wire(), direction.wire()));
+        }
+        call
+    }
+}
+
+/// A page of a search for logs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LogSearch {
+    q: Option<String>,
+    window: Window,
+    sort: Direction,
+}
+
+impl LogSearch {
+    /// `q` is in Auth0's log search syntax; a blank one is none. `page` counts from 0. `sort` is on `date`, the one key
+    /// that Auth0 documents.
+    ///
+    /// # Errors
+    ///
+    /// As for [`UserSearch::new`].
+    pub fn new(
+        q: Option<&str>,
+        page: i64,
+        per_page: i64,
+        sort: Direction,
+    ) -> Result<Self, InvalidArgument> {
+        Ok(Self {
+            q: searchable(q)?,
+            window: Window::new(page, per_page)?,
+            sort,
+        })
+    }
+
+    /// The `take` newest logs, newest first.
+    ///
+    /// # Errors
+    ///
+    /// `take` outside 1 to 100.
+    pub fn newest(take: i64) -> Result<Self, InvalidArgument> {
+        up_to_a_page("take", take)?;
+        Ok(Self {
+            q: None,
+            window: Window::new(0, take)?,
+            sort: Direction::Descending,
+        })
+    }
+
+    /// Whether the page behind this one could be asked for at all.
+    #[must_use]
+    pub fn next_is_reachable(&self) -> bool {
+        self.window.next_is_reachable()
+    }
+
+    pub(crate) fn add_to(&self, call: Call) -> Call {
+        // Newest first is Auth0's default too; sending it says so, whatever the default becomes.
+        let call = self
+            .window
+            .add_to(call)
+            .with("sort", &format!("date:{}", self.sort.wire()));
+        match &self.q {
+            Some(q) => call.with("q", q),
+            None => call,
+        }
+    }
+}
+
+/// A place in the stream of logs, and how many to read on from there, oldest first. It reaches as far as the tenant
+/// keeps its logs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LogCheckpoint {
+    from: LogId,
+    take: i64,
+}
+
+impl LogCheckpoint {
+    /// Up to `take` logs behind the log `from`, which itself is not among them.
+    ///
+    /// # Errors
+    ///
+    /// `take` outside 1 to 100, and a `from` that [`LogId::parse`] refuses.
+    pub fn new(from: &str, take: i64) -> Result<Self, InvalidArgument> {
+        up_to_a_page("take", take)?;
+        Ok(Self {
+            from: LogId::parse_argument("from", from)?,
+            take,
+        })
+    }
+
+    /// Sends these two alone: beside `from`, Auth0 ignores everything but `take`.
+    pub(crate) fn add_to(&self, call: Call) -> Call {
+        call.with("from", self.from.as_str())
+            .with("take", &self.take.to_string())
+    }
+}
+
+fn at_least_zero(argument: &'static str, value: i64) -> Result<(), InvalidArgument> {
+    if value < 0 {
+        return Err(InvalidArgument {
+            argument,
+            problem: Problem::OutOfRange {
+                value,
+                least: 0,
+                most: None,
+            },
+        });
+    }
+    Ok(())
+}
+
+/// Refused rather than clamped: a page that is silently smaller than asked for makes its reader skip records.
+fn up_to_a_page(argument: &'static str, value: i64) -> Result<(), InvalidArgument> {
+    if !(1..=LARGEST_PAGE).contains(&value) {
+        let problem = Problem::OutOfRange {
+            value,
+            least: 1,
+            most: Some(LARGEST_PAGE),
+        };
+        return Err(InvalidArgument { argument, problem });
+    }
+    Ok(())
+}
+
+fn searchable(q: Option<&str>) -> Result<Option<String>, InvalidArgument> {
+    let Some(q) = q.filter(|q| !q.trim().is_empty()) else {
+        return Ok(None);
+    };
+    let problem = if q.len() > LONGEST_Q {
+        Problem::TooLong { most: LONGEST_Q }
+    } else if q.chars().any(char::is_control) {
+        Problem::ControlCharacter
+    } else {
+        return Ok(Some(q.to_owned()));
+    };
+    Err(InvalidArgument {
+        argument: "q",
+        problem,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn search(page: i64, per_page: i64) -> Result<UserSearch, InvalidArgument> {
+        UserSearch::new(None, page, per_page, None)
+    }
+
+    #[test]
+    fn a_page_is_within_bounds_and_within_reach() {
+        for (page, per_page) in [(0, 1), (0, 100), (9, 100), (999, 1), (19, 50)] {
+            assert!(search(page, per_page).is_ok(), "{page} {per_page}");
+        }
+        for (page, per_page, argument) in [
+            (-1, 50, "page"),
+            (i64::MIN, 50, "page"),
+            (0, 0, "perPage"),
+            (0, -1, "perPage"),
+            (0, 101, "perPage"),
+            (0, i64::MAX, "perPage"),
+            (10, 100, "page"),
+            (1000, 1, "page"),
+            (20, 50, "page"),
+            (i64::MAX, 100, "page"),
+            (i64::MAX, 1, "page"),
+        ] {
+            assert_eq!(
+                search(page, per_page).map_err(|e| e.argument),
+                Err(argument),
+                "{page} {per_page}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_last_page_within_reach_has_no_next() {
+        assert_eq!(search(8, 100).map(|s| s.next_is_reachable()), Ok(true));
+        assert_eq!(search(9, 100).map(|s| s.next_is_reachable()), Ok(false));
+        assert_eq!(search(9, 99).map(|s| s.next_is_reachable()), Ok(false));
+    }
+
+    #[test]
+    fn the_wall_says_how_to_get_past_it() {
+        let message = search(10, 100).map_err(|e| e.to_string());
+        insta::assert_snapshot!(message.err().unwrap_or_default(), @"`page` lies too far in: Auth0 gives out only the first 1000 records of a search, so (page + 1) * perPage must not exceed 1000. Narrow the search with `q`, for example to a span of time, and start again at page 0");
+    }
+
+    #[test]
+    fn take_is_called_take() {
+        let refused = |value| InvalidArgument {
+            argument: "take",
+            problem: Problem::OutOfRange {
+                value,
+                least: 1,
+                most: Some(100),
+            },
+        };
+        assert_eq!(LogSearch::newest(0), Err(refused(0)));
+        assert_eq!(LogSearch::newest(101), Err(refused(101)));
+        assert_eq!(LogCheckpoint::new("9001", 101), Err(refused(101)));
+        assert_eq!(
+            refused(101).to_string(),
+            "`take` must be from 1 to 100, but is 101"
+        );
+        assert_eq!(
+            LogCheckpoint::new("", 1),
+            Err(InvalidArgument {
+                argument: "from",
+                problem: Problem::Empty
+            })
+        );
+    }
+
+    #[test]
+    fn a_blank_q_is_none_and_a_wild_one_is_refused() {
+        for blank in [None, Some(""), Some("  \t")] {
+            assert_eq!(UserSearch::new(blank, 0, 50, None), search(0, 50));
+        }
+        for (q, problem) in [
+            ("name:a\nb".to_owned(), Problem::ControlCharacter),
+            ("a".repeat(4097), Problem::TooLong { most: 4096 }),
+        ] {
+            let refused = InvalidArgument {
+                argument: "q",
+                problem,
+            };
+            assert_eq!(UserSearch::new(Some(&q), 0, 50, None), Err(refused.clone()));
+            assert_eq!(
+                LogSearch::new(Some(&q), 0, 50, Direction::Descending),
+                Err(refused)
+            );
+        }
+        assert!(UserSearch::new(Some(&"a".repeat(4096)), 0, 50, None).is_ok());
+    }
+}

@@ -1,0 +1,319 @@
+//! What an answer other than success means. Pure: an answer in, an [`Error`] out.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use serde_json::Value;
+
+use super::error::{Error, Misconfiguration, Reason};
+use super::explanation::showable;
+use super::transport::Answer;
+
+/// More scopes than this are no longer read.
+const MOST_SCOPES: usize = 20;
+
+/// The Management API's error envelope, `{statusCode, error, message, errorCode?}`. Each part may be missing or of a
+/// wrong type.
+struct Envelope {
+    status_code: Option<u64>,
+    message: Option<String>,
+    error_code: Option<String>,
+}
+
+impl Envelope {
+    /// Reads the envelope if the body is a JSON object at all.
+    fn read(body: &[u8]) -> Option<Self> {
+        let Ok(Value::Object(mut object)) = serde_json::from_slice(body) else {
+            return None;
+        };
+        let mut text = |key| match object.remove(key) {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        };
+        let (message, error_code) = (text("message"), text("errorCode"));
+        Some(Self {
+            status_code: object.get("statusCode").and_then(Value::as_u64),
+            message,
+            error_code,
+        })
+    }
+}
+
+/// Whether a 404 for a user means that there is no such user.
+pub(crate) fn is_absent_user(answer: &Answer) -> bool {
+    answer.status == StatusCode::NOT_FOUND
+        && Envelope::read(&answer.body).is_some_and(|envelope| {
+            envelope.error_code.as_deref() == Some("inexistent_user")
+                || envelope.message.as_deref() == Some("The user does not exist.")
+        })
+}
+
+/// Whether a 404 for a log means that there is no such log. Auth0 documents no code for it, so the envelope has to do:
+/// a path that does not exist is answered with the message "Not Found" and nothing more.
+pub(crate) fn is_absent_log(answer: &Answer) -> bool {
+    answer.status == StatusCode::NOT_FOUND
+        && Envelope::read(&answer.body).is_some_and(|envelope| {
+            envelope.status_code == Some(404)
+                && envelope
+                    .message
+                    .is_some_and(|message| message != "Not Found")
+        })
+}
+
+/// What a Management API answer other than success means. `host` is the upstream's, kept out of what is shown.
+pub(crate) fn refusal(answer: &Answer, host: &str, now: DateTime<Utc>) -> Error {
+    let envelope = Envelope::read(&answer.body);
+    let status = answer.status;
+    match status.as_u16() {
+        300..=399 => Error::misconfigured(Misconfiguration::Redirected(status.as_u16())),
+        401 => Error::misconfigured(Misconfiguration::TokenRefused),
+        404 => Error::misconfigured(Misconfiguration::NotFound),
+        429 => Error::RateLimited {
+            retry_after: retry_after(&answer.headers, now),
+        },
+        403 => match envelope {
+            Some(envelope) => forbidden(envelope),
+            // A proxy's page: a firewall between here and Auth0, which may let the next call pass.
+            None => Error::unavailable(Reason::NotJson),
+        },
+        // A gateway timeout of the edge's, with no more to say than a 5xx.
+        408 => Error::unavailable(Reason::Status(408)),
+        400..=499 => {
+            let (message, error_code) =
+                envelope.map_or((None, None), |e| (e.message, e.error_code));
+            // What Auth0 says of a token that is not a JWT, which is what it issues for an audience other than the
+            // Management API's.
+            if message
+                .as_deref()
+                .is_some_and(|m| m.starts_with("Bad HTTP authentication header"))
+            {
+                return Error::misconfigured(Misconfiguration::TokenRefused);
+            }
+            let message = message
+                .map(|m| showable(&m, host))
+                .filter(|m| !m.is_empty())
+                .unwrap_or_else(|| {
+                    if status == StatusCode::URI_TOO_LONG {
+                        "it is too long, shorten `q`".to_owned()
+                    } else {
+                        format!("it gave no reason (status {})", status.as_u16())
+                    }
+                });
+            Error::Rejected {
+                message,
+                error_code: error_code.filter(|code| is_name(code)),
+            }
+        }
+        code => Error::unavailable(Reason::Status(code)),
+    }
+}
+
+/// Tells a missing scope from what the tenant's plan leaves out: Auth0 uses the code `insufficient_scope` for both.
+fn forbidden(envelope: Envelope) -> Error {
+    let message = envelope.message.unwrap_or_default();
+    let missing_scopes = expected_scopes(&message);
+    let what = match envelope.error_code.as_deref() {
+        Some("insufficient_entitlement") => Misconfiguration::PlanLimit,
+        _ if message
+            .to_ascii_lowercase()
+            .contains("upgrade your subscription") =>
+        {
+            Misconfiguration::PlanLimit
+        }
+        Some("insufficient_scope") => Misconfiguration::MissingScope,
+        _ if !missing_scopes.is_empty() => Misconfiguration::MissingScope,
+        _ => Misconfiguration::Forbidden,
+    };
+    Error::Misconfigured {
+        what,
+        missing_scopes,
+    }
+}
+
+/// The scopes in "Insufficient scope, expected any of: …": names joined by commas.
+fn expected_scopes(message: &str) -> Vec<String> {
+    let Some((_, list)) = message
+        .split_once("any of:")
+        .or_else(|| message.split_once("all of:"))
+    else {
+        return Vec::new();
+    };
+    list.split([',', ' '])
+        .filter(|scope| is_name(scope))
+        .take(MOST_SCOPES)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Whether a text is a plain name, such as a scope or an error code: nothing that needs cleaning.
+pub(crate) fn is_name(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_:-".contains(&b))
+}
+
+/// How long Auth0 asks to wait, given in seconds or as a date (RFC 9110, section 10.2.3).
+pub(crate) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = DateTime::parse_from_rfc2822(value).ok()?;
+    Some((date.to_utc() - now).to_std().unwrap_or(Duration::ZERO))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    const HOST: &str = "tenant.us.auth0.com";
+
+    fn answer(status: u16, body: &'static str) -> Answer {
+        Answer {
+            status: StatusCode::from_u16(status).unwrap_or_default(),
+            headers: HeaderMap::new(),
+            body: Bytes::from_static(body.as_bytes()),
+        }
+    }
+
+    fn judge(status: u16, body: &'static str) -> String {
+        format!(
+            "{:?}",
+            refusal(&answer(status, body), HOST, DateTime::UNIX_EPOCH)
+        )
+    }
+
+    #[test]
+    fn a_bad_request_comes_back_with_auth0s_explanation() {
+        insta::assert_snapshot!(
+            judge(400, r#"{"statusCode":400,"error":"Bad Request","message":"The query 'log_id:[ TO *]' cannot be parsed.","errorCode":"invalid_query_string"}"#),
+            @r#"Rejected { message: "The query 'log_id:[ TO *]' cannot be parsed.", error_code: Some("invalid_query_string") }"#
+        );
+        insta::assert_snapshot!(judge(400, "<html>"), @r#"Rejected { message: "it gave no reason (status 400)", error_code: None }"#);
+        insta::assert_snapshot!(judge(400, r#"{"message":17,"errorCode":{},"statusCode":"x"}"#), @r#"Rejected { message: "it gave no reason (status 400)", error_code: None }"#);
+        insta::assert_snapshot!(judge(414, ""), @r#"Rejected { message: "it is too long, shorten `q`", error_code: None }"#);
+    }
+
+    #[test]
+    fn a_missing_scope_is_told_from_a_plan_limit() {
+        insta::assert_snapshot!(
+            judge(403, r#"{"statusCode":403,"message":"Insufficient scope, expected any of: read:users,read:user_idp_tokens","errorCode":"insufficient_scope"}"#),
+            @r#"Misconfigured { what: MissingScope, missing_scopes: ["read:users", "read:user_idp_tokens"] }"#
+        );
+        insta::assert_snapshot!(
+            judge(403, r#"{"message":"Insufficient scope, expected any of: read:logs <b>, x\u0000y"}"#),
+            @r#"Misconfigured { what: MissingScope, missing_scopes: ["read:logs"] }"#
+        );
+        insta::assert_snapshot!(
+            judge(403, r#"{"message":"Please upgrade your subscription to enable this.","errorCode":"insufficient_scope"}"#),
+            @"Misconfigured { what: PlanLimit, missing_scopes: [] }"
+        );
+        insta::assert_snapshot!(
+            judge(403, r#"{"message":"Upgrade first","errorCode":"insufficient_entitlement"}"#),
+            @"Misconfigured { what: PlanLimit, missing_scopes: [] }"
+        );
+        insta::assert_snapshot!(judge(403, "{}"), @"Misconfigured { what: Forbidden, missing_scopes: [] }");
+        insta::assert_snapshot!(judge(403, "<html>"), @"Unavailable(Outage { reason: NotJson, cause: None })");
+    }
+
+    #[test]
+    fn other_statuses() {
+        for (status, expected) in [
+            (
+                302,
+                "Misconfigured { what: Redirected(302), missing_scopes: [] }",
+            ),
+            (
+                401,
+                "Misconfigured { what: TokenRefused, missing_scopes: [] }",
+            ),
+            (404, "Misconfigured { what: NotFound, missing_scopes: [] }"),
+            (429, "RateLimited { retry_after: None }"),
+            (
+                500,
+                "Unavailable(Outage { reason: Status(500), cause: None })",
+            ),
+            (
+                503,
+                "Unavailable(Outage { reason: Status(503), cause: None })",
+            ),
+        ] {
+            for body in ["<html>", "{}", "", "[]"] {
+                assert_eq!(judge(status, body), expected, "{status} {body}");
+            }
+        }
+        assert_eq!(
+            judge(
+                400,
+                r#"{"message":"Bad HTTP authentication header format"}"#
+            ),
+            "Misconfigured { what: TokenRefused, missing_scopes: [] }"
+        );
+    }
+
+    #[test]
+    fn absence_is_told_from_a_wrong_address() {
+        for (body, user, log) in [
+            (
+                r#"{"statusCode":404,"message":"The user does not exist.","errorCode":"inexistent_user"}"#,
+                true,
+                true,
+            ),
+            (r#"{"errorCode":"inexistent_user"}"#, true, false),
+            (
+                r#"{"statusCode":404,"message":"The user does not exist."}"#,
+                true,
+                true,
+            ),
+            (
+                r#"{"statusCode":404,"message":"Log not found"}"#,
+                false,
+                true,
+            ),
+            (
+                r#"{"statusCode":404,"error":"Not Found","message":"Not Found"}"#,
+                false,
+                false,
+            ),
+            (r#"{"statusCode":404}"#, false, false),
+            ("<html>404</html>", false, false),
+            ("", false, false),
+        ] {
+            assert_eq!(is_absent_user(&answer(404, body)), user, "{body}");
+            assert_eq!(is_absent_log(&answer(404, body)), log, "{body}");
+        }
+        assert!(!is_absent_user(&answer(
+            400,
+            r#"{"errorCode":"inexistent_user"}"#
+        )));
+    }
+
+    #[test]
+    fn retry_after_is_read_in_both_forms() -> Result<(), Box<dyn std::error::Error>> {
+        let now = DateTime::parse_from_rfc3339("2026-01-01T00:00:00Z")?.to_utc();
+        for (value, seconds) in [
+            ("3540", Some(3540)),
+            (" 0 ", Some(0)),
+            ("Thu, 01 Jan 2026 00:01:00 GMT", Some(60)),
+            ("Wed, 31 Dec 2025 23:59:00 GMT", Some(0)),
+            ("-1", None),
+            ("1.5", None),
+            ("soon", None),
+            ("99999999999999999999", None),
+        ] {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse()?)]);
+            assert_eq!(
+                retry_after(&headers, now),
+                seconds.map(Duration::from_secs),
+                "{value}"
+            );
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+        Ok(())
+    }
+}

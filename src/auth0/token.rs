@@ -1,0 +1,311 @@
+//! The one access token that everybody shares.
+//!
+//! Reading it is a pointer load. Whoever finds it aging or gone starts a refresh, of which there is at most one at a
+//! time; it is a task of its own, so that it goes on when the caller who started it hangs up.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use chrono::{DateTime, Utc};
+use reqwest::header::HeaderValue;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::error::{Error, Reason};
+use super::freshness::{Freshness, Lifespan};
+use super::grant::{AuthenticationApi, Grant};
+use super::transport::Deadline;
+
+/// How long a failed grant answers for those that come after it: long enough that a dead issuer is not hammered by
+/// every call, short enough that nobody notices when it comes back.
+const FAILURE_MEMORY: Duration = Duration::from_secs(1);
+
+/// Longest time for which a `Retry-After` of the token endpoint is heeded. A quota may ask for hours, and an operator
+/// who raises it meanwhile should not have to restart the gateway.
+const LONGEST_RATE_LIMIT_MEMORY: Duration = Duration::from_secs(60);
+
+/// A token, and what is known of it. `Debug` does not show it: the header value is marked sensitive.
+#[derive(Debug)]
+pub(crate) struct AccessToken {
+    header: HeaderValue,
+    /// Counts grants, so that a call which was refused can say which token it had used.
+    generation: u64,
+    lifespan: Lifespan,
+    expires_at: DateTime<Utc>,
+    scopes: Option<Vec<String>>,
+}
+
+impl AccessToken {
+    fn new(grant: Grant, generation: u64) -> Self {
+        let lifespan = Lifespan::new(grant.asked_at, grant.life, fastrand::f64());
+        // For display only: the wall clock may be set, so nothing is decided by it.
+        let expires_at = Utc::now() + grant.life.saturating_sub(grant.asked_at.elapsed());
+        Self {
+            header: grant.header,
+            generation,
+            lifespan,
+            expires_at,
+            scopes: grant.scopes,
+        }
+    }
+
+    pub(crate) fn header(&self) -> HeaderValue {
+        self.header.clone()
+    }
+}
+
+/// What may be told of the token in use, which is everything but the token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenStatus {
+    /// When it ends.
+    pub expires_at: DateTime<Utc>,
+    /// The scopes that were granted, if Auth0 said so.
+    pub scopes: Option<Vec<String>>,
+}
+
+/// Cheap to clone: all clones share the token.
+#[derive(Clone)]
+pub(crate) struct TokenCache(Arc<Inner>);
+
+struct Inner {
+    api: AuthenticationApi,
+    /// Written only while `refresh` is locked.
+    current: ArcSwapOption<AccessToken>,
+    refresh: Mutex<Refresh>,
+}
+
+#[derive(Default)]
+struct Refresh {
+    generation: u64,
+    in_flight: Option<Flight>,
+    failure: Option<Failure>,
+}
+
+/// Where the waiters of a refresh learn how it ended; `None` until then.
+type Flight = watch::Receiver<Option<Result<Arc<AccessToken>, Error>>>;
+
+struct Failure {
+    error: Error,
+    at: Instant,
+}
+
+impl Failure {
+    /// The error, while it is to be remembered.
+    fn recall(&self, now: Instant) -> Option<Error> {
+        let age = now.saturating_duration_since(self.at);
+        match self.error {
+            Error::RateLimited {
+                retry_after: Some(wait),
+            } => {
+                let memory = wait.clamp(FAILURE_MEMORY, LONGEST_RATE_LIMIT_MEMORY);
+                (age < memory).then(|| Error::RateLimited {
+                    retry_after: Some(wait.saturating_sub(age)),
+                })
+            }
+            _ => (age < FAILURE_MEMORY).then(|| self.error.clone()),
+        }
+    }
+}
+
+/// How a token is to be had.
+enum Next {
+    Now(Result<Arc<AccessToken>, Error>),
+    Later(Flight),
+}
+
+impl TokenCache {
+    pub(crate) fn new(api: AuthenticationApi) -> Self {
+        Self(Arc::new(Inner {
+            api,
+            current: ArcSwapOption::empty(),
+            refresh: Mutex::default(),
+        }))
+    }
+
+    /// A token to use now.
+    ///
+    /// # Errors
+    ///
+    /// What the grant failed with, the last one's failure if that was a moment ago, or [`Error::Timeout`].
+    pub(crate) async fn token(&self, deadline: Deadline) -> Result<Arc<AccessToken>, Error> {
+        if let Some(token) = self.0.current.load_full() {
+            match token.lifespan.at(Instant::now()) {
+                Freshness::Fresh => return Ok(token),
+                Freshness::Aging => {
+                    // Whatever comes of it, this token serves.
+                    drop(self.refresh());
+                    return Ok(token);
+                }
+                Freshness::Expired => {}
+            }
+        }
+        match self.refresh() {
+            Next::Now(result) => result,
+            Next::Later(mut flight) => {
+                match deadline.limit(flight.wait_for(Option::is_some)).await? {
+                    Ok(landed) => landed
+                        .clone()
+                        .unwrap_or_else(|| Err(Error::unavailable(Reason::Interrupted))),
+                    // The task is gone without a word: its runtime is shutting down.
+                    Err(_) => Err(Error::unavailable(Reason::Interrupted)),
+                }
+            }
+        }
+    }
+
+    /// Forgets a token that the Management API refused, unless a newer one has taken its place.
+    pub(crate) fn invalidate(&self, token: &AccessToken) {
+        self.forget(&mut self.lock(), token);
+    }
+
+    /// Forgets a token that was refused just like the one it replaced, and remembers why: to fetch yet another for each
+    /// call would only hammer the token endpoint.
+    pub(crate) fn give_up(&self, token: &AccessToken, error: Error) {
+        let mut refresh = self.lock();
+        if self.forget(&mut refresh, token) {
+            refresh.failure = Some(Failure {
+                error,
+                at: Instant::now(),
+            });
+        }
+    }
+
+    /// What is known of the token in use.
+    pub(crate) fn status(&self) -> Option<TokenStatus> {
+        let token = self.0.current.load();
+        token.as_ref().map(|token| TokenStatus {
+            expires_at: token.expires_at,
+            scopes: token.scopes.clone(),
+        })
+    }
+
+    fn forget(&self, _while_locked: &mut Refresh, token: &AccessToken) -> bool {
+        let is_current = self
+            .0
+            .current
+            .load()
+            .as_ref()
+            .is_some_and(|current| current.generation == token.generation);
+        if is_current {
+            self.0.current.store(None);
+            tracing::info!(
+                generation = token.generation,
+                "the Management API refused the access token; it is dropped"
+            );
+        }
+        is_current
+    }
+
+    /// Starts a refresh, or joins the one that is under way, unless there is nothing to wait for.
+    fn refresh(&self) -> Next {
+        let mut refresh = self.lock();
+        let now = Instant::now();
+        // A refresh may have ended between the caller's look at the token and this.
+        if let Some(token) = self.0.current.load_full()
+            && token.lifespan.at(now) == Freshness::Fresh
+        {
+            return Next::Now(Ok(token));
+        }
+        if let Some(error) = refresh
+            .failure
+            .as_ref()
+            .and_then(|failure| failure.recall(now))
+        {
+            return Next::Now(Err(error));
+        }
+        // One whose sender is gone will never land: its task went down with its runtime.
+        if let Some(flight) = refresh
+            .in_flight
+            .as_ref()
+            .filter(|flight| flight.has_changed().is_ok())
+        {
+            return Next::Later(flight.clone());
+        }
+        let (landing, flight) = watch::channel(None);
+        refresh.in_flight = Some(flight.clone());
+        let cache = self.clone();
+        tokio::spawn(async move {
+            let grant = cache.0.api.grant().await;
+            landing.send_replace(Some(cache.land(grant)));
+        });
+        Next::Later(flight)
+    }
+
+    /// Keeps what a refresh has brought.
+    fn land(&self, grant: Result<Grant, Error>) -> Result<Arc<AccessToken>, Error> {
+        let mut refresh = self.lock();
+        refresh.in_flight = None;
+        match grant {
+            Ok(grant) => {
+                refresh.generation += 1;
+                refresh.failure = None;
+                let life_s = grant.life.as_secs();
+                let token = Arc::new(AccessToken::new(grant, refresh.generation));
+                self.0.current.store(Some(Arc::clone(&token)));
+                tracing::info!(
+                    generation = token.generation,
+                    life_s,
+                    "obtained an access token for the Management API"
+                );
+                Ok(token)
+            }
+            Err(error) => {
+                refresh.failure = Some(Failure {
+                    error: error.clone(),
+                    at: Instant::now(),
+                });
+                // Here and not where the error ends up: a refresh in the background has nobody to report to.
+                if matches!(error, Error::Misconfigured { .. }) {
+                    tracing::error!(remedy = %error.causes(), "Auth0 refused an access token for the Management API");
+                } else {
+                    tracing::warn!(%error, cause = %error.causes(), "no access token for the Management API");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Refresh> {
+        // Nothing in here is left half done by a panic.
+        self.0
+            .refresh
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_failure_is_remembered_for_a_while() {
+        let start = Instant::now();
+        let second = Duration::from_secs(1);
+        let recalled = |error: Error, age| Failure { error, at: start }.recall(start + age);
+        let limited = |seconds| Error::RateLimited {
+            retry_after: Some(second * seconds),
+        };
+
+        assert!(matches!(
+            recalled(Error::Timeout, second / 2),
+            Some(Error::Timeout)
+        ));
+        assert!(recalled(Error::Timeout, second).is_none());
+
+        // What is left of the wait is told, not the whole of it.
+        let left = |error: Option<Error>| match error {
+            Some(Error::RateLimited { retry_after }) => retry_after,
+            _ => None,
+        };
+        assert_eq!(left(recalled(limited(30), second * 10)), Some(second * 20));
+        assert!(recalled(limited(30), second * 30).is_none());
+        assert_eq!(
+            left(recalled(limited(3600), second * 59)),
+            Some(second * 3541)
+        );
+        assert!(recalled(limited(3600), second * 60).is_none());
+        assert_eq!(left(recalled(limited(0), second / 2)), Some(Duration::ZERO));
+    }
+}
