@@ -2,6 +2,8 @@
 
 use async_graphql::{ErrorExtensionValues, Pos, ServerError, Value};
 
+use crate::auth0;
+
 /// The stable code that every error carries in `extensions.code`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ErrorCode {
@@ -54,14 +56,20 @@ impl ErrorCode {
         }
     }
 
-    /// How loudly the log should tell of it.
-    #[must_use]
-    pub const fn level(self) -> tracing::Level {
+    /// Logs a failure of this kind as loudly as it deserves.
+    pub(crate) fn log(self, message: &str, cause: &str) {
+        let code = self.as_str();
         match self {
-            Self::BadRequest | Self::ParseFailed | Self::ValidationFailed | Self::BadUserInput => tracing::Level::DEBUG,
-            Self::TooComplex | Self::Unauthenticated | Self::Forbidden | Self::UpstreamRejected => tracing::Level::INFO,
-            Self::RateLimited | Self::UpstreamUnavailable | Self::UpstreamTimeout => tracing::Level::WARN,
-            Self::UpstreamMisconfigured | Self::Internal => tracing::Level::ERROR,
+            Self::BadRequest | Self::ParseFailed | Self::ValidationFailed | Self::BadUserInput => {
+                tracing::debug!(code, cause, "{message}");
+            }
+            Self::TooComplex | Self::Unauthenticated | Self::Forbidden | Self::UpstreamRejected => {
+                tracing::info!(code, cause, "{message}");
+            }
+            Self::RateLimited | Self::UpstreamUnavailable | Self::UpstreamTimeout => {
+                tracing::warn!(code, cause, "{message}");
+            }
+            Self::UpstreamMisconfigured | Self::Internal => tracing::error!(code, cause, "{message}"),
         }
     }
 }
@@ -123,6 +131,37 @@ impl From<Failure> for ServerError {
         error.locations = failure.locations;
         error.extensions = Some(extensions(failure.code, failure.details));
         error
+    }
+}
+
+impl From<auth0::InvalidArgument> for Failure {
+    fn from(invalid: auth0::InvalidArgument) -> Self {
+        Self::new(ErrorCode::BadUserInput, invalid.to_string()).with("argument", invalid.argument)
+    }
+}
+
+impl From<auth0::Error> for Failure {
+    /// The one place where a call's failure is logged, cause and all; the caller gets what `Display` says.
+    fn from(error: auth0::Error) -> Self {
+        let code = match &error {
+            auth0::Error::Timeout => ErrorCode::UpstreamTimeout,
+            auth0::Error::Unavailable(_) => ErrorCode::UpstreamUnavailable,
+            auth0::Error::RateLimited { .. } => ErrorCode::RateLimited,
+            auth0::Error::Rejected { .. } => ErrorCode::UpstreamRejected,
+            auth0::Error::Misconfigured { .. } => ErrorCode::UpstreamMisconfigured,
+        };
+        code.log(&error.to_string(), &error.causes());
+        let failure = Self::new(code, error.to_string());
+        match error {
+            auth0::Error::RateLimited { retry_after: Some(wait) } => {
+                failure.with("retryAfterMs", u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
+            }
+            auth0::Error::Rejected { error_code: Some(code), .. } => failure.with("auth0Code", code),
+            auth0::Error::Misconfigured { missing_scopes, .. } if !missing_scopes.is_empty() => {
+                failure.with("missingScopes", missing_scopes)
+            }
+            _ => failure,
+        }
     }
 }
 

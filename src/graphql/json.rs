@@ -7,7 +7,6 @@ use std::borrow::Cow;
 use std::fmt;
 
 use memchr::memmem;
-use serde::Deserializer as _;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 

@@ -1,33 +1,6 @@
 //! Auth0's log types: what each one is called, and what it says of the outcome.
 
-use async_graphql::Enum;
-
-use LogOutcome::{Failure, Other, Success, Warning};
-
-/// What a log says of the outcome of what it records.
-#[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum LogOutcome {
-    /// What was attempted worked.
-    Success,
-    /// What was attempted failed, or was refused.
-    Failure,
-    /// It worked, or may have, and somebody should look.
-    Warning,
-    /// Auth0 says neither, or the gateway does not know the type.
-    Other,
-}
-
-impl LogOutcome {
-    /// The enum value as GraphQL writes it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Success => "SUCCESS",
-            Failure => "FAILURE",
-            Warning => "WARNING",
-            Other => "OTHER",
-        }
-    }
-}
+use super::outcome::LogOutcome::{self, Failure, Other, Success, Warning};
 
 /// What `code` is called by Auth0. The set is open: an unknown code has no description.
 pub(crate) fn description(code: &str) -> Option<&'static str> {

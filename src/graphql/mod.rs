@@ -14,6 +14,7 @@ mod log;
 mod log_type;
 mod object;
 mod operation;
+mod outcome;
 mod plan;
 mod project;
 mod query;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument};
 use async_graphql::{
     Context, EmptyMutation, EmptySubscription, Positioned, Request as Execution, Response, Schema, SchemaBuilder,
-    ValidationMode, Value, Variables,
+    ValidationMode, Value,
 };
 
 use self::document::Documents;
@@ -42,6 +43,7 @@ pub use self::error::{ErrorCode, Failure};
 pub use self::gateway::GatewayMode;
 pub use self::limits::Limits;
 pub use crate::auth0::Deadline;
+pub use async_graphql::Variables;
 
 /// The schema in GraphQL's schema definition language.
 #[must_use]

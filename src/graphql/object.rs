@@ -11,7 +11,7 @@ use async_graphql::registry::{Deprecation, MetaField, MetaType, Registry};
 use async_graphql::{ContextSelectionSet, InputType, OutputType, Positioned, ServerResult, Value};
 use bytes::Bytes;
 
-use super::log_type::LogOutcome;
+use super::outcome::LogOutcome;
 use super::scalar::{DateTime, Json};
 use crate::auth::Scope;
 

@@ -25,8 +25,6 @@ pub(crate) const EMPTY: &str = "";
 /// An operation in normal form.
 #[derive(Debug)]
 pub(crate) struct Operation {
-    /// Its name, if it has one.
-    pub(crate) name: Option<Name>,
     pub(crate) definition: OperationDefinition,
 }
 
@@ -38,7 +36,7 @@ impl Operation {
         name: Option<&str>,
         variables: Variables,
     ) -> Result<Self, Failure> {
-        let (name, operation) = choose(&document.operations, name)?;
+        let operation = choose(&document.operations, name)?;
         let normal = Normal {
             signatures,
             fragments: &document.fragments,
@@ -52,7 +50,7 @@ impl Operation {
             directives: Vec::new(),
             selection_set: Positioned::new(fields, selection.pos),
         };
-        Ok(Self { name: name.cloned(), definition })
+        Ok(Self { definition })
     }
 
     /// The root fields' response keys, in order.
@@ -78,7 +76,7 @@ pub(crate) fn fields(selection: &SelectionSet) -> impl Iterator<Item = &Field> {
 fn choose<'d>(
     operations: &'d DocumentOperations,
     name: Option<&str>,
-) -> Result<(Option<&'d Name>, &'d Positioned<OperationDefinition>), Failure> {
+) -> Result<&'d Positioned<OperationDefinition>, Failure> {
     let mut all = operations.iter();
     let found = match name {
         Some(name) => all.find(|(known, _)| known.is_some_and(|known| known == name)),
@@ -88,7 +86,7 @@ fn choose<'d>(
         }
         None => all.next(),
     };
-    found.ok_or_else(|| {
+    found.map(|(_, operation)| operation).ok_or_else(|| {
         Failure::new(ErrorCode::BadRequest, "The document has no operation of the name that `operationName` gives.")
     })
 }
@@ -97,9 +95,8 @@ fn choose<'d>(
 fn coerce_variables(
     signatures: &Signatures,
     definitions: &[Positioned<VariableDefinition>],
-    variables: Variables,
+    mut given: Variables,
 ) -> Result<HashMap<Name, ConstValue>, Failure> {
-    let mut given: std::collections::BTreeMap<_, _> = variables.into_iter().collect();
     let mut coerced = HashMap::new();
     for definition in definitions {
         let Positioned { node: definition, pos } = definition;

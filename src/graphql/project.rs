@@ -306,11 +306,10 @@ fn write_kind(kind: &Kind, value: &str, out: &mut Vec<u8>) -> bool {
     match kind {
         Kind::Id => write_id(value, out),
         Kind::String => write_text(value, out),
-        Kind::Boolean => match value {
-            "true" | r#""true""# => write_verbatim("true", out),
-            "false" | r#""false""# => write_verbatim("false", out),
-            _ => false,
-        },
+        Kind::Boolean => {
+            let word = if value.starts_with('"') { json::unescape(value) } else { Cow::Borrowed(value) };
+            matches!(&*word, "true" | "false") && write_verbatim(&word, out)
+        }
         Kind::Int => value.parse::<i32>().is_ok_and(|number| {
             write_number(number, out);
             true
@@ -370,7 +369,7 @@ fn write_text(value: &str, out: &mut Vec<u8>) -> bool {
 
 fn write_texts(from_string: FromString, value: &str, out: &mut Vec<u8>) -> bool {
     let start = out.len();
-    let mut separate = |out: &mut Vec<u8>| {
+    let separate = |out: &mut Vec<u8>| {
         if out.len() > start + 1 {
             out.push(b',');
         }

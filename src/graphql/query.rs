@@ -84,8 +84,7 @@ impl Query {
                 per_page.into(),
                 sort.map(|order| (order.field.into(), order.direction.into())),
             )?;
-            let (page, per_page) = (search.page(), search.per_page());
-            let facts = PageFacts { page, per_page, is_last_reachable: search.is_last_reachable(), ..Default::default() };
+            let facts = PageFacts { page: count(page), per_page: count(per_page), is_last_reachable: !search.next_is_reachable(), ..Default::default() };
             Root::new(ctx)?
                 .page(&USER_PAGE, facts, |needs, deadline| async move {
                     api.users(search, &needs.fields(&USER), needs.total, deadline).await
@@ -190,8 +189,7 @@ impl Query {
             let api = authorize(ctx, Scope::ReadLogs)?;
             let direction = sort.map_or(SortDirection::Desc, |LogOrder { field: LogOrderField::Date, direction }| direction);
             let search = &LogSearch::new(q.as_deref(), page.into(), per_page.into(), direction.into())?;
-            let (page, per_page) = (search.page(), search.per_page());
-            let facts = PageFacts { page, per_page, is_last_reachable: search.is_last_reachable(), ..Default::default() };
+            let facts = PageFacts { page: count(page), per_page: count(per_page), is_last_reachable: !search.next_is_reachable(), ..Default::default() };
             Root::new(ctx)?
                 .page(&LOG_PAGE, facts, |needs, deadline| async move {
                     api.search_logs(search, &needs.fields(&LOG), deadline).await
@@ -425,6 +423,11 @@ impl Needs {
         }
         Fields::Only(self.keys.iter().copied().collect())
     }
+}
+
+/// For numbers that were found to be in range.
+fn count(number: i32) -> u32 {
+    u32::try_from(number).unwrap_or_default()
 }
 
 fn unreadable() -> Failure {

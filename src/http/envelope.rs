@@ -1,0 +1,95 @@
+//! How an answer is wrapped: its status, media type and headers.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+
+use super::media_type::MediaType;
+use super::request_id;
+use crate::graphql::{ErrorCode, Failure, Outcome, Reply, refuse};
+
+/// The wrapping that a caller asked for.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Envelope {
+    media_type: MediaType,
+}
+
+impl Envelope {
+    pub(crate) fn new(media_type: MediaType) -> Self {
+        Self { media_type }
+    }
+
+    /// The wrapping for callers with these headers, whatever they accept.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        Self::new(MediaType::negotiate(headers).unwrap_or_default())
+    }
+
+    /// The answer to a GraphQL request.
+    pub(crate) fn reply(self, reply: Reply) -> Response {
+        self.wrap(status(self.media_type, reply.outcome), reply.body)
+    }
+
+    /// The answer to what is no GraphQL request: its status is HTTP's own business, whatever the media type.
+    pub(crate) fn refuse(self, status: StatusCode, failure: Failure) -> Response {
+        self.wrap(status, refuse(vec![failure], &request_id::current()).body)
+    }
+
+    fn wrap(self, status: StatusCode, body: Vec<u8>) -> Response {
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, self.media_type.header());
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::VARY, HeaderValue::from_static("accept"));
+        response
+    }
+}
+
+/// <https://graphql.github.io/graphql-over-http/draft/#sec-Status-Codes>.
+fn status(media_type: MediaType, outcome: Outcome) -> StatusCode {
+    let status = match outcome {
+        Outcome::Executed => StatusCode::OK,
+        Outcome::Refused(code) => match code {
+            ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
+            ErrorCode::Forbidden => StatusCode::FORBIDDEN,
+            ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            ErrorCode::UpstreamUnavailable | ErrorCode::UpstreamMisconfigured => StatusCode::BAD_GATEWAY,
+            ErrorCode::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
+            ErrorCode::BadRequest
+            | ErrorCode::ParseFailed
+            | ErrorCode::ValidationFailed
+            | ErrorCode::TooComplex
+            | ErrorCode::BadUserInput
+            | ErrorCode::UpstreamRejected => StatusCode::BAD_REQUEST,
+        },
+    };
+    match media_type {
+        MediaType::GraphqlResponse => status,
+        MediaType::Json if status == StatusCode::BAD_REQUEST => StatusCode::OK,
+        MediaType::Json => status,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_older_media_type_hides_the_faults_of_documents_and_nothing_else() {
+        for (code, new, old) in [
+            (ErrorCode::ParseFailed, 400, 200),
+            (ErrorCode::ValidationFailed, 400, 200),
+            (ErrorCode::TooComplex, 400, 200),
+            (ErrorCode::Unauthenticated, 401, 401),
+            (ErrorCode::Forbidden, 403, 403),
+            (ErrorCode::RateLimited, 429, 429),
+            (ErrorCode::Internal, 500, 500),
+        ] {
+            let outcome = Outcome::Refused(code);
+            assert_eq!(status(MediaType::GraphqlResponse, outcome).as_u16(), new, "{code:?}");
+            assert_eq!(status(MediaType::Json, outcome).as_u16(), old, "{code:?}");
+        }
+        assert_eq!(status(MediaType::GraphqlResponse, Outcome::Executed), StatusCode::OK);
+    }
+}
