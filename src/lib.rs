@@ -1,1 +1,3 @@
 //! A read-only GraphQL gateway for the Auth0 Management API.
+
+mod http;

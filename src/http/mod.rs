@@ -1,0 +1,3 @@
+//! The HTTP room.
+
+pub(crate) mod playground;
