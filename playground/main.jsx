@@ -1,0 +1,138 @@
+import { explorerPlugin } from '@graphiql/plugin-explorer';
+import { HISTORY_PLUGIN } from '@graphiql/plugin-history';
+import { createLocalStorage } from '@graphiql/toolkit';
+import { GraphiQL } from 'graphiql';
+import { createRoot } from 'react-dom/client';
+import '@graphiql/react/font/roboto.css';
+import '@graphiql/react/font/fira-code.css';
+import '@graphiql/react/style.css';
+import '@graphiql/plugin-doc-explorer/style.css';
+import '@graphiql/plugin-history/style.css';
+import '@graphiql/plugin-explorer/style.css';
+import 'graphiql/graphiql.css';
+import './main.css';
+
+// Tabs are named after their operations.
+const OPERATIONS = [
+  {
+    query: `# Ctrl-Enter (Cmd-Enter) runs the operation, Ctrl-Space completes.
+# \`q\` takes Auth0's user search syntax, for example: email_verified:false
+query People {
+  users(q: "logins_count:[1 TO *]", page: 0, perPage: 10) {
+    total
+    hasNextPage
+    nodes {
+      userId
+      name
+      email
+      emailVerified
+      lastLogin
+      loginsCount
+      identities {
+        connection
+        provider
+      }
+    }
+  }
+}
+`,
+  },
+  {
+    query: `# Put a \`userId\` that People found into the variables below.
+query OnePerson($id: ID!) {
+  user(id: $id) {
+    userId
+    name
+    email
+    emailVerified
+    lastLogin
+    loginsCount
+    identities {
+      connection
+      provider
+    }
+  }
+}
+`,
+    variables: JSON.stringify({ id: 'auth0|000000000000000000000001' }, null, 2),
+  },
+  {
+    query: `# The newest logs first. To read on from the newest, oldest first,
+# pass the value of \`next\` as \`from\`.
+query RecentLogs {
+  logs(take: 20) {
+    next
+    nodes {
+      logId
+      date
+      type
+      typeDescription
+      outcome
+      userName
+      ip
+    }
+  }
+}
+`,
+  },
+  {
+    query: `# Log types: f is a failed login, fp a wrong password.
+query FailedLogins {
+  searchLogs(q: "type:f OR type:fp", page: 0, perPage: 20) {
+    hasNextPage
+    nodes {
+      logId
+      date
+      typeDescription
+      description
+      userName
+      ip
+    }
+  }
+}
+`,
+  },
+];
+
+// Bundled as files of their own: a worker needs a URL, and one of this origin
+// keeps `blob:` out of the Content-Security-Policy.
+globalThis.MonacoEnvironment = {
+  getWorker: (_moduleId, label) =>
+    new Worker(new URL(WORKERS[label] ?? WORKERS.editor, import.meta.url)),
+};
+
+// GraphiQL's own fetcher fails with a syntax error when something in between (a
+// proxy, a refusal before GraphQL) answers with anything but JSON.
+async function fetcher({ query, variables, operationName }, { headers } = {}) {
+  const response = await fetch(new URL('graphql', document.baseURI), {
+    method: 'POST',
+    headers: {
+      accept: 'application/graphql-response+json, application/json',
+      'content-type': 'application/json',
+      ...headers,
+    },
+    body: JSON.stringify({ query, variables, operationName }),
+  });
+  const body = await response.text();
+  try {
+    return JSON.parse(body);
+  } catch {
+    throw new Error(`${response.status} ${response.statusText}: ${body.trim() || 'no body'}`);
+  }
+}
+
+// Many programs take turns on localhost:3000; the name keeps their tabs and ours apart.
+// For the same reason headers, which may hold a bearer token, are never stored.
+createRoot(document.getElementById('playground')).render(
+  <GraphiQL
+    fetcher={fetcher}
+    defaultTabs={OPERATIONS}
+    plugins={[HISTORY_PLUGIN, explorerPlugin()]}
+    storage={createLocalStorage({ namespace: 'auth0-graphql' })}
+    shouldPersistHeaders={false}
+    inputValueDeprecation
+    schemaDescription
+  >
+    <GraphiQL.Logo>auth0-graphql</GraphiQL.Logo>
+  </GraphiQL>,
+);
