@@ -199,6 +199,7 @@ async fn a_failed_grant_is_remembered_for_a_second() -> TestResult {
         };
         assert_eq!(what, Misconfiguration::ClientRefused);
     }
+    assert!(read(&tenant.api).await.is_err(), "it is forgotten at once");
     assert_eq!(tenant.grants_given().await, 1);
     later(1).await;
     read(&tenant.api).await?;
