@@ -60,9 +60,9 @@ impl fmt::Display for Problem {
             // The one place that says how to get past the wall.
             Self::BeyondReach => write!(
                 f,
-                "lies too far in: Auth0 gives out only the first {REACHABLE_RECORDS} records of a search, so \
-                 (page + 1) * perPage must not exceed {REACHABLE_RECORDS}. Narrow the search with `q`, for example to \
-                 a span of time, and start again at page 0"
+                "lies too far in: Auth0 gives out only the first {REACHABLE_RECORDS} records of a \
+                 search, so (page + 1) * perPage must not exceed {REACHABLE_RECORDS}. Narrow the \
+                 search with `q`, for example to a span of time, and start again at page 0"
             ),
             Self::Empty => f.write_str("must not be empty"),
             Self::TooLong { most } => write!(f, "must not be longer than {most} bytes"),

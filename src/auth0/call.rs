@@ -52,7 +52,8 @@ impl Call {
         self
     }
 
-    /// The endpoint's name, such as `users`: fit for logs and metrics, for it says nothing of what was asked.
+    /// The endpoint's name, such as `users`: fit for logs and metrics, for it says nothing of what
+    /// was asked.
     pub(crate) fn endpoint(&self) -> &'static str {
         self.endpoint
     }

@@ -5,10 +5,12 @@ use std::str::FromStr;
 
 use url::{Host, Url};
 
-/// The domain of an Auth0 tenant, canonical (`tenant.us.auth0.com`) or custom (`login.example.com`).
+/// The domain of an Auth0 tenant, canonical (`tenant.us.auth0.com`) or custom
+/// (`login.example.com`).
 ///
-/// Auth0 is always asked over HTTPS. Plain HTTP, and a port, are taken for loopback hosts only, where a stand-in for
-/// Auth0 may listen; so neither a secret nor a token ever crosses a network in the clear.
+/// Auth0 is always asked over HTTPS. Plain HTTP, and a port, are taken for loopback hosts only,
+/// where a stand-in for Auth0 may listen; so neither a secret nor a token ever crosses a network in
+/// the clear.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Domain {
     /// Scheme, host, perhaps a port, and `/`.
@@ -17,13 +19,14 @@ pub struct Domain {
 }
 
 impl Domain {
-    /// Reads a domain as an operator writes it: `tenant.us.auth0.com`, with `https://` before it or `/` behind it if
-    /// they like, or for a stand-in on this machine `http://127.0.0.1:PORT`, `http://localhost:PORT` or
-    /// `http://[::1]:PORT`.
+    /// Reads a domain as an operator writes it: `tenant.us.auth0.com`, with `https://` before it or
+    /// `/` behind it if they like, or for a stand-in on this machine `http://127.0.0.1:PORT`,
+    /// `http://localhost:PORT` or `http://[::1]:PORT`.
     ///
     /// # Errors
     ///
-    /// Anything more than that is refused rather than dropped: who writes a path or a port means something by it.
+    /// Anything more than that is refused rather than dropped: who writes a path or a port means
+    /// something by it.
     pub fn parse(text: &str) -> Result<Self, DomainError> {
         if text.is_empty() {
             return Err(DomainError::Empty);
@@ -88,9 +91,11 @@ impl Domain {
         })
     }
 
-    /// The identifier of the tenant's Management API, `https://{host}/api/v2/`, if this is the canonical domain.
+    /// The identifier of the tenant's Management API, `https://{host}/api/v2/`, if this is the
+    /// canonical domain.
     ///
-    /// Behind a custom domain the audience still names the canonical one, so it must then be given by hand.
+    /// Behind a custom domain the audience still names the canonical one, so it must then be given
+    /// by hand.
     #[must_use]
     pub fn default_audience(&self) -> String {
         format!("{}api/v2/", self.base)
@@ -124,7 +129,8 @@ impl FromStr for Domain {
     }
 }
 
-/// As an operator would write it: the bare host name, or for a loopback host the address with its scheme.
+/// As an operator would write it: the bare host name, or for a loopback host the address with its
+/// scheme.
 impl fmt::Display for Domain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.is_loopback {
@@ -141,7 +147,8 @@ impl fmt::Debug for Domain {
     }
 }
 
-/// Why a text is no domain of a tenant. `Display` tells an operator what to write instead; it never repeats the text.
+/// Why a text is no domain of a tenant. `Display` tells an operator what to write instead; it never
+/// repeats the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DomainError {

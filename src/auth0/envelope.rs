@@ -1,13 +1,14 @@
 //! What surrounds the records: the list with or without totals, and the `Link` header.
 //!
-//! Records are not decoded here, only found: they leave as a slice of the very body that Auth0 sent. What is around
-//! them is read leniently, for Auth0's own documents and answers differ.
+//! Records are not decoded here, only found: they leave as a slice of the very body that Auth0
+//! sent. What is around them is read leniently, for Auth0's own documents and answers differ.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 use bytes::Bytes;
 use reqwest::header::{HeaderMap, LINK};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::error::{Error, Reason};
@@ -16,8 +17,8 @@ use super::identifier::LogId;
 /// A list of records.
 #[derive(Debug, Clone)]
 pub struct Page {
-    /// The records: a JSON array, exactly as Auth0 sent it. It is well-formed JSON in valid UTF-8; nothing is promised
-    /// of its elements.
+    /// The records: a JSON array, exactly as Auth0 sent it. It is well-formed JSON in valid UTF-8;
+    /// nothing is promised of its elements.
     pub records: Bytes,
     /// How many records match, if that was asked and answered.
     pub total: Option<u64>,
@@ -26,24 +27,21 @@ pub struct Page {
 }
 
 impl Page {
-    /// Reads a list: a bare array, or an object that has the array under `key` (`users`, `logs`) and perhaps a `total`.
+    /// Reads a list: a bare array, or an object that has the array under `key` (`users`, `logs`)
+    /// and perhaps a `total`.
     pub(crate) fn read(body: &Bytes, key: &str, headers: &HeaderMap) -> Result<Self, Error> {
-        let text = json(body)?;
-        let (records, total) = if text.starts_with('[') {
-            (text, None)
-        } else {
-            let envelope: HashMap<Cow<'_, str>, &RawValue> =
-                serde_json::from_str(text).map_err(|_| Error::unavailable(Reason::Unexpected))?;
-            let records = envelope
-                .get(key)
-                .map(|raw| raw.get())
-                .filter(|raw| raw.starts_with('['));
-            let total = envelope.get("total").and_then(|raw| raw.get().parse().ok());
-            (
-                records.ok_or(Error::unavailable(Reason::Unexpected))?,
-                total,
-            )
+        let (records, total) = match body.trim_ascii_start().first() {
+            // One pass for the whole: the array is not gone through again once it is found.
+            Some(b'{') => {
+                let envelope: HashMap<Cow<'_, str>, &RawValue> = json(body)?;
+                let total = envelope.get("total").and_then(|raw| raw.get().parse().ok());
+                (envelope.get(key).map(|raw| raw.get()), total)
+            }
+            _ => (Some(json::<&RawValue>(body)?.get()), None),
         };
+        let records = records
+            .filter(|text| text.starts_with('['))
+            .ok_or(Error::unavailable(Reason::Unexpected))?;
         Ok(Self {
             records: body.slice_ref(records.as_bytes()),
             total,
@@ -54,23 +52,22 @@ impl Page {
 
 /// Reads a single record: a JSON object, exactly as Auth0 sent it.
 pub(crate) fn record(body: &Bytes) -> Result<Bytes, Error> {
-    let text = json(body)?;
+    let text = json::<&RawValue>(body)?.get();
     if !text.starts_with('{') {
         return Err(Error::unavailable(Reason::Unexpected));
     }
     Ok(body.slice_ref(text.as_bytes()))
 }
 
-/// The body's one JSON value, without the white space around it.
-fn json(body: &[u8]) -> Result<&str, Error> {
-    // The parser's message quotes nothing of the body: it has a line, a column and what was expected there.
-    serde_json::from_slice::<&RawValue>(body)
-        .map(RawValue::get)
-        .map_err(|error| Error::unavailable_because(Reason::NotJson, error))
+/// The body's one JSON value. It is borrowed, so what is found in it is where it is in the body.
+fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
+    // The parser's message quotes nothing of the body: it has a line, a column and what was
+    // expected there.
+    serde_json::from_slice(body).map_err(|error| Error::unavailable_because(Reason::NotJson, error))
 }
 
-/// The `from` of the first `rel="next"` in the `Link` headers (RFC 8288) that is a valid log id. Of the address nothing
-/// else is taken: where calls go is not for an answer to say.
+/// The `from` of the first `rel="next"` in the `Link` headers (RFC 8288) that is a valid log id. Of
+/// the address nothing else is taken: where calls go is not for an answer to say.
 fn next_from_link(headers: &HeaderMap) -> Option<LogId> {
     headers
         .get_all(LINK)

@@ -1,7 +1,8 @@
 //! What can go wrong between the gateway and Auth0.
 //!
-//! `Display` is for the caller: what happened and what to do, and never a secret, a token, an address, a body or an
-//! e-mail address. `source()` is for the log: the operating system's reason, or what the operator has to mend.
+//! `Display` is for the caller: what happened and what to do, and never a secret, a token, an
+//! address, a body or an e-mail address. `source()` is for the log: the operating system's reason,
+//! or what the operator has to mend.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +10,8 @@ use std::time::Duration;
 
 use super::transport::BODY_LIMIT;
 
-/// Why a call to Auth0 gave no answer that can be used. Cheap to clone, for one failure may have many waiters.
+/// Why a call to Auth0 gave no answer that can be used. Cheap to clone, for one failure may have
+/// many waiters.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -41,7 +43,8 @@ pub enum Error {
         /// What is wrong and how to mend it, for the log.
         #[source]
         what: Misconfiguration,
-        /// The scopes of which Auth0 wants one (or all), when [`Misconfiguration::MissingScope`] is the trouble.
+        /// The scopes of which Auth0 wants one (or all), when [`Misconfiguration::MissingScope`] is
+        /// the trouble.
         missing_scopes: Vec<String>,
     },
 }
@@ -115,14 +118,20 @@ impl fmt::Display for Reason {
         match self {
             Self::Connection => f.write_str("Auth0 cannot be reached: try again in a moment"),
             Self::Interrupted => f.write_str("Auth0's answer broke off: try again"),
-            // https://auth0.com/docs/manage-users/user-search/user-search-best-practices
+            // A search is cut off after two seconds, and 503 is what Auth0 documents for it.
             Self::Status(503) => f.write_str(
-                "Auth0 is unavailable (status 503), which it also says when a search takes it longer than two \
-                 seconds: try again, or narrow the search",
+                "Auth0 is unavailable (status 503), which it also says when a search takes it longer \
+                 than two seconds: try again, or narrow the search",
             ),
-            Self::Status(status) => write!(f, "Auth0 is unavailable (status {status}): try again in a moment"),
-            Self::NotJson => f.write_str("Something other than Auth0's API answered: try again in a moment"),
-            Self::Unexpected => f.write_str("Auth0's answer has an unknown form: try again in a moment"),
+            Self::Status(status) => {
+                write!(f, "Auth0 is unavailable (status {status}): try again in a moment")
+            }
+            Self::NotJson => {
+                f.write_str("Something other than Auth0's API answered: try again in a moment")
+            }
+            Self::Unexpected => {
+                f.write_str("Auth0's answer has an unknown form: try again in a moment")
+            }
             Self::TooLarge => write!(
                 f,
                 "Auth0's answer is larger than {} MiB: ask for fewer records or fewer fields",
@@ -203,7 +212,8 @@ pub enum Misconfiguration {
 /// The client cannot be built.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the HTTP client for Auth0 cannot be set up; the system's root certificates are most often the reason"
+    "the HTTP client for Auth0 cannot be set up; the system's root certificates are most often the \
+     reason"
 )]
 pub struct BuildError(#[source] pub(crate) reqwest::Error);
 
@@ -218,11 +228,16 @@ fn try_again(after: Option<Duration>) -> String {
 fn for_the_caller(what: &Misconfiguration, missing_scopes: &[String]) -> String {
     match what {
         Misconfiguration::MissingScope if !missing_scopes.is_empty() => format!(
-            "The gateway's Auth0 application lacks a scope that this needs ({}): its operator can grant it",
+            "The gateway's Auth0 application lacks a scope that this needs ({}): its operator can \
+             grant it",
             missing_scopes.join(", ")
         ),
-        Misconfiguration::PlanLimit => "The Auth0 subscription of this tenant does not include this".to_owned(),
-        _ => "The gateway's access to Auth0 is not set up right: its operator finds the remedy in its log".to_owned(),
+        Misconfiguration::PlanLimit => {
+            "The Auth0 subscription of this tenant does not include this".to_owned()
+        }
+        _ => "The gateway's access to Auth0 is not set up right: its operator finds the remedy in \
+              its log"
+            .to_owned(),
     }
 }
 

@@ -3,8 +3,8 @@
 /// Auth0's explanations are a sentence or two; whatever is longer repeats the request.
 const LONGEST_MESSAGE: usize = 500;
 
-/// Makes an explanation of Auth0's fit for showing: one line, of bounded length, without the upstream's address and
-/// without e-mail addresses (which it repeats from the query).
+/// Makes an explanation of Auth0's fit for showing: one line, of bounded length, without the
+/// upstream's address and without e-mail addresses (which it repeats from the query).
 pub(crate) fn showable(message: &str, host: &str) -> String {
     let words = message
         .split(|c: char| c.is_whitespace() || c.is_control())
@@ -29,7 +29,8 @@ pub(crate) fn showable(message: &str, host: &str) -> String {
     clean
 }
 
-/// Replaces whatever looks like an e-mail address, up to the characters that separate it in queries and prose.
+/// Replaces whatever looks like an e-mail address, up to the characters that separate it in queries
+/// and prose.
 fn without_emails(word: &str) -> String {
     let separates = |c: char| !c.is_alphanumeric() && !"@._%+-!#$&*=?^`{|}~/".contains(c);
     word.split_inclusive(separates)

@@ -7,14 +7,14 @@ use super::call::Call;
 pub enum Fields {
     /// The whole record.
     All,
-    /// These keys, as they are called on the wire; an empty list asks for the record's id, which is the least that
-    /// Auth0 can send.
+    /// These keys, as they are called on the wire; an empty list asks for the record's id, which is
+    /// the least that Auth0 can send.
     Only(Vec<&'static str>),
 }
 
 impl Fields {
-    /// Adds `fields` and `include_fields`. Auth0 refuses a list that does not match a pattern of plain names, so a list
-    /// with any other key asks for the whole record instead.
+    /// Adds `fields` and `include_fields`. Auth0 refuses a list that does not match a pattern of
+    /// plain names, so a list with any other key asks for the whole record instead.
     pub(crate) fn add_to(&self, call: Call, id: &'static str) -> Call {
         let is_plain = |key: &&str| {
             !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')

@@ -4,31 +4,34 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Longest time before its end at which a token is replaced in the background. Auth0's tokens live for a day by
-/// default; five minutes leave room for a few failed attempts, while the old token serves on.
+/// Longest time before its end at which a token is replaced in the background. Auth0's tokens live
+/// for a day by default; five minutes leave room for a few failed attempts, while the old token
+/// serves on.
 const REFRESH_MARGIN: Duration = Duration::from_secs(5 * 60);
 
-/// A token of short life is replaced when this part of it is left, or else half of it would be lost to the margin.
+/// A token of short life is replaced when this part of it is left, or else half of it would be lost
+/// to the margin.
 const REFRESH_SHARE: f64 = 0.1;
 
-/// By how much of the margin a refresh may come early, at random, so that gateways that were started together do not
-/// all ask at once. Early and never late: late is what the margin is there to prevent.
+/// By how much of the margin a refresh may come early, at random, so that gateways that were
+/// started together do not all ask at once. Early and never late: late is what the margin is there
+/// to prevent.
 const REFRESH_JITTER: f64 = 0.5;
 
-/// What a token lives if the answer does not say so in a way that can be read. Too short costs a grant every ten
-/// minutes; too long costs a call that is refused and repeated with a new token.
+/// What a token lives if the answer does not say so in a way that can be read. Too short costs a
+/// grant every ten minutes; too long costs a call that is refused and repeated with a new token.
 const DEFAULT_LIFE: Duration = Duration::from_secs(10 * 60);
 
-/// The least that a token lives. One that came expired serves those who wait for it, and is not asked for again by
-/// each call.
+/// The least that a token lives. One that came expired serves those who wait for it, and is not
+/// asked for again by each call.
 const SHORTEST_LIFE: Duration = Duration::from_secs(1);
 
 /// The most that Auth0 lets an API's tokens live is 30 days.
 /// <https://auth0.com/docs/secure/tokens/access-tokens/update-access-token-lifetime>
 const LONGEST_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Reads `expires_in` from its JSON text, or from nothing: seconds as OAuth has it, but no number, a string, or one
-/// beyond reason is survived.
+/// Reads `expires_in` from its JSON text, or from nothing: seconds as OAuth has it, but no number,
+/// a string, or one beyond reason is survived.
 pub(crate) fn life(expires_in: Option<&str>) -> Duration {
     let seconds = expires_in
         .map(|text| text.trim_matches('"').trim())
@@ -61,7 +64,8 @@ pub(crate) enum Freshness {
 }
 
 impl Lifespan {
-    /// `asked_at` is when the token was asked for, which is a little before its life began. `jitter` is from 0 to 1.
+    /// `asked_at` is when the token was asked for, which is a little before its life began.
+    /// `jitter` is from 0 to 1.
     pub(crate) fn new(asked_at: Instant, life: Duration, jitter: f64) -> Self {
         let margin = REFRESH_MARGIN.min(life.mul_f64(REFRESH_SHARE));
         let expires_at = asked_at + life;

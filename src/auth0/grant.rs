@@ -1,4 +1,5 @@
-//! The client-credentials grant: `POST /oauth/token`, once per call of [`AuthenticationApi::grant`].
+//! The client-credentials grant: `POST /oauth/token`, once per call of
+//! [`AuthenticationApi::grant`].
 //!
 //! <https://auth0.com/docs/get-started/authentication-and-authorization-flow/client-credentials-flow>
 
@@ -20,8 +21,8 @@ use super::freshness::life;
 use super::refusal::{is_name, retry_after};
 use super::transport::{Answer, Deadline, Transport};
 
-/// How long a grant may take. It belongs to nobody's request, so it has a time of its own: as long as the most patient
-/// of its waiters is likely to have.
+/// How long a grant may take. It belongs to nobody's request, so it has a time of its own: as long
+/// as the most patient of its waiters is likely to have.
 const GRANT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The endpoint that gives tokens, and what it wants to know. `Debug` shows no secret.
@@ -79,10 +80,11 @@ impl AuthenticationApi {
     }
 }
 
-/// Reads a grant. Without a token that can stand in a header it is none; everything else may be missing.
+/// Reads a grant. Without a token that can stand in a header it is none; everything else may be
+/// missing.
 fn granted(body: &[u8], asked_at: Instant) -> Result<Grant, Error> {
-    // Values stay raw: one that no Rust number can hold must not spoil the rest. A parser's error is not kept, for it
-    // might quote what it read.
+    // Values stay raw: one that no Rust number can hold must not spoil the rest. A parser's error
+    // is not kept, for it might quote what it read.
     let answer: HashMap<String, &RawValue> =
         serde_json::from_slice(body).map_err(|_| Error::unavailable(Reason::NotJson))?;
     let text = |key: &str| {
@@ -110,7 +112,8 @@ fn split(scope: &str) -> Vec<String> {
     scope.split_whitespace().map(str::to_owned).collect()
 }
 
-/// The `scope` claim of a JWT. The signature is not looked at: Auth0 will, and nothing is decided by this.
+/// The `scope` claim of a JWT. The signature is not looked at: Auth0 will, and nothing is decided
+/// by this.
 fn scope_claim(token: &str) -> Option<String> {
     const BASE64: GeneralPurpose = GeneralPurpose::new(
         &base64::alphabet::URL_SAFE,
@@ -121,8 +124,8 @@ fn scope_claim(token: &str) -> Option<String> {
     claims.get("scope")?.as_str().map(str::to_owned)
 }
 
-/// What an answer of the token endpoint other than success means. Its errors are OAuth's, `{error, error_description}`,
-/// and not the Management API's.
+/// What an answer of the token endpoint other than success means. Its errors are OAuth's, `{error,
+/// error_description}`, and not the Management API's.
 fn refused(answer: &Answer, now: DateTime<Utc>) -> Error {
     let status = answer.status.as_u16();
     let body = serde_json::from_slice::<Value>(&answer.body)

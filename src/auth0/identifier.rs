@@ -19,7 +19,8 @@ impl UserId {
     ///
     /// # Errors
     ///
-    /// An id that is empty, longer than 512 bytes, or holds a control character, `/` or `..` is refused (argument `id`).
+    /// An id that is empty, longer than 512 bytes, or holds a control character, `/` or `..` is
+    /// refused (argument `id`).
     pub fn parse(text: &str) -> Result<Self, InvalidArgument> {
         path_segment("id", text).map(Self)
     }
@@ -29,7 +30,8 @@ impl UserId {
     }
 }
 
-/// A log's id: 56 digits that grow with time, or an older form. As text, a later log has the greater id.
+/// A log's id: 56 digits that grow with time, or an older form. As text, a later log has the
+/// greater id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LogId(Box<str>);
 
@@ -38,7 +40,8 @@ impl LogId {
     ///
     /// # Errors
     ///
-    /// An id that is empty, longer than 512 bytes, or holds a control character, `/` or `..` is refused (argument `id`).
+    /// An id that is empty, longer than 512 bytes, or holds a control character, `/` or `..` is
+    /// refused (argument `id`).
     pub fn parse(text: &str) -> Result<Self, InvalidArgument> {
         Self::parse_argument("id", text)
     }
@@ -63,17 +66,20 @@ impl fmt::Display for LogId {
     }
 }
 
-/// An e-mail address to look users up by. Auth0 compares it byte by byte, so it is passed on exactly as written.
+/// An e-mail address to look users up by. Auth0 compares it byte by byte, so it is passed on
+/// exactly as written.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Email(Box<str>);
 
 impl Email {
-    /// Takes an address as it is: nothing is trimmed and no case is changed. Whether it is a well-formed address is
-    /// left to Auth0, whose profiles hold whatever an identity provider once sent.
+    /// Takes an address as it is: nothing is trimmed and no case is changed. Whether it is a
+    /// well-formed address is left to Auth0, whose profiles hold whatever an identity provider once
+    /// sent.
     ///
     /// # Errors
     ///
-    /// An address that is empty, longer than 320 bytes or holds a control character is refused (argument `email`).
+    /// An address that is empty, longer than 320 bytes or holds a control character is refused
+    /// (argument `email`).
     pub fn parse(text: &str) -> Result<Self, InvalidArgument> {
         let problem = if text.is_empty() {
             Problem::Empty
@@ -97,9 +103,10 @@ impl Email {
     }
 }
 
-/// Checks what will be one segment of a path. Percent-encoding alone would do for most of it, but `.` and `..` have a
-/// meaning that encoding does not take away, and servers in between have been known to decode `%2F` too early.
-/// A backslash is let through, encoded: enterprise connections do give out ids such as `DOMAIN\user`.
+/// Checks what will be one segment of a path. Percent-encoding alone would do for most of it, but
+/// `.` and `..` have a meaning that encoding does not take away, and servers in between have been
+/// known to decode `%2F` too early. A backslash is let through, encoded: enterprise connections do
+/// give out ids such as `DOMAIN\user`.
 fn path_segment(argument: &'static str, text: &str) -> Result<Box<str>, InvalidArgument> {
     let problem = if text.is_empty() {
         Problem::Empty

@@ -22,11 +22,11 @@ use super::transport::{Answer, Deadline, Transport};
 /// Which tenant, and as whom. `Debug` does not show the secret.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The tenant's domain, canonical or custom. Tokens and data both come from there: Auth0 accepts a token only on
-    /// the domain that issued it.
+    /// The tenant's domain, canonical or custom. Tokens and data both come from there: Auth0
+    /// accepts a token only on the domain that issued it.
     pub domain: Domain,
-    /// The identifier of the Management API. It names the canonical domain even behind a custom one; without a custom
-    /// domain it is [`Domain::default_audience`].
+    /// The identifier of the Management API. It names the canonical domain even behind a custom
+    /// one; without a custom domain it is [`Domain::default_audience`].
     pub audience: String,
     /// The id of a machine-to-machine application that is authorized for the Management API.
     pub client_id: String,
@@ -34,10 +34,11 @@ pub struct Settings {
     pub client_secret: SecretString,
 }
 
-/// A read-only client of one tenant's Management API. Cheap to clone; clones share connections and the access token.
+/// A read-only client of one tenant's Management API. Cheap to clone; clones share connections and
+/// the access token.
 ///
-/// No call is made before its arguments are known to be good, each ends at its deadline, and each may fail with any
-/// [`Error`].
+/// No call is made before its arguments are known to be good, each ends at its deadline, and each
+/// may fail with any [`Error`].
 #[derive(Clone)]
 pub struct ManagementApi(Arc<Inner>);
 
@@ -96,7 +97,8 @@ impl ManagementApi {
             .await
     }
 
-    /// One user: `GET /users/{id}`. A JSON object as Auth0 sent it, or `None` if there is no such user.
+    /// One user: `GET /users/{id}`. A JSON object as Auth0 sent it, or `None` if there is no such
+    /// user.
     pub async fn user(
         &self,
         id: &UserId,
@@ -119,7 +121,8 @@ impl ManagementApi {
             .await
     }
 
-    /// Searches the logs: `GET /logs` by page. Auth0's total is the length of the page, so it is not asked for.
+    /// Searches the logs: `GET /logs` by page. Auth0's total is the length of the page, so it is
+    /// not asked for.
     pub async fn search_logs(
         &self,
         search: &LogSearch,
@@ -130,8 +133,8 @@ impl ManagementApi {
         self.list(call, "logs", deadline).await
     }
 
-    /// Reads the stream of logs on from a checkpoint: `GET /logs` with `from`. Records are whole and come oldest first,
-    /// for Auth0 ignores every other parameter there.
+    /// Reads the stream of logs on from a checkpoint: `GET /logs` with `from`. Records are whole
+    /// and come oldest first, for Auth0 ignores every other parameter there.
     pub async fn logs_after(
         &self,
         checkpoint: &LogCheckpoint,
@@ -141,7 +144,8 @@ impl ManagementApi {
             .await
     }
 
-    /// One log: `GET /logs/{id}`. A JSON object as Auth0 sent it, or `None` if there is no such log (any more).
+    /// One log: `GET /logs/{id}`. A JSON object as Auth0 sent it, or `None` if there is no such log
+    /// (any more).
     pub async fn log(
         &self,
         id: &LogId,
@@ -156,6 +160,11 @@ impl ManagementApi {
     #[must_use]
     pub fn token_status(&self) -> Option<TokenStatus> {
         self.0.tokens.status()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn tokens(&self) -> &TokenCache {
+        &self.0.tokens
     }
 
     async fn list(&self, call: Call, key: &str, deadline: Deadline) -> Result<Page, Error> {

@@ -1,11 +1,13 @@
 //! Auth0, as this program sees it: a typed, read-only client of the Management API.
 //!
-//! [`ManagementApi`] has one method per endpoint. Its arguments are values that were checked when they were made
-//! ([`UserSearch`], [`LogSearch`], [`UserId`], …), so nothing that Auth0 would refuse out of hand is ever sent. Its
-//! answers are Auth0's own bytes: what surrounds the records is read here, the records themselves are not decoded.
+//! [`ManagementApi`] has one method per endpoint. Its arguments are values that were checked when
+//! they were made ([`UserSearch`], [`LogSearch`], [`UserId`], …), so nothing that Auth0 would
+//! refuse out of hand is ever sent. Its answers are Auth0's own bytes: what surrounds the records
+//! is read here, the records themselves are not decoded.
 //!
-//! Every call carries one access token of the client-credentials grant, shared by all callers, and a [`Deadline`].
-//! What can go wrong is [`Error`]; an error's `Display` is fit for the caller, its `source()` is for the log.
+//! Every call carries one access token of the client-credentials grant, shared by all callers, and
+//! a [`Deadline`]. What can go wrong is [`Error`]; an error's `Display` is fit for the caller, its
+//! `source()` is for the log.
 
 mod argument;
 mod call;

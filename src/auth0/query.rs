@@ -1,4 +1,5 @@
-//! What may be asked of Auth0's lists. Constructing a value is the validation: whatever exists can be sent.
+//! What may be asked of Auth0's lists. Constructing a value is the validation: whatever exists can
+//! be sent.
 
 use super::argument::{InvalidArgument, Problem};
 use super::call::Call;
@@ -7,9 +8,9 @@ use super::identifier::LogId;
 /// The most records that Auth0 gives in one answer, as `per_page` or `take`.
 const LARGEST_PAGE: i64 = 100;
 
-/// How far paging reaches into a search: a page that would end beyond record 1,000 is answered with an error, however
-/// many records there are.
-/// <https://auth0.com/docs/manage-users/user-search/view-search-results-by-page#limitation>
+/// How far paging reaches into a search: a page that would end beyond record 1,000 is answered with
+/// an error, however many records there are.
+/// <https://auth0.com/docs/users/search/v3/view-search-results-by-page#limitation>
 pub const REACHABLE_RECORDS: i64 = 1000;
 
 /// Longer queries risk a 414 from Auth0, which gives no limit of its own.
@@ -116,13 +117,13 @@ pub struct UserSearch {
 }
 
 impl UserSearch {
-    /// `q` is in Auth0's user search syntax; a blank one is none. `page` counts from 0. Without `sort` the order is
-    /// Auth0's.
+    /// `q` is in Auth0's user search syntax; a blank one is none. `page` counts from 0. Without
+    /// `sort` the order is Auth0's.
     ///
     /// # Errors
     ///
-    /// `page` below 0, `per_page` outside 1 to 100, a page beyond [`REACHABLE_RECORDS`], and a `q` that is longer than
-    /// 4096 bytes or holds control characters.
+    /// `page` below 0, `per_page` outside 1 to 100, a page beyond [`REACHABLE_RECORDS`], and a `q`
+    /// that is longer than 4096 bytes or holds control characters.
     pub fn new(
         q: Option<&str>,
         page: i64,
@@ -164,8 +165,8 @@ pub struct LogSearch {
 }
 
 impl LogSearch {
-    /// `q` is in Auth0's log search syntax; a blank one is none. `page` counts from 0. `sort` is on `date`, the one key
-    /// that Auth0 documents.
+    /// `q` is in Auth0's log search syntax; a blank one is none. `page` counts from 0. `sort` is on
+    /// `date`, the one key that Auth0 documents.
     ///
     /// # Errors
     ///
@@ -216,8 +217,8 @@ impl LogSearch {
     }
 }
 
-/// A place in the stream of logs, and how many to read on from there, oldest first. It reaches as far as the tenant
-/// keeps its logs.
+/// A place in the stream of logs, and how many to read on from there, oldest first. It reaches as
+/// far as the tenant keeps its logs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LogCheckpoint {
     from: LogId,
@@ -259,7 +260,8 @@ fn at_least_zero(argument: &'static str, value: i64) -> Result<(), InvalidArgume
     Ok(())
 }
 
-/// Refused rather than clamped: a page that is silently smaller than asked for makes its reader skip records.
+/// Refused rather than clamped: a page that is silently smaller than asked for makes its reader
+/// skip records.
 fn up_to_a_page(argument: &'static str, value: i64) -> Result<(), InvalidArgument> {
     if !(1..=LARGEST_PAGE).contains(&value) {
         let problem = Problem::OutOfRange {

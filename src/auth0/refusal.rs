@@ -14,8 +14,8 @@ use super::transport::Answer;
 /// More scopes than this are no longer read.
 const MOST_SCOPES: usize = 20;
 
-/// The Management API's error envelope, `{statusCode, error, message, errorCode?}`. Each part may be missing or of a
-/// wrong type.
+/// The Management API's error envelope, `{statusCode, error, message, errorCode?}`. Each part may
+/// be missing or of a wrong type.
 struct Envelope {
     status_code: Option<u64>,
     message: Option<String>,
@@ -50,8 +50,9 @@ pub(crate) fn is_absent_user(answer: &Answer) -> bool {
         })
 }
 
-/// Whether a 404 for a log means that there is no such log. Auth0 documents no code for it, so the envelope has to do:
-/// a path that does not exist is answered with the message "Not Found" and nothing more.
+/// Whether a 404 for a log means that there is no such log. Auth0 documents no code for it, so the
+/// envelope has to do: a path that does not exist is answered with the message "Not Found" and
+/// nothing more.
 pub(crate) fn is_absent_log(answer: &Answer) -> bool {
     answer.status == StatusCode::NOT_FOUND
         && Envelope::read(&answer.body).is_some_and(|envelope| {
@@ -62,7 +63,8 @@ pub(crate) fn is_absent_log(answer: &Answer) -> bool {
         })
 }
 
-/// What a Management API answer other than success means. `host` is the upstream's, kept out of what is shown.
+/// What a Management API answer other than success means. `host` is the upstream's, kept out of
+/// what is shown.
 pub(crate) fn refusal(answer: &Answer, host: &str, now: DateTime<Utc>) -> Error {
     let envelope = Envelope::read(&answer.body);
     let status = answer.status;
@@ -83,8 +85,8 @@ pub(crate) fn refusal(answer: &Answer, host: &str, now: DateTime<Utc>) -> Error 
         400..=499 => {
             let (message, error_code) =
                 envelope.map_or((None, None), |e| (e.message, e.error_code));
-            // What Auth0 says of a token that is not a JWT, which is what it issues for an audience other than the
-            // Management API's.
+            // What Auth0 says of a token that is not a JWT, which is what it issues for an audience
+            // other than the Management API's.
             if message
                 .as_deref()
                 .is_some_and(|m| m.starts_with("Bad HTTP authentication header"))
@@ -110,7 +112,8 @@ pub(crate) fn refusal(answer: &Answer, host: &str, now: DateTime<Utc>) -> Error 
     }
 }
 
-/// Tells a missing scope from what the tenant's plan leaves out: Auth0 uses the code `insufficient_scope` for both.
+/// Tells a missing scope from what the tenant's plan leaves out: Auth0 uses the code
+/// `insufficient_scope` for both.
 fn forbidden(envelope: Envelope) -> Error {
     let message = envelope.message.unwrap_or_default();
     let missing_scopes = expected_scopes(&message);

@@ -1,7 +1,8 @@
 //! The one access token that everybody shares.
 //!
-//! Reading it is a pointer load. Whoever finds it aging or gone starts a refresh, of which there is at most one at a
-//! time; it is a task of its own, so that it goes on when the caller who started it hangs up.
+//! Reading it is a pointer load. Whoever finds it aging or gone starts a refresh, of which there is
+//! at most one at a time; it is a task of its own, so that it goes on when the caller who started
+//! it hangs up.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,15 +18,16 @@ use super::freshness::{Freshness, Lifespan};
 use super::grant::{AuthenticationApi, Grant};
 use super::transport::Deadline;
 
-/// How long a failed grant answers for those that come after it: long enough that a dead issuer is not hammered by
-/// every call, short enough that nobody notices when it comes back.
+/// How long a failed grant answers for those that come after it: long enough that a dead issuer is
+/// not hammered by every call, short enough that nobody notices when it comes back.
 const FAILURE_MEMORY: Duration = Duration::from_secs(1);
 
-/// Longest time for which a `Retry-After` of the token endpoint is heeded. A quota may ask for hours, and an operator
-/// who raises it meanwhile should not have to restart the gateway.
+/// Longest time for which a `Retry-After` of the token endpoint is heeded. A quota may ask for
+/// hours, and an operator who raises it meanwhile should not have to restart the gateway.
 const LONGEST_RATE_LIMIT_MEMORY: Duration = Duration::from_secs(60);
 
-/// A token, and what is known of it. `Debug` does not show it: the header value is marked sensitive.
+/// A token, and what is known of it. `Debug` does not show it: the header value is marked
+/// sensitive.
 #[derive(Debug)]
 pub(crate) struct AccessToken {
     header: HeaderValue,
@@ -127,7 +129,8 @@ impl TokenCache {
     ///
     /// # Errors
     ///
-    /// What the grant failed with, the last one's failure if that was a moment ago, or [`Error::Timeout`].
+    /// What the grant failed with, the last one's failure if that was a moment ago, or
+    /// [`Error::Timeout`].
     pub(crate) async fn token(&self, deadline: Deadline) -> Result<Arc<AccessToken>, Error> {
         if let Some(token) = self.0.current.load_full() {
             match token.lifespan.at(Instant::now()) {
@@ -159,8 +162,8 @@ impl TokenCache {
         self.forget(&mut self.lock(), token);
     }
 
-    /// Forgets a token that was refused just like the one it replaced, and remembers why: to fetch yet another for each
-    /// call would only hammer the token endpoint.
+    /// Forgets a token that was refused just like the one it replaced, and remembers why: to fetch
+    /// yet another for each call would only hammer the token endpoint.
     pub(crate) fn give_up(&self, token: &AccessToken, error: Error) {
         let mut refresh = self.lock();
         if self.forget(&mut refresh, token) {
@@ -255,11 +258,13 @@ impl TokenCache {
                     error: error.clone(),
                     at: Instant::now(),
                 });
-                // Here and not where the error ends up: a refresh in the background has nobody to report to.
+                // Here and not where the error ends up: a refresh in the background has nobody to
+                // report to.
+                let cause = error.causes();
                 if matches!(error, Error::Misconfigured { .. }) {
-                    tracing::error!(remedy = %error.causes(), "Auth0 refused an access token for the Management API");
+                    tracing::error!(remedy = cause, "Auth0 refuses an access token");
                 } else {
-                    tracing::warn!(%error, cause = %error.causes(), "no access token for the Management API");
+                    tracing::warn!(%error, cause, "Auth0 gave no access token");
                 }
                 Err(error)
             }

@@ -13,19 +13,20 @@ use super::domain::Domain;
 use super::error::{BuildError, Error, Misconfiguration, Reason};
 use super::token::TokenCache;
 
-/// The most that a body may hold once unpacked. A hundred of the largest profiles are 100 MB in theory, but a page of
-/// ordinary ones stays below 1 MiB; what is larger than this would cost every other caller memory.
+/// The most that a body may hold once unpacked. A hundred of the largest profiles are 100 MB in
+/// theory, but a page of ordinary ones stays below 1 MiB; what is larger than this would cost every
+/// other caller memory.
 pub(crate) const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
 /// A handshake with Auth0's edge takes well under a second from anywhere.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Shorter than what proxies and address translators commonly keep an idle connection for (60 s and up), so that a
-/// pooled connection is rarely found dead.
+/// Shorter than what proxies and address translators commonly keep an idle connection for (60 s and
+/// up), so that a pooled connection is rarely found dead.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 
-/// How soon a silent HTTP/2 connection is tested, and how long the test may take: a dead one would otherwise swallow
-/// every call until its deadline.
+/// How soon a silent HTTP/2 connection is tested, and how long the test may take: a dead one would
+/// otherwise swallow every call until its deadline.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -99,8 +100,8 @@ impl Transport {
         &self.domain
     }
 
-    /// Reads from the Management API, in as many attempts as it takes. An answer of any status but 401 is an answer:
-    /// what it means is for the endpoint to say.
+    /// Reads from the Management API, in as many attempts as it takes. An answer of any status but
+    /// 401 is an answer: what it means is for the endpoint to say.
     pub(crate) async fn get(
         &self,
         call: &Call,
@@ -119,7 +120,8 @@ impl Transport {
             if answer.status != StatusCode::UNAUTHORIZED {
                 return Ok(answer);
             }
-            // Keys are rotated and grants are withdrawn while a token lives: one that is refused is replaced, once.
+            // Keys are rotated and grants are withdrawn while a token lives: one that is refused is
+            // replaced, once.
             if is_replacement {
                 let error = Error::misconfigured(Misconfiguration::TokenRefused);
                 tokens.give_up(&token, error.clone());
@@ -161,21 +163,23 @@ impl Transport {
             })
             .await
             .flatten();
-        let duration_ms = start.elapsed().as_millis();
+        let duration_ms = start.elapsed().as_millis() as u64;
         match &outcome {
             Ok(answer) => {
                 let (status, bytes) = (answer.status.as_u16(), answer.body.len());
                 tracing::debug!(endpoint, status, bytes, duration_ms, "Auth0 answered");
             }
             Err(error) => {
-                tracing::debug!(endpoint, duration_ms, %error, cause = %error.causes(), "Auth0 gave no answer");
+                let cause = error.causes();
+                tracing::debug!(endpoint, duration_ms, %error, cause, "Auth0 gave no answer");
             }
         }
         outcome
     }
 }
 
-/// Reads a body, as far as it may go. One that comes in a single piece, as small ones do, is not copied.
+/// Reads a body, as far as it may go. One that comes in a single piece, as small ones do, is not
+/// copied.
 async fn receive(mut response: Response) -> Result<Answer, Error> {
     let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
     let announced = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
@@ -214,7 +218,8 @@ async fn receive(mut response: Response) -> Result<Answer, Error> {
     })
 }
 
-/// What a failed exchange is called. The address, which `reqwest` puts into its messages, is taken out first.
+/// What a failed exchange is called. The address, which `reqwest` puts into its messages, is taken
+/// out first.
 fn lost(error: reqwest::Error, reason: Reason) -> Error {
     Error::unavailable_because(reason, error.without_url())
 }
