@@ -12,14 +12,7 @@ use std::process::Command;
 
 /// What the bundle is made of. Named one by one, so that a `node_modules` made by hand
 /// beside them is neither copied nor watched.
-const SOURCES: [&str; 6] = [
-    ".npmrc",
-    "bundle.mjs",
-    "main.css",
-    "main.jsx",
-    "package-lock.json",
-    "package.json",
-];
+const SOURCES: [&str; 6] = [".npmrc", "bundle.mjs", "main.css", "main.jsx", "package-lock.json", "package.json"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
@@ -37,11 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                  To have it, install Node.js 20 or later with npm, go online, and build again \
                  after `touch build.rs`; to silence this, build without the feature `playground`."
             );
-            for line in reason
-                .lines()
-                .filter(|line| !line.trim().is_empty())
-                .take(8)
-            {
+            for line in reason.lines().filter(|line| !line.trim().is_empty()).take(8) {
                 println!("cargo::warning={line}");
             }
             constants(None, &[])
@@ -66,12 +55,8 @@ fn bundle(directory: &Path) -> Result<String, String> {
     }
 
     let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
-    run(Command::new(npm)
-        .args(["ci", "--prefer-offline"])
-        .current_dir(directory))?;
-    run(Command::new("node")
-        .args(["bundle.mjs", "dist"])
-        .current_dir(directory))?;
+    run(Command::new(npm).args(["ci", "--prefer-offline"]).current_dir(directory))?;
+    run(Command::new("node").args(["bundle.mjs", "dist"]).current_dir(directory))?;
     // 200 MB that every profile would keep. npm has its own cache for the next time.
     let _ = fs::remove_dir_all(directory.join("node_modules"));
 
@@ -87,9 +72,7 @@ fn bundle(directory: &Path) -> Result<String, String> {
 /// Runs a command to its end; the error is what it said last.
 fn run(command: &mut Command) -> Result<(), String> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .output()
-        .map_err(|error| format!("{program}: {error}"))?;
+    let output = command.output().map_err(|error| format!("{program}: {error}"))?;
     if output.status.success() {
         return Ok(());
     }
@@ -105,15 +88,11 @@ fn run(command: &mut Command) -> Result<(), String> {
 /// The source of `INDEX` and `ASSETS`. Paths are relative to the file that holds them, so
 /// that none of this machine's end up in the program.
 fn constants(index: Option<&str>, assets: &[String]) -> String {
-    let index = index.map_or_else(
-        || String::from("None"),
-        |path| format!("Some(include_str!({path:?}))"),
-    );
+    let index = index.map_or_else(|| String::from("None"), |path| format!("Some(include_str!({path:?}))"));
     let assets: String = assets
         .iter()
         .map(|name| {
-            let [brotli, gzip] =
-                ["br", "gz"].map(|ending| format!("playground/dist/{name}.{ending}"));
+            let [brotli, gzip] = ["br", "gz"].map(|ending| format!("playground/dist/{name}.{ending}"));
             format!("    ({name:?}, include_bytes!({brotli:?}), include_bytes!({gzip:?})),\n")
         })
         .collect();

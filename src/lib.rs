@@ -1,5 +1,6 @@
 //! A read-only GraphQL gateway for the Auth0 Management API.
 
+pub mod app;
 pub mod auth;
 pub mod auth0;
 pub mod graphql;

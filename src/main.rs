@@ -1,3 +1,7 @@
 //! The door.
-
-fn main() {}
+fn main() {
+    #[expect(clippy::print_stdout, reason = "temporary")]
+    {
+        println!("{}", auth0_graphql::graphql::sdl());
+    }
+}

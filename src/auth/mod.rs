@@ -47,8 +47,7 @@ pub struct Caller {
 impl Caller {
     /// A caller who showed no credentials. Where such callers are let in at all they may read everything but identity
     /// providers' tokens, which open other services.
-    pub const ANONYMOUS: Self =
-        Self::holding(&[Scope::ReadUsers, Scope::ReadUsersAppMetadata, Scope::ReadLogs]);
+    pub const ANONYMOUS: Self = Self::holding(&[Scope::ReadUsers, Scope::ReadUsersAppMetadata, Scope::ReadLogs]);
 
     const fn holding(scopes: &[Scope]) -> Self {
         let mut bits = 0;

@@ -45,18 +45,10 @@ pub enum Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OutOfRange {
-                value,
-                least,
-                most: Some(most),
-            } => {
+            Self::OutOfRange { value, least, most: Some(most) } => {
                 write!(f, "must be from {least} to {most}, but is {value}")
             }
-            Self::OutOfRange {
-                value,
-                least,
-                most: None,
-            } => write!(f, "must be {least} or more, but is {value}"),
+            Self::OutOfRange { value, least, most: None } => write!(f, "must be {least} or more, but is {value}"),
             // The one place that says how to get past the wall.
             Self::BeyondReach => write!(
                 f,
@@ -66,9 +58,7 @@ impl fmt::Display for Problem {
             ),
             Self::Empty => f.write_str("must not be empty"),
             Self::TooLong { most } => write!(f, "must not be longer than {most} bytes"),
-            Self::ControlCharacter => {
-                f.write_str("must not hold control characters, such as line ends")
-            }
+            Self::ControlCharacter => f.write_str("must not hold control characters, such as line ends"),
             Self::Forbidden(what) => write!(f, "must not hold `{what}`"),
         }
     }

@@ -3,11 +3,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// All but the unreserved characters of RFC 3986, for a segment of a path.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// For a value in a query, where a comma may stand, as it does in lists of `fields`. `reqwest`'s
 /// own encoding is for forms, where a blank is `+`; one that is `%20` is read alike by everybody.
@@ -24,21 +20,13 @@ pub(crate) struct Call {
 impl Call {
     /// A list: the endpoint's name is its path.
     pub(crate) fn to(endpoint: &'static str) -> Self {
-        Self {
-            endpoint,
-            path: format!("/api/v2/{endpoint}"),
-            query: String::new(),
-        }
+        Self { endpoint, path: format!("/api/v2/{endpoint}"), query: String::new() }
     }
 
     /// A single record of a list.
     pub(crate) fn to_one(endpoint: &'static str, collection: &str, id: &str) -> Self {
         let id = utf8_percent_encode(id, SEGMENT);
-        Self {
-            endpoint,
-            path: format!("/api/v2/{collection}/{id}"),
-            query: String::new(),
-        }
+        Self { endpoint, path: format!("/api/v2/{collection}/{id}"), query: String::new() }
     }
 
     /// Adds a query parameter.
@@ -73,13 +61,8 @@ mod tests {
 
     #[test]
     fn whatever_is_put_in_stays_in_its_place() {
-        let call = Call::to_one("user", "users", "auth0|a b?c,d#e%2e\\é")
-            .with("q", "a&b=c+d \"é\"")
-            .with("x", "1");
-        assert_eq!(
-            call.path(),
-            "/api/v2/users/auth0%7Ca%20b%3Fc%2Cd%23e%252e%5C%C3%A9"
-        );
+        let call = Call::to_one("user", "users", "auth0|a b?c,d#e%2e\\é").with("q", "a&b=c+d \"é\"").with("x", "1");
+        assert_eq!(call.path(), "/api/v2/users/auth0%7Ca%20b%3Fc%2Cd%23e%252e%5C%C3%A9");
         assert_eq!(call.query(), Some("q=a%26b%3Dc%2Bd%20%22%C3%A9%22&x=1"));
     }
 }

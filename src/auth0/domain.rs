@@ -35,19 +35,14 @@ impl Domain {
         if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(DomainError::Whitespace);
         }
-        let (scheme, rest) = text
-            .split_once("://")
-            .map_or((None, text), |(s, rest)| (Some(s), rest));
+        let (scheme, rest) = text.split_once("://").map_or((None, text), |(s, rest)| (Some(s), rest));
         let is_http = match scheme.map(str::to_ascii_lowercase).as_deref() {
             None | Some("https") => false,
             Some("http") => true,
             Some(_) => return Err(DomainError::Scheme),
         };
-        let url = Url::parse(&format!(
-            "{}://{rest}",
-            if is_http { "http" } else { "https" }
-        ))
-        .map_err(|_| DomainError::NotAHost)?;
+        let url = Url::parse(&format!("{}://{rest}", if is_http { "http" } else { "https" }))
+            .map_err(|_| DomainError::NotAHost)?;
         if !url.username().is_empty() || url.password().is_some() || rest.contains('@') {
             return Err(DomainError::UserName);
         }
@@ -58,19 +53,13 @@ impl Domain {
             return Err(DomainError::Path);
         }
         let (is_loopback, is_qualified) = match url.host().ok_or(DomainError::NotAHost)? {
-            Host::Domain(name) => (
-                name == "localhost",
-                name.contains('.') && !name.ends_with('.'),
-            ),
+            Host::Domain(name) => (name == "localhost", name.contains('.') && !name.ends_with('.')),
             Host::Ipv4(address) => (address.is_loopback(), true),
             Host::Ipv6(address) => (address.is_loopback(), true),
         };
         if is_loopback {
             return match scheme {
-                Some(_) => Ok(Self {
-                    base: url,
-                    is_loopback,
-                }),
+                Some(_) => Ok(Self { base: url, is_loopback }),
                 None => Err(DomainError::LoopbackScheme),
             };
         }
@@ -85,10 +74,7 @@ impl Domain {
         if !is_qualified {
             return Err(DomainError::NotQualified);
         }
-        Ok(Self {
-            base: url,
-            is_loopback,
-        })
+        Ok(Self { base: url, is_loopback })
     }
 
     /// The identifier of the tenant's Management API, `https://{host}/api/v2/`, if this is the
@@ -133,11 +119,7 @@ impl FromStr for Domain {
 /// scheme.
 impl fmt::Display for Domain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_loopback {
-            self.base.as_str().trim_end_matches('/')
-        } else {
-            self.host()
-        })
+        f.write_str(if self.is_loopback { self.base.as_str().trim_end_matches('/') } else { self.host() })
     }
 }
 
@@ -156,9 +138,7 @@ pub enum DomainError {
     #[error("is empty: write the tenant's domain, such as tenant.us.auth0.com")]
     Empty,
     /// Blanks, line ends or control characters, inside or around.
-    #[error(
-        "holds white space or control characters: write the domain alone, such as tenant.us.auth0.com"
-    )]
+    #[error("holds white space or control characters: write the domain alone, such as tenant.us.auth0.com")]
     Whitespace,
     /// Neither `https` nor `http`.
     #[error("has a scheme other than https: write the domain alone, such as tenant.us.auth0.com")]
@@ -173,14 +153,10 @@ pub enum DomainError {
     #[error("has a query or a fragment: write the domain alone, such as tenant.us.auth0.com")]
     Query,
     /// A path behind the host.
-    #[error(
-        "has a path: write the domain alone, without /api/v2/; the audience is a setting of its own"
-    )]
+    #[error("has a path: write the domain alone, without /api/v2/; the audience is a setting of its own")]
     Path,
     /// `http://` before a host that is not this machine.
-    #[error(
-        "uses http:// for a host that is not this machine, which would send the secret in the clear: leave it out"
-    )]
+    #[error("uses http:// for a host that is not this machine, which would send the secret in the clear: leave it out")]
     PublicHttp,
     /// A port on a host that is not this machine.
     #[error("has a port, and Auth0 answers on 443 only: leave it out")]
@@ -200,60 +176,20 @@ mod tests {
     #[test]
     fn a_domain_is_taken_as_operators_write_it() {
         for (text, audience, is_loopback) in [
-            (
-                "tenant.us.auth0.com",
-                "https://tenant.us.auth0.com/api/v2/",
-                false,
-            ),
-            (
-                "https://tenant.us.auth0.com",
-                "https://tenant.us.auth0.com/api/v2/",
-                false,
-            ),
-            (
-                "HTTPS://Tenant.US.auth0.com/",
-                "https://tenant.us.auth0.com/api/v2/",
-                false,
-            ),
-            (
-                "login.example.com/",
-                "https://login.example.com/api/v2/",
-                false,
-            ),
-            (
-                "http://127.0.0.1:3001",
-                "http://127.0.0.1:3001/api/v2/",
-                true,
-            ),
-            (
-                "http://localhost:3001/",
-                "http://localhost:3001/api/v2/",
-                true,
-            ),
+            ("tenant.us.auth0.com", "https://tenant.us.auth0.com/api/v2/", false),
+            ("https://tenant.us.auth0.com", "https://tenant.us.auth0.com/api/v2/", false),
+            ("HTTPS://Tenant.US.auth0.com/", "https://tenant.us.auth0.com/api/v2/", false),
+            ("login.example.com/", "https://login.example.com/api/v2/", false),
+            ("http://127.0.0.1:3001", "http://127.0.0.1:3001/api/v2/", true),
+            ("http://localhost:3001/", "http://localhost:3001/api/v2/", true),
             ("http://[::1]:3001", "http://[::1]:3001/api/v2/", true),
-            (
-                "https://localhost:8443",
-                "https://localhost:8443/api/v2/",
-                true,
-            ),
+            ("https://localhost:8443", "https://localhost:8443/api/v2/", true),
         ] {
             let domain = Domain::parse(text);
-            assert_eq!(
-                domain.as_ref().map(Domain::default_audience),
-                Ok(audience.to_owned()),
-                "{text}"
-            );
-            assert_eq!(
-                domain.as_ref().map(Domain::is_loopback),
-                Ok(is_loopback),
-                "{text}"
-            );
+            assert_eq!(domain.as_ref().map(Domain::default_audience), Ok(audience.to_owned()), "{text}");
+            assert_eq!(domain.as_ref().map(Domain::is_loopback), Ok(is_loopback), "{text}");
             // What `Display` writes can be read again.
-            assert_eq!(
-                domain.as_ref().map(|d| Domain::parse(&d.to_string())),
-                Ok(domain.clone()),
-                "{text}"
-            );
+            assert_eq!(domain.as_ref().map(|d| Domain::parse(&d.to_string())), Ok(domain.clone()), "{text}");
         }
     }
 

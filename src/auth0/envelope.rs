@@ -39,14 +39,8 @@ impl Page {
             }
             _ => (Some(json::<&RawValue>(body)?.get()), None),
         };
-        let records = records
-            .filter(|text| text.starts_with('['))
-            .ok_or(Error::unavailable(Reason::Unexpected))?;
-        Ok(Self {
-            records: body.slice_ref(records.as_bytes()),
-            total,
-            next: next_from_link(headers),
-        })
+        let records = records.filter(|text| text.starts_with('[')).ok_or(Error::unavailable(Reason::Unexpected))?;
+        Ok(Self { records: body.slice_ref(records.as_bytes()), total, next: next_from_link(headers) })
     }
 }
 
@@ -77,9 +71,7 @@ fn next_from_link(headers: &HeaderMap) -> Option<LogId> {
         .filter(|(_, parameters)| is_next(parameters))
         .find_map(|(target, _)| {
             let query = target.split_once('?')?.1.split('#').next()?;
-            let from = url::form_urlencoded::parse(query.as_bytes())
-                .find(|(key, _)| key == "from")?
-                .1;
+            let from = url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "from")?.1;
             LogId::parse(&from).ok()
         })
 }
@@ -103,17 +95,10 @@ fn links(header: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// Whether one of the parameters is a `rel` that has `next` among its relations.
 fn is_next(parameters: &str) -> bool {
-    parameters
-        .split(';')
-        .filter_map(|parameter| parameter.split_once('='))
-        .any(|(name, value)| {
-            name.trim().eq_ignore_ascii_case("rel")
-                && value
-                    .trim()
-                    .trim_matches('"')
-                    .split_ascii_whitespace()
-                    .any(|rel| rel.eq_ignore_ascii_case("next"))
-        })
+    parameters.split(';').filter_map(|parameter| parameter.split_once('=')).any(|(name, value)| {
+        name.trim().eq_ignore_ascii_case("rel")
+            && value.trim().trim_matches('"').split_ascii_whitespace().any(|rel| rel.eq_ignore_ascii_case("next"))
+    })
 }
 
 #[cfg(test)]
@@ -123,12 +108,7 @@ mod tests {
     type TestResult = Result<(), Box<dyn std::error::Error>>;
 
     fn page(body: &'static str) -> Result<(Bytes, Option<u64>), Error> {
-        Page::read(
-            &Bytes::from_static(body.as_bytes()),
-            "users",
-            &HeaderMap::new(),
-        )
-        .map(|p| (p.records, p.total))
+        Page::read(&Bytes::from_static(body.as_bytes()), "users", &HeaderMap::new()).map(|p| (p.records, p.total))
     }
 
     #[test]
@@ -136,26 +116,14 @@ mod tests {
         for (body, records, total) in [
             ("[]", "[]", None),
             (" \n[ {\"a\": 1} ]\r\n", "[ {\"a\": 1} ]", None),
-            (
-                r#"{"start":0,"limit":50,"length":1,"users":[{"users":[]}],"total":17}"#,
-                r#"[{"users":[]}]"#,
-                Some(17),
-            ),
+            (r#"{"start":0,"limit":50,"length":1,"users":[{"users":[]}],"total":17}"#, r#"[{"users":[]}]"#, Some(17)),
             (r#" { "total" : 0 , "users" : [ ] } "#, "[ ]", Some(0)),
             (r#"{"user\u0073":[1],"total":"many"}"#, "[1]", None),
             (r#"{"users":[1],"total":-1}"#, "[1]", None),
             (r#"{"users":[1],"users":[2]}"#, "[2]", None),
-            (
-                r#"[1e400,"\ud800",18446744073709551616]"#,
-                r#"[1e400,"\ud800",18446744073709551616]"#,
-                None,
-            ),
+            (r#"[1e400,"\ud800",18446744073709551616]"#, r#"[1e400,"\ud800",18446744073709551616]"#, None),
         ] {
-            assert_eq!(
-                page(body)?,
-                (Bytes::from_static(records.as_bytes()), total),
-                "{body}"
-            );
+            assert_eq!(page(body)?, (Bytes::from_static(records.as_bytes()), total), "{body}");
         }
         Ok(())
     }
@@ -186,24 +154,14 @@ mod tests {
             };
             assert_eq!(outage.reason, expected, "{body}");
         }
-        assert!(
-            Page::read(
-                &Bytes::from_static(b"[\"\xff\"]"),
-                "users",
-                &HeaderMap::new()
-            )
-            .is_err()
-        );
+        assert!(Page::read(&Bytes::from_static(b"[\"\xff\"]"), "users", &HeaderMap::new()).is_err());
     }
 
     #[test]
     fn depth_is_no_danger() -> TestResult {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
         let body = Bytes::from(format!(r#"{{"users":[{deep}]}}"#));
-        assert_eq!(
-            Page::read(&body, "users", &HeaderMap::new())?.records.len(),
-            deep.len() + 2
-        );
+        assert_eq!(Page::read(&body, "users", &HeaderMap::new())?.records.len(), deep.len() + 2);
         Ok(())
     }
 
@@ -222,23 +180,11 @@ mod tests {
             Ok(next_from_link(&headers).map(|id| id.to_string()))
         };
         for (header, expected) in [
-            (
-                r#"<https://t.example.com/api/v2/logs?from=9002&take=1>; rel="next""#,
-                Some("9002"),
-            ),
-            (
-                "<https://t.example.com/api/v2/logs?take=1&from=9002>;rel=next",
-                Some("9002"),
-            ),
-            (
-                r#"</logs?from=1>; rel="first", </logs?a=b,c&from=2#x>; title="a, b"; REL="last NEXT""#,
-                Some("2"),
-            ),
+            (r#"<https://t.example.com/api/v2/logs?from=9002&take=1>; rel="next""#, Some("9002")),
+            ("<https://t.example.com/api/v2/logs?take=1&from=9002>;rel=next", Some("9002")),
+            (r#"</logs?from=1>; rel="first", </logs?a=b,c&from=2#x>; title="a, b"; REL="last NEXT""#, Some("2")),
             (r#"</logs?from=a%7Cb>; rel="next""#, Some("a|b")),
-            (
-                r#"</logs?from=..%2Fusers>; rel="next", </logs?from=3>; rel="next""#,
-                Some("3"),
-            ),
+            (r#"</logs?from=..%2Fusers>; rel="next", </logs?from=3>; rel="next""#, Some("3")),
             (r#"</logs?from=1>; rel="prev""#, None),
             (r#"</logs?from=1>; title="rel=next""#, None),
             (r#"</logs?from=>; rel="next""#, None),

@@ -16,9 +16,7 @@ use super::transport::BODY_LIMIT;
 #[non_exhaustive]
 pub enum Error {
     /// The deadline came first.
-    #[error(
-        "Auth0 did not answer in the time that was left for it: ask for less at once, or try again"
-    )]
+    #[error("Auth0 did not answer in the time that was left for it: ask for less at once, or try again")]
     Timeout,
     /// Auth0 is down, or something that is not Auth0 answered.
     #[error(transparent)]
@@ -54,34 +52,21 @@ impl Error {
     #[must_use]
     pub fn causes(&self) -> String {
         let first = std::error::Error::source(self);
-        let chain: Vec<String> = std::iter::successors(first, |error| error.source())
-            .map(ToString::to_string)
-            .collect();
+        let chain: Vec<String> =
+            std::iter::successors(first, |error| error.source()).map(ToString::to_string).collect();
         chain.join(": ")
     }
 
     pub(crate) fn misconfigured(what: Misconfiguration) -> Self {
-        Self::Misconfigured {
-            what,
-            missing_scopes: Vec::new(),
-        }
+        Self::Misconfigured { what, missing_scopes: Vec::new() }
     }
 
     pub(crate) fn unavailable(reason: Reason) -> Self {
-        Self::Unavailable(Outage {
-            reason,
-            cause: None,
-        })
+        Self::Unavailable(Outage { reason, cause: None })
     }
 
-    pub(crate) fn unavailable_because(
-        reason: Reason,
-        cause: impl std::error::Error + Send + Sync + 'static,
-    ) -> Self {
-        Self::Unavailable(Outage {
-            reason,
-            cause: Some(Arc::new(cause)),
-        })
+    pub(crate) fn unavailable_because(reason: Reason, cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Unavailable(Outage { reason, cause: Some(Arc::new(cause)) })
     }
 }
 
@@ -126,12 +111,8 @@ impl fmt::Display for Reason {
             Self::Status(status) => {
                 write!(f, "Auth0 is unavailable (status {status}): try again in a moment")
             }
-            Self::NotJson => {
-                f.write_str("Something other than Auth0's API answered: try again in a moment")
-            }
-            Self::Unexpected => {
-                f.write_str("Auth0's answer has an unknown form: try again in a moment")
-            }
+            Self::NotJson => f.write_str("Something other than Auth0's API answered: try again in a moment"),
+            Self::Unexpected => f.write_str("Auth0's answer has an unknown form: try again in a moment"),
             Self::TooLarge => write!(
                 f,
                 "Auth0's answer is larger than {} MiB: ask for fewer records or fewer fields",
@@ -193,19 +174,13 @@ pub enum Misconfiguration {
     #[error("the tenant's Auth0 subscription does not include this")]
     PlanLimit,
     /// 403 for another reason.
-    #[error(
-        "the Management API forbids this to the application, and does not say that a scope is missing"
-    )]
+    #[error("the Management API forbids this to the application, and does not say that a scope is missing")]
     Forbidden,
     /// 404 for something that every tenant has.
-    #[error(
-        "there is no Management API at AUTH0_DOMAIN: it must be the tenant's own domain or its custom domain"
-    )]
+    #[error("there is no Management API at AUTH0_DOMAIN: it must be the tenant's own domain or its custom domain")]
     NotFound,
     /// A redirect, which is never followed: it would carry the token along.
-    #[error(
-        "AUTH0_DOMAIN answers with a redirect (status {0}): set it to the domain that is redirected to"
-    )]
+    #[error("AUTH0_DOMAIN answers with a redirect (status {0}): set it to the domain that is redirected to")]
     Redirected(u16),
 }
 
@@ -232,9 +207,7 @@ fn for_the_caller(what: &Misconfiguration, missing_scopes: &[String]) -> String 
              grant it",
             missing_scopes.join(", ")
         ),
-        Misconfiguration::PlanLimit => {
-            "The Auth0 subscription of this tenant does not include this".to_owned()
-        }
+        Misconfiguration::PlanLimit => "The Auth0 subscription of this tenant does not include this".to_owned(),
         _ => "The gateway's access to Auth0 is not set up right: its operator finds the remedy in \
               its log"
             .to_owned(),
@@ -254,22 +227,13 @@ mod tests {
             missing_scopes: vec!["read:users".to_owned(), "read:user_idp_tokens".to_owned()],
         };
         insta::assert_snapshot!(error, @"The gateway's Auth0 application lacks a scope that this needs (read:users, read:user_idp_tokens): its operator can grant it");
-        assert!(error.source().is_some_and(|remedy| {
-            remedy
-                .to_string()
-                .contains("Machine to Machine Applications")
-        }));
+        assert!(
+            error.source().is_some_and(|remedy| { remedy.to_string().contains("Machine to Machine Applications") })
+        );
 
         let error = Error::misconfigured(Misconfiguration::ClientRefused);
-        assert!(
-            !error.to_string().contains("AUTH0_CLIENT_SECRET"),
-            "{error}"
-        );
-        assert!(
-            error
-                .source()
-                .is_some_and(|remedy| remedy.to_string().contains("AUTH0_CLIENT_SECRET"))
-        );
+        assert!(!error.to_string().contains("AUTH0_CLIENT_SECRET"), "{error}");
+        assert!(error.source().is_some_and(|remedy| remedy.to_string().contains("AUTH0_CLIENT_SECRET")));
     }
 
     #[test]
@@ -280,11 +244,7 @@ mod tests {
             (Some(Duration::from_secs(3540)), "in 3540 s"),
             (None, "in a moment"),
         ] {
-            assert!(
-                Error::RateLimited { retry_after: wait }
-                    .to_string()
-                    .ends_with(text)
-            );
+            assert!(Error::RateLimited { retry_after: wait }.to_string().ends_with(text));
         }
     }
 }

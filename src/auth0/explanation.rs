@@ -6,9 +6,7 @@ const LONGEST_MESSAGE: usize = 500;
 /// Makes an explanation of Auth0's fit for showing: one line, of bounded length, without the
 /// upstream's address and without e-mail addresses (which it repeats from the query).
 pub(crate) fn showable(message: &str, host: &str) -> String {
-    let words = message
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|word| !word.is_empty());
+    let words = message.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     let clean: Vec<String> = words
         .map(|word| {
             if !host.is_empty() && word.to_ascii_lowercase().contains(host) {
@@ -20,11 +18,7 @@ pub(crate) fn showable(message: &str, host: &str) -> String {
         .collect();
     let mut clean = clean.join(" ");
     if clean.chars().count() > LONGEST_MESSAGE {
-        clean = clean
-            .chars()
-            .take(LONGEST_MESSAGE - 1)
-            .chain(['…'])
-            .collect();
+        clean = clean.chars().take(LONGEST_MESSAGE - 1).chain(['…']).collect();
     }
     clean
 }
@@ -37,11 +31,7 @@ fn without_emails(word: &str) -> String {
         .map(|part| {
             let address = part.trim_end_matches(separates);
             let end = &part[address.len()..];
-            if address.contains('@') {
-                format!("[e-mail]{end}")
-            } else {
-                part.to_owned()
-            }
+            if address.contains('@') { format!("[e-mail]{end}") } else { part.to_owned() }
         })
         .collect()
 }
@@ -54,18 +44,9 @@ mod tests {
     fn an_explanation_is_cleaned_for_showing() {
         for (message, shown) in [
             ("a\u{0}b\r\n c\u{9b}", "a b c"),
-            (
-                "Bad audience: https://TENANT.us.auth0.com/api/v2/ here",
-                "Bad audience: [address] here",
-            ),
-            (
-                "See https://auth0.com/docs/logs",
-                "See https://auth0.com/docs/logs",
-            ),
-            (
-                "'email:\"ada@example.com\" OR x' is bad",
-                "'email:\"[e-mail]\" OR x' is bad",
-            ),
+            ("Bad audience: https://TENANT.us.auth0.com/api/v2/ here", "Bad audience: [address] here"),
+            ("See https://auth0.com/docs/logs", "See https://auth0.com/docs/logs"),
+            ("'email:\"ada@example.com\" OR x' is bad", "'email:\"[e-mail]\" OR x' is bad"),
             ("(ada.l+x@example.com)", "([e-mail])"),
             ("email:@ is bad", "email:[e-mail] is bad"),
             ("αδα@example.com,b", "[e-mail],b"),
@@ -73,15 +54,7 @@ mod tests {
         ] {
             assert_eq!(showable(message, "tenant.us.auth0.com"), shown);
         }
-        assert_eq!(
-            showable(&"é".repeat(501), "tenant.us.auth0.com")
-                .chars()
-                .count(),
-            500
-        );
-        assert_eq!(
-            showable(&"é".repeat(500), "tenant.us.auth0.com"),
-            "é".repeat(500)
-        );
+        assert_eq!(showable(&"é".repeat(501), "tenant.us.auth0.com").chars().count(), 500);
+        assert_eq!(showable(&"é".repeat(500), "tenant.us.auth0.com"), "é".repeat(500));
     }
 }

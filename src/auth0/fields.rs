@@ -16,16 +16,10 @@ impl Fields {
     /// Adds `fields` and `include_fields`. Auth0 refuses a list that does not match a pattern of
     /// plain names, so a list with any other key asks for the whole record instead.
     pub(crate) fn add_to(&self, call: Call, id: &'static str) -> Call {
-        let is_plain = |key: &&str| {
-            !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-        };
+        let is_plain = |key: &&str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         match self {
             Self::Only(keys) if keys.iter().all(is_plain) => {
-                let list = if keys.is_empty() {
-                    id.to_owned()
-                } else {
-                    keys.join(",")
-                };
+                let list = if keys.is_empty() { id.to_owned() } else { keys.join(",") };
                 call.with("fields", &list).with("include_fields", "true")
             }
             Self::Only(_) | Self::All => call,
@@ -39,21 +33,13 @@ mod tests {
 
     #[test]
     fn fields_are_sent_only_if_auth0_will_take_them() {
-        let query = |fields: &Fields| {
-            fields
-                .add_to(Call::to("users"), "user_id")
-                .query()
-                .map(str::to_owned)
-        };
+        let query = |fields: &Fields| fields.add_to(Call::to("users"), "user_id").query().map(str::to_owned);
         assert_eq!(query(&Fields::All), None);
         assert_eq!(
             query(&Fields::Only(vec!["email", "isMobile"])).as_deref(),
             Some("fields=email,isMobile&include_fields=true")
         );
-        assert_eq!(
-            query(&Fields::Only(vec![])).as_deref(),
-            Some("fields=user_id&include_fields=true")
-        );
+        assert_eq!(query(&Fields::Only(vec![])).as_deref(), Some("fields=user_id&include_fields=true"));
         assert_eq!(query(&Fields::Only(vec!["email", "$event_schema"])), None);
         assert_eq!(query(&Fields::Only(vec!["email", ""])), None);
     }

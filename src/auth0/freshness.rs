@@ -33,9 +33,7 @@ const LONGEST_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Reads `expires_in` from its JSON text, or from nothing: seconds as OAuth has it, but no number,
 /// a string, or one beyond reason is survived.
 pub(crate) fn life(expires_in: Option<&str>) -> Duration {
-    let seconds = expires_in
-        .map(|text| text.trim_matches('"').trim())
-        .and_then(|text| text.parse::<f64>().ok());
+    let seconds = expires_in.map(|text| text.trim_matches('"').trim()).and_then(|text| text.parse::<f64>().ok());
     match seconds {
         Some(seconds) if !seconds.is_nan() => {
             let bounded = seconds.clamp(SHORTEST_LIFE.as_secs_f64(), LONGEST_LIFE.as_secs_f64());
@@ -69,10 +67,7 @@ impl Lifespan {
     pub(crate) fn new(asked_at: Instant, life: Duration, jitter: f64) -> Self {
         let margin = REFRESH_MARGIN.min(life.mul_f64(REFRESH_SHARE));
         let expires_at = asked_at + life;
-        Self {
-            refresh_at: expires_at - margin - margin.mul_f64(REFRESH_JITTER * jitter),
-            expires_at,
-        }
+        Self { refresh_at: expires_at - margin - margin.mul_f64(REFRESH_JITTER * jitter), expires_at }
     }
 
     pub(crate) fn at(&self, now: Instant) -> Freshness {
@@ -134,26 +129,10 @@ mod tests {
             let lifespan = Lifespan::new(start, life, jitter);
             let tick = Duration::from_nanos(1);
             assert_eq!(lifespan.at(start), Freshness::Fresh, "{life:?} {jitter}");
-            assert_eq!(
-                lifespan.at(start + fresh_until - tick),
-                Freshness::Fresh,
-                "{life:?} {jitter}"
-            );
-            assert_eq!(
-                lifespan.at(start + fresh_until),
-                Freshness::Aging,
-                "{life:?} {jitter}"
-            );
-            assert_eq!(
-                lifespan.at(start + expires - tick),
-                Freshness::Aging,
-                "{life:?} {jitter}"
-            );
-            assert_eq!(
-                lifespan.at(start + expires),
-                Freshness::Expired,
-                "{life:?} {jitter}"
-            );
+            assert_eq!(lifespan.at(start + fresh_until - tick), Freshness::Fresh, "{life:?} {jitter}");
+            assert_eq!(lifespan.at(start + fresh_until), Freshness::Aging, "{life:?} {jitter}");
+            assert_eq!(lifespan.at(start + expires - tick), Freshness::Aging, "{life:?} {jitter}");
+            assert_eq!(lifespan.at(start + expires), Freshness::Expired, "{life:?} {jitter}");
         }
     }
 }

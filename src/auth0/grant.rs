@@ -63,20 +63,9 @@ impl AuthenticationApi {
             client_secret: self.client_secret.expose_secret(),
             audience: &self.audience,
         };
-        let answer = self
-            .transport
-            .post(
-                "/oauth/token",
-                "oauth/token",
-                &request,
-                Deadline::within(GRANT_TIMEOUT),
-            )
-            .await?;
-        if answer.status.is_success() {
-            granted(&answer.body, asked_at)
-        } else {
-            Err(refused(&answer, Utc::now()))
-        }
+        let answer =
+            self.transport.post("/oauth/token", "oauth/token", &request, Deadline::within(GRANT_TIMEOUT)).await?;
+        if answer.status.is_success() { granted(&answer.body, asked_at) } else { Err(refused(&answer, Utc::now())) }
     }
 }
 
@@ -87,24 +76,18 @@ fn granted(body: &[u8], asked_at: Instant) -> Result<Grant, Error> {
     // is not kept, for it might quote what it read.
     let answer: HashMap<String, &RawValue> =
         serde_json::from_slice(body).map_err(|_| Error::unavailable(Reason::NotJson))?;
-    let text = |key: &str| {
-        answer
-            .get(key)
-            .and_then(|raw| serde_json::from_str::<String>(raw.get()).ok())
-    };
+    let text = |key: &str| answer.get(key).and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
     let token = text("access_token")
         .filter(|token| !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()))
         .ok_or(Error::unavailable(Reason::Unexpected))?;
-    let mut header = HeaderValue::try_from(format!("Bearer {token}"))
-        .map_err(|_| Error::unavailable(Reason::Unexpected))?;
+    let mut header =
+        HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| Error::unavailable(Reason::Unexpected))?;
     header.set_sensitive(true);
     Ok(Grant {
         header,
         asked_at,
         life: life(answer.get("expires_in").map(|raw| raw.get())),
-        scopes: text("scope")
-            .or_else(|| scope_claim(&token))
-            .map(|scope| split(&scope)),
+        scopes: text("scope").or_else(|| scope_claim(&token)).map(|scope| split(&scope)),
     })
 }
 
@@ -128,14 +111,8 @@ fn scope_claim(token: &str) -> Option<String> {
 /// error_description}`, and not the Management API's.
 fn refused(answer: &Answer, now: DateTime<Utc>) -> Error {
     let status = answer.status.as_u16();
-    let body = serde_json::from_slice::<Value>(&answer.body)
-        .ok()
-        .filter(Value::is_object);
-    let text = |key: &str| {
-        body.as_ref()
-            .and_then(|body| body.get(key))
-            .and_then(Value::as_str)
-    };
+    let body = serde_json::from_slice::<Value>(&answer.body).ok().filter(Value::is_object);
+    let text = |key: &str| body.as_ref().and_then(|body| body.get(key)).and_then(Value::as_str);
     let description = text("error_description").unwrap_or_default();
     let error = text("error").filter(|error| is_name(error));
     Error::misconfigured(match status {
@@ -143,9 +120,7 @@ fn refused(answer: &Answer, now: DateTime<Utc>) -> Error {
         401 => Misconfiguration::ClientRefused,
         404 => Misconfiguration::NotFound,
         429 => {
-            return Error::RateLimited {
-                retry_after: retry_after(&answer.headers, now),
-            };
+            return Error::RateLimited { retry_after: retry_after(&answer.headers, now) };
         }
         408 | 500.. => return Error::unavailable(Reason::Status(status)),
         // A page of a firewall's in between, which may let the next call pass.
@@ -154,18 +129,11 @@ fn refused(answer: &Answer, now: DateTime<Utc>) -> Error {
         // OAuth's code for it (RFC 6749, section 5.2).
         _ if error == Some("unauthorized_client") => Misconfiguration::GrantTypeDisabled,
         // These two differ from each other, and from other refusals, only in the text.
-        _ if description.starts_with("Service not enabled within domain") => {
-            Misconfiguration::UnknownAudience
-        }
-        _ if description.contains("client-grant")
-            || description.contains("not authorized to access") =>
-        {
+        _ if description.starts_with("Service not enabled within domain") => Misconfiguration::UnknownAudience,
+        _ if description.contains("client-grant") || description.contains("not authorized to access") => {
             Misconfiguration::NoClientGrant
         }
-        _ => Misconfiguration::GrantRefused {
-            status,
-            error: error.map(str::to_owned),
-        },
+        _ => Misconfiguration::GrantRefused { status, error: error.map(str::to_owned) },
     })
 }
 
@@ -189,10 +157,7 @@ mod tests {
         )?;
         assert_eq!(full.header, "Bearer a.b.c");
         assert_eq!(full.life, Duration::from_secs(86_400));
-        assert_eq!(
-            full.scopes,
-            Some(vec!["read:users".to_owned(), "read:logs".to_owned()])
-        );
+        assert_eq!(full.scopes, Some(vec!["read:users".to_owned(), "read:logs".to_owned()]));
 
         let bare = grant(r#"{"access_token":"opaque","expires_in":1e999,"scope":["read:users"]}"#)?;
         assert_eq!(bare.life, Duration::from_secs(30 * 86_400));
@@ -206,10 +171,7 @@ mod tests {
             let payload = BASE64_URL_SAFE_NO_PAD.encode(payload);
             grant(&format!(r#"{{"access_token":"e30.{payload}.x"}}"#)).map(|grant| grant.scopes)
         };
-        assert_eq!(
-            scopes(r#"{"scope":"read:users"}"#)?,
-            Some(vec!["read:users".to_owned()])
-        );
+        assert_eq!(scopes(r#"{"scope":"read:users"}"#)?, Some(vec!["read:users".to_owned()]));
         assert_eq!(scopes(r#"{"scope":17}"#)?, None);
         assert_eq!(scopes("not JSON")?, None);
         Ok(())
@@ -247,31 +209,13 @@ mod tests {
         let judge = |status, body: &'static str| {
             let status = StatusCode::from_u16(status).unwrap_or_default();
             let body = Bytes::from_static(body.as_bytes());
-            refused(
-                &Answer {
-                    status,
-                    headers: HeaderMap::new(),
-                    body,
-                },
-                DateTime::UNIX_EPOCH,
-            )
+            refused(&Answer { status, headers: HeaderMap::new(), body }, DateTime::UNIX_EPOCH)
         };
-        let denied = Misconfiguration::GrantRefused {
-            status: 403,
-            error: Some("access_denied".to_owned()),
-        };
+        let denied = Misconfiguration::GrantRefused { status: 403, error: Some("access_denied".to_owned()) };
         for (status, body, expected) in [
-            (
-                401,
-                r#"{"error":"access_denied","error_description":"Unauthorized"}"#,
-                Misconfiguration::ClientRefused,
-            ),
+            (401, r#"{"error":"access_denied","error_description":"Unauthorized"}"#, Misconfiguration::ClientRefused),
             (401, "<html>", Misconfiguration::ClientRefused),
-            (
-                400,
-                r#"{"error":"invalid_client"}"#,
-                Misconfiguration::ClientRefused,
-            ),
+            (400, r#"{"error":"invalid_client"}"#, Misconfiguration::ClientRefused),
             (
                 403,
                 r#"{"error":"access_denied","error_description":"Client is not authorized to access \"https://t.example.com/api/v2/\". You might probably want to create a \"client-grant\" associated to this API."}"#,
@@ -287,19 +231,8 @@ mod tests {
                 r#"{"error":"unauthorized_client","error_description":"Grant type 'client_credentials' not allowed for the client."}"#,
                 Misconfiguration::GrantTypeDisabled,
             ),
-            (
-                403,
-                r#"{"error":"access_denied","error_description":"No."}"#,
-                denied,
-            ),
-            (
-                403,
-                r#"{"error":"<b>"}"#,
-                Misconfiguration::GrantRefused {
-                    status: 403,
-                    error: None,
-                },
-            ),
+            (403, r#"{"error":"access_denied","error_description":"No."}"#, denied),
+            (403, r#"{"error":"<b>"}"#, Misconfiguration::GrantRefused { status: 403, error: None }),
             (404, "<html>", Misconfiguration::NotFound),
             (301, "", Misconfiguration::Redirected(301)),
         ] {
@@ -308,15 +241,9 @@ mod tests {
                 "{status} {body}"
             );
         }
-        assert!(matches!(
-            judge(429, "{}"),
-            Error::RateLimited { retry_after: None }
-        ));
+        assert!(matches!(judge(429, "{}"), Error::RateLimited { retry_after: None }));
         for (status, body) in [(403, "<html>"), (500, "{}"), (503, ""), (408, "")] {
-            assert!(
-                matches!(judge(status, body), Error::Unavailable(_)),
-                "{status} {body}"
-            );
+            assert!(matches!(judge(status, body), Error::Unavailable(_)), "{status} {body}");
         }
     }
 }

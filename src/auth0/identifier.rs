@@ -46,10 +46,7 @@ impl LogId {
         Self::parse_argument("id", text)
     }
 
-    pub(crate) fn parse_argument(
-        argument: &'static str,
-        text: &str,
-    ) -> Result<Self, InvalidArgument> {
+    pub(crate) fn parse_argument(argument: &'static str, text: &str) -> Result<Self, InvalidArgument> {
         path_segment(argument, text).map(Self)
     }
 
@@ -84,18 +81,13 @@ impl Email {
         let problem = if text.is_empty() {
             Problem::Empty
         } else if text.len() > LONGEST_EMAIL {
-            Problem::TooLong {
-                most: LONGEST_EMAIL,
-            }
+            Problem::TooLong { most: LONGEST_EMAIL }
         } else if text.chars().any(char::is_control) {
             Problem::ControlCharacter
         } else {
             return Ok(Self(text.into()));
         };
-        Err(InvalidArgument {
-            argument: "email",
-            problem,
-        })
+        Err(InvalidArgument { argument: "email", problem })
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -144,33 +136,16 @@ mod tests {
         ] {
             assert_eq!(
                 UserId::parse(text),
-                Err(InvalidArgument {
-                    argument: "id",
-                    problem: problem.clone()
-                }),
+                Err(InvalidArgument { argument: "id", problem: problem.clone() }),
                 "{text:?}"
             );
-            assert_eq!(
-                LogId::parse(text),
-                Err(InvalidArgument {
-                    argument: "id",
-                    problem
-                }),
-                "{text:?}"
-            );
+            assert_eq!(LogId::parse(text), Err(InvalidArgument { argument: "id", problem }), "{text:?}");
         }
     }
 
     #[test]
     fn an_id_is_otherwise_taken_as_it_is() {
-        for text in [
-            "auth0|64b1",
-            "samlp|corp|CORP\\ada",
-            "ad|ada.l",
-            "x|%2e%2e",
-            "oauth2|日本 ",
-            &"9".repeat(512),
-        ] {
+        for text in ["auth0|64b1", "samlp|corp|CORP\\ada", "ad|ada.l", "x|%2e%2e", "oauth2|日本 ", &"9".repeat(512)] {
             assert_eq!(UserId::parse(text).as_ref().map(UserId::as_str), Ok(text));
         }
     }
@@ -185,13 +160,7 @@ mod tests {
             ("ada@example.com\n", Problem::ControlCharacter),
             (&"a".repeat(321), Problem::TooLong { most: 320 }),
         ] {
-            assert_eq!(
-                Email::parse(text),
-                Err(InvalidArgument {
-                    argument: "email",
-                    problem
-                })
-            );
+            assert_eq!(Email::parse(text), Err(InvalidArgument { argument: "email", problem }));
         }
     }
 }

@@ -60,23 +60,10 @@ impl ManagementApi {
     ///
     /// When the system's TLS set-up, such as its root certificates, cannot be used.
     pub fn new(settings: Settings) -> Result<Self, BuildError> {
-        let Settings {
-            domain,
-            audience,
-            client_id,
-            client_secret,
-        } = settings;
+        let Settings { domain, audience, client_id, client_secret } = settings;
         let transport = Transport::new(domain)?;
-        let api = AuthenticationApi {
-            transport: transport.clone(),
-            audience,
-            client_id,
-            client_secret,
-        };
-        Ok(Self(Arc::new(Inner {
-            transport,
-            tokens: TokenCache::new(api),
-        })))
+        let api = AuthenticationApi { transport: transport.clone(), audience, client_id, client_secret };
+        Ok(Self(Arc::new(Inner { transport, tokens: TokenCache::new(api) })))
     }
 
     /// Searches for users: `GET /users`. Without `totals`, [`Page::total`] is `None`.
@@ -93,65 +80,38 @@ impl ManagementApi {
         if totals {
             call = call.with("include_totals", "true");
         }
-        self.list(fields.add_to(call, "user_id"), "users", deadline)
-            .await
+        self.list(fields.add_to(call, "user_id"), "users", deadline).await
     }
 
     /// One user: `GET /users/{id}`. A JSON object as Auth0 sent it, or `None` if there is no such
     /// user.
-    pub async fn user(
-        &self,
-        id: &UserId,
-        fields: &Fields,
-        deadline: Deadline,
-    ) -> Result<Option<Bytes>, Error> {
+    pub async fn user(&self, id: &UserId, fields: &Fields, deadline: Deadline) -> Result<Option<Bytes>, Error> {
         let call = fields.add_to(Call::to_one("user", "users", id.as_str()), "user_id");
         self.one(call, is_absent_user, deadline).await
     }
 
     /// All users of an e-mail address: `GET /users-by-email`, which compares it case-sensitively.
-    pub async fn users_by_email(
-        &self,
-        email: &Email,
-        fields: &Fields,
-        deadline: Deadline,
-    ) -> Result<Page, Error> {
+    pub async fn users_by_email(&self, email: &Email, fields: &Fields, deadline: Deadline) -> Result<Page, Error> {
         let call = Call::to("users-by-email").with("email", email.as_str());
-        self.list(fields.add_to(call, "user_id"), "users", deadline)
-            .await
+        self.list(fields.add_to(call, "user_id"), "users", deadline).await
     }
 
     /// Searches the logs: `GET /logs` by page. Auth0's total is the length of the page, so it is
     /// not asked for.
-    pub async fn search_logs(
-        &self,
-        search: &LogSearch,
-        fields: &Fields,
-        deadline: Deadline,
-    ) -> Result<Page, Error> {
+    pub async fn search_logs(&self, search: &LogSearch, fields: &Fields, deadline: Deadline) -> Result<Page, Error> {
         let call = fields.add_to(search.add_to(Call::to("logs")), "log_id");
         self.list(call, "logs", deadline).await
     }
 
     /// Reads the stream of logs on from a checkpoint: `GET /logs` with `from`. Records are whole
     /// and come oldest first, for Auth0 ignores every other parameter there.
-    pub async fn logs_after(
-        &self,
-        checkpoint: &LogCheckpoint,
-        deadline: Deadline,
-    ) -> Result<Page, Error> {
-        self.list(checkpoint.add_to(Call::to("logs")), "logs", deadline)
-            .await
+    pub async fn logs_after(&self, checkpoint: &LogCheckpoint, deadline: Deadline) -> Result<Page, Error> {
+        self.list(checkpoint.add_to(Call::to("logs")), "logs", deadline).await
     }
 
     /// One log: `GET /logs/{id}`. A JSON object as Auth0 sent it, or `None` if there is no such log
     /// (any more).
-    pub async fn log(
-        &self,
-        id: &LogId,
-        fields: &Fields,
-        deadline: Deadline,
-    ) -> Result<Option<Bytes>, Error> {
+    pub async fn log(&self, id: &LogId, fields: &Fields, deadline: Deadline) -> Result<Option<Bytes>, Error> {
         let call = fields.add_to(Call::to_one("log", "logs", id.as_str()), "log_id");
         self.one(call, is_absent_log, deadline).await
     }

@@ -82,10 +82,7 @@ impl Window {
         up_to_a_page("perPage", per_page)?;
         let window = Self { page, per_page };
         if !window.is_reachable() {
-            return Err(InvalidArgument {
-                argument: "page",
-                problem: Problem::BeyondReach,
-            });
+            return Err(InvalidArgument { argument: "page", problem: Problem::BeyondReach });
         }
         Ok(window)
     }
@@ -95,16 +92,11 @@ impl Window {
     }
 
     fn next_is_reachable(self) -> bool {
-        Self {
-            page: self.page + 1,
-            ..self
-        }
-        .is_reachable()
+        Self { page: self.page + 1, ..self }.is_reachable()
     }
 
     fn add_to(self, call: Call) -> Call {
-        call.with("page", &self.page.to_string())
-            .with("per_page", &self.per_page.to_string())
+        call.with("page", &self.page.to_string()).with("per_page", &self.per_page.to_string())
     }
 }
 
@@ -130,11 +122,7 @@ impl UserSearch {
         per_page: i64,
         sort: Option<(UserSort, Direction)>,
     ) -> Result<Self, InvalidArgument> {
-        Ok(Self {
-            q: searchable(q)?,
-            window: Window::new(page, per_page)?,
-            sort,
-        })
+        Ok(Self { q: searchable(q)?, window: Window::new(page, per_page)?, sort })
     }
 
     /// Whether the page behind this one could be asked for at all.
@@ -171,17 +159,8 @@ impl LogSearch {
     /// # Errors
     ///
     /// As for [`UserSearch::new`].
-    pub fn new(
-        q: Option<&str>,
-        page: i64,
-        per_page: i64,
-        sort: Direction,
-    ) -> Result<Self, InvalidArgument> {
-        Ok(Self {
-            q: searchable(q)?,
-            window: Window::new(page, per_page)?,
-            sort,
-        })
+    pub fn new(q: Option<&str>, page: i64, per_page: i64, sort: Direction) -> Result<Self, InvalidArgument> {
+        Ok(Self { q: searchable(q)?, window: Window::new(page, per_page)?, sort })
     }
 
     /// The `take` newest logs, newest first.
@@ -191,11 +170,7 @@ impl LogSearch {
     /// `take` outside 1 to 100.
     pub fn newest(take: i64) -> Result<Self, InvalidArgument> {
         up_to_a_page("take", take)?;
-        Ok(Self {
-            q: None,
-            window: Window::new(0, take)?,
-            sort: Direction::Descending,
-        })
+        Ok(Self { q: None, window: Window::new(0, take)?, sort: Direction::Descending })
     }
 
     /// Whether the page behind this one could be asked for at all.
@@ -206,10 +181,7 @@ impl LogSearch {
 
     pub(crate) fn add_to(&self, call: Call) -> Call {
         // Newest first is Auth0's default too; sending it says so, whatever the default becomes.
-        let call = self
-            .window
-            .add_to(call)
-            .with("sort", &format!("date:{}", self.sort.wire()));
+        let call = self.window.add_to(call).with("sort", &format!("date:{}", self.sort.wire()));
         match &self.q {
             Some(q) => call.with("q", q),
             None => call,
@@ -233,29 +205,18 @@ impl LogCheckpoint {
     /// `take` outside 1 to 100, and a `from` that [`LogId::parse`] refuses.
     pub fn new(from: &str, take: i64) -> Result<Self, InvalidArgument> {
         up_to_a_page("take", take)?;
-        Ok(Self {
-            from: LogId::parse_argument("from", from)?,
-            take,
-        })
+        Ok(Self { from: LogId::parse_argument("from", from)?, take })
     }
 
     /// Sends these two alone: beside `from`, Auth0 ignores everything but `take`.
     pub(crate) fn add_to(&self, call: Call) -> Call {
-        call.with("from", self.from.as_str())
-            .with("take", &self.take.to_string())
+        call.with("from", self.from.as_str()).with("take", &self.take.to_string())
     }
 }
 
 fn at_least_zero(argument: &'static str, value: i64) -> Result<(), InvalidArgument> {
     if value < 0 {
-        return Err(InvalidArgument {
-            argument,
-            problem: Problem::OutOfRange {
-                value,
-                least: 0,
-                most: None,
-            },
-        });
+        return Err(InvalidArgument { argument, problem: Problem::OutOfRange { value, least: 0, most: None } });
     }
     Ok(())
 }
@@ -264,11 +225,7 @@ fn at_least_zero(argument: &'static str, value: i64) -> Result<(), InvalidArgume
 /// skip records.
 fn up_to_a_page(argument: &'static str, value: i64) -> Result<(), InvalidArgument> {
     if !(1..=LARGEST_PAGE).contains(&value) {
-        let problem = Problem::OutOfRange {
-            value,
-            least: 1,
-            most: Some(LARGEST_PAGE),
-        };
+        let problem = Problem::OutOfRange { value, least: 1, most: Some(LARGEST_PAGE) };
         return Err(InvalidArgument { argument, problem });
     }
     Ok(())
@@ -285,10 +242,7 @@ fn searchable(q: Option<&str>) -> Result<Option<String>, InvalidArgument> {
     } else {
         return Ok(Some(q.to_owned()));
     };
-    Err(InvalidArgument {
-        argument: "q",
-        problem,
-    })
+    Err(InvalidArgument { argument: "q", problem })
 }
 
 #[cfg(test)]
@@ -317,11 +271,7 @@ mod tests {
             (i64::MAX, 100, "page"),
             (i64::MAX, 1, "page"),
         ] {
-            assert_eq!(
-                search(page, per_page).map_err(|e| e.argument),
-                Err(argument),
-                "{page} {per_page}"
-            );
+            assert_eq!(search(page, per_page).map_err(|e| e.argument), Err(argument), "{page} {per_page}");
         }
     }
 
@@ -342,26 +292,13 @@ mod tests {
     fn take_is_called_take() {
         let refused = |value| InvalidArgument {
             argument: "take",
-            problem: Problem::OutOfRange {
-                value,
-                least: 1,
-                most: Some(100),
-            },
+            problem: Problem::OutOfRange { value, least: 1, most: Some(100) },
         };
         assert_eq!(LogSearch::newest(0), Err(refused(0)));
         assert_eq!(LogSearch::newest(101), Err(refused(101)));
         assert_eq!(LogCheckpoint::new("9001", 101), Err(refused(101)));
-        assert_eq!(
-            refused(101).to_string(),
-            "`take` must be from 1 to 100, but is 101"
-        );
-        assert_eq!(
-            LogCheckpoint::new("", 1),
-            Err(InvalidArgument {
-                argument: "from",
-                problem: Problem::Empty
-            })
-        );
+        assert_eq!(refused(101).to_string(), "`take` must be from 1 to 100, but is 101");
+        assert_eq!(LogCheckpoint::new("", 1), Err(InvalidArgument { argument: "from", problem: Problem::Empty }));
     }
 
     #[test]
@@ -369,19 +306,12 @@ mod tests {
         for blank in [None, Some(""), Some("  \t")] {
             assert_eq!(UserSearch::new(blank, 0, 50, None), search(0, 50));
         }
-        for (q, problem) in [
-            ("name:a\nb".to_owned(), Problem::ControlCharacter),
-            ("a".repeat(4097), Problem::TooLong { most: 4096 }),
-        ] {
-            let refused = InvalidArgument {
-                argument: "q",
-                problem,
-            };
+        for (q, problem) in
+            [("name:a\nb".to_owned(), Problem::ControlCharacter), ("a".repeat(4097), Problem::TooLong { most: 4096 })]
+        {
+            let refused = InvalidArgument { argument: "q", problem };
             assert_eq!(UserSearch::new(Some(&q), 0, 50, None), Err(refused.clone()));
-            assert_eq!(
-                LogSearch::new(Some(&q), 0, 50, Direction::Descending),
-                Err(refused)
-            );
+            assert_eq!(LogSearch::new(Some(&q), 0, 50, Direction::Descending), Err(refused));
         }
         assert!(UserSearch::new(Some(&"a".repeat(4096)), 0, 50, None).is_ok());
     }

@@ -33,11 +33,7 @@ impl Envelope {
             _ => None,
         };
         let (message, error_code) = (text("message"), text("errorCode"));
-        Some(Self {
-            status_code: object.get("statusCode").and_then(Value::as_u64),
-            message,
-            error_code,
-        })
+        Some(Self { status_code: object.get("statusCode").and_then(Value::as_u64), message, error_code })
     }
 }
 
@@ -56,10 +52,7 @@ pub(crate) fn is_absent_user(answer: &Answer) -> bool {
 pub(crate) fn is_absent_log(answer: &Answer) -> bool {
     answer.status == StatusCode::NOT_FOUND
         && Envelope::read(&answer.body).is_some_and(|envelope| {
-            envelope.status_code == Some(404)
-                && envelope
-                    .message
-                    .is_some_and(|message| message != "Not Found")
+            envelope.status_code == Some(404) && envelope.message.is_some_and(|message| message != "Not Found")
         })
 }
 
@@ -72,9 +65,7 @@ pub(crate) fn refusal(answer: &Answer, host: &str, now: DateTime<Utc>) -> Error 
         300..=399 => Error::misconfigured(Misconfiguration::Redirected(status.as_u16())),
         401 => Error::misconfigured(Misconfiguration::TokenRefused),
         404 => Error::misconfigured(Misconfiguration::NotFound),
-        429 => Error::RateLimited {
-            retry_after: retry_after(&answer.headers, now),
-        },
+        429 => Error::RateLimited { retry_after: retry_after(&answer.headers, now) },
         403 => match envelope {
             Some(envelope) => forbidden(envelope),
             // A proxy's page: a firewall between here and Auth0, which may let the next call pass.
@@ -83,30 +74,20 @@ pub(crate) fn refusal(answer: &Answer, host: &str, now: DateTime<Utc>) -> Error 
         // A gateway timeout of the edge's, with no more to say than a 5xx.
         408 => Error::unavailable(Reason::Status(408)),
         400..=499 => {
-            let (message, error_code) =
-                envelope.map_or((None, None), |e| (e.message, e.error_code));
+            let (message, error_code) = envelope.map_or((None, None), |e| (e.message, e.error_code));
             // What Auth0 says of a token that is not a JWT, which is what it issues for an audience
             // other than the Management API's.
-            if message
-                .as_deref()
-                .is_some_and(|m| m.starts_with("Bad HTTP authentication header"))
-            {
+            if message.as_deref().is_some_and(|m| m.starts_with("Bad HTTP authentication header")) {
                 return Error::misconfigured(Misconfiguration::TokenRefused);
             }
-            let message = message
-                .map(|m| showable(&m, host))
-                .filter(|m| !m.is_empty())
-                .unwrap_or_else(|| {
-                    if status == StatusCode::URI_TOO_LONG {
-                        "it is too long, shorten `q`".to_owned()
-                    } else {
-                        format!("it gave no reason (status {})", status.as_u16())
-                    }
-                });
-            Error::Rejected {
-                message,
-                error_code: error_code.filter(|code| is_name(code)),
-            }
+            let message = message.map(|m| showable(&m, host)).filter(|m| !m.is_empty()).unwrap_or_else(|| {
+                if status == StatusCode::URI_TOO_LONG {
+                    "it is too long, shorten `q`".to_owned()
+                } else {
+                    format!("it gave no reason (status {})", status.as_u16())
+                }
+            });
+            Error::Rejected { message, error_code: error_code.filter(|code| is_name(code)) }
         }
         code => Error::unavailable(Reason::Status(code)),
     }
@@ -119,43 +100,25 @@ fn forbidden(envelope: Envelope) -> Error {
     let missing_scopes = expected_scopes(&message);
     let what = match envelope.error_code.as_deref() {
         Some("insufficient_entitlement") => Misconfiguration::PlanLimit,
-        _ if message
-            .to_ascii_lowercase()
-            .contains("upgrade your subscription") =>
-        {
-            Misconfiguration::PlanLimit
-        }
+        _ if message.to_ascii_lowercase().contains("upgrade your subscription") => Misconfiguration::PlanLimit,
         Some("insufficient_scope") => Misconfiguration::MissingScope,
         _ if !missing_scopes.is_empty() => Misconfiguration::MissingScope,
         _ => Misconfiguration::Forbidden,
     };
-    Error::Misconfigured {
-        what,
-        missing_scopes,
-    }
+    Error::Misconfigured { what, missing_scopes }
 }
 
 /// The scopes in "Insufficient scope, expected any of: …": names joined by commas.
 fn expected_scopes(message: &str) -> Vec<String> {
-    let Some((_, list)) = message
-        .split_once("any of:")
-        .or_else(|| message.split_once("all of:"))
-    else {
+    let Some((_, list)) = message.split_once("any of:").or_else(|| message.split_once("all of:")) else {
         return Vec::new();
     };
-    list.split([',', ' '])
-        .filter(|scope| is_name(scope))
-        .take(MOST_SCOPES)
-        .map(str::to_owned)
-        .collect()
+    list.split([',', ' ']).filter(|scope| is_name(scope)).take(MOST_SCOPES).map(str::to_owned).collect()
 }
 
 /// Whether a text is a plain name, such as a scope or an error code: nothing that needs cleaning.
 pub(crate) fn is_name(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"_:-".contains(&b))
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_:-".contains(&b))
 }
 
 /// How long Auth0 asks to wait, given in seconds or as a date (RFC 9110, section 10.2.3).
@@ -185,10 +148,7 @@ mod tests {
     }
 
     fn judge(status: u16, body: &'static str) -> String {
-        format!(
-            "{:?}",
-            refusal(&answer(status, body), HOST, DateTime::UNIX_EPOCH)
-        )
+        format!("{:?}", refusal(&answer(status, body), HOST, DateTime::UNIX_EPOCH))
     }
 
     #[test]
@@ -227,34 +187,19 @@ mod tests {
     #[test]
     fn other_statuses() {
         for (status, expected) in [
-            (
-                302,
-                "Misconfigured { what: Redirected(302), missing_scopes: [] }",
-            ),
-            (
-                401,
-                "Misconfigured { what: TokenRefused, missing_scopes: [] }",
-            ),
+            (302, "Misconfigured { what: Redirected(302), missing_scopes: [] }"),
+            (401, "Misconfigured { what: TokenRefused, missing_scopes: [] }"),
             (404, "Misconfigured { what: NotFound, missing_scopes: [] }"),
             (429, "RateLimited { retry_after: None }"),
-            (
-                500,
-                "Unavailable(Outage { reason: Status(500), cause: None })",
-            ),
-            (
-                503,
-                "Unavailable(Outage { reason: Status(503), cause: None })",
-            ),
+            (500, "Unavailable(Outage { reason: Status(500), cause: None })"),
+            (503, "Unavailable(Outage { reason: Status(503), cause: None })"),
         ] {
             for body in ["<html>", "{}", "", "[]"] {
                 assert_eq!(judge(status, body), expected, "{status} {body}");
             }
         }
         assert_eq!(
-            judge(
-                400,
-                r#"{"message":"Bad HTTP authentication header format"}"#
-            ),
+            judge(400, r#"{"message":"Bad HTTP authentication header format"}"#),
             "Misconfigured { what: TokenRefused, missing_scopes: [] }"
         );
     }
@@ -262,27 +207,11 @@ mod tests {
     #[test]
     fn absence_is_told_from_a_wrong_address() {
         for (body, user, log) in [
-            (
-                r#"{"statusCode":404,"message":"The user does not exist.","errorCode":"inexistent_user"}"#,
-                true,
-                true,
-            ),
+            (r#"{"statusCode":404,"message":"The user does not exist.","errorCode":"inexistent_user"}"#, true, true),
             (r#"{"errorCode":"inexistent_user"}"#, true, false),
-            (
-                r#"{"statusCode":404,"message":"The user does not exist."}"#,
-                true,
-                true,
-            ),
-            (
-                r#"{"statusCode":404,"message":"Log not found"}"#,
-                false,
-                true,
-            ),
-            (
-                r#"{"statusCode":404,"error":"Not Found","message":"Not Found"}"#,
-                false,
-                false,
-            ),
+            (r#"{"statusCode":404,"message":"The user does not exist."}"#, true, true),
+            (r#"{"statusCode":404,"message":"Log not found"}"#, false, true),
+            (r#"{"statusCode":404,"error":"Not Found","message":"Not Found"}"#, false, false),
             (r#"{"statusCode":404}"#, false, false),
             ("<html>404</html>", false, false),
             ("", false, false),
@@ -290,10 +219,7 @@ mod tests {
             assert_eq!(is_absent_user(&answer(404, body)), user, "{body}");
             assert_eq!(is_absent_log(&answer(404, body)), log, "{body}");
         }
-        assert!(!is_absent_user(&answer(
-            400,
-            r#"{"errorCode":"inexistent_user"}"#
-        )));
+        assert!(!is_absent_user(&answer(400, r#"{"errorCode":"inexistent_user"}"#)));
     }
 
     #[test]
@@ -310,11 +236,7 @@ mod tests {
             ("99999999999999999999", None),
         ] {
             let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse()?)]);
-            assert_eq!(
-                retry_after(&headers, now),
-                seconds.map(Duration::from_secs),
-                "{value}"
-            );
+            assert_eq!(retry_after(&headers, now), seconds.map(Duration::from_secs), "{value}");
         }
         assert_eq!(retry_after(&HeaderMap::new(), now), None);
         Ok(())

@@ -43,13 +43,7 @@ impl AccessToken {
         let lifespan = Lifespan::new(grant.asked_at, grant.life, fastrand::f64());
         // For display only: the wall clock may be set, so nothing is decided by it.
         let expires_at = Utc::now() + grant.life.saturating_sub(grant.asked_at.elapsed());
-        Self {
-            header: grant.header,
-            generation,
-            lifespan,
-            expires_at,
-            scopes: grant.scopes,
-        }
+        Self { header: grant.header, generation, lifespan, expires_at, scopes: grant.scopes }
     }
 
     pub(crate) fn header(&self) -> HeaderValue {
@@ -97,13 +91,9 @@ impl Failure {
     fn recall(&self, now: Instant) -> Option<Error> {
         let age = now.saturating_duration_since(self.at);
         match self.error {
-            Error::RateLimited {
-                retry_after: Some(wait),
-            } => {
+            Error::RateLimited { retry_after: Some(wait) } => {
                 let memory = wait.clamp(FAILURE_MEMORY, LONGEST_RATE_LIMIT_MEMORY);
-                (age < memory).then(|| Error::RateLimited {
-                    retry_after: Some(wait.saturating_sub(age)),
-                })
+                (age < memory).then(|| Error::RateLimited { retry_after: Some(wait.saturating_sub(age)) })
             }
             _ => (age < FAILURE_MEMORY).then(|| self.error.clone()),
         }
@@ -118,11 +108,7 @@ enum Next {
 
 impl TokenCache {
     pub(crate) fn new(api: AuthenticationApi) -> Self {
-        Self(Arc::new(Inner {
-            api,
-            current: ArcSwapOption::empty(),
-            refresh: Mutex::default(),
-        }))
+        Self(Arc::new(Inner { api, current: ArcSwapOption::empty(), refresh: Mutex::default() }))
     }
 
     /// A token to use now.
@@ -147,9 +133,7 @@ impl TokenCache {
             Next::Now(result) => result,
             Next::Later(mut flight) => {
                 match deadline.limit(flight.wait_for(Option::is_some)).await? {
-                    Ok(landed) => landed
-                        .clone()
-                        .unwrap_or_else(|| Err(Error::unavailable(Reason::Interrupted))),
+                    Ok(landed) => landed.clone().unwrap_or_else(|| Err(Error::unavailable(Reason::Interrupted))),
                     // The task is gone without a word: its runtime is shutting down.
                     Err(_) => Err(Error::unavailable(Reason::Interrupted)),
                 }
@@ -167,35 +151,21 @@ impl TokenCache {
     pub(crate) fn give_up(&self, token: &AccessToken, error: Error) {
         let mut refresh = self.lock();
         if self.forget(&mut refresh, token) {
-            refresh.failure = Some(Failure {
-                error,
-                at: Instant::now(),
-            });
+            refresh.failure = Some(Failure { error, at: Instant::now() });
         }
     }
 
     /// What is known of the token in use.
     pub(crate) fn status(&self) -> Option<TokenStatus> {
         let token = self.0.current.load();
-        token.as_ref().map(|token| TokenStatus {
-            expires_at: token.expires_at,
-            scopes: token.scopes.clone(),
-        })
+        token.as_ref().map(|token| TokenStatus { expires_at: token.expires_at, scopes: token.scopes.clone() })
     }
 
     fn forget(&self, _while_locked: &mut Refresh, token: &AccessToken) -> bool {
-        let is_current = self
-            .0
-            .current
-            .load()
-            .as_ref()
-            .is_some_and(|current| current.generation == token.generation);
+        let is_current = self.0.current.load().as_ref().is_some_and(|current| current.generation == token.generation);
         if is_current {
             self.0.current.store(None);
-            tracing::info!(
-                generation = token.generation,
-                "the Management API refused the access token; it is dropped"
-            );
+            tracing::info!(generation = token.generation, "the Management API refused the access token; it is dropped");
         }
         is_current
     }
@@ -210,19 +180,11 @@ impl TokenCache {
         {
             return Next::Now(Ok(token));
         }
-        if let Some(error) = refresh
-            .failure
-            .as_ref()
-            .and_then(|failure| failure.recall(now))
-        {
+        if let Some(error) = refresh.failure.as_ref().and_then(|failure| failure.recall(now)) {
             return Next::Now(Err(error));
         }
         // One whose sender is gone will never land: its task went down with its runtime.
-        if let Some(flight) = refresh
-            .in_flight
-            .as_ref()
-            .filter(|flight| flight.has_changed().is_ok())
-        {
+        if let Some(flight) = refresh.in_flight.as_ref().filter(|flight| flight.has_changed().is_ok()) {
             return Next::Later(flight.clone());
         }
         let (landing, flight) = watch::channel(None);
@@ -254,10 +216,7 @@ impl TokenCache {
                 Ok(token)
             }
             Err(error) => {
-                refresh.failure = Some(Failure {
-                    error: error.clone(),
-                    at: Instant::now(),
-                });
+                refresh.failure = Some(Failure { error: error.clone(), at: Instant::now() });
                 // Here and not where the error ends up: a refresh in the background has nobody to
                 // report to.
                 let cause = error.causes();
@@ -273,10 +232,7 @@ impl TokenCache {
 
     fn lock(&self) -> MutexGuard<'_, Refresh> {
         // Nothing in here is left half done by a panic.
-        self.0
-            .refresh
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.0.refresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -289,14 +245,9 @@ mod tests {
         let start = Instant::now();
         let second = Duration::from_secs(1);
         let recalled = |error: Error, age| Failure { error, at: start }.recall(start + age);
-        let limited = |seconds| Error::RateLimited {
-            retry_after: Some(second * seconds),
-        };
+        let limited = |seconds| Error::RateLimited { retry_after: Some(second * seconds) };
 
-        assert!(matches!(
-            recalled(Error::Timeout, second / 2),
-            Some(Error::Timeout)
-        ));
+        assert!(matches!(recalled(Error::Timeout, second / 2), Some(Error::Timeout)));
         assert!(recalled(Error::Timeout, second).is_none());
 
         // What is left of the wait is told, not the whole of it.
@@ -306,10 +257,7 @@ mod tests {
         };
         assert_eq!(left(recalled(limited(30), second * 10)), Some(second * 20));
         assert!(recalled(limited(30), second * 30).is_none());
-        assert_eq!(
-            left(recalled(limited(3600), second * 59)),
-            Some(second * 3541)
-        );
+        assert_eq!(left(recalled(limited(3600), second * 59)), Some(second * 3541));
         assert!(recalled(limited(3600), second * 60).is_none());
         assert_eq!(left(recalled(limited(0), second / 2)), Some(Duration::ZERO));
     }

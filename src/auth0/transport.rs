@@ -54,9 +54,7 @@ impl Deadline {
 
     /// Waits for a future, but not beyond the deadline.
     pub(crate) async fn limit<T>(self, future: impl Future<Output = T>) -> Result<T, Error> {
-        tokio::time::timeout_at(self.0, future)
-            .await
-            .map_err(|_| Error::Timeout)
+        tokio::time::timeout_at(self.0, future).await.map_err(|_| Error::Timeout)
     }
 }
 
@@ -90,10 +88,7 @@ impl Transport {
             // No proxy knows the way to this machine's loopback.
             builder = builder.no_proxy();
         }
-        Ok(Self {
-            client: builder.build().map_err(BuildError)?,
-            domain,
-        })
+        Ok(Self { client: builder.build().map_err(BuildError)?, domain })
     }
 
     pub(crate) fn domain(&self) -> &Domain {
@@ -102,20 +97,12 @@ impl Transport {
 
     /// Reads from the Management API, in as many attempts as it takes. An answer of any status but
     /// 401 is an answer: what it means is for the endpoint to say.
-    pub(crate) async fn get(
-        &self,
-        call: &Call,
-        tokens: &TokenCache,
-        deadline: Deadline,
-    ) -> Result<Answer, Error> {
+    pub(crate) async fn get(&self, call: &Call, tokens: &TokenCache, deadline: Deadline) -> Result<Answer, Error> {
         let url = self.domain.url(call.path(), call.query());
         let mut is_replacement = false;
         loop {
             let token = tokens.token(deadline).await?;
-            let request = self
-                .client
-                .get(url.clone())
-                .header(AUTHORIZATION, token.header());
+            let request = self.client.get(url.clone()).header(AUTHORIZATION, token.header());
             let answer = self.send(request, call.endpoint(), deadline).await?;
             if answer.status != StatusCode::UNAUTHORIZED {
                 return Ok(answer);
@@ -141,8 +128,7 @@ impl Transport {
         deadline: Deadline,
     ) -> Result<Answer, Error> {
         let url: Url = self.domain.url(path, None);
-        self.send(self.client.post(url).json(body), endpoint, deadline)
-            .await
+        self.send(self.client.post(url).json(body), endpoint, deadline).await
     }
 
     /// One attempt.
@@ -155,10 +141,7 @@ impl Transport {
         let start = Instant::now();
         let outcome = deadline
             .limit(async {
-                let response = request
-                    .send()
-                    .await
-                    .map_err(|error| lost(error, Reason::Connection))?;
+                let response = request.send().await.map_err(|error| lost(error, Reason::Connection))?;
                 receive(response).await
             })
             .await
@@ -188,11 +171,7 @@ async fn receive(mut response: Response) -> Result<Answer, Error> {
     }
     let mut only = Bytes::new();
     let mut pieces = BytesMut::new();
-    while let Some(piece) = response
-        .chunk()
-        .await
-        .map_err(|error| lost(error, Reason::Interrupted))?
-    {
+    while let Some(piece) = response.chunk().await.map_err(|error| lost(error, Reason::Interrupted))? {
         if only.len() + pieces.len() + piece.len() > BODY_LIMIT {
             return Err(Error::unavailable(Reason::TooLarge));
         }
@@ -206,16 +185,8 @@ async fn receive(mut response: Response) -> Result<Answer, Error> {
             pieces.extend_from_slice(&piece);
         }
     }
-    let body = if pieces.is_empty() {
-        only
-    } else {
-        pieces.freeze()
-    };
-    Ok(Answer {
-        status,
-        headers,
-        body,
-    })
+    let body = if pieces.is_empty() { only } else { pieces.freeze() };
+    Ok(Answer { status, headers, body })
 }
 
 /// What a failed exchange is called. The address, which `reqwest` puts into its messages, is taken

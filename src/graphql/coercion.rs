@@ -185,7 +185,8 @@ mod tests {
 
     #[test]
     fn a_misfit_says_where() {
-        let misfit = coerced("Paint", value!({"layers": [{"coats": 1}, {"coats": "two"}]}), Origin::Variable).unwrap_err();
+        let misfit =
+            coerced("Paint", value!({"layers": [{"coats": 1}, {"coats": "two"}]}), Origin::Variable).unwrap_err();
         assert_eq!((misfit.at.as_str(), misfit.expected.as_str()), (".layers[1].coats", "a value of type `Int`"));
     }
 

@@ -75,7 +75,9 @@ impl Documents {
 fn parse_failure(error: &async_graphql::parser::Error) -> Failure {
     use async_graphql::parser::Error;
     let message = match error {
-        Error::MultipleOperations { .. } => "A document with an anonymous operation can have no other operation.".to_owned(),
+        Error::MultipleOperations { .. } => {
+            "A document with an anonymous operation can have no other operation.".to_owned()
+        }
         Error::OperationDuplicated { operation, .. } => format!("There are two operations named `{operation}`."),
         Error::FragmentDuplicated { fragment, .. } => format!("There are two fragments named `{fragment}`."),
         Error::MissingOperation => "The document has no operation.".to_owned(),

@@ -164,7 +164,11 @@ impl<'d> Measures<'d> {
 }
 
 fn at_spread(failure: Failure, position: Pos) -> Failure {
-    if failure.locations.is_empty() && failure.code == ErrorCode::ValidationFailed { failure.at(position) } else { failure }
+    if failure.locations.is_empty() && failure.code == ErrorCode::ValidationFailed {
+        failure.at(position)
+    } else {
+        failure
+    }
 }
 
 #[cfg(test)]
@@ -206,13 +210,22 @@ mod tests {
 
     #[test]
     fn cycles_and_depth_are_refused() {
-        assert_eq!(check("{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }"), Err(ErrorCode::ValidationFailed));
+        assert_eq!(
+            check("{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }"),
+            Err(ErrorCode::ValidationFailed)
+        );
         assert_eq!(check(&format!("{}a{}", "{ a ".repeat(30), " }".repeat(30))), Err(ErrorCode::TooComplex));
-        assert_eq!(check(&format!("{{ a(b: {}1{}) }}", "[".repeat(100_000), "]".repeat(100_000))), Err(ErrorCode::TooComplex));
+        assert_eq!(
+            check(&format!("{{ a(b: {}1{}) }}", "[".repeat(100_000), "]".repeat(100_000))),
+            Err(ErrorCode::TooComplex)
+        );
     }
 
     #[test]
     fn everyday_documents_pass() {
-        assert_eq!(check("query People($q: String) { users(q: $q) { nodes { ...P } } } fragment P on User { email name }"), Ok(()));
+        assert_eq!(
+            check("query People($q: String) { users(q: $q) { nodes { ...P } } } fragment P on User { email name }"),
+            Ok(())
+        );
     }
 }

@@ -28,8 +28,8 @@ use std::sync::Arc;
 
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument};
 use async_graphql::{
-    Context, EmptyMutation, EmptySubscription, Positioned, Request as Execution, Response, Schema, SchemaBuilder,
-    ValidationMode, Value,
+    Context, EmptyMutation, EmptySubscription, Positioned, Request as Execution, Response, SDLExportOptions, Schema,
+    SchemaBuilder, ValidationMode, Value,
 };
 
 use self::document::Documents;
@@ -48,7 +48,11 @@ pub use async_graphql::Variables;
 /// The schema in GraphQL's schema definition language.
 #[must_use]
 pub fn sdl() -> String {
-    schema(ValidationMode::Strict).finish().sdl()
+    write_sdl(&schema(ValidationMode::Strict).finish())
+}
+
+fn write_sdl(schema: &Schema<Query, EmptyMutation, EmptySubscription>) -> String {
+    schema.sdl_with_options(SDLExportOptions::new().include_specified_by().prefer_single_line_descriptions())
 }
 
 /// How deeply async-graphql may recurse, as a last fence behind [`Limits`]. The standard introspection query needs 17.
@@ -133,7 +137,7 @@ impl Engine {
     /// An engine that reads from `api`.
     pub fn new(api: ManagementApi, mode: GatewayMode, limits: Limits) -> Result<Self, BuildError> {
         let strict = schema(ValidationMode::Strict).finish();
-        let signatures = Arc::new(Signatures::read(&strict.sdl())?);
+        let signatures = Arc::new(Signatures::read(&write_sdl(&strict))?);
         let documents = Documents::new(strict, Arc::clone(&signatures), limits);
         let schema = schema(ValidationMode::Fast).data(Upstream { api, mode }).finish();
         Ok(Self { documents, signatures, schema })
@@ -158,7 +162,8 @@ impl Engine {
         let response = if keys.is_empty() {
             Response::new(Value::Null)
         } else {
-            let mut execution = Execution::new(String::new()).data(Arc::new(Session::new(terms.caller, terms.deadline)));
+            let mut execution =
+                Execution::new(String::new()).data(Arc::new(Session::new(terms.caller, terms.deadline)));
             let definition = Positioned::new(operation.definition, Default::default());
             execution.set_parsed_query(ExecutableDocument {
                 operations: DocumentOperations::Single(definition),

@@ -209,10 +209,11 @@ impl<'d> Normal<'d> {
                     None => ConstValue::Null,
                 },
             };
-            let value = coerce(self.signatures, &input.ty, value, Origin::Literal).map_err(|Misfit { at, expected }| {
-                let message = format!("The argument `{}{at}` does not fit: {expected} is expected.", input.name);
-                Failure::new(ErrorCode::ValidationFailed, message).at(pos)
-            })?;
+            let value =
+                coerce(self.signatures, &input.ty, value, Origin::Literal).map_err(|Misfit { at, expected }| {
+                    let message = format!("The argument `{}{at}` does not fit: {expected} is expected.", input.name);
+                    Failure::new(ErrorCode::ValidationFailed, message).at(pos)
+                })?;
             arguments.push((Positioned::new(input.name.clone(), pos), Positioned::new(value.into_value(), pos)));
         }
         Ok(arguments)

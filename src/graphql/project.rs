@@ -28,12 +28,7 @@ pub(crate) struct PageFacts<'a> {
 }
 
 /// Appends the page whose `records` Auth0 sent, as `plan` wants it.
-pub(crate) fn page(
-    plan: &PagePlan,
-    records: &[u8],
-    facts: &PageFacts<'_>,
-    out: &mut Vec<u8>,
-) -> Result<(), Malformed> {
+pub(crate) fn page(plan: &PagePlan, records: &[u8], facts: &PageFacts<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
     let records = std::str::from_utf8(records).map_err(|_| Malformed)?;
     let mut seen = None;
     out.push(b'{');
@@ -315,10 +310,12 @@ fn write_kind(kind: &Kind, value: &str, out: &mut Vec<u8>) -> bool {
             true
         }),
         Kind::Float => is_number(value) && value.parse().is_ok_and(f64::is_finite) && write_verbatim(value, out),
-        Kind::DateTime => value.starts_with('"') && {
-            let text = json::unescape(value);
-            is_date_time(&text) && write_verbatim(&format!("\"{text}\""), out)
-        },
+        Kind::DateTime => {
+            value.starts_with('"') && {
+                let text = json::unescape(value);
+                is_date_time(&text) && write_verbatim(&format!("\"{text}\""), out)
+            }
+        }
         Kind::Json => {
             json::write_value(value, out);
             true

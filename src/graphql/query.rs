@@ -57,11 +57,12 @@ impl From<Option<Bytes>> for Fetched {
     }
 }
 
-/// Reads users and logs of an Auth0 tenant. There are no mutations: the gateway cannot change anything.
+/// The root of the schema.
 pub(crate) struct Query;
 
 type Answer<S> = Option<Result<Projected<S>, Failure>>;
 
+/// Reads users and logs of an Auth0 tenant. There are no mutations: the gateway is made so that it cannot change anything.
 #[Object]
 impl Query {
     /// Searches users. Auth0's search lags some seconds behind the users themselves, and reaches 1,000 of them.
@@ -84,7 +85,12 @@ impl Query {
                 per_page.into(),
                 sort.map(|order| (order.field.into(), order.direction.into())),
             )?;
-            let facts = PageFacts { page: count(page), per_page: count(per_page), is_last_reachable: !search.next_is_reachable(), ..Default::default() };
+            let facts = PageFacts {
+                page: count(page),
+                per_page: count(per_page),
+                is_last_reachable: !search.next_is_reachable(),
+                ..Default::default()
+            };
             Root::new(ctx)?
                 .page(&USER_PAGE, facts, |needs, deadline| async move {
                     api.users(search, &needs.fields(&USER), needs.total, deadline).await
@@ -136,7 +142,8 @@ impl Query {
     async fn logs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The id of a log, which is not part of the answer: the `next` of a batch before.")] from: Option<ID>,
+        #[graphql(desc = "The id of a log, which is not part of the answer: the `next` of a batch before.")]
+        from: Option<ID>,
         #[graphql(default = 50, desc = "How many logs at the most, 1 to 100.")] take: i32,
     ) -> Answer<LogBatchShape> {
         let answer = async {
@@ -146,8 +153,12 @@ impl Query {
                 Some(from) => {
                     let checkpoint = &LogCheckpoint::new(&from, take.into())?;
                     let facts = PageFacts { from: Some(&from), ..Default::default() };
-                    root.page(&LOG_BATCH, facts, |_, deadline| async move { api.logs_after(checkpoint, deadline).await })
-                        .await
+                    root.page(
+                        &LOG_BATCH,
+                        facts,
+                        |_, deadline| async move { api.logs_after(checkpoint, deadline).await },
+                    )
+                    .await
                 }
                 None => {
                     let newest = &LogSearch::newest(take.into())?;
@@ -187,9 +198,15 @@ impl Query {
     ) -> Answer<LogPageShape> {
         let answer = async {
             let api = authorize(ctx, Scope::ReadLogs)?;
-            let direction = sort.map_or(SortDirection::Desc, |LogOrder { field: LogOrderField::Date, direction }| direction);
+            let direction =
+                sort.map_or(SortDirection::Desc, |LogOrder { field: LogOrderField::Date, direction }| direction);
             let search = &LogSearch::new(q.as_deref(), page.into(), per_page.into(), direction.into())?;
-            let facts = PageFacts { page: count(page), per_page: count(per_page), is_last_reachable: !search.next_is_reachable(), ..Default::default() };
+            let facts = PageFacts {
+                page: count(page),
+                per_page: count(per_page),
+                is_last_reachable: !search.next_is_reachable(),
+                ..Default::default()
+            };
             Root::new(ctx)?
                 .page(&LOG_PAGE, facts, |needs, deadline| async move {
                     api.search_logs(search, &needs.fields(&LOG), deadline).await
@@ -362,10 +379,10 @@ impl<'a> Root<'a> {
     /// The root fields that ask the same of the same endpoint: this one, and its aliases.
     fn siblings(&self) -> impl Iterator<Item = &'a SelectedField> {
         let field = self.field;
-        let arguments = |field: &'a SelectedField| field.arguments.iter().map(|(name, value)| (&name.node, &value.node));
-        fields(&self.ctx.query_env.operation.node.selection_set.node).filter(move |sibling| {
-            sibling.name.node == field.name.node && arguments(sibling).eq(arguments(field))
-        })
+        let arguments =
+            |field: &'a SelectedField| field.arguments.iter().map(|(name, value)| (&name.node, &value.node));
+        fields(&self.ctx.query_env.operation.node.selection_set.node)
+            .filter(move |sibling| sibling.name.node == field.name.node && arguments(sibling).eq(arguments(field)))
     }
 
     /// What the field and its siblings need together.

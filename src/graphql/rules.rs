@@ -5,12 +5,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use async_graphql::parser::types::BaseType;
 use async_graphql::parser::types::{
     Directive, ExecutableDocument, Field, FragmentDefinition, OperationDefinition, Selection, SelectionSet, Type,
     VariableDefinition,
 };
 use async_graphql::{Name, Positioned, Value as ConstValue};
-use async_graphql::parser::types::BaseType;
 use async_graphql_value::Value;
 
 use super::coercion::may_stand_in;
@@ -89,7 +89,12 @@ impl<'d> Rules<'d> {
     }
 
     /// <https://spec.graphql.org/October2021/#sec-All-Variable-Usages-are-Allowed>.
-    fn selection(&self, parent: &Name, selection: &'d SelectionSet, visited: &mut HashSet<&'d Name>) -> Result<(), Failure> {
+    fn selection(
+        &self,
+        parent: &Name,
+        selection: &'d SelectionSet,
+        visited: &mut HashSet<&'d Name>,
+    ) -> Result<(), Failure> {
         for item in &selection.items {
             self.directives(item.node.directives())?;
             match &item.node {
@@ -113,16 +118,15 @@ impl<'d> Rules<'d> {
     }
 
     fn directives(&self, directives: &[Positioned<Directive>]) -> Result<(), Failure> {
-        directives.iter().try_for_each(|directive| {
-            self.arguments(self.signatures.conditional(), &directive.node.arguments)
-        })
+        directives
+            .iter()
+            .try_for_each(|directive| self.arguments(self.signatures.conditional(), &directive.node.arguments))
     }
 
     fn arguments(&self, inputs: &[Input], given: &[(Positioned<Name>, Positioned<Value>)]) -> Result<(), Failure> {
         for (name, value) in given {
             if let Some(input) = inputs.iter().find(|input| input.name == name.node) {
-                self.value(&value.node, &input.ty, input.default.is_some())
-                    .map_err(|failure| failure.at(value.pos))?;
+                self.value(&value.node, &input.ty, input.default.is_some()).map_err(|failure| failure.at(value.pos))?;
             }
         }
         Ok(())
@@ -159,7 +163,8 @@ impl<'d> Rules<'d> {
 
 fn same_arguments(one: &Field, other: &Field) -> bool {
     one.arguments.len() == other.arguments.len()
-        && one.arguments.iter().all(|(name, value)| {
-            other.get_argument(&name.node).is_some_and(|other| other.node == value.node)
-        })
+        && one
+            .arguments
+            .iter()
+            .all(|(name, value)| other.get_argument(&name.node).is_some_and(|other| other.node == value.node))
 }

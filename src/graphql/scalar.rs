@@ -3,10 +3,11 @@
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::{SecondsFormat, Utc};
 
-/// A moment in time as RFC 3339 writes it, such as `2026-11-02T08:15:30.123Z`. Auth0's are in UTC, with milliseconds.
+/// The scalar `DateTime`, where the gateway gives one out itself.
 #[derive(Clone, Copy)]
 pub(crate) struct DateTime(pub(crate) chrono::DateTime<Utc>);
 
+/// A moment in time as RFC 3339 writes it, such as `2026-11-02T08:15:30.123Z`. Auth0's are in UTC, with milliseconds.
 #[Scalar(name = "DateTime", specified_by_url = "https://datatracker.ietf.org/doc/html/rfc3339")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -21,9 +22,10 @@ impl ScalarType for DateTime {
     }
 }
 
-/// Any JSON value: an object, a list, a string, a number, a boolean or null.
+/// The scalar `JSON`. Auth0's JSON is projected; this is here for its definition.
 pub(crate) struct Json(Value);
 
+/// Any JSON value: an object, a list, a string, a number, a boolean or null.
 #[Scalar(name = "JSON", specified_by_url = "https://datatracker.ietf.org/doc/html/rfc8259")]
 impl ScalarType for Json {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -40,7 +42,9 @@ pub(crate) fn is_date_time(text: &str) -> bool {
     let bytes = text.as_bytes();
     let digits = |from: usize, len: usize| {
         bytes.get(from..from + len).and_then(|digits| {
-            digits.iter().try_fold(0_u32, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
+            digits
+                .iter()
+                .try_fold(0_u32, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
         })
     };
     let stands = |at: usize, any_of: &[u8]| bytes.get(at).is_some_and(|byte| any_of.contains(byte));

@@ -95,7 +95,8 @@ impl Signatures {
         }
         let meta = objects.remove("__Root").unwrap_or_default();
         objects.entry(query.clone()).or_default().extend(meta);
-        let boolean = Type { base: async_graphql::parser::types::BaseType::Named(Name::new("Boolean")), nullable: false };
+        let boolean =
+            Type { base: async_graphql::parser::types::BaseType::Named(Name::new("Boolean")), nullable: false };
         let conditional = [Input { name: Name::new("if"), ty: boolean, default: None }];
         Ok(Self { query, objects, inputs, conditional })
     }

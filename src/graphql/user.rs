@@ -136,7 +136,12 @@ static IDENTITY: Object = Object {
     description: "An account of a user with an identity provider.",
     fields: &[
         Field::new("connection", &["connection"], Kind::String, "The connection that the account came through."),
-        Field::new("provider", &["provider"], Kind::String, "The kind of identity provider, such as `auth0` or `samlp`."),
+        Field::new(
+            "provider",
+            &["provider"],
+            Kind::String,
+            "The kind of identity provider, such as `auth0` or `samlp`.",
+        ),
         Field::new("userId", &["user_id"], Kind::Id, "The id with that provider. Some providers have numbers here."),
         Field::new("isSocial", &["isSocial"], Kind::Boolean, "Whether the connection is a social one."),
         Field::new(

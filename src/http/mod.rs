@@ -64,10 +64,8 @@ pub fn router(engine: Engine, settings: Settings) -> Router {
 
 async fn not_found(request: Request) -> Response {
     let message = "There is nothing here. GraphQL is served at /graphql.";
-    Envelope::of(request.headers()).refuse(
-        axum::http::StatusCode::NOT_FOUND,
-        Failure::new(ErrorCode::BadRequest, message),
-    )
+    Envelope::of(request.headers())
+        .refuse(axum::http::StatusCode::NOT_FOUND, Failure::new(ErrorCode::BadRequest, message))
 }
 
 async fn no_sniffing(mut response: Response) -> Response {

@@ -53,7 +53,8 @@ pub(crate) fn from_query_string(query: &str) -> Result<Request, Failure> {
     }
     let [(_, query), (_, operation_name), (_, variables), (_, extensions)] = parameters;
     // Clients write an empty parameter for one that is not there.
-    let filled = |value: Option<std::borrow::Cow<'_, str>>| value.map(Into::into).filter(|text: &String| !text.is_empty());
+    let filled =
+        |value: Option<std::borrow::Cow<'_, str>>| value.map(Into::into).filter(|text: &String| !text.is_empty());
     let (variables, extensions) = (filled(variables), filled(extensions));
     request(filled(query), filled(operation_name), variables_of(variables.as_deref())?, extensions.as_deref())
 }
@@ -96,8 +97,14 @@ mod tests {
             ("{", "The body is not JSON."),
             ("nul", "The body is not JSON."),
             ("[]", "Batches are not answered: send one operation a request."),
-            (r#""{ a }""#, "The body must be a JSON object with `query`, `operationName`, `variables` and `extensions`, each once at most."),
-            (r#"{"query":"{a}","query":"{b}"}"#, "The body must be a JSON object with `query`, `operationName`, `variables` and `extensions`, each once at most."),
+            (
+                r#""{ a }""#,
+                "The body must be a JSON object with `query`, `operationName`, `variables` and `extensions`, each once at most.",
+            ),
+            (
+                r#"{"query":"{a}","query":"{b}"}"#,
+                "The body must be a JSON object with `query`, `operationName`, `variables` and `extensions`, each once at most.",
+            ),
             ("{}", "There is no `query`."),
             (r#"{"query":null}"#, "There is no `query`."),
             (r#"{"query":1}"#, "`query` must be a string."),

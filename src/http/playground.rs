@@ -11,8 +11,8 @@ use std::sync::LazyLock;
 
 use axum::extract::Path;
 use axum::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
-    HeaderMap, HeaderName, IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap,
+    HeaderName, IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::map_response;
@@ -49,10 +49,7 @@ static PAGE_ETAG: LazyLock<String> = LazyLock::new(|| {
 
 /// `GET` and `HEAD` of `/` and of the files that it leads to.
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new()
-        .route("/", get(page))
-        .route("/playground/{file}", get(file))
-        .route_layer(map_response(harden))
+    Router::new().route("/", get(page)).route("/playground/{file}", get(file)).route_layer(map_response(harden))
 }
 
 async fn page(request: HeaderMap) -> Response {
@@ -70,11 +67,8 @@ async fn file(Path(name): Path<String>, request: HeaderMap) -> Response {
     let coding = Coding::choose(&list(&request, &ACCEPT_ENCODING));
     // The name stands for the content already, the coding for its bytes.
     let etag = format!("\"{name}.{}\"", coding.name());
-    let caching = [
-        (CACHE_CONTROL, "public, max-age=31536000, immutable"),
-        (ETAG, etag.as_str()),
-        (VARY, "accept-encoding"),
-    ];
+    let caching =
+        [(CACHE_CONTROL, "public, max-age=31536000, immutable"), (ETAG, etag.as_str()), (VARY, "accept-encoding")];
     if is_fresh(&list(&request, &IF_NONE_MATCH), &etag) {
         return (StatusCode::NOT_MODIFIED, caching).into_response();
     }
@@ -82,9 +76,7 @@ async fn file(Path(name): Path<String>, request: HeaderMap) -> Response {
     let media_type = [(CONTENT_TYPE, media_type(name))];
     let encoded = [(CONTENT_ENCODING, coding.name())];
     match coding {
-        Coding::Brotli => {
-            (caching, media_type, encoded, Bytes::from_static(brotli)).into_response()
-        }
+        Coding::Brotli => (caching, media_type, encoded, Bytes::from_static(brotli)).into_response(),
         Coding::Gzip => (caching, media_type, encoded, Bytes::from_static(gzip)).into_response(),
         Coding::Identity => match inflate(gzip) {
             Ok(content) => (caching, media_type, content).into_response(),
@@ -173,19 +165,17 @@ fn quality(parameters: &str) -> u16 {
 /// Whether an `If-None-Match` value names `etag`: the weak comparison of RFC 9110, section
 /// 8.8.3.2, since a client may have been given a weakened tag by a proxy.
 fn is_fresh(if_none_match: &str, etag: &str) -> bool {
-    if_none_match.split(',').map(str::trim).any(|candidate| {
-        candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == etag
-    })
+    if_none_match
+        .split(',')
+        .map(str::trim)
+        .any(|candidate| candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == etag)
 }
 
 /// A list header as one value: its lines mean the same as one line with commas. A line
 /// that is not text counts as absent.
 fn list(headers: &HeaderMap, name: &HeaderName) -> String {
     let lines = headers.get_all(name).iter();
-    lines
-        .filter_map(|line| line.to_str().ok())
-        .collect::<Vec<_>>()
-        .join(",")
+    lines.filter_map(|line| line.to_str().ok()).collect::<Vec<_>>().join(",")
 }
 
 fn media_type(name: &str) -> &'static str {
@@ -263,11 +253,7 @@ mod tests {
             ("identity;q=0, *;q=0", Coding::Identity),
             ("deflate, zstd", Coding::Identity),
         ] {
-            assert_eq!(
-                Coding::choose(accept_encoding),
-                chosen,
-                "{accept_encoding:?}"
-            );
+            assert_eq!(Coding::choose(accept_encoding), chosen, "{accept_encoding:?}");
         }
     }
 
@@ -305,22 +291,14 @@ mod tests {
 
     #[test]
     fn every_file_that_the_page_names_is_embedded_whole() {
-        let named = PAGE
-            .split('"')
-            .filter_map(|value| value.strip_prefix("playground/"));
+        let named = PAGE.split('"').filter_map(|value| value.strip_prefix("playground/"));
         let named: Vec<_> = named.collect();
         assert_eq!(named.is_empty(), ASSETS.is_empty());
         for file in named {
-            assert!(
-                ASSETS.iter().any(|(name, ..)| *name == file),
-                "{file} is missing"
-            );
+            assert!(ASSETS.iter().any(|(name, ..)| *name == file), "{file} is missing");
         }
         for (name, brotli, gzip) in ASSETS {
-            assert!(
-                inflate(gzip).is_ok_and(|content| !content.is_empty()),
-                "{name}"
-            );
+            assert!(inflate(gzip).is_ok_and(|content| !content.is_empty()), "{name}");
             assert!(!brotli.is_empty(), "{name}");
         }
     }

@@ -35,7 +35,9 @@ pub(crate) async fn attach(request: Request, next: Next) -> Response {
 /// Ids go into logs and answers: nothing but what every id generator in use needs.
 fn is_fit(id: &str) -> bool {
     (1..=LONGEST).contains(&id.len())
-        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'=' | b'+' | b'/' | b':'))
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'=' | b'+' | b'/' | b':'))
 }
 
 fn new() -> String {

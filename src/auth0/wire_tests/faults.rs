@@ -9,9 +9,7 @@ use serde_json::json;
 use wiremock::ResponseTemplate;
 
 use super::super::transport::BODY_LIMIT;
-use super::super::{
-    Deadline, Error, Fields, ManagementApi, Misconfiguration, Page, Reason, UserSearch,
-};
+use super::super::{Deadline, Error, Fields, ManagementApi, Misconfiguration, Page, Reason, UserSearch};
 use super::{Tenant, TestResult, ample, array, settings};
 
 async fn read(api: &ManagementApi, deadline: Deadline) -> Result<Page, Error> {
@@ -34,10 +32,7 @@ fn raw(answer: Vec<u8>) -> Result<ManagementApi, Box<dyn std::error::Error>> {
             if request[..length].starts_with(b"POST") {
                 let body = json!({"access_token": "token-1"}).to_string();
                 let length = body.len();
-                write!(
-                    stream,
-                    "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
-                )?;
+                write!(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}")?;
             } else {
                 stream.write_all(&answer)?;
             }
@@ -57,18 +52,9 @@ fn reason(outcome: Result<Page, Error>) -> Option<Reason> {
 #[tokio::test]
 async fn an_answer_that_breaks_off_is_an_outage() -> TestResult {
     for (answer, expected) in [
-        (
-            "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n[{\"user_id\"",
-            Reason::Interrupted,
-        ),
-        (
-            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n[1,2]\r\n",
-            Reason::Interrupted,
-        ),
-        (
-            "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\n[]",
-            Reason::Interrupted,
-        ),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n[{\"user_id\"", Reason::Interrupted),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n[1,2]\r\n", Reason::Interrupted),
+        ("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\n[]", Reason::Interrupted),
         ("HTTP/1.1 200 OK\r\n", Reason::Connection),
         ("garbage", Reason::Connection),
         ("", Reason::Connection),
@@ -84,29 +70,17 @@ async fn an_endless_body_is_not_read_to_its_end() -> TestResult {
     let chunk = format!("{:x}\r\n{}\r\n", 1 << 20, " ".repeat(1 << 20));
     let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     let endless = format!("{head}{}", chunk.repeat((BODY_LIMIT >> 20) + 1));
-    assert_eq!(
-        reason(read(&raw(endless.into())?, ample()).await),
-        Some(Reason::TooLarge)
-    );
+    assert_eq!(reason(read(&raw(endless.into())?, ample()).await), Some(Reason::TooLarge));
 
-    let announced = format!(
-        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n[",
-        BODY_LIMIT + 1
-    );
-    assert_eq!(
-        reason(read(&raw(announced.into())?, ample()).await),
-        Some(Reason::TooLarge)
-    );
+    let announced = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n[", BODY_LIMIT + 1);
+    assert_eq!(reason(read(&raw(announced.into())?, ample()).await), Some(Reason::TooLarge));
     Ok(())
 }
 
 #[tokio::test]
 async fn a_body_in_pieces_is_put_together() -> TestResult {
     let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n[1\r\n3\r\n,2,\r\n2\r\n3]\r\n0\r\n\r\n";
-    assert_eq!(
-        read(&raw(answer.into())?, ample()).await?.records,
-        "[1,2,3]"
-    );
+    assert_eq!(read(&raw(answer.into())?, ample()).await?.records, "[1,2,3]");
     Ok(())
 }
 
@@ -120,11 +94,7 @@ async fn a_body_that_is_not_what_was_asked_for_is_an_outage() -> TestResult {
     ] {
         let tenant = Tenant::granting().await?;
         tenant.answers("/api/v2/users", array(body)).await;
-        assert_eq!(
-            reason(read(&tenant.api, ample()).await),
-            Some(expected),
-            "{body}"
-        );
+        assert_eq!(reason(read(&tenant.api, ample()).await), Some(expected), "{body}");
     }
     Ok(())
 }
@@ -147,12 +117,7 @@ async fn a_redirect_is_not_followed() -> TestResult {
 #[tokio::test]
 async fn a_silent_server_is_left_at_the_deadline() -> TestResult {
     let tenant = Tenant::granting().await?;
-    tenant
-        .answers(
-            "/api/v2/users",
-            array("[]").set_delay(Duration::from_secs(60)),
-        )
-        .await;
+    tenant.answers("/api/v2/users", array("[]").set_delay(Duration::from_secs(60))).await;
     let outcome = read(&tenant.api, Deadline::within(Duration::from_millis(50))).await;
     assert!(matches!(outcome, Err(Error::Timeout)), "{outcome:?}");
     Ok(())
@@ -169,10 +134,6 @@ async fn no_error_shows_where_auth0_is() -> TestResult {
     };
     insta::assert_snapshot!(error, @"Auth0 cannot be reached: try again in a moment");
     assert!(error.causes().contains("refused"), "{}", error.causes());
-    assert!(
-        !error.causes().contains("/oauth/token"),
-        "{}",
-        error.causes()
-    );
+    assert!(!error.causes().contains("/oauth/token"), "{}", error.causes());
     Ok(())
 }

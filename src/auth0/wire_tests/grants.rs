@@ -13,10 +13,7 @@ use super::{Tenant, TestResult, ample, array};
 
 async fn read(api: &ManagementApi) -> Result<(), Error> {
     match UserSearch::new(None, 0, 1, None) {
-        Ok(search) => api
-            .users(&search, &Fields::All, false, ample())
-            .await
-            .map(drop),
+        Ok(search) => api.users(&search, &Fields::All, false, ample()).await.map(drop),
         Err(_) => unreachable!("the search is valid"),
     }
 }
@@ -46,21 +43,12 @@ async fn the_grant_says_who_asks_for_what() -> TestResult {
     tenant.api.tokens().token(ample()).await?;
     let requests = tenant.requests().await;
     let mut body: serde_json::Value = requests[0].body_json()?;
-    let secret = body
-        .as_object_mut()
-        .and_then(|body| body.remove("client_secret"));
+    let secret = body.as_object_mut().and_then(|body| body.remove("client_secret"));
     assert!(secret.is_some_and(|secret| secret.as_str().is_some_and(|secret| !secret.is_empty())));
     let audience = format!("{}/api/v2/", tenant.server.uri());
-    assert_eq!(
-        body,
-        json!({"grant_type": "client_credentials", "client_id": "gateway", "audience": audience})
-    );
+    assert_eq!(body, json!({"grant_type": "client_credentials", "client_id": "gateway", "audience": audience}));
     assert_eq!(requests[0].headers["content-type"], "application/json");
-    assert!(
-        requests[0].headers["user-agent"]
-            .to_str()?
-            .starts_with("auth0-graphql/")
-    );
+    assert!(requests[0].headers["user-agent"].to_str()?.starts_with("auth0-graphql/"));
     Ok(())
 }
 
@@ -73,26 +61,18 @@ async fn a_refused_token_is_replaced_once() -> TestResult {
         .await;
     tenant.answers("/api/v2/users", array("[]")).await;
 
-    join_all((0..20).map(|_| read(&tenant.api)))
-        .await
-        .into_iter()
-        .collect::<Result<(), _>>()?;
+    join_all((0..20).map(|_| read(&tenant.api))).await.into_iter().collect::<Result<(), _>>()?;
     read(&tenant.api).await?;
 
     assert_eq!(tenant.grants_given().await, 2);
-    assert_eq!(
-        tenant.bearers().await.last().map(String::as_str),
-        Some("Bearer token-2")
-    );
+    assert_eq!(tenant.bearers().await.last().map(String::as_str), Some("Bearer token-2"));
     Ok(())
 }
 
 #[tokio::test]
 async fn a_tenant_that_refuses_every_token_is_not_asked_for_more() -> TestResult {
     let tenant = Tenant::granting().await?;
-    tenant
-        .answers("/api/v2/users", ResponseTemplate::new(401))
-        .await;
+    tenant.answers("/api/v2/users", ResponseTemplate::new(401)).await;
 
     for _ in 0..3 {
         let outcome = read(&tenant.api).await;
@@ -135,17 +115,11 @@ async fn an_aging_token_serves_while_the_next_is_fetched() -> TestResult {
     let first = tokens.token(ample()).await?;
 
     later(800).await;
-    assert!(
-        Arc::ptr_eq(&first, &tokens.token(ample()).await?),
-        "it is replaced too early"
-    );
+    assert!(Arc::ptr_eq(&first, &tokens.token(ample()).await?), "it is replaced too early");
     assert_eq!(tenant.grants_given().await, 1);
 
     later(150).await;
-    assert!(
-        Arc::ptr_eq(&first, &tokens.token(ample()).await?),
-        "it is waited for"
-    );
+    assert!(Arc::ptr_eq(&first, &tokens.token(ample()).await?), "it is waited for");
     let replaced = async {
         while Arc::ptr_eq(&first, &tokens.token(ample()).await?) {
             tokio::task::yield_now().await;
@@ -212,18 +186,10 @@ async fn an_aging_token_survives_a_failing_issuer() -> TestResult {
     let tenant = Tenant::empty().await?;
     let grant = |request: &Request| {
         let _ = request;
-        ResponseTemplate::new(200)
-            .set_body_json(json!({"access_token": "token-1", "expires_in": 1000}))
+        ResponseTemplate::new(200).set_body_json(json!({"access_token": "token-1", "expires_in": 1000}))
     };
-    Mock::given(method("POST"))
-        .respond_with(grant)
-        .up_to_n_times(1)
-        .mount(&tenant.server)
-        .await;
-    Mock::given(method("POST"))
-        .respond_with(ResponseTemplate::new(503))
-        .mount(&tenant.server)
-        .await;
+    Mock::given(method("POST")).respond_with(grant).up_to_n_times(1).mount(&tenant.server).await;
+    Mock::given(method("POST")).respond_with(ResponseTemplate::new(503)).mount(&tenant.server).await;
     tenant.answers("/api/v2/users", array("[]")).await;
     read(&tenant.api).await?;
     later(950).await;
@@ -243,16 +209,10 @@ async fn a_quota_on_tokens_is_a_rate_limit() -> TestResult {
     let limited = ResponseTemplate::new(429)
         .insert_header("retry-after", "3540")
         .set_body_json(json!({"error": "too_many_requests"}));
-    Mock::given(method("POST"))
-        .respond_with(limited)
-        .mount(&tenant.server)
-        .await;
+    Mock::given(method("POST")).respond_with(limited).mount(&tenant.server).await;
     for _ in 0..2 {
         let outcome = read(&tenant.api).await;
-        let Err(Error::RateLimited {
-            retry_after: Some(wait),
-        }) = outcome
-        else {
+        let Err(Error::RateLimited { retry_after: Some(wait) }) = outcome else {
             unreachable!("{outcome:?}");
         };
         assert!(wait > Duration::from_secs(3500) && wait <= Duration::from_secs(3540));

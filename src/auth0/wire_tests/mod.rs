@@ -57,24 +57,15 @@ impl Tenant {
         let count = AtomicUsize::new(0);
         let grant = move |_: &Request| {
             let number = count.fetch_add(1, Ordering::Relaxed) + 1;
-            ResponseTemplate::new(200).set_body_json(
-                json!({"access_token": format!("token-{number}"), "expires_in": expires_in}),
-            )
+            ResponseTemplate::new(200)
+                .set_body_json(json!({"access_token": format!("token-{number}"), "expires_in": expires_in}))
         };
-        Mock::given(method("POST"))
-            .and(path("/oauth/token"))
-            .respond_with(grant)
-            .mount(&self.server)
-            .await;
+        Mock::given(method("POST")).and(path("/oauth/token")).respond_with(grant).mount(&self.server).await;
     }
 
     /// Answers every read of this path so.
     async fn answers(&self, at: &str, response: ResponseTemplate) {
-        Mock::given(method("GET"))
-            .and(path(at))
-            .respond_with(response)
-            .mount(&self.server)
-            .await;
+        Mock::given(method("GET")).and(path(at)).respond_with(response).mount(&self.server).await;
     }
 
     async fn requests(&self) -> Vec<Request> {
@@ -85,29 +76,18 @@ impl Tenant {
     async fn reads(&self) -> Vec<String> {
         let requests = self.requests().await;
         let reads = requests.iter().filter(|request| request.method == "GET");
-        reads
-            .map(|request| request.url[url::Position::BeforePath..].to_owned())
-            .collect()
+        reads.map(|request| request.url[url::Position::BeforePath..].to_owned()).collect()
     }
 
     async fn grants_given(&self) -> usize {
-        self.requests()
-            .await
-            .iter()
-            .filter(|request| request.url.path() == "/oauth/token")
-            .count()
+        self.requests().await.iter().filter(|request| request.url.path() == "/oauth/token").count()
     }
 
     /// The `Authorization` of each read.
     async fn bearers(&self) -> Vec<String> {
         let requests = self.requests().await;
-        let bearers = requests
-            .iter()
-            .filter_map(|request| request.headers.get("authorization"));
-        bearers
-            .filter_map(|value| value.to_str().ok())
-            .map(str::to_owned)
-            .collect()
+        let bearers = requests.iter().filter_map(|request| request.headers.get("authorization"));
+        bearers.filter_map(|value| value.to_str().ok()).map(str::to_owned).collect()
     }
 }
 
