@@ -1,1 +1,9 @@
 //! A read-only GraphQL gateway for the Auth0 Management API.
+
+pub mod app;
+pub mod auth0;
+pub mod config;
+pub mod graphql;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+pub mod telemetry;
