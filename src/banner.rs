@@ -19,11 +19,7 @@ pub(crate) struct Banner<'a> {
 impl Banner<'_> {
     pub(crate) fn text(&self) -> String {
         let url = format!("http://{}", reachable(self.address));
-        let playground = if self.playground {
-            format!("  Playground  {url}/\n")
-        } else {
-            String::new()
-        };
+        let playground = if self.playground { format!("  Playground  {url}/\n") } else { String::new() };
         let Self { tenant, people, .. } = self;
         let version = env!("CARGO_PKG_VERSION");
         format!(
@@ -99,24 +95,12 @@ pub(crate) fn sandbox_settings(sandbox: &Sandbox) -> String {
 
 #[cfg(feature = "sandbox")]
 fn lines(people: &[Person]) -> impl Iterator<Item = String> {
-    let width = |of: fn(&Person) -> &str| {
-        people
-            .iter()
-            .map(|person| of(person).chars().count())
-            .max()
-            .unwrap_or(0)
-    };
+    let width = |of: fn(&Person) -> &str| people.iter().map(|person| of(person).chars().count()).max().unwrap_or(0);
     let names = width(|person| &person.name);
     let emails = width(|person| &person.email);
     let ids = width(|person| &person.user_id);
     people.iter().map(move |person| {
-        let Person {
-            name,
-            email,
-            user_id,
-            note,
-            ..
-        } = person;
+        let Person { name, email, user_id, note, .. } = person;
         format!("{name:names$}  {email:emails$}  {user_id:ids$}  {note}")
     })
 }

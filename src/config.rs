@@ -12,7 +12,6 @@ mod report;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches};
 
@@ -20,43 +19,23 @@ use self::args::{Cli, Command};
 pub use self::dotenv::DotEnvError;
 pub use self::problems::Problems;
 use crate::auth0::Settings;
+use crate::http;
 #[cfg(feature = "sandbox")]
 use crate::sandbox::Options;
 use crate::telemetry::LogSettings;
 
-/// What a gateway is built from.
-#[derive(Debug)]
-pub struct Config {
-    /// The tenant to read.
-    pub auth0: Settings,
-    /// How requests are met.
-    pub server: Server,
-}
-
-/// How requests are met. The defaults are those that `--help` tells.
+/// Where to listen, and how requests are met. The defaults are those that `--help` tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// Address and port to listen on; port 0 takes any free one.
     pub address: SocketAddr,
-    /// Host names, beside those of loopback, that a `Host` header may hold: in lower case, IPv6 addresses in brackets, no ports.
-    pub allowed_hosts: Vec<String>,
-    /// Whether `GET /` is the playground.
-    pub playground: bool,
-    /// Time that a request may take, what it asks of Auth0 included.
-    pub request_timeout: Duration,
-    /// Greatest size of a GraphQL request's body, in bytes.
-    pub max_body_bytes: usize,
+    /// How requests are met.
+    pub http: http::Settings,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self {
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 3000)),
-            allowed_hosts: Vec::new(),
-            playground: true,
-            request_timeout: Duration::from_secs(10),
-            max_body_bytes: 100_000,
-        }
+        Self { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 3000)), http: http::Settings::default() }
     }
 }
 

@@ -9,8 +9,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use auth0_graphql::app::App;
 use auth0_graphql::auth0;
-use auth0_graphql::config::{self, Config, Invocation, Refusal, Serve, Tenant};
-use auth0_graphql::{graphql, telemetry};
+use auth0_graphql::config::{self, Invocation, Refusal, Serve, Server, Tenant};
+use auth0_graphql::graphql::{self, GatewayMode};
+use auth0_graphql::telemetry;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -33,10 +34,7 @@ struct Failure {
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self {
-            code: 1,
-            error: error.into(),
-        }
+        Self { code: 1, error: error.into() }
     }
 }
 
@@ -57,17 +55,10 @@ fn run() -> Result<ExitCode, Failure> {
         Err(Refusal::Usage(message)) => {
             // A reader who left (`--help | head`) is no failure.
             let _ = message.print();
-            return Ok(if message.use_stderr() {
-                ExitCode::from(USAGE)
-            } else {
-                ExitCode::SUCCESS
-            });
+            return Ok(if message.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS });
         }
         Err(error) => {
-            return Err(Failure {
-                code: USAGE,
-                error: error.into(),
-            });
+            return Err(Failure { code: USAGE, error: error.into() });
         }
     };
     match invocation {
@@ -76,10 +67,7 @@ fn run() -> Result<ExitCode, Failure> {
             print(&report)?;
             if let Some(problems) = problems {
                 complain("");
-                return Err(Failure {
-                    code: USAGE,
-                    error: problems.into(),
-                });
+                return Err(Failure { code: USAGE, error: problems.into() });
             }
         }
         Invocation::Serve(serve) => {
@@ -107,30 +95,21 @@ async fn serve_graphql(serve: Serve) -> Result<(), Failure> {
     // First, so that a signal that comes while starting is not lost.
     let shutdown = shutdown_signal()?;
     let tenant = open(serve.tenant).await?;
-    let config = Config {
-        auth0: tenant.settings.clone(),
-        server: serve.server,
-    };
-    let app = App::build(&config).context("cannot build the gateway")?;
-    let listener = listen(config.server.address).await?;
+    let Server { address, http } = serve.server;
+    let (playground, is_reachable) = (http.playground, !http.allowed_hosts.is_empty());
+    let app = App::build(tenant.settings, tenant.mode, http).context("cannot build the gateway")?;
+    let listener = listen(address).await?;
     let address = listener.local_addr()?;
-    if !address.ip().to_canonical().is_loopback() && config.server.allowed_hosts.is_empty() {
+    if !address.ip().to_canonical().is_loopback() && !is_reachable {
         tracing::warn!(
             %address,
             "ALLOWED_HOSTS is empty: requests that name this machine otherwise than localhost are answered 421"
         );
     }
     tracing::info!(%address, "listening");
-    let banner = Banner {
-        address,
-        playground: config.server.playground,
-        tenant: &tenant.name,
-        people: tenant.people,
-    };
+    let banner = Banner { address, playground, tenant: &tenant.name, people: tenant.people };
     print(&banner.text())?;
-    app.serve(listener, shutdown)
-        .await
-        .context("cannot serve")?;
+    app.serve(listener, shutdown).await.context("cannot serve")?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -138,6 +117,7 @@ async fn serve_graphql(serve: Serve) -> Result<(), Failure> {
 /// A tenant that can be asked.
 struct OpenTenant {
     settings: auth0::Settings,
+    mode: GatewayMode,
     /// What it is, in a few words.
     name: String,
     /// Its people, as the banner shows them; empty for a real tenant.
@@ -153,6 +133,7 @@ impl OpenTenant {
             name: settings.domain.to_string(),
             people: String::new(),
             settings,
+            mode: GatewayMode::Tenant,
             #[cfg(feature = "sandbox")]
             _sandbox: None,
         }
@@ -173,9 +154,7 @@ async fn open(tenant: Tenant) -> Result<OpenTenant, Failure> {
         tracing::warn!(setting, "ignored: the sandbox is served");
     }
     let listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
-    let sandbox = Sandbox::start(options, listener)
-        .await
-        .context("cannot start the sandbox")?;
+    let sandbox = Sandbox::start(options, listener).await.context("cannot start the sandbox")?;
     let client = sandbox.client();
     let settings = auth0::Settings {
         domain: auth0::Domain::parse(&sandbox.url())?,
@@ -185,6 +164,7 @@ async fn open(tenant: Tenant) -> Result<OpenTenant, Failure> {
     };
     Ok(OpenTenant {
         settings,
+        mode: GatewayMode::Sandbox,
         name: "sandbox, made up and in memory".to_owned(),
         people: banner::people(&sandbox.people()),
         _sandbox: Some(sandbox),
@@ -204,9 +184,7 @@ async fn serve_sandbox(serve: config::ServeSandbox) -> Result<(), Failure> {
 
     let shutdown = shutdown_signal()?;
     let listener = listen(serve.address).await?;
-    let sandbox = Sandbox::start(serve.options, listener)
-        .await
-        .context("cannot start the sandbox")?;
+    let sandbox = Sandbox::start(serve.options, listener).await.context("cannot start the sandbox")?;
     print(&banner::sandbox_settings(&sandbox))?;
     shutdown.await;
     Ok(())
@@ -249,10 +227,7 @@ fn shutdown_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
 /// Writes to standard output. A reader who left (`schema | head`) is no failure; `print!` would panic.
 fn print(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    match stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-    {
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         outcome => outcome,
     }

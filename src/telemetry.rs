@@ -53,9 +53,7 @@ pub struct Filter(String);
 
 /// Why a text is no [`Filter`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "write a level (off, error, warn, info, debug, trace) or a list such as warn,auth0_graphql=debug"
-)]
+#[error("write a level (off, error, warn, info, debug, trace) or a list such as warn,auth0_graphql=debug")]
 pub struct FilterError;
 
 impl Default for Filter {
@@ -76,16 +74,11 @@ impl Filter {
         let parts: Vec<_> = directives.split(',').map(str::trim).collect();
         let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
         let is_spelled_out = |part: &str| part.contains(['=', '[', ']', '{', '}', ':']);
-        if !parts
-            .iter()
-            .all(|part| is_level(part) || is_spelled_out(part))
-        {
+        if !parts.iter().all(|part| is_level(part) || is_spelled_out(part)) {
             return Err(FilterError);
         }
         let directives = parts.join(",");
-        EnvFilter::builder()
-            .parse(&directives)
-            .map_err(|_| FilterError)?;
+        EnvFilter::builder().parse(&directives).map_err(|_| FilterError)?;
         Ok(Self(directives))
     }
 }
@@ -104,9 +97,8 @@ impl fmt::Display for Filter {
 pub fn init(settings: &LogSettings) -> Result<(), TryInitError> {
     use tracing_subscriber::util::SubscriberInitExt;
 
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_env_filter(EnvFilter::new(settings.filter.to_string()));
+    let subscriber =
+        tracing_subscriber::fmt().with_writer(io::stderr).with_env_filter(EnvFilter::new(settings.filter.to_string()));
     match settings.format {
         Format::Json => subscriber.json().finish().try_init(),
         Format::Text if io::stderr().is_terminal() => subscriber.finish().try_init(),
@@ -131,11 +123,7 @@ mod tests {
             assert!(Filter::parse(directives).is_ok(), "{directives}");
         }
         for directives in ["inof", "verbose", "info,chatty", "info=loud", "a=b=c"] {
-            assert_eq!(
-                Filter::parse(directives),
-                Err(FilterError),
-                "{directives:?}"
-            );
+            assert_eq!(Filter::parse(directives), Err(FilterError), "{directives:?}");
         }
     }
 }

@@ -2,10 +2,7 @@
 //!
 //! Settings are taken as unread text, so that all that are wrong can be listed at once; clap would stop at the first. The
 //! comments of the fields are the words of `--help` and of `.env.template`.
-#![expect(
-    clippy::doc_markdown,
-    reason = "the comments are read on a terminal, not as Markdown"
-)]
+#![expect(clippy::doc_markdown, reason = "the comments are read on a terminal, not as Markdown")]
 
 use clap::{Args, Parser, Subcommand};
 use secrecy::SecretString;
@@ -82,13 +79,7 @@ pub(super) struct Auth0Args {
     /// Client secret of that application.
     ///
     /// Prefer the environment or .env: other users of a machine can read the flags of its programs.
-    #[arg(
-        long,
-        env,
-        value_name = "SECRET",
-        hide_env_values = true,
-        allow_hyphen_values = true
-    )]
+    #[arg(long, env, value_name = "SECRET", hide_env_values = true, allow_hyphen_values = true)]
     pub(super) auth0_client_secret: Option<SecretString>,
 
     /// Identifier of the Management API. Default: the domain as a URL, with /api/v2/ after it.
@@ -160,12 +151,7 @@ pub(super) struct ServeSandboxArgs {
 
     /// Plan whose rate limits the made-up tenant keeps.
     #[cfg(feature = "sandbox")]
-    #[arg(
-        long,
-        value_name = "PLAN",
-        requires = "sandbox",
-        default_value = "enterprise"
-    )]
+    #[arg(long, value_name = "PLAN", requires = "sandbox", default_value = "enterprise")]
     pub(super) sandbox_plan: Plan,
 
     /// Number that the made-up people and logs are drawn from; the same number gives the same tenant.
@@ -265,15 +251,10 @@ mod tests {
     #[test]
     fn the_template_holds_every_setting_in_the_words_of_help() {
         let command = Cli::command();
-        let settings: Vec<_> = command
-            .get_arguments()
-            .filter_map(|arg| Some((arg.get_env()?.to_str()?, words_of_help(arg))))
-            .collect();
+        let settings: Vec<_> =
+            command.get_arguments().filter_map(|arg| Some((arg.get_env()?.to_str()?, words_of_help(arg)))).collect();
         let template = template();
-        let entries: Vec<_> = template
-            .iter()
-            .map(|entry| (entry.name.as_str(), entry.comment.clone()))
-            .collect();
+        let entries: Vec<_> = template.iter().map(|entry| (entry.name.as_str(), entry.comment.clone())).collect();
         assert_eq!(entries, settings);
     }
 

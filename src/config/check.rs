@@ -8,6 +8,7 @@ use super::args::{Auth0Args, LogArgs, SandboxArgs, ServeArgs, ServerArgs};
 use super::parse::{self, given};
 use super::{Invocation, Problems, Serve, Server, Tenant};
 use crate::auth0::{Domain, Settings};
+use crate::http;
 use crate::telemetry::{Filter, Format, LogSettings};
 
 pub(super) fn serve(args: &ServeArgs) -> Result<Serve, Problems> {
@@ -16,11 +17,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Serve, Problems> {
     let server = server(&args.server, args.sandbox.sandbox, &mut problems);
     let log = log(&args.log, &mut problems);
     match tenant {
-        Some(tenant) if problems.is_empty() => Ok(Serve {
-            tenant,
-            server,
-            log,
-        }),
+        Some(tenant) if problems.is_empty() => Ok(Serve { tenant, server, log }),
         _ => Err(problems),
     }
 }
@@ -57,18 +54,12 @@ fn tenant(args: &ServeArgs, problems: &mut Problems) -> Option<Tenant> {
     let ignored = [
         ("AUTH0_DOMAIN", auth0.auth0_domain.as_deref()),
         ("AUTH0_CLIENT_ID", auth0.auth0_client_id.as_deref()),
-        (
-            "AUTH0_CLIENT_SECRET",
-            exposed(auth0.auth0_client_secret.as_ref()),
-        ),
+        ("AUTH0_CLIENT_SECRET", exposed(auth0.auth0_client_secret.as_ref())),
         ("AUTH0_AUDIENCE", auth0.auth0_audience.as_deref()),
     ];
     Some(Tenant::Sandbox {
         options: options(sandbox.sandbox_plan, sandbox.sandbox_seed, sandbox.chaos),
-        ignored: ignored
-            .into_iter()
-            .filter_map(|(setting, text)| given(text).map(|_| setting))
-            .collect(),
+        ignored: ignored.into_iter().filter_map(|(setting, text)| given(text).map(|_| setting)).collect(),
     })
 }
 
@@ -82,7 +73,8 @@ fn tenant(args: &ServeArgs, problems: &mut Problems) -> Option<Tenant> {
 }
 
 #[cfg(not(feature = "sandbox"))]
-const NO_SANDBOX: &str = "is not part of this build: build with the cargo feature `sandbox`, or name a tenant of your own";
+const NO_SANDBOX: &str =
+    "is not part of this build: build with the cargo feature `sandbox`, or name a tenant of your own";
 
 #[cfg(feature = "sandbox")]
 fn options(plan: crate::sandbox::Plan, seed: Option<u64>, chaos: bool) -> crate::sandbox::Options {
@@ -116,12 +108,7 @@ fn auth0(args: &Auth0Args, problems: &mut Problems) -> Option<Settings> {
         "is missing: the Client Secret of the same application",
         |text| parse::copied(text).map(SecretString::from),
     );
-    let audience = optional(
-        problems,
-        "AUTH0_AUDIENCE",
-        args.auth0_audience.as_deref(),
-        parse::audience,
-    );
+    let audience = optional(problems, "AUTH0_AUDIENCE", args.auth0_audience.as_deref(), parse::audience);
     let domain = domain?;
     Some(Settings {
         audience: audience.unwrap_or_else(|| domain.default_audience()),
@@ -133,47 +120,28 @@ fn auth0(args: &Auth0Args, problems: &mut Problems) -> Option<Settings> {
 
 fn server(args: &ServerArgs, sandbox: bool, problems: &mut Problems) -> Server {
     let defaults = Server::default();
-    let host = optional(problems, "HOST", args.host.as_deref(), parse::host)
-        .unwrap_or_else(|| defaults.address.ip());
-    let port = optional(problems, "PORT", args.port.as_deref(), parse::port)
-        .unwrap_or_else(|| defaults.address.port());
-    let allow_anonymous = optional(
-        problems,
-        "ALLOW_ANONYMOUS",
-        args.allow_anonymous.as_deref(),
-        |text| parse::switch(text, "yes", "no"),
-    );
+    let host = optional(problems, "HOST", args.host.as_deref(), parse::host).unwrap_or_else(|| defaults.address.ip());
+    let port = optional(problems, "PORT", args.port.as_deref(), parse::port).unwrap_or_else(|| defaults.address.port());
+    let allow_anonymous =
+        optional(problems, "ALLOW_ANONYMOUS", args.allow_anonymous.as_deref(), |text| parse::switch(text, "yes", "no"));
     let loopback = parse::is_loopback(host);
     if !loopback && allow_anonymous != Some(true) {
         problems.add("HOST", exposed_address(host));
     }
-    let allowed_hosts = optional(
-        problems,
-        "ALLOWED_HOSTS",
-        args.allowed_hosts.as_deref(),
-        parse::allowed_hosts,
-    );
-    let playground = optional(problems, "PLAYGROUND", args.playground.as_deref(), |text| {
-        parse::switch(text, "on", "off")
-    });
-    let request_timeout = optional(
-        problems,
-        "REQUEST_TIMEOUT",
-        args.request_timeout.as_deref(),
-        parse::request_timeout,
-    );
-    let max_body_bytes = optional(
-        problems,
-        "MAX_BODY_BYTES",
-        args.max_body_bytes.as_deref(),
-        parse::max_body_bytes,
-    );
+    let allowed_hosts = optional(problems, "ALLOWED_HOSTS", args.allowed_hosts.as_deref(), parse::allowed_hosts);
+    let playground =
+        optional(problems, "PLAYGROUND", args.playground.as_deref(), |text| parse::switch(text, "on", "off"));
+    let request_timeout =
+        optional(problems, "REQUEST_TIMEOUT", args.request_timeout.as_deref(), parse::request_timeout);
+    let max_body_bytes = optional(problems, "MAX_BODY_BYTES", args.max_body_bytes.as_deref(), parse::max_body_bytes);
     Server {
         address: SocketAddr::from((host, port)),
-        allowed_hosts: allowed_hosts.unwrap_or(defaults.allowed_hosts),
-        playground: playground.unwrap_or(sandbox || loopback),
-        request_timeout: request_timeout.unwrap_or(defaults.request_timeout),
-        max_body_bytes: max_body_bytes.unwrap_or(defaults.max_body_bytes),
+        http: http::Settings {
+            allowed_hosts: allowed_hosts.unwrap_or(defaults.http.allowed_hosts),
+            playground: playground.unwrap_or(sandbox || loopback),
+            request_timeout: request_timeout.unwrap_or(defaults.http.request_timeout),
+            max_body_bytes: max_body_bytes.unwrap_or(defaults.http.max_body_bytes),
+        },
     }
 }
 
@@ -190,13 +158,9 @@ fn log(args: &LogArgs, problems: &mut Problems) -> LogSettings {
         Filter::parse(text).map_err(|error| format!("cannot be {}: {error}", parse::quoted(text)))
     });
     let format = optional(problems, "LOG_FORMAT", args.log_format.as_deref(), |text| {
-        Format::parse(text)
-            .ok_or_else(|| format!("must be text or json, not {}", parse::quoted(text)))
+        Format::parse(text).ok_or_else(|| format!("must be text or json, not {}", parse::quoted(text)))
     });
-    LogSettings {
-        filter: filter.unwrap_or_default(),
-        format: format.unwrap_or_default(),
-    }
+    LogSettings { filter: filter.unwrap_or_default(), format: format.unwrap_or_default() }
 }
 
 /// The value of a setting that has a default: `None` when it is not given, or wrong.
@@ -282,10 +246,7 @@ mod tests {
                 request_timeout: some("1h"),
                 max_body_bytes: some("1"),
             },
-            log: LogArgs {
-                log: some("chatty"),
-                log_format: some("xml"),
-            },
+            log: LogArgs { log: some("chatty"), log_format: some("xml") },
             ..ServeArgs::default()
         };
         let faults = faults(&args);
@@ -305,10 +266,7 @@ mod tests {
             "LOG cannot",
             "LOG_FORMAT must",
         ] {
-            assert!(
-                faults.contains(&format!("\n  {setting}")),
-                "{setting}: {faults}"
-            );
+            assert!(faults.contains(&format!("\n  {setting}")), "{setting}: {faults}");
         }
         assert!(!faults.contains("hush"), "{faults}");
     }
@@ -323,7 +281,7 @@ mod tests {
         args.server.allow_anonymous = Some("yes".to_owned());
         let server = serve(&args).unwrap().server;
         assert_eq!(server.address, SocketAddr::from(([0, 0, 0, 0], 3000)));
-        assert!(!server.playground, "strangers get no playground unasked");
+        assert!(!server.http.playground, "strangers get no playground unasked");
     }
 
     #[test]

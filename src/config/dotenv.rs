@@ -9,9 +9,7 @@ use std::{env, fs};
 #[derive(Debug, thiserror::Error)]
 pub enum DotEnvError {
     /// The file is there and cannot be read as text.
-    #[error(
-        ".env cannot be read: {0}. Mend the file, or remove it and set the environment instead"
-    )]
+    #[error(".env cannot be read: {0}. Mend the file, or remove it and set the environment instead")]
     Unreadable(std::io::Error),
     /// A line is not of the form that the file takes.
     #[error(
@@ -36,14 +34,8 @@ pub(super) fn load(path: &Path) -> Result<HashSet<String>, DotEnvError> {
     };
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let names = names(text)?;
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that loads .env"
-    )]
-    let supplied = names
-        .into_iter()
-        .filter(|name| env::var_os(name).is_none())
-        .collect();
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that loads .env")]
+    let supplied = names.into_iter().filter(|name| env::var_os(name).is_none()).collect();
     dotenvy::from_read(text.as_bytes()).map_err(|error| explain(text, error))?;
     Ok(supplied)
 }
@@ -61,9 +53,7 @@ fn names(text: &str) -> Result<Vec<String>, DotEnvError> {
 fn explain(text: &str, error: dotenvy::Error) -> DotEnvError {
     match error {
         dotenvy::Error::Io(error) => DotEnvError::Unreadable(error),
-        _ => DotEnvError::Line {
-            line: first_bad_line(text),
-        },
+        _ => DotEnvError::Line { line: first_bad_line(text) },
     }
 }
 
@@ -74,9 +64,7 @@ fn first_bad_line(text: &str) -> usize {
     starts
         .take_while(|start| *start < text.len())
         .enumerate()
-        .filter(|(_, start)| {
-            dotenvy::from_read_iter(&text.as_bytes()[..*start]).all(|line| line.is_ok())
-        })
+        .filter(|(_, start)| dotenvy::from_read_iter(&text.as_bytes()[..*start]).all(|line| line.is_ok()))
         .last()
         .map_or(1, |(lines_before, _)| lines_before + 1)
 }
@@ -91,8 +79,7 @@ mod tests {
 
     #[test]
     fn names_are_read_in_the_file_s_order() {
-        let text =
-            "# a comment\nAUTH0_DOMAIN=example.us.auth0.com\r\n\nexport PORT='3000' # why\nLOG=\n";
+        let text = "# a comment\nAUTH0_DOMAIN=example.us.auth0.com\r\n\nexport PORT='3000' # why\nLOG=\n";
         assert_eq!(names(text).unwrap(), ["AUTH0_DOMAIN", "PORT", "LOG"]);
     }
 
@@ -107,10 +94,7 @@ mod tests {
             ("# a hush\nA='one\ntwo'\nB=a hush", 4),
         ] {
             let fault = fault(text);
-            assert!(
-                fault.starts_with(&format!(".env line {line} ")),
-                "{text:?}: {fault}"
-            );
+            assert!(fault.starts_with(&format!(".env line {line} ")), "{text:?}: {fault}");
             assert!(!fault.contains("hush"), "{fault}");
         }
     }

@@ -4,16 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-const REQUEST_TIMEOUT: RangeInclusive<Duration> =
-    Duration::from_millis(100)..=Duration::from_secs(120);
+const REQUEST_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(120);
 const MAX_BODY_BYTES: RangeInclusive<usize> = 1_000..=10_000_000;
 
 /// The text of a setting, when there is one. Blank text, and what `.env.template` holds in place of a value, count as none.
 pub(super) fn given(text: Option<&str>) -> Option<&str> {
     let text = text?.trim();
-    let placeholder = text
-        .get(..5)
-        .is_some_and(|start| start.eq_ignore_ascii_case("YOUR_"));
+    let placeholder = text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("YOUR_"));
     (!text.is_empty() && !placeholder).then_some(text)
 }
 
@@ -21,9 +18,7 @@ pub(super) fn host(text: &str) -> Result<IpAddr, String> {
     if text.eq_ignore_ascii_case("localhost") {
         return Ok(Ipv4Addr::LOCALHOST.into());
     }
-    unbracketed(text)
-        .parse()
-        .map_err(|_| format!("must be an IP address or localhost, not {}", quoted(text)))
+    unbracketed(text).parse().map_err(|_| format!("must be an IP address or localhost, not {}", quoted(text)))
 }
 
 /// Whether only this machine reaches the address.
@@ -32,8 +27,7 @@ pub(super) fn is_loopback(address: IpAddr) -> bool {
 }
 
 pub(super) fn port(text: &str) -> Result<u16, String> {
-    text.parse()
-        .map_err(|_| format!("must be a number from 0 to 65535, not {}", quoted(text)))
+    text.parse().map_err(|_| format!("must be a number from 0 to 65535, not {}", quoted(text)))
 }
 
 /// One of two words.
@@ -57,35 +51,23 @@ pub(super) fn request_timeout(text: &str) -> Result<Duration, String> {
     duration
         .ok()
         .filter(|duration| REQUEST_TIMEOUT.contains(duration))
-        .ok_or_else(|| {
-            format!(
-                "must be a time from 100ms to 120s, such as 10s or 500ms, not {}",
-                quoted(text)
-            )
-        })
+        .ok_or_else(|| format!("must be a time from 100ms to 120s, such as 10s or 500ms, not {}", quoted(text)))
 }
 
 pub(super) fn max_body_bytes(text: &str) -> Result<usize, String> {
-    text.parse()
-        .ok()
-        .filter(|bytes| MAX_BODY_BYTES.contains(bytes))
-        .ok_or_else(|| {
-            format!(
-                "must be a number of bytes from {} to {}, not {}",
-                MAX_BODY_BYTES.start(),
-                MAX_BODY_BYTES.end(),
-                quoted(text)
-            )
-        })
+    text.parse().ok().filter(|bytes| MAX_BODY_BYTES.contains(bytes)).ok_or_else(|| {
+        format!(
+            "must be a number of bytes from {} to {}, not {}",
+            MAX_BODY_BYTES.start(),
+            MAX_BODY_BYTES.end(),
+            quoted(text)
+        )
+    })
 }
 
 /// Host names as they stand in a `Host` header: in lower case, IPv6 addresses in brackets.
 pub(super) fn allowed_hosts(text: &str) -> Result<Vec<String>, String> {
-    text.split(',')
-        .map(str::trim)
-        .filter(|entry| !entry.is_empty())
-        .map(allowed_host)
-        .collect()
+    text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(allowed_host).collect()
 }
 
 fn allowed_host(entry: &str) -> Result<String, String> {
@@ -103,9 +85,7 @@ fn allowed_host(entry: &str) -> Result<String, String> {
 }
 
 pub(super) fn audience(text: &str) -> Result<String, String> {
-    let rest = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"));
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     if rest.is_none_or(str::is_empty) || !is_one_word(text) {
         return Err(format!(
             "must be the Management API's identifier, such as https://example.us.auth0.com/api/v2/, not {}",
@@ -113,10 +93,7 @@ pub(super) fn audience(text: &str) -> Result<String, String> {
         ));
     }
     if text.ends_with("/api/v2") {
-        return Err(
-            "must end with a slash: Auth0 compares it letter by letter with https://…/api/v2/"
-                .to_owned(),
-        );
+        return Err("must end with a slash: Auth0 compares it letter by letter with https://…/api/v2/".to_owned());
     }
     Ok(text.to_owned())
 }
@@ -135,9 +112,7 @@ fn is_one_word(text: &str) -> bool {
 }
 
 fn unbracketed(text: &str) -> &str {
-    text.strip_prefix('[')
-        .and_then(|text| text.strip_suffix(']'))
-        .unwrap_or(text)
+    text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text)
 }
 
 /// The text, safe to print on a terminal, and not the whole of a file that ended up in a setting.
@@ -155,13 +130,7 @@ mod tests {
 
     #[test]
     fn blank_text_and_placeholders_count_as_missing() {
-        for text in [
-            "",
-            "  ",
-            "YOUR_CLIENT_ID",
-            "your_tenant.us.auth0.com",
-            " YOUR_ ",
-        ] {
+        for text in ["", "  ", "YOUR_CLIENT_ID", "your_tenant.us.auth0.com", " YOUR_ "] {
             assert_eq!(given(Some(text)), None, "{text:?}");
         }
         assert_eq!(given(None), None);
@@ -195,31 +164,11 @@ mod tests {
 
     #[test]
     fn a_time_has_a_unit_and_bounds() {
-        for (text, milliseconds) in [
-            ("10s", 10_000),
-            ("500ms", 500),
-            ("2", 2_000),
-            ("100 ms", 100),
-            ("120s", 120_000),
-        ] {
-            assert_eq!(
-                request_timeout(text),
-                Ok(Duration::from_millis(milliseconds)),
-                "{text}"
-            );
+        for (text, milliseconds) in [("10s", 10_000), ("500ms", 500), ("2", 2_000), ("100 ms", 100), ("120s", 120_000)]
+        {
+            assert_eq!(request_timeout(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
-        for text in [
-            "99ms",
-            "121",
-            "0",
-            "-1s",
-            "1m",
-            "1.5s",
-            "s",
-            "ms",
-            "10 0s",
-            "99999999999999999999s",
-        ] {
+        for text in ["99ms", "121", "0", "-1s", "1m", "1.5s", "s", "ms", "10 0s", "99999999999999999999s"] {
             assert!(request_timeout(text).is_err(), "{text}");
         }
     }
@@ -240,18 +189,11 @@ mod tests {
     fn allowed_hosts_are_normal_names() {
         assert_eq!(
             allowed_hosts("API.example.com, ,10.0.0.1,::1,[FE80::1],"),
-            Ok(["api.example.com", "10.0.0.1", "[::1]", "[fe80::1]"]
-                .map(str::to_owned)
-                .to_vec())
+            Ok(["api.example.com", "10.0.0.1", "[::1]", "[fe80::1]"].map(str::to_owned).to_vec())
         );
-        for text in [
-            "https://example.com",
-            "example.com:3000",
-            "*.example.com",
-            "a b",
-            "example.com/",
-            "müller.example",
-        ] {
+        for text in
+            ["https://example.com", "example.com:3000", "*.example.com", "a b", "example.com/", "müller.example"]
+        {
             assert!(allowed_hosts(text).is_err(), "{text}");
         }
     }
@@ -260,17 +202,8 @@ mod tests {
     fn an_audience_without_its_slash_is_caught() {
         assert!(audience("https://example.us.auth0.com/api/v2/").is_ok());
         assert!(audience("http://127.0.0.1:4000/api/v2/").is_ok());
-        assert!(
-            audience("https://example.us.auth0.com/api/v2")
-                .unwrap_err()
-                .contains("slash")
-        );
-        for text in [
-            "example.us.auth0.com/api/v2/",
-            "https://",
-            "https://a b/api/v2/",
-            "ftp://a/",
-        ] {
+        assert!(audience("https://example.us.auth0.com/api/v2").unwrap_err().contains("slash"));
+        for text in ["example.us.auth0.com/api/v2/", "https://", "https://a b/api/v2/", "ftp://a/"] {
             assert!(audience(text).is_err(), "{text}");
         }
     }

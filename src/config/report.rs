@@ -18,28 +18,13 @@ pub(super) fn settings(
     dotenv: &HashSet<String>,
     serve: Option<&Serve>,
 ) -> String {
-    let rows: Vec<[String; 3]> = command
-        .get_arguments()
-        .filter_map(|arg| row(arg, matches, dotenv, serve))
-        .collect();
-    let width = |column: usize| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    };
+    let rows: Vec<[String; 3]> = command.get_arguments().filter_map(|arg| row(arg, matches, dotenv, serve)).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let (names, values) = (width(0), width(1));
-    rows.iter()
-        .map(|[name, value, source]| format!("{name:names$}  {value:values$}  {source}\n"))
-        .collect()
+    rows.iter().map(|[name, value, source]| format!("{name:names$}  {value:values$}  {source}\n")).collect()
 }
 
-fn row(
-    arg: &Arg,
-    matches: &ArgMatches,
-    dotenv: &HashSet<String>,
-    serve: Option<&Serve>,
-) -> Option<[String; 3]> {
+fn row(arg: &Arg, matches: &ArgMatches, dotenv: &HashSet<String>, serve: Option<&Serve>) -> Option<[String; 3]> {
     let name = arg.get_env()?.to_str()?;
     let text = matches
         .get_raw(arg.get_id().as_str())
@@ -48,14 +33,8 @@ fn row(
         .filter(|value| given(Some(value)).is_some());
     let ignored = is_ignored(name, serve);
     let (value, source) = match &text {
-        Some(_) if arg.is_hide_env_values_set() => (
-            "(set, not shown)".to_owned(),
-            source(name, arg, matches, dotenv),
-        ),
-        Some(value) => (
-            value.trim().escape_debug().to_string(),
-            source(name, arg, matches, dotenv),
-        ),
+        Some(_) if arg.is_hide_env_values_set() => ("(set, not shown)".to_owned(), source(name, arg, matches, dotenv)),
+        Some(value) => (value.trim().escape_debug().to_string(), source(name, arg, matches, dotenv)),
         None => match default(name, serve) {
             Some(value) => (value, "default"),
             None if ignored => ("-".to_owned(), "not needed with the sandbox"),
@@ -79,10 +58,7 @@ fn source(name: &str, arg: &Arg, matches: &ArgMatches, dotenv: &HashSet<String>)
 }
 
 fn is_ignored(name: &str, serve: Option<&Serve>) -> bool {
-    let real = matches!(
-        serve.map(|serve| &serve.tenant),
-        None | Some(Tenant::Auth0(_))
-    );
+    let real = matches!(serve.map(|serve| &serve.tenant), None | Some(Tenant::Auth0(_)));
     !real && name.starts_with("AUTH0_")
 }
 
@@ -98,16 +74,9 @@ fn default(name: &str, serve: Option<&Serve>) -> Option<String> {
         "HOST" => Some(server.address.ip().to_string()),
         "PORT" => Some(server.address.port().to_string()),
         "ALLOW_ANONYMOUS" => Some("no".to_owned()),
-        "PLAYGROUND" => Some(
-            if serve?.server.playground {
-                "on"
-            } else {
-                "off"
-            }
-            .to_owned(),
-        ),
-        "REQUEST_TIMEOUT" => Some(format!("{}s", server.request_timeout.as_secs())),
-        "MAX_BODY_BYTES" => Some(server.max_body_bytes.to_string()),
+        "PLAYGROUND" => Some(if serve?.server.http.playground { "on" } else { "off" }.to_owned()),
+        "REQUEST_TIMEOUT" => Some(format!("{}s", server.http.request_timeout.as_secs())),
+        "MAX_BODY_BYTES" => Some(server.http.max_body_bytes.to_string()),
         "LOG" => Some(Filter::default().to_string()),
         "LOG_FORMAT" => Some(Format::default().to_string()),
         _ => None,

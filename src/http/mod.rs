@@ -25,7 +25,7 @@ use self::envelope::Envelope;
 use crate::graphql::{Engine, ErrorCode, Failure};
 
 /// How requests are met.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Host names, beside those of loopback, that a `Host` header may hold: in lower case, IPv6 addresses in brackets, no
     /// ports.
@@ -36,6 +36,18 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// Greatest size of a GraphQL request's body, in bytes.
     pub max_body_bytes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            allowed_hosts: Vec::new(),
+            playground: true,
+            request_timeout: Duration::from_secs(10),
+            // Documents of front ends have a few kB, and GraphiQL's introspection query 2.
+            max_body_bytes: 100_000,
+        }
+    }
 }
 
 #[derive(Clone)]

@@ -74,12 +74,10 @@ impl End {
     fn must_show(self, rows: &[&[&str]]) -> Self {
         assert_eq!(self.code, Some(0), "{self:#?}");
         for row in rows {
-            let found = self.stdout.lines().any(|line| {
-                line.split("  ")
-                    .map(str::trim)
-                    .filter(|part| !part.is_empty())
-                    .eq(row.iter().copied())
-            });
+            let found = self
+                .stdout
+                .lines()
+                .any(|line| line.split("  ").map(str::trim).filter(|part| !part.is_empty()).eq(row.iter().copied()));
             assert!(found, "{row:?} is not in {}", self.stdout);
         }
         self
@@ -96,17 +94,11 @@ fn settings() -> Vec<String> {
     let help = Run::new("settings_of_help", &["--help"]).end().stdout;
     help.lines()
         .filter_map(|line| line.trim().strip_prefix("[env: ")?.strip_suffix(']'))
-        .map(|setting| {
-            setting
-                .split_once('=')
-                .map_or(setting, |(name, _)| name)
-                .to_owned()
-        })
+        .map(|setting| setting.split_once('=').map_or(setting, |(name, _)| name).to_owned())
         .collect()
 }
 
-const TENANT: &str =
-    "AUTH0_DOMAIN=example.us.auth0.com\nAUTH0_CLIENT_ID=an-id\nAUTH0_CLIENT_SECRET=hush-hush\n";
+const TENANT: &str = "AUTH0_DOMAIN=example.us.auth0.com\nAUTH0_CLIENT_ID=an-id\nAUTH0_CLIENT_SECRET=hush-hush\n";
 
 #[test]
 fn help_tells_every_setting_and_command() {
@@ -150,10 +142,7 @@ fn help_never_shows_a_secret() {
 #[test]
 fn version_is_the_crate_s() {
     let end = Run::new("version", &["--version"]).end();
-    assert_eq!(
-        end.stdout,
-        concat!("auth0-graphql ", env!("CARGO_PKG_VERSION"), "\n")
-    );
+    assert_eq!(end.stdout, concat!("auth0-graphql ", env!("CARGO_PKG_VERSION"), "\n"));
     assert_eq!(end.code, Some(0));
 }
 
@@ -178,9 +167,7 @@ fn wrong_usage_exits_64_as_wrong_settings_do() {
     .into_iter()
     .enumerate()
     {
-        Run::new(&format!("usage{case}"), arguments)
-            .end()
-            .must_be_usage(&["--help"]);
+        Run::new(&format!("usage{case}"), arguments).end().must_be_usage(&["--help"]);
     }
 }
 
@@ -198,9 +185,7 @@ fn a_variable_that_is_not_text_is_wrong_usage() {
 #[test]
 fn help_and_schema_do_without_a_good_dotenv() {
     for argument in ["--help", "--version", "schema"] {
-        let end = Run::new(&format!("dotenv_idle{argument}"), &[argument])
-            .dotenv("no such line")
-            .end();
+        let end = Run::new(&format!("dotenv_idle{argument}"), &[argument]).dotenv("no such line").end();
         assert_eq!(end.code, Some(0), "{end:#?}");
     }
 }

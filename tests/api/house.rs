@@ -15,38 +15,18 @@ struct Room {
 }
 
 const ROOMS: &[Room] = &[
-    Room {
-        name: "auth0",
-        may_use: &["telemetry"],
-        must_never_see: &["axum", "async_graphql"],
-    },
-    Room {
-        name: "auth",
-        may_use: &["telemetry"],
-        must_never_see: &["async_graphql"],
-    },
+    Room { name: "auth0", may_use: &["telemetry"], must_never_see: &["axum", "async_graphql"] },
+    Room { name: "auth", may_use: &["telemetry"], must_never_see: &["async_graphql"] },
     // It knows no header and no status.
     Room {
         name: "graphql",
         may_use: &["auth0", "auth", "telemetry"],
         must_never_see: &["axum", "http", "hyper", "reqwest", "tower_http"],
     },
-    Room {
-        name: "http",
-        may_use: &["graphql", "auth", "telemetry"],
-        must_never_see: &[],
-    },
+    Room { name: "http", may_use: &["graphql", "auth", "telemetry"], must_never_see: &[] },
     // It shares no types with the client, so that a wrong field name cannot agree with itself.
-    Room {
-        name: "sandbox",
-        may_use: &[],
-        must_never_see: &[],
-    },
-    Room {
-        name: "telemetry",
-        may_use: &[],
-        must_never_see: &[],
-    },
+    Room { name: "sandbox", may_use: &[], must_never_see: &[] },
+    Room { name: "telemetry", may_use: &[], must_never_see: &[] },
     // It fills in the settings that the rooms define, and knows nothing else of them.
     Room {
         name: "config",
@@ -70,15 +50,8 @@ const WIRING: &[&str] = &["app", "banner", "lib", "main"];
 const READS_ENVIRONMENT: &[&str] = &["config", "main"];
 
 /// In what these write, projected bytes of a response are lists of numbers.
-const SERDE_WRITERS: &[&str] = &[
-    "to_string",
-    "to_string_pretty",
-    "to_value",
-    "to_vec",
-    "to_vec_pretty",
-    "to_writer",
-    "to_writer_pretty",
-];
+const SERDE_WRITERS: &[&str] =
+    &["to_string", "to_string_pretty", "to_value", "to_vec", "to_vec_pretty", "to_writer", "to_writer_pretty"];
 
 #[test]
 fn every_room_knows_only_what_the_plan_allows() {
@@ -122,12 +95,8 @@ fn response_writer(module: &[String], path: &[String]) -> Option<String> {
     let writes = path[0] == "serde_json" && SERDE_WRITERS.contains(&path[1].as_str());
     let near_responses = ["graphql", "http"].contains(&module[0].as_str());
     let is_the_writer = module.iter().any(|name| name == "response");
-    (writes && near_responses && !is_the_writer).then(|| {
-        format!(
-            "{} writes projected bytes as numbers; graphql::response writes responses",
-            path.join("::")
-        )
-    })
+    (writes && near_responses && !is_the_writer)
+        .then(|| format!("{} writes projected bytes as numbers; graphql::response writes responses", path.join("::")))
 }
 
 fn room(module: &[String], path: &[String]) -> Option<String> {
@@ -136,9 +105,7 @@ fn room(module: &[String], path: &[String]) -> Option<String> {
         return None;
     }
     let Some(room) = ROOMS.iter().find(|room| room.name == here) else {
-        return Some(format!(
-            "the room {here} is not in the plan, ROOMS in tests/api/house.rs"
-        ));
+        return Some(format!("the room {here} is not in the plan, ROOMS in tests/api/house.rs"));
     };
     let written = path.join("::");
     if path[0] != "crate" {
@@ -147,11 +114,10 @@ fn room(module: &[String], path: &[String]) -> Option<String> {
     }
     let inside = path[1..].join("::");
     let allowed = path[1] == here
-        || room.may_use.iter().any(|allowed| {
-            inside
-                .strip_prefix(allowed)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
-        });
+        || room
+            .may_use
+            .iter()
+            .any(|allowed| inside.strip_prefix(allowed).is_some_and(|rest| rest.is_empty() || rest.starts_with("::")));
     (!allowed).then(|| format!("{here} may not use {written}"))
 }
 
@@ -181,26 +147,10 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn what_the_plan_forbids_is_found() {
     for (file, code, fault) in [
-        (
-            "http/mod.rs",
-            "use crate::graphql;\nuse crate::{auth, auth0};",
-            "2: http may not use crate::auth0",
-        ),
-        (
-            "sandbox/seed.rs",
-            "fn f(u: &crate::auth0::User) {}",
-            "1: sandbox may not use crate::auth0::User",
-        ),
-        (
-            "auth0/token.rs",
-            "use super::super::graphql::Plan;",
-            "1: auth0 may not use crate::graphql::Plan",
-        ),
-        (
-            "auth0/token.rs",
-            "\nuse axum::Router;",
-            "2: auth0 must never see axum (axum::Router)",
-        ),
+        ("http/mod.rs", "use crate::graphql;\nuse crate::{auth, auth0};", "2: http may not use crate::auth0"),
+        ("sandbox/seed.rs", "fn f(u: &crate::auth0::User) {}", "1: sandbox may not use crate::auth0::User"),
+        ("auth0/token.rs", "use super::super::graphql::Plan;", "1: auth0 may not use crate::graphql::Plan"),
+        ("auth0/token.rs", "\nuse axum::Router;", "2: auth0 must never see axum (axum::Router)"),
         (
             "graphql/user.rs",
             "type T = axum::http::StatusCode;",
@@ -211,21 +161,9 @@ fn what_the_plan_forbids_is_found() {
             "use crate::auth0::{Domain, ManagementApi};",
             "1: config may not use crate::auth0::ManagementApi",
         ),
-        (
-            "config.rs",
-            "use crate::auth0::*;",
-            "1: config may not use crate::auth0",
-        ),
-        (
-            "auth0/mod.rs",
-            "use std::{env, fs};",
-            "1: only config reads the environment (std::env)",
-        ),
-        (
-            "attic/mod.rs",
-            "use std::fmt::Write;",
-            "1: the room attic is not in the plan, ROOMS in tests/api/house.rs",
-        ),
+        ("config.rs", "use crate::auth0::*;", "1: config may not use crate::auth0"),
+        ("auth0/mod.rs", "use std::{env, fs};", "1: only config reads the environment (std::env)"),
+        ("attic/mod.rs", "use std::fmt::Write;", "1: the room attic is not in the plan, ROOMS in tests/api/house.rs"),
         (
             "http/graphql.rs",
             "let _ = serde_json::to_vec(&response);",
@@ -239,27 +177,12 @@ fn what_the_plan_forbids_is_found() {
 #[test]
 fn what_the_plan_allows_is_let_through() {
     for (file, code) in [
-        (
-            "http/mod.rs",
-            "use crate::auth::Caller; use crate::http::health; mod tests { use super::*; }",
-        ),
+        ("http/mod.rs", "use crate::auth::Caller; use crate::http::health; mod tests { use super::*; }"),
         ("telemetry.rs", "mod tests { use super::Filter; }"),
-        (
-            "config/args.rs",
-            "use crate::sandbox::{Options, Plan}; use std::env;",
-        ),
-        (
-            "graphql/response.rs",
-            "serde_json::to_writer(&mut out, value)",
-        ),
-        (
-            "auth0/token.rs",
-            "serde_json::to_vec(&request); env!(\"CARGO_PKG_VERSION\")",
-        ),
-        (
-            "app.rs",
-            "use crate::{auth0::ManagementApi, http::Router, sandbox::Sandbox};",
-        ),
+        ("config/args.rs", "use crate::sandbox::{Options, Plan}; use std::env;"),
+        ("graphql/response.rs", "serde_json::to_writer(&mut out, value)"),
+        ("auth0/token.rs", "serde_json::to_vec(&request); env!(\"CARGO_PKG_VERSION\")"),
+        ("app.rs", "use crate::{auth0::ManagementApi, http::Router, sandbox::Sandbox};"),
     ] {
         assert_eq!(faults_of(Path::new(file), code), [] as [&str; 0], "{file}");
     }

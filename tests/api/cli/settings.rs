@@ -7,29 +7,24 @@ use super::{Run, TENANT, settings};
 #[test]
 fn missing_settings_are_listed_all_at_once() {
     for arguments in [&[][..], &["serve"], &["config"]] {
-        Run::new(&format!("missing{}", arguments.concat()), arguments)
-            .end()
-            .must_be_usage(&[
-                "3 settings",
-                "AUTH0_DOMAIN is missing",
-                "AUTH0_CLIENT_ID is missing",
-                "AUTH0_CLIENT_SECRET is missing",
-            ]);
+        Run::new(&format!("missing{}", arguments.concat()), arguments).end().must_be_usage(&[
+            "3 settings",
+            "AUTH0_DOMAIN is missing",
+            "AUTH0_CLIENT_ID is missing",
+            "AUTH0_CLIENT_SECRET is missing",
+        ]);
     }
 }
 
 #[test]
 fn the_template_as_it_is_counts_as_missing() {
     let template = concat!(env!("CARGO_MANIFEST_DIR"), "/.env.template");
-    Run::new("template", &[])
-        .dotenv(fs::read_to_string(template).unwrap())
-        .end()
-        .must_be_usage(&[
-            "3 settings",
-            "AUTH0_DOMAIN is missing",
-            "AUTH0_CLIENT_ID is missing",
-            "AUTH0_CLIENT_SECRET is missing",
-        ]);
+    Run::new("template", &[]).dotenv(fs::read_to_string(template).unwrap()).end().must_be_usage(&[
+        "3 settings",
+        "AUTH0_DOMAIN is missing",
+        "AUTH0_CLIENT_ID is missing",
+        "AUTH0_CLIENT_SECRET is missing",
+    ]);
 }
 
 #[test]
@@ -73,25 +68,14 @@ fn a_domain_that_is_no_plain_host_is_refused() {
 
 #[test]
 fn a_stand_in_for_auth0_on_loopback_is_accepted() {
-    for (case, domain) in [
-        "http://127.0.0.1:4000",
-        "http://localhost:4000",
-        "http://[::1]:4000",
-    ]
-    .into_iter()
-    .enumerate()
+    for (case, domain) in
+        ["http://127.0.0.1:4000", "http://localhost:4000", "http://[::1]:4000"].into_iter().enumerate()
     {
         let audience = format!("{domain}/api/v2/");
-        Run::new(
-            &format!("loopback{case}"),
-            &["config", "--auth0-domain", domain],
-        )
-        .dotenv(TENANT)
-        .end()
-        .must_show(&[
-            &["AUTH0_DOMAIN", domain, "flag"],
-            &["AUTH0_AUDIENCE", &audience, "default"],
-        ]);
+        Run::new(&format!("loopback{case}"), &["config", "--auth0-domain", domain])
+            .dotenv(TENANT)
+            .end()
+            .must_show(&[&["AUTH0_DOMAIN", domain, "flag"], &["AUTH0_AUDIENCE", &audience, "default"]]);
     }
 }
 
@@ -112,26 +96,18 @@ fn an_address_that_others_reach_is_refused_unless_it_is_meant() {
         for tenant in ["", "--sandbox"] {
             let folder = format!("host{case}{tenant}");
             let arguments = ["serve", "--host", host, tenant];
-            let arguments = arguments
-                .split(|argument| argument.is_empty())
-                .next()
-                .unwrap();
-            Run::new(&folder, arguments)
-                .dotenv(TENANT)
-                .end()
-                .must_be_usage(&["One setting", "\n  HOST cannot be", "ALLOW_ANONYMOUS=yes"]);
+            let arguments = arguments.split(|argument| argument.is_empty()).next().unwrap();
+            Run::new(&folder, arguments).dotenv(TENANT).end().must_be_usage(&[
+                "One setting",
+                "\n  HOST cannot be",
+                "ALLOW_ANONYMOUS=yes",
+            ]);
         }
     }
-    Run::new(
-        "host_meant",
-        &["config", "--host", "0.0.0.0", "--allow-anonymous", "yes"],
-    )
-    .dotenv(TENANT)
-    .end()
-    .must_show(&[
-        &["HOST", "0.0.0.0", "flag"],
-        &["PLAYGROUND", "off", "default"],
-    ]);
+    Run::new("host_meant", &["config", "--host", "0.0.0.0", "--allow-anonymous", "yes"])
+        .dotenv(TENANT)
+        .end()
+        .must_show(&[&["HOST", "0.0.0.0", "flag"], &["PLAYGROUND", "off", "default"]]);
 }
 
 #[test]
@@ -146,11 +122,7 @@ fn config_tells_where_each_setting_comes_from_and_no_secret() {
             &["AUTH0_DOMAIN", "example.us.auth0.com", ".env"],
             &["AUTH0_CLIENT_ID", "from-outside", "environment"],
             &["AUTH0_CLIENT_SECRET", "(set, not shown)", ".env"],
-            &[
-                "AUTH0_AUDIENCE",
-                "https://example.us.auth0.com/api/v2/",
-                "default",
-            ],
+            &["AUTH0_AUDIENCE", "https://example.us.auth0.com/api/v2/", "default"],
             &["HOST", "::1", ".env"],
             &["PORT", "4001", "flag"],
             &["ALLOW_ANONYMOUS", "no", "default"],
@@ -171,43 +143,21 @@ fn config_shows_what_was_given_when_something_is_wrong() {
         .dotenv("AUTH0_CLIENT_SECRET='hush hush'\n")
         .end()
         .must_be_usage(&["4 settings", "AUTH0_CLIENT_SECRET holds", "PORT must"]);
-    assert!(
-        end.stdout.contains("http") && end.stdout.contains("(set, not shown)"),
-        "{}",
-        end.stdout
-    );
+    assert!(end.stdout.contains("http") && end.stdout.contains("(set, not shown)"), "{}", end.stdout);
     assert!(!format!("{end:?}").contains("hush"), "{end:#?}");
 }
 
 #[test]
 fn an_empty_variable_counts_as_not_set() {
-    Run::new("empty", &["config"])
-        .env("PORT", "")
-        .dotenv(TENANT)
-        .end()
-        .must_show(&[&["PORT", "3000", "default"]]);
+    Run::new("empty", &["config"]).env("PORT", "").dotenv(TENANT).end().must_show(&[&["PORT", "3000", "default"]]);
 }
 
 #[cfg(feature = "sandbox")]
 #[test]
 fn the_sandbox_needs_no_tenant() {
-    Run::new(
-        "config_sandbox",
-        &["config", "--sandbox", "--sandbox-plan", "free"],
-    )
-    .dotenv(TENANT)
-    .end()
-    .must_show(&[
-        &[
-            "AUTH0_DOMAIN",
-            "example.us.auth0.com",
-            "ignored with the sandbox",
-        ],
-        &[
-            "AUTH0_CLIENT_SECRET",
-            "(set, not shown)",
-            "ignored with the sandbox",
-        ],
+    Run::new("config_sandbox", &["config", "--sandbox", "--sandbox-plan", "free"]).dotenv(TENANT).end().must_show(&[
+        &["AUTH0_DOMAIN", "example.us.auth0.com", "ignored with the sandbox"],
+        &["AUTH0_CLIENT_SECRET", "(set, not shown)", "ignored with the sandbox"],
     ]);
 }
 

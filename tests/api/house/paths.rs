@@ -32,11 +32,7 @@ pub(super) fn paths(file: &[String], code: &str) -> Vec<Named> {
                 }
             }
             _ if token.is_start_of_path() && !goes_on(&tokens[..position]) => {
-                let module: Vec<_> = file
-                    .iter()
-                    .chain(inline.iter().map(|(name, _)| name))
-                    .cloned()
-                    .collect();
+                let module: Vec<_> = file.iter().chain(inline.iter().map(|(name, _)| name)).cloned().collect();
                 let first = found.len();
                 position = spread(&tokens, position, &[], &mut found);
                 for named in &mut found[first..] {
@@ -53,9 +49,7 @@ pub(super) fn paths(file: &[String], code: &str) -> Vec<Named> {
 }
 
 /// Words that a path may follow.
-const KEYWORDS: &[&str] = &[
-    "as", "dyn", "for", "impl", "in", "match", "mut", "return", "use",
-];
+const KEYWORDS: &[&str] = &["as", "dyn", "for", "impl", "in", "match", "mut", "return", "use"];
 
 /// Whether a name after these tokens is not the first of its path, as `b` in `a::b` and in `<T>::b`, and unlike `b` in `use ::b`.
 fn goes_on(before: &[Token]) -> bool {
@@ -66,15 +60,9 @@ fn goes_on(before: &[Token]) -> bool {
 }
 
 /// Reads the path at `position`, with the groups in it, and gives the position after it.
-fn spread(
-    tokens: &[Token],
-    mut position: usize,
-    prefix: &[String],
-    found: &mut Vec<Named>,
-) -> usize {
+fn spread(tokens: &[Token], mut position: usize, prefix: &[String], found: &mut Vec<Named>) -> usize {
     let line = tokens[position].line;
-    let is =
-        |position: usize, text: &str| tokens.get(position).is_some_and(|token| token.text == text);
+    let is = |position: usize, text: &str| tokens.get(position).is_some_and(|token| token.text == text);
     let mut path = prefix.to_vec();
     while let Some(name) = tokens.get(position).filter(|token| token.is_name()) {
         if name.text != "self" || path.is_empty() {
@@ -97,21 +85,13 @@ fn spread(
     position
 }
 
-fn spread_group(
-    tokens: &[Token],
-    mut position: usize,
-    path: &[String],
-    found: &mut Vec<Named>,
-) -> usize {
+fn spread_group(tokens: &[Token], mut position: usize, path: &[String], found: &mut Vec<Named>) -> usize {
     while let Some(token) = tokens.get(position) {
         position = match token.text.as_str() {
             "}" => return position + 1,
             "as" => position + 2,
             "*" => {
-                found.push(Named {
-                    line: token.line,
-                    path: path.to_vec(),
-                });
+                found.push(Named { line: token.line, path: path.to_vec() });
                 position + 1
             }
             _ if token.is_name() => spread(tokens, position, path, found),
@@ -133,12 +113,7 @@ fn resolve(module: &[String], path: &mut Vec<String>) {
         _ => return,
     };
     let root = ["crate".to_owned()];
-    let resolved = root
-        .iter()
-        .chain(base)
-        .chain(&path[drop..])
-        .cloned()
-        .collect();
+    let resolved = root.iter().chain(base).chain(&path[drop..]).cloned().collect();
     *path = resolved;
 }
 
@@ -154,8 +129,7 @@ impl Token {
     }
 
     fn is_name(&self) -> bool {
-        self.text
-            .starts_with(|first: char| first.is_alphabetic() || first == '_')
+        self.text.starts_with(|first: char| first.is_alphabetic() || first == '_')
     }
 }
 
@@ -180,10 +154,7 @@ fn tokens(code: &str) -> Vec<Token> {
         };
         let (text, after) = rest.split_at(length);
         if !first.is_whitespace() {
-            tokens.push(Token {
-                line,
-                text: text.to_owned(),
-            });
+            tokens.push(Token { line, text: text.to_owned() });
         }
         rest = after;
     }
@@ -198,20 +169,14 @@ fn ignored(text: &str) -> usize {
     if text.starts_with("/*") {
         return block_comment(text);
     }
-    let prefixed = ["br", "cr", "b", "c", "r"]
-        .into_iter()
-        .find_map(|prefix| text.strip_prefix(prefix));
-    let literal = prefixed
-        .filter(|rest| rest.starts_with(['"', '#']))
-        .unwrap_or(text);
+    let prefixed = ["br", "cr", "b", "c", "r"].into_iter().find_map(|prefix| text.strip_prefix(prefix));
+    let literal = prefixed.filter(|rest| rest.starts_with(['"', '#'])).unwrap_or(text);
     let prefix = text.len() - literal.len();
     let hashes = literal.bytes().take_while(|byte| *byte == b'#').count();
     if text[..prefix].contains('r') && literal[hashes..].starts_with('"') {
         let end = format!("\"{}", "#".repeat(hashes));
         let start = prefix + hashes + 1;
-        return text[start..]
-            .find(&end)
-            .map_or(text.len(), |at| start + at + end.len());
+        return text[start..].find(&end).map_or(text.len(), |at| start + at + end.len());
     }
     if literal.starts_with('"') {
         return prefix + quoted(literal, '"');
@@ -278,10 +243,8 @@ fn paths_are_found_wherever_they_stand() {
         use super::after;
     "##;
     let module = ["config".to_owned(), "check".to_owned()];
-    let found: Vec<_> = paths(&module, code)
-        .into_iter()
-        .map(|Named { line, path }| format!("{line} {}", path.join("::")))
-        .collect();
+    let found: Vec<_> =
+        paths(&module, code).into_iter().map(|Named { line, path }| format!("{line} {}", path.join("::"))).collect();
     let expected = [
         "4 crate::auth0",
         "4 crate::auth0::Domain",

@@ -1,0 +1,375 @@
+//! Auth0's query language: a Lucene query becomes an [`Expression`], which [`users`] and
+//! [`logs`] hold against their records, each by its own rules.
+//!
+//! `tantivy-query-grammar` reads the grammar. [`shield`] runs before it, because in three
+//! places that grammar is not Lucene's as Auth0 documents it:
+//!
+//! * it gives up the difference between `\*` and `*`, and keeps the backslash of `auth0\|1`;
+//! * `'`, a backquote and `/` delimit things there, and are letters here;
+//! * a bound of a range may not be quoted there.
+//!
+//! So every escaped character, and every such letter, is moved to a private-use code point
+//! that the grammar takes for an ordinary letter, and is moved back afterwards.
+
+use std::cmp::Ordering;
+
+use tantivy_query_grammar::{Delimiter, Occur, UserInputAst, UserInputBound, UserInputLeaf, UserInputLiteral};
+
+pub(crate) mod logs;
+mod moment;
+mod pattern;
+pub(crate) mod users;
+
+use moment::Moment;
+use pattern::Pattern;
+
+/// A query whose grammar is right.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Expression {
+    /// `*`, or an empty query.
+    Everything,
+    Not(Box<Expression>),
+    All(Vec<Expression>),
+    Any(Vec<Expression>),
+    Leaf(Leaf),
+}
+
+/// One test of one field; without a field, of every field that bare terms search.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Leaf {
+    pub(crate) field: Option<String>,
+    pub(crate) test: Test,
+}
+
+/// What a field is held against.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Test {
+    /// `_exists_:field`, or `field:*`.
+    Exists,
+    /// A word, a phrase or a wildcard.
+    Term(Pattern),
+    /// `[a TO b]`, `{a TO b}`, `>a` and their mixtures.
+    Range { lower: Bound, upper: Bound },
+}
+
+/// One end of a range.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Bound {
+    Open,
+    Inclusive(String),
+    Exclusive(String),
+}
+
+/// The query is not in the grammar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SyntaxError;
+
+/// How many parentheses may be open, and how many `NOT` a query may hold. The grammar is read
+/// by recursion, so without a bound a long query would exhaust the stack.
+const DEEPEST: usize = 24;
+
+/// Reads a query.
+pub(crate) fn parse(query: &str) -> Result<Expression, SyntaxError> {
+    let shielded = shield(query)?;
+    let ast = tantivy_query_grammar::parse_query(&shielded).map_err(|_| SyntaxError)?;
+    expression(ast)
+}
+
+impl Expression {
+    /// Whether a record that answers the single tests by `matches` is found.
+    pub(crate) fn holds(&self, matches: &impl Fn(&Leaf) -> bool) -> bool {
+        match self {
+            Expression::Everything => true,
+            Expression::Not(inner) => !inner.holds(matches),
+            Expression::All(parts) => parts.iter().all(|part| part.holds(matches)),
+            Expression::Any(parts) => parts.iter().any(|part| part.holds(matches)),
+            Expression::Leaf(leaf) => matches(leaf),
+        }
+    }
+
+    /// Shows every single test to `check`, up to the first that it refuses.
+    pub(crate) fn check<E>(&self, check: &impl Fn(&Leaf) -> Result<(), E>) -> Result<(), E> {
+        match self {
+            Expression::Everything => Ok(()),
+            Expression::Not(inner) => inner.check(check),
+            Expression::All(parts) | Expression::Any(parts) => parts.iter().try_for_each(|part| part.check(check)),
+            Expression::Leaf(leaf) => check(leaf),
+        }
+    }
+}
+
+/// Whether a value lies between two bounds, by the `side` of a bound that it is on. A value that
+/// cannot be compared with a bound is outside.
+fn within(lower: &Bound, upper: &Bound, side: impl Fn(&str) -> Option<Ordering>) -> bool {
+    let above = match lower {
+        Bound::Open => true,
+        Bound::Inclusive(bound) => side(bound).is_some_and(Ordering::is_ge),
+        Bound::Exclusive(bound) => side(bound).is_some_and(Ordering::is_gt),
+    };
+    above
+        && match upper {
+            Bound::Open => true,
+            Bound::Inclusive(bound) => side(bound).is_some_and(Ordering::is_le),
+            Bound::Exclusive(bound) => side(bound).is_some_and(Ordering::is_lt),
+        }
+}
+
+fn expression(ast: UserInputAst) -> Result<Expression, SyntaxError> {
+    match ast {
+        UserInputAst::Clause(clauses) => combine(clauses),
+        // A boost orders by relevance, and neither endpoint does.
+        UserInputAst::Boost(inner, _) => expression(*inner),
+        UserInputAst::Leaf(leaf) => single(*leaf),
+    }
+}
+
+/// Lucene's reading of a list of clauses: with a required clause the optional ones decide
+/// nothing; without, one of the optional ones has to hold.
+fn combine(clauses: Vec<(Option<Occur>, UserInputAst)>) -> Result<Expression, SyntaxError> {
+    let (mut required, mut optional) = (Vec::new(), Vec::new());
+    for (occur, ast) in clauses {
+        let part = expression(ast)?;
+        match occur {
+            Some(Occur::Must) => required.push(part),
+            Some(Occur::MustNot) => required.push(Expression::Not(Box::new(part))),
+            Some(Occur::Should) | None => optional.push(part),
+        }
+    }
+    let only_prohibited = required.iter().all(|part| matches!(part, Expression::Not(_)));
+    if only_prohibited {
+        match optional.len() {
+            0 => {}
+            1 => required.append(&mut optional),
+            _ => required.push(Expression::Any(optional)),
+        }
+    }
+    Ok(match required.len() {
+        0 => Expression::Everything,
+        1 => required.swap_remove(0),
+        _ => Expression::All(required),
+    })
+}
+
+fn single(leaf: UserInputLeaf) -> Result<Expression, SyntaxError> {
+    let (field, test) = match leaf {
+        UserInputLeaf::All => return Ok(Expression::Everything),
+        UserInputLeaf::Exists { field } => (Some(field), Test::Exists),
+        UserInputLeaf::Range { field, lower, upper } => {
+            (Some(field.ok_or(SyntaxError)?), Test::Range { lower: bound(lower), upper: bound(upper) })
+        }
+        UserInputLeaf::Literal(literal) => literal_test(literal)?,
+        // Not Lucene; `/…/` never arrives here, because `/` is shielded.
+        UserInputLeaf::Set { .. } | UserInputLeaf::Regex { .. } => return Err(SyntaxError),
+    };
+    Ok(Expression::Leaf(Leaf { field: field.map(|name| unshield(&name)), test }))
+}
+
+fn literal_test(literal: UserInputLiteral) -> Result<(Option<String>, Test), SyntaxError> {
+    let quoted = literal.delimiter != Delimiter::None;
+    if literal.slop > 0 || (quoted && literal.prefix) {
+        return Err(SyntaxError);
+    }
+    if literal.field_name.as_deref() == Some("_exists_") {
+        return Ok((Some(literal.phrase), Test::Exists));
+    }
+    let pattern =
+        if quoted { Pattern::exact(unshield(&literal.phrase)) } else { Pattern::from_shielded(&literal.phrase) };
+    Ok((literal.field_name, Test::Term(pattern)))
+}
+
+fn bound(bound: UserInputBound) -> Bound {
+    match bound {
+        UserInputBound::Unbounded => Bound::Open,
+        UserInputBound::Inclusive(text) => Bound::Inclusive(unshield(&text)),
+        UserInputBound::Exclusive(text) => Bound::Exclusive(unshield(&text)),
+    }
+}
+
+/// Where a shielded character goes: private use plane A, of which U+F0000 is the start.
+const SHIELD: u32 = 0xF_0000;
+
+fn lift(c: char) -> char {
+    char::from_u32(SHIELD + u32::from(c)).unwrap_or(c)
+}
+
+/// The character behind a shielded one; `None` for an ordinary one.
+fn lower(c: char) -> Option<char> {
+    u32::from(c).checked_sub(SHIELD).and_then(char::from_u32)
+}
+
+fn unshield(text: &str) -> String {
+    text.chars().map(|c| lower(c).unwrap_or(c)).collect()
+}
+
+/// Moves what the grammar would misread out of its way; see the head of this file.
+fn shield(query: &str) -> Result<String, SyntaxError> {
+    let mut out = String::with_capacity(query.len());
+    let mut chars = query.chars();
+    let mut in_range = false;
+    let mut open = 0_usize;
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => out.push(lift(chars.next().ok_or(SyntaxError)?)),
+            '"' => quoted(&mut chars, in_range, &mut out)?,
+            '\'' | '`' | '/' if !in_range => out.push(lift(c)),
+            '[' | '{' if !in_range => {
+                in_range = true;
+                out.push(c);
+            }
+            ']' | '}' => {
+                in_range = false;
+                out.push(c);
+            }
+            '(' => {
+                open += 1;
+                out.push(c);
+            }
+            ')' => {
+                open = open.saturating_sub(1);
+                out.push(c);
+            }
+            _ => out.push(c),
+        }
+        if open > DEEPEST {
+            return Err(SyntaxError);
+        }
+    }
+    if query.split_whitespace().filter(|word| word.ends_with("NOT")).count() > DEEPEST {
+        return Err(SyntaxError);
+    }
+    Ok(out)
+}
+
+/// Copies a quoted phrase up to its end: as it is, or in a range, where the grammar allows no
+/// quotes, shielded and without them.
+fn quoted(chars: &mut std::str::Chars<'_>, in_range: bool, out: &mut String) -> Result<(), SyntaxError> {
+    let start = out.len();
+    if !in_range {
+        out.push('"');
+    }
+    loop {
+        match chars.next().ok_or(SyntaxError)? {
+            '"' if in_range => break,
+            '"' => {
+                out.push('"');
+                break;
+            }
+            '\\' => {
+                let escaped = chars.next().ok_or(SyntaxError)?;
+                if in_range {
+                    out.push(lift(escaped));
+                } else {
+                    out.push('\\');
+                    out.push(escaped);
+                }
+            }
+            c if in_range => out.push(lift(c)),
+            c => out.push(c),
+        }
+    }
+    // An empty bound would leave nothing for the grammar to read.
+    if out.len() == start { Err(SyntaxError) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn term(field: &str, text: &str) -> Expression {
+        Expression::Leaf(Leaf { field: Some(field.to_owned()), test: Test::Term(Pattern::exact(text.to_owned())) })
+    }
+
+    #[test]
+    fn phrases_and_escapes_give_the_same_exact_term() {
+        let ada = term("user_id", "auth0|ada");
+        assert_eq!(parse(r#"user_id:"auth0|ada""#), Ok(ada.clone()));
+        assert_eq!(parse(r"user_id:auth0\|ada"), Ok(ada.clone()));
+        assert_eq!(parse("user_id:auth0|ada"), Ok(ada));
+        assert_eq!(parse(r"name:John\ Doe"), Ok(term("name", "John Doe")));
+        assert_eq!(parse("name:O'Brien"), Ok(term("name", "O'Brien")));
+        assert_eq!(parse(r"name:a\*b"), Ok(term("name", "a*b")));
+        assert_eq!(parse(r"name:a\\b"), Ok(term("name", r"a\b")));
+        assert_eq!(parse(r#"name:"say \"hi\"""#), Ok(term("name", r#"say "hi""#)));
+        assert_eq!(parse("description:/api/v2/"), Ok(term("description", "/api/v2/")));
+    }
+
+    #[test]
+    fn operators_combine_as_lucene_says() {
+        let (a, b, c) = (term("x", "a"), term("x", "b"), term("x", "c"));
+        let not = |inner: &Expression| Expression::Not(Box::new(inner.clone()));
+        let any = |parts: &[&Expression]| Expression::Any(parts.iter().copied().cloned().collect());
+        let all = |parts: &[&Expression]| Expression::All(parts.iter().copied().cloned().collect());
+        assert_eq!(parse("x:(a OR b)"), Ok(any(&[&a, &b])));
+        assert_eq!(parse("x:a x:b"), Ok(any(&[&a, &b])));
+        assert_eq!(parse("x:a AND x:b"), Ok(all(&[&a, &b])));
+        assert_eq!(parse("x:a OR x:b AND x:c"), Ok(any(&[&a, &all(&[&b, &c])])));
+        assert_eq!(parse("NOT x:a"), Ok(not(&a)));
+        assert_eq!(parse("-x:a"), Ok(not(&a)));
+        assert_eq!(parse("NOT x:a OR x:b"), Ok(any(&[&not(&a), &b])));
+        assert_eq!(parse("x:a AND NOT x:b"), Ok(all(&[&a, &not(&b)])));
+        assert_eq!(parse("+x:a x:b"), Ok(a.clone()), "an optional clause decides nothing");
+        assert_eq!(parse("x:a -x:b"), Ok(all(&[&not(&b), &a])));
+    }
+
+    #[test]
+    fn ranges_take_dates_quotes_and_open_ends() {
+        let range = |query: &str| match parse(query) {
+            Ok(Expression::Leaf(Leaf { test: Test::Range { lower, upper }, .. })) => (lower, upper),
+            other => panic!("{query}: {other:?}"),
+        };
+        let day = "2026-01-01T00:00:00.000Z".to_owned();
+        assert_eq!(range("created_at:[2026-01-01T00:00:00.000Z TO *]"), (Bound::Inclusive(day.clone()), Bound::Open));
+        assert_eq!(
+            range(r#"created_at:{"2026-01-01T00:00:00.000Z" TO *}"#),
+            (Bound::Exclusive(day.clone()), Bound::Open)
+        );
+        assert_eq!(range("logins_count:[1 TO 5}"), (Bound::Inclusive("1".into()), Bound::Exclusive("5".into())));
+        assert_eq!(range("logins_count:>=10"), (Bound::Inclusive("10".into()), Bound::Open));
+    }
+
+    #[test]
+    fn existence_and_everything() {
+        let exists = |field: &str| Ok(Expression::Leaf(Leaf { field: Some(field.into()), test: Test::Exists }));
+        assert_eq!(parse("_exists_:app_metadata.plan"), exists("app_metadata.plan"));
+        assert_eq!(parse("email:*"), exists("email"));
+        assert_eq!(parse("*"), Ok(Expression::Everything));
+        assert_eq!(parse(""), Ok(Expression::Everything));
+    }
+
+    #[test]
+    fn what_is_not_lucene_is_refused_and_never_panics() {
+        let deep = "(".repeat(20_000);
+        let nots = "NOT ".repeat(20_000);
+        for query in [
+            "email:",
+            "(a",
+            "a)",
+            "\"a",
+            "a\\",
+            "log_id:[ TO *]",
+            "x:[a TO",
+            "x:y:z",
+            "AND",
+            "x:IN [a b]",
+            "name:\"a\"~2",
+            "[a TO b]",
+            ":",
+            "a OR",
+            &deep,
+            &nots,
+        ] {
+            assert_eq!(parse(query), Err(SyntaxError), "{}", &query[..query.len().min(20)]);
+        }
+    }
+
+    #[test]
+    fn the_deepest_query_that_is_read_fits_a_small_stack() {
+        let parens = format!("{}x:a{}", "(".repeat(DEEPEST), ")".repeat(DEEPEST));
+        let nots = format!("{}x:a", "NOT ".repeat(DEEPEST));
+        for query in [parens, nots] {
+            let read =
+                std::thread::Builder::new().stack_size(1 << 20).spawn(move || parse(&query).is_ok()).expect("a thread");
+            assert!(read.join().expect("no overflow"));
+        }
+    }
+}
