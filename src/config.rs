@@ -19,7 +19,7 @@ use self::args::{Cli, Command};
 pub use self::dotenv::DotEnvError;
 pub use self::problems::Problems;
 use crate::auth0::Settings;
-use crate::http;
+use crate::http::Settings as HttpSettings;
 #[cfg(feature = "sandbox")]
 use crate::sandbox::Options;
 use crate::telemetry::LogSettings;
@@ -30,12 +30,12 @@ pub struct Server {
     /// Address and port to listen on; port 0 takes any free one.
     pub address: SocketAddr,
     /// How requests are met.
-    pub http: http::Settings,
+    pub http: HttpSettings,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 3000)), http: http::Settings::default() }
+        Self { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 3000)), http: HttpSettings::default() }
     }
 }
 

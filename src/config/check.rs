@@ -8,7 +8,7 @@ use super::args::{Auth0Args, LogArgs, SandboxArgs, ServeArgs, ServerArgs};
 use super::parse::{self, given};
 use super::{Invocation, Problems, Serve, Server, Tenant};
 use crate::auth0::{Domain, Settings};
-use crate::http;
+use crate::http::Settings as HttpSettings;
 use crate::telemetry::{Filter, Format, LogSettings};
 
 pub(super) fn serve(args: &ServeArgs) -> Result<Serve, Problems> {
@@ -136,7 +136,7 @@ fn server(args: &ServerArgs, sandbox: bool, problems: &mut Problems) -> Server {
     let max_body_bytes = optional(problems, "MAX_BODY_BYTES", args.max_body_bytes.as_deref(), parse::max_body_bytes);
     Server {
         address: SocketAddr::from((host, port)),
-        http: http::Settings {
+        http: HttpSettings {
             allowed_hosts: allowed_hosts.unwrap_or(defaults.http.allowed_hosts),
             playground: playground.unwrap_or(sandbox || loopback),
             request_timeout: request_timeout.unwrap_or(defaults.http.request_timeout),

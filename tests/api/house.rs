@@ -33,6 +33,7 @@ const ROOMS: &[Room] = &[
         may_use: &[
             "auth0::Domain",
             "auth0::Settings",
+            "http::Settings",
             "sandbox::Options",
             "sandbox::Plan",
             "telemetry::Filter",

@@ -1,5 +1,8 @@
 //! The promises of the program, kept over its doors.
-#![expect(clippy::unwrap_used, reason = "a test may fail by any road")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail by any road")]
 
 mod cli;
+mod gateway;
 mod house;
+mod operations;
+mod schema;
