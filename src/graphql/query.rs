@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::parser::types::Field as SelectedField;
 use async_graphql::{Context, Enum, ID, InputObject, Name, Object, PathSegment, ServerError};
+use async_graphql_value::Value;
 use bytes::Bytes;
 use tokio::sync::OnceCell;
 
@@ -379,8 +380,14 @@ impl<'a> Root<'a> {
     /// The root fields that ask the same of the same endpoint: this one, and its aliases.
     fn siblings(&self) -> impl Iterator<Item = &'a SelectedField> {
         let field = self.field;
-        let arguments =
-            |field: &'a SelectedField| field.arguments.iter().map(|(name, value)| (&name.node, &value.node));
+        // An optional argument that is null asks the same as one that is absent.
+        let arguments = |field: &'a SelectedField| {
+            field
+                .arguments
+                .iter()
+                .map(|(name, value)| (&name.node, &value.node))
+                .filter(|(_, value)| **value != Value::Null)
+        };
         fields(&self.ctx.query_env.operation.node.selection_set.node)
             .filter(move |sibling| sibling.name.node == field.name.node && arguments(sibling).eq(arguments(field)))
     }

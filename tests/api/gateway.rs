@@ -23,6 +23,8 @@ pub(crate) struct Setup {
     pub(crate) client: Option<Client>,
     /// An Auth0 that is not the sandbox, such as a mock of one that misbehaves.
     pub(crate) upstream: Option<String>,
+    /// The audience that tokens are asked for, in place of the tenant's own.
+    pub(crate) audience: Option<String>,
 }
 
 impl Default for Setup {
@@ -33,6 +35,7 @@ impl Default for Setup {
             http: http::Settings::default(),
             client: None,
             upstream: None,
+            audience: None,
         }
     }
 }
@@ -51,7 +54,18 @@ pub(crate) struct Call {
     pub(crate) path: String,
     #[serde(default)]
     pub(crate) query: Option<String>,
-    pub(crate) status: u16,
+    /// None while it is under way, and when it was cut off.
+    pub(crate) status: Option<u16>,
+}
+
+impl Call {
+    /// Path and query, as they stood in the request line.
+    pub(crate) fn target(&self) -> String {
+        match self.query.as_deref().unwrap_or_default() {
+            "" => self.path.clone(),
+            query => format!("{}?{query}", self.path),
+        }
+    }
 }
 
 impl TestGateway {
@@ -64,7 +78,7 @@ impl TestGateway {
         let client = setup.client.unwrap_or_else(|| sandbox.client());
         let domain = Domain::parse(setup.upstream.as_deref().unwrap_or(&sandbox.url())).unwrap();
         let settings = auth0::Settings {
-            audience: domain.default_audience(),
+            audience: setup.audience.unwrap_or_else(|| domain.default_audience()),
             domain,
             client_id: client.id,
             client_secret: client.secret,
@@ -140,6 +154,13 @@ impl TestGateway {
     pub(crate) async fn forget_calls(&self) {
         let url = format!("{}/_sandbox/calls", self.sandbox.url());
         self.http.delete(url).send().await.unwrap().error_for_status().unwrap();
+    }
+
+    /// What the sandbox was asked for since the last time, tokens left out.
+    pub(crate) async fn asked(&self) -> Vec<String> {
+        let targets = self.calls().await.iter().map(Call::target).collect();
+        self.forget_calls().await;
+        targets
     }
 
     /// Makes the sandbox misbehave.
