@@ -142,7 +142,7 @@ impl Events {
             kind,
             oddity,
             // Recorded: 3 to 4 s before the log is there, 5.4 s at most.
-            date: ingested - 3_000 - rng.i64(..2_000),
+            date: ingested - 3_000 - rng.i64(0..2_000),
             ingested,
             position,
             application: match kind.shape {
@@ -327,6 +327,10 @@ mod tests {
             .map(|position| events.at(position).date_millis())
             .collect();
         assert!(dates.windows(2).any(|pair| pair[0] > pair[1]));
+        for position in 0..1_000 {
+            let event = events.at(position);
+            assert!((3_000..5_000).contains(&(event.ingested - event.date)));
+        }
     }
 
     #[test]

@@ -1,15 +1,8 @@
 //! Auth0's query language: a Lucene query becomes an [`Expression`], which [`users`] and
 //! [`logs`] hold against their records, each by its own rules.
 //!
-//! `tantivy-query-grammar` reads the grammar. [`shield`] runs before it, because in three
-//! places that grammar is not Lucene's as Auth0 documents it:
-//!
-//! * it gives up the difference between `\*` and `*`, and keeps the backslash of `auth0\|1`;
-//! * `'`, a backquote and `/` delimit things there, and are letters here;
-//! * a bound of a range may not be quoted there.
-//!
-//! So every escaped character, and every such letter, is moved to a private-use code point
-//! that the grammar takes for an ordinary letter, and is moved back afterwards.
+//! `tantivy-query-grammar` reads the grammar, after [`shield`] has taken out of its way what is not
+//! Lucene as Auth0 documents it.
 
 use std::cmp::Ordering;
 
@@ -20,6 +13,7 @@ use tantivy_query_grammar::{
 pub(crate) mod logs;
 mod moment;
 mod pattern;
+mod shield;
 pub(crate) mod users;
 
 use moment::Moment;
@@ -66,13 +60,9 @@ pub(crate) enum Bound {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SyntaxError;
 
-/// How many parentheses may be open, and how many `NOT` a query may hold. The grammar is read
-/// by recursion, so without a bound a long query would exhaust the stack.
-const DEEPEST: usize = 24;
-
 /// Reads a query.
 pub(crate) fn parse(query: &str) -> Result<Expression, SyntaxError> {
-    let shielded = shield(query)?;
+    let shielded = shield::shield(query)?;
     let ast = tantivy_query_grammar::parse_query(&shielded).map_err(|_| SyntaxError)?;
     expression(ast)
 }
@@ -176,7 +166,7 @@ fn single(leaf: UserInputLeaf) -> Result<Expression, SyntaxError> {
         UserInputLeaf::Set { .. } | UserInputLeaf::Regex { .. } => return Err(SyntaxError),
     };
     Ok(Expression::Leaf(Leaf {
-        field: field.map(|name| unshield(&name)),
+        field: field.map(|name| shield::unshield(&name)),
         test,
     }))
 }
@@ -190,7 +180,7 @@ fn literal_test(literal: UserInputLiteral) -> Result<(Option<String>, Test), Syn
         return Ok((Some(literal.phrase), Test::Exists));
     }
     let pattern = if quoted {
-        Pattern::exact(unshield(&literal.phrase))
+        Pattern::exact(shield::unshield(&literal.phrase))
     } else {
         Pattern::from_shielded(&literal.phrase)
     };
@@ -200,118 +190,20 @@ fn literal_test(literal: UserInputLiteral) -> Result<(Option<String>, Test), Syn
 fn bound(bound: UserInputBound) -> Bound {
     match bound {
         UserInputBound::Unbounded => Bound::Open,
-        UserInputBound::Inclusive(text) => Bound::Inclusive(unshield(&text)),
-        UserInputBound::Exclusive(text) => Bound::Exclusive(unshield(&text)),
-    }
-}
-
-/// Where a shielded character goes: private use plane A, of which U+F0000 is the start.
-const SHIELD: u32 = 0xF_0000;
-
-fn lift(c: char) -> char {
-    char::from_u32(SHIELD + u32::from(c)).unwrap_or(c)
-}
-
-/// The character behind a shielded one; `None` for an ordinary one.
-fn lower(c: char) -> Option<char> {
-    u32::from(c).checked_sub(SHIELD).and_then(char::from_u32)
-}
-
-fn unshield(text: &str) -> String {
-    text.chars().map(|c| lower(c).unwrap_or(c)).collect()
-}
-
-/// Moves what the grammar would misread out of its way; see the head of this file.
-fn shield(query: &str) -> Result<String, SyntaxError> {
-    let mut out = String::with_capacity(query.len());
-    let mut chars = query.chars();
-    let mut in_range = false;
-    let mut open = 0_usize;
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => out.push(lift(chars.next().ok_or(SyntaxError)?)),
-            '"' => quoted(&mut chars, in_range, &mut out)?,
-            '\'' | '`' | '/' if !in_range => out.push(lift(c)),
-            '[' | '{' if !in_range => {
-                in_range = true;
-                out.push(c);
-            }
-            ']' | '}' => {
-                in_range = false;
-                out.push(c);
-            }
-            '(' => {
-                open += 1;
-                out.push(c);
-            }
-            ')' => {
-                open = open.saturating_sub(1);
-                out.push(c);
-            }
-            _ => out.push(c),
-        }
-        if open > DEEPEST {
-            return Err(SyntaxError);
-        }
-    }
-    if query
-        .split_whitespace()
-        .filter(|word| word.ends_with("NOT"))
-        .count()
-        > DEEPEST
-    {
-        return Err(SyntaxError);
-    }
-    Ok(out)
-}
-
-/// Copies a quoted phrase up to its end: as it is, or in a range, where the grammar allows no
-/// quotes, shielded and without them.
-fn quoted(
-    chars: &mut std::str::Chars<'_>,
-    in_range: bool,
-    out: &mut String,
-) -> Result<(), SyntaxError> {
-    let start = out.len();
-    if !in_range {
-        out.push('"');
-    }
-    loop {
-        match chars.next().ok_or(SyntaxError)? {
-            '"' if in_range => break,
-            '"' => {
-                out.push('"');
-                break;
-            }
-            '\\' => {
-                let escaped = chars.next().ok_or(SyntaxError)?;
-                if in_range {
-                    out.push(lift(escaped));
-                } else {
-                    out.push('\\');
-                    out.push(escaped);
-                }
-            }
-            c if in_range => out.push(lift(c)),
-            c => out.push(c),
-        }
-    }
-    // An empty bound would leave nothing for the grammar to read.
-    if out.len() == start {
-        Err(SyntaxError)
-    } else {
-        Ok(())
+        UserInputBound::Inclusive(text) => Bound::Inclusive(shield::unshield(&text)),
+        UserInputBound::Exclusive(text) => Bound::Exclusive(shield::unshield(&text)),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::shield::DEEPEST;
     use super::*;
 
     fn term(field: &str, text: &str) -> Expression {
         Expression::Leaf(Leaf {
             field: Some(field.to_owned()),
-            test: Test::Term(Pattern::exact(text.to_owned())),
+            test: Test::Term(Pattern::exact(text)),
         })
     }
 
