@@ -52,8 +52,22 @@ pub(crate) enum Test {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Bound {
     Open,
-    Inclusive(String),
-    Exclusive(String),
+    Inclusive(Edge),
+    Exclusive(Edge),
+}
+
+/// What stands at the end of a range, and the span of time that it is if it is a date.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Edge {
+    text: String,
+    moment: Option<Moment>,
+}
+
+impl Edge {
+    fn new(text: String) -> Self {
+        let moment = Moment::parse(&text);
+        Self { text, moment }
+    }
 }
 
 /// The query is not in the grammar.
@@ -94,17 +108,17 @@ impl Expression {
 
 /// Whether a value lies between two bounds, by the `side` of a bound that it is on. A value that
 /// cannot be compared with a bound is outside.
-fn within(lower: &Bound, upper: &Bound, side: impl Fn(&str) -> Option<Ordering>) -> bool {
+fn within(lower: &Bound, upper: &Bound, side: impl Fn(&Edge) -> Option<Ordering>) -> bool {
     let above = match lower {
         Bound::Open => true,
-        Bound::Inclusive(bound) => side(bound).is_some_and(Ordering::is_ge),
-        Bound::Exclusive(bound) => side(bound).is_some_and(Ordering::is_gt),
+        Bound::Inclusive(edge) => side(edge).is_some_and(Ordering::is_ge),
+        Bound::Exclusive(edge) => side(edge).is_some_and(Ordering::is_gt),
     };
     above
         && match upper {
             Bound::Open => true,
-            Bound::Inclusive(bound) => side(bound).is_some_and(Ordering::is_le),
-            Bound::Exclusive(bound) => side(bound).is_some_and(Ordering::is_lt),
+            Bound::Inclusive(edge) => side(edge).is_some_and(Ordering::is_le),
+            Bound::Exclusive(edge) => side(edge).is_some_and(Ordering::is_lt),
         }
 }
 
@@ -190,8 +204,8 @@ fn literal_test(literal: UserInputLiteral) -> Result<(Option<String>, Test), Syn
 fn bound(bound: UserInputBound) -> Bound {
     match bound {
         UserInputBound::Unbounded => Bound::Open,
-        UserInputBound::Inclusive(text) => Bound::Inclusive(shield::unshield(&text)),
-        UserInputBound::Exclusive(text) => Bound::Exclusive(shield::unshield(&text)),
+        UserInputBound::Inclusive(text) => Bound::Inclusive(Edge::new(shield::unshield(&text))),
+        UserInputBound::Exclusive(text) => Bound::Exclusive(Edge::new(shield::unshield(&text))),
     }
 }
 
@@ -258,7 +272,8 @@ mod tests {
             })) => (lower, upper),
             other => panic!("{query}: {other:?}"),
         };
-        let day = "2026-01-01T00:00:00.000Z".to_owned();
+        let edge = |text: &str| Edge::new(text.to_owned());
+        let day = edge("2026-01-01T00:00:00.000Z");
         assert_eq!(
             range("created_at:[2026-01-01T00:00:00.000Z TO *]"),
             (Bound::Inclusive(day.clone()), Bound::Open)
@@ -269,11 +284,11 @@ mod tests {
         );
         assert_eq!(
             range("logins_count:[1 TO 5}"),
-            (Bound::Inclusive("1".into()), Bound::Exclusive("5".into()))
+            (Bound::Inclusive(edge("1")), Bound::Exclusive(edge("5")))
         );
         assert_eq!(
             range("logins_count:>=10"),
-            (Bound::Inclusive("10".into()), Bound::Open)
+            (Bound::Inclusive(edge("10")), Bound::Open)
         );
     }
 
@@ -329,7 +344,8 @@ mod tests {
     fn the_deepest_query_that_is_read_fits_a_small_stack() {
         let parens = format!("{}x:a{}", "(".repeat(DEEPEST), ")".repeat(DEEPEST));
         let nots = format!("{}x:a", "NOT ".repeat(DEEPEST));
-        for query in [parens, nots] {
+        let both = format!("{}x:a{}", "(NOT ".repeat(DEEPEST), ")".repeat(DEEPEST));
+        for query in [parens, nots, both] {
             let read = std::thread::Builder::new()
                 .stack_size(1 << 20)
                 .spawn(move || parse(&query).is_ok())
