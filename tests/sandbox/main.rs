@@ -1,6 +1,10 @@
 //! The sandbox's promises, over HTTP: it answers as Auth0 does, and misbehaves when told to.
 
 #![cfg(feature = "sandbox")]
+#![expect(
+    clippy::expect_used,
+    reason = "a test that cannot be set up has failed, outside of test functions too"
+)]
 
 use std::time::Duration;
 
