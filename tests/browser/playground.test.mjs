@@ -62,7 +62,8 @@ beforeEach(async () => {
     if (response.status() >= 400) offences.push(`${response.status()} for ${response.url()}`);
   });
   context.on('console', (message) => {
-    if (message.type() === 'error') offences.push(`console error: ${message.text()}`);
+    if (['error', 'warning'].includes(message.type()))
+      offences.push(`console ${message.type()}: ${message.text()}`);
   });
   context.on('weberror', (error) => offences.push(`uncaught: ${error.error()}`));
 
@@ -155,6 +156,13 @@ test('a mistake is underlined and explained', { skip }, async () => {
   await nothingOffensive();
 });
 
+test('an operation is prettified', { skip }, async () => {
+  await type('query Q($id:ID!){user(id:$id){userId');
+  await page.getByRole('button', { name: /^Prettify/ }).click();
+  await taken('query Q($id: ID!) {\n  user(id: $id) {\n    userId\n  }\n}');
+  await nothingOffensive();
+});
+
 test('the docs lead from the query root to User and its fields', { skip }, async () => {
   await page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
   const docs = page.locator('.graphiql-doc-explorer');
@@ -177,6 +185,21 @@ test('the explorer plug-in shows the schema and writes the query', { skip }, asy
   await explorer.getByText('hasNextPage', { exact: true }).first().click();
   await page.locator('.graphiql-query-editor').getByText('hasNextPage').waitFor();
   assert.match(await textOf('.graphiql-query-editor'), /total\s+hasNextPage/);
+  await nothingOffensive();
+});
+
+test('headers are sent and never stored', { skip }, async () => {
+  await type('{ users { total } }');
+  await page.getByRole('button', { name: 'Headers', exact: true }).click();
+  await page.locator('.graphiql-editor-tool .view-lines:visible').click();
+  await page.keyboard.type('{ "x-note": "not to be kept"');
+  const request = page.waitForRequest('**/graphql');
+  await page.locator('.graphiql-execute-button').click();
+  assert.equal((await request).headers()['x-note'], 'not to be kept');
+  await page.locator('.result-window').getByText('"total"').waitFor();
+  const stored = await page.evaluate(() => JSON.stringify(localStorage));
+  assert.match(stored, /users \{ total \}/);
+  assert.doesNotMatch(stored, /not to be kept/);
   await nothingOffensive();
 });
 
