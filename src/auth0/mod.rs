@@ -22,6 +22,7 @@ mod identifier;
 mod management;
 mod query;
 mod refusal;
+mod share;
 mod token;
 mod transport;
 

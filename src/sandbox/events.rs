@@ -10,10 +10,12 @@ use super::clock::{from_millis, rfc3339};
 use super::people::{People, User, address};
 use super::world::{APPLICATIONS, CONNECTIONS, Connection, MACHINE, ORGANIZATIONS, Stream, World, rng};
 use kind::{Kind, Shape};
+use oddity::Oddity;
 use timeline::Timeline;
 
 mod entry;
 mod kind;
+mod oddity;
 mod timeline;
 
 /// How many logs may come on top of those at the start before the oldest are given up, as a
@@ -27,60 +29,6 @@ pub(crate) struct Events {
     timeline: Timeline,
     people: Arc<People>,
     world: World,
-}
-
-/// What is unusual about a log. A position's last three digits decide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Oddity {
-    None,
-    /// 17: a `type` that no documentation lists.
-    UnknownType,
-    /// 19: `client_id` is an array.
-    ClientIdArray,
-    /// 23: `scope` is an array.
-    ScopeArray,
-    /// 29: `auth0_client` is an array.
-    Auth0ClientArray,
-    /// 31: `details.error` is an object instead of a text.
-    ErrorObject,
-    /// 37: the user name is what somebody typed into the form, no user's.
-    TypedUserName,
-    /// 41: `location_info` is `{}`.
-    EmptyLocation,
-    /// 43: keys of log streams, `tenant_name` and `$event_schema` among them.
-    StreamKeys,
-    /// 47: `details` is null.
-    NoDetails,
-}
-
-impl Oddity {
-    fn at(position: u64) -> Self {
-        match position % 1_000 {
-            17 => Self::UnknownType,
-            19 => Self::ClientIdArray,
-            23 => Self::ScopeArray,
-            29 => Self::Auth0ClientArray,
-            31 => Self::ErrorObject,
-            37 => Self::TypedUserName,
-            41 => Self::EmptyLocation,
-            43 => Self::StreamKeys,
-            47 => Self::NoDetails,
-            _ => Self::None,
-        }
-    }
-
-    /// The type that shows the oddity best.
-    fn kind(self) -> Option<&'static Kind> {
-        match self {
-            Self::UnknownType => Some(&kind::UNKNOWN),
-            Self::ClientIdArray => Some(kind::named("feacft")),
-            Self::ScopeArray => Some(kind::named("seacft")),
-            Self::Auth0ClientArray | Self::EmptyLocation => Some(kind::named("s")),
-            Self::ErrorObject => Some(kind::named("f")),
-            Self::TypedUserName => Some(kind::named("fu")),
-            _ => None,
-        }
-    }
 }
 
 /// One log, before it is written down.
@@ -133,7 +81,7 @@ impl Events {
             kind,
             oddity,
             // Recorded: 3 to 4 s before the log is there, 5.4 s at most.
-            date: ingested - 3_000 - rng.i64(..2_000),
+            date: ingested - 3_000 - rng.i64(0..2_000),
             ingested,
             position,
             application: match kind.shape {
@@ -227,6 +175,7 @@ impl Event<'_> {
             "strategy_type" => self.connection()?.1.strategy_type.into(),
             "organization_id" => world.organization_ids[self.organization?].as_str().into(),
             "organization_name" => ORGANIZATIONS[self.organization?].into(),
+            "description" if self.oddity == Oddity::NoDescription => return None,
             "description" => self.description(),
             "log_id" | "_id" => self.log_id().into(),
             "ip" => self.ip().into(),
@@ -304,6 +253,10 @@ mod tests {
         assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
         let dates: Vec<_> = (0..1_000).map(|position| events.at(position).date_millis()).collect();
         assert!(dates.windows(2).any(|pair| pair[0] > pair[1]));
+        for position in 0..1_000 {
+            let event = events.at(position);
+            assert!((3_000..5_000).contains(&(event.ingested - event.date)));
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{Response, StatusCode};
 use axum::middleware::{self, Next};
+use axum::serve::ListenerExt as _;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -159,6 +160,10 @@ impl Sandbox {
             .merge(control::router())
             .fallback_service(api.with_state(Arc::clone(&state)))
             .with_state(state);
+        // Else the end of a long answer may wait for the client to acknowledge its beginning.
+        let listener = listener.tap_io(|connection| {
+            let _ = connection.set_nodelay(true);
+        });
         tokio::spawn(async move {
             let stopped = stopped(running);
             // It ends by being stopped, and says nothing else.
@@ -213,6 +218,10 @@ async fn serve(
     next: Next,
 ) -> Response<Body> {
     let path = request.uri().path().to_owned();
+    // Nothing of control is there, since it came this far.
+    if path.starts_with("/_sandbox/") {
+        return next.run(request).await;
+    }
     let number =
         state.journal.arrived(request.method().as_str(), &path, request.uri().query(), rfc3339(state.clock.now()));
     let fault = state.faults.next(&path);

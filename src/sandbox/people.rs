@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::world::{CONNECTIONS, World};
 
 mod known;
+mod name;
 mod population;
 
 pub(crate) use population::address;

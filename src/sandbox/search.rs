@@ -1,15 +1,8 @@
 //! Auth0's query language: a Lucene query becomes an [`Expression`], which [`users`] and
 //! [`logs`] hold against their records, each by its own rules.
 //!
-//! `tantivy-query-grammar` reads the grammar. [`shield`] runs before it, because in three
-//! places that grammar is not Lucene's as Auth0 documents it:
-//!
-//! * it gives up the difference between `\*` and `*`, and keeps the backslash of `auth0\|1`;
-//! * `'`, a backquote and `/` delimit things there, and are letters here;
-//! * a bound of a range may not be quoted there.
-//!
-//! So every escaped character, and every such letter, is moved to a private-use code point
-//! that the grammar takes for an ordinary letter, and is moved back afterwards.
+//! `tantivy-query-grammar` reads the grammar, after [`shield`] has taken out of its way what is not
+//! Lucene as Auth0 documents it.
 
 use std::cmp::Ordering;
 
@@ -18,6 +11,7 @@ use tantivy_query_grammar::{Delimiter, Occur, UserInputAst, UserInputBound, User
 pub(crate) mod logs;
 mod moment;
 mod pattern;
+mod shield;
 pub(crate) mod users;
 
 use moment::Moment;
@@ -56,21 +50,31 @@ pub(crate) enum Test {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Bound {
     Open,
-    Inclusive(String),
-    Exclusive(String),
+    Inclusive(Edge),
+    Exclusive(Edge),
+}
+
+/// What stands at the end of a range, and the span of time that it is if it is a date.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Edge {
+    text: String,
+    moment: Option<Moment>,
+}
+
+impl Edge {
+    fn new(text: String) -> Self {
+        let moment = Moment::parse(&text);
+        Self { text, moment }
+    }
 }
 
 /// The query is not in the grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SyntaxError;
 
-/// How many parentheses may be open, and how many `NOT` a query may hold. The grammar is read
-/// by recursion, so without a bound a long query would exhaust the stack.
-const DEEPEST: usize = 24;
-
 /// Reads a query.
 pub(crate) fn parse(query: &str) -> Result<Expression, SyntaxError> {
-    let shielded = shield(query)?;
+    let shielded = shield::shield(query)?;
     let ast = tantivy_query_grammar::parse_query(&shielded).map_err(|_| SyntaxError)?;
     expression(ast)
 }
@@ -100,17 +104,17 @@ impl Expression {
 
 /// Whether a value lies between two bounds, by the `side` of a bound that it is on. A value that
 /// cannot be compared with a bound is outside.
-fn within(lower: &Bound, upper: &Bound, side: impl Fn(&str) -> Option<Ordering>) -> bool {
+fn within(lower: &Bound, upper: &Bound, side: impl Fn(&Edge) -> Option<Ordering>) -> bool {
     let above = match lower {
         Bound::Open => true,
-        Bound::Inclusive(bound) => side(bound).is_some_and(Ordering::is_ge),
-        Bound::Exclusive(bound) => side(bound).is_some_and(Ordering::is_gt),
+        Bound::Inclusive(edge) => side(edge).is_some_and(Ordering::is_ge),
+        Bound::Exclusive(edge) => side(edge).is_some_and(Ordering::is_gt),
     };
     above
         && match upper {
             Bound::Open => true,
-            Bound::Inclusive(bound) => side(bound).is_some_and(Ordering::is_le),
-            Bound::Exclusive(bound) => side(bound).is_some_and(Ordering::is_lt),
+            Bound::Inclusive(edge) => side(edge).is_some_and(Ordering::is_le),
+            Bound::Exclusive(edge) => side(edge).is_some_and(Ordering::is_lt),
         }
 }
 
@@ -161,7 +165,7 @@ fn single(leaf: UserInputLeaf) -> Result<Expression, SyntaxError> {
         // Not Lucene; `/…/` never arrives here, because `/` is shielded.
         UserInputLeaf::Set { .. } | UserInputLeaf::Regex { .. } => return Err(SyntaxError),
     };
-    Ok(Expression::Leaf(Leaf { field: field.map(|name| unshield(&name)), test }))
+    Ok(Expression::Leaf(Leaf { field: field.map(|name| shield::unshield(&name)), test }))
 }
 
 fn literal_test(literal: UserInputLiteral) -> Result<(Option<String>, Test), SyntaxError> {
@@ -172,111 +176,29 @@ fn literal_test(literal: UserInputLiteral) -> Result<(Option<String>, Test), Syn
     if literal.field_name.as_deref() == Some("_exists_") {
         return Ok((Some(literal.phrase), Test::Exists));
     }
-    let pattern =
-        if quoted { Pattern::exact(unshield(&literal.phrase)) } else { Pattern::from_shielded(&literal.phrase) };
+    let pattern = if quoted {
+        Pattern::exact(shield::unshield(&literal.phrase))
+    } else {
+        Pattern::from_shielded(&literal.phrase)
+    };
     Ok((literal.field_name, Test::Term(pattern)))
 }
 
 fn bound(bound: UserInputBound) -> Bound {
     match bound {
         UserInputBound::Unbounded => Bound::Open,
-        UserInputBound::Inclusive(text) => Bound::Inclusive(unshield(&text)),
-        UserInputBound::Exclusive(text) => Bound::Exclusive(unshield(&text)),
+        UserInputBound::Inclusive(text) => Bound::Inclusive(Edge::new(shield::unshield(&text))),
+        UserInputBound::Exclusive(text) => Bound::Exclusive(Edge::new(shield::unshield(&text))),
     }
-}
-
-/// Where a shielded character goes: private use plane A, of which U+F0000 is the start.
-const SHIELD: u32 = 0xF_0000;
-
-fn lift(c: char) -> char {
-    char::from_u32(SHIELD + u32::from(c)).unwrap_or(c)
-}
-
-/// The character behind a shielded one; `None` for an ordinary one.
-fn lower(c: char) -> Option<char> {
-    u32::from(c).checked_sub(SHIELD).and_then(char::from_u32)
-}
-
-fn unshield(text: &str) -> String {
-    text.chars().map(|c| lower(c).unwrap_or(c)).collect()
-}
-
-/// Moves what the grammar would misread out of its way; see the head of this file.
-fn shield(query: &str) -> Result<String, SyntaxError> {
-    let mut out = String::with_capacity(query.len());
-    let mut chars = query.chars();
-    let mut in_range = false;
-    let mut open = 0_usize;
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => out.push(lift(chars.next().ok_or(SyntaxError)?)),
-            '"' => quoted(&mut chars, in_range, &mut out)?,
-            '\'' | '`' | '/' if !in_range => out.push(lift(c)),
-            '[' | '{' if !in_range => {
-                in_range = true;
-                out.push(c);
-            }
-            ']' | '}' => {
-                in_range = false;
-                out.push(c);
-            }
-            '(' => {
-                open += 1;
-                out.push(c);
-            }
-            ')' => {
-                open = open.saturating_sub(1);
-                out.push(c);
-            }
-            _ => out.push(c),
-        }
-        if open > DEEPEST {
-            return Err(SyntaxError);
-        }
-    }
-    if query.split_whitespace().filter(|word| word.ends_with("NOT")).count() > DEEPEST {
-        return Err(SyntaxError);
-    }
-    Ok(out)
-}
-
-/// Copies a quoted phrase up to its end: as it is, or in a range, where the grammar allows no
-/// quotes, shielded and without them.
-fn quoted(chars: &mut std::str::Chars<'_>, in_range: bool, out: &mut String) -> Result<(), SyntaxError> {
-    let start = out.len();
-    if !in_range {
-        out.push('"');
-    }
-    loop {
-        match chars.next().ok_or(SyntaxError)? {
-            '"' if in_range => break,
-            '"' => {
-                out.push('"');
-                break;
-            }
-            '\\' => {
-                let escaped = chars.next().ok_or(SyntaxError)?;
-                if in_range {
-                    out.push(lift(escaped));
-                } else {
-                    out.push('\\');
-                    out.push(escaped);
-                }
-            }
-            c if in_range => out.push(lift(c)),
-            c => out.push(c),
-        }
-    }
-    // An empty bound would leave nothing for the grammar to read.
-    if out.len() == start { Err(SyntaxError) } else { Ok(()) }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::shield::DEEPEST;
     use super::*;
 
     fn term(field: &str, text: &str) -> Expression {
-        Expression::Leaf(Leaf { field: Some(field.to_owned()), test: Test::Term(Pattern::exact(text.to_owned())) })
+        Expression::Leaf(Leaf { field: Some(field.to_owned()), test: Test::Term(Pattern::exact(text)) })
     }
 
     #[test]
@@ -317,14 +239,15 @@ mod tests {
             Ok(Expression::Leaf(Leaf { test: Test::Range { lower, upper }, .. })) => (lower, upper),
             other => panic!("{query}: {other:?}"),
         };
-        let day = "2026-01-01T00:00:00.000Z".to_owned();
+        let edge = |text: &str| Edge::new(text.to_owned());
+        let day = edge("2026-01-01T00:00:00.000Z");
         assert_eq!(range("created_at:[2026-01-01T00:00:00.000Z TO *]"), (Bound::Inclusive(day.clone()), Bound::Open));
         assert_eq!(
             range(r#"created_at:{"2026-01-01T00:00:00.000Z" TO *}"#),
             (Bound::Exclusive(day.clone()), Bound::Open)
         );
-        assert_eq!(range("logins_count:[1 TO 5}"), (Bound::Inclusive("1".into()), Bound::Exclusive("5".into())));
-        assert_eq!(range("logins_count:>=10"), (Bound::Inclusive("10".into()), Bound::Open));
+        assert_eq!(range("logins_count:[1 TO 5}"), (Bound::Inclusive(edge("1")), Bound::Exclusive(edge("5"))));
+        assert_eq!(range("logins_count:>=10"), (Bound::Inclusive(edge("10")), Bound::Open));
     }
 
     #[test]
@@ -366,7 +289,8 @@ mod tests {
     fn the_deepest_query_that_is_read_fits_a_small_stack() {
         let parens = format!("{}x:a{}", "(".repeat(DEEPEST), ")".repeat(DEEPEST));
         let nots = format!("{}x:a", "NOT ".repeat(DEEPEST));
-        for query in [parens, nots] {
+        let both = format!("{}x:a{}", "(NOT ".repeat(DEEPEST), ")".repeat(DEEPEST));
+        for query in [parens, nots, both] {
             let read =
                 std::thread::Builder::new().stack_size(1 << 20).spawn(move || parse(&query).is_ok()).expect("a thread");
             assert!(read.join().expect("no overflow"));

@@ -3,7 +3,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Event, Oddity, Shape};
+use super::Event;
+use super::kind::Shape;
+use super::oddity::Oddity;
 use crate::sandbox::people::object;
 
 /// Parsed and raw user agents.
@@ -263,6 +265,7 @@ mod tests {
         assert_eq!(entries[41]["location_info"], serde_json::json!({}));
         assert_eq!(entries[43]["tenant_name"], "sandbox");
         assert!(entries[47]["details"].is_null());
+        assert!(entries[53]["description"].is_null());
     }
 
     #[test]

@@ -3,81 +3,10 @@
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
+use super::name::Name;
 use super::{User, identity, object};
 use crate::sandbox::clock::{from_millis, rfc3339};
 use crate::sandbox::world::{CONNECTIONS, Stream, World, alphanumeric, connection, hex, rng};
-
-/// First names, each as people write it and as an address has it.
-const FIRST: [(&str, &str); 32] = [
-    ("Aino", "aino"),
-    ("Amara", "amara"),
-    ("André", "andre"),
-    ("Anneke", "anneke"),
-    ("Benedikt", "benedikt"),
-    ("Carmen", "carmen"),
-    ("Ciarán", "ciaran"),
-    ("Desmond", "desmond"),
-    ("Eun-ji", "eun-ji"),
-    ("Farah", "farah"),
-    ("Gustavo", "gustavo"),
-    ("Hélène", "helene"),
-    ("Ines", "ines"),
-    ("Jakub", "jakub"),
-    ("José", "jose"),
-    ("Kaveh", "kaveh"),
-    ("Lerato", "lerato"),
-    ("Małgorzata", "malgorzata"),
-    ("Mei", "mei"),
-    ("Nadia", "nadia"),
-    ("Oluwaseun", "oluwaseun"),
-    ("Priya", "priya"),
-    ("Quentin", "quentin"),
-    ("Rosa", "rosa"),
-    ("Søren", "soren"),
-    ("Tamar", "tamar"),
-    ("Ulrike", "ulrike"),
-    ("Viktor", "viktor"),
-    ("Wren", "wren"),
-    ("Xavier", "xavier"),
-    ("Yuki", "yuki"),
-    ("Zoë", "zoe"),
-];
-
-/// Last names, likewise.
-const LAST: [(&str, &str); 32] = [
-    ("Adeyemi", "adeyemi"),
-    ("Almeida", "almeida"),
-    ("Bauer", "bauer"),
-    ("Castillo", "castillo"),
-    ("Chen", "chen"),
-    ("D'Angelo", "dangelo"),
-    ("Dubois", "dubois"),
-    ("Eriksen", "eriksen"),
-    ("Fernández", "fernandez"),
-    ("Gallagher", "gallagher"),
-    ("Haddad", "haddad"),
-    ("Ito", "ito"),
-    ("Jovanović", "jovanovic"),
-    ("Kamau", "kamau"),
-    ("Kowalska", "kowalska"),
-    ("Laine", "laine"),
-    ("Mokoena", "mokoena"),
-    ("Müller", "mueller"),
-    ("Nakamura", "nakamura"),
-    ("Nguyễn", "nguyen"),
-    ("O'Connor", "oconnor"),
-    ("Papadakis", "papadakis"),
-    ("Qureshi", "qureshi"),
-    ("Rossi", "rossi"),
-    ("Sharma", "sharma"),
-    ("Sokolov", "sokolov"),
-    ("Tanaka", "tanaka"),
-    ("Ueda", "ueda"),
-    ("van Dijk", "vandijk"),
-    ("Weiss", "weiss"),
-    ("Yılmaz", "yilmaz"),
-    ("Zielińska", "zielinska"),
-];
 
 /// 2023-01-01 and 2026-06-30: between these everybody signed up.
 const FIRST_SIGNUP: i64 = 1_672_531_200_000;
@@ -146,20 +75,6 @@ pub(super) fn ids(connection: usize, rng: &mut Rng, position: u64) -> (String, V
         _ => hex(rng, 24),
     };
     (format!("{}|{id}", made.strategy), id.into())
-}
-
-struct Name {
-    first: &'static str,
-    last: &'static str,
-    mailbox: String,
-}
-
-impl Name {
-    fn pick(rng: &mut Rng, position: usize) -> Self {
-        let (first, first_ascii) = FIRST[rng.usize(..FIRST.len())];
-        let (last, last_ascii) = LAST[rng.usize(..LAST.len())];
-        Self { first, last, mailbox: format!("{first_ascii}.{last_ascii}{position}") }
-    }
 }
 
 fn pick_connection(rng: &mut Rng) -> usize {

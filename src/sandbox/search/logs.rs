@@ -67,7 +67,7 @@ fn check(leaf: &Leaf) -> Result<(), ()> {
             Some("log_id") => true,
             Some("date") => [lower, upper].into_iter().all(|bound| match bound {
                 Bound::Open => true,
-                Bound::Inclusive(text) | Bound::Exclusive(text) => Moment::parse(text).is_some(),
+                Bound::Inclusive(edge) | Bound::Exclusive(edge) => edge.moment.is_some(),
             }),
             _ => false,
         },
@@ -86,7 +86,7 @@ fn leaf_matches(test: &Test, field: &str, event: &Event<'_>) -> bool {
         Test::Exists => true,
         // `?` is no wildcard here, so it stands for itself.
         Test::Term(pattern) => pattern.without_single_wildcards().matches(&value, false),
-        Test::Range { lower, upper } => within(lower, upper, |bound| Some(value.as_ref().cmp(bound))),
+        Test::Range { lower, upper } => within(lower, upper, |edge| Some(value.as_ref().cmp(edge.text.as_str()))),
     }
 }
 
@@ -96,8 +96,6 @@ fn date_matches(test: &Test, at: i64) -> bool {
         Test::Term(pattern) => {
             pattern.text().and_then(|text| Moment::parse(&text)).is_some_and(|moment| moment.side(at).is_eq())
         }
-        Test::Range { lower, upper } => {
-            within(lower, upper, |bound| Moment::parse(bound).map(|moment| moment.side(at)))
-        }
+        Test::Range { lower, upper } => within(lower, upper, |edge| edge.moment.map(|moment| moment.side(at))),
     }
 }

@@ -1,6 +1,6 @@
 //! Words, phrases and wildcards.
 
-use super::lower;
+use super::shield::lower;
 
 /// What a value is compared with: a text, or pieces with wildcards between them.
 #[derive(Debug, Clone, PartialEq, Eq)]

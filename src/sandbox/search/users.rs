@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use chrono::DateTime;
 use serde_json::Value;
 
-use super::{Expression, Leaf, Moment, Test, parse, within};
+use super::{Edge, Expression, Leaf, Test, parse, within};
 use crate::sandbox::people::User;
 
 /// A user query that Auth0 would run.
@@ -119,7 +119,7 @@ fn any_scalar(value: &Value, test: &mut dyn FnMut(&Value) -> bool) -> bool {
 fn test_matches(test: &Test, value: &Value, fold: bool) -> bool {
     match test {
         Test::Exists => true,
-        Test::Range { lower, upper } => within(lower, upper, |bound| side(value, bound, fold)),
+        Test::Range { lower, upper } => within(lower, upper, |edge| side(value, edge, fold)),
         Test::Term(pattern) => match value {
             Value::String(text) => pattern.matches(text, fold),
             Value::Number(number) => pattern.matches(&number.to_string(), false),
@@ -129,17 +129,17 @@ fn test_matches(test: &Test, value: &Value, fold: bool) -> bool {
     }
 }
 
-/// On which side of `bound` a value is: as a number, a date or a text, whichever both are.
-fn side(value: &Value, bound: &str, fold: bool) -> Option<Ordering> {
+/// On which side of `edge` a value is: as a number, a date or a text, whichever both are.
+fn side(value: &Value, edge: &Edge, fold: bool) -> Option<Ordering> {
     match value {
-        Value::Number(number) => number.as_f64()?.partial_cmp(&bound.parse::<f64>().ok()?),
-        Value::String(text) => match Moment::parse(bound) {
+        Value::Number(number) => number.as_f64()?.partial_cmp(&edge.text.parse::<f64>().ok()?),
+        Value::String(text) => match edge.moment {
             Some(moment) => {
                 let at = DateTime::parse_from_rfc3339(text).ok()?.timestamp_millis();
                 Some(moment.side(at))
             }
-            None if fold => Some(text.to_lowercase().cmp(&bound.to_lowercase())),
-            None => Some(text.as_str().cmp(bound)),
+            None if fold => Some(text.to_lowercase().cmp(&edge.text.to_lowercase())),
+            None => Some(text.cmp(&edge.text)),
         },
         _ => None,
     }
