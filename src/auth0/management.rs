@@ -110,10 +110,10 @@ impl ManagementApi {
     }
 
     /// One log: `GET /logs/{id}`. A JSON object as Auth0 sent it, or `None` if there is no such log
-    /// (any more).
-    pub async fn log(&self, id: &LogId, fields: &Fields, deadline: Deadline) -> Result<Option<Bytes>, Error> {
-        let call = fields.add_to(Call::to_one("log", "logs", id.as_str()), "log_id");
-        self.one(call, is_absent_log, deadline).await
+    /// (any more). It comes whole: of all these endpoints this one has no `fields`, and Auth0 refuses parameters that
+    /// an endpoint does not have. <https://auth0.com/docs/api/management/v2/logs/get-logs-by-id>
+    pub async fn log(&self, id: &LogId, deadline: Deadline) -> Result<Option<Bytes>, Error> {
+        self.one(Call::to_one("log", "logs", id.as_str()), is_absent_log, deadline).await
     }
 
     /// What is known of the access token in use; `None` before the first call.

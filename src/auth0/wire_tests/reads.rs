@@ -32,7 +32,7 @@ async fn each_endpoint_is_asked_for_exactly_what_is_wanted() -> TestResult {
     let search = LogSearch::new(Some("type:f"), 1, 100, Direction::Ascending)?;
     api.search_logs(&search, &Fields::All, ample()).await?;
     api.logs_after(&LogCheckpoint::new("9001", 100)?, ample()).await?;
-    api.log(&LogId::parse("9001")?, &Fields::All, ample()).await?;
+    api.log(&LogId::parse("9001")?, ample()).await?;
 
     insta::assert_snapshot!(tenant.reads().await.join("\n"), @r"
     /api/v2/users?page=0&per_page=50&search_engine=v3
@@ -96,7 +96,7 @@ async fn what_does_not_exist_is_none_and_a_wrong_address_is_an_error() -> TestRe
     tenant.answers("/api/v2/logs/9002", not_found(generic)).await;
 
     let user = async |id| tenant.api.user(&UserId::parse(id)?, &Fields::All, ample()).await.map_err(Box::from);
-    let log = async |id| tenant.api.log(&LogId::parse(id)?, &Fields::All, ample()).await.map_err(Box::from);
+    let log = async |id| tenant.api.log(&LogId::parse(id)?, ample()).await.map_err(Box::from);
     let is_misconfigured = |outcome: Result<Option<Bytes>, Box<dyn std::error::Error>>| {
         let error = outcome.err().and_then(|error| error.downcast::<Error>().ok());
         matches!(error.as_deref(), Some(Error::Misconfigured { what: Misconfiguration::NotFound, .. }))
