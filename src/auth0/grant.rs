@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::error::{Error, Misconfiguration, Reason};
 use super::freshness::life;
-use super::refusal::{is_name, retry_after};
+use super::refusal::retry_after;
 use super::transport::{Answer, Deadline, Transport};
 
 /// How long a grant may take. It belongs to nobody's request, so it has a time of its own: as long
@@ -114,7 +114,7 @@ fn refused(answer: &Answer, now: DateTime<Utc>) -> Error {
     let body = serde_json::from_slice::<Value>(&answer.body).ok().filter(Value::is_object);
     let text = |key: &str| body.as_ref().and_then(|body| body.get(key)).and_then(Value::as_str);
     let description = text("error_description").unwrap_or_default();
-    let error = text("error").filter(|error| is_name(error));
+    let error = text("error").filter(|error| is_error_code(error));
     Error::misconfigured(match status {
         300..=399 => Misconfiguration::Redirected(status),
         401 => Misconfiguration::ClientRefused,
@@ -135,6 +135,12 @@ fn refused(answer: &Answer, now: DateTime<Utc>) -> Error {
         }
         _ => Misconfiguration::GrantRefused { status, error: error.map(str::to_owned) },
     })
+}
+
+/// Whether a text is a code as OAuth and Auth0 write them, such as `access_denied`; one with digits or capitals could be
+/// anything, even what was sent.
+fn is_error_code(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
 }
 
 #[cfg(test)]
@@ -233,6 +239,7 @@ mod tests {
             ),
             (403, r#"{"error":"access_denied","error_description":"No."}"#, denied),
             (403, r#"{"error":"<b>"}"#, Misconfiguration::GrantRefused { status: 403, error: None }),
+            (403, r#"{"error":"a1B2c3"}"#, Misconfiguration::GrantRefused { status: 403, error: None }),
             (404, "<html>", Misconfiguration::NotFound),
             (301, "", Misconfiguration::Redirected(301)),
         ] {

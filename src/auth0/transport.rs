@@ -11,6 +11,7 @@ use url::Url;
 use super::call::Call;
 use super::domain::Domain;
 use super::error::{BuildError, Error, Misconfiguration, Reason};
+use super::refusal::is_token_refused;
 use super::token::TokenCache;
 
 /// The most that a body may hold once unpacked. A hundred of the largest profiles are 100 MB in
@@ -95,8 +96,8 @@ impl Transport {
         &self.domain
     }
 
-    /// Reads from the Management API, in as many attempts as it takes. An answer of any status but
-    /// 401 is an answer: what it means is for the endpoint to say.
+    /// Reads from the Management API, in as many attempts as it takes. An answer of any status is an
+    /// answer, unless it refuses the token: what it means is for the endpoint to say.
     pub(crate) async fn get(&self, call: &Call, tokens: &TokenCache, deadline: Deadline) -> Result<Answer, Error> {
         let url = self.domain.url(call.path(), call.query());
         let mut is_replacement = false;
@@ -104,7 +105,7 @@ impl Transport {
             let token = tokens.token(deadline).await?;
             let request = self.client.get(url.clone()).header(AUTHORIZATION, token.header());
             let answer = self.send(request, call.endpoint(), deadline).await?;
-            if answer.status != StatusCode::UNAUTHORIZED {
+            if !is_token_refused(&answer) {
                 return Ok(answer);
             }
             // Keys are rotated and grants are withdrawn while a token lives: one that is refused is

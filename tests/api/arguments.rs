@@ -203,3 +203,12 @@ async fn an_explanation_repeats_no_address() {
     assert_eq!(codes(&response), ["UPSTREAM_REJECTED"], "{response}");
     assert!(!response.to_string().contains("ada.brandt@example.com"), "{response}");
 }
+
+#[tokio::test]
+async fn a_search_that_grows_too_long_on_its_way_says_so() {
+    let gateway = TestGateway::spawn().await;
+    // Within the limit of bytes, but three times as long once it is percent-encoded.
+    let response = ask(&gateway, "users", json!({ "q": "é".repeat(2_048) })).await;
+    assert_eq!(codes(&response), ["UPSTREAM_REJECTED"], "{response}");
+    assert!(response["errors"][0]["message"].as_str().unwrap().contains("shorten `q`"), "{response}");
+}

@@ -168,6 +168,12 @@ impl TestGateway {
         self.control("faults", fault).await;
     }
 
+    /// Has the sandbox behave again.
+    pub(crate) async fn mend(&self) {
+        let url = format!("{}/_sandbox/faults", self.sandbox.url());
+        self.http.delete(url).send().await.unwrap().error_for_status().unwrap();
+    }
+
     /// Does something to the sandbox.
     pub(crate) async fn control(&self, what: &str, body: Value) -> Value {
         let url = format!("{}/_sandbox/{what}", self.sandbox.url());
