@@ -30,7 +30,7 @@ impl TestGateway {
     }
 
     /// The gateway, started anew with a client that the tenant has just created.
-    async fn as_client(self, client: Value) -> Self {
+    async fn with_client(self, client: Value) -> Self {
         let created = self.control("clients", client).await;
         let text = |key: &str| created[key].as_str().unwrap().to_owned();
         let client = Client { id: text("client_id"), secret: SecretString::from(text("client_secret")) };
@@ -260,10 +260,10 @@ async fn what_is_not_set_up_at_auth0_is_told_apart_for_the_operator_alone() {
         let client = Client { id: gateway.sandbox.client().id, secret: "wrong".into() };
         TestGateway::in_front_of(gateway.sandbox, client).await
     };
-    let no_grant = async { TestGateway::spawn().await.as_client(json!({ "scopes": [], "audience": false })).await };
+    let no_grant = async { TestGateway::spawn().await.with_client(json!({ "scopes": [], "audience": false })).await };
     let no_grant_type = async {
         let client = json!({ "scopes": ["read:users"], "grants": ["authorization_code"] });
-        TestGateway::spawn().await.as_client(client).await
+        TestGateway::spawn().await.with_client(client).await
     };
     let unknown_audience = async {
         let audience = Some("https://login.example.com/api/v2/".to_owned());
