@@ -172,9 +172,8 @@ impl<T> Drop for Arrival<T> {
     fn drop(&mut self) {
         let mut flights = self.flights.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A fresh call may have taken this one's place.
-        let is_this = |flight: &Weak<Flight<T>>| {
-            flight.upgrade().is_none_or(|flight| flight.landing.same_channel(&self.landing))
-        };
+        let is_this =
+            |flight: &Weak<Flight<T>>| flight.upgrade().is_none_or(|flight| flight.landing.same_channel(&self.landing));
         if flights.get(&self.key).is_some_and(is_this) {
             flights.remove(&self.key);
         }

@@ -21,11 +21,13 @@ pub struct Limits {
     pub fields: u64,
     /// How deeply an operation's fields may nest. No data is deeper than four; introspection goes to 15.
     pub depth: u64,
+    /// How many calls to Auth0 an operation may make: what one caller may take of a scarce thing at once.
+    pub upstream_calls: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { nesting: 60, fields: 2_000, depth: 20 }
+        Self { nesting: 60, fields: 2_000, depth: 20, upstream_calls: 20 }
     }
 }
 
@@ -57,6 +59,17 @@ impl Limits {
             if size.fields > self.fields {
                 return Err(too_complex("fields", self.fields, size.fields));
             }
+        }
+        Ok(())
+    }
+}
+
+impl Limits {
+    /// Judges how many calls an operation will make, as far as that can be told before it runs.
+    pub(crate) fn check_calls(&self, calls: usize) -> Result<(), Failure> {
+        let calls = u32::try_from(calls).unwrap_or(u32::MAX);
+        if calls > self.upstream_calls {
+            return Err(too_complex("upstream calls", self.upstream_calls.into(), calls.into()));
         }
         Ok(())
     }

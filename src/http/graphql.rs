@@ -8,21 +8,28 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use super::envelope::Envelope;
 use super::media_type::MediaType;
+use super::wishes::Wishes;
 use super::{Settings, Shared, parameters, request_id};
 use crate::auth::Caller;
 use crate::graphql::{self, Deadline, ErrorCode, Failure, Terms};
 
 pub(crate) async fn answer(State(Shared { engine, settings }): State<Shared>, request: Request) -> Response {
-    let deadline = Deadline::within(settings.request_timeout);
     let Some(media_type) = MediaType::negotiate(request.headers()) else {
         let message = "Answers are application/graphql-response+json or application/json: `Accept` has to allow one.";
         return Envelope::default().refuse(StatusCode::NOT_ACCEPTABLE, bad(message));
     };
     let envelope = Envelope::new(media_type);
+    let wishes = match Wishes::read(request.headers(), settings.request_timeout) {
+        Ok(wishes) => wishes,
+        Err(failure) => return envelope.refuse(StatusCode::BAD_REQUEST, failure),
+    };
+    let deadline = Deadline::within(wishes.timeout);
     match read(request, &settings, deadline).await {
         Ok(request) => {
             let request_id = request_id::current();
-            let terms = Terms { caller: Caller::ANONYMOUS, deadline, request_id: &request_id };
+            let Wishes { is_fresh, explains, .. } = wishes;
+            let explains = explains || settings.explains;
+            let terms = Terms { caller: Caller::ANONYMOUS, deadline, request_id: &request_id, is_fresh, explains };
             envelope.reply(engine.execute(request, &terms).await)
         }
         Err((status, failure)) => {

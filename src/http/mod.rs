@@ -8,6 +8,7 @@ mod media_type;
 mod parameters;
 mod playground;
 mod request_id;
+mod wishes;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// Greatest size of a GraphQL request's body, in bytes.
     pub max_body_bytes: usize,
+    /// Whether every answer tells what it took upstream, and not only those of which that is asked.
+    pub explains: bool,
 }
 
 impl Default for Settings {
@@ -46,6 +49,7 @@ impl Default for Settings {
             request_timeout: Duration::from_secs(10),
             // Documents of front ends have a few kB, and GraphiQL's introspection query 2.
             max_body_bytes: 100_000,
+            explains: false,
         }
     }
 }

@@ -105,10 +105,8 @@ async fn whoever_started_a_call_may_leave() {
 async fn the_last_to_leave_cancels_the_call() {
     let (flights, calls) = (Flights::default(), Calls::default());
     let (_end, call) = calls.call();
-    let waiters = [
-        join(&flights, "a", deadline(5), false, call),
-        join(&flights, "a", deadline(5), false, calls.call().1),
-    ];
+    let waiters =
+        [join(&flights, "a", deadline(5), false, call), join(&flights, "a", deadline(5), false, calls.call().1)];
     settle().await;
     for (waiter, cancelled) in waiters.iter().zip([0, 1]) {
         waiter.abort();
@@ -175,10 +173,8 @@ async fn a_fresh_answer_is_never_from_before_the_question() {
 async fn an_error_is_shared_and_not_kept() {
     let (flights, calls) = (Flights::default(), Calls::default());
     let (end, call) = calls.call();
-    let waiters = [
-        join(&flights, "a", deadline(5), false, call),
-        join(&flights, "a", deadline(5), false, calls.call().1),
-    ];
+    let waiters =
+        [join(&flights, "a", deadline(5), false, call), join(&flights, "a", deadline(5), false, calls.call().1)];
     settle().await;
     end.send(Err(Error::unavailable(Reason::Connection))).unwrap();
     for waiter in waiters {
