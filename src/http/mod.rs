@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
@@ -68,6 +68,7 @@ pub fn router(engine: Engine, settings: Settings) -> Router {
         .route("/graphql", any(graphql::answer))
         .merge(playground)
         .fallback(not_found)
+        .method_not_allowed_fallback(wrong_method)
         // Whoever probes a process's health does so by its address, and learns nothing else: these are past the host check.
         .layer(from_fn_with_state(shared.clone(), host::check))
         .route("/livez", get(health::live))
@@ -80,8 +81,12 @@ pub fn router(engine: Engine, settings: Settings) -> Router {
 
 async fn not_found(request: Request) -> Response {
     let message = "There is nothing here. GraphQL is served at /graphql.";
-    Envelope::of(request.headers())
-        .refuse(axum::http::StatusCode::NOT_FOUND, Failure::new(ErrorCode::BadRequest, message))
+    Envelope::of(request.headers()).refuse(StatusCode::NOT_FOUND, Failure::new(ErrorCode::BadRequest, message))
+}
+
+async fn wrong_method(request: Request) -> Response {
+    let message = "This is not done here. GraphQL is served at /graphql.";
+    Envelope::of(request.headers()).refuse(StatusCode::METHOD_NOT_ALLOWED, Failure::new(ErrorCode::BadRequest, message))
 }
 
 async fn no_sniffing(mut response: Response) -> Response {
