@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use auth0_graphql::app::App;
+use auth0_graphql::app::{App, Settings};
 use auth0_graphql::auth0;
 use auth0_graphql::config::{self, Invocation, Refusal, Serve, Server, Tenant};
 use auth0_graphql::graphql::{self, GatewayMode};
@@ -97,7 +97,9 @@ async fn serve_graphql(serve: Serve) -> Result<(), Failure> {
     let tenant = open(serve.tenant).await?;
     let Server { address, http } = serve.server;
     let (playground, is_reachable) = (http.playground, !http.allowed_hosts.is_empty());
-    let app = App::build(tenant.settings, tenant.mode, http).context("cannot build the gateway")?;
+    let Serve { care, limits, .. } = serve;
+    let app = App::build(Settings { tenant: tenant.settings, mode: tenant.mode, care, limits, http })
+        .context("cannot build the gateway")?;
     let listener = listen(address).await?;
     let address = listener.local_addr()?;
     if !address.ip().to_canonical().is_loopback() && !is_reachable {

@@ -46,6 +46,11 @@ impl Call {
         self.endpoint
     }
 
+    /// What tells calls apart.
+    pub(crate) fn target(&self) -> String {
+        format!("{}?{}", self.path, self.query)
+    }
+
     pub(crate) fn path(&self) -> &str {
         &self.path
     }

@@ -35,6 +35,12 @@ pub enum Error {
         /// Auth0's name for the reason, such as `invalid_query_string`.
         error_code: Option<String>,
     },
+    /// The operation has made all the calls that it may make.
+    #[error("The operation needs more calls to Auth0 than the {limit} that one may make: ask for less at once")]
+    OverBudget {
+        /// The most calls of an operation.
+        limit: u32,
+    },
     /// The gateway itself is not set up as Auth0 wants it; only its operator can mend that.
     #[error("{}", for_the_caller(.what, .missing_scopes))]
     Misconfigured {

@@ -63,8 +63,10 @@ impl AuthenticationApi {
             client_secret: self.client_secret.expose_secret(),
             audience: &self.audience,
         };
-        let answer =
-            self.transport.post("/oauth/token", "oauth/token", &request, Deadline::within(GRANT_TIMEOUT)).await?;
+        let answer = self
+            .transport
+            .post("/oauth/token", "oauth/token", &request, &Deadline::within(GRANT_TIMEOUT).into())
+            .await?;
         if answer.status.is_success() { granted(&answer.body, asked_at) } else { Err(refused(&answer, Utc::now())) }
     }
 }

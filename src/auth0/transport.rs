@@ -10,8 +10,10 @@ use url::Url;
 
 use super::call::Call;
 use super::domain::Domain;
+use super::errand::Progress;
 use super::error::{BuildError, Error, Misconfiguration, Reason};
 use super::refusal::is_token_refused;
+use super::share::Patience;
 use super::token::TokenCache;
 
 /// The most that a body may hold once unpacked. A hundred of the largest profiles are 100 MB in
@@ -98,13 +100,20 @@ impl Transport {
 
     /// Reads from the Management API, in as many attempts as it takes. An answer of any status is an
     /// answer, unless it refuses the token: what it means is for the endpoint to say.
-    pub(crate) async fn get(&self, call: &Call, tokens: &TokenCache, deadline: Deadline) -> Result<Answer, Error> {
+    pub(crate) async fn get(
+        &self,
+        call: &Call,
+        tokens: &TokenCache,
+        patience: &Patience,
+        progress: &Progress,
+    ) -> Result<Answer, Error> {
         let url = self.domain.url(call.path(), call.query());
         let mut is_replacement = false;
         loop {
-            let token = tokens.token(deadline).await?;
+            let token = tokens.token(patience).await?;
             let request = self.client.get(url.clone()).header(AUTHORIZATION, token.header());
-            let answer = self.send(request, call.endpoint(), deadline).await?;
+            progress.called(is_replacement);
+            let answer = self.send(request, call.endpoint(), patience).await?;
             if !is_token_refused(&answer) {
                 return Ok(answer);
             }
@@ -126,10 +135,10 @@ impl Transport {
         path: &str,
         endpoint: &'static str,
         body: &impl serde::Serialize,
-        deadline: Deadline,
+        patience: &Patience,
     ) -> Result<Answer, Error> {
         let url: Url = self.domain.url(path, None);
-        self.send(self.client.post(url).json(body), endpoint, deadline).await
+        self.send(self.client.post(url).json(body), endpoint, patience).await
     }
 
     /// One attempt.
@@ -137,10 +146,10 @@ impl Transport {
         &self,
         request: reqwest::RequestBuilder,
         endpoint: &'static str,
-        deadline: Deadline,
+        patience: &Patience,
     ) -> Result<Answer, Error> {
         let start = Instant::now();
-        let outcome = deadline
+        let outcome = patience
             .limit(async {
                 let response = request.send().await.map_err(|error| lost(error, Reason::Connection))?;
                 receive(response).await

@@ -26,7 +26,7 @@ async fn ask(gateway: &TestGateway, field: &str, variables: Value) -> Value {
 
 #[tokio::test]
 async fn an_argument_out_of_bounds_is_named_and_nothing_is_called() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     let long_id = "9".repeat(513);
     let long_q = "a".repeat(4_097);
     let long_address = format!("{}@example.com", "a".repeat(309));
@@ -92,7 +92,7 @@ async fn an_argument_out_of_bounds_is_named_and_nothing_is_called() {
 
 #[tokio::test]
 async fn the_wall_says_how_to_get_past_it() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     let response = ask(&gateway, "users", json!({ "page": 20 })).await;
     let message = response["errors"][0]["message"].as_str().unwrap();
     for part in ["1000", "(page + 1) * perPage", "`q`"] {
@@ -102,7 +102,7 @@ async fn the_wall_says_how_to_get_past_it() {
 
 #[tokio::test]
 async fn what_is_just_in_bounds_is_asked() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     for (field, variables, asked) in [
         ("users", json!({ "page": 19 }), "/api/v2/users?page=19&per_page=50&"),
         ("users", json!({ "page": 999, "perPage": 1 }), "/api/v2/users?page=999&per_page=1&"),
@@ -123,7 +123,7 @@ async fn what_is_just_in_bounds_is_asked() {
 
 #[tokio::test]
 async fn ids_stay_one_segment_of_the_path() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     for (id, segment) in [
         ("auth0|64b1f0", "auth0%7C64b1f0"),
         ("samlp|corp|CORP\\ada", "samlp%7Ccorp%7CCORP%5Cada"),
@@ -151,7 +151,7 @@ async fn ids_stay_one_segment_of_the_path() {
 
 #[tokio::test]
 async fn values_arrive_as_they_were_written() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     // A plus sign, which many a decoder takes for a blank, is part of every phone number.
     for (q, expected) in [
         ("phone_number:\"+15550100007\"", "+15550100007"),
@@ -177,7 +177,7 @@ async fn values_arrive_as_they_were_written() {
 
 #[tokio::test]
 async fn a_search_that_auth0_refuses_comes_back_with_its_explanation() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     for (field, q, explanation) in [
         ("users", "name:[a TO", "Failed to parse query [name:[a TO]"),
         ("users", "user_metadata.theme:da*", "Wildcards and ranges are not supported on [user_metadata.theme]."),
@@ -198,7 +198,7 @@ async fn a_search_that_auth0_refuses_comes_back_with_its_explanation() {
 
 #[tokio::test]
 async fn an_explanation_repeats_no_address() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     let response = ask(&gateway, "users", json!({ "q": "email:\"ada.brandt@example.com\" AND (" })).await;
     assert_eq!(codes(&response), ["UPSTREAM_REJECTED"], "{response}");
     assert!(!response.to_string().contains("ada.brandt@example.com"), "{response}");
@@ -206,7 +206,7 @@ async fn an_explanation_repeats_no_address() {
 
 #[tokio::test]
 async fn a_search_that_grows_too_long_on_its_way_says_so() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     // Within the limit of bytes, but three times as long once it is percent-encoded.
     let response = ask(&gateway, "users", json!({ "q": "é".repeat(2_048) })).await;
     assert_eq!(codes(&response), ["UPSTREAM_REJECTED"], "{response}");

@@ -46,7 +46,7 @@ async fn auth0(answer: ResponseTemplate) -> (MockServer, TestGateway) {
     let grant = ResponseTemplate::new(200).set_body_json(json!({ "access_token": "e30.e30.e30" }));
     Mock::given(method("POST")).and(path("/oauth/token")).respond_with(grant).mount(&auth0).await;
     Mock::given(method("GET")).respond_with(answer).with_priority(9).mount(&auth0).await;
-    let gateway = TestGateway::spawn_with(Setup { upstream: Some(auth0.uri()), ..Setup::default() }).await;
+    let gateway = TestGateway::spawn_with(Setup { upstream: Some(auth0.uri()), ..Setup::uncached() }).await;
     (auth0, gateway)
 }
 
@@ -57,7 +57,7 @@ fn body(json: impl Into<Vec<u8>>) -> ResponseTemplate {
 
 #[tokio::test]
 async fn an_auth0_that_fails_is_unavailable_at_every_endpoint() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     for (field, path) in ENDPOINTS {
         for fault in [
             json!({ "status": 500 }),
@@ -82,7 +82,7 @@ async fn an_auth0_that_fails_is_unavailable_at_every_endpoint() {
 
 #[tokio::test]
 async fn an_answer_that_breaks_off_is_never_taken_for_a_whole_one() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     for field in [
         "users { nodes { userId attributes } }",
         "logs { nodes { attributes } }",
@@ -106,7 +106,7 @@ async fn a_token_endpoint_that_fails_is_unavailable_too() {
         json!({ "body": "<html>", "status": 200 }),
         json!({ "body": "<html>", "status": 403 }),
     ] {
-        let gateway = TestGateway::spawn().await;
+        let gateway = TestGateway::uncached().await;
         gateway.fault(json!({ "path": "/oauth/token", "times": 100, "fault": fault })).await;
         failed(&gateway, "users { page }", "UPSTREAM_UNAVAILABLE").await;
         gateway.mend().await;
@@ -125,7 +125,7 @@ async fn later(by: Duration) {
 #[tokio::test]
 async fn an_auth0_that_does_not_answer_is_left_at_the_deadline() {
     for path in ["/oauth/token", "/api/v2/users"] {
-        let gateway = TestGateway::spawn().await;
+        let gateway = TestGateway::uncached().await;
         let clock = StoppedClock::stop();
         gateway.fault(json!({ "path": path, "times": 100, "fault": { "slow": 3_600_000 } })).await;
         let waiting = failed(&gateway, "users { page }", "UPSTREAM_TIMEOUT");
@@ -143,7 +143,7 @@ async fn an_auth0_that_does_not_answer_is_left_at_the_deadline() {
 
 #[tokio::test]
 async fn a_slow_field_does_not_hold_the_others_beyond_the_deadline() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     let clock = StoppedClock::stop();
     answered(&gateway, "users { page }").await;
     gateway.forget_calls().await;
@@ -155,13 +155,13 @@ async fn a_slow_field_does_not_hold_the_others_beyond_the_deadline() {
     };
     let (response, ()) = tokio::join!(waiting, deadline);
     assert_eq!(codes(&response), ["UPSTREAM_TIMEOUT"], "{response}");
-    assert_eq!(response["data"], json!({ "users": { "page": 0 }, "logs": null, "gateway": { "mode": "SANDBOX" } }));
+    assert_eq!(response["data"], json!({ "users": { "page": 0 }, "logs": null, "gateway": { "mode": "TENANT" } }));
 }
 
 #[tokio::test]
 async fn a_rate_limit_is_passed_on_with_the_time_to_wait() {
     for (field, path) in ENDPOINTS {
-        let gateway = TestGateway::spawn().await;
+        let gateway = TestGateway::uncached().await;
         gateway.fault(json!({ "path": path, "times": 100, "fault": { "status": 429, "retryAfter": 60 } })).await;
         let error = failed(&gateway, field, "RATE_LIMITED").await;
         assert!(error["message"].as_str().unwrap().contains("60 s"), "{error}");
@@ -170,14 +170,14 @@ async fn a_rate_limit_is_passed_on_with_the_time_to_wait() {
         later(Duration::from_secs(60)).await;
         answered(&gateway, field).await;
     }
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     gateway.fault(json!({ "path": "/api/v2/users", "times": 100, "fault": { "status": 429 } })).await;
     failed(&gateway, "users { page }", "RATE_LIMITED").await;
 }
 
 #[tokio::test]
 async fn the_plan_s_own_limit_is_passed_on() {
-    let setup = Setup::default();
+    let setup = Setup::uncached();
     let sandbox = auth0_graphql::sandbox::Options { plan: auth0_graphql::sandbox::Plan::Free, ..setup.sandbox };
     let gateway = TestGateway::spawn_with(Setup { sandbox, ..setup }).await;
     let aliases: String = (1..=12).map(|n| format!("a{n}: users(perPage: {n}) {{ page }} ")).collect();
@@ -190,7 +190,7 @@ async fn the_plan_s_own_limit_is_passed_on() {
 
 #[tokio::test]
 async fn refusals_that_only_an_operator_can_mend_are_tried_once() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     for (field, path) in ENDPOINTS {
         for fault in [
             json!({ "status": 403 }),
@@ -211,7 +211,7 @@ async fn refusals_that_only_an_operator_can_mend_are_tried_once() {
 
 #[tokio::test]
 async fn a_plan_that_leaves_something_out_is_told() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     let refusal = json!({
         "statusCode": 403, "error": "Forbidden", "errorCode": "insufficient_entitlement",
         "message": "Please upgrade your subscription to use this",
@@ -233,7 +233,7 @@ async fn a_redirect_is_not_followed() {
 #[tokio::test]
 async fn an_address_where_nobody_listens_is_unavailable() {
     let port = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap().port();
-    let setup = Setup { upstream: Some(format!("http://127.0.0.1:{port}")), ..Setup::default() };
+    let setup = Setup { upstream: Some(format!("http://127.0.0.1:{port}")), ..Setup::uncached() };
     let gateway = TestGateway::spawn_with(setup).await;
     let error = failed(&gateway, "users { page }", "UPSTREAM_UNAVAILABLE").await;
     assert!(!error.to_string().contains(&port.to_string()), "{error}");

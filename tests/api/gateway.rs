@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use auth0_graphql::app::App;
-use auth0_graphql::auth0::{self, Domain};
-use auth0_graphql::graphql::GatewayMode;
+use auth0_graphql::app::{App, Settings};
+use auth0_graphql::auth0::{self, Care, Domain};
+use auth0_graphql::graphql::Limits;
 use auth0_graphql::http;
 use auth0_graphql::sandbox::{Client, Clock, Options, Sandbox};
 use chrono::{DateTime, Utc};
@@ -19,6 +19,8 @@ pub(crate) const NOW: &str = "2026-11-02T08:00:00Z";
 pub(crate) struct Setup {
     pub(crate) sandbox: Options,
     pub(crate) http: http::Settings,
+    pub(crate) care: Care,
+    pub(crate) limits: Limits,
     /// The credentials that the gateway uses, in place of those of the sandbox's all-powerful client.
     pub(crate) client: Option<Client>,
     /// An Auth0 that is not the sandbox, such as a mock of one that misbehaves.
@@ -33,10 +35,19 @@ impl Default for Setup {
         Self {
             sandbox: Options { clock: Clock::manual(now), ..Options::default() },
             http: http::Settings::default(),
+            care: Care::default(),
+            limits: Limits::default(),
             client: None,
             upstream: None,
             audience: None,
         }
+    }
+}
+
+impl Setup {
+    /// Keeps no answers, so that each search is a call that can be counted.
+    pub(crate) fn uncached() -> Self {
+        Self { care: Care { cache_ttl: Duration::ZERO, ..Care::default() }, ..Self::default() }
     }
 }
 
@@ -83,12 +94,23 @@ impl TestGateway {
             client_id: client.id,
             client_secret: client.secret,
         };
-        let app = App::build(settings, GatewayMode::Sandbox, setup.http).unwrap();
+        let app = App::build(Settings {
+            care: setup.care,
+            limits: setup.limits,
+            http: setup.http,
+            ..Settings::new(settings)
+        })
+        .unwrap();
         let listener = listener().await;
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(app.serve(listener, std::future::pending()));
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
         Self { url, sandbox, http }
+    }
+
+    /// A gateway that keeps no answers.
+    pub(crate) async fn uncached() -> Self {
+        Self::spawn_with(Setup::uncached()).await
     }
 
     /// A gateway whose client at Auth0 has just these scopes.
@@ -112,7 +134,7 @@ impl TestGateway {
             client_id: client.id,
             client_secret: client.secret,
         };
-        let app = App::build(settings, GatewayMode::Sandbox, http::Settings::default()).unwrap();
+        let app = App::build(Settings::new(settings)).unwrap();
         let listener = listener().await;
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(app.serve(listener, std::future::pending()));

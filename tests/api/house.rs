@@ -31,8 +31,10 @@ const ROOMS: &[Room] = &[
     Room {
         name: "config",
         may_use: &[
+            "auth0::Care",
             "auth0::Domain",
             "auth0::Settings",
+            "graphql::Limits",
             "http::Settings",
             "sandbox::Options",
             "sandbox::Plan",

@@ -24,7 +24,7 @@ const FAILURE_IS_FORGOTTEN: Duration = Duration::from_secs(1);
 impl TestGateway {
     /// A gateway whose client's tokens live this many seconds.
     async fn with_token_lifetime(lifetime: impl Into<Value>) -> Self {
-        let setup = Setup::default();
+        let setup = Setup::uncached();
         let sandbox = Options { token_lifetime: lifetime.into(), ..setup.sandbox };
         Self::spawn_with(Setup { sandbox, ..setup }).await
     }
@@ -73,7 +73,7 @@ async fn auth0(grant: ResponseTemplate) -> MockServer {
 async fn a_thousand_first_requests_ask_for_one_token() {
     let grant = json!({ "access_token": "e30.e30.e30", "expires_in": 86_400 });
     let auth0 = auth0(ResponseTemplate::new(200).set_body_json(grant)).await;
-    let gateway = TestGateway::spawn_with(Setup { upstream: Some(auth0.uri()), ..Setup::default() }).await;
+    let gateway = TestGateway::spawn_with(Setup { upstream: Some(auth0.uri()), ..Setup::uncached() }).await;
     // One connection, on which HTTP/2 carries them side by side: two hundred at a time, which is what the gateway takes.
     let http = reqwest::Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
     let request = json!({ "query": "{ users { nodes { userId } } }" });
@@ -91,7 +91,7 @@ async fn a_thousand_first_requests_ask_for_one_token() {
 
 #[tokio::test]
 async fn a_token_that_expired_at_auth0_is_replaced_unseen() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     gateway.data(USERS).await;
     gateway.expire_tokens().await;
     gateway.data(USERS).await;
@@ -102,7 +102,7 @@ async fn a_token_that_expired_at_auth0_is_replaced_unseen() {
 
 #[tokio::test]
 async fn many_callers_of_an_expired_token_get_one_new_one() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     gateway.data(USERS).await;
     gateway.expire_tokens().await;
     // Each asks something else, so that no two share a call.
@@ -115,7 +115,7 @@ async fn many_callers_of_an_expired_token_get_one_new_one() {
 
 #[tokio::test]
 async fn a_token_that_stays_refused_is_a_matter_for_the_operator() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     let clock = StoppedClock::stop();
     gateway.fault(json!({ "path": "/api/v2/", "times": 100, "fault": { "status": 401 } })).await;
     for _ in 0..10 {
@@ -195,7 +195,7 @@ async fn an_expired_token_is_waited_for() {
 
 #[tokio::test]
 async fn whoever_hangs_up_leaves_the_refresh_to_the_others() {
-    let gateway = Arc::new(TestGateway::spawn().await);
+    let gateway = Arc::new(TestGateway::uncached().await);
     let clock = StoppedClock::stop();
     gateway.fault(json!({ "path": "/oauth/token", "fault": { "slow": 1_000 } })).await;
     let ask = |query| {
@@ -219,7 +219,7 @@ async fn whoever_hangs_up_leaves_the_refresh_to_the_others() {
 
 #[tokio::test]
 async fn a_failed_grant_is_remembered_for_a_second() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     let clock = StoppedClock::stop();
     gateway.fault(json!({ "path": "/oauth/token", "fault": { "status": 401 } })).await;
     for query in [USERS, LOGS, USERS] {
@@ -236,7 +236,7 @@ async fn a_failed_grant_is_remembered_for_a_second() {
 
 #[tokio::test]
 async fn a_quota_on_tokens_is_a_rate_limit() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     let clock = StoppedClock::stop();
     let quota = json!({ "status": 429, "retryAfter": 3_540 });
     gateway.fault(json!({ "path": "/oauth/token", "fault": quota })).await;
@@ -255,19 +255,20 @@ async fn a_quota_on_tokens_is_a_rate_limit() {
 #[tokio::test]
 async fn what_is_not_set_up_at_auth0_is_told_apart_for_the_operator_alone() {
     let wrong_secret = async {
-        let setup = Setup::default();
+        let setup = Setup::uncached();
         let gateway = TestGateway::spawn_with(setup).await;
         let client = Client { id: gateway.sandbox.client().id, secret: "wrong".into() };
         TestGateway::in_front_of(gateway.sandbox, client).await
     };
-    let no_grant = async { TestGateway::spawn().await.with_client(json!({ "scopes": [], "audience": false })).await };
+    let no_grant =
+        async { TestGateway::uncached().await.with_client(json!({ "scopes": [], "audience": false })).await };
     let no_grant_type = async {
         let client = json!({ "scopes": ["read:users"], "grants": ["authorization_code"] });
-        TestGateway::spawn().await.with_client(client).await
+        TestGateway::uncached().await.with_client(client).await
     };
     let unknown_audience = async {
         let audience = Some("https://login.example.com/api/v2/".to_owned());
-        TestGateway::spawn_with(Setup { audience, ..Setup::default() }).await
+        TestGateway::spawn_with(Setup { audience, ..Setup::uncached() }).await
     };
     for gateway in [wrong_secret.await, no_grant.await, no_grant_type.await, unknown_audience.await] {
         let response = gateway.query(USERS).await;
@@ -335,7 +336,7 @@ async fn lifetimes_that_are_none_are_survived() {
 
 #[tokio::test]
 async fn whatever_comes_for_a_token_the_next_request_is_fine() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     let long = "a".repeat(200_000);
     for body in [
         String::new(),
@@ -404,6 +405,9 @@ async fn neither_token_nor_secret_is_ever_shown() {
         .with_ansi(false)
         .with_writer(log.clone())
         .finish();
+    // A process's only subscriber is asked by the thread that first comes by an event whether anybody wants it, and for the
+    // threads of other tests nobody does. When there are two, all are asked.
+    let _other = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     // The test's runtime has this one thread.
     let _logging = tracing::subscriber::set_default(subscriber);
 
@@ -436,7 +440,7 @@ async fn neither_token_nor_secret_is_ever_shown() {
     let setup = Setup {
         upstream: Some(auth0.uri()),
         client: Some(Client { id: "gateway".to_owned(), secret: SecretString::from(secret.clone()) }),
-        ..Setup::default()
+        ..Setup::uncached()
     };
     let gateway = TestGateway::spawn_with(setup).await;
     let mut shown = String::new();

@@ -8,13 +8,13 @@ use crate::time::StoppedClock;
 
 /// A gateway on a tenant with this many users. The first dozen are always the sandbox's people.
 async fn with_users(users: usize) -> TestGateway {
-    let setup = Setup::default();
+    let setup = Setup::uncached();
     TestGateway::spawn_with(Setup { sandbox: Options { users, ..setup.sandbox }, ..setup }).await
 }
 
 #[tokio::test]
 async fn auth0_is_asked_for_the_selected_fields_and_no_more() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     for (query, asked) in [
         ("{ users { nodes { email } } }", "users?page=0&per_page=50&search_engine=v3&fields=email&include_fields=true"),
         (
@@ -69,7 +69,7 @@ async fn auth0_is_asked_for_the_selected_fields_and_no_more() {
 
 #[tokio::test]
 async fn whoever_wants_every_field_gets_the_whole_profile() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     let data = gateway.data("{ __type(name: \"User\") { fields { name } } }").await;
     let names = data["__type"]["fields"].as_array().unwrap().iter().map(|field| field["name"].as_str().unwrap());
     let fields: Vec<_> = names
@@ -91,7 +91,7 @@ async fn whoever_wants_every_field_gets_the_whole_profile() {
 
 #[tokio::test]
 async fn aliases_that_ask_the_same_share_one_call() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     let data = gateway
         .data(
             "{ a: users(perPage: 2) { nodes { email } hasNextPage }
@@ -133,7 +133,7 @@ async fn aliases_that_ask_the_same_share_one_call() {
 
 #[tokio::test]
 async fn a_shared_call_that_fails_fails_each_of_its_aliases() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     gateway.fault(json!({ "path": "/api/v2/users", "times": 20, "fault": { "status": 403 } })).await;
     let response = gateway.query("{ a: users { page } b: users { total } }").await;
     assert_eq!(response["data"], json!({ "a": null, "b": null }));
@@ -143,7 +143,7 @@ async fn a_shared_call_that_fails_fails_each_of_its_aliases() {
 
 #[tokio::test]
 async fn who_does_not_exist_is_null_without_an_error() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     let response = gateway
         .query("{ user(id: \"auth0|nobody\") { name } usersByEmail(email: \"nobody@example.com\") { name } }")
         .await;
@@ -152,7 +152,7 @@ async fn who_does_not_exist_is_null_without_an_error() {
 
 #[tokio::test]
 async fn an_address_is_looked_up_as_written() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     let data = gateway
         .data(
             "{ exact: usersByEmail(email: \"Dara.Quist@Example.com\") { name }
@@ -175,7 +175,7 @@ const ODDITIES: &str =
 
 #[tokio::test]
 async fn odd_profiles_come_out_in_one_form_and_the_original_stays_in_attributes() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     let people = gateway.sandbox.people();
     let known = |name: &str| people.iter().find(|person| person.name == name).unwrap();
     for (person, pointer, expected) in [
@@ -229,7 +229,7 @@ async fn odd_profiles_come_out_in_one_form_and_the_original_stays_in_attributes(
 
 #[tokio::test]
 async fn a_user_looks_the_same_from_everywhere() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     let page = gateway.data(&format!("{{ users(perPage: 12) {{ nodes {{ {ODDITIES} }} }} }}")).await;
     let nodes = page["users"]["nodes"].as_array().unwrap();
     assert_eq!(nodes.len(), 12);
@@ -245,7 +245,7 @@ async fn a_user_looks_the_same_from_everywhere() {
 
 #[tokio::test]
 async fn tokens_of_identity_providers_are_not_for_everybody() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     let ada = &gateway.sandbox.people()[0].user_id;
     let response = gateway
         .query(&format!(
@@ -286,7 +286,7 @@ async fn pages_say_whether_there_is_another() {
 
 #[tokio::test]
 async fn the_last_page_that_auth0_gives_out_has_no_next() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     for (arguments, expected) in [
         ("page: 8, perPage: 100", true),
         ("page: 9, perPage: 100", false),
@@ -303,7 +303,7 @@ async fn the_last_page_that_auth0_gives_out_has_no_next() {
 
 #[tokio::test]
 async fn users_are_ordered_by_any_field_either_way() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     for (order, wire, field) in [
         ("CREATED_AT", "created_at", "createdAt"),
         ("UPDATED_AT", "updated_at", "updatedAt"),
@@ -347,7 +347,7 @@ fn in_order(a: &Value, b: &Value) -> bool {
 
 #[tokio::test]
 async fn one_root_field_may_fail_while_its_siblings_answer() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     gateway.fault(json!({ "path": "/api/v2/users-by-email", "times": 20, "fault": { "status": 403 } })).await;
     let response = gateway
         .query(
@@ -356,7 +356,7 @@ async fn one_root_field_may_fail_while_its_siblings_answer() {
         )
         .await;
     let data = json!({
-        "users": { "page": 0 }, "found": null, "bad": null, "user": { "name": "Finn Moreau" }, "gateway": { "mode": "SANDBOX" },
+        "users": { "page": 0 }, "found": null, "bad": null, "user": { "name": "Finn Moreau" }, "gateway": { "mode": "TENANT" },
     });
     assert_eq!(response["data"], data);
     let mut errors: Vec<_> = response["errors"]
@@ -372,7 +372,7 @@ async fn one_root_field_may_fail_while_its_siblings_answer() {
 
 #[tokio::test]
 async fn root_fields_are_fetched_side_by_side() {
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     let clock = StoppedClock::stop();
     gateway.data("{ users(perPage: 1) { page } }").await;
     gateway.forget_calls().await;

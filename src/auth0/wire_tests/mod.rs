@@ -13,14 +13,26 @@ use serde_json::json;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::{Deadline, Domain, ManagementApi, Settings};
+use super::share::Patience;
+use super::{CallBudget, CallerKey, Care, Deadline, Domain, Errand, ManagementApi, Settings};
 
 type TestResult = Result<(), Box<dyn StdError>>;
 
 /// More than any test takes; a test that hangs ends here.
-fn ample() -> Deadline {
-    Deadline::within(Duration::from_secs(20))
+fn ample() -> Errand {
+    within(Duration::from_secs(20))
 }
+
+fn patience() -> Patience {
+    Deadline::within(Duration::from_secs(20)).into()
+}
+
+fn within(time: Duration) -> Errand {
+    Errand::new(Deadline::within(time), CallerKey::default(), CallBudget::new(u32::MAX))
+}
+
+/// Every read is a call, unless a test wants otherwise.
+const KEEPING_NOTHING: Care = Care { cache_ttl: Duration::ZERO, rate_reserve: 0.0 };
 
 fn settings(address: &str) -> Result<Settings, Box<dyn StdError>> {
     let domain = Domain::parse(address)?;
@@ -42,7 +54,7 @@ impl Tenant {
     /// A tenant that has nothing yet, not even tokens.
     async fn empty() -> Result<Self, Box<dyn StdError>> {
         let server = MockServer::start().await;
-        let api = ManagementApi::new(settings(&server.uri())?)?;
+        let api = ManagementApi::new(settings(&server.uri())?, &KEEPING_NOTHING)?;
         Ok(Self { server, api })
     }
 

@@ -27,7 +27,7 @@ async fn replay(recording: &Recording) -> (MockServer, TestGateway) {
         Mock::given(method("POST")).and(path("/oauth/token")).respond_with(grant).mount(&auth0).await;
         Mock::given(method("GET")).respond_with(answer).mount(&auth0).await;
     }
-    let gateway = TestGateway::spawn_with(Setup { upstream: Some(auth0.uri()), ..Setup::default() }).await;
+    let gateway = TestGateway::spawn_with(Setup { upstream: Some(auth0.uri()), ..Setup::uncached() }).await;
     (auth0, gateway)
 }
 

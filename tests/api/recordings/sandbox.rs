@@ -32,7 +32,7 @@ struct Tenant {
 
 impl Tenant {
     async fn start() -> Self {
-        Self::of(TestGateway::spawn().await).await
+        Self::of(TestGateway::uncached().await).await
     }
 
     async fn of(gateway: TestGateway) -> Self {
@@ -234,7 +234,7 @@ async fn refusals_of_the_management_api_are_those_that_were_recorded() {
     }
 
     // A client that may read logs only.
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     let created = gateway.control("clients", json!({ "scopes": ["read:logs"] })).await;
     let client = Client {
         id: created["client_id"].as_str().unwrap().to_owned(),
@@ -252,7 +252,7 @@ async fn refusals_of_the_management_api_are_those_that_were_recorded() {
     assert_eq!(answer.status(), 401);
     assert_eq!(answer.json::<Value>().await.unwrap(), named(&recordings, "108").body);
 
-    let setup = Setup::default();
+    let setup = Setup::uncached();
     let sandbox = Options { plan: Plan::Free, ..setup.sandbox };
     let tenant = Tenant::of(TestGateway::spawn_with(Setup { sandbox, ..setup }).await).await;
     tenant.json("users").await;
@@ -268,7 +268,7 @@ async fn refusals_of_tokens_are_those_that_were_recorded() {
     if recordings.is_empty() {
         return;
     }
-    let gateway = TestGateway::spawn().await;
+    let gateway = TestGateway::uncached().await;
     let all_powerful = gateway.sandbox.client();
     let audience = gateway.sandbox.audience();
     let mut clients = Vec::new();
