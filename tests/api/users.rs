@@ -262,6 +262,25 @@ async fn tokens_of_identity_providers_are_not_for_everybody() {
 }
 
 #[tokio::test]
+async fn what_a_scope_guards_is_not_in_attributes_either() {
+    let gateway = TestGateway::uncached().await;
+    for identities in [
+        json!({ "provider": "p", "access_token": "guarded" }),
+        json!([["access_token", "guarded"]]),
+        json!([{ "provider": "p", "access_token": ["guarded"] }]),
+        json!([{ "provider": "p", "access_token": { "value": "guarded" }, "access_token_secret": 1 }]),
+        json!("access_token=guarded"),
+    ] {
+        let body = json!({ "user_id": "auth0|1", "identities": identities }).to_string();
+        gateway.fault(json!({ "path": "/api/v2/users/", "fault": { "body": body } })).await;
+        let data =
+            gateway.data("{ user(id: \"auth0|1\") { userId identities { provider attributes } attributes } }").await;
+        assert_eq!(data["user"]["userId"], "auth0|1");
+        assert!(!data.to_string().contains("guarded"), "{data}");
+    }
+}
+
+#[tokio::test]
 async fn pages_say_whether_there_is_another() {
     let gateway = with_users(25).await;
     for (arguments, nodes, has_next, has_next_with_total) in [
