@@ -54,7 +54,7 @@ struct GrantRequest<'a> {
 }
 
 impl AuthenticationApi {
-    /// Asks for a token.
+    /// Asks for a token, in as many attempts as it takes.
     pub(crate) async fn grant(&self) -> Result<Grant, Error> {
         let asked_at = Instant::now();
         let request = GrantRequest {
@@ -63,9 +63,10 @@ impl AuthenticationApi {
             client_secret: self.client_secret.expose_secret(),
             audience: &self.audience,
         };
-        let answer =
-            self.transport.post("/oauth/token", "oauth/token", &request, Deadline::within(GRANT_TIMEOUT)).await?;
-        if answer.status.is_success() { granted(&answer.body, asked_at) } else { Err(refused(&answer, Utc::now())) }
+        let read = |answer: &Answer| {
+            if answer.status.is_success() { granted(&answer.body, asked_at) } else { Err(refused(answer, Utc::now())) }
+        };
+        self.transport.post("/oauth/token", "oauth/token", &request, Deadline::within(GRANT_TIMEOUT), read).await
     }
 }
 
@@ -124,7 +125,7 @@ fn refused(answer: &Answer, now: DateTime<Utc>) -> Error {
         }
         408 | 500.. => return Error::unavailable(Reason::Status(status)),
         // A page of a firewall's in between, which may let the next call pass.
-        _ if body.is_none() => return Error::unavailable(Reason::NotJson),
+        _ if body.is_none() => return Error::unavailable(Reason::Blocked(status)),
         _ if error == Some("invalid_client") => Misconfiguration::ClientRefused,
         // OAuth's code for it (RFC 6749, section 5.2).
         _ if error == Some("unauthorized_client") => Misconfiguration::GrantTypeDisabled,

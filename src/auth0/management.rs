@@ -7,6 +7,7 @@ use bytes::Bytes;
 use chrono::Utc;
 use secrecy::SecretString;
 
+use super::breaker::BreakerStatus;
 use super::call::Call;
 use super::domain::Domain;
 use super::envelope::{self, Page};
@@ -16,6 +17,7 @@ use super::grant::AuthenticationApi;
 use super::identifier::{Email, LogId, UserId};
 use super::query::{LogCheckpoint, LogSearch, UserSearch};
 use super::refusal::{is_absent_log, is_absent_user, refusal};
+use super::retry::RetryPolicy;
 use super::token::{TokenCache, TokenStatus};
 use super::transport::{Answer, Deadline, Transport};
 
@@ -60,8 +62,12 @@ impl ManagementApi {
     ///
     /// When the system's TLS set-up, such as its root certificates, cannot be used.
     pub fn new(settings: Settings) -> Result<Self, BuildError> {
+        Self::with_retries(settings, RetryPolicy::default())
+    }
+
+    pub(crate) fn with_retries(settings: Settings, policy: RetryPolicy) -> Result<Self, BuildError> {
         let Settings { domain, audience, client_id, client_secret } = settings;
-        let transport = Transport::new(domain)?;
+        let transport = Transport::new(domain, policy)?;
         let api = AuthenticationApi { transport: transport.clone(), audience, client_id, client_secret };
         Ok(Self(Arc::new(Inner { transport, tokens: TokenCache::new(api) })))
     }
@@ -76,7 +82,7 @@ impl ManagementApi {
         totals: bool,
         deadline: Deadline,
     ) -> Result<Page, Error> {
-        let mut call = search.add_to(Call::to("users"));
+        let mut call = search.add_to(Call::search("users"));
         if totals {
             call = call.with("include_totals", "true");
         }
@@ -99,7 +105,7 @@ impl ManagementApi {
     /// Searches the logs: `GET /logs` by page. Auth0's total is the length of the page, so it is
     /// not asked for.
     pub async fn search_logs(&self, search: &LogSearch, fields: &Fields, deadline: Deadline) -> Result<Page, Error> {
-        let call = fields.add_to(search.add_to(Call::to("logs")), "log_id");
+        let call = fields.add_to(search.add_to(Call::search("logs")), "log_id");
         self.list(call, "logs", deadline).await
     }
 
@@ -122,17 +128,25 @@ impl ManagementApi {
         self.0.tokens.status()
     }
 
+    /// How the circuit breaker of the tenant's host stands.
+    #[must_use]
+    pub fn breaker(&self) -> BreakerStatus {
+        self.0.transport.breaker()
+    }
+
     #[cfg(test)]
     pub(crate) fn tokens(&self) -> &TokenCache {
         &self.0.tokens
     }
 
     async fn list(&self, call: Call, key: &str, deadline: Deadline) -> Result<Page, Error> {
-        let answer = self.get(call, deadline).await?;
-        if !answer.status.is_success() {
-            return Err(self.refusal(&answer));
-        }
-        Page::read(&answer.body, key, &answer.headers)
+        self.get(call, deadline, |answer| {
+            if !answer.status.is_success() {
+                return Err(self.refusal(answer));
+            }
+            Page::read(&answer.body, key, &answer.headers)
+        })
+        .await
     }
 
     async fn one(
@@ -141,18 +155,30 @@ impl ManagementApi {
         is_absent: fn(&Answer) -> bool,
         deadline: Deadline,
     ) -> Result<Option<Bytes>, Error> {
-        let answer = self.get(call, deadline).await?;
-        if is_absent(&answer) {
-            return Ok(None);
-        }
-        if !answer.status.is_success() {
-            return Err(self.refusal(&answer));
-        }
-        envelope::record(&answer.body).map(Some)
+        self.get(call, deadline, |answer| {
+            if is_absent(answer) {
+                return Ok(None);
+            }
+            if !answer.status.is_success() {
+                return Err(self.refusal(answer));
+            }
+            envelope::record(&answer.body).map(Some)
+        })
+        .await
     }
 
-    async fn get(&self, call: Call, deadline: Deadline) -> Result<Answer, Error> {
-        self.0.transport.get(&call, &self.0.tokens, deadline).await
+    async fn get<T>(
+        &self,
+        call: Call,
+        deadline: Deadline,
+        read: impl Fn(&Answer) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let (outcome, effort) = self.0.transport.get(&call, &self.0.tokens, deadline, read).await;
+        if effort.attempts > 1 {
+            let (endpoint, attempts) = (call.endpoint(), effort.attempts);
+            tracing::debug!(endpoint, attempts, answered = outcome.is_ok(), "Auth0 was asked more than once");
+        }
+        outcome
     }
 
     fn refusal(&self, answer: &Answer) -> Error {

@@ -6,10 +6,12 @@
 //! is read here, the records themselves are not decoded.
 //!
 //! Every call carries one access token of the client-credentials grant, shared by all callers, and
-//! a [`Deadline`]. What can go wrong is [`Error`]; an error's `Display` is fit for the caller, its
+//! a [`Deadline`]. What fails in passing is tried again, within the deadline and a budget; while
+//! Auth0 fails altogether, it is left alone. What can go wrong is [`Error`]; an error's `Display` is fit for the caller, its
 //! `source()` is for the log.
 
 mod argument;
+mod breaker;
 mod call;
 mod domain;
 mod envelope;
@@ -22,6 +24,7 @@ mod identifier;
 mod management;
 mod query;
 mod refusal;
+mod retry;
 mod token;
 mod transport;
 
@@ -29,6 +32,7 @@ mod transport;
 mod wire_tests;
 
 pub use argument::{InvalidArgument, Problem};
+pub use breaker::BreakerStatus;
 pub use domain::{Domain, DomainError};
 pub use envelope::Page;
 pub use error::{BuildError, Error, Misconfiguration, Outage, Reason};

@@ -215,6 +215,9 @@ impl TokenCache {
                 );
                 Ok(token)
             }
+            // Nobody was asked: there is nothing to remember, and the breaker has said what there is
+            // to say.
+            Err(error) if error.is_breaker_open() => Err(error),
             Err(error) => {
                 refresh.failure = Some(Failure { error: error.clone(), at: Instant::now() });
                 // Here and not where the error ends up: a refresh in the background has nobody to
