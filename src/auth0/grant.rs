@@ -16,10 +16,11 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
+use super::deadline::Deadline;
 use super::error::{Error, Misconfiguration, Reason};
 use super::freshness::life;
 use super::refusal::retry_after;
-use super::transport::{Answer, Deadline, Transport};
+use super::transport::{Answer, Transport};
 
 /// How long a grant may take. It belongs to nobody's request, so it has a time of its own: as long
 /// as the most patient of its waiters is likely to have.
@@ -54,7 +55,7 @@ struct GrantRequest<'a> {
 }
 
 impl AuthenticationApi {
-    /// Asks for a token.
+    /// Asks for a token, in as many attempts as it takes.
     pub(crate) async fn grant(&self) -> Result<Grant, Error> {
         let asked_at = Instant::now();
         let request = GrantRequest {
@@ -63,11 +64,10 @@ impl AuthenticationApi {
             client_secret: self.client_secret.expose_secret(),
             audience: &self.audience,
         };
-        let answer = self
-            .transport
-            .post("/oauth/token", "oauth/token", &request, &Deadline::within(GRANT_TIMEOUT).into())
-            .await?;
-        if answer.status.is_success() { granted(&answer.body, asked_at) } else { Err(refused(&answer, Utc::now())) }
+        let read = |answer: &Answer| {
+            if answer.status.is_success() { granted(&answer.body, asked_at) } else { Err(refused(answer, Utc::now())) }
+        };
+        self.transport.post("/oauth/token", "oauth/token", &request, Deadline::within(GRANT_TIMEOUT).into(), read).await
     }
 }
 
@@ -126,7 +126,7 @@ fn refused(answer: &Answer, now: DateTime<Utc>) -> Error {
         }
         408 | 500.. => return Error::unavailable(Reason::Status(status)),
         // A page of a firewall's in between, which may let the next call pass.
-        _ if body.is_none() => return Error::unavailable(Reason::NotJson),
+        _ if body.is_none() => return Error::unavailable(Reason::Blocked(status)),
         _ if error == Some("invalid_client") => Misconfiguration::ClientRefused,
         // OAuth's code for it (RFC 6749, section 5.2).
         _ if error == Some("unauthorized_client") => Misconfiguration::GrantTypeDisabled,

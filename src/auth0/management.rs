@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use secrecy::SecretString;
 
+use super::breaker::BreakerStatus;
 use super::call::Call;
 use super::domain::Domain;
 use super::envelope::Page;
@@ -15,7 +16,8 @@ use super::fields::Fields;
 use super::grant::AuthenticationApi;
 use super::identifier::{Email, LogId, UserId};
 use super::query::{LogCheckpoint, LogSearch, UserSearch};
-use super::read::{Kind, Landed, Reader};
+use super::read::{Form, Landed, Reader};
+use super::retry::RetryPolicy;
 use super::token::{TokenCache, TokenStatus};
 use super::transport::Transport;
 
@@ -70,8 +72,12 @@ impl ManagementApi {
     ///
     /// When the system's TLS set-up, such as its root certificates, cannot be used.
     pub fn new(settings: Settings, care: &Care) -> Result<Self, BuildError> {
+        Self::with_retries(settings, care, RetryPolicy::default())
+    }
+
+    pub(crate) fn with_retries(settings: Settings, care: &Care, policy: RetryPolicy) -> Result<Self, BuildError> {
         let Settings { domain, audience, client_id, client_secret } = settings;
-        let transport = Transport::new(domain)?;
+        let transport = Transport::new(domain, policy)?;
         let api = AuthenticationApi { transport: transport.clone(), audience, client_id, client_secret };
         Ok(Self(Reader::new(transport, TokenCache::new(api), care.cache_ttl)))
     }
@@ -86,44 +92,44 @@ impl ManagementApi {
         totals: bool,
         errand: &Errand,
     ) -> Result<Page, Error> {
-        let mut call = search.add_to(Call::to("users"));
+        let mut call = search.add_to(Call::search("users"));
         if totals {
             call = call.with("include_totals", "true");
         }
-        self.list(fields.add_to(call, "user_id"), Kind::Search("users"), errand).await
+        self.list(fields.add_to(call, "user_id"), Form::List("users"), errand).await
     }
 
     /// One user: `GET /users/{id}`. A JSON object as Auth0 sent it, or `None` if there is no such
     /// user.
     pub async fn user(&self, id: &UserId, fields: &Fields, errand: &Errand) -> Result<Option<Bytes>, Error> {
         let call = fields.add_to(Call::to_one("user", "users", id.as_str()), "user_id");
-        self.one(call, Kind::User, errand).await
+        self.one(call, Form::User, errand).await
     }
 
     /// All users of an e-mail address: `GET /users-by-email`, which compares it case-sensitively.
     pub async fn users_by_email(&self, email: &Email, fields: &Fields, errand: &Errand) -> Result<Page, Error> {
         let call = Call::to("users-by-email").with("email", email.as_str());
-        self.list(fields.add_to(call, "user_id"), Kind::List("users"), errand).await
+        self.list(fields.add_to(call, "user_id"), Form::List("users"), errand).await
     }
 
     /// Searches the logs: `GET /logs` by page. Auth0's total is the length of the page, so it is
     /// not asked for.
     pub async fn search_logs(&self, search: &LogSearch, fields: &Fields, errand: &Errand) -> Result<Page, Error> {
-        let call = fields.add_to(search.add_to(Call::to("logs")), "log_id");
-        self.list(call, Kind::Search("logs"), errand).await
+        let call = fields.add_to(search.add_to(Call::search("logs")), "log_id");
+        self.list(call, Form::List("logs"), errand).await
     }
 
     /// Reads the stream of logs on from a checkpoint: `GET /logs` with `from`. Records are whole
     /// and come oldest first, for Auth0 ignores every other parameter there.
     pub async fn logs_after(&self, checkpoint: &LogCheckpoint, errand: &Errand) -> Result<Page, Error> {
-        self.list(checkpoint.add_to(Call::to("logs")), Kind::List("logs"), errand).await
+        self.list(checkpoint.add_to(Call::to("logs")), Form::List("logs"), errand).await
     }
 
     /// One log: `GET /logs/{id}`. A JSON object as Auth0 sent it, or `None` if there is no such log
     /// (any more). It comes whole: of all these endpoints this one has no `fields`, and Auth0 refuses parameters that
     /// an endpoint does not have. <https://auth0.com/docs/api/management/v2/logs/get-logs-by-id>
     pub async fn log(&self, id: &LogId, errand: &Errand) -> Result<Option<Bytes>, Error> {
-        self.one(Call::to_one("log", "logs", id.as_str()), Kind::Log, errand).await
+        self.one(Call::to_one("log", "logs", id.as_str()), Form::Log, errand).await
     }
 
     /// What is known of the access token in use; `None` before the first call.
@@ -132,20 +138,26 @@ impl ManagementApi {
         self.0.tokens().status()
     }
 
+    /// Whether calls are let through to Auth0.
+    #[must_use]
+    pub fn breaker(&self) -> BreakerStatus {
+        self.0.transport().breaker()
+    }
+
     #[cfg(test)]
     pub(crate) fn tokens(&self) -> &TokenCache {
         self.0.tokens()
     }
 
-    async fn list(&self, call: Call, kind: Kind, errand: &Errand) -> Result<Page, Error> {
-        match self.0.read(call, kind, errand).await? {
+    async fn list(&self, call: Call, form: Form, errand: &Errand) -> Result<Page, Error> {
+        match self.0.read(call, form, errand).await? {
             Landed::Page(page) => Ok(page),
             Landed::Record(_) => Err(Error::unavailable(Reason::Unexpected)),
         }
     }
 
-    async fn one(&self, call: Call, kind: Kind, errand: &Errand) -> Result<Option<Bytes>, Error> {
-        match self.0.read(call, kind, errand).await? {
+    async fn one(&self, call: Call, form: Form, errand: &Errand) -> Result<Option<Bytes>, Error> {
+        match self.0.read(call, form, errand).await? {
             Landed::Record(record) => Ok(record),
             Landed::Page(_) => Err(Error::unavailable(Reason::Unexpected)),
         }

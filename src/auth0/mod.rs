@@ -10,8 +10,10 @@
 //! `source()` is for the log.
 
 mod argument;
+mod breaker;
 mod cache;
 mod call;
+mod deadline;
 mod domain;
 mod envelope;
 mod errand;
@@ -25,6 +27,7 @@ mod management;
 mod query;
 mod read;
 mod refusal;
+mod retry;
 mod share;
 mod token;
 mod transport;
@@ -33,6 +36,8 @@ mod transport;
 mod wire_tests;
 
 pub use argument::{InvalidArgument, Problem};
+pub use breaker::BreakerStatus;
+pub use deadline::Deadline;
 pub use domain::{Domain, DomainError};
 pub use envelope::Page;
 pub use errand::{CallBudget, CallerKey, Effort, Errand, Priority};
@@ -42,4 +47,3 @@ pub use identifier::{Email, LogId, UserId};
 pub use management::{Care, ManagementApi, Settings};
 pub use query::{Direction, LogCheckpoint, LogSearch, REACHABLE_RECORDS, UserSearch, UserSort};
 pub use token::TokenStatus;
-pub use transport::Deadline;

@@ -8,12 +8,13 @@ use chrono::Utc;
 use tokio::time::Instant;
 
 use super::cache::AnswerCache;
-use super::call::Call;
+use super::call::{Call, Kind};
+use super::deadline::Patience;
 use super::envelope::{self, Page};
 use super::errand::{Errand, Progress};
 use super::error::Error;
 use super::refusal::{is_absent_log, is_absent_user, refusal};
-use super::share::{Flights, Part, Patience};
+use super::share::{Flights, Part};
 use super::token::TokenCache;
 use super::transport::{Answer, Transport};
 
@@ -24,13 +25,10 @@ pub(crate) enum Landed {
     Record(Option<Bytes>),
 }
 
-/// What an endpoint answers with, and how its answers may be used.
+/// What an endpoint answers with.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Kind {
-    /// A list that Auth0 searches for, which lags behind by itself: it may be kept for a moment. In an object, it stands
-    /// under this key.
-    Search(&'static str),
-    /// A list that is exact.
+pub(crate) enum Form {
+    /// A list; in an object, it stands under this key.
     List(&'static str),
     /// A user that may be absent.
     User,
@@ -38,14 +36,10 @@ pub(crate) enum Kind {
     Log,
 }
 
-impl Kind {
-    fn is_kept(self) -> bool {
-        matches!(self, Self::Search(_))
-    }
-
+impl Form {
     fn read(self, answer: &Answer, transport: &Transport) -> Result<Landed, Error> {
         let is_absent = match self {
-            Self::Search(_) | Self::List(_) => false,
+            Self::List(_) => false,
             Self::User => is_absent_user(answer),
             Self::Log => is_absent_log(answer),
         };
@@ -56,10 +50,15 @@ impl Kind {
             return Err(refusal(answer, transport.domain().host(), Utc::now()));
         }
         match self {
-            Self::Search(key) | Self::List(key) => Page::read(&answer.body, key, &answer.headers).map(Landed::Page),
+            Self::List(key) => Page::read(&answer.body, key, &answer.headers).map(Landed::Page),
             Self::User | Self::Log => envelope::record(&answer.body).map(|record| Landed::Record(Some(record))),
         }
     }
+}
+
+/// Whether an answer may be kept for a moment: what Auth0 searches for lags behind by itself.
+fn is_kept(call: &Call) -> bool {
+    call.kind() == Kind::Search
 }
 
 /// Reads a tenant for many at once. Cheap to clone.
@@ -93,17 +92,17 @@ impl Reader {
 
     /// Answers `call`. Everybody sees the tenant through the gateway's one token, so that path and query are all that an
     /// answer depends on; who may ask has been settled before.
-    pub(crate) async fn read(&self, call: Call, kind: Kind, errand: &Errand) -> Result<Landed, Error> {
+    pub(crate) async fn read(&self, call: Call, form: Form, errand: &Errand) -> Result<Landed, Error> {
         let start = Instant::now();
         errand.note(|effort| effort.endpoint = call.endpoint());
-        let outcome = self.find(call, kind, errand).await;
+        let outcome = self.find(call, form, errand).await;
         errand.note(|effort| effort.took += start.elapsed());
         outcome
     }
 
-    async fn find(&self, call: Call, kind: Kind, errand: &Errand) -> Result<Landed, Error> {
+    async fn find(&self, call: Call, form: Form, errand: &Errand) -> Result<Landed, Error> {
         let key: Arc<str> = call.target().into();
-        if kind.is_kept()
+        if is_kept(&call)
             && !errand.is_fresh
             && let Some((answer, age)) = self.0.cache.get(&key)
         {
@@ -112,7 +111,7 @@ impl Reader {
         }
         errand.budget.spend()?;
         let progress = Progress::default();
-        let flight = |patience| self.clone().call(call, kind, Arc::clone(&key), patience, progress.clone());
+        let flight = |patience| self.clone().call(call, form, Arc::clone(&key), patience, progress.clone());
         let (part, outcome) = self.0.flights.share(&key, errand.deadline, errand.is_fresh, flight).await;
         errand.note(|effort| match part {
             Part::Started => progress.add_to(effort),
@@ -124,15 +123,14 @@ impl Reader {
     async fn call(
         self,
         call: Call,
-        kind: Kind,
+        form: Form,
         key: Arc<str>,
         patience: Patience,
         progress: Progress,
     ) -> Result<Landed, Error> {
         let Inner { transport, tokens, cache, .. } = &*self.0;
-        let answer = transport.get(&call, tokens, &patience, &progress).await?;
-        let landed = kind.read(&answer, transport)?;
-        if kind.is_kept() {
+        let landed = transport.get(&call, tokens, patience, progress, |answer| form.read(answer, transport)).await?;
+        if is_kept(&call) {
             cache.put(key, &landed);
         }
         Ok(landed)

@@ -83,7 +83,7 @@ pub(crate) fn refusal(answer: &Answer, host: &str, now: DateTime<Utc>) -> Error 
         403 => match envelope {
             Some(envelope) => forbidden(envelope),
             // A proxy's page: a firewall between here and Auth0, which may let the next call pass.
-            None => Error::unavailable(Reason::NotJson),
+            None => Error::unavailable(Reason::Blocked(403)),
         },
         // A gateway timeout of the edge's, with no more to say than a 5xx.
         408 => Error::unavailable(Reason::Status(408)),
@@ -190,7 +190,7 @@ mod tests {
             @"Misconfigured { what: PlanLimit, missing_scopes: [] }"
         );
         insta::assert_snapshot!(judge(403, "{}"), @"Misconfigured { what: Forbidden, missing_scopes: [] }");
-        insta::assert_snapshot!(judge(403, "<html>"), @"Unavailable(Outage { reason: NotJson, cause: None })");
+        insta::assert_snapshot!(judge(403, "<html>"), @"Unavailable(Outage { reason: Blocked(403), cause: None })");
     }
 
     #[test]

@@ -6,58 +6,13 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+use super::deadline::{Deadline, Patience};
 use super::error::{Error, Reason};
-use super::transport::Deadline;
-
-/// How long those who wait for a call are willing to: as long as the most patient of them.
-#[derive(Debug, Clone)]
-pub(crate) struct Patience(Arc<Mutex<Deadline>>);
-
-impl Patience {
-    fn extend(&self, deadline: Deadline) {
-        let mut longest = self.lock();
-        *longest = deadline.max(*longest);
-    }
-
-    /// The deadline as it is now; it may move away, never closer.
-    pub(crate) fn deadline(&self) -> Deadline {
-        *self.lock()
-    }
-
-    /// The time that is left.
-    pub(crate) fn remaining(&self) -> Duration {
-        self.deadline().remaining()
-    }
-
-    /// Waits for a future for as long as anybody is willing to.
-    pub(crate) async fn limit<T>(&self, future: impl Future<Output = T>) -> Result<T, Error> {
-        let mut future = pin!(future);
-        loop {
-            let deadline = self.deadline();
-            match deadline.limit(&mut future).await {
-                Err(_) if self.deadline() > deadline => {}
-                outcome => return outcome,
-            }
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Deadline> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl From<Deadline> for Patience {
-    fn from(deadline: Deadline) -> Self {
-        Self(Arc::new(Mutex::new(deadline)))
-    }
-}
 
 /// What a caller did for an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,10 +13,10 @@ use reqwest::header::HeaderValue;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::deadline::Patience;
 use super::error::{Error, Reason};
 use super::freshness::{Freshness, Lifespan};
 use super::grant::{AuthenticationApi, Grant};
-use super::share::Patience;
 
 /// How long a failed grant answers for those that come after it: long enough that a dead issuer is
 /// not hammered by every call, short enough that nobody notices when it comes back.
@@ -215,6 +215,9 @@ impl TokenCache {
                 );
                 Ok(token)
             }
+            // Nobody was asked: there is nothing to remember, and the breaker has said what there is
+            // to say.
+            Err(error) if error.is_breaker_open() => Err(error),
             Err(error) => {
                 refresh.failure = Some(Failure { error: error.clone(), at: Instant::now() });
                 // Here and not where the error ends up: a refresh in the background has nobody to

@@ -10,6 +10,9 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use crate::gateway::{Setup, TestGateway, codes};
 use crate::time::StoppedClock;
 
+/// An Auth0 that has been failing is left alone for a moment, and a failed grant is remembered for one.
+const RECOVERY: Duration = Duration::from_secs(1);
+
 /// A root field of each endpoint, with the path that it reads.
 const ENDPOINTS: [(&str, &str); 6] = [
     ("users { page }", "/api/v2/users"),
@@ -74,6 +77,7 @@ async fn an_auth0_that_fails_is_unavailable_at_every_endpoint() {
             gateway.fault(json!({ "path": path, "times": 100, "fault": fault })).await;
             failed(&gateway, field, "UPSTREAM_UNAVAILABLE").await;
             gateway.mend().await;
+            later(RECOVERY).await;
             answered(&gateway, field).await;
             gateway.control("clock", json!({ "advanceMs": 1_000 })).await;
         }
@@ -91,6 +95,7 @@ async fn an_answer_that_breaks_off_is_never_taken_for_a_whole_one() {
         gateway.fault(json!({ "path": "/api/v2/", "times": 100, "fault": "cut" })).await;
         failed(&gateway, field, "UPSTREAM_UNAVAILABLE").await;
         gateway.mend().await;
+        later(RECOVERY).await;
         answered(&gateway, field).await;
     }
 }
@@ -110,7 +115,7 @@ async fn a_token_endpoint_that_fails_is_unavailable_too() {
         gateway.fault(json!({ "path": "/oauth/token", "times": 100, "fault": fault })).await;
         failed(&gateway, "users { page }", "UPSTREAM_UNAVAILABLE").await;
         gateway.mend().await;
-        later(Duration::from_secs(1)).await;
+        later(RECOVERY).await;
         answered(&gateway, "users { page }").await;
     }
 }
@@ -135,7 +140,7 @@ async fn an_auth0_that_does_not_answer_is_left_at_the_deadline() {
         };
         tokio::join!(waiting, deadline);
         gateway.mend().await;
-        clock.advance(Duration::from_secs(1)).await;
+        clock.advance(RECOVERY).await;
         answered(&gateway, "users { page }").await;
         tokio::time::resume();
     }

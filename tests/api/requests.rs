@@ -100,6 +100,7 @@ async fn documents_that_cannot_run_are_refused() {
     let gateway = TestGateway::spawn().await;
     let (parse, valid, complex) = ("GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "QUERY_TOO_COMPLEX");
     let fields: String = (0..3_000).map(|n| format!("a{n}:__typename ")).collect();
+    let chain: String = (0..2_400).map(|n| format!("fragment F{n} on Query {{ ...F{} }} ", n + 1)).collect();
     for (query, code, says) in [
         ("", parse, "not GraphQL"),
         ("#", parse, "not GraphQL"),
@@ -120,6 +121,7 @@ async fn documents_that_cannot_run_are_refused() {
         (&"{".repeat(99_000), complex, "too complex"),
         (&format!("{{ users(q: {}1{}) {{ page }} }}", "[".repeat(40_000), "]".repeat(40_000)), complex, "too complex"),
         (&format!("{{ {fields} }}"), complex, "too complex"),
+        (&format!("{{ ...F0 }} {chain} fragment F2400 on Query {{ __typename }}"), complex, "too complex"),
     ] {
         let what: String = query.chars().take(80).collect();
         let body = json!({ "query": query }).to_string();

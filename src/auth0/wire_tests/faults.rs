@@ -10,7 +10,7 @@ use wiremock::ResponseTemplate;
 
 use super::super::transport::BODY_LIMIT;
 use super::super::{Errand, Error, Fields, ManagementApi, Misconfiguration, Page, Reason, UserSearch};
-use super::{KEEPING_NOTHING, Tenant, TestResult, ample, array, settings, within};
+use super::{Tenant, TestResult, ample, array, client, within};
 
 async fn read(api: &ManagementApi, errand: &Errand) -> Result<Page, Error> {
     match UserSearch::new(None, 0, 1, None) {
@@ -19,9 +19,16 @@ async fn read(api: &ManagementApi, errand: &Errand) -> Result<Page, Error> {
     }
 }
 
-/// A server on a bare socket: it grants a token, then answers every read with these very bytes and
-/// hangs up.
+/// A client of a server on a bare socket, which grants a token, then answers every read with these
+/// very bytes and hangs up.
 fn raw(answer: Vec<u8>) -> Result<ManagementApi, Box<dyn std::error::Error>> {
+    scripted(std::iter::repeat(answer))
+}
+
+/// The same, with other bytes for each read.
+pub(super) fn scripted(
+    mut answers: impl Iterator<Item = Vec<u8>> + Send + 'static,
+) -> Result<ManagementApi, Box<dyn std::error::Error>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = format!("http://{}", listener.local_addr()?);
     thread::spawn(move || {
@@ -34,12 +41,12 @@ fn raw(answer: Vec<u8>) -> Result<ManagementApi, Box<dyn std::error::Error>> {
                 let length = body.len();
                 write!(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}")?;
             } else {
-                stream.write_all(&answer)?;
+                stream.write_all(&answers.next().unwrap_or_default())?;
             }
         }
         Ok::<_, std::io::Error>(())
     });
-    Ok(ManagementApi::new(settings(&address)?, &KEEPING_NOTHING)?)
+    client(&address)
 }
 
 fn reason(outcome: Result<Page, Error>) -> Option<Reason> {
@@ -128,7 +135,7 @@ async fn no_error_shows_where_auth0_is() -> TestResult {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let port = listener.local_addr()?.port();
     drop(listener);
-    let api = ManagementApi::new(settings(&format!("http://127.0.0.1:{port}"))?, &KEEPING_NOTHING)?;
+    let api = client(&format!("http://127.0.0.1:{port}"))?;
     let Err(error) = read(&api, &ample()).await else {
         unreachable!("nobody listens there");
     };

@@ -9,21 +9,13 @@ use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, Request, ResponseTemplate};
 
 use super::super::{Error, Fields, ManagementApi, Misconfiguration, UserSearch};
-use super::{Tenant, TestResult, ample, array, patience};
+use super::{Tenant, TestResult, ample, array, later, patience};
 
 async fn read(api: &ManagementApi) -> Result<(), Error> {
     match UserSearch::new(None, 0, 1, None) {
         Ok(search) => api.users(&search, &Fields::All, false, &ample()).await.map(drop),
         Err(_) => unreachable!("the search is valid"),
     }
-}
-
-/// Moves the client's clock. It stands still for no longer than that: with a paused clock every
-/// wait for the server would make time leap.
-async fn later(seconds: u64) {
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(seconds)).await;
-    tokio::time::resume();
 }
 
 #[tokio::test]
@@ -86,7 +78,7 @@ async fn a_tenant_that_refuses_every_token_is_not_asked_for_more() -> TestResult
     assert_eq!(tenant.api.token_status(), None);
 
     // A moment later the next call tries anew.
-    later(1).await;
+    later(Duration::from_secs(1)).await;
     assert!(read(&tenant.api).await.is_err());
     assert_eq!(tenant.grants_given().await, 4);
     Ok(())
@@ -114,11 +106,11 @@ async fn an_aging_token_serves_while_the_next_is_fetched() -> TestResult {
     let tokens = tenant.api.tokens();
     let first = tokens.token(&patience()).await?;
 
-    later(800).await;
+    later(Duration::from_secs(800)).await;
     assert!(Arc::ptr_eq(&first, &tokens.token(&patience()).await?), "it is replaced too early");
     assert_eq!(tenant.grants_given().await, 1);
 
-    later(150).await;
+    later(Duration::from_secs(150)).await;
     assert!(Arc::ptr_eq(&first, &tokens.token(&patience()).await?), "it is waited for");
     let replaced = async {
         while Arc::ptr_eq(&first, &tokens.token(&patience()).await?) {
@@ -136,7 +128,7 @@ async fn an_expired_token_is_waited_for() -> TestResult {
     let tenant = Tenant::granting().await?;
     let tokens = tenant.api.tokens();
     let first = tokens.token(&patience()).await?;
-    later(86_400).await;
+    later(Duration::from_secs(86_400)).await;
     assert!(!Arc::ptr_eq(&first, &tokens.token(&patience()).await?));
     assert_eq!(tenant.grants_given().await, 2);
     Ok(())
@@ -148,7 +140,7 @@ async fn a_token_that_comes_expired_serves_those_who_wait_for_it() -> TestResult
     tenant.grants(json!(-1)).await;
     tenant.answers("/api/v2/users", array("[]")).await;
     read(&tenant.api).await?;
-    later(2).await;
+    later(Duration::from_secs(2)).await;
     read(&tenant.api).await?;
     assert_eq!(tenant.bearers().await, ["Bearer token-1", "Bearer token-2"]);
     Ok(())
@@ -175,7 +167,7 @@ async fn a_failed_grant_is_remembered_for_a_second() -> TestResult {
     }
     assert!(read(&tenant.api).await.is_err(), "it is forgotten at once");
     assert_eq!(tenant.grants_given().await, 1);
-    later(1).await;
+    later(Duration::from_secs(1)).await;
     read(&tenant.api).await?;
     assert_eq!(tenant.grants_given().await, 2);
     Ok(())
@@ -192,7 +184,7 @@ async fn an_aging_token_survives_a_failing_issuer() -> TestResult {
     Mock::given(method("POST")).respond_with(ResponseTemplate::new(503)).mount(&tenant.server).await;
     tenant.answers("/api/v2/users", array("[]")).await;
     read(&tenant.api).await?;
-    later(950).await;
+    later(Duration::from_secs(950)).await;
     let failed = async {
         while tenant.grants_given().await < 2 {
             read(&tenant.api).await?;

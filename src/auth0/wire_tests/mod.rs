@@ -3,6 +3,7 @@
 mod faults;
 mod grants;
 mod reads;
+mod retries;
 
 use std::error::Error as StdError;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +14,8 @@ use serde_json::json;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::share::Patience;
+use super::deadline::Patience;
+use super::retry::RetryPolicy;
 use super::{CallBudget, CallerKey, Care, Deadline, Domain, Errand, ManagementApi, Settings};
 
 type TestResult = Result<(), Box<dyn StdError>>;
@@ -23,16 +25,13 @@ fn ample() -> Errand {
     within(Duration::from_secs(20))
 }
 
-fn patience() -> Patience {
-    Deadline::within(Duration::from_secs(20)).into()
-}
-
 fn within(time: Duration) -> Errand {
     Errand::new(Deadline::within(time), CallerKey::default(), CallBudget::new(u32::MAX))
 }
 
-/// Every read is a call, unless a test wants otherwise.
-const KEEPING_NOTHING: Care = Care { cache_ttl: Duration::ZERO, rate_reserve: 0.0 };
+fn patience() -> Patience {
+    Deadline::within(Duration::from_secs(20)).into()
+}
 
 fn settings(address: &str) -> Result<Settings, Box<dyn StdError>> {
     let domain = Domain::parse(address)?;
@@ -42,6 +41,22 @@ fn settings(address: &str) -> Result<Settings, Box<dyn StdError>> {
         client_secret: SecretString::from(format!("{:x}", fastrand::u128(..))),
         domain,
     })
+}
+
+const KEEPING_NOTHING: Care = Care { cache_ttl: Duration::ZERO, rate_reserve: 0.0 };
+
+/// A client that keeps nothing, so that every read is a call, and tries again at once, for nothing is to be waited for here.
+fn client(address: &str) -> Result<ManagementApi, Box<dyn StdError>> {
+    let policy = RetryPolicy { backoff: Duration::ZERO, ..RetryPolicy::default() };
+    Ok(ManagementApi::with_retries(settings(address)?, &KEEPING_NOTHING, policy)?)
+}
+
+/// Moves the client's clock. It stands still for no longer than that: with a paused clock every
+/// wait for the server would make time leap.
+async fn later(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
 }
 
 /// A tenant's address that behaves as a test says, and a client of it.
@@ -54,7 +69,7 @@ impl Tenant {
     /// A tenant that has nothing yet, not even tokens.
     async fn empty() -> Result<Self, Box<dyn StdError>> {
         let server = MockServer::start().await;
-        let api = ManagementApi::new(settings(&server.uri())?, &KEEPING_NOTHING)?;
+        let api = client(&server.uri())?;
         Ok(Self { server, api })
     }
 

@@ -24,7 +24,7 @@ use crate::graphql::limits::Limits;
 use crate::graphql::log::{LOG, LOG_BATCH, LOG_PAGE};
 use crate::graphql::object::Page;
 use crate::graphql::operation::Operation;
-use crate::graphql::plan::{Needs, Planner};
+use crate::graphql::plan::{Needs, Planner, Plans};
 use crate::graphql::signature::Signatures;
 use crate::graphql::user::{USER, USER_PAGE};
 use crate::graphql::{schema, write_sdl};
