@@ -64,6 +64,13 @@ impl Errand {
         Self { deadline, caller, priority, is_fresh, budget, effort }
     }
 
+    /// The same, content only with an answer from after the question.
+    #[must_use]
+    pub fn fresh(mut self) -> Self {
+        self.is_fresh = true;
+        self
+    }
+
     /// What it has taken so far.
     #[must_use]
     pub fn effort(&self) -> Effort {

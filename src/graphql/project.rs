@@ -443,4 +443,4 @@ fn is_number(value: &str) -> bool {
 }
 
 #[cfg(test)]
-mod differential;
+mod tests;

@@ -58,9 +58,8 @@ impl Session {
     }
 
     fn errand(&self) -> Errand {
-        let mut errand = Errand::new(self.deadline, CallerKey::default(), self.budget.clone());
-        errand.is_fresh = self.is_fresh;
-        errand
+        let errand = Errand::new(self.deadline, CallerKey::default(), self.budget.clone());
+        if self.is_fresh { errand.fresh() } else { errand }
     }
 }
 

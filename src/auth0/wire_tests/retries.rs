@@ -197,7 +197,7 @@ async fn a_failing_host_is_left_alone_until_a_probe_succeeds() -> TestResult {
     // Of many who ask at once, one is the probe.
     later(Duration::from_millis(500)).await;
     // Each a call of its own.
-    let errands = [ample(), ample()].map(|errand| Errand { is_fresh: true, ..errand });
+    let errands = [ample(), ample()].map(Errand::fresh);
     let (first, second) = tokio::join!(search(&tenant.api, &errands[0]), search(&tenant.api, &errands[1]));
     assert!(first.is_ok(), "{first:?}");
     assert_eq!(reason(second), Some(Reason::BreakerOpen));

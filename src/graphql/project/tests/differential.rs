@@ -1,43 +1,22 @@
 //! The projection is held to a plain, slow reference that decodes the same bytes: on generated records and selections,
 //! brought through validation, normal form and plan as a request's are.
 
-mod record;
-mod reference;
-mod selection;
-mod tree;
-
 use std::fmt;
-use std::sync::{Arc, LazyLock};
 
-use async_graphql::{ValidationMode, Variables};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use proptest::strategy::Union;
 use proptest::test_runner::RngSeed;
 
-use self::record::{Json, SCALARS, space};
-use self::reference::Reference;
-use self::selection::Selection;
-use self::tree::Tree;
+use super::record::{Json, SCALARS, space};
+use super::reference::Reference;
+use super::selection::Selection;
+use super::tree::Tree;
 use super::*;
-use crate::graphql::document::Documents;
-use crate::graphql::limits::Limits;
-use crate::graphql::log::{LOG, LOG_BATCH, LOG_PAGE};
+use crate::graphql::log::{LOG_BATCH, LOG_PAGE};
 use crate::graphql::object::Page;
-use crate::graphql::operation::Operation;
-use crate::graphql::plan::{Needs, Planner, Plans};
-use crate::graphql::signature::Signatures;
-use crate::graphql::user::{USER, USER_PAGE};
-use crate::graphql::{schema, write_sdl};
-
-/// The caller who asks. Identity providers' tokens are not for them, `app_metadata` is.
-const CALLER: Caller = Caller::ANONYMOUS;
-
-static SIGNATURES: LazyLock<Arc<Signatures>> =
-    LazyLock::new(|| Arc::new(Signatures::read(&write_sdl(&schema(ValidationMode::Strict).finish())).unwrap()));
-
-static DOCUMENTS: LazyLock<Documents> = LazyLock::new(|| {
-    Documents::new(schema(ValidationMode::Strict).finish(), Arc::clone(&SIGNATURES), Limits::default())
-});
+use crate::graphql::plan::{Needs, Plans};
+use crate::graphql::user::USER_PAGE;
 
 /// The pages of the schema, each with a root field that gives it.
 const PAGES: [(&str, &Page); 3] = [("users", &USER_PAGE), ("logs", &LOG_BATCH), ("searchLogs", &LOG_PAGE)];
@@ -55,13 +34,9 @@ fn config(cases: u32) -> ProptestConfig {
     }
 }
 
-/// The operation in normal form, from its text.
 fn operation(selection: &Selection, root: &str) -> Operation {
     let (document, variables) = selection.document(root);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let checked =
-        runtime.block_on(DOCUMENTS.get(&document)).unwrap_or_else(|refused| panic!("{document}: {refused:?}"));
-    Operation::new(&SIGNATURES, &checked, None, Variables::from_json(variables.into())).unwrap()
+    super::operation(&document, variables.into())
 }
 
 /// Reads an answer as strictly as JSON can be read.
@@ -70,29 +45,6 @@ fn read(answer: Result<Vec<u8>, Malformed>) -> Option<Tree> {
         let text = String::from_utf8_lossy(&answer).into_owned();
         Tree::of_answer(&answer).unwrap_or_else(|| panic!("no JSON: {text}"))
     })
-}
-
-fn projected_page(page: &'static Page, selection: &Operation, json: &[u8], facts: &PageFacts<'_>) -> Option<Tree> {
-    let field = selection.fields().next().unwrap();
-    let plan = Planner::new(CALLER).page(page, &field.selection_set.node);
-    let mut out = Vec::new();
-    read(super::page(&plan, json, facts, &mut out).map(|()| out))
-}
-
-fn projected_records(object: &'static Object, selection: &Operation, json: &[u8]) -> Option<Tree> {
-    let plan = plan(object, selection);
-    let mut out = Vec::new();
-    read(records(&plan, json, &mut out).map(|()| out))
-}
-
-fn projected_record(object: &'static Object, selection: &Operation, json: &[u8]) -> Option<Tree> {
-    let plan = plan(object, selection);
-    let mut out = Vec::new();
-    read(record(&plan, json, &mut out).map(|()| out))
-}
-
-fn plan(object: &'static Object, selection: &Operation) -> Plan {
-    Planner::new(CALLER).record(object, &selection.fields().next().unwrap().selection_set.node)
 }
 
 prop_compose! {
@@ -127,29 +79,27 @@ impl<T> fmt::Debug for Case<T> {
 }
 
 fn page_case() -> impl Strategy<Value = Case<Page>> {
-    (0..PAGES.len()).prop_flat_map(|number| {
-        let (root, of) = PAGES[number];
+    Union::new(PAGES.map(|(root, of)| {
         let case = move |(json, selection)| Case { root, of, json, selection };
         (Json::page(of.object), Selection::on_page(of)).prop_map(case)
-    })
+    }))
 }
 
 fn object_case() -> impl Strategy<Value = Case<Object>> {
-    (0..OBJECTS.len()).prop_flat_map(|number| {
-        let (root, of) = OBJECTS[number];
+    Union::new(OBJECTS.map(|(root, of)| {
         let case = move |(json, selection)| Case { root, of, json, selection };
         (Json::page(of), Selection::on_object(of)).prop_map(case)
-    })
+    }))
 }
 
 proptest! {
-    #![proptest_config(config(384))]
+    #![proptest_config(config(256))]
 
     #[test]
     fn a_page_is_what_plain_decoding_makes_of_it(Case { root, of: page, json, selection } in page_case(), space in space(), facts in facts()) {
         let json = json.write(&space);
         let reference = Reference { caller: CALLER, selection: &selection };
-        let projected = projected_page(page, &operation(&selection, root), json.as_bytes(), &facts);
+        let projected = read(answer_page(page, &operation(&selection, root), json.as_bytes(), &facts));
         prop_assert!(projected.is_some());
         prop_assert_eq!(projected, reference.page(page, json.as_bytes(), &facts));
     }
@@ -159,13 +109,13 @@ proptest! {
         let operation = operation(&selection, root);
         let reference = Reference { caller: CALLER, selection: &selection };
         let text = json.write(&space);
-        let projected = projected_records(object, &operation, text.as_bytes());
+        let projected = read(answer_records(object, &operation, text.as_bytes()));
         prop_assert!(projected.is_some());
         prop_assert_eq!(projected, reference.records(object, text.as_bytes()));
         let Json::List(records) = json else { unreachable!() };
         for record in records {
             let text = record.write(&space);
-            let projected = projected_record(object, &operation, text.as_bytes());
+            let projected = read(answer_record(object, &operation, text.as_bytes()));
             prop_assert_eq!(projected.is_some(), matches!(record, Json::Object(_)));
             prop_assert_eq!(projected, reference.record(object, text.as_bytes()));
         }
@@ -193,7 +143,7 @@ proptest! {
         }
         let facts = PageFacts { per_page: 3, ..PageFacts::default() };
         let reference = Reference { caller: CALLER, selection: &selection };
-        let projected = projected_page(page, &operation(&selection, root), &json, &facts);
+        let projected = read(answer_page(page, &operation(&selection, root), &json, &facts));
         prop_assert_eq!(projected, reference.page(page, &json, &facts), "{}", String::from_utf8_lossy(&json));
     }
 
@@ -234,8 +184,8 @@ proptest! {
         let json = json.trim_end().as_bytes();
         let operation = operation(&selection, root);
         for end in 0..json.len() {
-            let projected = projected_page(page, &operation, &json[..end], &PageFacts::default());
-            prop_assert!(projected.is_none(), "cut off at byte {}", end);
+            let projected = answer_page(page, &operation, &json[..end], &PageFacts::default());
+            prop_assert!(projected.is_err(), "cut off at byte {}", end);
         }
     }
 }
@@ -253,7 +203,7 @@ fn every_field_meets_every_form_of_value() {
         for json in every_form(page.object, &forms) {
             let json = Json::List(vec![json]).write(&[""]);
             let facts = PageFacts::default();
-            let projected = projected_page(page, &operation, json.as_bytes(), &facts);
+            let projected = read(answer_page(page, &operation, json.as_bytes(), &facts));
             assert!(projected.is_some(), "{json}");
             assert_eq!(projected, reference.page(page, json.as_bytes(), &facts), "{json}");
         }
