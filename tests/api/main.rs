@@ -8,6 +8,7 @@ mod faults;
 mod gateway;
 mod hosts;
 mod house;
+mod joins;
 mod logs;
 mod operations;
 mod over_http;
