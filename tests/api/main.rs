@@ -16,6 +16,7 @@ mod playground;
 mod recordings;
 mod requests;
 mod schema;
+mod sharing;
 mod time;
 mod tokens;
 mod users;
