@@ -20,6 +20,8 @@ mod freshness;
 mod grant;
 mod identifier;
 mod management;
+#[expect(dead_code, reason = "nothing asks it yet")]
+mod pace;
 mod query;
 mod refusal;
 mod token;
@@ -35,6 +37,7 @@ pub use error::{BuildError, Error, Misconfiguration, Outage, Reason};
 pub use fields::Fields;
 pub use identifier::{Email, LogId, UserId};
 pub use management::{ManagementApi, Settings};
+pub use pace::{CallerKey, Priority};
 pub use query::{Direction, LogCheckpoint, LogSearch, REACHABLE_RECORDS, UserSearch, UserSort};
 pub use token::TokenStatus;
 pub use transport::Deadline;
