@@ -8,11 +8,7 @@ use std::time::Duration;
 
 use super::allowance::Allowance;
 use super::gate::{Closed, Gate};
-use super::refill::{OtherBucket, Refill, Sighting};
-
-/// Calls per second that are counted on while nothing is known: every bucket for reading users or
-/// logs that is documented refills faster.
-const UNKNOWN_REFILL: f64 = 1.0;
+use super::refill::{Refill, Sighting};
 
 /// How long after a call was given up it may still arrive at Auth0.
 const STRAGGLER: Duration = Duration::from_secs(2);
@@ -132,17 +128,21 @@ impl Bucket {
         }
     }
 
-    /// An answer with a reading. `promised` is what was to be left after the call, at the least, by
+    /// Whether an answer can be of this bucket.
+    pub(super) fn accepts(&self, seen: &Sighting) -> bool {
+        self.limit == seen.reading.limit && self.refill.accepts(seen)
+    }
+
+    /// An answer of this bucket. `promised` is what was to be left after the call, at the least, by
     /// the estimate.
-    pub(super) fn observe(&mut self, seen: &Sighting, promised: Option<f64>) -> Result<(), OtherBucket> {
-        self.refill.learn(seen)?;
+    pub(super) fn observe(&mut self, seen: &Sighting, promised: Option<f64>) {
+        self.refill.learn(seen);
         self.newest_counted = self.newest_counted.max(seen.sent);
         self.land(Landing { at: seen.answered, remaining: Some(seen.reading.remaining) });
 
         let proven = self.proven(seen.in_flight);
         let is_refuted = promised.is_some_and(|promised| promised > f64::from(seen.reading.remaining) + 1.0);
         self.level = if is_refuted { self.level.min(proven) } else { self.level.max(proven) };
-        Ok(())
     }
 
     /// What answers prove to be left. Whichever call was counted last left what it said; which one
@@ -180,14 +180,15 @@ impl Bucket {
 
     /// A call sent then was answered with a 429. Gives back for how long the bucket is closed.
     pub(super) fn close(&mut self, sent: Duration, told: Option<Duration>) -> Duration {
-        let one_call = self.refill.per_second().map_or(1.0, f64::recip).min(LONGEST_WAIT);
+        // At least a second if the refill is not known, as auth0/go-auth0#501 advises.
+        let one_call = self.rate().recip().max(if self.refill.per_second().is_none() { 1.0 } else { 0.0 });
         let Closed { wait, is_news } = self.gate.close(sent, self.at, told, Duration::from_secs_f64(one_call));
         if is_news {
             let rate = self.rate();
             if let Some(allowance) = &mut self.allowance {
                 allowance.settle_for_good(self.at, rate);
             }
-            self.refill.doubt();
+            self.refill.doubt(self.at);
         }
         // One call goes first when it opens, and its answer says how many may follow.
         self.level = self.level.min(wait.as_secs_f64().mul_add(-self.rate(), 1.0));
@@ -201,7 +202,7 @@ impl Bucket {
     }
 
     fn rate(&self) -> f64 {
-        self.refill.per_second().unwrap_or(UNKNOWN_REFILL)
+        self.refill.expected(self.at)
     }
 
     fn time_since(&self, now: Duration) -> f64 {

@@ -95,9 +95,16 @@ mod tests {
 
     #[test]
     fn a_limit_that_makes_no_sense_is_no_reading() {
-        for (limit, remaining) in
-            [("0", "0"), ("2", "3"), ("-2", "1"), ("2", "-1"), ("2", ""), ("two", "1"), ("4294967296", "1"), ("2.5", "1")]
-        {
+        for (limit, remaining) in [
+            ("0", "0"),
+            ("2", "3"),
+            ("-2", "1"),
+            ("2", "-1"),
+            ("2", ""),
+            ("two", "1"),
+            ("4294967296", "1"),
+            ("2.5", "1"),
+        ] {
             assert_eq!(read(&[(LIMIT, limit), (REMAINING, remaining)]), None, "{limit} {remaining}");
         }
         assert_eq!(read(&[(LIMIT, "2")]), None);

@@ -30,7 +30,10 @@ impl Pacer {
         }
         match (reading, *self.standings.of(call.class)) {
             (Some(reading), _) => self.learn(call, reading),
-            (None, Standing::Unknown) if is_success => self.move_class(call.class, Standing::Unpaced),
+            (None, Standing::Unknown) if is_success => {
+                let waiters = self.move_class(call.class, Standing::Unpaced);
+                self.judge_again(waiters);
+            }
             (None, _) => self.land(call, |bucket| bucket.land_unread(now)),
         }
     }
@@ -42,8 +45,10 @@ impl Pacer {
             return lane.bucket.close(call.sent, told);
         }
         // There is a limit after all.
-        self.move_class(call.class, Standing::Unknown);
-        self.unknown.gate.close(call.sent, self.now, told, UNKNOWN_WAIT).wait
+        let waiters = self.move_class(call.class, Standing::Unknown);
+        let wait = self.unknown.gate.close(call.sent, self.now, told, UNKNOWN_WAIT).wait;
+        self.judge_again(waiters);
+        wait
     }
 
     /// A call was given up, or failed without an answer.
@@ -91,38 +96,38 @@ impl Pacer {
 
     fn learn(&mut self, call: &Call, reading: Reading) {
         self.tallies.of_mut(call.class).counted += 1;
-        let known = self.lane_of(call.class).filter(|lane| lane.bucket.limit() == reading.limit).map(|lane| lane.id);
-        let id = known.unwrap_or_else(|| {
-            let same = self.lanes.iter().find(|lane| lane.bucket.limit() == reading.limit).map(|lane| lane.id);
-            let id = same.unwrap_or_else(|| self.open_lane(reading.limit));
-            self.move_class(call.class, Standing::Paced(id));
-            id
-        });
-        if self.observe(id, call, reading) {
-            return;
+        let own = *self.standings.of(call.class);
+        let accepts = |lane: &&Lane| lane.bucket.accepts(&self.sighting(lane.id, call, reading));
+        let known = self.lanes.iter().filter(|lane| own == Standing::Paced(lane.id)).chain(&self.lanes).find(accepts);
+        let id = match known {
+            Some(lane) => lane.id,
+            None => self.open_lane(reading.limit),
+        };
+        let waiters = self.move_class(call.class, Standing::Paced(id));
+
+        let seen = self.sighting(id, call, reading);
+        // Those sent after this call may all have been counted before it.
+        let sent = call.tallies.sum(self.classes(id)).sent + 1;
+        let sent_since = self.tally(id).sent.saturating_sub(sent) as f64;
+        let promised = call.taken_from.filter(|&(from, _)| from == id).map(|(_, left)| left - sent_since);
+        if let Some(lane) = self.lane_of(call.class) {
+            lane.bucket.observe(&seen, promised);
         }
-        let id = self.open_lane(reading.limit);
-        self.move_class(call.class, Standing::Paced(id));
-        self.observe(id, call, reading);
+        self.judge_again(waiters);
     }
 
-    /// Tells a bucket of an answer; whether the answer can be of this bucket.
-    fn observe(&mut self, id: LaneId, call: &Call, reading: Reading) -> bool {
-        let (then, tally) = (call.tallies.sum(self.classes(id)), self.tally(id));
-        let seen = Sighting {
+    /// What an answer tells a bucket.
+    fn sighting(&self, id: LaneId, call: &Call, reading: Reading) -> Sighting {
+        let tally = self.tally(id);
+        Sighting {
             class: call.class,
             reading,
             sent: call.sent,
             answered: self.now,
-            counted_before: then.counted,
+            counted_before: call.tallies.sum(self.classes(id)).counted,
             counted: tally.counted,
             in_flight: tally.in_flight,
-        };
-        // Those sent after this call may all have been counted before it.
-        let sent_since = tally.sent.saturating_sub(then.sent + 1) as f64;
-        let promised = call.taken_from.filter(|&(from, _)| from == id).map(|(_, left)| left - sent_since);
-        let lane = self.lanes.iter_mut().find(|lane| lane.id == id);
-        lane.is_none_or(|lane| lane.bucket.observe(&seen, promised).is_ok())
+        }
     }
 
     fn open_lane(&mut self, limit: u32) -> LaneId {
@@ -132,15 +137,14 @@ impl Pacer {
         id
     }
 
-    /// Changes a class's standing, and takes its waiters along. Those who would now wait in vain are
-    /// turned away; a bucket without a class is forgotten.
-    fn move_class(&mut self, class: Class, standing: Standing) {
+    /// Changes a class's standing; gives back those who wait, if it is another. A bucket without a
+    /// class is forgotten.
+    fn move_class(&mut self, class: Class, standing: Standing) -> Vec<Waiter> {
         if *self.standings.of(class) == standing {
-            return;
+            return Vec::new();
         }
         let queues = self.lanes.iter_mut().map(|lane| &mut lane.queue).chain([&mut self.unknown.queue]);
-        let mut waiters: Vec<Waiter> = queues.flat_map(|queue| queue.take(class)).collect();
-        waiters.append(&mut self.freed);
+        let waiters = queues.flat_map(|queue| queue.take(class)).chain(std::mem::take(&mut self.freed)).collect();
 
         *self.standings.of_mut(class) = standing;
         let in_flight = self.tallies.of(class).in_flight;
@@ -149,7 +153,11 @@ impl Pacer {
         }
         let standings = self.standings;
         self.lanes.retain(|lane| Class::ALL.into_iter().any(|class| *standings.of(class) == Standing::Paced(lane.id)));
+        waiters
+    }
 
+    /// Gives waiters their places as things are now, and turns away those who would wait in vain.
+    fn judge_again(&mut self, waiters: Vec<Waiter>) {
         for waiter in waiters {
             if let Err(refused) = self.enqueue(waiter) {
                 self.turned_away.push((waiter.ticket, refused));

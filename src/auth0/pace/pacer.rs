@@ -320,8 +320,12 @@ impl Pacer {
         Class::ALL.into_iter().filter(move |&class| *self.standings.of(class) == Standing::Paced(id))
     }
 
+    /// Its calls. Those of unknown classes that are on their way may be of any bucket.
     pub(super) fn tally(&self, id: LaneId) -> Tally {
-        self.tallies.sum(self.classes(id))
+        let unknown = Class::ALL.into_iter().filter(|&class| *self.standings.of(class) == Standing::Unknown);
+        let mut tally = self.tallies.sum(self.classes(id));
+        tally.in_flight += self.tallies.sum(unknown).in_flight;
+        tally
     }
 
     pub(super) fn next_lane(&mut self) -> LaneId {

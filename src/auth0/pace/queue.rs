@@ -178,14 +178,7 @@ mod tests {
     fn waiter(ticket: u64, caller: u64, priority: Priority) -> Waiter {
         let deadline = Duration::from_secs(100 - ticket);
         let class = if ticket.is_multiple_of(2) { Class::Users } else { Class::Logs };
-        Waiter {
-            ticket: Ticket(ticket),
-            class,
-            caller: CallerKey(caller),
-            priority,
-            asked: Duration::ZERO,
-            deadline,
-        }
+        Waiter { ticket: Ticket(ticket), class, caller: CallerKey(caller), priority, asked: Duration::ZERO, deadline }
     }
 
     fn queue(waiting: &[(u64, Priority)]) -> FairQueue {

@@ -24,12 +24,18 @@ const MARKS: usize = 32;
 /// instead of one by one, two answers just before and after would promise thousands per second.
 const SHORTEST: Duration = Duration::from_millis(1_500);
 
-/// What is left of the estimate after a 429 that it had not foreseen.
-const DOUBT: f64 = 0.8;
+/// Calls per second that are counted on before anything is known: the slowest bucket that is
+/// documented refills 50 in a minute.
+const SLOWEST: f64 = 50.0 / 60.0;
 
-/// Once it is doubted, the estimate is not lowered further than this, in calls per second: the
-/// slowest bucket that is documented refills 50 in a minute.
-const SLOWEST: f64 = 0.1;
+/// What is left of the trust in the estimate after a 429 that it had not foreseen, and how much of
+/// it comes back per second.
+const DOUBT: f64 = 0.8;
+const FORGIVENESS: f64 = 0.02;
+const LEAST_TRUST: f64 = 0.1;
+
+/// Calls may come back all at once, by the second, where the plan counts by the minute.
+const LUMP: Duration = Duration::from_secs(1);
 
 /// An answer, and what was going on around it.
 #[derive(Debug, Clone, Copy)]
@@ -61,8 +67,17 @@ impl Sighting {
 
     /// Calls per second that came back since an earlier answer.
     fn growth_since(&self, earlier: &Self) -> f64 {
-        let gain = f64::from(self.reading.remaining) + self.calls_since(earlier) - earlier.left_at_most();
-        rate(gain, earlier.sent, self.answered)
+        rate(self.gain_since(earlier), earlier.sent, self.answered)
+    }
+
+    /// Calls that came back since an earlier answer.
+    fn gain_since(&self, earlier: &Self) -> f64 {
+        f64::from(self.reading.remaining) + self.calls_since(earlier) - earlier.left_at_most()
+    }
+
+    /// The longest time in which they did.
+    fn time_since(&self, earlier: &Self) -> Duration {
+        self.answered.saturating_sub(earlier.sent)
     }
 
     /// Calls per second that will have come back since an earlier answer when the bucket is full.
@@ -78,14 +93,13 @@ impl Sighting {
     }
 }
 
-/// The class of the answer has a bucket of its own, which happens to be of the same size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct OtherBucket;
-
 #[derive(Debug)]
 pub(super) struct Refill {
-    /// Calls per second, at the least.
+    /// Calls per second, at the least, if any answer told.
     lower: Option<f64>,
+    /// What of it was there for us at that time, of 1: others take their part.
+    trust: f64,
+    trust_at: Duration,
     /// Calls per second, at the most, by what `reset` says.
     upper: f64,
     marks: VecDeque<Sighting>,
@@ -94,27 +108,47 @@ pub(super) struct Refill {
 
 impl Refill {
     pub(super) fn new() -> Self {
-        Self { lower: None, upper: f64::INFINITY, marks: VecDeque::new(), latest: ByClass::default() }
+        Self {
+            lower: None,
+            trust: 1.0,
+            trust_at: Duration::ZERO,
+            upper: f64::INFINITY,
+            marks: VecDeque::new(),
+            latest: ByClass::default(),
+        }
     }
 
-    /// Calls per second, at the least.
+    /// Calls per second, at the least; `None` if no answer told.
     pub(super) fn per_second(&self) -> Option<f64> {
         self.lower
     }
 
-    /// Learns from an answer, unless it cannot be of this bucket.
-    pub(super) fn learn(&mut self, seen: &Sighting) -> Result<(), OtherBucket> {
-        let earlier = || Class::ALL.into_iter().filter_map(|class| self.latest.of(class).as_ref()).chain(&self.marks);
+    /// Calls per second to count on.
+    pub(super) fn expected(&self, now: Duration) -> f64 {
+        self.lower.unwrap_or(0.0).max(SLOWEST) * self.trust(now)
+    }
+
+    fn trust(&self, now: Duration) -> f64 {
+        now.saturating_sub(self.trust_at).as_secs_f64().mul_add(FORGIVENESS, self.trust).min(1.0)
+    }
+
+    /// Whether an answer can be of this bucket: not if more is left than can have come back since an
+    /// answer of another class.
+    pub(super) fn accepts(&self, seen: &Sighting) -> bool {
+        self.before(seen).filter(|earlier| earlier.class != seen.class).all(|earlier| {
+            let time = seen.time_since(earlier) + LUMP;
+            seen.gain_since(earlier) <= self.upper * time.as_secs_f64()
+        })
+    }
+
+    /// Learns from an answer of this bucket.
+    pub(super) fn learn(&mut self, seen: &Sighting) {
         let mut bounds = vec![seen.filling().unwrap_or(0.0)];
-        for mark in earlier().filter(|mark| mark.answered <= seen.sent) {
-            let growth = seen.growth_since(mark);
-            if mark.class != seen.class && growth > self.upper {
-                return Err(OtherBucket);
+        for earlier in self.before(seen) {
+            if seen.time_since(earlier) >= SHORTEST {
+                bounds.push(seen.growth_since(earlier));
             }
-            if seen.answered.saturating_sub(mark.sent) >= SHORTEST {
-                bounds.push(growth);
-            }
-            bounds.extend(seen.filling_since(mark));
+            bounds.extend(seen.filling_since(earlier));
         }
         let best = bounds.into_iter().fold(0.0, f64::max);
         if best > self.lower.unwrap_or(0.0) {
@@ -128,13 +162,22 @@ impl Refill {
             }
             self.marks.push_back(*seen);
         }
-        Ok(())
+    }
+
+    /// The answers that were there before a call was sent.
+    fn before(&self, seen: &Sighting) -> impl Iterator<Item = &Sighting> {
+        let latest = Class::ALL.into_iter().filter_map(|class| self.latest.of(class).as_ref());
+        let sent = seen.sent;
+        latest.chain(&self.marks).filter(move |earlier| earlier.answered <= sent)
     }
 
     /// A 429 came although there should have been tokens: others are calling too, or tokens do not
-    /// come back one by one. What was seen before does not count any more.
-    pub(super) fn doubt(&mut self) {
-        self.lower = self.lower.map(|rate| (rate * DOUBT).max(rate.min(SLOWEST)));
+    /// come back one by one.
+    pub(super) fn doubt(&mut self, now: Duration) {
+        self.trust = (self.trust(now) * DOUBT).max(LEAST_TRUST);
+        self.trust_at = now;
+        // A lump may have been taken for a rate: it is to be seen again.
+        self.lower = self.lower.map(|lower| lower * DOUBT);
         self.start_over();
     }
 

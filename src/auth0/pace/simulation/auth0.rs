@@ -71,6 +71,15 @@ impl Auth0 {
         Self { buckets: vec![bucket], classes: [0; 3] }
     }
 
+    /// A bucket for users, for logs and for the rest.
+    pub(super) fn separate(buckets: [Bucket; 3]) -> Self {
+        Self { buckets: buckets.to_vec(), classes: [0, 1, 2] }
+    }
+
+    pub(super) fn in_lumps(self, seconds: f64) -> Self {
+        Self { buckets: self.buckets.into_iter().map(|bucket| bucket.in_lumps(seconds)).collect(), ..self }
+    }
+
     pub(super) fn free() -> Self {
         Self::shared(Bucket::new(2, 2.0))
     }
@@ -82,8 +91,7 @@ impl Auth0 {
     /// Logs and the endpoints without a bucket of their own have the same limit there.
     pub(super) fn essentials() -> Self {
         let buckets = [(40, 500.0), (10, 100.0), (10, 150.0)];
-        let buckets = buckets.map(|(limit, per_minute)| Bucket::new(limit, per_minute / 60.0));
-        Self { buckets: buckets.to_vec(), classes: [0, 1, 2] }
+        Self::separate(buckets.map(|(limit, per_minute)| Bucket::new(limit, per_minute / 60.0)))
     }
 
     pub(super) fn bucket(&self, class: Class) -> &Bucket {
