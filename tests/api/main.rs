@@ -9,6 +9,7 @@ mod gateway;
 mod hosts;
 mod house;
 mod logs;
+mod mock;
 mod operations;
 mod over_http;
 mod playground;

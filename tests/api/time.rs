@@ -7,6 +7,9 @@ use serde_json::json;
 
 use crate::gateway::TestGateway;
 
+/// A timer fires on the millisecond after its time.
+const TICK: Duration = Duration::from_millis(1);
+
 /// The clock of the test's runtime, stopped: nothing times out, ages or is late but by [`StoppedClock::advance`].
 ///
 /// Tokio's paused clock alone leaps to the next timer whenever everybody waits, such as for a socket. It does not while a
@@ -28,8 +31,7 @@ impl StoppedClock {
 
     /// Moves the gateway's clock.
     pub(crate) async fn advance(&self, by: Duration) {
-        // A timer fires on the millisecond after its time.
-        tokio::time::advance(by + Duration::from_millis(1)).await;
+        tokio::time::advance(by + TICK).await;
     }
 
     /// Moves the gateway's clock and the tenant's.
@@ -37,4 +39,11 @@ impl StoppedClock {
         gateway.control("clock", json!({ "advanceMs": u64::try_from(by.as_millis()).unwrap() })).await;
         self.advance(by).await;
     }
+}
+
+/// Moves the gateway's clock by this much, and has it run again.
+pub(crate) async fn later(by: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(by + TICK).await;
+    tokio::time::resume();
 }
