@@ -1,6 +1,9 @@
 //! Time that stands still until a test moves it.
 
-use std::sync::mpsc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
@@ -15,18 +18,25 @@ const TICK: Duration = Duration::from_millis(1);
 /// Tokio's paused clock alone leaps to the next timer whenever everybody waits, such as for a socket. It does not while a
 /// blocking task runs, so this keeps one.
 pub(crate) struct StoppedClock {
-    _held: mpsc::Sender<()>,
+    /// Its end is the end of the blocking task.
+    _hold: mpsc::Sender<()>,
+    is_gone_on: Arc<AtomicBool>,
 }
 
 impl StoppedClock {
     /// Stops the clock of a current-thread runtime.
     pub(crate) fn stop() -> Self {
-        // A test that waits in vain gets its clock back after this, and fails by a timeout instead of hanging.
+        // A test that waits in vain gets its clock back after this, so that it ends: it has failed.
         const LONGEST_TEST: Duration = Duration::from_secs(60);
-        let (held, released) = mpsc::channel::<()>();
-        tokio::task::spawn_blocking(move || released.recv_timeout(LONGEST_TEST));
+        let (hold, held) = mpsc::channel::<()>();
+        let is_gone_on = Arc::new(AtomicBool::new(false));
+        let goes_on = Arc::clone(&is_gone_on);
+        tokio::task::spawn_blocking(move || {
+            let is_in_vain = held.recv_timeout(LONGEST_TEST) == Err(RecvTimeoutError::Timeout);
+            goes_on.store(is_in_vain, Ordering::SeqCst);
+        });
         tokio::time::pause();
-        Self { _held: held }
+        Self { _hold: hold, is_gone_on }
     }
 
     /// Moves the gateway's clock.
@@ -38,6 +48,13 @@ impl StoppedClock {
     pub(crate) async fn advance_all(&self, gateway: &TestGateway, by: Duration) {
         gateway.control("clock", json!({ "advanceMs": u64::try_from(by.as_millis()).unwrap() })).await;
         self.advance(by).await;
+    }
+}
+
+impl Drop for StoppedClock {
+    fn drop(&mut self) {
+        let is_gone_on = self.is_gone_on.load(Ordering::SeqCst);
+        assert!(!is_gone_on || thread::panicking(), "somebody waited for time that stood still");
     }
 }
 
