@@ -9,6 +9,7 @@ mod document;
 mod error;
 mod explain;
 mod gateway;
+mod join;
 mod json;
 mod limits;
 mod log;
@@ -132,10 +133,14 @@ pub(crate) struct Upstream {
 pub(crate) fn authorize<'a>(ctx: &Context<'a>, scope: Scope) -> Result<&'a ManagementApi, Failure> {
     let session = ctx.data::<Arc<Session>>().map_err(|_| Failure::internal())?;
     if !session.caller.holds(scope) {
-        let message = format!("This field needs the scope `{scope}`, which you do not hold.");
-        return Err(Failure::new(ErrorCode::Forbidden, message).with("scope", scope.as_str()));
+        return Err(forbidden(scope));
     }
     ctx.data::<Upstream>().map(|upstream| &upstream.api).map_err(|_| Failure::internal())
+}
+
+pub(crate) fn forbidden(scope: Scope) -> Failure {
+    let message = format!("This field needs the scope `{scope}`, which you do not hold.");
+    Failure::new(ErrorCode::Forbidden, message).with("scope", scope.as_str())
 }
 
 /// The schema and the code around it do not fit together: a bug, seen at start.

@@ -39,6 +39,8 @@ pub(crate) enum What {
     Value(Slots, &'static Kind),
     Object(Slots, Plan),
     Objects(Slots, Plan),
+    /// The record that the id in these slots names, as this one of the planner's joins has it.
+    Join(Slots, usize),
     /// What the table does not know, and of what it knows only that which this caller may see.
     Attributes(Caller),
     /// Not for this caller.
@@ -85,11 +87,13 @@ pub(crate) struct Planner {
     caller: Caller,
     path: Vec<Name>,
     pub(crate) forbidden: Vec<Forbidden>,
+    /// What to make of the records that are joined, by join.
+    pub(crate) joins: Vec<Plan>,
 }
 
 impl Planner {
     pub(crate) fn new(caller: Caller) -> Self {
-        Self { caller, path: Vec::new(), forbidden: Vec::new() }
+        Self { caller, path: Vec::new(), forbidden: Vec::new(), joins: Vec::new() }
     }
 
     /// The plan for the records of `object` from which `selection` is wanted.
@@ -114,6 +118,11 @@ impl Planner {
                     (_, Kind::Objects(inner)) => {
                         let inner = self.record(inner, &field.selection_set.node);
                         What::Objects(plan.slots(row.keys), inner)
+                    }
+                    (_, Kind::Join(other)) => {
+                        let other = self.record(other, &field.selection_set.node);
+                        self.joins.push(other);
+                        What::Join(plan.slots(row.keys), self.joins.len() - 1)
                     }
                     (_, kind) => What::Value(plan.slots(row.keys), kind),
                 };
@@ -179,7 +188,7 @@ impl Plans for Plan {
         for emit in &self.emits {
             match &emit.what {
                 // Only a field's first key is asked for: the others are forms that Auth0 sends by itself, if ever.
-                What::Value(slots, _) | What::Object(slots, _) | What::Objects(slots, _) => {
+                What::Value(slots, _) | What::Object(slots, _) | What::Objects(slots, _) | What::Join(slots, _) => {
                     needs.keys.extend(slots.first().map(|slot| self.keys[usize::from(*slot)]));
                 }
                 What::Attributes(_) => needs.everything = true,

@@ -214,7 +214,9 @@ fn node(name: &'static str, ty: &'static str, inner: Vec<Node>) -> Node {
 
 fn everything(object: &'static Object) -> Vec<Node> {
     let fields = object.fields.iter().map(|field| match &field.kind {
-        Kind::Object(inner) | Kind::Objects(inner) => node(field.name, inner.name, everything(inner)),
+        Kind::Object(inner) | Kind::Objects(inner) | Kind::Join(inner) => {
+            node(field.name, inner.name, everything(inner))
+        }
         _ => node(field.name, "", Vec::new()),
     });
     fields.collect()
@@ -229,11 +231,13 @@ fn nodes_of_page(page: &'static Page) -> BoxedStrategy<Vec<Node>> {
 }
 
 fn nodes(object: &'static Object, depth: u32) -> BoxedStrategy<Vec<Node>> {
-    let (composite, leaves): (Vec<_>, Vec<_>) =
-        object.fields.iter().partition(|field| matches!(field.kind, Kind::Object(_) | Kind::Objects(_)));
+    let (composite, leaves): (Vec<_>, Vec<_>) = object
+        .fields
+        .iter()
+        .partition(|field| matches!(field.kind, Kind::Object(_) | Kind::Objects(_) | Kind::Join(_)));
     let mut one = leaf(leaves.iter().map(|field| field.name).collect());
     for row in composite {
-        if let Kind::Object(inner) | Kind::Objects(inner) = &row.kind {
+        if let Kind::Object(inner) | Kind::Objects(inner) | Kind::Join(inner) = &row.kind {
             one = prop_oneof![3 => one, 1 => field(Just(row.name), inner.name, nodes(inner, 1))].boxed();
         }
     }
