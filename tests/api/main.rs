@@ -10,6 +10,7 @@ mod hosts;
 mod house;
 mod joins;
 mod logs;
+mod mock;
 mod operations;
 mod over_http;
 mod playground;
