@@ -209,3 +209,115 @@ impl Bucket {
         now.saturating_sub(self.at).as_secs_f64()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Class;
+    use super::super::headers::Reading;
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn seen(sent: u64, answered: u64, remaining: u32, in_flight: u64) -> Sighting {
+        Sighting {
+            class: Class::Users,
+            reading: Reading { limit: 10, remaining, full_within: None },
+            sent: ms(sent),
+            answered: ms(answered),
+            counted_before: 0,
+            counted: 1,
+            in_flight,
+        }
+    }
+
+    /// Of ten, seen to have so many left at 100 ms.
+    fn bucket(remaining: u32) -> Bucket {
+        let mut bucket = Bucket::new(10, 0.0, ms(100));
+        bucket.observe(&seen(0, 100, remaining, 0), None);
+        bucket
+    }
+
+    #[test]
+    fn what_is_left_may_go_at_once_and_then_one_at_a_time() {
+        let mut bucket = bucket(3);
+        assert_eq!(bucket.wait_for(3), Duration::ZERO);
+        bucket.spend(3);
+        let one = bucket.wait_for(1);
+        assert_eq!(one.as_millis(), 1_200);
+        assert_eq!(bucket.wait_for(2).as_millis(), 2_400);
+        bucket.settle(ms(100) + one, 0);
+        assert!(bucket.has_room());
+    }
+
+    #[test]
+    fn calls_on_their_way_are_spent() {
+        let mut bucket = bucket(3);
+        bucket.spend(2);
+        bucket.observe(&seen(100, 200, 2, 1), Some(2.0));
+        assert_eq!(bucket.level_at(ms(100), 1), 1.0);
+    }
+
+    #[test]
+    fn a_late_answer_of_an_earlier_call_raises_nothing() {
+        let mut bucket = bucket(9);
+        bucket.spend(9);
+        // Sent last, and counted last: nothing is left.
+        bucket.observe(&seen(150, 200, 0, 8), None);
+        for remaining in 1..9 {
+            bucket.observe(&seen(100, 300, remaining, u64::from(8 - remaining)), None);
+            assert!(bucket.level_at(ms(100), 0) <= 0.0, "{remaining}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_was_given_up_may_arrive_yet() {
+        let mut bucket = bucket(5);
+        bucket.spend(2);
+        bucket.land_lost(ms(150));
+        bucket.observe(&seen(160, 260, 5, 0), None);
+        assert_eq!(bucket.level_at(ms(100), 0), 4.0);
+        // Not for ever.
+        bucket.observe(&seen(3_000, 3_100, 9, 0), None);
+        assert_eq!(bucket.level_at(ms(100), 0), 9.0);
+    }
+
+    #[test]
+    fn an_answer_that_says_nothing_is_a_call_all_the_same() {
+        let mut bucket = bucket(5);
+        bucket.spend(2);
+        bucket.land_unread(ms(250));
+        bucket.observe(&seen(160, 260, 5, 0), None);
+        assert_eq!(bucket.level_at(ms(100), 0), 4.0);
+    }
+
+    #[test]
+    fn others_are_noticed() {
+        let mut bucket = bucket(9);
+        let promised = bucket.spend(1);
+        bucket.observe(&seen(100, 200, 2, 0), Some(promised));
+        assert_eq!(bucket.level_at(ms(100), 0), 2.0);
+    }
+
+    #[test]
+    fn a_bucket_is_never_fuller_than_full() {
+        let mut bucket = bucket(5);
+        bucket.settle(ms(3_600_000), 2);
+        assert_eq!(bucket.level_at(ms(3_600_000), 2), 8.0);
+    }
+
+    #[test]
+    fn one_call_goes_first_after_a_429() {
+        let mut bucket = bucket(8);
+        bucket.spend(1);
+        let wait = bucket.close(ms(100), Some(ms(20_000)));
+        assert_eq!(wait, ms(20_000));
+        assert_eq!(bucket.wait_for(1).as_millis(), wait.as_millis());
+        bucket.settle(ms(100) + wait, 0);
+        assert!(bucket.wait_for(2) > Duration::ZERO);
+        bucket.spend(1);
+        bucket.observe(&seen(20_100, 20_200, 6, 0), None);
+        assert_eq!(bucket.wait_for(6), Duration::ZERO);
+    }
+}

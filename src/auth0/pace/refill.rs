@@ -201,3 +201,113 @@ fn rate(gain: f64, start: Duration, end: Duration) -> f64 {
     let time = end.saturating_sub(start).as_secs_f64();
     if time > 0.0 { gain / time } else { 0.0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// Of a bucket of ten: an answer after 100 ms, with nobody else on the way.
+    fn seen(class: Class, sent: u64, remaining: u32, full_within: Option<u64>, number: u64) -> Sighting {
+        Sighting {
+            class,
+            reading: Reading { limit: 10, remaining, full_within: full_within.map(Duration::from_secs) },
+            sent: ms(sent),
+            answered: ms(sent + 100),
+            counted_before: number - 1,
+            counted: number,
+            in_flight: 0,
+        }
+    }
+
+    fn users(sent: u64, remaining: u32, full_within: Option<u64>, number: u64) -> Sighting {
+        seen(Class::Users, sent, remaining, full_within, number)
+    }
+
+    #[test]
+    fn reset_is_when_all_that_is_missing_has_come_back() {
+        let mut refill = Refill::new();
+        // Missing is one at the least; it may have been counted up to 100 ms earlier.
+        refill.learn(&users(0, 9, Some(2), 1));
+        assert_eq!(refill.per_second(), Some(1.0 / 2.1));
+        // A reading of 4 may be nearly 5: two came back by now, and five will.
+        refill.learn(&users(900, 4, Some(3), 7));
+        assert_eq!(refill.per_second(), Some(7.0 / 4.0));
+        assert_eq!(refill.expected(ms(1_000)), 7.0 / 4.0);
+    }
+
+    #[test]
+    fn what_came_back_between_two_answers_counts() {
+        let mut refill = Refill::new();
+        refill.learn(&users(0, 9, None, 1));
+        assert_eq!(refill.per_second(), None);
+        assert_eq!(refill.expected(ms(0)), SLOWEST);
+        // Of eleven that were taken since, eight are missing.
+        refill.learn(&users(1_400, 1, None, 12));
+        assert_eq!(refill.per_second(), Some(3.0 / 1.5));
+        // The greatest stays.
+        refill.learn(&users(9_900, 9, None, 13));
+        assert_eq!(refill.per_second(), Some(3.0 / 1.5));
+    }
+
+    #[test]
+    fn calls_on_their_way_are_not_counted_upon() {
+        let mut refill = Refill::new();
+        refill.learn(&Sighting { in_flight: 3, ..users(0, 9, None, 1) });
+        refill.learn(&Sighting { counted_before: 10, ..users(1_400, 1, None, 12) });
+        // Of the ten answered before it was sent, the first and the three on their way do not count.
+        assert_eq!(refill.per_second(), None);
+        refill.learn(&Sighting { counted_before: 14, ..users(1_900, 1, None, 16) });
+        assert_eq!(refill.per_second(), Some(3.0 / 2.0));
+    }
+
+    #[test]
+    fn the_times_that_the_two_can_be_apart_decide() {
+        let mut refill = Refill::new();
+        refill.learn(&Sighting { answered: ms(500), ..users(0, 9, None, 1) });
+        // It was sent before the other was answered, so either may have been first.
+        refill.learn(&Sighting { answered: ms(2_000), ..users(499, 9, None, 2) });
+        assert_eq!(refill.per_second(), None);
+    }
+
+    #[test]
+    fn a_lump_is_no_rate() {
+        let mut refill = Refill::new();
+        refill.learn(&users(0, 0, None, 1));
+        refill.learn(&users(200, 9, None, 2));
+        assert_eq!(refill.per_second(), None);
+    }
+
+    #[test]
+    fn doubt_lowers_what_is_expected_and_passes() {
+        let mut refill = Refill::new();
+        refill.learn(&users(900, 0, Some(5), 1));
+        let before = refill.expected(ms(1_000));
+        refill.doubt(ms(1_000));
+        assert!(refill.expected(ms(1_000)) < 0.7 * before);
+        refill.learn(&users(1_000, 0, Some(5), 2));
+        assert!(refill.expected(ms(1_000)) < 0.9 * before);
+        assert_eq!(refill.expected(ms(30_000)), before);
+        for _ in 0..100 {
+            refill.doubt(ms(30_000));
+        }
+        assert!(refill.expected(ms(30_000)) >= SLOWEST * LEAST_TRUST);
+    }
+
+    #[test]
+    fn more_than_can_have_come_back_is_of_another_bucket() {
+        let mut refill = Refill::new();
+        // Ten are missing, and it takes more than five seconds to fill: less than 2 per second.
+        refill.learn(&users(0, 0, Some(7), 1));
+        assert!(refill.accepts(&seen(Class::Logs, 200, 0, Some(7), 2)));
+        assert!(refill.accepts(&seen(Class::Logs, 900, 3, None, 2)));
+        assert!(!refill.accepts(&seen(Class::Logs, 200, 9, Some(1), 2)));
+        // In time, it may.
+        assert!(refill.accepts(&seen(Class::Logs, 6_000, 9, Some(1), 2)));
+        // One class has one bucket, whatever it says.
+        assert!(refill.accepts(&users(200, 9, Some(1), 2)));
+    }
+}

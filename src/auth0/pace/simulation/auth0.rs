@@ -72,8 +72,8 @@ impl Auth0 {
     }
 
     /// A bucket for users, for logs and for the rest.
-    pub(super) fn separate(buckets: [Bucket; 3]) -> Self {
-        Self { buckets: buckets.to_vec(), classes: [0, 1, 2] }
+    pub(super) fn separate(buckets: impl IntoIterator<Item = Bucket>) -> Self {
+        Self { buckets: buckets.into_iter().collect(), classes: [0, 1, 2] }
     }
 
     pub(super) fn in_lumps(self, seconds: f64) -> Self {

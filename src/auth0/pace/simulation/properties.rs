@@ -34,7 +34,7 @@ fn client() -> impl Strategy<Value = Client> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn alone_on_its_tenant_it_never_meets_a_429(

@@ -133,7 +133,7 @@ impl World {
         {
             let Some((_, event)) = self.events.pop_first() else { return };
             self.now = time;
-            self.happen(event);
+            self.happen(&event);
             self.decide();
         }
         self.now = until;
@@ -152,8 +152,8 @@ impl World {
         self.count(|entry| matches!(entry.end, End::Limited { .. }))
     }
 
-    fn happen(&mut self, event: Event) {
-        match event {
+    fn happen(&mut self, event: &Event) {
+        match *event {
             Event::Asks(client) => self.asks(client),
             Event::Arrives(client, call, fate) => {
                 let reading = self.auth0.take(call.class, self.now);
@@ -188,7 +188,9 @@ impl World {
                 let pause = -self.rng.f64().max(1e-9).ln() / per_second;
                 self.schedule(self.now + Duration::from_secs_f64(pause), Event::OthersCall(class, per_second));
             }
-            Event::Time => self.wake = None,
+            // One that was planned before an earlier one says nothing.
+            Event::Time if self.wake == Some(self.now) => self.wake = None,
+            Event::Time => {}
         }
     }
 
@@ -241,6 +243,8 @@ impl World {
         self.on_their_way += 1;
         let arrival = self.now + self.travel();
         let fate = match self.rng.f64() {
+            // Until an answer has come, nothing is promised: of several lost calls each may count.
+            _ if call.is_probe => Fate::Answered,
             x if x < self.mishaps / 2.0 => Fate::AnsweredUnread,
             x if x < self.mishaps => Fate::GivenUp,
             _ => Fate::Answered,
