@@ -28,6 +28,7 @@ Examples:
   auth0-graphql                            serve the tenant that .env or the environment names
   auth0-graphql config                     which settings are in effect, and where each comes from
   auth0-graphql sandbox --port 4000        the made-up tenant alone, for other clients
+  auth0-graphql sandbox token --help       access tokens to try callers and their scopes with
 
 Exit codes: 0 stopped on request, 64 wrong usage or settings, 69 the address cannot be listened on, 1 anything else."
 )]
@@ -56,6 +57,8 @@ pub(super) struct ServeArgs {
     pub(super) auth0: Auth0Args,
     #[command(flatten)]
     pub(super) server: ServerArgs,
+    #[command(flatten)]
+    pub(super) callers: CallerArgs,
     #[command(flatten)]
     pub(super) log: LogArgs,
     #[command(flatten)]
@@ -94,7 +97,7 @@ pub(super) struct Auth0Args {
 pub(super) struct ServerArgs {
     /// Address to listen on: an IP address or localhost. Default: 127.0.0.1.
     ///
-    /// An address that other machines reach is refused unless ALLOW_ANONYMOUS is yes.
+    /// An address that other machines reach is refused unless callers have to show credentials, or ALLOW_ANONYMOUS is yes.
     #[arg(long, env, value_name = "ADDRESS")]
     pub(super) host: Option<String>,
 
@@ -102,16 +105,11 @@ pub(super) struct ServerArgs {
     #[arg(long, env, value_name = "PORT")]
     pub(super) port: Option<String>,
 
-    /// Whether to serve callers who cannot be authenticated on an address that other machines reach: yes or no. Default: no.
-    ///
-    /// With yes, everyone who reaches the port can read the tenant's users and logs. Callers cannot be authenticated yet.
-    #[arg(long, env, value_name = "yes|no")]
-    pub(super) allow_anonymous: Option<String>,
-
     /// Host names that requests may name in their Host header, separated by commas, without ports. Default: none.
     ///
-    /// localhost and the loopback addresses are always allowed. Any other name is answered 421, so that a web page cannot reach the
-    /// gateway through its visitor's browser (DNS rebinding).
+    /// Asked for while anonymous callers are let in: localhost and the loopback addresses are always allowed, any other name is answered
+    /// 421, so that a web page cannot reach the gateway through its visitor's browser (DNS rebinding). Where credentials are needed a
+    /// web page has none, and every name is answered.
     #[arg(long, env, value_name = "NAMES")]
     pub(super) allowed_hosts: Option<String>,
 
@@ -126,6 +124,46 @@ pub(super) struct ServerArgs {
     /// Greatest size of a GraphQL request's body in bytes, from 1000 to 10000000. Default: 100000.
     #[arg(long, env, value_name = "BYTES")]
     pub(super) max_body_bytes: Option<String>,
+}
+
+#[derive(Args, Default)]
+#[command(next_help_heading = "Callers")]
+pub(super) struct CallerArgs {
+    /// Issuer of the access tokens that callers send, such as https://example.us.auth0.com/. Default: none.
+    ///
+    /// A token's iss is compared with it letter by letter; Auth0's ends with a slash. Tokens are JWTs in an Authorization: Bearer header.
+    /// Their scopes (scope, permissions) decide what a caller may read. With it or API_KEYS set, callers have to show credentials.
+    #[arg(long, env, value_name = "URL")]
+    pub(super) jwt_issuer: Option<String>,
+
+    /// Identifier of the API that the tokens must be for (aud), or several, separated by commas. Default: none.
+    ///
+    /// Needed with JWT_ISSUER, for else any token of the issuer would do. In Auth0's dashboard: Applications > APIs > Create API, with an
+    /// identifier of your choice such as `https://gateway.example.com` and the permissions read:users, read:logs and so on.
+    #[arg(long, env, value_name = "IDENTIFIERS")]
+    pub(super) jwt_audience: Option<String>,
+
+    /// Address of the issuer's keys. Default: what the issuer's .well-known/openid-configuration says.
+    #[arg(long, env, value_name = "URL")]
+    pub(super) jwt_jwks_url: Option<String>,
+
+    /// API keys for callers without tokens: name:hash:scopes, separated by commas. Default: none.
+    ///
+    /// Callers send the key itself in an X-API-Key header. The hash is its SHA-256 in hexadecimal, and scopes are separated by spaces:
+    /// reports:<hash>:read:users read:logs. This makes a key and prints it, with its hash after it:
+    ///
+    /// key=$(openssl rand -hex 32); echo "$key"; printf %s "$key" | openssl dgst -sha256 -r
+    ///
+    /// A key of fewer than 20 characters is not taken, since it could be guessed from its hash.
+    #[arg(long, env, value_name = "KEYS", hide_env_values = true)]
+    pub(super) api_keys: Option<SecretString>,
+
+    /// Whether to let in callers without credentials where that is not the default: yes or no. Default: no.
+    ///
+    /// Without JWT_ISSUER and API_KEYS every caller is anonymous, on loopback addresses only; yes allows any address. With them, yes lets in
+    /// those who show no credentials as well. An anonymous caller can read all of the tenant's users and logs.
+    #[arg(long, env, value_name = "yes|no")]
+    pub(super) allow_anonymous: Option<String>,
 }
 
 #[derive(Args, Default)]
@@ -166,7 +204,12 @@ pub(super) struct ServeSandboxArgs {
 }
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct SandboxArgs {
+    #[cfg(feature = "sandbox")]
+    #[command(subcommand)]
+    pub(super) command: Option<SandboxCommand>,
+
     /// Port of 127.0.0.1 to listen on; 0 takes any free one.
     #[arg(long, value_name = "PORT", default_value_t = 4000)]
     pub(super) port: u16,
@@ -188,6 +231,40 @@ pub(super) struct SandboxArgs {
 
     #[command(flatten)]
     pub(super) log: LogArgs,
+}
+
+#[cfg(feature = "sandbox")]
+#[derive(Subcommand)]
+pub(super) enum SandboxCommand {
+    /// Print an access token of a sandbox that runs, as one of its users would have it.
+    ///
+    /// A gateway that is started with `serve --sandbox`, or has the sandbox for its JWT_ISSUER, takes it in an Authorization: Bearer
+    /// header.
+    Token(TokenArgs),
+}
+
+#[cfg(feature = "sandbox")]
+#[derive(Args)]
+pub(super) struct TokenArgs {
+    /// Scopes of the token, separated by spaces.
+    #[arg(long, value_name = "SCOPES", default_value = "read:users read:logs")]
+    pub(super) scope: String,
+
+    /// Id of the user whom the token is for. Default: the first of the people that the sandbox prints.
+    #[arg(long, value_name = "USER_ID")]
+    pub(super) sub: Option<String>,
+
+    /// Identifier of the API that the token is for: the gateway's JWT_AUDIENCE.
+    #[arg(long, value_name = "IDENTIFIER", default_value = crate::sandbox::GATEWAY_AUDIENCE)]
+    pub(super) audience: String,
+
+    /// Seconds that the token lives; a negative number gives one that has expired.
+    #[arg(long, value_name = "SECONDS", default_value_t = 86_400, allow_negative_numbers = true)]
+    pub(super) expires_in: i64,
+
+    /// Where the sandbox is.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4000")]
+    pub(super) url: String,
 }
 
 #[cfg(test)]
@@ -272,7 +349,11 @@ mod tests {
                 "AUTH0_AUDIENCE" => args.auth0.auth0_audience = some(entry),
                 "HOST" => args.server.host = some(entry),
                 "PORT" => args.server.port = some(entry),
-                "ALLOW_ANONYMOUS" => args.server.allow_anonymous = some(entry),
+                "JWT_ISSUER" => args.callers.jwt_issuer = some(entry),
+                "JWT_AUDIENCE" => args.callers.jwt_audience = some(entry),
+                "JWT_JWKS_URL" => args.callers.jwt_jwks_url = some(entry),
+                "API_KEYS" => args.callers.api_keys = some(entry).map(SecretString::from),
+                "ALLOW_ANONYMOUS" => args.callers.allow_anonymous = some(entry),
                 "ALLOWED_HOSTS" => args.server.allowed_hosts = some(entry),
                 "PLAYGROUND" => args.server.playground = some(entry),
                 "REQUEST_TIMEOUT" => args.server.request_timeout = some(entry),

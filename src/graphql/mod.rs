@@ -163,7 +163,7 @@ impl Engine {
             Response::new(Value::Null)
         } else {
             let mut execution =
-                Execution::new(String::new()).data(Arc::new(Session::new(terms.caller, terms.deadline)));
+                Execution::new(String::new()).data(Arc::new(Session::new(terms.caller.clone(), terms.deadline)));
             let definition = Positioned::new(operation.definition, Default::default());
             execution.set_parsed_query(ExecutableDocument {
                 operations: DocumentOperations::Single(definition),

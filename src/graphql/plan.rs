@@ -10,7 +10,7 @@ use async_graphql::parser::types::{Field as SelectedField, SelectionSet};
 use super::json;
 use super::object::{Kind, Object, Page, PageKind};
 use super::operation::{EMPTY, fields};
-use crate::auth::{Caller, Scope};
+use crate::auth::{Scope, Scopes};
 
 /// What to make of one record.
 pub(crate) struct Plan {
@@ -40,7 +40,7 @@ pub(crate) enum What {
     Object(Slots, Plan),
     Objects(Slots, Plan),
     /// What the table does not know, and of what it knows only that which this caller may see.
-    Attributes(Caller),
+    Attributes(Scopes),
     /// Not for this caller.
     Forbidden,
 }
@@ -74,16 +74,16 @@ pub(crate) struct Needs {
     pub(crate) total: bool,
 }
 
-/// Makes plans for one caller and notes what had to be left out.
+/// Makes plans for what one caller may see and notes what had to be left out.
 pub(crate) struct Planner {
-    caller: Caller,
+    authority: Scopes,
     path: Vec<Name>,
     pub(crate) forbidden: Vec<Forbidden>,
 }
 
 impl Planner {
-    pub(crate) fn new(caller: Caller) -> Self {
-        Self { caller, path: Vec::new(), forbidden: Vec::new() }
+    pub(crate) fn new(authority: Scopes) -> Self {
+        Self { authority, path: Vec::new(), forbidden: Vec::new() }
     }
 
     /// The plan for the records of `object` from which `selection` is wanted.
@@ -96,11 +96,11 @@ impl Planner {
             } else if let Some(row) = object.field(name) {
                 self.path.push(field.response_key().node.clone());
                 let what = match (row.scope, &row.kind) {
-                    (Some(scope), _) if !self.caller.holds(scope) => {
+                    (Some(scope), _) if !self.authority.holds(scope) => {
                         self.forbidden.push(Forbidden { path: self.path.clone(), scope });
                         What::Forbidden
                     }
-                    (_, Kind::Attributes) => What::Attributes(self.caller),
+                    (_, Kind::Attributes) => What::Attributes(self.authority),
                     (_, Kind::Object(inner)) => {
                         let inner = self.record(inner, &field.selection_set.node);
                         What::Object(plan.slots(row.keys), inner)

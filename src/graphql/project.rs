@@ -10,7 +10,7 @@ use super::log_type;
 use super::object::{FromString, Kind, Object, PageKind};
 use super::plan::{Emit, PagePlan, PageWhat, Plan, Slots, What};
 use super::scalar::is_date_time;
-use crate::auth::Caller;
+use crate::auth::Scopes;
 
 /// What is known of a page beside its records.
 #[derive(Debug, Clone, Copy, Default)]
@@ -184,9 +184,9 @@ impl<'p, 'a, 'o> Projection<'p, 'a, 'o> {
                 What::Objects(slots, plan) => {
                     self.value(slots).is_some_and(|value| write_objects(plan, value, self.out))
                 }
-                What::Attributes(caller) => {
+                What::Attributes(authority) => {
                     let entries = self.entries.iter().flatten();
-                    write_attributes(self.plan.object, *caller, entries, self.out);
+                    write_attributes(self.plan.object, *authority, entries, self.out);
                     true
                 }
                 What::Forbidden => false,
@@ -259,7 +259,7 @@ fn write_objects(plan: &Plan, value: &str, out: &mut Vec<u8>) -> bool {
 
 fn write_attributes<'e, 'a: 'e>(
     object: &Object,
-    caller: Caller,
+    authority: Scopes,
     entries: impl Iterator<Item = (&'e Cow<'a, str>, &'e &'a str)>,
     out: &mut Vec<u8>,
 ) {
@@ -272,7 +272,7 @@ fn write_attributes<'e, 'a: 'e>(
             Some(field) => {
                 scratch.clear();
                 *value != "null"
-                    && field.scope.is_none_or(|scope| caller.holds(scope))
+                    && field.scope.is_none_or(|scope| authority.holds(scope))
                     && !fits(&field.kind, value, &mut scratch)
             }
         };

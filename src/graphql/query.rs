@@ -219,7 +219,7 @@ impl Query {
     /// The gateway itself. Asks nothing of Auth0.
     async fn gateway(&self, ctx: &Context<'_>) -> Result<Gateway, Failure> {
         let upstream = ctx.data::<Upstream>().map_err(|_| Failure::internal())?;
-        Ok(Gateway::new(session(ctx)?.caller, upstream))
+        Ok(Gateway::new(&session(ctx)?.caller, upstream))
     }
 }
 
@@ -327,7 +327,7 @@ impl<'a> Root<'a> {
     {
         let needs = self.needs(|planner, field, needs| planner.page(page, &field.selection_set.node).add_needs(needs));
         let fetched = self.fetch(needs, call).await?;
-        let mut planner = Planner::new(self.session.caller);
+        let mut planner = Planner::new(self.session.caller.authority());
         let plan = planner.page(page, &self.field.selection_set.node);
         let facts = PageFacts { total: fetched.total, next: fetched.next.as_ref().map(LogId::as_str), ..facts };
         let mut out = Vec::new();
@@ -348,7 +348,7 @@ impl<'a> Root<'a> {
         let needs =
             self.needs(|planner, field, needs| planner.record(object, &field.selection_set.node).add_needs(needs));
         let fetched = self.fetch(needs, call).await?;
-        let mut planner = Planner::new(self.session.caller);
+        let mut planner = Planner::new(self.session.caller.authority());
         let plan = planner.record(object, &self.field.selection_set.node);
         let mut out = Vec::new();
         project::records(&plan, fetched.json.as_deref().unwrap_or(b"[]"), &mut out).map_err(|_| unreadable())?;
@@ -368,7 +368,7 @@ impl<'a> Root<'a> {
             self.needs(|planner, field, needs| planner.record(object, &field.selection_set.node).add_needs(needs));
         let fetched = self.fetch(needs, call).await?;
         let Some(json) = fetched.json else { return Ok(None) };
-        let mut planner = Planner::new(self.session.caller);
+        let mut planner = Planner::new(self.session.caller.authority());
         let plan = planner.record(object, &self.field.selection_set.node);
         let mut out = Vec::new();
         project::record(&plan, &json, &mut out).map_err(|_| unreadable())?;
@@ -388,7 +388,7 @@ impl<'a> Root<'a> {
     /// What the field and its siblings need together.
     fn needs(&self, add: impl Fn(&mut Planner, &SelectedField, &mut Needs)) -> Needs {
         let mut needs = Needs::default();
-        let mut planner = Planner::new(self.session.caller);
+        let mut planner = Planner::new(self.session.caller.authority());
         for sibling in self.siblings() {
             add(&mut planner, sibling, &mut needs);
         }

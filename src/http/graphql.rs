@@ -6,23 +6,29 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
+use super::authenticate::authenticate;
 use super::envelope::Envelope;
 use super::media_type::MediaType;
 use super::{Settings, Shared, parameters, request_id};
-use crate::auth::Caller;
 use crate::graphql::{self, Deadline, ErrorCode, Failure, Terms};
 
-pub(crate) async fn answer(State(Shared { engine, settings }): State<Shared>, request: Request) -> Response {
+pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Response {
+    let Shared { engine, authenticator, settings } = shared;
     let deadline = Deadline::within(settings.request_timeout);
     let Some(media_type) = MediaType::negotiate(request.headers()) else {
         let message = "Answers are application/graphql-response+json or application/json: `Accept` has to allow one.";
         return Envelope::default().refuse(StatusCode::NOT_ACCEPTABLE, bad(message));
     };
     let envelope = Envelope::new(media_type);
+    // Before the body is read: whoever may not ask costs no more than headers.
+    let caller = match authenticate(request.headers(), &authenticator, deadline).await {
+        Ok(caller) => caller,
+        Err(refusal) => return refusal.reply(envelope),
+    };
     match read(request, &settings, deadline).await {
         Ok(request) => {
             let request_id = request_id::current();
-            let terms = Terms { caller: Caller::ANONYMOUS, deadline, request_id: &request_id };
+            let terms = Terms { caller, deadline, request_id: &request_id };
             envelope.reply(engine.execute(request, &terms).await)
         }
         Err((status, failure)) => {

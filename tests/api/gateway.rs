@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use auth0_graphql::app::App;
+use auth0_graphql::auth;
 use auth0_graphql::auth0::{self, Domain};
 use auth0_graphql::graphql::GatewayMode;
 use auth0_graphql::http;
@@ -19,6 +20,7 @@ pub(crate) const NOW: &str = "2026-11-02T08:00:00Z";
 pub(crate) struct Setup {
     pub(crate) sandbox: Options,
     pub(crate) http: http::Settings,
+    pub(crate) auth: auth::Settings,
     /// The credentials that the gateway uses, in place of those of the sandbox's all-powerful client.
     pub(crate) client: Option<Client>,
     /// An Auth0 that is not the sandbox, such as a mock of one that misbehaves.
@@ -31,6 +33,7 @@ impl Default for Setup {
         Self {
             sandbox: Options { clock: Clock::manual(now), ..Options::default() },
             http: http::Settings::default(),
+            auth: auth::Settings::default(),
             client: None,
             upstream: None,
         }
@@ -69,7 +72,7 @@ impl TestGateway {
             client_id: client.id,
             client_secret: client.secret,
         };
-        let app = App::build(settings, GatewayMode::Sandbox, setup.http).unwrap();
+        let app = App::build(settings, setup.auth, GatewayMode::Sandbox, setup.http).unwrap();
         let listener = listener().await;
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(app.serve(listener, std::future::pending()));
@@ -98,7 +101,8 @@ impl TestGateway {
             client_id: client.id,
             client_secret: client.secret,
         };
-        let app = App::build(settings, GatewayMode::Sandbox, http::Settings::default()).unwrap();
+        let app =
+            App::build(settings, auth::Settings::default(), GatewayMode::Sandbox, http::Settings::default()).unwrap();
         let listener = listener().await;
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(app.serve(listener, std::future::pending()));

@@ -31,11 +31,18 @@ const ROOMS: &[Room] = &[
     Room {
         name: "config",
         may_use: &[
+            "auth::Address",
+            "auth::ApiKeys",
+            "auth::Issuer",
+            "auth::Settings",
+            "auth::TokenSettings",
             "auth0::Domain",
             "auth0::Settings",
             "http::Settings",
             "sandbox::Options",
+            "sandbox::GATEWAY_AUDIENCE",
             "sandbox::Plan",
+            "sandbox::TokenRequest",
             "telemetry::Filter",
             "telemetry::Format",
             "telemetry::LogSettings",
