@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::caller::Caller;
 use super::fault::Fault;
+use super::jws;
 use super::scope::{Scope, Scopes};
 
 /// By how much the issuer's clock may differ from this machine's. Clocks that are set by NTP differ by far less; half a minute is
@@ -62,7 +63,7 @@ impl OneOrMany {
 impl Expectations {
     /// Judges the claims at `now`, in seconds since 1970. Whether it was the issuer who claimed them is for the signature to say.
     pub(crate) fn judge(&self, payload: &[u8], now: f64) -> Result<Judged, Fault> {
-        let claims: Claims = serde_json::from_slice(payload).map_err(|_| Fault::Malformed)?;
+        let claims: Claims = jws::object(payload)?;
         if claims.iss.as_deref() != Some(&*self.issuer) {
             return Err(Fault::Issuer);
         }

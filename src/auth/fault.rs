@@ -31,7 +31,7 @@ pub enum Fault {
     /// An API key that nobody was given.
     #[error("The API key is not known.")]
     UnknownApiKey,
-    /// More than [`LONGEST`](super::jws::LONGEST) bytes.
+    /// Larger than any token needs to be.
     #[error("The token is larger than 8 KiB.")]
     TooLong,
     /// Opaque, encrypted, or no token at all.

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::fault::Fault;
@@ -46,7 +47,7 @@ impl<'a> Jws<'a> {
         if payload.contains('.') {
             return Err(Fault::NotSigned);
         }
-        let header: Header = serde_json::from_slice(&decode(header)?).map_err(|_| Fault::Malformed)?;
+        let header: Header = object(&decode(header)?)?;
         // RFC 7515, 4.1.11: what is critical has to be understood, and no extension is. An empty list is malformed.
         if header.crit.is_some() || header.b64 == Some(false) {
             return Err(Fault::Extension);
@@ -74,6 +75,12 @@ fn allowed(alg: &str) -> Option<Algorithm> {
 /// same keys for other purposes.
 fn is_access_token(typ: &str) -> bool {
     ["at+jwt", "application/at+jwt", "jwt"].iter().any(|known| typ.eq_ignore_ascii_case(known))
+}
+
+/// Reads a JSON object, which headers and claims have to be. What serde derives would take an array for a struct as well.
+pub(crate) fn object<T: DeserializeOwned>(json: &[u8]) -> Result<T, Fault> {
+    let is_object = json.trim_ascii_start().starts_with(b"{");
+    is_object.then(|| serde_json::from_slice(json).ok()).flatten().ok_or(Fault::Malformed)
 }
 
 fn decode(part: &str) -> Result<Vec<u8>, Fault> {
@@ -143,6 +150,7 @@ mod tests {
         ] {
             assert_eq!(Jws::read(&token(&header.to_string())).err(), fault, "{header}");
         }
+        assert_eq!(Jws::read(&token(r#"["RS256",null,null,null,null]"#)).err(), Some(Fault::Malformed));
         assert_eq!(Jws::read(&token(r#"{"alg":"none","alg":"RS256"}"#)).err(), Some(Fault::Malformed));
     }
 }

@@ -4,11 +4,14 @@
 //! comments of the fields are the words of `--help` and of `.env.template`.
 #![expect(clippy::doc_markdown, reason = "the comments are read on a terminal, not as Markdown")]
 
+mod sandbox;
+
 use clap::{Args, Parser, Subcommand};
 use secrecy::SecretString;
 
 #[cfg(feature = "sandbox")]
-use crate::sandbox::Plan;
+pub(super) use self::sandbox::SandboxCommand;
+pub(super) use self::sandbox::{SandboxArgs, ServeSandboxArgs};
 
 /// A read-only GraphQL gateway for the Auth0 Management API.
 ///
@@ -178,93 +181,6 @@ pub(super) struct LogArgs {
     /// Form of the log: text, or json with one object a line. Default: text.
     #[arg(long, env, value_name = "text|json")]
     pub(super) log_format: Option<String>,
-}
-
-#[derive(Args, Default)]
-#[command(next_help_heading = "Sandbox")]
-pub(super) struct ServeSandboxArgs {
-    /// Serve a made-up tenant instead of Auth0. The AUTH0_ settings are not needed, and ignored.
-    #[arg(long)]
-    pub(super) sandbox: bool,
-
-    /// Plan whose rate limits the made-up tenant keeps.
-    #[cfg(feature = "sandbox")]
-    #[arg(long, value_name = "PLAN", requires = "sandbox", default_value = "enterprise")]
-    pub(super) sandbox_plan: Plan,
-
-    /// Number that the made-up people and logs are drawn from; the same number gives the same tenant.
-    #[cfg(feature = "sandbox")]
-    #[arg(long, value_name = "NUMBER", requires = "sandbox")]
-    pub(super) sandbox_seed: Option<u64>,
-
-    /// Let some of the made-up tenant's answers misbehave: slow, cut off, refused, rate limited.
-    #[cfg(feature = "sandbox")]
-    #[arg(long, requires = "sandbox")]
-    pub(super) chaos: bool,
-}
-
-#[derive(Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub(super) struct SandboxArgs {
-    #[cfg(feature = "sandbox")]
-    #[command(subcommand)]
-    pub(super) command: Option<SandboxCommand>,
-
-    /// Port of 127.0.0.1 to listen on; 0 takes any free one.
-    #[arg(long, value_name = "PORT", default_value_t = 4000)]
-    pub(super) port: u16,
-
-    /// Plan whose rate limits the tenant keeps.
-    #[cfg(feature = "sandbox")]
-    #[arg(long, value_name = "PLAN", default_value = "enterprise")]
-    pub(super) plan: Plan,
-
-    /// Number that the people and logs are drawn from; the same number gives the same tenant.
-    #[cfg(feature = "sandbox")]
-    #[arg(long, value_name = "NUMBER")]
-    pub(super) seed: Option<u64>,
-
-    /// Let some answers misbehave: slow, cut off, refused, rate limited.
-    #[cfg(feature = "sandbox")]
-    #[arg(long)]
-    pub(super) chaos: bool,
-
-    #[command(flatten)]
-    pub(super) log: LogArgs,
-}
-
-#[cfg(feature = "sandbox")]
-#[derive(Subcommand)]
-pub(super) enum SandboxCommand {
-    /// Print an access token of a sandbox that runs, as one of its users would have it.
-    ///
-    /// A gateway that is started with `serve --sandbox`, or has the sandbox for its JWT_ISSUER, takes it in an Authorization: Bearer
-    /// header.
-    Token(TokenArgs),
-}
-
-#[cfg(feature = "sandbox")]
-#[derive(Args)]
-pub(super) struct TokenArgs {
-    /// Scopes of the token, separated by spaces.
-    #[arg(long, value_name = "SCOPES", default_value = "read:users read:logs")]
-    pub(super) scope: String,
-
-    /// Id of the user whom the token is for. Default: the first of the people that the sandbox prints.
-    #[arg(long, value_name = "USER_ID")]
-    pub(super) sub: Option<String>,
-
-    /// Identifier of the API that the token is for: the gateway's JWT_AUDIENCE.
-    #[arg(long, value_name = "IDENTIFIER", default_value = crate::sandbox::GATEWAY_AUDIENCE)]
-    pub(super) audience: String,
-
-    /// Seconds that the token lives; a negative number gives one that has expired.
-    #[arg(long, value_name = "SECONDS", default_value_t = 86_400, allow_negative_numbers = true)]
-    pub(super) expires_in: i64,
-
-    /// Where the sandbox is.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4000")]
-    pub(super) url: String,
 }
 
 #[cfg(test)]

@@ -71,6 +71,13 @@ fn default(name: &str, serve: Option<&Serve>) -> Option<String> {
             #[cfg(feature = "sandbox")]
             Tenant::Sandbox { .. } => None,
         },
+        #[cfg(feature = "sandbox")]
+        "JWT_ISSUER" | "JWT_AUDIENCE" => match serve? {
+            Serve { tenant: Tenant::Sandbox { .. }, auth, .. } if auth.tokens.is_none() => {
+                Some("(the sandbox's)".to_owned())
+            }
+            _ => None,
+        },
         "HOST" => Some(server.address.ip().to_string()),
         "PORT" => Some(server.address.port().to_string()),
         "ALLOW_ANONYMOUS" => Some("no".to_owned()),
