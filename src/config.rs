@@ -20,7 +20,8 @@ use self::args::{Cli, Command};
 pub use self::dotenv::DotEnvError;
 pub use self::problems::Problems;
 use crate::auth::Settings as AuthSettings;
-use crate::auth0::Settings;
+use crate::auth0::{Care, Settings};
+use crate::graphql::Limits;
 use crate::http::Settings as HttpSettings;
 #[cfg(feature = "sandbox")]
 use crate::sandbox::{Options, TokenRequest};
@@ -73,6 +74,10 @@ pub enum Invocation {
 pub struct Serve {
     /// The tenant to serve.
     pub tenant: Tenant,
+    /// How the tenant is spared.
+    pub care: Care,
+    /// What an operation may cost.
+    pub limits: Limits,
     /// How requests are met.
     pub server: Server,
     /// How callers are told apart. With a sandbox and nothing said of tokens, those of the sandbox may be taken.

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use auth0_graphql::app::App;
+use auth0_graphql::app::{App, Settings};
 use auth0_graphql::auth;
 use auth0_graphql::auth0;
 use auth0_graphql::config::{self, Invocation, Refusal, Serve, Server, Tenant};
@@ -113,7 +113,9 @@ async fn serve_graphql(serve: Serve) -> Result<(), Failure> {
     };
     let callers = Callers::new(&auth, sandbox);
     let is_open = auth.admits_anonymous();
-    let app = App::build(tenant.settings, auth, tenant.mode, http).context("cannot build the gateway")?;
+    let Serve { care, limits, .. } = serve;
+    let app = App::build(Settings { tenant: tenant.settings, mode: tenant.mode, care, limits, auth, http })
+        .context("cannot build the gateway")?;
     let listener = listen(address).await?;
     let address = listener.local_addr()?;
     let is_exposed = !address.ip().to_canonical().is_loopback();

@@ -13,7 +13,8 @@ use super::fault::{Fault, Rejection};
 use super::jws::Jws;
 use super::key_set::{KeySet, Verdict};
 
-/// Age at which keys are asked for again, while they serve on. A key that its issuer withdrew is out after little more than this.
+/// Age at which keys are asked for again, while they serve on. A key that its issuer withdrew opens nothing after this and the five
+/// minutes for which tokens are remembered.
 const AGING: Duration = Duration::from_secs(10 * 60);
 
 /// Age at which keys serve only if newer ones cannot be had. Keys get so old when nobody calls.

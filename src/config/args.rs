@@ -59,6 +59,8 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     pub(super) auth0: Auth0Args,
     #[command(flatten)]
+    pub(super) care: CareArgs,
+    #[command(flatten)]
     pub(super) server: ServerArgs,
     #[command(flatten)]
     pub(super) callers: CallerArgs,
@@ -93,6 +95,26 @@ pub(super) struct Auth0Args {
     /// Needed with a custom domain, for the identifier keeps the tenant's own, such as `https://example.us.auth0.com/api/v2/`.
     #[arg(long, env, value_name = "URL")]
     pub(super) auth0_audience: Option<String>,
+}
+
+#[derive(Args, Default)]
+#[command(next_help_heading = "Sparing Auth0")]
+pub(super) struct CareArgs {
+    /// How long an answer of a user search or a log search may be served again, from 0 to 60s; 0 switches that off. Default: 1s.
+    ///
+    /// Auth0's searches lag behind by themselves. Single users and logs are always read anew.
+    #[arg(long, env, value_name = "TIME")]
+    pub(super) cache_ttl: Option<String>,
+
+    /// Share of the tenant's rate limit that is left to others, from 0 to 0.9. Default: 0.
+    ///
+    /// The limit is the tenant's: logins' own scripts and other clients of the Management API draw on it too.
+    #[arg(long, env, value_name = "SHARE")]
+    pub(super) rate_reserve: Option<String>,
+
+    /// Most calls to Auth0 that one GraphQL operation may make, from 1 to 1000. Default: 20.
+    #[arg(long, env, value_name = "NUMBER")]
+    pub(super) upstream_calls_per_operation: Option<String>,
 }
 
 #[derive(Args, Default)]
@@ -263,6 +285,9 @@ mod tests {
         for entry in template().iter().filter(|entry| entry.optional) {
             match entry.name.as_str() {
                 "AUTH0_AUDIENCE" => args.auth0.auth0_audience = some(entry),
+                "CACHE_TTL" => args.care.cache_ttl = some(entry),
+                "RATE_RESERVE" => args.care.rate_reserve = some(entry),
+                "UPSTREAM_CALLS_PER_OPERATION" => args.care.upstream_calls_per_operation = some(entry),
                 "HOST" => args.server.host = some(entry),
                 "PORT" => args.server.port = some(entry),
                 "JWT_ISSUER" => args.callers.jwt_issuer = some(entry),

@@ -6,11 +6,12 @@ use secrecy::{ExposeSecret, SecretString};
 
 #[cfg(feature = "sandbox")]
 use super::args::SandboxCommand;
-use super::args::{Auth0Args, LogArgs, SandboxArgs, ServeArgs, ServerArgs};
+use super::args::{Auth0Args, CareArgs, LogArgs, SandboxArgs, ServeArgs, ServerArgs};
 use super::parse::{self, given};
 use super::{Invocation, Problems, Serve, Server, Tenant, callers};
 use crate::auth::Settings as AuthSettings;
-use crate::auth0::{Domain, Settings};
+use crate::auth0::{Care, Domain, Settings};
+use crate::graphql::Limits;
 use crate::http::Settings as HttpSettings;
 #[cfg(feature = "sandbox")]
 use crate::sandbox::TokenRequest;
@@ -19,11 +20,12 @@ use crate::telemetry::{Filter, Format, LogSettings};
 pub(super) fn serve(args: &ServeArgs) -> Result<Serve, Problems> {
     let mut problems = Problems::default();
     let tenant = tenant(args, &mut problems);
+    let (care, limits) = care(&args.care, &mut problems);
     let auth = callers::check(&args.callers, &mut problems);
     let server = server(&args.server, args.sandbox.sandbox, &auth, &mut problems);
     let log = log(&args.log, &mut problems);
     match tenant {
-        Some(tenant) if problems.is_empty() => Ok(Serve { tenant, server, auth, log }),
+        Some(tenant) if problems.is_empty() => Ok(Serve { tenant, care, limits, server, auth, log }),
         _ => Err(problems),
     }
 }
@@ -129,6 +131,24 @@ fn auth0(args: &Auth0Args, problems: &mut Problems) -> Option<Settings> {
     })
 }
 
+fn care(args: &CareArgs, problems: &mut Problems) -> (Care, Limits) {
+    let defaults = (Care::default(), Limits::default());
+    let cache_ttl = optional(problems, "CACHE_TTL", args.cache_ttl.as_deref(), parse::cache_ttl);
+    let rate_reserve = optional(problems, "RATE_RESERVE", args.rate_reserve.as_deref(), parse::rate_reserve);
+    let upstream_calls = optional(
+        problems,
+        "UPSTREAM_CALLS_PER_OPERATION",
+        args.upstream_calls_per_operation.as_deref(),
+        parse::upstream_calls,
+    );
+    let care = Care {
+        cache_ttl: cache_ttl.unwrap_or(defaults.0.cache_ttl),
+        rate_reserve: rate_reserve.unwrap_or(defaults.0.rate_reserve),
+    };
+    let limits = Limits { upstream_calls: upstream_calls.unwrap_or(defaults.1.upstream_calls), ..defaults.1 };
+    (care, limits)
+}
+
 fn server(args: &ServerArgs, sandbox: bool, auth: &AuthSettings, problems: &mut Problems) -> Server {
     let defaults = Server::default();
     let host = optional(problems, "HOST", args.host.as_deref(), parse::host).unwrap_or_else(|| defaults.address.ip());
@@ -150,6 +170,7 @@ fn server(args: &ServerArgs, sandbox: bool, auth: &AuthSettings, problems: &mut 
             playground: playground.unwrap_or(sandbox || loopback),
             request_timeout: request_timeout.unwrap_or(defaults.http.request_timeout),
             max_body_bytes: max_body_bytes.unwrap_or(defaults.http.max_body_bytes),
+            explains: sandbox,
         },
     }
 }

@@ -5,6 +5,9 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 const REQUEST_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(120);
+const LONGEST_CACHE_TTL: Duration = Duration::from_secs(60);
+const RATE_RESERVE: RangeInclusive<f64> = 0.0..=0.9;
+const UPSTREAM_CALLS: RangeInclusive<u32> = 1..=1_000;
 const MAX_BODY_BYTES: RangeInclusive<usize> = 1_000..=10_000_000;
 
 /// The text of a setting, when there is one. Blank text, and what `.env.template` holds in place of a value, count as none.
@@ -42,16 +45,33 @@ pub(super) fn switch(text: &str, on: &str, off: &str) -> Result<bool, String> {
 }
 
 pub(super) fn request_timeout(text: &str) -> Result<Duration, String> {
+    let duration = duration(text).filter(|duration| REQUEST_TIMEOUT.contains(duration));
+    duration.ok_or_else(|| format!("must be a time from 100ms to 120s, such as 10s or 500ms, not {}", quoted(text)))
+}
+
+pub(super) fn cache_ttl(text: &str) -> Result<Duration, String> {
+    let duration = duration(text).filter(|duration| *duration <= LONGEST_CACHE_TTL);
+    duration.ok_or_else(|| format!("must be a time from 0 to 60s, such as 1s or 500ms, not {}", quoted(text)))
+}
+
+pub(super) fn rate_reserve(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| RATE_RESERVE.contains(share));
+    share.ok_or_else(|| format!("must be a share from 0 to 0.9, such as 0.1, not {}", quoted(text)))
+}
+
+pub(super) fn upstream_calls(text: &str) -> Result<u32, String> {
+    let calls = text.parse().ok().filter(|calls| UPSTREAM_CALLS.contains(calls));
+    calls.ok_or_else(|| format!("must be a number from 1 to 1000, not {}", quoted(text)))
+}
+
+fn duration(text: &str) -> Option<Duration> {
     let duration = if let Some(milliseconds) = text.strip_suffix("ms") {
         milliseconds.trim_end().parse().map(Duration::from_millis)
     } else {
         let seconds = text.strip_suffix('s').unwrap_or(text);
         seconds.trim_end().parse().map(Duration::from_secs)
     };
-    duration
-        .ok()
-        .filter(|duration| REQUEST_TIMEOUT.contains(duration))
-        .ok_or_else(|| format!("must be a time from 100ms to 120s, such as 10s or 500ms, not {}", quoted(text)))
+    duration.ok()
 }
 
 pub(super) fn max_body_bytes(text: &str) -> Result<usize, String> {

@@ -7,6 +7,8 @@ use clap::{Arg, ArgMatches};
 
 use super::parse::given;
 use super::{Serve, Server, Tenant};
+use crate::auth0::Care;
+use crate::graphql::Limits;
 use crate::telemetry::{Filter, Format};
 
 /// One line a setting. Settings that are hidden from `--help` are secrets: whether they are set is told, and nothing else.
@@ -78,6 +80,9 @@ fn default(name: &str, serve: Option<&Serve>) -> Option<String> {
             }
             _ => None,
         },
+        "CACHE_TTL" => Some(format!("{}s", Care::default().cache_ttl.as_secs())),
+        "RATE_RESERVE" => Some(Care::default().rate_reserve.to_string()),
+        "UPSTREAM_CALLS_PER_OPERATION" => Some(Limits::default().upstream_calls.to_string()),
         "HOST" => Some(server.address.ip().to_string()),
         "PORT" => Some(server.address.port().to_string()),
         "ALLOW_ANONYMOUS" => Some("no".to_owned()),

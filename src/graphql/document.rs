@@ -123,3 +123,6 @@ fn parse_failure(error: &async_graphql::parser::Error) -> Failure {
 fn validation_failure(error: ServerError) -> Failure {
     Failure { locations: error.locations, ..Failure::new(ErrorCode::ValidationFailed, error.message) }
 }
+
+#[cfg(test)]
+mod tests;

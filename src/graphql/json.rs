@@ -172,9 +172,10 @@ impl<'de, S: Records<'de>> Visitor<'de> for EachEntry<'_, S> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key_seed(Key)? {
-            let value: &'de RawValue = map.next_value()?;
-            self.0.entry(key, value.get());
+        // The key is taken raw like the value: as a string, serde_json refuses one with a lone surrogate, and an odd key must
+        // not cost a page; as bytes, it lets control characters pass.
+        while let Some((key, value)) = map.next_entry::<&'de RawValue, &'de RawValue>()? {
+            self.0.entry(unescape(key.get()), value.get());
         }
         self.0.end(true);
         Ok(())
@@ -224,33 +225,6 @@ impl<'de, F: FnMut(&'de str)> Visitor<'de> for EachElement<F> {
             (self.0)(element.get());
         }
         Ok(())
-    }
-}
-
-/// A key is read as bytes because serde_json refuses a string with a lone surrogate, and one odd key must not cost a page.
-struct Key;
-
-impl<'de> DeserializeSeed<'de> for Key {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
-        json.deserialize_bytes(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Key {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_borrowed_bytes<E>(self, key: &'de [u8]) -> Result<Self::Value, E> {
-        Ok(String::from_utf8_lossy(key))
-    }
-
-    fn visit_bytes<E>(self, key: &[u8]) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(String::from_utf8_lossy(key).into_owned()))
     }
 }
 

@@ -14,18 +14,21 @@ use super::error::{ErrorCode, Failure};
 /// What a document may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How deeply brackets may nest. The parser recurses once for each; the standard introspection query needs 15.
+    /// How deeply brackets may nest, and selections with their fragments written out. The parser recurses once for each
+    /// of the former, every other stage for the latter; the standard introspection query needs 17.
     pub nesting: usize,
     /// How many fields an operation may have with its fragments written out. GraphiQL's introspection query has about 600:
     /// nine levels of `ofType` in each of four places.
     pub fields: u64,
     /// How deeply an operation's fields may nest. No data is deeper than four; introspection goes to 15.
     pub depth: u64,
+    /// How many calls to Auth0 an operation may make: what one caller may take of a scarce thing at once.
+    pub upstream_calls: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { nesting: 60, fields: 2_000, depth: 20 }
+        Self { nesting: 60, fields: 2_000, depth: 20, upstream_calls: 20 }
     }
 }
 
@@ -41,26 +44,52 @@ impl Limits {
 
     /// Judges a parsed document.
     pub(crate) fn check(&self, document: &ExecutableDocument) -> Result<(), Failure> {
-        let mut measures = Measures { fragments: &document.fragments, known: HashMap::new() };
+        let mut measures = Measures { limits: self, fragments: &document.fragments, known: HashMap::new() };
+        let mut all = 0_u64;
         for (_, operation) in document.operations.iter() {
-            let size = measures.selection(&operation.node.selection_set.node)?;
-            if size.fields > self.fields {
-                return Err(too_complex("fields", self.fields, size.fields));
-            }
-            if size.depth > self.depth {
-                return Err(too_complex("depth", self.depth, size.depth));
-            }
+            let size = measures.selection(&operation.node.selection_set.node, 1)?;
+            self.hold(size)?;
+            all = all.saturating_add(size.fields);
         }
         // A fragment that no operation spreads is validated all the same.
         for name in document.fragments.keys() {
-            let size = measures.fragment(name)?;
-            if size.fields > self.fields {
-                return Err(too_complex("fields", self.fields, size.fields));
-            }
+            let size = measures.fragment(name, 1)?;
+            self.hold(size)?;
+            all = all.saturating_add(size.fields);
+        }
+        let limit = self.fields.saturating_mul(DEFINITIONS);
+        if all > limit {
+            return Err(too_complex("fields in all definitions", limit, all));
+        }
+        Ok(())
+    }
+
+    fn hold(&self, size: Size) -> Result<(), Failure> {
+        let measures = [
+            ("fields", self.fields, size.fields),
+            ("depth", self.depth, size.depth),
+            ("nesting", self.nesting as u64, size.nesting),
+        ];
+        match measures.into_iter().find(|(_, limit, value)| value > limit) {
+            Some((measure, limit, value)) => Err(too_complex(measure, limit, value)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Limits {
+    /// Judges how many calls an operation will make, as far as that can be told before it runs.
+    pub(crate) fn check_calls(&self, calls: usize) -> Result<(), Failure> {
+        let calls = u32::try_from(calls).unwrap_or(u32::MAX);
+        if calls > self.upstream_calls {
+            return Err(too_complex("upstream calls", self.upstream_calls.into(), calls.into()));
         }
         Ok(())
     }
 }
+/// How many times the fields of one operation all operations and fragments may have together. Each of them is validated by
+/// itself with its fragments written out, so that many small ones around one great fragment are as dear as many great ones.
+const DEFINITIONS: u64 = 10;
 
 fn too_complex(measure: &'static str, limit: u64, value: u64) -> Failure {
     let message = format!("The document is too complex: its {measure} come to {value}, and {limit} is the limit.");
@@ -117,37 +146,49 @@ fn end_of_string(bytes: &[u8], start: usize) -> usize {
 struct Size {
     fields: u64,
     depth: u64,
+    nesting: u64,
 }
 
 struct Measures<'d> {
+    limits: &'d Limits,
     fragments: &'d HashMap<Name, Positioned<FragmentDefinition>>,
     /// None while a fragment is being measured: meeting it then is a cycle.
     known: HashMap<&'d Name, Option<Size>>,
 }
 
 impl<'d> Measures<'d> {
-    fn selection(&mut self, selection: &'d SelectionSet) -> Result<Size, Failure> {
-        let mut size = Size::default();
+    /// `level` is how deeply this walk itself has recursed: fragments can form a chain as long as the document.
+    fn selection(&mut self, selection: &'d SelectionSet, level: usize) -> Result<Size, Failure> {
+        if level > self.limits.nesting {
+            return Err(too_complex("nesting", self.limits.nesting as u64, level as u64));
+        }
+        let mut size = Size { nesting: 1, ..Size::default() };
         for item in &selection.items {
             let item = match &item.node {
                 Selection::Field(field) => {
-                    let inner = self.selection(&field.node.selection_set.node)?;
-                    Size { fields: inner.fields.saturating_add(1), depth: inner.depth + 1 }
+                    let inner = self.selection(&field.node.selection_set.node, level + 1)?;
+                    Size { fields: inner.fields.saturating_add(1), depth: inner.depth + 1, ..inner }
                 }
-                Selection::InlineFragment(fragment) => self.selection(&fragment.node.selection_set.node)?,
+                Selection::InlineFragment(fragment) => self.selection(&fragment.node.selection_set.node, level + 1)?,
                 Selection::FragmentSpread(spread) => {
                     let spread = &spread.node.fragment_name;
-                    self.fragment(&spread.node).map_err(|failure| at_spread(failure, spread.pos))?
+                    self.fragment(&spread.node, level + 1).map_err(|failure| at_spread(failure, spread.pos))?
                 }
             };
-            size = Size { fields: size.fields.saturating_add(item.fields), depth: size.depth.max(item.depth) };
+            size = Size {
+                fields: size.fields.saturating_add(item.fields),
+                depth: size.depth.max(item.depth),
+                nesting: size.nesting.max(item.nesting + 1),
+            };
         }
         Ok(size)
     }
 
-    fn fragment(&mut self, name: &Name) -> Result<Size, Failure> {
-        // An unknown fragment is for validation to refuse.
-        let Some((name, fragment)) = self.fragments.get_key_value(name) else { return Ok(Size::default()) };
+    fn fragment(&mut self, name: &Name, level: usize) -> Result<Size, Failure> {
+        // An unknown fragment is for validation to refuse, which takes as long as if there were something in it.
+        let Some((name, fragment)) = self.fragments.get_key_value(name) else {
+            return Ok(Size { fields: 1, depth: 1, nesting: 1 });
+        };
         match self.known.get(name) {
             Some(Some(size)) => return Ok(*size),
             Some(None) => {
@@ -157,7 +198,7 @@ impl<'d> Measures<'d> {
             None => {}
         }
         self.known.insert(name, None);
-        let size = self.selection(&fragment.node.selection_set.node)?;
+        let size = self.selection(&fragment.node.selection_set.node, level)?;
         self.known.insert(name, Some(size));
         Ok(size)
     }

@@ -277,3 +277,6 @@ fn empty(pos: Pos) -> Positioned<Selection> {
     };
     Positioned::new(typename, pos).map_item()
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,6 +74,12 @@ pub(crate) struct Needs {
     pub(crate) total: bool,
 }
 
+/// A plan of either kind.
+pub(crate) trait Plans {
+    /// Adds what the plan needs of Auth0.
+    fn add_needs(&self, needs: &mut Needs);
+}
+
 /// Makes plans for what one caller may see and notes what had to be left out.
 pub(crate) struct Planner {
     authority: Scopes,
@@ -166,9 +172,10 @@ impl Plan {
     pub(crate) fn keeps_unknown(&self) -> bool {
         self.emits.iter().any(|emit| matches!(emit.what, What::Attributes(_)))
     }
+}
 
-    /// Adds what this plan needs of Auth0.
-    pub(crate) fn add_needs(&self, needs: &mut Needs) {
+impl Plans for Plan {
+    fn add_needs(&self, needs: &mut Needs) {
         for emit in &self.emits {
             match &emit.what {
                 // Only a field's first key is asked for: the others are forms that Auth0 sends by itself, if ever.
@@ -182,9 +189,8 @@ impl Plan {
     }
 }
 
-impl PagePlan {
-    /// Adds what this plan needs of Auth0.
-    pub(crate) fn add_needs(&self, needs: &mut Needs) {
+impl Plans for PagePlan {
+    fn add_needs(&self, needs: &mut Needs) {
         for emit in &self.emits {
             match &emit.what {
                 PageWhat::Nodes(plan) => plan.add_needs(needs),

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::json::{self, Malformed, Records};
 use super::log_type;
-use super::object::{FromString, Kind, Object, PageKind};
+use super::object::{Field, FromString, Kind, Object, PageKind};
 use super::plan::{Emit, PagePlan, PageWhat, Plan, Slots, What};
 use super::scalar::is_date_time;
 use crate::auth::Scopes;
@@ -68,19 +68,25 @@ pub(crate) fn record(plan: &Plan, record: &[u8], out: &mut Vec<u8>) -> Result<()
 #[derive(Default)]
 struct Seen<'a> {
     records: u32,
+    /// The values under the present record's `log_id` and `_id`.
+    log_ids: [Option<&'a str>; 2],
     /// The greatest log id, in the order of text, which is theirs.
     greatest_log_id: Option<Cow<'a, str>>,
 }
 
 impl<'a> Seen<'a> {
     fn entry(&mut self, key: &str, value: &'a str) {
-        if !matches!(key, "log_id" | "_id") || !value.starts_with('"') {
-            return;
+        match key {
+            "log_id" => self.log_ids[0] = Some(value),
+            "_id" => self.log_ids[1] = Some(value),
+            _ => {}
         }
-        let id = json::unescape(value);
-        if self.greatest_log_id.as_ref().is_none_or(|greatest| id > *greatest) {
-            self.greatest_log_id = Some(id);
-        }
+    }
+
+    fn end(&mut self) {
+        self.records += 1;
+        let ids = self.log_ids.iter_mut().filter_map(|value| id(value.take()?));
+        self.greatest_log_id = ids.chain(self.greatest_log_id.take()).max();
     }
 }
 
@@ -120,7 +126,7 @@ fn look_through(records: &str) -> Result<Seen<'_>, Malformed> {
         }
 
         fn end(&mut self, _: bool) {
-            self.0.records += 1;
+            self.0.end();
         }
     }
     let mut look = Look(Seen::default());
@@ -212,7 +218,7 @@ impl<'a> Records<'a> for Projection<'_, 'a, '_> {
     }
 
     fn end(&mut self, is_object: bool) {
-        self.seen.records += 1;
+        self.seen.end();
         if !is_object {
             return;
         }
@@ -271,9 +277,7 @@ fn write_attributes<'e, 'a: 'e>(
             None => true,
             Some(field) => {
                 scratch.clear();
-                *value != "null"
-                    && field.scope.is_none_or(|scope| authority.holds(scope))
-                    && !fits(&field.kind, value, &mut scratch)
+                *value != "null" && may_see_all_of(field, authority) && !fits(&field.kind, value, &mut scratch)
             }
         };
         if !is_kept {
@@ -287,6 +291,16 @@ fn write_attributes<'e, 'a: 'e>(
         json::write_value(value, out);
     }
     out.push(b'}');
+}
+
+/// Whether nothing that may stand in the field's value is kept from whoever may see this much. An identity where a list of them should be has
+/// tokens in it all the same.
+fn may_see_all_of(field: &Field, authority: Scopes) -> bool {
+    let inner = match &field.kind {
+        Kind::Object(inner) | Kind::Objects(inner) => inner.fields,
+        _ => &[],
+    };
+    field.scope.is_none_or(|scope| authority.holds(scope)) && inner.iter().all(|field| may_see_all_of(field, authority))
 }
 
 fn fits(kind: &Kind, value: &str, scratch: &mut Vec<u8>) -> bool {
@@ -342,7 +356,12 @@ fn write_id(value: &str, out: &mut Vec<u8>) -> bool {
         json::write_value(value, out);
         return true;
     }
-    is_number(value) && !value.contains(['.', 'e', 'E']) && write_quoted(value, out)
+    is_integer(value) && write_quoted(value, out)
+}
+
+/// The text of the id that `value` is, in the forms that [`Kind::Id`] takes in.
+fn id(value: &str) -> Option<Cow<'_, str>> {
+    if value.starts_with('"') { Some(json::unescape(value)) } else { is_integer(value).then_some(Cow::Borrowed(value)) }
 }
 
 fn write_text(value: &str, out: &mut Vec<u8>) -> bool {
@@ -415,6 +434,13 @@ fn write_quoted(text: &str, out: &mut Vec<u8>) -> bool {
     true
 }
 
+fn is_integer(value: &str) -> bool {
+    is_number(value) && !value.contains(['.', 'e', 'E'])
+}
+
 fn is_number(value: &str) -> bool {
     value.as_bytes().first().is_some_and(|first| matches!(first, b'-' | b'0'..=b'9'))
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, Positioned, Value as ConstValue};
 use async_graphql_value::Value;
+use indexmap::IndexMap;
 
 use super::coercion::may_stand_in;
 use super::error::{ErrorCode, Failure};
@@ -43,7 +44,8 @@ impl<'d> Rules<'d> {
     /// <https://spec.graphql.org/October2021/#FieldsInSetCanMerge()>. No type of this schema has subtypes, so that fields
     /// under one key always are of one parent.
     fn merge(&self, selections: &[&'d SelectionSet]) -> Result<(), Failure> {
-        let mut keys: HashMap<&Name, Vec<&Positioned<Field>>> = HashMap::new();
+        // In the document's order, so that of several conflicts always the same is told.
+        let mut keys: IndexMap<&Name, Vec<&Positioned<Field>>> = IndexMap::new();
         for selection in selections {
             self.gather(selection, &mut HashSet::new(), &mut keys);
         }
@@ -72,7 +74,7 @@ impl<'d> Rules<'d> {
         &self,
         selection: &'d SelectionSet,
         visited: &mut HashSet<&'d Name>,
-        keys: &mut HashMap<&'d Name, Vec<&'d Positioned<Field>>>,
+        keys: &mut IndexMap<&'d Name, Vec<&'d Positioned<Field>>>,
     ) {
         for item in &selection.items {
             match &item.node {
@@ -168,3 +170,6 @@ fn same_arguments(one: &Field, other: &Field) -> bool {
             .iter()
             .all(|(name, value)| other.get_argument(&name.node).is_some_and(|other| other.node == value.node))
 }
+
+#[cfg(test)]
+mod tests;

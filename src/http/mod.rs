@@ -9,6 +9,7 @@ mod media_type;
 mod parameters;
 mod playground;
 mod request_id;
+mod wishes;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
@@ -38,6 +39,8 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// Greatest size of a GraphQL request's body, in bytes.
     pub max_body_bytes: usize,
+    /// Whether every answer tells what it took upstream, and not only those of which that is asked.
+    pub explains: bool,
 }
 
 impl Default for Settings {
@@ -48,6 +51,7 @@ impl Default for Settings {
             request_timeout: Duration::from_secs(10),
             // Documents of front ends have a few kB, and GraphiQL's introspection query 2.
             max_body_bytes: 100_000,
+            explains: false,
         }
     }
 }
@@ -67,6 +71,7 @@ pub fn router(engine: Engine, authenticator: Arc<Authenticator>, settings: Setti
         .route("/graphql", any(graphql::answer))
         .merge(playground)
         .fallback(not_found)
+        .method_not_allowed_fallback(wrong_method)
         // Whoever probes a process's health does so by its address, and learns nothing else: these are past the host check.
         .layer(from_fn_with_state(shared.clone(), host::check))
         .route("/livez", get(health::live))
@@ -79,8 +84,12 @@ pub fn router(engine: Engine, authenticator: Arc<Authenticator>, settings: Setti
 
 async fn not_found(request: Request) -> Response {
     let message = "There is nothing here. GraphQL is served at /graphql.";
-    Envelope::of(request.headers())
-        .refuse(axum::http::StatusCode::NOT_FOUND, Failure::new(ErrorCode::BadRequest, message))
+    Envelope::of(request.headers()).refuse(StatusCode::NOT_FOUND, Failure::new(ErrorCode::BadRequest, message))
+}
+
+async fn wrong_method(request: Request) -> Response {
+    let message = "This is not done here. GraphQL is served at /graphql.";
+    Envelope::of(request.headers()).refuse(StatusCode::METHOD_NOT_ALLOWED, Failure::new(ErrorCode::BadRequest, message))
 }
 
 async fn no_sniffing(mut response: Response) -> Response {

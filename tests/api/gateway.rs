@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use auth0_graphql::app::App;
+use auth0_graphql::app::{App, Settings};
 use auth0_graphql::auth;
-use auth0_graphql::auth0::{self, Domain};
-use auth0_graphql::graphql::GatewayMode;
+use auth0_graphql::auth0::{self, Care, Domain};
+use auth0_graphql::graphql::Limits;
 use auth0_graphql::http;
 use auth0_graphql::sandbox::{Client, Clock, Options, Sandbox};
 use chrono::{DateTime, Utc};
@@ -21,10 +21,14 @@ pub(crate) struct Setup {
     pub(crate) sandbox: Options,
     pub(crate) http: http::Settings,
     pub(crate) auth: auth::Settings,
+    pub(crate) care: Care,
+    pub(crate) limits: Limits,
     /// The credentials that the gateway uses, in place of those of the sandbox's all-powerful client.
     pub(crate) client: Option<Client>,
     /// An Auth0 that is not the sandbox, such as a mock of one that misbehaves.
     pub(crate) upstream: Option<String>,
+    /// The audience that tokens are asked for, in place of the tenant's own.
+    pub(crate) audience: Option<String>,
 }
 
 impl Default for Setup {
@@ -34,9 +38,19 @@ impl Default for Setup {
             sandbox: Options { clock: Clock::manual(now), ..Options::default() },
             http: http::Settings::default(),
             auth: auth::Settings::default(),
+            care: Care::default(),
+            limits: Limits::default(),
             client: None,
             upstream: None,
+            audience: None,
         }
+    }
+}
+
+impl Setup {
+    /// Keeps no answers, so that each search is a call that can be counted.
+    pub(crate) fn uncached() -> Self {
+        Self { care: Care { cache_ttl: Duration::ZERO, ..Care::default() }, ..Self::default() }
     }
 }
 
@@ -54,7 +68,18 @@ pub(crate) struct Call {
     pub(crate) path: String,
     #[serde(default)]
     pub(crate) query: Option<String>,
-    pub(crate) status: u16,
+    /// None while it is under way, and when it was cut off.
+    pub(crate) status: Option<u16>,
+}
+
+impl Call {
+    /// Path and query, as they stood in the request line.
+    pub(crate) fn target(&self) -> String {
+        match self.query.as_deref().unwrap_or_default() {
+            "" => self.path.clone(),
+            query => format!("{}?{query}", self.path),
+        }
+    }
 }
 
 impl TestGateway {
@@ -67,17 +92,29 @@ impl TestGateway {
         let client = setup.client.unwrap_or_else(|| sandbox.client());
         let domain = Domain::parse(setup.upstream.as_deref().unwrap_or(&sandbox.url())).unwrap();
         let settings = auth0::Settings {
-            audience: domain.default_audience(),
+            audience: setup.audience.unwrap_or_else(|| domain.default_audience()),
             domain,
             client_id: client.id,
             client_secret: client.secret,
         };
-        let app = App::build(settings, setup.auth, GatewayMode::Sandbox, setup.http).unwrap();
+        let app = App::build(Settings {
+            care: setup.care,
+            limits: setup.limits,
+            auth: setup.auth,
+            http: setup.http,
+            ..Settings::new(settings)
+        })
+        .unwrap();
         let listener = listener().await;
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(app.serve(listener, std::future::pending()));
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
         Self { url, sandbox, http }
+    }
+
+    /// A gateway that keeps no answers.
+    pub(crate) async fn uncached() -> Self {
+        Self::spawn_with(Setup::uncached()).await
     }
 
     /// A gateway whose client at Auth0 has just these scopes.
@@ -101,8 +138,7 @@ impl TestGateway {
             client_id: client.id,
             client_secret: client.secret,
         };
-        let app =
-            App::build(settings, auth::Settings::default(), GatewayMode::Sandbox, http::Settings::default()).unwrap();
+        let app = App::build(Settings::new(settings)).unwrap();
         let listener = listener().await;
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(app.serve(listener, std::future::pending()));
@@ -146,9 +182,22 @@ impl TestGateway {
         self.http.delete(url).send().await.unwrap().error_for_status().unwrap();
     }
 
+    /// What the sandbox was asked for since the last time, tokens left out.
+    pub(crate) async fn asked(&self) -> Vec<String> {
+        let targets = self.calls().await.iter().map(Call::target).collect();
+        self.forget_calls().await;
+        targets
+    }
+
     /// Makes the sandbox misbehave.
     pub(crate) async fn fault(&self, fault: Value) {
         self.control("faults", fault).await;
+    }
+
+    /// Has the sandbox behave again.
+    pub(crate) async fn mend(&self) {
+        let url = format!("{}/_sandbox/faults", self.sandbox.url());
+        self.http.delete(url).send().await.unwrap().error_for_status().unwrap();
     }
 
     /// Does something to the sandbox.

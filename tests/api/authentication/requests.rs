@@ -42,6 +42,14 @@ async fn whoever_may_not_ask_is_not_listened_to() {
 }
 
 #[tokio::test]
+async fn a_large_body_does_not_hide_the_refusal() {
+    let issuer = TestIssuer::start(vec![issuer::ed("a").public()]).await;
+    let gateway = gateway_of(&issuer).await;
+    let request = whoami(&gateway).body(vec![b' '; 5_000_000]);
+    Answer::to(request).await.refusal(401, "UNAUTHENTICATED");
+}
+
+#[tokio::test]
 async fn who_asks_has_to_be_clear() {
     let key = issuer::ed("a");
     let issuer = TestIssuer::start(vec![key.public()]).await;

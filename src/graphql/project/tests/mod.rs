@@ -1,0 +1,66 @@
+//! The projection, from the text of an operation to the bytes of an answer.
+
+mod differential;
+mod edges;
+mod record;
+mod reference;
+mod selection;
+mod tree;
+
+use std::sync::{Arc, LazyLock};
+
+use async_graphql::{ValidationMode, Variables};
+
+use super::*;
+use crate::auth::Caller;
+use crate::graphql::document::Documents;
+use crate::graphql::limits::Limits;
+use crate::graphql::log::LOG;
+use crate::graphql::object::Page;
+use crate::graphql::operation::Operation;
+use crate::graphql::plan::Planner;
+use crate::graphql::signature::Signatures;
+use crate::graphql::user::USER;
+use crate::graphql::{schema, write_sdl};
+
+/// What the caller who asks may see. Identity providers' tokens are not for them, `app_metadata` is.
+const AUTHORITY: Scopes = Caller::ANONYMOUS.authority();
+
+static SIGNATURES: LazyLock<Arc<Signatures>> =
+    LazyLock::new(|| Arc::new(Signatures::read(&write_sdl(&schema(ValidationMode::Strict).finish())).unwrap()));
+
+static DOCUMENTS: LazyLock<Documents> = LazyLock::new(|| {
+    Documents::new(schema(ValidationMode::Strict).finish(), Arc::clone(&SIGNATURES), Limits::default())
+});
+
+/// The operation in normal form, by the way that a request takes.
+fn operation(document: &str, variables: serde_json::Value) -> Operation {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let checked = runtime.block_on(DOCUMENTS.get(document)).unwrap_or_else(|refused| panic!("{document}: {refused:?}"));
+    Operation::new(&SIGNATURES, &checked, None, Variables::from_json(variables)).unwrap()
+}
+
+fn answer_page(
+    of: &'static Page,
+    operation: &Operation,
+    json: &[u8],
+    facts: &PageFacts<'_>,
+) -> Result<Vec<u8>, Malformed> {
+    let plan = Planner::new(AUTHORITY).page(of, &operation.fields().next().unwrap().selection_set.node);
+    let mut out = Vec::new();
+    page(&plan, json, facts, &mut out).map(|()| out)
+}
+
+fn answer_records(of: &'static Object, operation: &Operation, json: &[u8]) -> Result<Vec<u8>, Malformed> {
+    let mut out = Vec::new();
+    records(&plan(of, operation), json, &mut out).map(|()| out)
+}
+
+fn answer_record(of: &'static Object, operation: &Operation, json: &[u8]) -> Result<Vec<u8>, Malformed> {
+    let mut out = Vec::new();
+    record(&plan(of, operation), json, &mut out).map(|()| out)
+}
+
+fn plan(of: &'static Object, operation: &Operation) -> Plan {
+    Planner::new(AUTHORITY).record(of, &operation.fields().next().unwrap().selection_set.node)
+}

@@ -1,0 +1,218 @@
+//! What a page or a record has to come to: slow, plain, and written from what the tables and their kinds promise, without a
+//! look at how the projection does it.
+
+use super::selection::{Picked, Selection};
+use super::tree::Tree;
+use crate::auth::{Scope, Scopes};
+use crate::graphql::log_type;
+use crate::graphql::object::{Field, FromString, Kind, Object, Page, PageKind};
+use crate::graphql::plan::Needs;
+use crate::graphql::project::PageFacts;
+
+/// What the answer to a selection has to be, for one caller.
+pub(super) struct Reference<'s> {
+    pub(super) authority: Scopes,
+    pub(super) selection: &'s Selection,
+}
+
+impl Reference<'_> {
+    /// None where the page has to be refused.
+    pub(super) fn page(&self, page: &Page, json: &[u8], facts: &PageFacts<'_>) -> Option<Tree> {
+        let records = records(json)?;
+        let entries = self.selection.picked().into_iter().map(|picked| {
+            let value = match page.field(picked.field) {
+                None => text(page.name),
+                Some(field) if field.kind == PageKind::Nodes => self.list(page.object, &picked, &records),
+                Some(field) => fact(field.kind, facts, &records),
+            };
+            (picked.key, value)
+        });
+        Some(Tree::Object(entries.collect()))
+    }
+
+    pub(super) fn records(&self, object: &Object, json: &[u8]) -> Option<Tree> {
+        let picked = self.selection.picked();
+        let records = records(json)?;
+        Some(Tree::List(records.iter().filter_map(|record| self.object(object, &picked, record)).collect()))
+    }
+
+    pub(super) fn record(&self, object: &Object, json: &[u8]) -> Option<Tree> {
+        self.object(object, &self.selection.picked(), &Tree::of_input(json)?)
+    }
+
+    fn list(&self, object: &Object, nodes: &Picked<'_>, records: &[Tree]) -> Tree {
+        let picked = self.selection.inside(nodes);
+        Tree::List(records.iter().filter_map(|record| self.object(object, &picked, record)).collect())
+    }
+
+    fn object(&self, object: &Object, picked: &[Picked<'_>], record: &Tree) -> Option<Tree> {
+        let entries = record.entries()?;
+        let written = picked.iter().map(|picked| {
+            let value = match object.field(picked.field) {
+                None => Some(text(object.name)),
+                Some(field) if !self.may_see(field.scope) => None,
+                Some(Field { kind: Kind::Attributes, .. }) => Some(self.attributes(object, &entries)),
+                Some(field) => {
+                    let find = |key: &&str| entries.iter().find(|(known, value)| known == key && **value != Tree::Null);
+                    let value = field.keys.iter().find_map(find);
+                    value.and_then(|(_, value)| self.value(&field.kind, Some(picked), value))
+                }
+            };
+            (picked.key.clone(), value.unwrap_or(Tree::Null))
+        });
+        Some(Tree::Object(written.collect()))
+    }
+
+    fn attributes(&self, object: &Object, entries: &[(&str, &Tree)]) -> Tree {
+        let kept = entries.iter().filter(|(key, value)| {
+            let row = object.fields.iter().find(|field| field.keys.contains(key));
+            row.is_none_or(|row| {
+                **value != Tree::Null && self.may_see_all_of(row) && self.value(&row.kind, None, value).is_none()
+            })
+        });
+        Tree::Object(kept.map(|(key, value)| ((*key).to_owned(), (*value).clone())).collect())
+    }
+
+    fn may_see(&self, scope: Option<Scope>) -> bool {
+        scope.is_none_or(|scope| self.authority.holds(scope))
+    }
+
+    /// Whether nothing can stand in the field's raw value that the caller may not see.
+    fn may_see_all_of(&self, field: &Field) -> bool {
+        let inner = match &field.kind {
+            Kind::Object(inner) | Kind::Objects(inner) => inner.fields,
+            _ => &[],
+        };
+        self.may_see(field.scope) && inner.iter().all(|field| self.may_see_all_of(field))
+    }
+
+    /// `value`, which is not null, as `kind` gives it out. `picked` is what is wanted of objects in it.
+    fn value(&self, kind: &Kind, picked: Option<&Picked<'_>>, value: &Tree) -> Option<Tree> {
+        let inside = || picked.map(|picked| self.selection.inside(picked)).unwrap_or_default();
+        match (kind, value) {
+            (Kind::Id, Tree::Number(digits)) if digits.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit()) => {
+                Some(text(digits))
+            }
+            (Kind::Id, Tree::Text(id)) => Some(text(id)),
+            (Kind::String, value) => string(value),
+            (Kind::Boolean, Tree::Boolean(_)) => Some(value.clone()),
+            (Kind::Boolean, Tree::Text(word)) if word == "true" => Some(Tree::Boolean(true)),
+            (Kind::Boolean, Tree::Text(word)) if word == "false" => Some(Tree::Boolean(false)),
+            (Kind::Int, Tree::Number(digits)) => {
+                let number: i64 = digits.parse().ok()?;
+                Some(Tree::Number(i32::try_from(number).ok()?.to_string()))
+            }
+            (Kind::Float, Tree::Number(digits)) => {
+                digits.parse::<f64>().is_ok_and(f64::is_finite).then(|| value.clone())
+            }
+            (Kind::DateTime, Tree::Text(date)) => {
+                chrono::DateTime::parse_from_rfc3339(date).is_ok().then(|| value.clone())
+            }
+            (Kind::Json, value) => Some(value.clone()),
+            (Kind::Strings(_), Tree::List(items)) => Some(Tree::List(items.iter().filter_map(string).collect())),
+            (Kind::Strings(FromString::Whole), Tree::Text(_)) => Some(Tree::List(vec![value.clone()])),
+            (Kind::Strings(FromString::Words), Tree::Text(words)) => {
+                Some(Tree::List(words.split(' ').filter(|word| !word.is_empty()).map(text).collect()))
+            }
+            (Kind::Object(object), Tree::Object(_)) => self.object(object, &inside(), value),
+            (Kind::Objects(object), Tree::List(items)) => {
+                Some(Tree::List(items.iter().filter_map(|item| self.object(object, &inside(), item)).collect()))
+            }
+            (Kind::LogTypeDescription, Tree::Text(code)) => log_type::description(code).map(text),
+            (Kind::LogOutcome, Tree::Text(code)) => Some(text(log_type::outcome(code).name())),
+            (Kind::LogOutcome, _) => Some(text("OTHER")),
+            _ => None,
+        }
+    }
+
+    /// The fields that are refused for want of a scope, by their path.
+    pub(super) fn forbidden(
+        &self,
+        object: &Object,
+        above: &[&str],
+        picked: &[Picked<'_>],
+    ) -> Vec<(Vec<String>, Scope)> {
+        let mut forbidden = Vec::new();
+        for picked in picked {
+            let Some(field) = object.field(picked.field) else { continue };
+            let path: Vec<&str> = above.iter().copied().chain([picked.key.as_str()]).collect();
+            match (field.scope, &field.kind) {
+                (Some(scope), _) if !self.authority.holds(scope) => {
+                    forbidden.push((path.iter().map(ToString::to_string).collect(), scope));
+                }
+                (_, Kind::Object(inner) | Kind::Objects(inner)) => {
+                    forbidden.extend(self.forbidden(inner, &path, &self.selection.inside(picked)));
+                }
+                _ => {}
+            }
+        }
+        forbidden
+    }
+
+    /// What has to be asked of Auth0 for these fields.
+    pub(super) fn needs(&self, object: &Object, picked: &[Picked<'_>], needs: &mut Needs) {
+        let fields = picked.iter().filter_map(|picked| object.field(picked.field));
+        for field in fields.filter(|field| self.may_see(field.scope)) {
+            match field.kind {
+                Kind::Attributes => needs.everything = true,
+                _ => needs.keys.extend(field.keys.first()),
+            }
+        }
+    }
+}
+
+/// A list of records as `serde_json` decodes it. It refuses numbers beyond a float's range and strings with lone surrogates:
+/// within an object the projection gets along with these, as a record they are garbage.
+fn records(json: &[u8]) -> Option<Vec<Tree>> {
+    let Tree::List(records) = Tree::of_input(json)? else { return None };
+    let raw: Vec<&serde_json::value::RawValue> = serde_json::from_slice(json).ok()?;
+    let is_readable = raw.iter().all(|record| {
+        let record = record.get();
+        record.starts_with(['{', '[']) || serde_json::from_str::<serde_json::Value>(record).is_ok()
+    });
+    is_readable.then_some(records)
+}
+
+fn text(text: impl AsRef<str>) -> Tree {
+    Tree::Text(text.as_ref().to_owned())
+}
+
+fn string(value: &Tree) -> Option<Tree> {
+    match value {
+        Tree::Text(_) => Some(value.clone()),
+        Tree::Number(digits) => Some(text(digits)),
+        Tree::List(items) => items.iter().find(|item| matches!(item, Tree::Text(_))).cloned(),
+        _ => None,
+    }
+}
+
+fn fact(kind: PageKind, facts: &PageFacts<'_>, records: &[Tree]) -> Tree {
+    let number = |number: u32| Tree::Number(number.to_string());
+    match kind {
+        PageKind::Nodes => unreachable!("the records are no fact"),
+        PageKind::Total => match facts.total {
+            Some(total) if total <= 2_147_483_647 => Tree::Number(total.to_string()),
+            _ => Tree::Null,
+        },
+        PageKind::Page => number(facts.page),
+        PageKind::PerPage => number(facts.per_page),
+        PageKind::HasNextPage => {
+            let end_of_page = (u128::from(facts.page) + 1) * u128::from(facts.per_page);
+            let more = match facts.total {
+                Some(total) => u128::from(total) > end_of_page,
+                None => records.len() >= facts.per_page as usize,
+            };
+            Tree::Boolean(more && !facts.is_last_reachable)
+        }
+        PageKind::Next => {
+            let ids = records.iter().filter_map(Tree::entries).flatten();
+            let ids = ids.filter(|(key, _)| matches!(*key, "log_id" | "_id")).filter_map(|(_, id)| match id {
+                Tree::Text(id) => Some(id.clone()),
+                Tree::Number(id) if !id.contains(['.', 'e', 'E']) => Some(id.clone()),
+                _ => None,
+            });
+            let next = facts.next.map(str::to_owned).or(ids.max()).or(facts.from.map(str::to_owned));
+            next.map_or(Tree::Null, text)
+        }
+    }
+}
