@@ -2,9 +2,11 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
+use crate::auth::{self, Authenticator};
 use crate::auth0::{self, ManagementApi};
 use crate::graphql::{self, Engine, GatewayMode, Limits};
 use crate::http;
@@ -12,11 +14,15 @@ use crate::http;
 /// The gateway, ready to serve.
 pub struct App {
     router: axum::Router,
+    authenticator: Arc<Authenticator>,
 }
 
 /// Why the gateway cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
+    /// The means to tell callers apart.
+    #[error(transparent)]
+    Auth(#[from] auth::BuildError),
     /// The client for Auth0.
     #[error(transparent)]
     Auth0(#[from] auth0::BuildError),
@@ -36,6 +42,8 @@ pub struct Settings {
     pub care: auth0::Care,
     /// What an operation may cost.
     pub limits: Limits,
+    /// How callers are told apart.
+    pub auth: auth::Settings,
     /// How requests are met.
     pub http: http::Settings,
 }
@@ -49,6 +57,7 @@ impl Settings {
             mode: GatewayMode::Tenant,
             care: auth0::Care::default(),
             limits: Limits::default(),
+            auth: auth::Settings::default(),
             http: http::Settings::default(),
         }
     }
@@ -57,10 +66,11 @@ impl Settings {
 impl App {
     /// Builds a gateway.
     pub fn build(settings: Settings) -> Result<Self, BuildError> {
-        let Settings { tenant, mode, care, limits, http } = settings;
+        let Settings { tenant, mode, care, limits, auth, http } = settings;
+        let authenticator = Arc::new(Authenticator::new(auth)?);
         let api = ManagementApi::new(tenant, &care)?;
         let engine = Engine::new(api, mode, limits)?;
-        Ok(Self { router: http::router(engine, http) })
+        Ok(Self { router: http::router(engine, Arc::clone(&authenticator), http), authenticator })
     }
 
     /// Serves on `listener` until `shutdown` resolves and the requests under way are answered.
@@ -69,6 +79,9 @@ impl App {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
+        let authenticator = self.authenticator;
+        // So that the first caller need not wait for the keys, and the operator learns at once if there are none.
+        tokio::spawn(async move { authenticator.warm_up().await });
         axum::serve(listener, self.router).with_graceful_shutdown(shutdown).await
     }
 }

@@ -96,12 +96,12 @@ struct GatewayToken {
 }
 
 impl Gateway {
-    pub(crate) fn new(caller: Caller, upstream: &Upstream) -> Self {
+    pub(crate) fn new(caller: &Caller, upstream: &Upstream) -> Self {
         let token = upstream.api.token_status();
         Self {
             version: env!("CARGO_PKG_VERSION"),
             mode: upstream.mode,
-            scopes: Scope::ALL.into_iter().filter(|scope| caller.holds(*scope)).map(Scope::as_str).collect(),
+            scopes: caller.authority().iter().map(Scope::as_str).collect(),
             token: token.map(|token| GatewayToken { expires_at: DateTime(token.expires_at), scopes: token.scopes }),
             rate_limits: upstream.api.rate_limits().into_iter().map(Into::into).collect(),
             breaker: upstream.api.breaker().into(),

@@ -178,7 +178,7 @@ impl Engine {
     async fn run(&self, operation: Operation, terms: &Terms<'_>) -> Reply {
         let keys: Vec<_> = operation.keys().cloned().collect();
         let budget = CallBudget::new(self.limits.upstream_calls);
-        let session = Arc::new(Session::new(terms.caller, terms.deadline, terms.is_fresh, budget));
+        let session = Arc::new(Session::new(terms.caller.clone(), terms.deadline, terms.is_fresh, budget));
         let response = if keys.is_empty() {
             Response::new(Value::Null)
         } else {

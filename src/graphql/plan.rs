@@ -10,7 +10,7 @@ use async_graphql::parser::types::{Field as SelectedField, SelectionSet};
 use super::json;
 use super::object::{Kind, Object, Page, PageKind};
 use super::operation::{EMPTY, fields};
-use crate::auth::{Caller, Scope};
+use crate::auth::{Scope, Scopes};
 
 /// What to make of one record.
 pub(crate) struct Plan {
@@ -42,7 +42,7 @@ pub(crate) enum What {
     /// The record that the id in these slots names, as this one of the planner's joins has it.
     Join(Slots, usize),
     /// What the table does not know, and of what it knows only that which this caller may see.
-    Attributes(Caller),
+    Attributes(Scopes),
     /// Not for this caller.
     Forbidden,
 }
@@ -82,9 +82,9 @@ pub(crate) trait Plans {
     fn add_needs(&self, needs: &mut Needs);
 }
 
-/// Makes plans for one caller and notes what had to be left out.
+/// Makes plans for what one caller may see and notes what had to be left out.
 pub(crate) struct Planner {
-    caller: Caller,
+    authority: Scopes,
     path: Vec<Name>,
     pub(crate) forbidden: Vec<Forbidden>,
     /// What to make of the records that are joined, by join.
@@ -92,8 +92,8 @@ pub(crate) struct Planner {
 }
 
 impl Planner {
-    pub(crate) fn new(caller: Caller) -> Self {
-        Self { caller, path: Vec::new(), forbidden: Vec::new(), joins: Vec::new() }
+    pub(crate) fn new(authority: Scopes) -> Self {
+        Self { authority, path: Vec::new(), forbidden: Vec::new(), joins: Vec::new() }
     }
 
     /// The plan for the records of `object` from which `selection` is wanted.
@@ -106,11 +106,11 @@ impl Planner {
             } else if let Some(row) = object.field(name) {
                 self.path.push(field.response_key().node.clone());
                 let what = match (row.scope, &row.kind) {
-                    (Some(scope), _) if !self.caller.holds(scope) => {
+                    (Some(scope), _) if !self.authority.holds(scope) => {
                         self.forbidden.push(Forbidden { path: self.path.clone(), scope });
                         What::Forbidden
                     }
-                    (_, Kind::Attributes) => What::Attributes(self.caller),
+                    (_, Kind::Attributes) => What::Attributes(self.authority),
                     (_, Kind::Object(inner)) => {
                         let inner = self.record(inner, &field.selection_set.node);
                         What::Object(plan.slots(row.keys), inner)

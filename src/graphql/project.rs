@@ -13,7 +13,7 @@ use super::log_type;
 use super::object::{Field, FromString, Kind, Object, PageKind};
 use super::plan::{Emit, PagePlan, PageWhat, Plan, Slots, What};
 use super::scalar::is_date_time;
-use crate::auth::Caller;
+use crate::auth::Scopes;
 
 /// What is known of a page beside its records.
 #[derive(Debug, Clone, Copy, Default)]
@@ -246,9 +246,9 @@ impl<'p, 'a, 'o> Projection<'p, 'a, 'o> {
                         false
                     }
                 },
-                What::Attributes(caller) => {
+                What::Attributes(authority) => {
                     let entries = self.entries.iter().flatten();
-                    write_attributes(self.plan.object, *caller, entries, self.out);
+                    write_attributes(self.plan.object, *authority, entries, self.out);
                     true
                 }
                 What::Forbidden => false,
@@ -328,7 +328,7 @@ fn write_objects(plan: &Plan, value: &str, out: &mut Vec<u8>) -> bool {
 
 fn write_attributes<'e, 'a: 'e>(
     object: &Object,
-    caller: Caller,
+    authority: Scopes,
     entries: impl Iterator<Item = (&'e Cow<'a, str>, &'e &'a str)>,
     out: &mut Vec<u8>,
 ) {
@@ -340,7 +340,7 @@ fn write_attributes<'e, 'a: 'e>(
             None => true,
             Some(field) => {
                 scratch.clear();
-                *value != "null" && may_see_all_of(field, caller) && !fits(&field.kind, value, &mut scratch)
+                *value != "null" && may_see_all_of(field, authority) && !fits(&field.kind, value, &mut scratch)
             }
         };
         if !is_kept {
@@ -356,14 +356,14 @@ fn write_attributes<'e, 'a: 'e>(
     out.push(b'}');
 }
 
-/// Whether nothing that may stand in the field's value is kept from `caller`. An identity where a list of them should be has
+/// Whether nothing that may stand in the field's value is kept from whoever may see this much. An identity where a list of them should be has
 /// tokens in it all the same.
-fn may_see_all_of(field: &Field, caller: Caller) -> bool {
+fn may_see_all_of(field: &Field, authority: Scopes) -> bool {
     let inner = match &field.kind {
         Kind::Object(inner) | Kind::Objects(inner) => inner.fields,
         _ => &[],
     };
-    field.scope.is_none_or(|scope| caller.holds(scope)) && inner.iter().all(|field| may_see_all_of(field, caller))
+    field.scope.is_none_or(|scope| authority.holds(scope)) && inner.iter().all(|field| may_see_all_of(field, authority))
 }
 
 fn fits(kind: &Kind, value: &str, scratch: &mut Vec<u8>) -> bool {

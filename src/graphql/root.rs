@@ -74,7 +74,7 @@ impl Session {
     }
 
     fn errand(&self) -> Errand {
-        let errand = Errand::new(self.deadline, CallerKey::default(), self.budget.clone());
+        let errand = Errand::new(self.deadline, CallerKey(self.caller.key()), self.budget.clone());
         if self.is_fresh { errand.fresh() } else { errand }
     }
 }
@@ -186,7 +186,7 @@ impl<'a> Root<'a> {
         };
         let outcome = shared.outcome.get_or_init(|| async {
             let mut needs = Needs::default();
-            let mut planner = Planner::new(self.session.caller);
+            let mut planner = Planner::new(self.session.caller.authority());
             for sibling in self.siblings() {
                 plan(&mut planner, &sibling.selection_set.node).add_needs(&mut needs);
             }
@@ -201,7 +201,7 @@ impl<'a> Root<'a> {
         records: &[u8],
         project: impl FnOnce(&P, &Joins, &mut Vec<u8>) -> Result<Vec<Missed>, Malformed>,
     ) -> Result<Projected<S>, Failure> {
-        let mut planner = Planner::new(self.session.caller);
+        let mut planner = Planner::new(self.session.caller.authority());
         let plan = plan(&mut planner, &self.field.selection_set.node);
         let joins = self.join(&planner.joins, records).await?;
         let mut out = Vec::new();

@@ -1,5 +1,6 @@
 //! HTTP: from a request to the stages of an operation, and from their outcome to a status and a media type.
 
+mod authenticate;
 mod envelope;
 mod graphql;
 mod health;
@@ -23,6 +24,7 @@ use axum::routing::{any, get};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use self::envelope::Envelope;
+use crate::auth::Authenticator;
 use crate::graphql::{Engine, ErrorCode, Failure};
 
 /// How requests are met.
@@ -57,12 +59,13 @@ impl Default for Settings {
 #[derive(Clone)]
 struct Shared {
     engine: Arc<Engine>,
+    authenticator: Arc<Authenticator>,
     settings: Arc<Settings>,
 }
 
 /// The gateway's routes and the layers around them.
-pub fn router(engine: Engine, settings: Settings) -> Router {
-    let shared = Shared { engine: Arc::new(engine), settings: Arc::new(settings) };
+pub fn router(engine: Engine, authenticator: Arc<Authenticator>, settings: Settings) -> Router {
+    let shared = Shared { engine: Arc::new(engine), authenticator, settings: Arc::new(settings) };
     let playground = if shared.settings.playground { playground::routes() } else { Router::new() };
     Router::new()
         .route("/graphql", any(graphql::answer))

@@ -3,6 +3,7 @@
 
 mod answer;
 mod arguments;
+mod authentication;
 mod cli;
 mod faults;
 mod gateway;

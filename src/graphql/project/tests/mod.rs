@@ -12,6 +12,7 @@ use std::sync::{Arc, LazyLock};
 use async_graphql::{ValidationMode, Variables};
 
 use super::*;
+use crate::auth::Caller;
 use crate::graphql::document::Documents;
 use crate::graphql::limits::Limits;
 use crate::graphql::log::LOG;
@@ -22,8 +23,8 @@ use crate::graphql::signature::Signatures;
 use crate::graphql::user::USER;
 use crate::graphql::{schema, write_sdl};
 
-/// The caller who asks. Identity providers' tokens are not for them, `app_metadata` is.
-const CALLER: Caller = Caller::ANONYMOUS;
+/// What the caller who asks may see. Identity providers' tokens are not for them, `app_metadata` is.
+const AUTHORITY: Scopes = Caller::ANONYMOUS.authority();
 
 static SIGNATURES: LazyLock<Arc<Signatures>> =
     LazyLock::new(|| Arc::new(Signatures::read(&write_sdl(&schema(ValidationMode::Strict).finish())).unwrap()));
@@ -45,7 +46,7 @@ fn answer_page(
     json: &[u8],
     facts: &PageFacts<'_>,
 ) -> Result<Vec<u8>, Malformed> {
-    let plan = Planner::new(CALLER).page(of, &operation.fields().next().unwrap().selection_set.node);
+    let plan = Planner::new(AUTHORITY).page(of, &operation.fields().next().unwrap().selection_set.node);
     let mut out = Vec::new();
     page(&plan, json, facts, &Joins::default(), &mut out).map(|_| out)
 }
@@ -61,5 +62,5 @@ fn answer_record(of: &'static Object, operation: &Operation, json: &[u8]) -> Res
 }
 
 fn plan(of: &'static Object, operation: &Operation) -> Plan {
-    Planner::new(CALLER).record(of, &operation.fields().next().unwrap().selection_set.node)
+    Planner::new(AUTHORITY).record(of, &operation.fields().next().unwrap().selection_set.node)
 }
