@@ -225,7 +225,7 @@ fn nodes_of_page(page: &'static Page) -> BoxedStrategy<Vec<Node>> {
         page.fields.iter().filter(|field| field.kind != PageKind::Nodes).map(|field| field.name).collect();
     let fact = leaf(facts);
     let records = field(Just("nodes"), page.object.name, nodes(page.object, 2));
-    in_fragments(prop_oneof![fact, records].boxed(), 1)
+    in_fragments(&prop_oneof![fact, records].boxed(), 1)
 }
 
 fn nodes(object: &'static Object, depth: u32) -> BoxedStrategy<Vec<Node>> {
@@ -239,7 +239,7 @@ fn nodes(object: &'static Object, depth: u32) -> BoxedStrategy<Vec<Node>> {
     }
     // `attributes` is one of some fifty fields, and the one that reads the most.
     one = prop_oneof![9 => one, 1 => leaf(vec!["attributes"])].boxed();
-    prop_oneof![6 => in_fragments(one, depth), 1 => Just(everything(object))].boxed()
+    prop_oneof![6 => in_fragments(&one, depth), 1 => Just(everything(object))].boxed()
 }
 
 fn leaf(names: Vec<&'static str>) -> BoxedStrategy<Node> {
@@ -261,7 +261,7 @@ fn field(
     conditional(what.boxed())
 }
 
-fn in_fragments(node: BoxedStrategy<Node>, depth: u32) -> BoxedStrategy<Vec<Node>> {
+fn in_fragments(node: &BoxedStrategy<Node>, depth: u32) -> BoxedStrategy<Vec<Node>> {
     let mut nodes = vec(node.clone(), 1..5).boxed();
     for _ in 0..depth {
         let inline = (any::<bool>(), nodes.clone()).prop_map(|(is_typed, inner)| What::Inline { is_typed, inner });
