@@ -5,7 +5,6 @@
 
 use std::env;
 use std::error::Error;
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -55,10 +54,11 @@ fn bundle(directory: &Path) -> Result<String, String> {
     }
 
     let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
-    run(Command::new(npm).args(["ci", "--prefer-offline"]).current_dir(directory))?;
-    run(Command::new("node").args(["bundle.mjs", "dist"]).current_dir(directory))?;
+    let bundled =
+        run(npm, &["ci", "--prefer-offline"], directory).and_then(|()| run("node", &["bundle.mjs", "dist"], directory));
     // 200 MB that every profile would keep. npm has its own cache for the next time.
     let _ = fs::remove_dir_all(directory.join("node_modules"));
+    bundled?;
 
     let mut assets: Vec<String> = fs::read_dir(directory.join("dist"))
         .map_err(|error| format!("reading the bundle: {error}"))?
@@ -69,17 +69,19 @@ fn bundle(directory: &Path) -> Result<String, String> {
     Ok(constants(Some("playground/dist/index.html"), &assets))
 }
 
-/// Runs a command to its end; the error is what it said last.
-fn run(command: &mut Command) -> Result<(), String> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().map_err(|error| format!("{program}: {error}"))?;
+/// Runs a program to its end; the error is what it complained of.
+fn run(program: &str, arguments: &[&str], directory: &Path) -> Result<(), String> {
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(directory)
+        .output()
+        .map_err(|error| format!("{program}: {error}"))?;
     if output.status.success() {
         return Ok(());
     }
-    let arguments = command.get_args().collect::<Vec<_>>().join(OsStr::new(" "));
     Err(format!(
         "`{program} {}` failed ({}):\n{}",
-        arguments.to_string_lossy(),
+        arguments.join(" "),
         output.status,
         String::from_utf8_lossy(&output.stderr),
     ))

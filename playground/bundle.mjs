@@ -95,7 +95,9 @@ const main = await build({
   ...options,
   entryPoints: ['main.jsx'],
   format: 'esm',
-  splitting: true,
+  // In one piece: esbuild's splitting loses the named exports of a CommonJS module that is
+  // imported dynamically, as prettier's parsers are, and Monaco is needed at once anyway.
+  splitting: false,
   jsx: 'automatic',
   define: { ...options.define, WORKERS: JSON.stringify(Object.fromEntries(workerUrls)) },
   plugins: [withoutImagePreview],
@@ -106,11 +108,8 @@ const notices = await licenses([workers, main]);
 const noticesHash = createHash('sha256').update(notices).digest('hex').slice(0, 8);
 const noticesName = `licenses-${noticesHash.toUpperCase()}.txt`;
 
-// esbuild writes a style sheet for every dynamic import too. Nothing loads those: the
-// page's own holds all their rules.
 const assets = [...workers.outputFiles, ...main.outputFiles]
   .map(({ path, contents }) => ({ name: basename(path), contents }))
-  .filter(({ name }) => !name.endsWith('.css') || name === style)
   .concat({ name: noticesName, contents: notices });
 
 const index = `<!doctype html>

@@ -15,10 +15,14 @@ import './main.css';
 // Tabs are named after their operations.
 const OPERATIONS = [
   {
-    query: `# Ctrl-Enter (Cmd-Enter) runs the operation, Ctrl-Space completes.
-# \`q\` takes Auth0's user search syntax, for example: email_verified:false
+    query: `# Ctrl-Enter runs, Ctrl-Space completes.
+# q takes Auth0's search syntax for users.
 query People {
-  users(q: "logins_count:[1 TO *]", page: 0, perPage: 10) {
+  users(
+    q: "logins_count:[1 TO *]"
+    page: 0
+    perPage: 10
+  ) {
     total
     hasNextPage
     nodes {
@@ -38,7 +42,8 @@ query People {
 `,
   },
   {
-    query: `# Put a \`userId\` that People found into the variables below.
+    query: `# Take a userId that People found
+# for the variable below.
 query OnePerson($id: ID!) {
   user(id: $id) {
     userId
@@ -54,11 +59,11 @@ query OnePerson($id: ID!) {
   }
 }
 `,
-    variables: JSON.stringify({ id: 'auth0|000000000000000000000001' }, null, 2),
+    variables: JSON.stringify({ id: 'auth0|9b50976480d60324a70bf8e4' }, null, 2),
   },
   {
-    query: `# The newest logs first. To read on from the newest, oldest first,
-# pass the value of \`next\` as \`from\`.
+    query: `# Newest first. Pass what is in next as from
+# to get what came after, oldest first.
 query RecentLogs {
   logs(take: 20) {
     next
@@ -76,9 +81,13 @@ query RecentLogs {
 `,
   },
   {
-    query: `# Log types: f is a failed login, fp a wrong password.
+    query: `# f: a failed login, fp: a wrong password.
 query FailedLogins {
-  searchLogs(q: "type:f OR type:fp", page: 0, perPage: 20) {
+  searchLogs(
+    q: "type:f OR type:fp"
+    page: 0
+    perPage: 20
+  ) {
     hasNextPage
     nodes {
       logId
@@ -127,6 +136,7 @@ createRoot(document.getElementById('playground')).render(
   <GraphiQL
     fetcher={fetcher}
     defaultTabs={OPERATIONS}
+    defaultEditorToolsVisibility="variables"
     plugins={[HISTORY_PLUGIN, explorerPlugin()]}
     storage={createLocalStorage({ namespace: 'auth0-graphql' })}
     shouldPersistHeaders={false}

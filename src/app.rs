@@ -25,11 +25,41 @@ pub enum BuildError {
     Schema(#[from] graphql::BuildError),
 }
 
+/// What a gateway is built from.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The tenant that it reads.
+    pub tenant: auth0::Settings,
+    /// What the tenant is.
+    pub mode: GatewayMode,
+    /// How the tenant is spared.
+    pub care: auth0::Care,
+    /// What an operation may cost.
+    pub limits: Limits,
+    /// How requests are met.
+    pub http: http::Settings,
+}
+
+impl Settings {
+    /// A gateway to `tenant` with the defaults of everything else.
+    #[must_use]
+    pub fn new(tenant: auth0::Settings) -> Self {
+        Self {
+            tenant,
+            mode: GatewayMode::Tenant,
+            care: auth0::Care::default(),
+            limits: Limits::default(),
+            http: http::Settings::default(),
+        }
+    }
+}
+
 impl App {
-    /// Builds a gateway to the tenant of `auth0`.
-    pub fn build(auth0: auth0::Settings, mode: GatewayMode, http: http::Settings) -> Result<Self, BuildError> {
-        let api = ManagementApi::new(auth0)?;
-        let engine = Engine::new(api, mode, Limits::default())?;
+    /// Builds a gateway.
+    pub fn build(settings: Settings) -> Result<Self, BuildError> {
+        let Settings { tenant, mode, care, limits, http } = settings;
+        let api = ManagementApi::new(tenant, &care)?;
+        let engine = Engine::new(api, mode, limits)?;
         Ok(Self { router: http::router(engine, http) })
     }
 

@@ -3,5 +3,9 @@
 pub mod app;
 pub mod auth;
 pub mod auth0;
+pub mod config;
 pub mod graphql;
 pub mod http;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+pub mod telemetry;

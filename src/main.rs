@@ -1,7 +1,241 @@
-//! The door.
-fn main() {
-    #[expect(clippy::print_stdout, reason = "temporary")]
-    {
-        println!("{}", auth0_graphql::graphql::sdl());
+//! The door: read the settings, start the runtime, do what was asked, tell how it went.
+
+mod banner;
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use auth0_graphql::app::{App, Settings};
+use auth0_graphql::auth0;
+use auth0_graphql::config::{self, Invocation, Refusal, Serve, Server, Tenant};
+use auth0_graphql::graphql::{self, GatewayMode};
+use auth0_graphql::telemetry;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+use crate::banner::Banner;
+
+// Measured: about a third of an operation's time against the system's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// `EX_USAGE` of sysexits.h: the command or its settings are wrong.
+const USAGE: u8 = 64;
+/// `EX_UNAVAILABLE` of sysexits.h: the address cannot be listened on.
+const UNAVAILABLE: u8 = 69;
+
+/// An error, with the code that the program exits with.
+struct Failure {
+    code: u8,
+    error: anyhow::Error,
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { code: 1, error: error.into() }
     }
+}
+
+// Not `#[tokio::main]`: reading the settings puts .env into the environment, which must happen before there are threads.
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(Failure { code, error }) => {
+            complain(&format!("auth0-graphql: {error:#}"));
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn run() -> Result<ExitCode, Failure> {
+    let invocation = match config::read() {
+        Ok(invocation) => invocation,
+        Err(Refusal::Usage(message)) => {
+            // A reader who left (`--help | head`) is no failure.
+            let _ = message.print();
+            return Ok(if message.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS });
+        }
+        Err(error) => {
+            return Err(Failure { code: USAGE, error: error.into() });
+        }
+    };
+    match invocation {
+        Invocation::Schema => print(&graphql::sdl())?,
+        Invocation::Config { report, problems } => {
+            print(&report)?;
+            if let Some(problems) = problems {
+                complain("");
+                return Err(Failure { code: USAGE, error: problems.into() });
+            }
+        }
+        Invocation::Serve(serve) => {
+            telemetry::init(&serve.log)?;
+            block_on(serve_graphql(*serve))?;
+        }
+        #[cfg(feature = "sandbox")]
+        Invocation::Sandbox(sandbox) => {
+            telemetry::init(&sandbox.log)?;
+            block_on(serve_sandbox(sandbox))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn block_on(future: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = Runtime::new().context("cannot start the async runtime")?;
+    let outcome = runtime.block_on(future);
+    // Dropping the runtime would wait for name look-ups that nobody waits for any more.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn serve_graphql(serve: Serve) -> Result<(), Failure> {
+    // First, so that a signal that comes while starting is not lost.
+    let shutdown = shutdown_signal()?;
+    let tenant = open(serve.tenant).await?;
+    let Server { address, http } = serve.server;
+    let (playground, is_reachable) = (http.playground, !http.allowed_hosts.is_empty());
+    let Serve { care, limits, .. } = serve;
+    let app = App::build(Settings { tenant: tenant.settings, mode: tenant.mode, care, limits, http })
+        .context("cannot build the gateway")?;
+    let listener = listen(address).await?;
+    let address = listener.local_addr()?;
+    if !address.ip().to_canonical().is_loopback() && !is_reachable {
+        tracing::warn!(
+            %address,
+            "ALLOWED_HOSTS is empty: requests that name this machine otherwise than localhost are answered 421"
+        );
+    }
+    tracing::info!(%address, "listening");
+    let banner = Banner { address, playground, tenant: &tenant.name, people: tenant.people };
+    print(&banner.text())?;
+    app.serve(listener, shutdown).await.context("cannot serve")?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// A tenant that can be asked.
+struct OpenTenant {
+    settings: auth0::Settings,
+    mode: GatewayMode,
+    /// What it is, in a few words.
+    name: String,
+    /// Its people, as the banner shows them; empty for a real tenant.
+    people: String,
+    /// A sandbox stops when it is dropped.
+    #[cfg(feature = "sandbox")]
+    _sandbox: Option<auth0_graphql::sandbox::Sandbox>,
+}
+
+impl OpenTenant {
+    fn real(settings: auth0::Settings) -> Self {
+        Self {
+            name: settings.domain.to_string(),
+            people: String::new(),
+            settings,
+            mode: GatewayMode::Tenant,
+            #[cfg(feature = "sandbox")]
+            _sandbox: None,
+        }
+    }
+}
+
+#[cfg(feature = "sandbox")]
+async fn open(tenant: Tenant) -> Result<OpenTenant, Failure> {
+    use std::net::Ipv4Addr;
+
+    use auth0_graphql::sandbox::Sandbox;
+
+    let (options, ignored) = match tenant {
+        Tenant::Auth0(settings) => return Ok(OpenTenant::real(settings)),
+        Tenant::Sandbox { options, ignored } => (options, ignored),
+    };
+    for setting in ignored {
+        tracing::warn!(setting, "ignored: the sandbox is served");
+    }
+    let listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+    let sandbox = Sandbox::start(options, listener).await.context("cannot start the sandbox")?;
+    let client = sandbox.client();
+    let settings = auth0::Settings {
+        domain: auth0::Domain::parse(&sandbox.url())?,
+        audience: sandbox.audience(),
+        client_id: client.id,
+        client_secret: client.secret,
+    };
+    Ok(OpenTenant {
+        settings,
+        mode: GatewayMode::Sandbox,
+        name: "sandbox, made up and in memory".to_owned(),
+        people: banner::people(&sandbox.people()),
+        _sandbox: Some(sandbox),
+    })
+}
+
+#[cfg(not(feature = "sandbox"))]
+#[expect(clippy::unused_async, reason = "as the one with the sandbox")]
+async fn open(tenant: Tenant) -> Result<OpenTenant, Failure> {
+    let Tenant::Auth0(settings) = tenant;
+    Ok(OpenTenant::real(settings))
+}
+
+#[cfg(feature = "sandbox")]
+async fn serve_sandbox(serve: config::ServeSandbox) -> Result<(), Failure> {
+    use auth0_graphql::sandbox::Sandbox;
+
+    let shutdown = shutdown_signal()?;
+    let listener = listen(serve.address).await?;
+    let sandbox = Sandbox::start(serve.options, listener).await.context("cannot start the sandbox")?;
+    print(&banner::sandbox_settings(&sandbox))?;
+    shutdown.await;
+    Ok(())
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| Failure {
+        code: UNAVAILABLE,
+        error: anyhow::anyhow!("cannot listen on {address}: {error}. --port takes another port"),
+    })
+}
+
+/// Resolves when the program is asked to stop, by Ctrl-C or SIGTERM.
+///
+/// The handlers are set when this is called, not when the future is first polled.
+#[cfg(unix)]
+fn shutdown_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Resolves when the program is asked to stop, by Ctrl-C.
+#[cfg(not(unix))]
+fn shutdown_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
+}
+
+/// Writes to standard output. A reader who left (`schema | head`) is no failure; `print!` would panic.
+fn print(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Writes a line to standard error. There is nowhere to report that it is closed.
+fn complain(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }

@@ -9,10 +9,22 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// own encoding is for forms, where a blank is `+`; one that is `%20` is read alike by everybody.
 const VALUE: &AsciiSet = &SEGMENT.remove(b',');
 
+/// What is done with Auth0, as far as it matters for what a failure means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A read of the Management API.
+    Read,
+    /// A read that searches. Auth0 gives it two seconds, then answers 503.
+    Search,
+    /// A request for an access token.
+    Grant,
+}
+
 /// A path below `/api/v2/` and a query, both percent-encoded, with the endpoint's name for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Call {
     endpoint: &'static str,
+    kind: Kind,
     path: String,
     query: String,
 }
@@ -20,13 +32,18 @@ pub(crate) struct Call {
 impl Call {
     /// A list: the endpoint's name is its path.
     pub(crate) fn to(endpoint: &'static str) -> Self {
-        Self { endpoint, path: format!("/api/v2/{endpoint}"), query: String::new() }
+        Self { endpoint, kind: Kind::Read, path: format!("/api/v2/{endpoint}"), query: String::new() }
+    }
+
+    /// A list that is searched.
+    pub(crate) fn search(endpoint: &'static str) -> Self {
+        Self { kind: Kind::Search, ..Self::to(endpoint) }
     }
 
     /// A single record of a list.
     pub(crate) fn to_one(endpoint: &'static str, collection: &str, id: &str) -> Self {
         let id = utf8_percent_encode(id, SEGMENT);
-        Self { endpoint, path: format!("/api/v2/{collection}/{id}"), query: String::new() }
+        Self { endpoint, kind: Kind::Read, path: format!("/api/v2/{collection}/{id}"), query: String::new() }
     }
 
     /// Adds a query parameter.
@@ -44,6 +61,15 @@ impl Call {
     /// was asked.
     pub(crate) fn endpoint(&self) -> &'static str {
         self.endpoint
+    }
+
+    /// What tells calls apart.
+    pub(crate) fn target(&self) -> String {
+        format!("{}?{}", self.path, self.query)
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
     }
 
     pub(crate) fn path(&self) -> &str {

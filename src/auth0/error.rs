@@ -35,6 +35,12 @@ pub enum Error {
         /// Auth0's name for the reason, such as `invalid_query_string`.
         error_code: Option<String>,
     },
+    /// The operation has made all the calls that it may make.
+    #[error("The operation needs more calls to Auth0 than the {limit} that one may make: ask for less at once")]
+    OverBudget {
+        /// The most calls of an operation.
+        limit: u32,
+    },
     /// The gateway itself is not set up as Auth0 wants it; only its operator can mend that.
     #[error("{}", for_the_caller(.what, .missing_scopes))]
     Misconfigured {
@@ -55,6 +61,11 @@ impl Error {
         let chain: Vec<String> =
             std::iter::successors(first, |error| error.source()).map(ToString::to_string).collect();
         chain.join(": ")
+    }
+
+    /// Whether no call was made, for the breaker was open.
+    pub(crate) fn is_breaker_open(&self) -> bool {
+        matches!(self, Self::Unavailable(outage) if outage.reason == Reason::BreakerOpen)
     }
 
     pub(crate) fn misconfigured(what: Misconfiguration) -> Self {
@@ -90,12 +101,16 @@ pub enum Reason {
     Interrupted,
     /// The status was 500 or above, or one that no Auth0 endpoint gives.
     Status(u16),
+    /// The status was 400 to 499, but the body was not Auth0's: a firewall in between, perhaps.
+    Blocked(u16),
     /// The body was not JSON, most often a page of HTML from a proxy in between.
     NotJson,
     /// The body was JSON, but not what the endpoint gives.
     Unexpected,
     /// The body exceeded the limit on its size.
     TooLarge,
+    /// No call was made, because too many of the last ones had failed.
+    BreakerOpen,
 }
 
 impl fmt::Display for Reason {
@@ -111,12 +126,19 @@ impl fmt::Display for Reason {
             Self::Status(status) => {
                 write!(f, "Auth0 is unavailable (status {status}): try again in a moment")
             }
+            Self::Blocked(status) => write!(
+                f,
+                "Something between the gateway and Auth0 refused the call (status {status}): try again in a moment"
+            ),
             Self::NotJson => f.write_str("Something other than Auth0's API answered: try again in a moment"),
             Self::Unexpected => f.write_str("Auth0's answer has an unknown form: try again in a moment"),
             Self::TooLarge => write!(
                 f,
                 "Auth0's answer is larger than {} MiB: ask for fewer records or fewer fields",
                 BODY_LIMIT / (1024 * 1024)
+            ),
+            Self::BreakerOpen => f.write_str(
+                "Auth0 has been failing, and the gateway waits a moment before it asks again: try again in a second",
             ),
         }
     }

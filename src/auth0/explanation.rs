@@ -3,14 +3,19 @@
 /// Auth0's explanations are a sentence or two; whatever is longer repeats the request.
 const LONGEST_MESSAGE: usize = 500;
 
+/// How a JWT begins: `{"` in Base64.
+const START_OF_JWT: &str = "eyJ";
+
 /// Makes an explanation of Auth0's fit for showing: one line, of bounded length, without the
-/// upstream's address and without e-mail addresses (which it repeats from the query).
+/// upstream's address, without tokens and without e-mail addresses (which it repeats from the query).
 pub(crate) fn showable(message: &str, host: &str) -> String {
     let words = message.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     let clean: Vec<String> = words
         .map(|word| {
             if !host.is_empty() && word.to_ascii_lowercase().contains(host) {
                 "[address]".to_owned()
+            } else if word.contains(START_OF_JWT) {
+                "[token]".to_owned()
             } else {
                 without_emails(word)
             }
@@ -45,6 +50,7 @@ mod tests {
         for (message, shown) in [
             ("a\u{0}b\r\n c\u{9b}", "a b c"),
             ("Bad audience: https://TENANT.us.auth0.com/api/v2/ here", "Bad audience: [address] here"),
+            ("Token 'eyJhbGciOiJub25lIn0.e30.': bad", "Token [token] bad"),
             ("See https://auth0.com/docs/logs", "See https://auth0.com/docs/logs"),
             ("'email:\"ada@example.com\" OR x' is bad", "'email:\"[e-mail]\" OR x' is bad"),
             ("(ada.l+x@example.com)", "([e-mail])"),

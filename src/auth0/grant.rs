@@ -16,10 +16,11 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
+use super::deadline::Deadline;
 use super::error::{Error, Misconfiguration, Reason};
 use super::freshness::life;
-use super::refusal::{is_name, retry_after};
-use super::transport::{Answer, Deadline, Transport};
+use super::refusal::retry_after;
+use super::transport::{Answer, Transport};
 
 /// How long a grant may take. It belongs to nobody's request, so it has a time of its own: as long
 /// as the most patient of its waiters is likely to have.
@@ -54,7 +55,7 @@ struct GrantRequest<'a> {
 }
 
 impl AuthenticationApi {
-    /// Asks for a token.
+    /// Asks for a token, in as many attempts as it takes.
     pub(crate) async fn grant(&self) -> Result<Grant, Error> {
         let asked_at = Instant::now();
         let request = GrantRequest {
@@ -63,9 +64,10 @@ impl AuthenticationApi {
             client_secret: self.client_secret.expose_secret(),
             audience: &self.audience,
         };
-        let answer =
-            self.transport.post("/oauth/token", "oauth/token", &request, Deadline::within(GRANT_TIMEOUT)).await?;
-        if answer.status.is_success() { granted(&answer.body, asked_at) } else { Err(refused(&answer, Utc::now())) }
+        let read = |answer: &Answer| {
+            if answer.status.is_success() { granted(&answer.body, asked_at) } else { Err(refused(answer, Utc::now())) }
+        };
+        self.transport.post("/oauth/token", "oauth/token", &request, Deadline::within(GRANT_TIMEOUT).into(), read).await
     }
 }
 
@@ -114,7 +116,7 @@ fn refused(answer: &Answer, now: DateTime<Utc>) -> Error {
     let body = serde_json::from_slice::<Value>(&answer.body).ok().filter(Value::is_object);
     let text = |key: &str| body.as_ref().and_then(|body| body.get(key)).and_then(Value::as_str);
     let description = text("error_description").unwrap_or_default();
-    let error = text("error").filter(|error| is_name(error));
+    let error = text("error").filter(|error| is_error_code(error));
     Error::misconfigured(match status {
         300..=399 => Misconfiguration::Redirected(status),
         401 => Misconfiguration::ClientRefused,
@@ -124,7 +126,7 @@ fn refused(answer: &Answer, now: DateTime<Utc>) -> Error {
         }
         408 | 500.. => return Error::unavailable(Reason::Status(status)),
         // A page of a firewall's in between, which may let the next call pass.
-        _ if body.is_none() => return Error::unavailable(Reason::NotJson),
+        _ if body.is_none() => return Error::unavailable(Reason::Blocked(status)),
         _ if error == Some("invalid_client") => Misconfiguration::ClientRefused,
         // OAuth's code for it (RFC 6749, section 5.2).
         _ if error == Some("unauthorized_client") => Misconfiguration::GrantTypeDisabled,
@@ -135,6 +137,12 @@ fn refused(answer: &Answer, now: DateTime<Utc>) -> Error {
         }
         _ => Misconfiguration::GrantRefused { status, error: error.map(str::to_owned) },
     })
+}
+
+/// Whether a text is a code as OAuth and Auth0 write them, such as `access_denied`; one with digits or capitals could be
+/// anything, even what was sent.
+fn is_error_code(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
 }
 
 #[cfg(test)]
@@ -233,6 +241,7 @@ mod tests {
             ),
             (403, r#"{"error":"access_denied","error_description":"No."}"#, denied),
             (403, r#"{"error":"<b>"}"#, Misconfiguration::GrantRefused { status: 403, error: None }),
+            (403, r#"{"error":"a1B2c3"}"#, Misconfiguration::GrantRefused { status: 403, error: None }),
             (404, "<html>", Misconfiguration::NotFound),
             (301, "", Misconfiguration::Redirected(301)),
         ] {

@@ -1,23 +1,25 @@
 //! The Management API's reads: one method per endpoint.
 
 use std::fmt;
-use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::Utc;
 use secrecy::SecretString;
 
+use super::breaker::BreakerStatus;
 use super::call::Call;
 use super::domain::Domain;
-use super::envelope::{self, Page};
-use super::error::{BuildError, Error};
+use super::envelope::Page;
+use super::errand::Errand;
+use super::error::{BuildError, Error, Reason};
 use super::fields::Fields;
 use super::grant::AuthenticationApi;
 use super::identifier::{Email, LogId, UserId};
 use super::query::{LogCheckpoint, LogSearch, UserSearch};
-use super::refusal::{is_absent_log, is_absent_user, refusal};
+use super::read::{Form, Landed, Reader};
+use super::retry::RetryPolicy;
 use super::token::{TokenCache, TokenStatus};
-use super::transport::{Answer, Deadline, Transport};
+use super::transport::Transport;
 
 /// Which tenant, and as whom. `Debug` does not show the secret.
 #[derive(Debug, Clone)]
@@ -34,22 +36,32 @@ pub struct Settings {
     pub client_secret: SecretString,
 }
 
-/// A read-only client of one tenant's Management API. Cheap to clone; clones share connections and
-/// the access token.
+/// How the tenant is spared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Care {
+    /// How long an answer of the user search or the log search may be served again; zero switches that off.
+    pub cache_ttl: Duration,
+    /// Which share of the tenant's rate limit is left to others, from 0 to 0.9.
+    pub rate_reserve: f64,
+}
+
+impl Default for Care {
+    fn default() -> Self {
+        Self { cache_ttl: Duration::from_secs(1), rate_reserve: 0.0 }
+    }
+}
+
+/// A read-only client of one tenant's Management API. Cheap to clone; clones share connections,
+/// the access token, calls under way and answers that are kept.
 ///
 /// No call is made before its arguments are known to be good, each ends at its deadline, and each
 /// may fail with any [`Error`].
 #[derive(Clone)]
-pub struct ManagementApi(Arc<Inner>);
-
-struct Inner {
-    transport: Transport,
-    tokens: TokenCache,
-}
+pub struct ManagementApi(Reader);
 
 impl fmt::Debug for ManagementApi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ManagementApi({})", self.0.transport.domain())
+        write!(f, "ManagementApi({})", self.0.transport().domain())
     }
 }
 
@@ -59,11 +71,15 @@ impl ManagementApi {
     /// # Errors
     ///
     /// When the system's TLS set-up, such as its root certificates, cannot be used.
-    pub fn new(settings: Settings) -> Result<Self, BuildError> {
+    pub fn new(settings: Settings, care: &Care) -> Result<Self, BuildError> {
+        Self::with_retries(settings, care, RetryPolicy::default())
+    }
+
+    pub(crate) fn with_retries(settings: Settings, care: &Care, policy: RetryPolicy) -> Result<Self, BuildError> {
         let Settings { domain, audience, client_id, client_secret } = settings;
-        let transport = Transport::new(domain)?;
+        let transport = Transport::new(domain, policy)?;
         let api = AuthenticationApi { transport: transport.clone(), audience, client_id, client_secret };
-        Ok(Self(Arc::new(Inner { transport, tokens: TokenCache::new(api) })))
+        Ok(Self(Reader::new(transport, TokenCache::new(api), care.cache_ttl)))
     }
 
     /// Searches for users: `GET /users`. Without `totals`, [`Page::total`] is `None`.
@@ -74,88 +90,76 @@ impl ManagementApi {
         search: &UserSearch,
         fields: &Fields,
         totals: bool,
-        deadline: Deadline,
+        errand: &Errand,
     ) -> Result<Page, Error> {
-        let mut call = search.add_to(Call::to("users"));
+        let mut call = search.add_to(Call::search("users"));
         if totals {
             call = call.with("include_totals", "true");
         }
-        self.list(fields.add_to(call, "user_id"), "users", deadline).await
+        self.list(fields.add_to(call, "user_id"), Form::List("users"), errand).await
     }
 
     /// One user: `GET /users/{id}`. A JSON object as Auth0 sent it, or `None` if there is no such
     /// user.
-    pub async fn user(&self, id: &UserId, fields: &Fields, deadline: Deadline) -> Result<Option<Bytes>, Error> {
+    pub async fn user(&self, id: &UserId, fields: &Fields, errand: &Errand) -> Result<Option<Bytes>, Error> {
         let call = fields.add_to(Call::to_one("user", "users", id.as_str()), "user_id");
-        self.one(call, is_absent_user, deadline).await
+        self.one(call, Form::User, errand).await
     }
 
     /// All users of an e-mail address: `GET /users-by-email`, which compares it case-sensitively.
-    pub async fn users_by_email(&self, email: &Email, fields: &Fields, deadline: Deadline) -> Result<Page, Error> {
+    pub async fn users_by_email(&self, email: &Email, fields: &Fields, errand: &Errand) -> Result<Page, Error> {
         let call = Call::to("users-by-email").with("email", email.as_str());
-        self.list(fields.add_to(call, "user_id"), "users", deadline).await
+        self.list(fields.add_to(call, "user_id"), Form::List("users"), errand).await
     }
 
     /// Searches the logs: `GET /logs` by page. Auth0's total is the length of the page, so it is
     /// not asked for.
-    pub async fn search_logs(&self, search: &LogSearch, fields: &Fields, deadline: Deadline) -> Result<Page, Error> {
-        let call = fields.add_to(search.add_to(Call::to("logs")), "log_id");
-        self.list(call, "logs", deadline).await
+    pub async fn search_logs(&self, search: &LogSearch, fields: &Fields, errand: &Errand) -> Result<Page, Error> {
+        let call = fields.add_to(search.add_to(Call::search("logs")), "log_id");
+        self.list(call, Form::List("logs"), errand).await
     }
 
     /// Reads the stream of logs on from a checkpoint: `GET /logs` with `from`. Records are whole
     /// and come oldest first, for Auth0 ignores every other parameter there.
-    pub async fn logs_after(&self, checkpoint: &LogCheckpoint, deadline: Deadline) -> Result<Page, Error> {
-        self.list(checkpoint.add_to(Call::to("logs")), "logs", deadline).await
+    pub async fn logs_after(&self, checkpoint: &LogCheckpoint, errand: &Errand) -> Result<Page, Error> {
+        self.list(checkpoint.add_to(Call::to("logs")), Form::List("logs"), errand).await
     }
 
     /// One log: `GET /logs/{id}`. A JSON object as Auth0 sent it, or `None` if there is no such log
-    /// (any more).
-    pub async fn log(&self, id: &LogId, fields: &Fields, deadline: Deadline) -> Result<Option<Bytes>, Error> {
-        let call = fields.add_to(Call::to_one("log", "logs", id.as_str()), "log_id");
-        self.one(call, is_absent_log, deadline).await
+    /// (any more). It comes whole: of all these endpoints this one has no `fields`, and Auth0 refuses parameters that
+    /// an endpoint does not have. <https://auth0.com/docs/api/management/v2/logs/get-logs-by-id>
+    pub async fn log(&self, id: &LogId, errand: &Errand) -> Result<Option<Bytes>, Error> {
+        self.one(Call::to_one("log", "logs", id.as_str()), Form::Log, errand).await
     }
 
     /// What is known of the access token in use; `None` before the first call.
     #[must_use]
     pub fn token_status(&self) -> Option<TokenStatus> {
-        self.0.tokens.status()
+        self.0.tokens().status()
+    }
+
+    /// Whether calls are let through to Auth0.
+    #[must_use]
+    pub fn breaker(&self) -> BreakerStatus {
+        self.0.transport().breaker()
     }
 
     #[cfg(test)]
     pub(crate) fn tokens(&self) -> &TokenCache {
-        &self.0.tokens
+        self.0.tokens()
     }
 
-    async fn list(&self, call: Call, key: &str, deadline: Deadline) -> Result<Page, Error> {
-        let answer = self.get(call, deadline).await?;
-        if !answer.status.is_success() {
-            return Err(self.refusal(&answer));
+    async fn list(&self, call: Call, form: Form, errand: &Errand) -> Result<Page, Error> {
+        match self.0.read(call, form, errand).await? {
+            Landed::Page(page) => Ok(page),
+            Landed::Record(_) => Err(Error::unavailable(Reason::Unexpected)),
         }
-        Page::read(&answer.body, key, &answer.headers)
     }
 
-    async fn one(
-        &self,
-        call: Call,
-        is_absent: fn(&Answer) -> bool,
-        deadline: Deadline,
-    ) -> Result<Option<Bytes>, Error> {
-        let answer = self.get(call, deadline).await?;
-        if is_absent(&answer) {
-            return Ok(None);
+    async fn one(&self, call: Call, form: Form, errand: &Errand) -> Result<Option<Bytes>, Error> {
+        match self.0.read(call, form, errand).await? {
+            Landed::Record(record) => Ok(record),
+            Landed::Page(_) => Err(Error::unavailable(Reason::Unexpected)),
         }
-        if !answer.status.is_success() {
-            return Err(self.refusal(&answer));
-        }
-        envelope::record(&answer.body).map(Some)
-    }
-
-    async fn get(&self, call: Call, deadline: Deadline) -> Result<Answer, Error> {
-        self.0.transport.get(&call, &self.0.tokens, deadline).await
-    }
-
-    fn refusal(&self, answer: &Answer) -> Error {
-        refusal(answer, self.0.transport.domain().host(), Utc::now())
     }
 }

@@ -10,9 +10,13 @@
 //! `source()` is for the log.
 
 mod argument;
+mod breaker;
+mod cache;
 mod call;
+mod deadline;
 mod domain;
 mod envelope;
+mod errand;
 mod error;
 mod explanation;
 mod fields;
@@ -21,7 +25,10 @@ mod grant;
 mod identifier;
 mod management;
 mod query;
+mod read;
 mod refusal;
+mod retry;
+mod share;
 mod token;
 mod transport;
 
@@ -29,12 +36,14 @@ mod transport;
 mod wire_tests;
 
 pub use argument::{InvalidArgument, Problem};
+pub use breaker::BreakerStatus;
+pub use deadline::Deadline;
 pub use domain::{Domain, DomainError};
 pub use envelope::Page;
+pub use errand::{CallBudget, CallerKey, Effort, Errand, Priority};
 pub use error::{BuildError, Error, Misconfiguration, Outage, Reason};
 pub use fields::Fields;
 pub use identifier::{Email, LogId, UserId};
-pub use management::{ManagementApi, Settings};
+pub use management::{Care, ManagementApi, Settings};
 pub use query::{Direction, LogCheckpoint, LogSearch, REACHABLE_RECORDS, UserSearch, UserSort};
 pub use token::TokenStatus;
-pub use transport::Deadline;

@@ -37,6 +37,18 @@ impl Envelope {
     }
 }
 
+/// Whether the Management API did not take the token. It says 400 of one that is not even a JWT, which is what
+/// `/oauth/token` gives for no audience or for another API's.
+pub(crate) fn is_token_refused(answer: &Answer) -> bool {
+    match answer.status {
+        StatusCode::UNAUTHORIZED => true,
+        StatusCode::BAD_REQUEST => Envelope::read(&answer.body)
+            .and_then(|envelope| envelope.message)
+            .is_some_and(|message| message.starts_with("Bad HTTP authentication header")),
+        _ => false,
+    }
+}
+
 /// Whether a 404 for a user means that there is no such user.
 pub(crate) fn is_absent_user(answer: &Answer) -> bool {
     answer.status == StatusCode::NOT_FOUND
@@ -59,27 +71,24 @@ pub(crate) fn is_absent_log(answer: &Answer) -> bool {
 /// What a Management API answer other than success means. `host` is the upstream's, kept out of
 /// what is shown.
 pub(crate) fn refusal(answer: &Answer, host: &str, now: DateTime<Utc>) -> Error {
+    if is_token_refused(answer) {
+        return Error::misconfigured(Misconfiguration::TokenRefused);
+    }
     let envelope = Envelope::read(&answer.body);
     let status = answer.status;
     match status.as_u16() {
         300..=399 => Error::misconfigured(Misconfiguration::Redirected(status.as_u16())),
-        401 => Error::misconfigured(Misconfiguration::TokenRefused),
         404 => Error::misconfigured(Misconfiguration::NotFound),
         429 => Error::RateLimited { retry_after: retry_after(&answer.headers, now) },
         403 => match envelope {
             Some(envelope) => forbidden(envelope),
             // A proxy's page: a firewall between here and Auth0, which may let the next call pass.
-            None => Error::unavailable(Reason::NotJson),
+            None => Error::unavailable(Reason::Blocked(403)),
         },
         // A gateway timeout of the edge's, with no more to say than a 5xx.
         408 => Error::unavailable(Reason::Status(408)),
         400..=499 => {
             let (message, error_code) = envelope.map_or((None, None), |e| (e.message, e.error_code));
-            // What Auth0 says of a token that is not a JWT, which is what it issues for an audience
-            // other than the Management API's.
-            if message.as_deref().is_some_and(|m| m.starts_with("Bad HTTP authentication header")) {
-                return Error::misconfigured(Misconfiguration::TokenRefused);
-            }
             let message = message.map(|m| showable(&m, host)).filter(|m| !m.is_empty()).unwrap_or_else(|| {
                 if status == StatusCode::URI_TOO_LONG {
                     "it is too long, shorten `q`".to_owned()
@@ -117,7 +126,7 @@ fn expected_scopes(message: &str) -> Vec<String> {
 }
 
 /// Whether a text is a plain name, such as a scope or an error code: nothing that needs cleaning.
-pub(crate) fn is_name(text: &str) -> bool {
+fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_:-".contains(&b))
 }
 
@@ -181,7 +190,7 @@ mod tests {
             @"Misconfigured { what: PlanLimit, missing_scopes: [] }"
         );
         insta::assert_snapshot!(judge(403, "{}"), @"Misconfigured { what: Forbidden, missing_scopes: [] }");
-        insta::assert_snapshot!(judge(403, "<html>"), @"Unavailable(Outage { reason: NotJson, cause: None })");
+        insta::assert_snapshot!(judge(403, "<html>"), @"Unavailable(Outage { reason: Blocked(403), cause: None })");
     }
 
     #[test]

@@ -13,10 +13,10 @@ use reqwest::header::HeaderValue;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::deadline::Patience;
 use super::error::{Error, Reason};
 use super::freshness::{Freshness, Lifespan};
 use super::grant::{AuthenticationApi, Grant};
-use super::transport::Deadline;
 
 /// How long a failed grant answers for those that come after it: long enough that a dead issuer is
 /// not hammered by every call, short enough that nobody notices when it comes back.
@@ -117,7 +117,7 @@ impl TokenCache {
     ///
     /// What the grant failed with, the last one's failure if that was a moment ago, or
     /// [`Error::Timeout`].
-    pub(crate) async fn token(&self, deadline: Deadline) -> Result<Arc<AccessToken>, Error> {
+    pub(crate) async fn token(&self, patience: &Patience) -> Result<Arc<AccessToken>, Error> {
         if let Some(token) = self.0.current.load_full() {
             match token.lifespan.at(Instant::now()) {
                 Freshness::Fresh => return Ok(token),
@@ -132,7 +132,7 @@ impl TokenCache {
         match self.refresh() {
             Next::Now(result) => result,
             Next::Later(mut flight) => {
-                match deadline.limit(flight.wait_for(Option::is_some)).await? {
+                match patience.limit(flight.wait_for(Option::is_some)).await? {
                     Ok(landed) => landed.clone().unwrap_or_else(|| Err(Error::unavailable(Reason::Interrupted))),
                     // The task is gone without a word: its runtime is shutting down.
                     Err(_) => Err(Error::unavailable(Reason::Interrupted)),
@@ -215,6 +215,9 @@ impl TokenCache {
                 );
                 Ok(token)
             }
+            // Nobody was asked: there is nothing to remember, and the breaker has said what there is
+            // to say.
+            Err(error) if error.is_breaker_open() => Err(error),
             Err(error) => {
                 refresh.failure = Some(Failure { error: error.clone(), at: Instant::now() });
                 // Here and not where the error ends up: a refresh in the background has nobody to

@@ -1,16 +1,21 @@
 //! HTTP to Auth0: one client, one deadline per call, one loop of attempts. It knows no endpoint.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{AUTHORIZATION, HeaderMap};
-use reqwest::{Response, StatusCode, redirect};
+use reqwest::{RequestBuilder, Response, StatusCode, redirect};
 use tokio::time::Instant;
-use url::Url;
 
-use super::call::Call;
+use super::breaker::{Breaker, BreakerStatus, Health};
+use super::call::{Call, Kind};
+use super::deadline::Patience;
 use super::domain::Domain;
+use super::errand::Progress;
 use super::error::{BuildError, Error, Misconfiguration, Reason};
+use super::refusal::is_token_refused;
+use super::retry::{Decision, Failed, RetryBudget, RetryPolicy};
 use super::token::TokenCache;
 
 /// The most that a body may hold once unpacked. A hundred of the largest profiles are 100 MB in
@@ -32,31 +37,9 @@ const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
 const USER_AGENT: &str = concat!("auth0-graphql/", env!("CARGO_PKG_VERSION"));
 
-/// The moment at which whoever asked stops waiting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Deadline(Instant);
-
-impl Deadline {
-    /// A deadline that far from now.
-    #[must_use]
-    pub fn within(time: Duration) -> Self {
-        // A century, for a time that the clock cannot hold.
-        const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-        let now = Instant::now();
-        Self(now.checked_add(time).unwrap_or_else(|| now + FOREVER))
-    }
-
-    /// The time that is left; zero when it has passed.
-    #[must_use]
-    pub fn remaining(&self) -> Duration {
-        self.0.saturating_duration_since(Instant::now())
-    }
-
-    /// Waits for a future, but not beyond the deadline.
-    pub(crate) async fn limit<T>(self, future: impl Future<Output = T>) -> Result<T, Error> {
-        tokio::time::timeout_at(self.0, future).await.map_err(|_| Error::Timeout)
-    }
-}
+/// How long to wait after a 429 that says nothing of it. The slowest plan gives two calls a second,
+/// and the second in which a burst was spent may have just begun.
+const UNTOLD_WAIT: Duration = Duration::from_secs(1);
 
 /// A whole answer, whatever its status.
 #[derive(Debug)]
@@ -66,15 +49,33 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
-/// The way to one tenant. Cheap to clone.
+/// What all attempts at a call have in common.
+struct Exchange {
+    endpoint: &'static str,
+    kind: Kind,
+    patience: Patience,
+    progress: Progress,
+    attempts: u32,
+}
+
+impl Exchange {
+    fn new(endpoint: &'static str, kind: Kind, patience: Patience, progress: Progress) -> Self {
+        Self { endpoint, kind, patience, progress, attempts: 0 }
+    }
+}
+
+/// The way to one tenant. Cheap to clone; clones share connections, breaker and budget.
 #[derive(Debug, Clone)]
 pub(crate) struct Transport {
     client: reqwest::Client,
     domain: Domain,
+    policy: RetryPolicy,
+    budget: Arc<RetryBudget>,
+    breaker: Breaker,
 }
 
 impl Transport {
-    pub(crate) fn new(domain: Domain) -> Result<Self, BuildError> {
+    pub(crate) fn new(domain: Domain, policy: RetryPolicy) -> Result<Self, BuildError> {
         let mut builder = reqwest::Client::builder()
             .user_agent(USER_AGENT)
             // A redirect would carry the token, or the secret, to wherever it points.
@@ -88,24 +89,41 @@ impl Transport {
             // No proxy knows the way to this machine's loopback.
             builder = builder.no_proxy();
         }
-        Ok(Self { client: builder.build().map_err(BuildError)?, domain })
+        let client = builder.build().map_err(BuildError)?;
+        Ok(Self { client, domain, policy, budget: Arc::default(), breaker: Breaker::new() })
     }
 
     pub(crate) fn domain(&self) -> &Domain {
         &self.domain
     }
 
-    /// Reads from the Management API, in as many attempts as it takes. An answer of any status but
-    /// 401 is an answer: what it means is for the endpoint to say.
-    pub(crate) async fn get(&self, call: &Call, tokens: &TokenCache, deadline: Deadline) -> Result<Answer, Error> {
+    pub(crate) fn breaker(&self) -> BreakerStatus {
+        self.breaker.status()
+    }
+
+    /// Reads from the Management API, in as many attempts as it takes, and notes in `progress` what
+    /// it takes. `read` is given every answer but one that refuses the token. Its
+    /// error decides whether another attempt is worth it: what an answer means is for the endpoint to say, what a failure
+    /// means is said in one place for all of them.
+    pub(crate) async fn get<T>(
+        &self,
+        call: &Call,
+        tokens: &TokenCache,
+        patience: Patience,
+        progress: Progress,
+        read: impl Fn(&Answer) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut exchange = Exchange::new(call.endpoint(), call.kind(), patience, progress);
         let url = self.domain.url(call.path(), call.query());
+        let read_unless_refused =
+            |answer: &Answer| if is_token_refused(answer) { Ok(None) } else { read(answer).map(Some) };
         let mut is_replacement = false;
         loop {
-            let token = tokens.token(deadline).await?;
-            let request = self.client.get(url.clone()).header(AUTHORIZATION, token.header());
-            let answer = self.send(request, call.endpoint(), deadline).await?;
-            if answer.status != StatusCode::UNAUTHORIZED {
-                return Ok(answer);
+            // Its failure is not tried again here: that was done where the token was asked for.
+            let token = tokens.token(&exchange.patience).await?;
+            let request = || self.client.get(url.clone()).header(AUTHORIZATION, token.header());
+            if let Some(value) = self.attempts(&mut exchange, request, read_unless_refused).await? {
+                return Ok(value);
             }
             // Keys are rotated and grants are withdrawn while a token lives: one that is refused is
             // replaced, once.
@@ -119,27 +137,84 @@ impl Transport {
         }
     }
 
-    /// Sends a JSON body; for the token endpoint.
-    pub(crate) async fn post(
+    /// Sends a JSON body, in as many attempts as it takes; for the token endpoint.
+    pub(crate) async fn post<T>(
         &self,
         path: &str,
         endpoint: &'static str,
         body: &impl serde::Serialize,
-        deadline: Deadline,
-    ) -> Result<Answer, Error> {
-        let url: Url = self.domain.url(path, None);
-        self.send(self.client.post(url).json(body), endpoint, deadline).await
+        patience: Patience,
+        read: impl Fn(&Answer) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let url = self.domain.url(path, None);
+        let mut exchange = Exchange::new(endpoint, Kind::Grant, patience, Progress::default());
+        self.attempts(&mut exchange, || self.client.post(url.clone()).json(body), read).await
     }
 
-    /// One attempt.
-    async fn send(
+    /// Attempts until one succeeds or no other is worth it.
+    async fn attempts<T>(
         &self,
-        request: reqwest::RequestBuilder,
-        endpoint: &'static str,
-        deadline: Deadline,
-    ) -> Result<Answer, Error> {
+        exchange: &mut Exchange,
+        request: impl Fn() -> RequestBuilder,
+        read: impl Fn(&Answer) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        loop {
+            let error = match self.attempt(exchange, request(), &read).await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            let failed = Failed::of(&error, exchange.kind, UNTOLD_WAIT);
+            let (attempts, remaining) = (exchange.attempts, exchange.patience.remaining());
+            let wait = match self.policy.decide(attempts, failed, remaining, fastrand::f64()) {
+                // A breaker that is not closed would let nothing pass, or only what is meant to be
+                // a single probe.
+                Decision::RetryAfter(wait)
+                    if self.breaker.status() == BreakerStatus::Closed && self.budget.withdraw() =>
+                {
+                    wait
+                }
+                _ => return Err(failed.told(error)),
+            };
+            let (endpoint, wait_ms) = (exchange.endpoint, wait.as_millis() as u64);
+            tracing::debug!(endpoint, attempts, wait_ms, %error, "Auth0 will be asked again");
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// One attempt: leave to make it, the request and its answer, and what is learned from that.
+    ///
+    /// It may take all the time that is left. To cut it short for the sake of another would help
+    /// only where the connection is dead, and over HTTP/2 the other would take the same one; where
+    /// Auth0 is slow, it would double its work.
+    async fn attempt<T>(
+        &self,
+        exchange: &mut Exchange,
+        request: RequestBuilder,
+        read: impl Fn(&Answer) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        // Before: who may forbid it, or make it wait.
+        let pass = self.breaker.admit()?;
+
+        if exchange.attempts == 0 {
+            self.budget.deposit();
+        }
+        exchange.progress.called(exchange.attempts > 0);
+        exchange.attempts += 1;
         let start = Instant::now();
-        let outcome = deadline
+        let answer = self.send(request, exchange).await;
+        let took = start.elapsed();
+
+        // After: who learns from it.
+        let outcome = answer.and_then(|answer| read(&answer));
+        pass.report(Health::of(outcome.as_ref().err(), exchange.kind, took));
+        outcome
+    }
+
+    async fn send(&self, request: RequestBuilder, exchange: &Exchange) -> Result<Answer, Error> {
+        let endpoint = exchange.endpoint;
+        let start = Instant::now();
+        let outcome = exchange
+            .patience
             .limit(async {
                 let response = request.send().await.map_err(|error| lost(error, Reason::Connection))?;
                 receive(response).await

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use async_graphql::parser::types::ExecutableDocument;
-use async_graphql::{EmptyMutation, EmptySubscription, Request, Schema, ServerError};
+use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, InlineFragment, Selection, SelectionSet};
+use async_graphql::{EmptyMutation, EmptySubscription, Positioned, Request, Schema, ServerError};
 use moka::sync::Cache;
 
 use super::error::{ErrorCode, Failure};
@@ -60,13 +60,42 @@ impl Documents {
         Ok(document)
     }
 
-    async fn validate(&self, document: ExecutableDocument) -> Result<(), Vec<Failure>> {
+    async fn validate(&self, mut document: ExecutableDocument) -> Result<(), Vec<Failure>> {
+        let operations = match &mut document.operations {
+            DocumentOperations::Single(operation) => vec![operation],
+            DocumentOperations::Multiple(operations) => operations.values_mut().collect(),
+        };
+        operations.into_iter().for_each(|operation| wrap_typenames(&mut operation.node.selection_set.node));
+        document.fragments.values_mut().for_each(|fragment| wrap_typenames(&mut fragment.node.selection_set.node));
         let mut request = Request::new(String::new()).operation_name(NO_OPERATION);
         request.set_parsed_query(document);
         let errors = self.strict.execute(request).await.errors;
-        match errors.as_slice() {
-            [only] if only.message.contains(NO_OPERATION) => Ok(()),
-            _ => Err(errors.into_iter().map(validation_failure).collect()),
+        if matches!(errors.as_slice(), [only] if only.message.contains(NO_OPERATION)) {
+            return Ok(());
+        }
+        let mut failures: Vec<_> = errors.into_iter().map(validation_failure).collect();
+        // Some rules run twice.
+        failures.dedup();
+        Err(failures)
+    }
+}
+
+/// Moves the directives of each `__typename` to an inline fragment around it: async-graphql does not look at them where they
+/// are, and finds the variables in them unused.
+fn wrap_typenames(selection: &mut SelectionSet) {
+    for item in &mut selection.items {
+        match &mut item.node {
+            Selection::Field(field) if field.node.name.node == "__typename" && !field.node.directives.is_empty() => {
+                let pos = field.pos;
+                let directives = std::mem::take(&mut field.node.directives);
+                let inner = Positioned::new(Selection::Field(field.clone()), pos);
+                let selection_set = Positioned::new(SelectionSet { items: vec![inner] }, pos);
+                let fragment = InlineFragment { type_condition: None, directives, selection_set };
+                item.node = Selection::InlineFragment(Positioned::new(fragment, pos));
+            }
+            Selection::Field(field) => wrap_typenames(&mut field.node.selection_set.node),
+            Selection::InlineFragment(fragment) => wrap_typenames(&mut fragment.node.selection_set.node),
+            Selection::FragmentSpread(_) => {}
         }
     }
 }

@@ -148,6 +148,7 @@ impl From<auth0::Error> for Failure {
             auth0::Error::Unavailable(_) => ErrorCode::UpstreamUnavailable,
             auth0::Error::RateLimited { .. } => ErrorCode::RateLimited,
             auth0::Error::Rejected { .. } => ErrorCode::UpstreamRejected,
+            auth0::Error::OverBudget { .. } => ErrorCode::TooComplex,
             auth0::Error::Misconfigured { .. } => ErrorCode::UpstreamMisconfigured,
         };
         code.log(&error.to_string(), &error.causes());
@@ -156,6 +157,7 @@ impl From<auth0::Error> for Failure {
             auth0::Error::RateLimited { retry_after: Some(wait) } => {
                 failure.with("retryAfterMs", u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
             }
+            auth0::Error::OverBudget { limit } => failure.with("measure", "upstream calls").with("limit", limit),
             auth0::Error::Rejected { error_code: Some(code), .. } => failure.with("auth0Code", code),
             auth0::Error::Misconfigured { missing_scopes, .. } if !missing_scopes.is_empty() => {
                 failure.with("missingScopes", missing_scopes)

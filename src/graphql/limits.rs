@@ -22,11 +22,13 @@ pub struct Limits {
     pub fields: u64,
     /// How deeply an operation's fields may nest. No data is deeper than four; introspection goes to 15.
     pub depth: u64,
+    /// How many calls to Auth0 an operation may make: what one caller may take of a scarce thing at once.
+    pub upstream_calls: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { nesting: 60, fields: 2_000, depth: 20 }
+        Self { nesting: 60, fields: 2_000, depth: 20, upstream_calls: 20 }
     }
 }
 
@@ -75,6 +77,16 @@ impl Limits {
     }
 }
 
+impl Limits {
+    /// Judges how many calls an operation will make, as far as that can be told before it runs.
+    pub(crate) fn check_calls(&self, calls: usize) -> Result<(), Failure> {
+        let calls = u32::try_from(calls).unwrap_or(u32::MAX);
+        if calls > self.upstream_calls {
+            return Err(too_complex("upstream calls", self.upstream_calls.into(), calls.into()));
+        }
+        Ok(())
+    }
+}
 /// How many times the fields of one operation all operations and fragments may have together. Each of them is validated by
 /// itself with its fragments written out, so that many small ones around one great fragment are as dear as many great ones.
 const DEFINITIONS: u64 = 10;

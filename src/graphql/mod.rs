@@ -7,7 +7,9 @@
 mod coercion;
 mod document;
 mod error;
+mod explain;
 mod gateway;
+mod join;
 mod json;
 mod limits;
 mod log;
@@ -19,6 +21,7 @@ mod plan;
 mod project;
 mod query;
 mod response;
+mod root;
 mod rules;
 mod scalar;
 mod signature;
@@ -26,7 +29,7 @@ mod user;
 
 use std::sync::Arc;
 
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument};
+use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Field};
 use async_graphql::{
     Context, EmptyMutation, EmptySubscription, Positioned, Request as Execution, Response, SDLExportOptions, Schema,
     SchemaBuilder, ValidationMode, Value,
@@ -34,10 +37,11 @@ use async_graphql::{
 
 use self::document::Documents;
 use self::operation::Operation;
-use self::query::{Query, Session};
+use self::query::Query;
+use self::root::{Session, is_same_call};
 use self::signature::Signatures;
 use crate::auth::{Caller, Scope};
-use crate::auth0::ManagementApi;
+use crate::auth0::{CallBudget, ManagementApi};
 
 pub use self::error::{ErrorCode, Failure};
 pub use self::gateway::GatewayMode;
@@ -71,6 +75,7 @@ pub struct Engine {
     documents: Documents,
     signatures: Arc<Signatures>,
     schema: Schema<Query, EmptyMutation, EmptySubscription>,
+    limits: Limits,
 }
 
 /// What a client wants run.
@@ -91,6 +96,10 @@ pub struct Terms<'a> {
     pub deadline: Deadline,
     /// What every error of the answer carries.
     pub request_id: &'a str,
+    /// Whether only answers from after the question will do: none that is kept, none of a call that is under way.
+    pub is_fresh: bool,
+    /// Whether the answer tells what it took upstream.
+    pub explains: bool,
 }
 
 /// The answer.
@@ -100,6 +109,8 @@ pub struct Reply {
     pub outcome: Outcome,
     /// The response, in JSON.
     pub body: Vec<u8>,
+    /// How many calls to the Management API were made for it.
+    pub upstream_calls: u32,
 }
 
 /// Whether anything ran.
@@ -122,10 +133,14 @@ pub(crate) struct Upstream {
 pub(crate) fn authorize<'a>(ctx: &Context<'a>, scope: Scope) -> Result<&'a ManagementApi, Failure> {
     let session = ctx.data::<Arc<Session>>().map_err(|_| Failure::internal())?;
     if !session.caller.holds(scope) {
-        let message = format!("This field needs the scope `{scope}`, which you do not hold.");
-        return Err(Failure::new(ErrorCode::Forbidden, message).with("scope", scope.as_str()));
+        return Err(forbidden(scope));
     }
     ctx.data::<Upstream>().map(|upstream| &upstream.api).map_err(|_| Failure::internal())
+}
+
+pub(crate) fn forbidden(scope: Scope) -> Failure {
+    let message = format!("This field needs the scope `{scope}`, which you do not hold.");
+    Failure::new(ErrorCode::Forbidden, message).with("scope", scope.as_str())
 }
 
 /// The schema and the code around it do not fit together: a bug, seen at start.
@@ -140,7 +155,7 @@ impl Engine {
         let signatures = Arc::new(Signatures::read(&write_sdl(&strict))?);
         let documents = Documents::new(strict, Arc::clone(&signatures), limits);
         let schema = schema(ValidationMode::Fast).data(Upstream { api, mode }).finish();
-        Ok(Self { documents, signatures, schema })
+        Ok(Self { documents, signatures, schema, limits })
     }
 
     /// Answers `request`.
@@ -153,17 +168,21 @@ impl Engine {
 
     async fn prepare(&self, request: Request) -> Result<Operation, Vec<Failure>> {
         let document = self.documents.get(&request.query).await?;
-        Operation::new(&self.signatures, &document, request.operation_name.as_deref(), request.variables)
-            .map_err(|failure| vec![failure])
+        let operation =
+            Operation::new(&self.signatures, &document, request.operation_name.as_deref(), request.variables);
+        let operation = operation.map_err(|failure| vec![failure])?;
+        self.limits.check_calls(calls(&operation)).map_err(|failure| vec![failure])?;
+        Ok(operation)
     }
 
     async fn run(&self, operation: Operation, terms: &Terms<'_>) -> Reply {
         let keys: Vec<_> = operation.keys().cloned().collect();
+        let budget = CallBudget::new(self.limits.upstream_calls);
+        let session = Arc::new(Session::new(terms.caller, terms.deadline, terms.is_fresh, budget));
         let response = if keys.is_empty() {
             Response::new(Value::Null)
         } else {
-            let mut execution =
-                Execution::new(String::new()).data(Arc::new(Session::new(terms.caller, terms.deadline)));
+            let mut execution = Execution::new(String::new()).data(Arc::clone(&session));
             let definition = Positioned::new(operation.definition, Default::default());
             execution.set_parsed_query(ExecutableDocument {
                 operations: DocumentOperations::Single(definition),
@@ -171,13 +190,31 @@ impl Engine {
             });
             self.schema.execute(execution).await
         };
-        Reply { outcome: Outcome::Executed, body: response::executed(&response, keys.iter(), terms.request_id) }
+        let explained = session.explain();
+        let explanation = terms.explains.then(|| explain::entries(&explained, keys.iter()));
+        Reply {
+            outcome: Outcome::Executed,
+            body: response::executed(&response, keys.iter(), explanation.as_ref(), terms.request_id),
+            upstream_calls: explain::calls(&explained),
+        }
     }
+}
+
+/// How many calls the root fields of an operation come to: those that ask the same are one.
+fn calls(operation: &Operation) -> usize {
+    let mut calls: Vec<&Field> = Vec::new();
+    for field in operation.fields() {
+        let is_ours = field.name.node.starts_with("__") || field.name.node == "gateway";
+        if !is_ours && !calls.iter().any(|call| is_same_call(call, field)) {
+            calls.push(field);
+        }
+    }
+    calls.len()
 }
 
 /// An answer that says why nothing ran. The first failure's code stands for all.
 #[must_use]
 pub fn refuse(failures: Vec<Failure>, request_id: &str) -> Reply {
     let code = failures.first().map_or(ErrorCode::Internal, |failure| failure.code);
-    Reply { outcome: Outcome::Refused(code), body: response::refusal(failures, request_id) }
+    Reply { outcome: Outcome::Refused(code), body: response::refusal(failures, request_id), upstream_calls: 0 }
 }

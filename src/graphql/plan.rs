@@ -39,6 +39,8 @@ pub(crate) enum What {
     Value(Slots, &'static Kind),
     Object(Slots, Plan),
     Objects(Slots, Plan),
+    /// The record that the id in these slots names, as this one of the planner's joins has it.
+    Join(Slots, usize),
     /// What the table does not know, and of what it knows only that which this caller may see.
     Attributes(Caller),
     /// Not for this caller.
@@ -74,16 +76,24 @@ pub(crate) struct Needs {
     pub(crate) total: bool,
 }
 
+/// A plan of either kind.
+pub(crate) trait Plans {
+    /// Adds what the plan needs of Auth0.
+    fn add_needs(&self, needs: &mut Needs);
+}
+
 /// Makes plans for one caller and notes what had to be left out.
 pub(crate) struct Planner {
     caller: Caller,
     path: Vec<Name>,
     pub(crate) forbidden: Vec<Forbidden>,
+    /// What to make of the records that are joined, by join.
+    pub(crate) joins: Vec<Plan>,
 }
 
 impl Planner {
     pub(crate) fn new(caller: Caller) -> Self {
-        Self { caller, path: Vec::new(), forbidden: Vec::new() }
+        Self { caller, path: Vec::new(), forbidden: Vec::new(), joins: Vec::new() }
     }
 
     /// The plan for the records of `object` from which `selection` is wanted.
@@ -108,6 +118,11 @@ impl Planner {
                     (_, Kind::Objects(inner)) => {
                         let inner = self.record(inner, &field.selection_set.node);
                         What::Objects(plan.slots(row.keys), inner)
+                    }
+                    (_, Kind::Join(other)) => {
+                        let other = self.record(other, &field.selection_set.node);
+                        self.joins.push(other);
+                        What::Join(plan.slots(row.keys), self.joins.len() - 1)
                     }
                     (_, kind) => What::Value(plan.slots(row.keys), kind),
                 };
@@ -166,13 +181,14 @@ impl Plan {
     pub(crate) fn keeps_unknown(&self) -> bool {
         self.emits.iter().any(|emit| matches!(emit.what, What::Attributes(_)))
     }
+}
 
-    /// Adds what this plan needs of Auth0.
-    pub(crate) fn add_needs(&self, needs: &mut Needs) {
+impl Plans for Plan {
+    fn add_needs(&self, needs: &mut Needs) {
         for emit in &self.emits {
             match &emit.what {
                 // Only a field's first key is asked for: the others are forms that Auth0 sends by itself, if ever.
-                What::Value(slots, _) | What::Object(slots, _) | What::Objects(slots, _) => {
+                What::Value(slots, _) | What::Object(slots, _) | What::Objects(slots, _) | What::Join(slots, _) => {
                     needs.keys.extend(slots.first().map(|slot| self.keys[usize::from(*slot)]));
                 }
                 What::Attributes(_) => needs.everything = true,
@@ -182,9 +198,8 @@ impl Plan {
     }
 }
 
-impl PagePlan {
-    /// Adds what this plan needs of Auth0.
-    pub(crate) fn add_needs(&self, needs: &mut Needs) {
+impl Plans for PagePlan {
+    fn add_needs(&self, needs: &mut Needs) {
         for emit in &self.emits {
             match &emit.what {
                 PageWhat::Nodes(plan) => plan.add_needs(needs),

@@ -1,61 +1,17 @@
 //! The root of the schema: check the arguments, authorize, call, project.
 
-use std::collections::HashMap;
-use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use async_graphql::{Context, Enum, ID, InputObject, Object};
 
-use async_graphql::parser::types::Field as SelectedField;
-use async_graphql::{Context, Enum, ID, InputObject, Name, Object, PathSegment, ServerError};
-use bytes::Bytes;
-use tokio::sync::OnceCell;
-
-use super::error::{ErrorCode, Failure};
+use super::error::Failure;
 use super::gateway::Gateway;
 use super::log::{LOG, LOG_BATCH, LOG_PAGE, LogBatchShape, LogPageShape, LogShape};
-use super::object::{self, Projected};
-use super::operation::fields;
-use super::plan::{Forbidden, Needs, Planner};
-use super::project::{self, PageFacts};
+use super::object::Projected;
+use super::project::PageFacts;
+use super::root::{Root, Session};
 use super::user::{USER, USER_PAGE, UserListShape, UserPageShape, UserShape};
 use super::{Upstream, authorize};
-use crate::auth::{Caller, Scope};
-use crate::auth0::{
-    Deadline, Direction, Email, Error, Fields, LogCheckpoint, LogId, LogSearch, Page, UserId, UserSearch, UserSort,
-};
-
-/// What a resolver knows of the request that it is part of.
-pub(crate) struct Session {
-    pub(crate) caller: Caller,
-    pub(crate) deadline: Deadline,
-    /// The calls of this operation, by the response key of the first root field that they serve.
-    calls: Mutex<HashMap<Name, Arc<OnceCell<Result<Fetched, Failure>>>>>,
-}
-
-impl Session {
-    pub(crate) fn new(caller: Caller, deadline: Deadline) -> Self {
-        Self { caller, deadline, calls: Mutex::default() }
-    }
-}
-
-/// What a call brought: records, or a single one, or nothing where Auth0 knows no such record.
-#[derive(Clone)]
-struct Fetched {
-    json: Option<Bytes>,
-    total: Option<u64>,
-    next: Option<LogId>,
-}
-
-impl From<Page> for Fetched {
-    fn from(page: Page) -> Self {
-        Self { json: Some(page.records), total: page.total, next: page.next }
-    }
-}
-
-impl From<Option<Bytes>> for Fetched {
-    fn from(json: Option<Bytes>) -> Self {
-        Self { json, total: None, next: None }
-    }
-}
+use crate::auth::Scope;
+use crate::auth0::{Direction, Email, LogCheckpoint, LogId, LogSearch, UserId, UserSearch, UserSort};
 
 /// The root of the schema.
 pub(crate) struct Query;
@@ -92,8 +48,8 @@ impl Query {
                 ..Default::default()
             };
             Root::new(ctx)?
-                .page(&USER_PAGE, facts, |needs, deadline| async move {
-                    api.users(search, &needs.fields(&USER), needs.total, deadline).await
+                .page(&USER_PAGE, facts, |needs, errand| async move {
+                    api.users(search, &needs.fields(&USER), needs.total, &errand).await
                 })
                 .await
         };
@@ -110,7 +66,7 @@ impl Query {
             let api = authorize(ctx, Scope::ReadUsers)?;
             let id = &UserId::parse(&id)?;
             Root::new(ctx)?
-                .record(&USER, |needs, deadline| async move { api.user(id, &needs.fields(&USER), deadline).await })
+                .record(&USER, |needs, errand| async move { api.user(id, &needs.fields(&USER), &errand).await })
                 .await
         };
         answer.await.transpose()
@@ -129,9 +85,10 @@ impl Query {
             let api = authorize(ctx, Scope::ReadUsers)?;
             let email = &Email::parse(&email)?;
             Root::new(ctx)?
-                .list(&USER, |needs, deadline| async move {
-                    api.users_by_email(email, &needs.fields(&USER), deadline).await
-                })
+                .list(
+                    &USER,
+                    |needs, errand| async move { api.users_by_email(email, &needs.fields(&USER), &errand).await },
+                )
                 .await
         };
         Some(answer.await)
@@ -153,17 +110,13 @@ impl Query {
                 Some(from) => {
                     let checkpoint = &LogCheckpoint::new(&from, take.into())?;
                     let facts = PageFacts { from: Some(&from), ..Default::default() };
-                    root.page(
-                        &LOG_BATCH,
-                        facts,
-                        |_, deadline| async move { api.logs_after(checkpoint, deadline).await },
-                    )
-                    .await
+                    root.page(&LOG_BATCH, facts, |_, errand| async move { api.logs_after(checkpoint, &errand).await })
+                        .await
                 }
                 None => {
                     let newest = &LogSearch::newest(take.into())?;
-                    root.page(&LOG_BATCH, PageFacts::default(), |needs, deadline| async move {
-                        api.search_logs(newest, &needs.fields(&LOG), deadline).await
+                    root.page(&LOG_BATCH, PageFacts::default(), |needs, errand| async move {
+                        api.search_logs(newest, &needs.fields(&LOG), &errand).await
                     })
                     .await
                 }
@@ -177,9 +130,7 @@ impl Query {
         let answer = async {
             let api = authorize(ctx, Scope::ReadLogs)?;
             let id = &LogId::parse(&id)?;
-            Root::new(ctx)?
-                .record(&LOG, |needs, deadline| async move { api.log(id, &needs.fields(&LOG), deadline).await })
-                .await
+            Root::new(ctx)?.record(&LOG, |_, errand| async move { api.log(id, &errand).await }).await
         };
         answer.await.transpose()
     }
@@ -208,8 +159,8 @@ impl Query {
                 ..Default::default()
             };
             Root::new(ctx)?
-                .page(&LOG_PAGE, facts, |needs, deadline| async move {
-                    api.search_logs(search, &needs.fields(&LOG), deadline).await
+                .page(&LOG_PAGE, facts, |needs, errand| async move {
+                    api.search_logs(search, &needs.fields(&LOG), &errand).await
                 })
                 .await
         };
@@ -219,7 +170,7 @@ impl Query {
     /// The gateway itself. Asks nothing of Auth0.
     async fn gateway(&self, ctx: &Context<'_>) -> Result<Gateway, Failure> {
         let upstream = ctx.data::<Upstream>().map_err(|_| Failure::internal())?;
-        Ok(Gateway::new(session(ctx)?.caller, upstream))
+        Ok(Gateway::new(Session::of(ctx)?.caller, upstream))
     }
 }
 
@@ -300,153 +251,7 @@ impl From<SortDirection> for Direction {
     }
 }
 
-fn session<'a>(ctx: &Context<'a>) -> Result<&'a Session, Failure> {
-    ctx.data::<Arc<Session>>().map(|session| &**session).map_err(|_| Failure::internal())
-}
-
-/// A root field on its way to an answer.
-struct Root<'a> {
-    ctx: &'a Context<'a>,
-    session: &'a Session,
-    field: &'a SelectedField,
-}
-
-impl<'a> Root<'a> {
-    fn new(ctx: &'a Context<'a>) -> Result<Self, Failure> {
-        Ok(Self { ctx, session: session(ctx)?, field: &ctx.item.node })
-    }
-
-    async fn page<S, F>(
-        self,
-        page: &'static object::Page,
-        facts: PageFacts<'_>,
-        call: impl FnOnce(Needs, Deadline) -> F,
-    ) -> Result<Projected<S>, Failure>
-    where
-        F: Future<Output = Result<Page, Error>>,
-    {
-        let needs = self.needs(|planner, field, needs| planner.page(page, &field.selection_set.node).add_needs(needs));
-        let fetched = self.fetch(needs, call).await?;
-        let mut planner = Planner::new(self.session.caller);
-        let plan = planner.page(page, &self.field.selection_set.node);
-        let facts = PageFacts { total: fetched.total, next: fetched.next.as_ref().map(LogId::as_str), ..facts };
-        let mut out = Vec::new();
-        let records = fetched.json.as_deref().unwrap_or(b"[]");
-        project::page(&plan, records, &facts, &mut out).map_err(|_| unreadable())?;
-        self.report(planner.forbidden);
-        Ok(Projected::new(out))
-    }
-
-    async fn list<S, F>(
-        self,
-        object: &'static object::Object,
-        call: impl FnOnce(Needs, Deadline) -> F,
-    ) -> Result<Projected<S>, Failure>
-    where
-        F: Future<Output = Result<Page, Error>>,
-    {
-        let needs =
-            self.needs(|planner, field, needs| planner.record(object, &field.selection_set.node).add_needs(needs));
-        let fetched = self.fetch(needs, call).await?;
-        let mut planner = Planner::new(self.session.caller);
-        let plan = planner.record(object, &self.field.selection_set.node);
-        let mut out = Vec::new();
-        project::records(&plan, fetched.json.as_deref().unwrap_or(b"[]"), &mut out).map_err(|_| unreadable())?;
-        self.report(planner.forbidden);
-        Ok(Projected::new(out))
-    }
-
-    async fn record<S, F>(
-        self,
-        object: &'static object::Object,
-        call: impl FnOnce(Needs, Deadline) -> F,
-    ) -> Result<Option<Projected<S>>, Failure>
-    where
-        F: Future<Output = Result<Option<Bytes>, Error>>,
-    {
-        let needs =
-            self.needs(|planner, field, needs| planner.record(object, &field.selection_set.node).add_needs(needs));
-        let fetched = self.fetch(needs, call).await?;
-        let Some(json) = fetched.json else { return Ok(None) };
-        let mut planner = Planner::new(self.session.caller);
-        let plan = planner.record(object, &self.field.selection_set.node);
-        let mut out = Vec::new();
-        project::record(&plan, &json, &mut out).map_err(|_| unreadable())?;
-        self.report(planner.forbidden);
-        Ok(Some(Projected::new(out)))
-    }
-
-    /// The root fields that ask the same of the same endpoint: this one, and its aliases.
-    fn siblings(&self) -> impl Iterator<Item = &'a SelectedField> {
-        let field = self.field;
-        let arguments =
-            |field: &'a SelectedField| field.arguments.iter().map(|(name, value)| (&name.node, &value.node));
-        fields(&self.ctx.query_env.operation.node.selection_set.node)
-            .filter(move |sibling| sibling.name.node == field.name.node && arguments(sibling).eq(arguments(field)))
-    }
-
-    /// What the field and its siblings need together.
-    fn needs(&self, add: impl Fn(&mut Planner, &SelectedField, &mut Needs)) -> Needs {
-        let mut needs = Needs::default();
-        let mut planner = Planner::new(self.session.caller);
-        for sibling in self.siblings() {
-            add(&mut planner, sibling, &mut needs);
-        }
-        needs
-    }
-
-    /// Makes the call, once for all siblings.
-    async fn fetch<T, F>(&self, needs: Needs, call: impl FnOnce(Needs, Deadline) -> F) -> Result<Fetched, Failure>
-    where
-        T: Into<Fetched>,
-        F: Future<Output = Result<T, Error>>,
-    {
-        let first = self.siblings().next().unwrap_or(self.field).response_key().node.clone();
-        let cell = {
-            let mut calls = self.session.calls.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(calls.entry(first).or_default())
-        };
-        let deadline = self.session.deadline;
-        let fetched = cell.get_or_init(|| async { Ok(call(needs, deadline).await?.into()) }).await;
-        fetched.clone()
-    }
-
-    /// Tells the caller what was left out, field by field.
-    fn report(&self, forbidden: Vec<Forbidden>) {
-        for Forbidden { path, scope } in forbidden {
-            let message = format!("This field needs the scope `{scope}`, which you do not hold.");
-            let failure = Failure::new(ErrorCode::Forbidden, message).with("scope", scope.as_str());
-            let mut error = ServerError::from(failure);
-            let root = self.field.response_key().node.to_string();
-            error.path = std::iter::once(root)
-                .chain(path.into_iter().map(|key| key.to_string()))
-                .map(PathSegment::Field)
-                .collect();
-            self.ctx.add_error(error);
-        }
-    }
-}
-
-impl Needs {
-    /// As Auth0's `fields` parameter has it.
-    fn fields(&self, object: &object::Object) -> Fields {
-        let known = || object.fields.iter().filter_map(|field| field.keys.first());
-        if self.everything || known().all(|key| self.keys.contains(key)) {
-            return Fields::All;
-        }
-        if self.keys.is_empty() {
-            // Nothing of the records is wanted but that they are there. Every table begins with the id.
-            return Fields::Only(known().take(1).copied().collect());
-        }
-        Fields::Only(self.keys.iter().copied().collect())
-    }
-}
-
 /// For numbers that were found to be in range.
 fn count(number: i32) -> u32 {
     u32::try_from(number).unwrap_or_default()
-}
-
-fn unreadable() -> Failure {
-    Failure::new(ErrorCode::UpstreamUnavailable, "Auth0's answer cannot be read. Try again; if it stays, report it.")
 }

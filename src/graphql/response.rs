@@ -16,7 +16,12 @@ pub(crate) fn refusal(failures: Vec<Failure>, request_id: &str) -> Vec<u8> {
 }
 
 /// Writes the response to an operation that ran. `keys` are its root fields, in the order in which they are answered.
-pub(crate) fn executed<'k>(response: &Response, keys: impl Iterator<Item = &'k Name>, request_id: &str) -> Vec<u8> {
+pub(crate) fn executed<'k>(
+    response: &Response,
+    keys: impl Iterator<Item = &'k Name>,
+    upstream: Option<&Value>,
+    request_id: &str,
+) -> Vec<u8> {
     let mut out = Vec::with_capacity(projected_size(&response.data) + 256);
     out.extend_from_slice(br#"{"data":{"#);
     let fields = match &response.data {
@@ -34,6 +39,11 @@ pub(crate) fn executed<'k>(response: &Response, keys: impl Iterator<Item = &'k N
     if !response.errors.is_empty() {
         out.push(b',');
         write_errors(&response.errors, request_id, &mut out);
+    }
+    if let Some(upstream) = upstream {
+        out.extend_from_slice(br#","extensions":{"upstream":"#);
+        write(upstream, &mut out);
+        out.push(b'}');
     }
     out.push(b'}');
     out

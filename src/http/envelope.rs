@@ -1,12 +1,15 @@
 //! How an answer is wrapped: its status, media type and headers.
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use super::media_type::MediaType;
 use super::request_id;
 use crate::graphql::{ErrorCode, Failure, Outcome, Reply, refuse};
+
+/// How many calls to Auth0 were made for an answer.
+const UPSTREAM_CALLS: HeaderName = HeaderName::from_static("x-upstream-calls");
 
 /// The wrapping that a caller asked for.
 #[derive(Clone, Copy, Default)]
@@ -26,7 +29,9 @@ impl Envelope {
 
     /// The answer to a GraphQL request.
     pub(crate) fn reply(self, reply: Reply) -> Response {
-        self.wrap(status(self.media_type, reply.outcome), reply.body)
+        let mut response = self.wrap(status(self.media_type, reply.outcome), reply.body);
+        response.headers_mut().insert(UPSTREAM_CALLS, reply.upstream_calls.into());
+        response
     }
 
     /// The answer to what is no GraphQL request: its status is HTTP's own business, whatever the media type.

@@ -1,6 +1,6 @@
 //! GraphQL over HTTP: <https://graphql.github.io/graphql-over-http/draft/>.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
@@ -8,21 +8,32 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use super::envelope::Envelope;
 use super::media_type::MediaType;
+use super::wishes::Wishes;
 use super::{Settings, Shared, parameters, request_id};
 use crate::auth::Caller;
 use crate::graphql::{self, Deadline, ErrorCode, Failure, Terms};
 
+/// How many bytes of a body that is refused are read, at most: whatever is sent by mistake, and less than would be worth an
+/// attacker's while.
+const THROWN_AWAY: usize = 20_000_000;
+
 pub(crate) async fn answer(State(Shared { engine, settings }): State<Shared>, request: Request) -> Response {
-    let deadline = Deadline::within(settings.request_timeout);
     let Some(media_type) = MediaType::negotiate(request.headers()) else {
         let message = "Answers are application/graphql-response+json or application/json: `Accept` has to allow one.";
         return Envelope::default().refuse(StatusCode::NOT_ACCEPTABLE, bad(message));
     };
     let envelope = Envelope::new(media_type);
+    let wishes = match Wishes::read(request.headers(), settings.request_timeout) {
+        Ok(wishes) => wishes,
+        Err(failure) => return envelope.refuse(StatusCode::BAD_REQUEST, failure),
+    };
+    let deadline = Deadline::within(wishes.timeout);
     match read(request, &settings, deadline).await {
         Ok(request) => {
             let request_id = request_id::current();
-            let terms = Terms { caller: Caller::ANONYMOUS, deadline, request_id: &request_id };
+            let Wishes { is_fresh, explains, .. } = wishes;
+            let explains = explains || settings.explains;
+            let terms = Terms { caller: Caller::ANONYMOUS, deadline, request_id: &request_id, is_fresh, explains };
             envelope.reply(engine.execute(request, &terms).await)
         }
         Err((status, failure)) => {
@@ -48,7 +59,11 @@ async fn read(
                 let message = "The body has to be application/json, in UTF-8.";
                 return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, bad(message)));
             }
-            let body = read_body(request.into_body(), settings.max_body_bytes, deadline).await?;
+            if is_encoded(request.headers()) {
+                let message = "The body must not be compressed: send it without `Content-Encoding`.";
+                return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, bad(message)));
+            }
+            let body = read_body(request, settings.max_body_bytes, deadline).await?;
             parameters::from_body(&body).map_err(malformed)
         }
         _ => Err((StatusCode::METHOD_NOT_ALLOWED, bad("Use POST, or GET."))),
@@ -58,9 +73,9 @@ async fn read(
 /// Only `application/json` is taken in: a web page cannot send it to another origin without that origin's consent, as it
 /// can plain text and forms.
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(content_type) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
-        return false;
-    };
+    let mut lines = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(content_type), None) = (lines.next(), lines.next()) else { return false };
+    let Ok(content_type) = content_type.to_str() else { return false };
     let mut parts = content_type.split(';').map(|part| part.trim().to_ascii_lowercase());
     parts.next().is_some_and(|essence| essence == "application/json")
         && parts.all(|parameter| match parameter.split_once('=') {
@@ -69,18 +84,45 @@ fn is_json(headers: &HeaderMap) -> bool {
         })
 }
 
-async fn read_body(body: Body, limit: usize, deadline: Deadline) -> Result<bytes::Bytes, (StatusCode, Failure)> {
-    let read = Limited::new(body, limit).collect();
-    let too_slow = || (StatusCode::REQUEST_TIMEOUT, bad("The body took too long to arrive."));
-    let read = deadline.limit(read).await.map_err(|_| too_slow())?;
-    read.map(http_body_util::Collected::to_bytes).map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            let message = format!("The body is larger than {limit} bytes.");
-            (StatusCode::PAYLOAD_TOO_LARGE, bad(message))
-        } else {
-            (StatusCode::BAD_REQUEST, bad("The body broke off."))
+fn is_encoded(headers: &HeaderMap) -> bool {
+    headers.get_all(header::CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+async fn read_body(request: Request, limit: usize, deadline: Deadline) -> Result<Bytes, (StatusCode, Failure)> {
+    let asks_first = request.headers().contains_key(header::EXPECT);
+    let mut body = request.into_body();
+    let too_large = || {
+        (StatusCode::PAYLOAD_TOO_LARGE, bad(format!("The body is larger than {limit} bytes: ask for less at once.")))
+    };
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > limit {
+        // Whoever asks before sending has sent nothing, and reading would ask for it.
+        if !asks_first {
+            throw_away(body, deadline);
         }
-    })
+        return Err(too_large());
+    }
+    let too_slow = || (StatusCode::REQUEST_TIMEOUT, bad("The body took too long to arrive."));
+    match deadline.limit(Limited::new(&mut body, limit).collect()).await.map_err(|_| too_slow())? {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            throw_away(body, deadline);
+            Err(too_large())
+        }
+        Err(_) => Err((StatusCode::BAD_REQUEST, bad("The body broke off."))),
+    }
+}
+
+/// Reads on in a body that is refused, while the answer is on its way: many clients send everything before they read, and
+/// would see a broken connection in place of the answer.
+fn throw_away(mut body: Body, deadline: Deadline) {
+    tokio::spawn(deadline.limit(async move {
+        let mut left = THROWN_AWAY;
+        while let Some(Ok(frame)) = body.frame().await {
+            let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else { return };
+            left = rest;
+        }
+    }));
 }
 
 fn bad(message: impl Into<String>) -> Failure {

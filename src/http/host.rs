@@ -3,6 +3,8 @@
 //! A web page can make its own name resolve to 127.0.0.1 and so have its visitors' browsers read a gateway on loopback, as
 //! if it were the page's own server (DNS rebinding). Such requests carry the page's name in `Host`.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
@@ -13,10 +15,7 @@ use super::envelope::Envelope;
 use crate::graphql::{ErrorCode, Failure};
 
 pub(crate) async fn check(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    // HTTP/2 has the host in the request's target.
-    let in_target = request.uri().authority().map(|authority| authority.as_str());
-    let in_header = || request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
-    if in_target.or_else(in_header).is_some_and(|host| is_answered(host, &shared.settings.allowed_hosts)) {
+    if host(&request).is_some_and(|host| is_answered(host, &shared.settings.allowed_hosts)) {
         return next.run(request).await;
     }
     let message = "The gateway does not answer to this host name. Its operator can add the name to ALLOWED_HOSTS.";
@@ -24,16 +23,40 @@ pub(crate) async fn check(State(shared): State<Shared>, request: Request, next: 
         .refuse(StatusCode::MISDIRECTED_REQUEST, Failure::new(ErrorCode::BadRequest, message))
 }
 
-fn is_answered(authority: &str, allowed: &[String]) -> bool {
-    let host = without_port(authority).to_ascii_lowercase();
-    matches!(host.as_str(), "localhost" | "127.0.0.1" | "[::1]") || allowed.contains(&host)
+/// The one host that a request names. Of two, the next server on the way might believe the other.
+fn host(request: &Request) -> Option<&str> {
+    // HTTP/2 has the host in the request's target.
+    if let Some(authority) = request.uri().authority() {
+        return Some(authority.as_str());
+    }
+    let mut lines = request.headers().get_all(header::HOST).iter();
+    match (lines.next(), lines.next()) {
+        (Some(host), None) => host.to_str().ok(),
+        _ => None,
+    }
 }
 
-fn without_port(authority: &str) -> &str {
+fn is_answered(authority: &str, allowed: &[String]) -> bool {
+    let Some(host) = without_port(authority) else { return false };
+    let host = host.to_ascii_lowercase();
+    host == "localhost" || is_loopback(&host) || allowed.contains(&host)
+}
+
+/// Any address of this machine's own will do: no name server can make an address another machine's.
+fn is_loopback(host: &str) -> bool {
+    let in_brackets = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    match in_brackets {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback()),
+        None => host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback()),
+    }
+}
+
+/// The host alone; none where what follows it is no port.
+fn without_port(authority: &str) -> Option<&str> {
     // A colon inside brackets belongs to an IPv6 address.
-    match authority.rfind(':') {
-        Some(colon) if !authority[colon..].contains(']') => &authority[..colon],
-        _ => authority,
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => port.bytes().all(|byte| byte.is_ascii_digit()).then_some(host),
+        _ => Some(authority),
     }
 }
 
@@ -50,6 +73,8 @@ mod tests {
             ("127.0.0.1:3000", true),
             ("[::1]:3000", true),
             ("[::1]", true),
+            ("127.0.0.2", true),
+            ("localhost:", true),
             ("Gateway.Example.com:8443", true),
             ("[fd00::1]:80", true),
             ("evil.example.com:3000", false),
@@ -57,6 +82,12 @@ mod tests {
             ("127.0.0.1.example.com", false),
             ("user@localhost", false),
             ("localhost:3000:3000", false),
+            ("localhost:http", false),
+            ("localhost:@evil.example.com", false),
+            ("[127.0.0.1]", false),
+            ("::1", false),
+            ("127.1", false),
+            ("0.0.0.0", false),
             ("", false),
         ] {
             assert_eq!(is_answered(authority, &allowed), expected, "{authority}");

@@ -1,5 +1,7 @@
 //! Which media type an answer has: <https://graphql.github.io/graphql-over-http/draft/#sec-Accept>.
 
+use std::cmp::Reverse;
+
 use axum::http::{HeaderMap, HeaderValue, header};
 
 /// A media type of GraphQL answers.
@@ -21,6 +23,16 @@ impl MediaType {
         })
     }
 
+    /// How closely a range names this type; none if it does not match.
+    fn closeness(self, range: &str) -> Option<u8> {
+        match (range, self) {
+            ("application/graphql-response+json", Self::GraphqlResponse) | ("application/json", Self::Json) => Some(2),
+            ("application/*", _) => Some(1),
+            ("*/*", _) => Some(0),
+            _ => None,
+        }
+    }
+
     /// The media type that the `Accept` headers prefer; none if they rule out both.
     pub(crate) fn negotiate(headers: &HeaderMap) -> Option<Self> {
         let ranges: Vec<_> = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
@@ -28,45 +40,46 @@ impl MediaType {
     }
 }
 
-/// The best of the ranges in `accept`: by quality, then by how closely they name a type, then by their order.
+/// The best media type that `accept` allows. Of the ranges that match a type, the closest speaks for it; of the types, the
+/// one of the best quality is taken, then the one more closely named, then the one named first.
 fn choose(accept: &str) -> Option<MediaType> {
-    let mut best: Option<(f32, u8, MediaType)> = None;
-    let mut refused = Vec::new();
-    for range in accept.split(',') {
+    // The older type first: it is taken where nothing tells the two apart.
+    let mut candidates = [(MediaType::Json, None), (MediaType::GraphqlResponse, None)];
+    for (place, range) in accept.split(',').enumerate() {
         let mut parts = range.split(';').map(str::trim);
-        let (media_type, closeness) = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
-            "application/graphql-response+json" => (MediaType::GraphqlResponse, 2),
-            "application/json" => (MediaType::Json, 2),
-            "application/*" => (MediaType::default(), 1),
-            "*/*" => (MediaType::default(), 0),
-            _ => continue,
-        };
-        let mut quality = 1.0;
-        let mut is_utf8 = true;
-        for parameter in parts {
-            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            match name.to_ascii_lowercase().as_str() {
-                "q" => quality = value.trim().parse().unwrap_or(0.0),
-                "charset" => is_utf8 = value.trim_matches('"').eq_ignore_ascii_case("utf-8"),
-                _ => {}
-            }
-        }
-        if quality <= 0.0 || !is_utf8 {
-            if closeness == 2 {
-                refused.push(media_type);
-            }
-            continue;
-        }
-        if best.is_none_or(|(q, close, _)| (quality, closeness) > (q, close)) {
-            best = Some((quality, closeness, media_type));
+        let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let quality = quality(parts);
+        for (media_type, verdict) in &mut candidates {
+            let Some(closeness) = media_type.closeness(&name) else { continue };
+            let next = Some((closeness, quality, Reverse(place)));
+            *verdict = (*verdict).max(next);
         }
     }
-    let (_, closeness, media_type) = best?;
-    // A wildcard does not bring back what was refused by name.
-    [media_type, MediaType::Json, MediaType::GraphqlResponse]
-        .into_iter()
-        .take(if closeness == 2 { 1 } else { 3 })
-        .find(|media_type| !refused.contains(media_type))
+    let mut best = None;
+    for (media_type, verdict) in candidates {
+        let Some((closeness, quality, place)) = verdict.filter(|(_, quality, _)| *quality > 0) else { continue };
+        let rank = (quality, closeness, place);
+        if best.is_none_or(|(best, _)| rank > best) {
+            best = Some((rank, media_type));
+        }
+    }
+    best.map(|(_, media_type)| media_type)
+}
+
+/// What the parameters of a range say, in thousandths; 0 for a charset that answers never have, and for a weight that is no
+/// number from 0 to 1.
+fn quality<'a>(parameters: impl Iterator<Item = &'a str>) -> u16 {
+    let mut quality = 1.0;
+    for parameter in parameters {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let value = value.trim();
+        match name.trim().to_ascii_lowercase().as_str() {
+            "q" => quality = value.parse::<f32>().ok().filter(|q| (0.0..=1.0).contains(q)).unwrap_or(0.0),
+            "charset" if !value.trim_matches('"').eq_ignore_ascii_case("utf-8") => return 0,
+            _ => {}
+        }
+    }
+    (quality * 1000.0) as u16
 }
 
 #[cfg(test)]
@@ -91,7 +104,15 @@ mod tests {
             ("text/html, application/xhtml+xml", None),
             ("*/*, application/graphql-response+json", new),
             ("application/json;q=0, */*", new),
+            ("application/json;q=0.5, */*", new),
+            ("*/*, application/json;q=0.5", new),
+            ("application/graphql-response+json;q=0.5, */*;q=0.9", old),
+            ("application/*;q=0, */*", None),
+            ("application/json; charset=latin1, */*", new),
+            ("application/json ; Q = 0.4, application/graphql-response+json;q=0.5", new),
             ("application/json;q=0", None),
+            ("application/json;q=NaN", None),
+            ("application/json;q=2", None),
             ("application/json;q=oops", None),
             ("", None),
         ] {

@@ -8,6 +8,7 @@ mod media_type;
 mod parameters;
 mod playground;
 mod request_id;
+mod wishes;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
@@ -25,7 +26,7 @@ use self::envelope::Envelope;
 use crate::graphql::{Engine, ErrorCode, Failure};
 
 /// How requests are met.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Host names, beside those of loopback, that a `Host` header may hold: in lower case, IPv6 addresses in brackets, no
     /// ports.
@@ -36,6 +37,21 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// Greatest size of a GraphQL request's body, in bytes.
     pub max_body_bytes: usize,
+    /// Whether every answer tells what it took upstream, and not only those of which that is asked.
+    pub explains: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            allowed_hosts: Vec::new(),
+            playground: true,
+            request_timeout: Duration::from_secs(10),
+            // Documents of front ends have a few kB, and GraphiQL's introspection query 2.
+            max_body_bytes: 100_000,
+            explains: false,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -52,6 +68,7 @@ pub fn router(engine: Engine, settings: Settings) -> Router {
         .route("/graphql", any(graphql::answer))
         .merge(playground)
         .fallback(not_found)
+        .method_not_allowed_fallback(wrong_method)
         // Whoever probes a process's health does so by its address, and learns nothing else: these are past the host check.
         .layer(from_fn_with_state(shared.clone(), host::check))
         .route("/livez", get(health::live))
@@ -64,8 +81,12 @@ pub fn router(engine: Engine, settings: Settings) -> Router {
 
 async fn not_found(request: Request) -> Response {
     let message = "There is nothing here. GraphQL is served at /graphql.";
-    Envelope::of(request.headers())
-        .refuse(axum::http::StatusCode::NOT_FOUND, Failure::new(ErrorCode::BadRequest, message))
+    Envelope::of(request.headers()).refuse(StatusCode::NOT_FOUND, Failure::new(ErrorCode::BadRequest, message))
+}
+
+async fn wrong_method(request: Request) -> Response {
+    let message = "This is not done here. GraphQL is served at /graphql.";
+    Envelope::of(request.headers()).refuse(StatusCode::METHOD_NOT_ALLOWED, Failure::new(ErrorCode::BadRequest, message))
 }
 
 async fn no_sniffing(mut response: Response) -> Response {

@@ -1,11 +1,11 @@
 //! The parameters of a GraphQL request: <https://graphql.github.io/graphql-over-http/draft/#sec-Request>.
 
-use crate::graphql::Variables;
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
-use crate::graphql::{ErrorCode, Failure, Request};
+use crate::graphql::{ErrorCode, Failure, Request, Variables};
 
 /// What a POST carries. Each parameter is judged by itself, so that what is said of it names it.
 #[derive(Deserialize)]
@@ -44,19 +44,28 @@ pub(crate) fn from_body(body: &[u8]) -> Result<Request, Failure> {
 /// Reads the query string of a GET.
 pub(crate) fn from_query_string(query: &str) -> Result<Request, Failure> {
     let mut parameters = [("query", None), ("operationName", None), ("variables", None), ("extensions", None)];
-    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+    for parameter in query.split('&') {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let name = decode(name)?;
         if let Some((_, slot)) = parameters.iter_mut().find(|(known, _)| *known == name)
-            && slot.replace(value).is_some()
+            && slot.replace(decode(value)?).is_some()
         {
             return Err(bad(format!("The parameter `{name}` is there twice.")));
         }
     }
     let [(_, query), (_, operation_name), (_, variables), (_, extensions)] = parameters;
     // Clients write an empty parameter for one that is not there.
-    let filled =
-        |value: Option<std::borrow::Cow<'_, str>>| value.map(Into::into).filter(|text: &String| !text.is_empty());
+    let filled = |value: Option<String>| value.filter(|text| !text.is_empty());
     let (variables, extensions) = (filled(variables), filled(extensions));
     request(filled(query), filled(operation_name), variables_of(variables.as_deref())?, extensions.as_deref())
+}
+
+/// A part of a query string as text, decoded as forms are. A reading that puts something in place of what is no UTF-8 would
+/// have Auth0 search for what nobody wrote.
+fn decode(part: &str) -> Result<String, Failure> {
+    let part = part.replace('+', " ");
+    let text = percent_decode_str(&part).decode_utf8().map_err(|_| bad("The query string is not UTF-8."))?;
+    Ok(text.into_owned())
 }
 
 fn request(
@@ -65,8 +74,8 @@ fn request(
     variables: Variables,
     extensions: Option<&str>,
 ) -> Result<Request, Failure> {
-    if extensions.is_some_and(|json| !matches!(serde_json::from_str(json), Ok(Value::Object(_) | Value::Null))) {
-        return Err(bad("`extensions` must be a JSON object."));
+    if let Some(json) = extensions {
+        serde_json::from_str::<Option<Map<String, Value>>>(json).map_err(|error| no_object("extensions", &error))?;
     }
     let query = query.ok_or_else(|| bad("There is no `query`."))?;
     Ok(Request { query, operation_name, variables })
@@ -74,12 +83,25 @@ fn request(
 
 fn text_of(name: &str, json: Option<&RawValue>) -> Result<Option<String>, Failure> {
     let Some(json) = json else { return Ok(None) };
-    serde_json::from_str(json.get()).map_err(|_| bad(format!("`{name}` must be a string.")))
+    // The JSON around it is sound: what is wrong in a string is half of a surrogate pair.
+    let wrong = if json.get().starts_with('"') { "is not Unicode" } else { "must be a string" };
+    serde_json::from_str(json.get()).map_err(|_| bad(format!("`{name}` {wrong}.")))
 }
 
 fn variables_of(json: Option<&str>) -> Result<Variables, Failure> {
     let Some(json) = json else { return Ok(Variables::default()) };
-    serde_json::from_str(json).map_err(|_| bad("`variables` must be a JSON object."))
+    serde_json::from_str(json).map_err(|error| no_object("variables", &error))
+}
+
+fn no_object(name: &str, error: &serde_json::Error) -> Failure {
+    bad(if error.is_data() {
+        format!("`{name}` must be a JSON object.")
+    } else {
+        format!(
+            "`{name}` cannot be read: it is not JSON, nests deeper than 127 levels, or holds a number beyond all bounds or a \
+             text that is not Unicode."
+        )
+    })
 }
 
 fn bad(message: impl Into<String>) -> Failure {
@@ -135,6 +157,7 @@ mod tests {
             ("query=a&query=b", "The parameter `query` is there twice."),
             ("variables={}", "There is no `query`."),
             ("query=a&variables=1", "`variables` must be a JSON object."),
+            ("query=%ff", "The query string is not UTF-8."),
         ] {
             assert_eq!(from_query_string(query).err().unwrap().message, expected);
         }

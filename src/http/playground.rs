@@ -10,6 +10,7 @@ use std::io::{self, Read as _};
 use std::sync::LazyLock;
 
 use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap,
     HeaderName, IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
@@ -60,9 +61,12 @@ async fn page(request: HeaderMap) -> Response {
     (caching, Html(PAGE.as_ref())).into_response()
 }
 
-async fn file(Path(name): Path<String>, request: HeaderMap) -> Response {
-    let Some(&(name, brotli, gzip)) = ASSETS.iter().find(|(known, ..)| *known == name) else {
-        return (StatusCode::NOT_FOUND, "The playground has no such file.\n").into_response();
+async fn file(name: Result<Path<String>, PathRejection>, request: HeaderMap) -> Response {
+    let asset = name.ok().and_then(|Path(name)| ASSETS.iter().find(|(known, ..)| *known == name));
+    let Some(&(name, brotli, gzip)) = asset else {
+        // A build that has the file may be there the next time.
+        let caching = [(CACHE_CONTROL, "no-store")];
+        return (StatusCode::NOT_FOUND, caching, "The playground has no such file.\n").into_response();
     };
     let coding = Coding::choose(&list(&request, &ACCEPT_ENCODING));
     // The name stands for the content already, the coding for its bytes.

@@ -9,19 +9,26 @@ use serde_json::json;
 use wiremock::ResponseTemplate;
 
 use super::super::transport::BODY_LIMIT;
-use super::super::{Deadline, Error, Fields, ManagementApi, Misconfiguration, Page, Reason, UserSearch};
-use super::{Tenant, TestResult, ample, array, settings};
+use super::super::{Errand, Error, Fields, ManagementApi, Misconfiguration, Page, Reason, UserSearch};
+use super::{Tenant, TestResult, ample, array, client, within};
 
-async fn read(api: &ManagementApi, deadline: Deadline) -> Result<Page, Error> {
+async fn read(api: &ManagementApi, errand: &Errand) -> Result<Page, Error> {
     match UserSearch::new(None, 0, 1, None) {
-        Ok(search) => api.users(&search, &Fields::All, false, deadline).await,
+        Ok(search) => api.users(&search, &Fields::All, false, errand).await,
         Err(_) => unreachable!("the search is valid"),
     }
 }
 
-/// A server on a bare socket: it grants a token, then answers every read with these very bytes and
-/// hangs up.
+/// A client of a server on a bare socket, which grants a token, then answers every read with these
+/// very bytes and hangs up.
 fn raw(answer: Vec<u8>) -> Result<ManagementApi, Box<dyn std::error::Error>> {
+    scripted(std::iter::repeat(answer))
+}
+
+/// The same, with other bytes for each read.
+pub(super) fn scripted(
+    mut answers: impl Iterator<Item = Vec<u8>> + Send + 'static,
+) -> Result<ManagementApi, Box<dyn std::error::Error>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = format!("http://{}", listener.local_addr()?);
     thread::spawn(move || {
@@ -34,12 +41,12 @@ fn raw(answer: Vec<u8>) -> Result<ManagementApi, Box<dyn std::error::Error>> {
                 let length = body.len();
                 write!(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}")?;
             } else {
-                stream.write_all(&answer)?;
+                stream.write_all(&answers.next().unwrap_or_default())?;
             }
         }
         Ok::<_, std::io::Error>(())
     });
-    Ok(ManagementApi::new(settings(&address)?)?)
+    client(&address)
 }
 
 fn reason(outcome: Result<Page, Error>) -> Option<Reason> {
@@ -59,7 +66,7 @@ async fn an_answer_that_breaks_off_is_an_outage() -> TestResult {
         ("garbage", Reason::Connection),
         ("", Reason::Connection),
     ] {
-        let outcome = read(&raw(answer.into())?, ample()).await;
+        let outcome = read(&raw(answer.into())?, &ample()).await;
         assert_eq!(reason(outcome), Some(expected), "{answer}");
     }
     Ok(())
@@ -70,17 +77,17 @@ async fn an_endless_body_is_not_read_to_its_end() -> TestResult {
     let chunk = format!("{:x}\r\n{}\r\n", 1 << 20, " ".repeat(1 << 20));
     let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     let endless = format!("{head}{}", chunk.repeat((BODY_LIMIT >> 20) + 1));
-    assert_eq!(reason(read(&raw(endless.into())?, ample()).await), Some(Reason::TooLarge));
+    assert_eq!(reason(read(&raw(endless.into())?, &ample()).await), Some(Reason::TooLarge));
 
     let announced = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n[", BODY_LIMIT + 1);
-    assert_eq!(reason(read(&raw(announced.into())?, ample()).await), Some(Reason::TooLarge));
+    assert_eq!(reason(read(&raw(announced.into())?, &ample()).await), Some(Reason::TooLarge));
     Ok(())
 }
 
 #[tokio::test]
 async fn a_body_in_pieces_is_put_together() -> TestResult {
     let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n[1\r\n3\r\n,2,\r\n2\r\n3]\r\n0\r\n\r\n";
-    assert_eq!(read(&raw(answer.into())?, ample()).await?.records, "[1,2,3]");
+    assert_eq!(read(&raw(answer.into())?, &ample()).await?.records, "[1,2,3]");
     Ok(())
 }
 
@@ -94,7 +101,7 @@ async fn a_body_that_is_not_what_was_asked_for_is_an_outage() -> TestResult {
     ] {
         let tenant = Tenant::granting().await?;
         tenant.answers("/api/v2/users", array(body)).await;
-        assert_eq!(reason(read(&tenant.api, ample()).await), Some(expected), "{body}");
+        assert_eq!(reason(read(&tenant.api, &ample()).await), Some(expected), "{body}");
     }
     Ok(())
 }
@@ -105,7 +112,7 @@ async fn a_redirect_is_not_followed() -> TestResult {
     let elsewhere = format!("{}/elsewhere", tenant.server.uri());
     let redirect = ResponseTemplate::new(302).insert_header("location", elsewhere);
     tenant.answers("/api/v2/users", redirect).await;
-    let outcome = read(&tenant.api, ample()).await;
+    let outcome = read(&tenant.api, &ample()).await;
     let Err(Error::Misconfigured { what, .. }) = outcome else {
         unreachable!("{outcome:?}");
     };
@@ -118,7 +125,7 @@ async fn a_redirect_is_not_followed() -> TestResult {
 async fn a_silent_server_is_left_at_the_deadline() -> TestResult {
     let tenant = Tenant::granting().await?;
     tenant.answers("/api/v2/users", array("[]").set_delay(Duration::from_secs(60))).await;
-    let outcome = read(&tenant.api, Deadline::within(Duration::from_millis(50))).await;
+    let outcome = read(&tenant.api, &within(Duration::from_millis(50))).await;
     assert!(matches!(outcome, Err(Error::Timeout)), "{outcome:?}");
     Ok(())
 }
@@ -128,8 +135,8 @@ async fn no_error_shows_where_auth0_is() -> TestResult {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let port = listener.local_addr()?.port();
     drop(listener);
-    let api = ManagementApi::new(settings(&format!("http://127.0.0.1:{port}"))?)?;
-    let Err(error) = read(&api, ample()).await else {
+    let api = client(&format!("http://127.0.0.1:{port}"))?;
+    let Err(error) = read(&api, &ample()).await else {
         unreachable!("nobody listens there");
     };
     insta::assert_snapshot!(error, @"Auth0 cannot be reached: try again in a moment");

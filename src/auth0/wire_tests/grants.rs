@@ -9,28 +9,20 @@ use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, Request, ResponseTemplate};
 
 use super::super::{Error, Fields, ManagementApi, Misconfiguration, UserSearch};
-use super::{Tenant, TestResult, ample, array};
+use super::{Tenant, TestResult, ample, array, later, patience};
 
 async fn read(api: &ManagementApi) -> Result<(), Error> {
     match UserSearch::new(None, 0, 1, None) {
-        Ok(search) => api.users(&search, &Fields::All, false, ample()).await.map(drop),
+        Ok(search) => api.users(&search, &Fields::All, false, &ample()).await.map(drop),
         Err(_) => unreachable!("the search is valid"),
     }
-}
-
-/// Moves the client's clock. It stands still for no longer than that: with a paused clock every
-/// wait for the server would make time leap.
-async fn later(seconds: u64) {
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(seconds)).await;
-    tokio::time::resume();
 }
 
 #[tokio::test]
 async fn a_thousand_first_callers_ask_for_one_token() -> TestResult {
     let tenant = Tenant::granting().await?;
     let tokens = tenant.api.tokens();
-    let outcomes = join_all((0..1000).map(|_| tokens.token(ample()))).await;
+    let outcomes = join_all((0..1000).map(|_| async { tokens.token(&patience()).await })).await;
     let tokens = outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
     assert!(tokens.iter().all(|token| Arc::ptr_eq(token, &tokens[0])));
     assert_eq!(tenant.grants_given().await, 1);
@@ -40,7 +32,7 @@ async fn a_thousand_first_callers_ask_for_one_token() -> TestResult {
 #[tokio::test]
 async fn the_grant_says_who_asks_for_what() -> TestResult {
     let tenant = Tenant::granting().await?;
-    tenant.api.tokens().token(ample()).await?;
+    tenant.api.tokens().token(&patience()).await?;
     let requests = tenant.requests().await;
     let mut body: serde_json::Value = requests[0].body_json()?;
     let secret = body.as_object_mut().and_then(|body| body.remove("client_secret"));
@@ -86,7 +78,7 @@ async fn a_tenant_that_refuses_every_token_is_not_asked_for_more() -> TestResult
     assert_eq!(tenant.api.token_status(), None);
 
     // A moment later the next call tries anew.
-    later(1).await;
+    later(Duration::from_secs(1)).await;
     assert!(read(&tenant.api).await.is_err());
     assert_eq!(tenant.grants_given().await, 4);
     Ok(())
@@ -96,13 +88,13 @@ async fn a_tenant_that_refuses_every_token_is_not_asked_for_more() -> TestResult
 async fn whoever_hangs_up_leaves_the_refresh_to_the_others() -> TestResult {
     let tenant = Tenant::granting().await?;
     let tokens = tenant.api.tokens().clone();
-    let first = tokio::spawn(async move { tokens.token(ample()).await });
+    let first = tokio::spawn(async move { tokens.token(&patience()).await });
     // It gets as far as to start a refresh, of which nothing can have come yet.
     tokio::task::yield_now().await;
     first.abort();
     assert!(first.await.is_err_and(|error| error.is_cancelled()));
 
-    tenant.api.tokens().token(ample()).await?;
+    tenant.api.tokens().token(&patience()).await?;
     assert_eq!(tenant.grants_given().await, 1);
     Ok(())
 }
@@ -112,21 +104,21 @@ async fn an_aging_token_serves_while_the_next_is_fetched() -> TestResult {
     let tenant = Tenant::empty().await?;
     tenant.grants(json!(1000)).await;
     let tokens = tenant.api.tokens();
-    let first = tokens.token(ample()).await?;
+    let first = tokens.token(&patience()).await?;
 
-    later(800).await;
-    assert!(Arc::ptr_eq(&first, &tokens.token(ample()).await?), "it is replaced too early");
+    later(Duration::from_secs(800)).await;
+    assert!(Arc::ptr_eq(&first, &tokens.token(&patience()).await?), "it is replaced too early");
     assert_eq!(tenant.grants_given().await, 1);
 
-    later(150).await;
-    assert!(Arc::ptr_eq(&first, &tokens.token(ample()).await?), "it is waited for");
+    later(Duration::from_secs(150)).await;
+    assert!(Arc::ptr_eq(&first, &tokens.token(&patience()).await?), "it is waited for");
     let replaced = async {
-        while Arc::ptr_eq(&first, &tokens.token(ample()).await?) {
+        while Arc::ptr_eq(&first, &tokens.token(&patience()).await?) {
             tokio::task::yield_now().await;
         }
         Ok::<_, Error>(())
     };
-    ample().limit(replaced).await??;
+    patience().limit(replaced).await??;
     assert_eq!(tenant.grants_given().await, 2);
     Ok(())
 }
@@ -135,9 +127,9 @@ async fn an_aging_token_serves_while_the_next_is_fetched() -> TestResult {
 async fn an_expired_token_is_waited_for() -> TestResult {
     let tenant = Tenant::granting().await?;
     let tokens = tenant.api.tokens();
-    let first = tokens.token(ample()).await?;
-    later(86_400).await;
-    assert!(!Arc::ptr_eq(&first, &tokens.token(ample()).await?));
+    let first = tokens.token(&patience()).await?;
+    later(Duration::from_secs(86_400)).await;
+    assert!(!Arc::ptr_eq(&first, &tokens.token(&patience()).await?));
     assert_eq!(tenant.grants_given().await, 2);
     Ok(())
 }
@@ -148,7 +140,7 @@ async fn a_token_that_comes_expired_serves_those_who_wait_for_it() -> TestResult
     tenant.grants(json!(-1)).await;
     tenant.answers("/api/v2/users", array("[]")).await;
     read(&tenant.api).await?;
-    later(2).await;
+    later(Duration::from_secs(2)).await;
     read(&tenant.api).await?;
     assert_eq!(tenant.bearers().await, ["Bearer token-1", "Bearer token-2"]);
     Ok(())
@@ -175,7 +167,7 @@ async fn a_failed_grant_is_remembered_for_a_second() -> TestResult {
     }
     assert!(read(&tenant.api).await.is_err(), "it is forgotten at once");
     assert_eq!(tenant.grants_given().await, 1);
-    later(1).await;
+    later(Duration::from_secs(1)).await;
     read(&tenant.api).await?;
     assert_eq!(tenant.grants_given().await, 2);
     Ok(())
@@ -192,14 +184,14 @@ async fn an_aging_token_survives_a_failing_issuer() -> TestResult {
     Mock::given(method("POST")).respond_with(ResponseTemplate::new(503)).mount(&tenant.server).await;
     tenant.answers("/api/v2/users", array("[]")).await;
     read(&tenant.api).await?;
-    later(950).await;
+    later(Duration::from_secs(950)).await;
     let failed = async {
         while tenant.grants_given().await < 2 {
             read(&tenant.api).await?;
         }
         read(&tenant.api).await
     };
-    ample().limit(failed).await??;
+    patience().limit(failed).await??;
     Ok(())
 }
 
@@ -231,7 +223,7 @@ async fn the_status_tells_all_but_the_token() -> TestResult {
         .await;
     assert_eq!(tenant.api.token_status(), None);
     let before = chrono::Utc::now();
-    tenant.api.tokens().token(ample()).await?;
+    tenant.api.tokens().token(&patience()).await?;
     let status = tenant.api.token_status().ok_or("there is a token")?;
     assert_eq!(status.scopes, Some(vec!["read:users".to_owned()]));
     let life = status.expires_at - before;

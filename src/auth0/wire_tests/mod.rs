@@ -3,6 +3,7 @@
 mod faults;
 mod grants;
 mod reads;
+mod retries;
 
 use std::error::Error as StdError;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,13 +14,23 @@ use serde_json::json;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::{Deadline, Domain, ManagementApi, Settings};
+use super::deadline::Patience;
+use super::retry::RetryPolicy;
+use super::{CallBudget, CallerKey, Care, Deadline, Domain, Errand, ManagementApi, Settings};
 
 type TestResult = Result<(), Box<dyn StdError>>;
 
 /// More than any test takes; a test that hangs ends here.
-fn ample() -> Deadline {
-    Deadline::within(Duration::from_secs(20))
+fn ample() -> Errand {
+    within(Duration::from_secs(20))
+}
+
+fn within(time: Duration) -> Errand {
+    Errand::new(Deadline::within(time), CallerKey::default(), CallBudget::new(u32::MAX))
+}
+
+fn patience() -> Patience {
+    Deadline::within(Duration::from_secs(20)).into()
 }
 
 fn settings(address: &str) -> Result<Settings, Box<dyn StdError>> {
@@ -32,6 +43,22 @@ fn settings(address: &str) -> Result<Settings, Box<dyn StdError>> {
     })
 }
 
+const KEEPING_NOTHING: Care = Care { cache_ttl: Duration::ZERO, rate_reserve: 0.0 };
+
+/// A client that keeps nothing, so that every read is a call, and tries again at once, for nothing is to be waited for here.
+fn client(address: &str) -> Result<ManagementApi, Box<dyn StdError>> {
+    let policy = RetryPolicy { backoff: Duration::ZERO, ..RetryPolicy::default() };
+    Ok(ManagementApi::with_retries(settings(address)?, &KEEPING_NOTHING, policy)?)
+}
+
+/// Moves the client's clock. It stands still for no longer than that: with a paused clock every
+/// wait for the server would make time leap.
+async fn later(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
 /// A tenant's address that behaves as a test says, and a client of it.
 struct Tenant {
     server: MockServer,
@@ -42,7 +69,7 @@ impl Tenant {
     /// A tenant that has nothing yet, not even tokens.
     async fn empty() -> Result<Self, Box<dyn StdError>> {
         let server = MockServer::start().await;
-        let api = ManagementApi::new(settings(&server.uri())?)?;
+        let api = client(&server.uri())?;
         Ok(Self { server, api })
     }
 

@@ -14,7 +14,7 @@ use super::selection::Selection;
 use super::tree::Tree;
 use super::*;
 use crate::graphql::log::LOG_PAGE;
-use crate::graphql::plan::Needs;
+use crate::graphql::plan::{Needs, Plans};
 
 /// The pages of the schema, each with a root field that gives it.
 const PAGES: [(&str, &Page); 3] = [("users", &USER_PAGE), ("logs", &LOG_BATCH), ("searchLogs", &LOG_PAGE)];

@@ -168,7 +168,7 @@ fn key_literal(key: &str, spelling: u16) -> String {
 
 /// Any value.
 fn value(depth: u32) -> BoxedStrategy<Json> {
-    let text = any::<String>().prop_map(|text| Json::Token(serde_json::to_string(&text).unwrap()));
+    let text = any::<String>().prop_map(|text| Json::Token(serde_json::Value::from(text).to_string()));
     let scalar = prop_oneof![8 => select(SCALARS).prop_map(Json::token), 1 => text].boxed();
     if depth == 0 {
         return scalar;

@@ -121,6 +121,7 @@ impl Reference<'_> {
             (Kind::LogTypeDescription, Tree::Text(code)) => log_type::description(code).map(text),
             (Kind::LogOutcome, Tree::Text(code)) => Some(text(log_type::outcome(code).name())),
             (Kind::LogOutcome, _) => Some(text("OTHER")),
+            // Nothing is joined here: each join gives null.
             _ => None,
         }
     }
@@ -140,7 +141,7 @@ impl Reference<'_> {
                 (Some(scope), _) if !self.caller.holds(scope) => {
                     forbidden.push((path.iter().map(ToString::to_string).collect(), scope));
                 }
-                (_, Kind::Object(inner) | Kind::Objects(inner)) => {
+                (_, Kind::Object(inner) | Kind::Objects(inner) | Kind::Join(inner)) => {
                     forbidden.extend(self.forbidden(inner, &path, &self.selection.inside(picked)));
                 }
                 _ => {}

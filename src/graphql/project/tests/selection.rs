@@ -127,8 +127,6 @@ impl Selection {
         let body = printer.selection(self.parent, &self.nodes);
         let mut definitions = Vec::new();
         let mut values = Map::new();
-        // async-graphql overlooks directives on `__typename`, and refuses a variable that nothing else uses.
-        let mut uses = String::new();
         for number in printer.variables {
             let Variable { default, given } = self.variables[number];
             definitions.push(match default {
@@ -139,11 +137,10 @@ impl Selection {
             if let Some(value) = given.or(default.is_none().then_some(true)) {
                 values.insert(format!("v{number}"), value.into());
             }
-            write!(uses, " u{number}: gateway @skip(if: $v{number}) {{ version }}").unwrap();
         }
         let definitions =
             if definitions.is_empty() { String::new() } else { format!("query ({}) ", definitions.join(", ")) };
-        let mut document = format!("{definitions}{{ {root} {body}{uses} }}");
+        let mut document = format!("{definitions}{{ {root} {body} }}");
         for (number, (ty, _, text)) in printer.fragments.iter().enumerate() {
             write!(document, " fragment F{number} on {ty} {text}").unwrap();
         }
@@ -214,7 +211,9 @@ fn node(name: &'static str, ty: &'static str, inner: Vec<Node>) -> Node {
 
 fn everything(object: &'static Object) -> Vec<Node> {
     let fields = object.fields.iter().map(|field| match &field.kind {
-        Kind::Object(inner) | Kind::Objects(inner) => node(field.name, inner.name, everything(inner)),
+        Kind::Object(inner) | Kind::Objects(inner) | Kind::Join(inner) => {
+            node(field.name, inner.name, everything(inner))
+        }
         _ => node(field.name, "", Vec::new()),
     });
     fields.collect()
@@ -229,11 +228,13 @@ fn nodes_of_page(page: &'static Page) -> BoxedStrategy<Vec<Node>> {
 }
 
 fn nodes(object: &'static Object, depth: u32) -> BoxedStrategy<Vec<Node>> {
-    let (composite, leaves): (Vec<_>, Vec<_>) =
-        object.fields.iter().partition(|field| matches!(field.kind, Kind::Object(_) | Kind::Objects(_)));
+    let (composite, leaves): (Vec<_>, Vec<_>) = object
+        .fields
+        .iter()
+        .partition(|field| matches!(field.kind, Kind::Object(_) | Kind::Objects(_) | Kind::Join(_)));
     let mut one = leaf(leaves.iter().map(|field| field.name).collect());
     for row in composite {
-        if let Kind::Object(inner) | Kind::Objects(inner) = &row.kind {
+        if let Kind::Object(inner) | Kind::Objects(inner) | Kind::Join(inner) = &row.kind {
             one = prop_oneof![3 => one, 1 => field(Just(row.name), inner.name, nodes(inner, 1))].boxed();
         }
     }

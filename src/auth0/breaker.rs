@@ -1,0 +1,194 @@
+//! A circuit breaker: while Auth0 fails it is left alone, and whoever asks is told so at once
+//! instead of waiting for a deadline. There is one for each host, shared by everything that calls
+//! it.
+
+mod circuit;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use self::circuit::{Circuit, Ticket};
+use super::call::Kind;
+use super::error::{Error, Reason};
+
+/// A timeout speaks against Auth0 only if it had this long to answer. A caller may ask for less
+/// time than any answer takes, and must not shut out the others by that.
+const FAIR_TIME: Duration = Duration::from_secs(3);
+
+/// Auth0 gives up a search after this time and answers 503, as it documents. Measured from here it
+/// is never less.
+const SEARCH_TIME: Duration = Duration::from_secs(2);
+
+/// How the breaker stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BreakerStatus {
+    /// Calls are made: all is well, or nothing is known to the contrary.
+    Closed,
+    /// Auth0 has been failing. No call is made.
+    Open,
+    /// Auth0 has been failing, and one call is to find out whether it still does.
+    HalfOpen,
+}
+
+/// What an attempt says of Auth0's health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// It answered, if only to refuse.
+    Alive,
+    /// It failed, or something else answered in its place.
+    Failing,
+    /// Neither can be said.
+    Unknown,
+}
+
+impl Health {
+    /// Judges an attempt by the error that it ended with, if any, and by the time that it took.
+    pub(crate) fn of(error: Option<&Error>, kind: Kind, took: Duration) -> Self {
+        match error {
+            None | Some(Error::RateLimited { .. } | Error::Rejected { .. } | Error::Misconfigured { .. }) => {
+                Self::Alive
+            }
+            // Not an attempt at all.
+            Some(Error::OverBudget { .. }) => Self::Unknown,
+            Some(Error::Timeout) if took < FAIR_TIME => Self::Unknown,
+            Some(Error::Timeout) => Self::Failing,
+            Some(Error::Unavailable(outage)) => match outage.reason {
+                Reason::TooLarge | Reason::Blocked(_) => Self::Alive,
+                // The search is to blame: a caller who insists on it must not shut out the others.
+                Reason::Status(503) if kind == Kind::Search && took >= SEARCH_TIME => Self::Unknown,
+                Reason::BreakerOpen => Self::Unknown,
+                Reason::Connection | Reason::Interrupted | Reason::Status(_) | Reason::NotJson | Reason::Unexpected => {
+                    Self::Failing
+                }
+            },
+        }
+    }
+}
+
+/// Cheap to clone: all clones are one breaker.
+#[derive(Debug, Clone)]
+pub(crate) struct Breaker(Arc<Mutex<Circuit>>);
+
+impl Breaker {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(Circuit::new(Instant::now()))))
+    }
+
+    /// Asks leave for one attempt.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] while the breaker is open.
+    pub(crate) fn admit(&self) -> Result<Pass, Error> {
+        let ticket = self.circuit().admit(Instant::now()).ok_or(Error::unavailable(Reason::BreakerOpen))?;
+        Ok(Pass { breaker: self.clone(), ticket: Some(ticket) })
+    }
+
+    pub(crate) fn status(&self) -> BreakerStatus {
+        self.circuit().status(Instant::now())
+    }
+
+    fn report(&self, ticket: Ticket, health: Health) {
+        let now = Instant::now();
+        let mut circuit = self.circuit();
+        let before = circuit.status(now);
+        circuit.report(ticket, health, now);
+        let after = circuit.status(now);
+        drop(circuit);
+        // A probe's failure is no news.
+        match (before, after) {
+            (BreakerStatus::Closed, BreakerStatus::Open) => {
+                tracing::warn!("Auth0 has been failing: the gateway leaves it alone, but for a probe now and then");
+            }
+            (BreakerStatus::Open | BreakerStatus::HalfOpen, BreakerStatus::Closed) => {
+                tracing::info!("Auth0 answers again");
+            }
+            _ => {}
+        }
+    }
+
+    fn circuit(&self) -> MutexGuard<'_, Circuit> {
+        // Nothing in here is left half done by a panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Leave for one attempt. Dropping it, as a caller who hangs up does, says that nothing was learned.
+#[derive(Debug)]
+pub(crate) struct Pass {
+    breaker: Breaker,
+    /// Gone once it is handed back.
+    ticket: Option<Ticket>,
+}
+
+impl Pass {
+    /// Says what came of the attempt.
+    pub(crate) fn report(mut self, health: Health) {
+        self.hand_back(health);
+    }
+
+    fn hand_back(&mut self, health: Health) {
+        if let Some(ticket) = self.ticket.take() {
+            self.breaker.report(ticket, health);
+        }
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.hand_back(Health::Unknown);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::error::Misconfiguration;
+    use super::*;
+
+    #[test]
+    fn health_is_read_from_how_an_attempt_ended() {
+        let outage = |reason| Some(Error::unavailable(reason));
+        let second = Duration::from_secs(1);
+        let nothing = Duration::ZERO;
+        for (error, kind, took, expected) in [
+            (None, Kind::Read, nothing, Health::Alive),
+            (Some(Error::RateLimited { retry_after: None }), Kind::Read, nothing, Health::Alive),
+            (Some(Error::Rejected { message: String::new(), error_code: None }), Kind::Search, nothing, Health::Alive),
+            (Some(Error::misconfigured(Misconfiguration::NotFound)), Kind::Grant, nothing, Health::Alive),
+            (outage(Reason::TooLarge), Kind::Read, nothing, Health::Alive),
+            (outage(Reason::Blocked(403)), Kind::Read, nothing, Health::Alive),
+            (outage(Reason::Connection), Kind::Read, nothing, Health::Failing),
+            (outage(Reason::Interrupted), Kind::Read, nothing, Health::Failing),
+            (outage(Reason::NotJson), Kind::Read, nothing, Health::Failing),
+            (outage(Reason::Unexpected), Kind::Read, nothing, Health::Failing),
+            (outage(Reason::Status(408)), Kind::Read, nothing, Health::Failing),
+            (outage(Reason::Status(500)), Kind::Search, second * 5, Health::Failing),
+            (outage(Reason::Status(503)), Kind::Read, second * 5, Health::Failing),
+            (outage(Reason::Status(503)), Kind::Search, second, Health::Failing),
+            (outage(Reason::Status(503)), Kind::Search, second * 2, Health::Unknown),
+            (Some(Error::Timeout), Kind::Read, second * 2, Health::Unknown),
+            (Some(Error::Timeout), Kind::Read, second * 3, Health::Failing),
+        ] {
+            assert_eq!(Health::of(error.as_ref(), kind, took), expected, "{error:?} {kind:?} {took:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dropped_probe_does_not_wedge_it() -> Result<(), Error> {
+        let breaker = Breaker::new();
+        while breaker.status() == BreakerStatus::Closed {
+            breaker.admit()?.report(Health::Failing);
+        }
+        assert!(matches!(breaker.admit(), Err(Error::Unavailable(outage)) if outage.reason == Reason::BreakerOpen));
+
+        tokio::time::advance(Duration::from_millis(500)).await;
+        let probe = breaker.admit()?;
+        assert!(breaker.admit().is_err(), "there is one probe at a time");
+        drop(probe);
+        breaker.admit()?.report(Health::Alive);
+        assert_eq!(breaker.status(), BreakerStatus::Closed);
+        Ok(())
+    }
+}

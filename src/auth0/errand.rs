@@ -1,0 +1,151 @@
+//! On whose behalf calls are made, how many they may be, and what they took.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::deadline::Deadline;
+use super::error::Error;
+
+/// An errand: one thing to find out for one caller. Made anew for each call.
+#[derive(Debug)]
+pub struct Errand {
+    /// When the answer is worth nothing any more.
+    pub deadline: Deadline,
+    /// Who it is for, so that callers take turns.
+    pub caller: CallerKey,
+    /// Whether somebody waits for it.
+    pub priority: Priority,
+    /// Whether only an answer from after the question will do: no kept one, and none of a call that is under way already.
+    pub is_fresh: bool,
+    /// What it may cost, together with the other errands of its operation.
+    pub budget: CallBudget,
+    effort: Mutex<Effort>,
+}
+
+/// Tells callers apart, and nothing else of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct CallerKey(pub u64);
+
+/// Who goes first when calls have to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Priority {
+    /// Somebody waits for the answer.
+    #[default]
+    Interactive,
+    /// Long walks, tails and exports.
+    Bulk,
+}
+
+/// What an errand took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Effort {
+    /// The endpoint's name.
+    pub endpoint: &'static str,
+    /// Calls that were made to the Management API for it, retries included.
+    pub calls: u32,
+    /// How many of them were retries.
+    pub retries: u32,
+    /// Whether it joined a call that was made for another.
+    pub is_coalesced: bool,
+    /// The age of the answer, if it was a kept one.
+    pub cache_age: Option<Duration>,
+    /// How long its calls waited for their turn.
+    pub waited: Duration,
+    /// How long it took in all.
+    pub took: Duration,
+}
+
+impl Errand {
+    /// An errand that somebody waits for.
+    #[must_use]
+    pub fn new(deadline: Deadline, caller: CallerKey, budget: CallBudget) -> Self {
+        let (priority, is_fresh, effort) = (Priority::Interactive, false, Mutex::default());
+        Self { deadline, caller, priority, is_fresh, budget, effort }
+    }
+
+    /// The same, content only with an answer from after the question.
+    #[must_use]
+    pub fn fresh(mut self) -> Self {
+        self.is_fresh = true;
+        self
+    }
+
+    /// What it has taken so far.
+    #[must_use]
+    pub fn effort(&self) -> Effort {
+        *self.effort.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn note(&self, note: impl FnOnce(&mut Effort)) {
+        note(&mut self.effort.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// How many calls an operation may still make. Clones share it.
+#[derive(Debug, Clone)]
+pub struct CallBudget(Arc<Budget>);
+
+#[derive(Debug)]
+struct Budget {
+    limit: u32,
+    spent: AtomicU32,
+}
+
+impl CallBudget {
+    /// A budget of `limit` calls. Answers that are kept already cost nothing; joining a call costs as much as making it, so
+    /// that whether an operation is let through does not depend on others.
+    #[must_use]
+    pub fn new(limit: u32) -> Self {
+        Self(Arc::new(Budget { limit, spent: AtomicU32::new(0) }))
+    }
+
+    pub(crate) fn spend(&self) -> Result<(), Error> {
+        let Budget { limit, spent } = &*self.0;
+        if spent.fetch_add(1, Ordering::Relaxed) < *limit { Ok(()) } else { Err(Error::OverBudget { limit: *limit }) }
+    }
+}
+
+/// What a call that many may wait for has taken so far: whoever started it reads it, however it ends for them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Progress(Arc<Counters>);
+
+#[derive(Debug, Default)]
+struct Counters {
+    calls: AtomicU32,
+    retries: AtomicU32,
+    waited_us: AtomicU64,
+}
+
+impl Progress {
+    pub(crate) fn called(&self, is_retry: bool) {
+        self.0.calls.fetch_add(1, Ordering::Relaxed);
+        self.0.retries.fetch_add(u32::from(is_retry), Ordering::Relaxed);
+    }
+
+    pub(crate) fn waited(&self, time: Duration) {
+        let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.0.waited_us.fetch_add(us, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_to(&self, effort: &mut Effort) {
+        effort.calls += self.0.calls.load(Ordering::Relaxed);
+        effort.retries += self.0.retries.load(Ordering::Relaxed);
+        effort.waited += Duration::from_micros(self.0.waited_us.load(Ordering::Relaxed));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_shared_by_the_errands_of_an_operation() {
+        let budget = CallBudget::new(2);
+        let other = budget.clone();
+        assert!(budget.spend().is_ok());
+        assert!(other.spend().is_ok());
+        assert!(matches!(budget.spend(), Err(Error::OverBudget { limit: 2 })));
+        assert!(matches!(other.spend(), Err(Error::OverBudget { limit: 2 })));
+    }
+}

@@ -1,0 +1,312 @@
+//! What can be asked of the program: its commands, flags and environment variables, as text.
+//!
+//! Settings are taken as unread text, so that all that are wrong can be listed at once; clap would stop at the first. The
+//! comments of the fields are the words of `--help` and of `.env.template`.
+#![expect(clippy::doc_markdown, reason = "the comments are read on a terminal, not as Markdown")]
+
+use clap::{Args, Parser, Subcommand};
+use secrecy::SecretString;
+
+#[cfg(feature = "sandbox")]
+use crate::sandbox::Plan;
+
+/// A read-only GraphQL gateway for the Auth0 Management API.
+///
+/// Users and logs of an Auth0 tenant as one GraphQL schema. Without a tenant, `serve --sandbox` starts one that is made up.
+///
+/// Every setting is a flag and an environment variable of the same name. A flag wins over the environment, the
+/// environment over the file `.env` in the working directory (copy .env.template), and that over the default.
+#[derive(Parser)]
+#[command(
+    version,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_long_help = "\
+Examples:
+  auth0-graphql serve --sandbox            a tenant and its gateway, with nothing else to set up
+  auth0-graphql                            serve the tenant that .env or the environment names
+  auth0-graphql config                     which settings are in effect, and where each comes from
+  auth0-graphql sandbox --port 4000        the made-up tenant alone, for other clients
+
+Exit codes: 0 stopped on request, 64 wrong usage or settings, 69 the address cannot be listened on, 1 anything else."
+)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    #[command(flatten)]
+    pub(super) serve: ServeArgs,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Serve GraphQL. What happens when no command is given.
+    Serve(ServeArgs),
+    /// Run the made-up tenant alone, for other clients. Prints their settings in the form of an .env file.
+    Sandbox(SandboxArgs),
+    /// Print the GraphQL schema in SDL.
+    Schema,
+    /// Print the settings in effect and where each comes from. Secrets are not shown.
+    Config(ServeArgs),
+}
+
+#[derive(Args, Default)]
+pub(super) struct ServeArgs {
+    #[command(flatten)]
+    pub(super) auth0: Auth0Args,
+    #[command(flatten)]
+    pub(super) care: CareArgs,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+    #[command(flatten)]
+    pub(super) sandbox: ServeSandboxArgs,
+}
+
+#[derive(Args, Default)]
+#[command(next_help_heading = "Auth0")]
+pub(super) struct Auth0Args {
+    /// Domain of the tenant: a host name such as example.us.auth0.com, or the tenant's custom domain.
+    ///
+    /// In Auth0's dashboard: Applications > your machine-to-machine application > Settings > Domain. An http:// URL is taken for
+    /// loopback hosts only, for the sandbox and other stand-ins for Auth0.
+    #[arg(long, env, value_name = "HOST")]
+    pub(super) auth0_domain: Option<String>,
+
+    /// Client ID of a machine-to-machine application that is authorized for the Auth0 Management API.
+    #[arg(long, env, value_name = "ID", allow_hyphen_values = true)]
+    pub(super) auth0_client_id: Option<String>,
+
+    /// Client secret of that application.
+    ///
+    /// Prefer the environment or .env: other users of a machine can read the flags of its programs.
+    #[arg(long, env, value_name = "SECRET", hide_env_values = true, allow_hyphen_values = true)]
+    pub(super) auth0_client_secret: Option<SecretString>,
+
+    /// Identifier of the Management API. Default: the domain as a URL, with /api/v2/ after it.
+    ///
+    /// Needed with a custom domain, for the identifier keeps the tenant's own, such as `https://example.us.auth0.com/api/v2/`.
+    #[arg(long, env, value_name = "URL")]
+    pub(super) auth0_audience: Option<String>,
+}
+
+#[derive(Args, Default)]
+#[command(next_help_heading = "Sparing Auth0")]
+pub(super) struct CareArgs {
+    /// How long an answer of a user search or a log search may be served again, from 0 to 60s; 0 switches that off. Default: 1s.
+    ///
+    /// Auth0's searches lag behind by themselves. Single users and logs are always read anew.
+    #[arg(long, env, value_name = "TIME")]
+    pub(super) cache_ttl: Option<String>,
+
+    /// Share of the tenant's rate limit that is left to others, from 0 to 0.9. Default: 0.
+    ///
+    /// The limit is the tenant's: logins' own scripts and other clients of the Management API draw on it too.
+    #[arg(long, env, value_name = "SHARE")]
+    pub(super) rate_reserve: Option<String>,
+
+    /// Most calls to Auth0 that one GraphQL operation may make, from 1 to 1000. Default: 20.
+    #[arg(long, env, value_name = "NUMBER")]
+    pub(super) upstream_calls_per_operation: Option<String>,
+}
+
+#[derive(Args, Default)]
+#[command(next_help_heading = "Server")]
+pub(super) struct ServerArgs {
+    /// Address to listen on: an IP address or localhost. Default: 127.0.0.1.
+    ///
+    /// An address that other machines reach is refused unless ALLOW_ANONYMOUS is yes.
+    #[arg(long, env, value_name = "ADDRESS")]
+    pub(super) host: Option<String>,
+
+    /// TCP port to listen on; 0 takes any free one. Default: 3000.
+    #[arg(long, env, value_name = "PORT")]
+    pub(super) port: Option<String>,
+
+    /// Whether to serve callers who cannot be authenticated on an address that other machines reach: yes or no. Default: no.
+    ///
+    /// With yes, everyone who reaches the port can read the tenant's users and logs. Callers cannot be authenticated yet.
+    #[arg(long, env, value_name = "yes|no")]
+    pub(super) allow_anonymous: Option<String>,
+
+    /// Host names that requests may name in their Host header, separated by commas, without ports. Default: none.
+    ///
+    /// localhost and the loopback addresses are always allowed. Any other name is answered 421, so that a web page cannot reach the
+    /// gateway through its visitor's browser (DNS rebinding).
+    #[arg(long, env, value_name = "NAMES")]
+    pub(super) allowed_hosts: Option<String>,
+
+    /// Whether GET / is the GraphQL playground: on or off. Default: on with the sandbox and on loopback addresses, else off.
+    #[arg(long, env, value_name = "on|off")]
+    pub(super) playground: Option<String>,
+
+    /// Time that a request may take, from 100ms to 120s: 10s, 500ms, or a number of seconds. Default: 10s.
+    #[arg(long, env, value_name = "TIME")]
+    pub(super) request_timeout: Option<String>,
+
+    /// Greatest size of a GraphQL request's body in bytes, from 1000 to 10000000. Default: 100000.
+    #[arg(long, env, value_name = "BYTES")]
+    pub(super) max_body_bytes: Option<String>,
+}
+
+#[derive(Args, Default)]
+#[command(next_help_heading = "Logging")]
+pub(super) struct LogArgs {
+    /// What to log, to standard error: off, error, warn, info, debug, trace, or a level for each module. Default: info.
+    ///
+    /// The form for modules is a list such as warn,auth0_graphql=debug.
+    #[arg(long, env, value_name = "FILTER")]
+    pub(super) log: Option<String>,
+
+    /// Form of the log: text, or json with one object a line. Default: text.
+    #[arg(long, env, value_name = "text|json")]
+    pub(super) log_format: Option<String>,
+}
+
+#[derive(Args, Default)]
+#[command(next_help_heading = "Sandbox")]
+pub(super) struct ServeSandboxArgs {
+    /// Serve a made-up tenant instead of Auth0. The AUTH0_ settings are not needed, and ignored.
+    #[arg(long)]
+    pub(super) sandbox: bool,
+
+    /// Plan whose rate limits the made-up tenant keeps.
+    #[cfg(feature = "sandbox")]
+    #[arg(long, value_name = "PLAN", requires = "sandbox", default_value = "enterprise")]
+    pub(super) sandbox_plan: Plan,
+
+    /// Number that the made-up people and logs are drawn from; the same number gives the same tenant.
+    #[cfg(feature = "sandbox")]
+    #[arg(long, value_name = "NUMBER", requires = "sandbox")]
+    pub(super) sandbox_seed: Option<u64>,
+
+    /// Let some of the made-up tenant's answers misbehave: slow, cut off, refused, rate limited.
+    #[cfg(feature = "sandbox")]
+    #[arg(long, requires = "sandbox")]
+    pub(super) chaos: bool,
+}
+
+#[derive(Args)]
+pub(super) struct SandboxArgs {
+    /// Port of 127.0.0.1 to listen on; 0 takes any free one.
+    #[arg(long, value_name = "PORT", default_value_t = 4000)]
+    pub(super) port: u16,
+
+    /// Plan whose rate limits the tenant keeps.
+    #[cfg(feature = "sandbox")]
+    #[arg(long, value_name = "PLAN", default_value = "enterprise")]
+    pub(super) plan: Plan,
+
+    /// Number that the people and logs are drawn from; the same number gives the same tenant.
+    #[cfg(feature = "sandbox")]
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) seed: Option<u64>,
+
+    /// Let some answers misbehave: slow, cut off, refused, rate limited.
+    #[cfg(feature = "sandbox")]
+    #[arg(long)]
+    pub(super) chaos: bool,
+
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Arg, CommandFactory};
+
+    use super::*;
+    use crate::config::check;
+
+    const TEMPLATE: &str = include_str!("../../.env.template");
+
+    /// A setting in the template: the comment above it, whether its line is commented out, name and value.
+    struct Entry {
+        comment: String,
+        optional: bool,
+        name: String,
+        value: String,
+    }
+
+    fn template() -> Vec<Entry> {
+        let paragraphs = TEMPLATE.split("\n\n").skip(1);
+        paragraphs
+            .map(|paragraph| {
+                let (comment, setting) = paragraph.trim_end().rsplit_once('\n').unwrap();
+                let optional = setting.starts_with('#');
+                let (name, value) = setting.trim_start_matches('#').split_once('=').unwrap();
+                let words = comment.split_whitespace().filter(|word| *word != "#");
+                Entry {
+                    comment: words.collect::<Vec<_>>().join(" "),
+                    optional,
+                    name: name.to_owned(),
+                    value: value.to_owned(),
+                }
+            })
+            .collect()
+    }
+
+    fn words_of_help(arg: &Arg) -> String {
+        let help = arg.get_long_help().or_else(|| arg.get_help()).unwrap();
+        let help = help.to_string();
+        let words: Vec<_> = help.split_whitespace().collect();
+        // clap takes the full stop off a help of one paragraph.
+        format!("{}.", words.join(" ").trim_end_matches('.'))
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_setting_s_flag_and_variable_are_of_the_same_name() {
+        for arg in Cli::command().get_arguments() {
+            if let Some(variable) = arg.get_env() {
+                let flag = arg.get_long().unwrap().replace('-', "_").to_uppercase();
+                assert_eq!(variable.to_str(), Some(flag.as_str()));
+            }
+        }
+    }
+
+    #[test]
+    fn the_template_holds_every_setting_in_the_words_of_help() {
+        let command = Cli::command();
+        let settings: Vec<_> =
+            command.get_arguments().filter_map(|arg| Some((arg.get_env()?.to_str()?, words_of_help(arg)))).collect();
+        let template = template();
+        let entries: Vec<_> = template.iter().map(|entry| (entry.name.as_str(), entry.comment.clone())).collect();
+        assert_eq!(entries, settings);
+    }
+
+    #[test]
+    fn what_the_template_comments_out_is_the_default() {
+        let some = |entry: &Entry| Some(entry.value.clone());
+        let mut plain = ServeArgs::default();
+        plain.auth0.auth0_domain = Some("example.us.auth0.com".to_owned());
+        plain.auth0.auth0_client_id = Some("an-id".to_owned());
+        plain.auth0.auth0_client_secret = Some("a-secret".into());
+        let defaults = format!("{:?}", check::serve(&plain).unwrap());
+        let mut args = plain;
+        for entry in template().iter().filter(|entry| entry.optional) {
+            match entry.name.as_str() {
+                "AUTH0_AUDIENCE" => args.auth0.auth0_audience = some(entry),
+                "CACHE_TTL" => args.care.cache_ttl = some(entry),
+                "RATE_RESERVE" => args.care.rate_reserve = some(entry),
+                "UPSTREAM_CALLS_PER_OPERATION" => args.care.upstream_calls_per_operation = some(entry),
+                "HOST" => args.server.host = some(entry),
+                "PORT" => args.server.port = some(entry),
+                "ALLOW_ANONYMOUS" => args.server.allow_anonymous = some(entry),
+                "ALLOWED_HOSTS" => args.server.allowed_hosts = some(entry),
+                "PLAYGROUND" => args.server.playground = some(entry),
+                "REQUEST_TIMEOUT" => args.server.request_timeout = some(entry),
+                "MAX_BODY_BYTES" => args.server.max_body_bytes = some(entry),
+                "LOG" => args.log.log = some(entry),
+                "LOG_FORMAT" => args.log.log_format = some(entry),
+                other => panic!("{other} has no default"),
+            }
+        }
+        assert_eq!(format!("{:?}", check::serve(&args).unwrap()), defaults);
+    }
+}

@@ -1,0 +1,328 @@
+//! From unread text to settings that fit together, or everything that is wrong with them. Pure.
+
+use std::net::{IpAddr, SocketAddr};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::args::{Auth0Args, CareArgs, LogArgs, SandboxArgs, ServeArgs, ServerArgs};
+use super::parse::{self, given};
+use super::{Invocation, Problems, Serve, Server, Tenant};
+use crate::auth0::{Care, Domain, Settings};
+use crate::graphql::Limits;
+use crate::http::Settings as HttpSettings;
+use crate::telemetry::{Filter, Format, LogSettings};
+
+pub(super) fn serve(args: &ServeArgs) -> Result<Serve, Problems> {
+    let mut problems = Problems::default();
+    let tenant = tenant(args, &mut problems);
+    let (care, limits) = care(&args.care, &mut problems);
+    let server = server(&args.server, args.sandbox.sandbox, &mut problems);
+    let log = log(&args.log, &mut problems);
+    match tenant {
+        Some(tenant) if problems.is_empty() => Ok(Serve { tenant, care, limits, server, log }),
+        _ => Err(problems),
+    }
+}
+
+#[cfg(feature = "sandbox")]
+pub(super) fn sandbox(args: &SandboxArgs) -> Result<Invocation, Problems> {
+    let mut problems = Problems::default();
+    let log = log(&args.log, &mut problems);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    Ok(Invocation::Sandbox(super::ServeSandbox {
+        address: SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, args.port)),
+        options: options(args.plan, args.seed, args.chaos),
+        log,
+    }))
+}
+
+#[cfg(not(feature = "sandbox"))]
+pub(super) fn sandbox(args: &SandboxArgs) -> Result<Invocation, Problems> {
+    let mut problems = Problems::default();
+    log(&args.log, &mut problems);
+    problems.add("sandbox", NO_SANDBOX);
+    Err(problems)
+}
+
+#[cfg(feature = "sandbox")]
+fn tenant(args: &ServeArgs, problems: &mut Problems) -> Option<Tenant> {
+    let sandbox = &args.sandbox;
+    if !sandbox.sandbox {
+        return auth0(&args.auth0, problems).map(Tenant::Auth0);
+    }
+    let auth0 = &args.auth0;
+    let ignored = [
+        ("AUTH0_DOMAIN", auth0.auth0_domain.as_deref()),
+        ("AUTH0_CLIENT_ID", auth0.auth0_client_id.as_deref()),
+        ("AUTH0_CLIENT_SECRET", exposed(auth0.auth0_client_secret.as_ref())),
+        ("AUTH0_AUDIENCE", auth0.auth0_audience.as_deref()),
+    ];
+    Some(Tenant::Sandbox {
+        options: options(sandbox.sandbox_plan, sandbox.sandbox_seed, sandbox.chaos),
+        ignored: ignored.into_iter().filter_map(|(setting, text)| given(text).map(|_| setting)).collect(),
+    })
+}
+
+#[cfg(not(feature = "sandbox"))]
+fn tenant(args: &ServeArgs, problems: &mut Problems) -> Option<Tenant> {
+    if args.sandbox.sandbox {
+        problems.add("--sandbox", NO_SANDBOX);
+        return None;
+    }
+    auth0(&args.auth0, problems).map(Tenant::Auth0)
+}
+
+#[cfg(not(feature = "sandbox"))]
+const NO_SANDBOX: &str =
+    "is not part of this build: build with the cargo feature `sandbox`, or name a tenant of your own";
+
+#[cfg(feature = "sandbox")]
+fn options(plan: crate::sandbox::Plan, seed: Option<u64>, chaos: bool) -> crate::sandbox::Options {
+    let mut options = crate::sandbox::Options::default();
+    options.plan = plan;
+    options.seed = seed.unwrap_or(options.seed);
+    options.chaos = chaos;
+    options
+}
+
+fn auth0(args: &Auth0Args, problems: &mut Problems) -> Option<Settings> {
+    let domain = required(
+        problems,
+        "AUTH0_DOMAIN",
+        args.auth0_domain.as_deref(),
+        "is missing: the tenant's domain, such as example.us.auth0.com (Auth0's dashboard > Applications > your \
+         machine-to-machine application > Settings)",
+        |text| Domain::parse(text).map_err(|error| error.to_string()),
+    );
+    let client_id = required(
+        problems,
+        "AUTH0_CLIENT_ID",
+        args.auth0_client_id.as_deref(),
+        "is missing: the Client ID of a machine-to-machine application that is authorized for the Auth0 Management API",
+        parse::copied,
+    );
+    let client_secret = required(
+        problems,
+        "AUTH0_CLIENT_SECRET",
+        exposed(args.auth0_client_secret.as_ref()),
+        "is missing: the Client Secret of the same application",
+        |text| parse::copied(text).map(SecretString::from),
+    );
+    let audience = optional(problems, "AUTH0_AUDIENCE", args.auth0_audience.as_deref(), parse::audience);
+    let domain = domain?;
+    Some(Settings {
+        audience: audience.unwrap_or_else(|| domain.default_audience()),
+        domain,
+        client_id: client_id?,
+        client_secret: client_secret?,
+    })
+}
+
+fn care(args: &CareArgs, problems: &mut Problems) -> (Care, Limits) {
+    let defaults = (Care::default(), Limits::default());
+    let cache_ttl = optional(problems, "CACHE_TTL", args.cache_ttl.as_deref(), parse::cache_ttl);
+    let rate_reserve = optional(problems, "RATE_RESERVE", args.rate_reserve.as_deref(), parse::rate_reserve);
+    let upstream_calls = optional(
+        problems,
+        "UPSTREAM_CALLS_PER_OPERATION",
+        args.upstream_calls_per_operation.as_deref(),
+        parse::upstream_calls,
+    );
+    let care = Care {
+        cache_ttl: cache_ttl.unwrap_or(defaults.0.cache_ttl),
+        rate_reserve: rate_reserve.unwrap_or(defaults.0.rate_reserve),
+    };
+    let limits = Limits { upstream_calls: upstream_calls.unwrap_or(defaults.1.upstream_calls), ..defaults.1 };
+    (care, limits)
+}
+
+fn server(args: &ServerArgs, sandbox: bool, problems: &mut Problems) -> Server {
+    let defaults = Server::default();
+    let host = optional(problems, "HOST", args.host.as_deref(), parse::host).unwrap_or_else(|| defaults.address.ip());
+    let port = optional(problems, "PORT", args.port.as_deref(), parse::port).unwrap_or_else(|| defaults.address.port());
+    let allow_anonymous =
+        optional(problems, "ALLOW_ANONYMOUS", args.allow_anonymous.as_deref(), |text| parse::switch(text, "yes", "no"));
+    let loopback = parse::is_loopback(host);
+    if !loopback && allow_anonymous != Some(true) {
+        problems.add("HOST", exposed_address(host));
+    }
+    let allowed_hosts = optional(problems, "ALLOWED_HOSTS", args.allowed_hosts.as_deref(), parse::allowed_hosts);
+    let playground =
+        optional(problems, "PLAYGROUND", args.playground.as_deref(), |text| parse::switch(text, "on", "off"));
+    let request_timeout =
+        optional(problems, "REQUEST_TIMEOUT", args.request_timeout.as_deref(), parse::request_timeout);
+    let max_body_bytes = optional(problems, "MAX_BODY_BYTES", args.max_body_bytes.as_deref(), parse::max_body_bytes);
+    Server {
+        address: SocketAddr::from((host, port)),
+        http: HttpSettings {
+            allowed_hosts: allowed_hosts.unwrap_or(defaults.http.allowed_hosts),
+            playground: playground.unwrap_or(sandbox || loopback),
+            request_timeout: request_timeout.unwrap_or(defaults.http.request_timeout),
+            max_body_bytes: max_body_bytes.unwrap_or(defaults.http.max_body_bytes),
+            explains: sandbox,
+        },
+    }
+}
+
+fn exposed_address(host: IpAddr) -> String {
+    format!(
+        "cannot be {host}, which other machines can reach: callers cannot be authenticated yet, so everyone who reaches the port \
+         could read the tenant. Leave it at 127.0.0.1, or set ALLOW_ANONYMOUS=yes if something in front of the gateway keeps \
+         strangers out"
+    )
+}
+
+fn log(args: &LogArgs, problems: &mut Problems) -> LogSettings {
+    let filter = optional(problems, "LOG", args.log.as_deref(), |text| {
+        Filter::parse(text).map_err(|error| format!("cannot be {}: {error}", parse::quoted(text)))
+    });
+    let format = optional(problems, "LOG_FORMAT", args.log_format.as_deref(), |text| {
+        Format::parse(text).ok_or_else(|| format!("must be text or json, not {}", parse::quoted(text)))
+    });
+    LogSettings { filter: filter.unwrap_or_default(), format: format.unwrap_or_default() }
+}
+
+/// The value of a setting that has a default: `None` when it is not given, or wrong.
+fn optional<T>(
+    problems: &mut Problems,
+    setting: &'static str,
+    text: Option<&str>,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Option<T> {
+    problems.note(setting, parse(given(text)?))
+}
+
+/// The value of a setting that has no default.
+fn required<T>(
+    problems: &mut Problems,
+    setting: &'static str,
+    text: Option<&str>,
+    missing: &str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Option<T> {
+    let value = given(text).ok_or_else(|| missing.to_owned());
+    problems.note(setting, value.and_then(parse))
+}
+
+fn exposed(secret: Option<&SecretString>) -> Option<&str> {
+    secret.map(ExposeSecret::expose_secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn a_tenant() -> ServeArgs {
+        let some = |text: &str| Some(text.to_owned());
+        ServeArgs {
+            auth0: Auth0Args {
+                auth0_domain: some("example.us.auth0.com"),
+                auth0_client_id: some("an-id"),
+                auth0_client_secret: Some("a-secret".into()),
+                auth0_audience: None,
+            },
+            ..ServeArgs::default()
+        }
+    }
+
+    fn real(tenant: Tenant) -> Settings {
+        match tenant {
+            Tenant::Auth0(settings) => settings,
+            #[cfg(feature = "sandbox")]
+            Tenant::Sandbox { .. } => panic!("not the tenant that was named"),
+        }
+    }
+
+    fn faults(args: &ServeArgs) -> String {
+        serve(args).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn three_settings_are_enough() {
+        let serve = serve(&a_tenant()).unwrap();
+        assert_eq!(serve.server, Server::default());
+        let settings = real(serve.tenant);
+        assert_eq!(settings.audience, "https://example.us.auth0.com/api/v2/");
+        assert_eq!(settings.client_secret.expose_secret(), "a-secret");
+    }
+
+    #[test]
+    fn every_fault_is_listed() {
+        let some = |text: &str| Some(text.to_owned());
+        let args = ServeArgs {
+            auth0: Auth0Args {
+                auth0_domain: some("YOUR_TENANT.us.auth0.com"),
+                auth0_client_secret: Some("hush hush".into()),
+                auth0_audience: some("nonsense"),
+                ..Auth0Args::default()
+            },
+            server: ServerArgs {
+                host: some("example.com"),
+                port: some("http"),
+                allow_anonymous: some("perhaps"),
+                allowed_hosts: some("https://example.com"),
+                playground: some("maybe"),
+                request_timeout: some("1h"),
+                max_body_bytes: some("1"),
+            },
+            log: LogArgs { log: some("chatty"), log_format: some("xml") },
+            ..ServeArgs::default()
+        };
+        let faults = faults(&args);
+        assert!(faults.starts_with("13 settings"), "{faults}");
+        for setting in [
+            "AUTH0_DOMAIN is missing",
+            "AUTH0_CLIENT_ID is missing",
+            "AUTH0_CLIENT_SECRET holds",
+            "AUTH0_AUDIENCE must",
+            "HOST must",
+            "PORT must",
+            "ALLOW_ANONYMOUS must",
+            "ALLOWED_HOSTS must",
+            "PLAYGROUND must",
+            "REQUEST_TIMEOUT must",
+            "MAX_BODY_BYTES must",
+            "LOG cannot",
+            "LOG_FORMAT must",
+        ] {
+            assert!(faults.contains(&format!("\n  {setting}")), "{setting}: {faults}");
+        }
+        assert!(!faults.contains("hush"), "{faults}");
+    }
+
+    #[test]
+    fn an_address_that_others_reach_must_be_meant() {
+        let mut args = a_tenant();
+        args.server.host = Some("0.0.0.0".to_owned());
+        assert!(faults(&args).contains("ALLOW_ANONYMOUS=yes"));
+        args.server.allow_anonymous = Some("no".to_owned());
+        assert!(faults(&args).contains("ALLOW_ANONYMOUS=yes"));
+        args.server.allow_anonymous = Some("yes".to_owned());
+        let server = serve(&args).unwrap().server;
+        assert_eq!(server.address, SocketAddr::from(([0, 0, 0, 0], 3000)));
+        assert!(!server.http.playground, "strangers get no playground unasked");
+    }
+
+    #[test]
+    fn an_audience_of_its_own_goes_with_a_custom_domain() {
+        let mut args = a_tenant();
+        args.auth0.auth0_domain = Some("login.example.com".to_owned());
+        args.auth0.auth0_audience = Some("https://example.us.auth0.com/api/v2/".to_owned());
+        let settings = real(serve(&args).unwrap().tenant);
+        assert_eq!(settings.audience, "https://example.us.auth0.com/api/v2/");
+    }
+
+    #[cfg(feature = "sandbox")]
+    #[test]
+    fn the_sandbox_needs_no_tenant_and_says_what_it_ignores() {
+        let mut args = a_tenant();
+        args.auth0.auth0_client_id = Some("YOUR_CLIENT_ID".to_owned());
+        args.sandbox.sandbox = true;
+        let Tenant::Sandbox { ignored, .. } = serve(&args).unwrap().tenant else {
+            panic!("not the sandbox");
+        };
+        assert_eq!(ignored, ["AUTH0_DOMAIN", "AUTH0_CLIENT_SECRET"]);
+    }
+}

@@ -1,0 +1,47 @@
+//! What an operation took upstream, for those who ask.
+
+use std::time::Duration;
+
+use async_graphql::{Name, Value, value};
+
+use crate::auth0::Effort;
+
+/// A call, and what it took.
+#[derive(Debug, Clone)]
+pub(crate) struct Explained {
+    /// The response keys of the root fields that it was made for.
+    pub(crate) fields: Vec<Name>,
+    pub(crate) effort: Effort,
+}
+
+/// As `extensions.upstream` shows it: for each root field, in the operation's order, its call and those of its joins.
+pub(crate) fn entries<'k>(explained: &[Explained], keys: impl Iterator<Item = &'k Name>) -> Value {
+    let entries = keys.flat_map(|key| explained.iter().filter_map(move |call| entry(call, key)));
+    Value::List(entries.collect())
+}
+
+fn entry(call: &Explained, key: &Name) -> Option<Value> {
+    let place = call.fields.iter().position(|field| field == key)?;
+    let Effort { endpoint, calls, retries, is_coalesced, cache_age, waited, took } = call.effort;
+    // One call for several fields is counted with the first of them.
+    let is_first = place == 0;
+    Some(value!({
+        "field": key.as_str(),
+        "endpoint": endpoint,
+        "calls": if is_first { calls } else { 0 },
+        "retries": if is_first { retries } else { 0 },
+        "coalesced": is_coalesced || !is_first,
+        "cacheAgeMs": cache_age.map(milliseconds),
+        "waitedMs": milliseconds(waited),
+        "ms": milliseconds(took),
+    }))
+}
+
+/// The calls that were made for an operation.
+pub(crate) fn calls(explained: &[Explained]) -> u32 {
+    explained.iter().map(|call| call.effort.calls).sum()
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,96 @@
+//! What a client may wish for by header.
+
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderName, header};
+
+use crate::graphql::{ErrorCode, Failure};
+
+/// Asks for an answer sooner than the gateway's own limit would have it: `1500ms`, `2s`, or seconds.
+const TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout");
+
+/// `run` asks for `extensions.upstream`: what the operation took upstream.
+const EXPLAIN: HeaderName = HeaderName::from_static("x-explain");
+
+/// What a client wishes for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Wishes {
+    /// How long the answer may take.
+    pub(crate) timeout: Duration,
+    /// Whether only answers from after the question will do (`Cache-Control: no-cache`).
+    pub(crate) is_fresh: bool,
+    /// Whether the answer is to tell what it took.
+    pub(crate) explains: bool,
+}
+
+impl Wishes {
+    /// Reads the wishes; `longest` is what an answer may take at all.
+    pub(crate) fn read(headers: &HeaderMap, longest: Duration) -> Result<Self, Failure> {
+        let timeout = match headers.get(TIMEOUT) {
+            None => longest,
+            Some(value) => value.to_str().ok().and_then(duration).map(|wish| wish.min(longest)).ok_or_else(|| {
+                let message = format!("`{TIMEOUT}` has to be a time above zero, such as 1500ms or 2s.");
+                Failure::new(ErrorCode::BadRequest, message)
+            })?,
+        };
+        let directives = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+        let is_fresh = directives.flat_map(|value| value.split(',')).any(|directive| {
+            let directive = directive.trim();
+            directive.eq_ignore_ascii_case("no-cache") || directive.eq_ignore_ascii_case("no-store")
+        });
+        let explains = headers.get(EXPLAIN).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"run"));
+        Ok(Self { timeout, is_fresh, explains })
+    }
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let time = match text.strip_suffix("ms") {
+        Some(milliseconds) => Duration::from_millis(milliseconds.parse().ok()?),
+        None => Duration::from_secs(text.strip_suffix('s').unwrap_or(text).parse().ok()?),
+    };
+    (!time.is_zero()).then_some(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn read(name: HeaderName, value: &'static str) -> Result<Wishes, Failure> {
+        Wishes::read(&HeaderMap::from_iter([(name, HeaderValue::from_static(value))]), Duration::from_secs(10))
+    }
+
+    #[test]
+    fn less_time_can_be_asked_for_and_never_more() {
+        for (value, expected) in [
+            ("1500ms", Some(1500)),
+            ("2s", Some(2000)),
+            ("3", Some(3000)),
+            ("11s", Some(10_000)),
+            ("99999999999999999999s", None),
+            ("0", None),
+            ("-1s", None),
+            ("1.5s", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            let timeout = read(TIMEOUT, value).ok().map(|wishes| wishes.timeout.as_millis());
+            assert_eq!(timeout, expected, "{value}");
+        }
+        let none = Wishes::read(&HeaderMap::new(), Duration::from_secs(10)).unwrap();
+        assert_eq!(none, Wishes { timeout: Duration::from_secs(10), is_fresh: false, explains: false });
+    }
+
+    #[test]
+    fn a_fresh_answer_can_be_asked_for() {
+        for (value, expected) in
+            [("no-cache", true), ("max-age=0, No-Cache", true), ("no-store", true), ("max-age=0", false)]
+        {
+            assert_eq!(read(header::CACHE_CONTROL, value).unwrap().is_fresh, expected, "{value}");
+        }
+        assert!(read(EXPLAIN, "run").unwrap().explains);
+        assert!(!read(EXPLAIN, "no").unwrap().explains);
+    }
+}

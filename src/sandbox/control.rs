@@ -1,0 +1,113 @@
+//! `/_sandbox/`: what a test, or a person, may do to the tenant. Nothing of it is Auth0's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{Response, StatusCode};
+use axum::routing::{get, post};
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::State as Shared;
+use super::clock::rfc3339;
+use super::envelope;
+use super::faults::Order;
+use super::token::Rights;
+
+pub(super) fn router() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/_sandbox/calls", get(calls).delete(forget_calls))
+        .route("/_sandbox/faults", post(add_fault).delete(clear_faults))
+        .route("/_sandbox/tokens/expire", post(expire_tokens))
+        .route("/_sandbox/clients", post(add_client))
+        .route("/_sandbox/clock", post(advance_clock))
+}
+
+async fn calls(State(shared): State<Arc<Shared>>) -> Response<Body> {
+    envelope::json(StatusCode::OK, &shared.journal.list())
+}
+
+async fn forget_calls(State(shared): State<Arc<Shared>>) -> StatusCode {
+    shared.journal.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn add_fault(State(shared): State<Arc<Shared>>, body: Bytes) -> Response<Body> {
+    match Order::parse(&body) {
+        Ok(order) => {
+            shared.faults.add(order);
+            envelope::json(StatusCode::CREATED, &json!({}))
+        }
+        Err(message) => refused(StatusCode::BAD_REQUEST, &message),
+    }
+}
+
+async fn clear_faults(State(shared): State<Arc<Shared>>) -> StatusCode {
+    shared.faults.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn expire_tokens(State(shared): State<Arc<Shared>>) -> StatusCode {
+    shared.issuer.expire_all();
+    StatusCode::NO_CONTENT
+}
+
+/// A client to create. `audience: false` leaves it without a grant for the Management API.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewClient {
+    scopes: Vec<String>,
+    #[serde(default = "client_credentials")]
+    grants: Vec<String>,
+    #[serde(default = "yes")]
+    audience: bool,
+}
+
+fn client_credentials() -> Vec<String> {
+    vec!["client_credentials".to_owned()]
+}
+
+fn yes() -> bool {
+    true
+}
+
+async fn add_client(State(shared): State<Arc<Shared>>, body: Bytes) -> Response<Body> {
+    let new: NewClient = match serde_json::from_slice(&body) {
+        Ok(new) => new,
+        Err(error) => return refused(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    let registered = shared.issuer.register(Rights { scopes: new.scopes, grants: new.grants, audience: new.audience });
+    match registered {
+        Ok(client) => envelope::json(
+            StatusCode::CREATED,
+            &json!({"client_id": client.id, "client_secret": client.secret.expose_secret()}),
+        ),
+        Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Advance {
+    advance_ms: u64,
+}
+
+async fn advance_clock(State(shared): State<Arc<Shared>>, body: Bytes) -> Response<Body> {
+    let advance: Advance = match serde_json::from_slice(&body) {
+        Ok(advance) => advance,
+        Err(error) => return refused(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    if shared.clock.advance(Duration::from_millis(advance.advance_ms)) {
+        envelope::json(StatusCode::OK, &json!({"now": rfc3339(shared.clock.now())}))
+    } else {
+        refused(StatusCode::CONFLICT, "this sandbox follows the system's clock, which cannot be moved")
+    }
+}
+
+fn refused(status: StatusCode, message: &str) -> Response<Body> {
+    envelope::json(status, &Value::from_iter([("error", message)]))
+}

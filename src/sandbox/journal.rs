@@ -1,0 +1,105 @@
+//! The calls that the tenant got, for those who test a client.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::{Value, json};
+
+/// How many calls are remembered; then the oldest are forgotten.
+const REMEMBERED: usize = 20_000;
+
+/// A list of calls, in the order of arrival.
+#[derive(Debug, Default)]
+pub(crate) struct Journal(Mutex<Pages>);
+
+#[derive(Debug, Default)]
+struct Pages {
+    calls: VecDeque<Call>,
+    /// How many calls were forgotten or cleared: the number of the first one in `calls`.
+    gone: u64,
+}
+
+#[derive(Debug)]
+struct Call {
+    method: String,
+    path: String,
+    query: String,
+    at: String,
+    status: Option<u16>,
+}
+
+impl Journal {
+    /// Notes that a call came in; returns its number. It has no status until it is answered.
+    pub(crate) fn arrived(&self, method: &str, path: &str, query: Option<&str>, at: String) -> u64 {
+        let mut pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if pages.calls.len() == REMEMBERED {
+            pages.calls.pop_front();
+            pages.gone += 1;
+        }
+        pages.calls.push_back(Call {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: query.unwrap_or_default().to_owned(),
+            at,
+            status: None,
+        });
+        pages.gone + pages.calls.len() as u64 - 1
+    }
+
+    /// Notes how the call with a number was answered.
+    pub(crate) fn answered(&self, number: u64, status: u16) {
+        let mut pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let position = number.checked_sub(pages.gone).map(|n| n as usize);
+        if let Some(call) = position.and_then(|position| pages.calls.get_mut(position)) {
+            call.status = Some(status);
+        }
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        let mut pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pages.gone += pages.calls.len() as u64;
+        pages.calls.clear();
+    }
+
+    /// The calls as JSON.
+    pub(crate) fn list(&self) -> Value {
+        let pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pages
+            .calls
+            .iter()
+            .map(|call| {
+                json!({
+                    "method": call.method, "path": call.path, "query": call.query,
+                    "status": call.status, "at": call.at,
+                })
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_calls_are_forgotten_and_numbers_stay_right() {
+        let journal = Journal::default();
+        let first = journal.arrived("GET", "/a", None, String::new());
+        for _ in 1..REMEMBERED {
+            journal.arrived("GET", "/b", Some("q=1"), String::new());
+        }
+        journal.answered(first, 200);
+        assert_eq!(journal.list()[0]["status"], 200);
+        let last = journal.arrived("GET", "/c", None, String::new());
+        journal.answered(first, 500);
+        journal.answered(last, 404);
+        let list = journal.list();
+        assert_eq!(list[0]["path"], "/b");
+        assert_eq!(list[0]["status"], Value::Null);
+        assert_eq!(list[REMEMBERED - 1]["status"], 404);
+        journal.clear();
+        journal.answered(last, 200);
+        assert_eq!(journal.list(), json!([]));
+    }
+}

@@ -1,0 +1,252 @@
+//! A fake Auth0 tenant that behaves: in memory, on a loopback port, on the same wire.
+//!
+//! It serves `/oauth/token`, the users and logs of the Management API and the issuer's
+//! `/.well-known/` documents, and enforces what Auth0 enforces: scopes, limits of paging,
+//! rate limits, strict parameters, the bodies of errors. Under `/_sandbox/` it can be told to
+//! misbehave and asked what it was called for.
+//!
+//! Nothing is stored that can be computed. People depend on the seed, logs on the seed and the
+//! time of the start, and how many logs there are depends on the [`Clock`]; so a sandbox starts
+//! at once, and with a manual clock it is the same tenant every time. Ids and secrets of
+//! clients are random, so nothing that looks like a key is ever a constant.
+//!
+//! The room knows no other room. That the client under test and the sandbox share no type is
+//! the point: a wrong field name cannot agree with itself.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{Response, StatusCode};
+use axum::middleware::{self, Next};
+use axum::serve::ListenerExt as _;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+pub use clock::Clock;
+pub use limits::{Plan, UnknownPlan};
+pub use people::Person;
+pub use token::Client;
+
+use clock::rfc3339;
+use events::Events;
+use faults::Faults;
+use journal::Journal;
+use limits::Limits;
+use people::People;
+use tenant::Tenant;
+use token::{Issuer, Rights, SCOPES};
+
+mod clock;
+mod control;
+mod envelope;
+mod events;
+mod faults;
+mod journal;
+mod keys;
+mod limits;
+mod parameters;
+mod people;
+mod routes;
+mod search;
+mod tenant;
+mod token;
+mod world;
+
+/// The longest request target that is read, in bytes; Auth0 answers 414 to longer ones, from
+/// a length that it does not document.
+const LONGEST_TARGET: usize = 8 * 1_024;
+
+/// What a sandbox is like.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Decides about people, logs and chaos. The same seed gives the same tenant.
+    pub seed: u64,
+    /// Decides about rate limits.
+    pub plan: Plan,
+    /// What the tenant takes for the present.
+    pub clock: Clock,
+    /// How many users there are. The first dozen are always the same people.
+    pub users: usize,
+    /// How many logs there are at the start, over the month before it (less for fewer). While
+    /// the sandbox runs, two more arrive every three seconds.
+    pub logs: usize,
+    /// Whether one call in twenty fails or is late, at random.
+    pub chaos: bool,
+    /// What `expires_in` of a token says, in seconds. Anything but a sensible whole number is
+    /// sent as it is, and the tokens live for a day.
+    pub token_lifetime: Value,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            plan: Plan::default(),
+            clock: Clock::system(),
+            users: 2_500,
+            logs: 20_000,
+            chaos: false,
+            token_lifetime: 86_400.into(),
+        }
+    }
+}
+
+/// A running tenant. Dropping it stops the server.
+#[derive(Debug)]
+pub struct Sandbox {
+    url: String,
+    audience: String,
+    client: Client,
+    people: Vec<Person>,
+    /// Closed when dropped, which every task of the server watches.
+    _running: watch::Sender<()>,
+}
+
+/// What the handlers share.
+struct State {
+    audience: String,
+    clock: Clock,
+    issuer: Issuer,
+    tenant: Tenant,
+    limits: Limits,
+    faults: Faults,
+    journal: Journal,
+    running: watch::Receiver<()>,
+}
+
+impl State {
+    /// The tenant's present, in milliseconds since the Unix epoch.
+    fn now(&self) -> i64 {
+        self.clock.now().timestamp_millis()
+    }
+}
+
+impl Sandbox {
+    /// Starts a tenant on a listener.
+    ///
+    /// # Errors
+    ///
+    /// When the listener has no address, or the machine gives no random numbers for keys.
+    pub async fn start(options: Options, listener: TcpListener) -> std::io::Result<Self> {
+        let url = format!("http://{}", reachable(listener.local_addr()?));
+        let audience = format!("{url}/api/v2/");
+        let issuer = Issuer::new(&url, audience.clone(), options.token_lifetime)?;
+        let client = issuer.register(Rights {
+            scopes: SCOPES.map(str::to_owned).to_vec(),
+            grants: vec!["client_credentials".to_owned()],
+            audience: true,
+        })?;
+        let people = People::of(options.seed, options.users);
+        let introduced = people.introduce();
+        let now = options.clock.now().timestamp_millis();
+        let events = Events::new(options.seed, now, options.logs as u64, Arc::clone(&people));
+        let (stop, running) = watch::channel(());
+        let state = Arc::new(State {
+            audience: audience.clone(),
+            clock: options.clock,
+            issuer,
+            tenant: Tenant::new(people, events),
+            limits: Limits::new(options.plan, now),
+            faults: Faults::new(options.chaos, options.seed),
+            journal: Journal::default(),
+            running: running.clone(),
+        });
+        let api = routes::router().layer(middleware::from_fn_with_state(Arc::clone(&state), serve));
+        let app = Router::new()
+            .merge(control::router())
+            .fallback_service(api.with_state(Arc::clone(&state)))
+            .with_state(state);
+        // Else the end of a long answer may wait for the client to acknowledge its beginning.
+        let listener = listener.tap_io(|connection| {
+            let _ = connection.set_nodelay(true);
+        });
+        tokio::spawn(async move {
+            let stopped = stopped(running);
+            // It ends by being stopped, and says nothing else.
+            let _ = axum::serve(listener, app).with_graceful_shutdown(stopped).await;
+        });
+        Ok(Self { url, audience, client, people: introduced, _running: stop })
+    }
+
+    /// Where the tenant is: `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    /// The audience of the Management API: `http://127.0.0.1:PORT/api/v2/`.
+    pub fn audience(&self) -> String {
+        self.audience.clone()
+    }
+
+    /// A client that may read everything.
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// People worth looking up, each for something that is special about them. They have the
+    /// same ids in every sandbox of a seed.
+    pub fn people(&self) -> Vec<Person> {
+        self.people.clone()
+    }
+}
+
+/// The address at which a client of this machine reaches a listener.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+/// Waits until the sandbox is dropped.
+async fn stopped(mut running: watch::Receiver<()>) {
+    while running.changed().await.is_ok() {}
+}
+
+/// What every call goes through that is not one of control: it is noted, and answered wrongly if
+/// that was ordered.
+async fn serve(
+    axum::extract::State(state): axum::extract::State<Arc<State>>,
+    request: Request,
+    next: Next,
+) -> Response<Body> {
+    let path = request.uri().path().to_owned();
+    // Nothing of control is there, since it came this far.
+    if path.starts_with("/_sandbox/") {
+        return next.run(request).await;
+    }
+    let number =
+        state.journal.arrived(request.method().as_str(), &path, request.uri().query(), rfc3339(state.clock.now()));
+    let fault = state.faults.next(&path);
+    if let Some(delay) = fault.as_ref().and_then(faults::Fault::delay) {
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = stopped(state.running.clone()) => {}
+        }
+    }
+    let response = match fault.as_ref().and_then(|fault| fault.instead(&path)) {
+        Some(wrong) => wrong,
+        None if request.uri().to_string().len() > LONGEST_TARGET => too_long(),
+        None => next.run(request).await,
+    };
+    if !fault.as_ref().is_some_and(faults::Fault::is_reset) {
+        state.journal.answered(number, response.status().as_u16());
+    }
+    match fault {
+        Some(fault) => fault.spoil(response).await,
+        None => response,
+    }
+}
+
+fn too_long() -> Response<Body> {
+    let mut response = Response::new(Body::from("414 Request-URI Too Large"));
+    *response.status_mut() = StatusCode::URI_TOO_LONG;
+    response
+}

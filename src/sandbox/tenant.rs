@@ -1,0 +1,190 @@
+//! What the Management API reads: users and logs, looked up, searched, ordered and cut to size.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::ops::Range;
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use super::envelope::Refusal;
+use super::events::Events;
+use super::parameters::Selection;
+use super::people::{People, User};
+use super::search::logs::LogQuery;
+use super::search::users::UserQuery;
+
+/// The last record that paging reaches.
+const WALL: u64 = 1_000;
+
+/// The tenant's records.
+#[derive(Debug)]
+pub(crate) struct Tenant {
+    people: Arc<People>,
+    events: Events,
+}
+
+/// A page of a list.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Page {
+    pub(crate) number: u64,
+    pub(crate) size: u64,
+}
+
+/// A record with only the members that were asked for.
+#[derive(Debug)]
+pub(crate) struct Record<'a> {
+    members: Cow<'a, Map<String, Value>>,
+    selection: &'a Selection<'a>,
+}
+
+impl Serialize for Record<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.members.iter().filter(|(name, _)| self.selection.includes(name)))
+    }
+}
+
+impl Page {
+    /// Auth0's rule: the wall is asked about, not the number of records that there are.
+    pub(crate) fn is_beyond_the_wall(self) -> bool {
+        self.number.saturating_add(1).saturating_mul(self.size) > WALL
+    }
+
+    pub(crate) fn start(self) -> u64 {
+        self.number.saturating_mul(self.size)
+    }
+
+    fn cut<T>(self, items: impl Iterator<Item = T>) -> Vec<T> {
+        let skip = usize::try_from(self.start()).unwrap_or(usize::MAX);
+        let take = usize::try_from(self.size).unwrap_or(usize::MAX);
+        items.skip(skip).take(take).collect()
+    }
+}
+
+impl Tenant {
+    pub(crate) fn new(people: Arc<People>, events: Events) -> Self {
+        Self { people, events }
+    }
+
+    /// A page of the users that `query` finds, and how many it finds in all. Without a `sort`
+    /// the order is that of the index, which says nothing.
+    pub(crate) fn users<'a>(
+        &'a self,
+        query: Option<&UserQuery>,
+        sort: Option<(&str, bool)>,
+        page: Page,
+    ) -> (Vec<&'a User>, usize) {
+        let mut found: Vec<&User> =
+            self.people.users.iter().filter(|user| query.is_none_or(|query| query.matches(user))).collect();
+        if let Some((field, descending)) = sort {
+            found.sort_by(|a, b| by_field(a, b, field, descending));
+        }
+        let total = found.len();
+        (page.cut(found.into_iter()), total)
+    }
+
+    /// The user with this id.
+    pub(crate) fn user(&self, id: &str) -> Result<&User, Refusal> {
+        self.people
+            .by_id(id)
+            .ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, Some("inexistent_user"), "The user does not exist."))
+    }
+
+    /// The users with exactly this address: Auth0 regards case here.
+    pub(crate) fn users_by_email(&self, email: &str) -> Vec<&User> {
+        self.people.users.iter().filter(|user| user.text("email") == Some(email)).collect()
+    }
+
+    /// A page of the logs that `query` finds, newest first unless sorted by `date`.
+    pub(crate) fn logs(
+        &self,
+        query: Option<&LogQuery>,
+        by_date: Option<bool>,
+        page: Page,
+        now: i64,
+    ) -> Vec<Map<String, Value>> {
+        let newest_first = self.events.visible(now).rev();
+        let Some(descending) = by_date else {
+            let found = newest_first
+                .map(|position| self.events.at(position))
+                .filter(|event| query.is_none_or(|query| query.matches(event)));
+            return page.cut(found).iter().map(|event| event.entry()).collect();
+        };
+        let mut found: Vec<(i64, u64)> = newest_first
+            .filter_map(|position| {
+                let event = self.events.at(position);
+                query.is_none_or(|query| query.matches(&event)).then(|| (event.date_millis(), position))
+            })
+            .collect();
+        found.sort_unstable();
+        if descending {
+            found.reverse();
+        }
+        page.cut(found.into_iter()).into_iter().map(|(_, position)| self.events.at(position).entry()).collect()
+    }
+
+    /// The `take` logs that arrived after `from`, oldest first.
+    pub(crate) fn logs_after(&self, from: &str, take: u64, now: i64) -> Vec<Map<String, Value>> {
+        let visible = self.events.visible(now);
+        let start = self.events.after(from, &visible);
+        let end = visible.end.min(start.saturating_add(take));
+        Range { start, end }.map(|position| self.events.at(position).entry()).collect()
+    }
+
+    /// The log with this id. The words are Auth0's, the `errorCode` is not known.
+    pub(crate) fn log(&self, id: &str, now: i64) -> Result<Map<String, Value>, Refusal> {
+        self.events
+            .by_id(id, &self.events.visible(now))
+            .map(|event| event.entry())
+            .ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, None, "Log not found"))
+    }
+}
+
+/// A user as a client with these rights sees it.
+pub(crate) fn record<'a>(user: &'a User, selection: &'a Selection<'a>, with_idp_tokens: bool) -> Record<'a> {
+    let tokens = with_idp_tokens && !user.idp_tokens.is_empty() && selection.includes("identities");
+    Record {
+        members: if tokens { Cow::Owned(user.profile_with_idp_tokens()) } else { Cow::Borrowed(&user.profile) },
+        selection,
+    }
+}
+
+/// Users without the field come last, whichever the direction.
+fn by_field(a: &User, b: &User, field: &str, descending: bool) -> Ordering {
+    match (at_path(a, field), at_path(b, field)) {
+        (Some(a), Some(b)) => {
+            let order = compare(a, b);
+            if descending { order.reverse() } else { order }
+        }
+        (a, b) => b.is_some().cmp(&a.is_some()),
+    }
+}
+
+fn at_path<'a>(user: &'a User, path: &str) -> Option<&'a Value> {
+    let mut keys = path.split('.');
+    let root = user.profile.get(keys.next()?)?;
+    keys.try_fold(root, |value, key| value.get(key)).filter(|value| !value.is_null())
+}
+
+fn compare(a: &Value, b: &Value) -> Ordering {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => a.as_f64().partial_cmp(&b.as_f64()).unwrap_or(Ordering::Equal),
+        (Value::String(a), Value::String(b)) => a.cmp(b),
+        (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
+        _ => rank(a).cmp(&rank(b)),
+    }
+}
+
+/// Puts values of different kinds in some order.
+fn rank(value: &Value) -> u8 {
+    match value {
+        Value::Null => 0,
+        Value::Bool(_) => 1,
+        Value::Number(_) => 2,
+        Value::String(_) => 3,
+        Value::Array(_) => 4,
+        Value::Object(_) => 5,
+    }
+}

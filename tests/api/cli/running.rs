@@ -1,0 +1,112 @@
+//! The program while it runs: what it prints once it listens, and how it stops.
+
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use super::{End, Run};
+
+/// A run that listens. It is killed when a test gives it up.
+struct Running {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Run {
+    fn start(mut self) -> Running {
+        let mut child = self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        Running { child, stdout }
+    }
+}
+
+impl Running {
+    /// What is printed up to and with the first line that holds `text`; all of it if none does.
+    fn printed_until(&mut self, text: &str) -> String {
+        let mut printed = String::new();
+        let mut line = 0;
+        while !printed[line..].contains(text) {
+            line = printed.len();
+            if self.stdout.read_line(&mut printed).unwrap() == 0 {
+                break;
+            }
+        }
+        printed
+    }
+
+    fn stop(mut self, signal: &str) -> Option<i32> {
+        let kill = format!("kill -{signal} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What follows `name` on its line.
+fn value<'a>(printed: &'a str, name: &str) -> &'a str {
+    let mut lines = printed.lines().map(str::trim);
+    lines.find_map(|line| line.strip_prefix(name)).unwrap().trim()
+}
+
+#[test]
+fn the_sandbox_is_served_with_one_command_and_stops_when_asked() {
+    for signal in ["TERM", "INT"] {
+        let folder = format!("serve_sandbox_{signal}");
+        let mut gateway = Run::new(&folder, &["serve", "--sandbox", "--port", "0"]).start();
+        let printed = gateway.printed_until("Ctrl-C");
+        let playground = value(&printed, "Playground");
+        assert_eq!(value(&printed, "GraphQL"), format!("{playground}graphql"));
+        assert!(playground.starts_with("http://127.0.0.1:"), "{printed}");
+        assert!(printed.contains("@example."), "no people in {printed}");
+        assert_eq!(gateway.stop(signal), Some(0));
+    }
+}
+
+#[test]
+fn without_a_playground_none_is_announced() {
+    let arguments = ["--sandbox", "--port", "0", "--playground", "off"];
+    let printed = Run::new("serve_no_playground", &arguments).start().printed_until("Ctrl-C");
+    assert!(printed.contains("/graphql") && !printed.contains("Playground"), "{printed}");
+}
+
+#[test]
+fn settings_of_a_real_tenant_are_ignored_aloud_with_the_sandbox() {
+    let mut gateway =
+        Run::new("serve_ignored", &["--sandbox", "--port", "0"]).env("AUTH0_DOMAIN", "example.us.auth0.com").start();
+    gateway.printed_until("Ctrl-C");
+    let log = BufReader::new(gateway.child.stderr.take().unwrap());
+    let line = log.lines().map(Result::unwrap).find(|line| line.contains("AUTH0_DOMAIN")).unwrap();
+    assert!(line.contains("ignored"), "{line}");
+}
+
+#[test]
+fn the_sandbox_alone_prints_settings_that_a_gateway_takes() {
+    let mut sandbox = Run::new("sandbox_alone", &["sandbox", "--port", "0"]).start();
+    let settings = sandbox.printed_until("people");
+    let url = value(&settings, "AUTH0_DOMAIN=");
+    let audience = value(&settings, "AUTH0_AUDIENCE=");
+    Run::new("sandbox_client", &["config"]).dotenv(&settings).end().must_show(&[
+        &["AUTH0_DOMAIN", url, ".env"],
+        &["AUTH0_CLIENT_ID", value(&settings, "AUTH0_CLIENT_ID="), ".env"],
+        &["AUTH0_CLIENT_SECRET", "(set, not shown)", ".env"],
+        &["AUTH0_AUDIENCE", audience, ".env"],
+    ]);
+    assert_eq!(sandbox.stop("TERM"), Some(0));
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_with_exit_code_69() {
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for arguments in [["serve", "--sandbox", "--port", &port].as_slice(), &["sandbox", "--port", &port]] {
+        let End { code, stderr, .. } = Run::new(&format!("taken_{}", arguments[0]), arguments).end();
+        assert_eq!(code, Some(69), "{stderr}");
+        assert!(stderr.contains(&format!("127.0.0.1:{port}")) && stderr.contains("--port"), "{stderr}");
+    }
+}

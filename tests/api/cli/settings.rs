@@ -1,0 +1,184 @@
+//! Settings: from flags, the environment and `.env`; missing and wrong ones.
+
+use std::fs;
+
+use super::{Run, TENANT, settings};
+
+#[test]
+fn missing_settings_are_listed_all_at_once() {
+    for arguments in [&[][..], &["serve"], &["config"]] {
+        Run::new(&format!("missing{}", arguments.concat()), arguments).end().must_be_usage(&[
+            "3 settings",
+            "AUTH0_DOMAIN is missing",
+            "AUTH0_CLIENT_ID is missing",
+            "AUTH0_CLIENT_SECRET is missing",
+        ]);
+    }
+}
+
+#[test]
+fn the_template_as_it_is_counts_as_missing() {
+    let template = concat!(env!("CARGO_MANIFEST_DIR"), "/.env.template");
+    Run::new("template", &[]).dotenv(fs::read_to_string(template).unwrap()).end().must_be_usage(&[
+        "3 settings",
+        "AUTH0_DOMAIN is missing",
+        "AUTH0_CLIENT_ID is missing",
+        "AUTH0_CLIENT_SECRET is missing",
+    ]);
+}
+
+#[test]
+fn wrong_and_missing_settings_are_listed_together() {
+    Run::new("wrong", &["--port", "http", "--playground", "maybe"])
+        .env("AUTH0_CLIENT_ID", "an-id")
+        .env("REQUEST_TIMEOUT", "forever")
+        .dotenv("AUTH0_CLIENT_SECRET=hush-hush\nLOG=chatty\n")
+        .end()
+        .must_be_usage(&[
+            "5 settings",
+            "AUTH0_DOMAIN is missing",
+            "PORT must",
+            "PLAYGROUND must",
+            "REQUEST_TIMEOUT must",
+            "LOG cannot",
+        ]);
+}
+
+#[test]
+fn a_domain_that_is_no_plain_host_is_refused() {
+    for (case, domain) in [
+        "http://example.us.auth0.com",
+        "https://example.us.auth0.com/api/v2/",
+        "example.us.auth0.com/login",
+        "someone@example.us.auth0.com",
+        "example.us.auth0.com:8443",
+        "example.us.auth0.com?a=b",
+        "exa mple.com",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        Run::new(&format!("domain{case}"), &[])
+            .dotenv(TENANT)
+            .env("AUTH0_DOMAIN", domain)
+            .end()
+            .must_be_usage(&["One setting", "\n  AUTH0_DOMAIN "]);
+    }
+}
+
+#[test]
+fn a_stand_in_for_auth0_on_loopback_is_accepted() {
+    for (case, domain) in
+        ["http://127.0.0.1:4000", "http://localhost:4000", "http://[::1]:4000"].into_iter().enumerate()
+    {
+        let audience = format!("{domain}/api/v2/");
+        Run::new(&format!("loopback{case}"), &["config", "--auth0-domain", domain])
+            .dotenv(TENANT)
+            .end()
+            .must_show(&[&["AUTH0_DOMAIN", domain, "flag"], &["AUTH0_AUDIENCE", &audience, "default"]]);
+    }
+}
+
+#[cfg(not(feature = "sandbox"))]
+#[test]
+fn a_build_without_the_sandbox_says_so() {
+    for (case, arguments) in [&["--sandbox"][..], &["sandbox"]].into_iter().enumerate() {
+        Run::new(&format!("no_sandbox{case}"), arguments)
+            .end()
+            .must_be_usage(&["One setting", "sandbox is not part of this build"]);
+    }
+}
+
+#[cfg(feature = "sandbox")]
+#[test]
+fn an_address_that_others_reach_is_refused_unless_it_is_meant() {
+    for (case, host) in ["0.0.0.0", "::", "192.0.2.1"].into_iter().enumerate() {
+        for tenant in ["", "--sandbox"] {
+            let folder = format!("host{case}{tenant}");
+            let arguments = ["serve", "--host", host, tenant];
+            let arguments = arguments.split(|argument| argument.is_empty()).next().unwrap();
+            Run::new(&folder, arguments).dotenv(TENANT).end().must_be_usage(&[
+                "One setting",
+                "\n  HOST cannot be",
+                "ALLOW_ANONYMOUS=yes",
+            ]);
+        }
+    }
+    Run::new("host_meant", &["config", "--host", "0.0.0.0", "--allow-anonymous", "yes"])
+        .dotenv(TENANT)
+        .end()
+        .must_show(&[&["HOST", "0.0.0.0", "flag"], &["PLAYGROUND", "off", "default"]]);
+}
+
+#[test]
+fn config_tells_where_each_setting_comes_from_and_no_secret() {
+    let end = Run::new("config", &["config", "--port", "4001"])
+        .env("AUTH0_CLIENT_ID", "from-outside")
+        .env("PORT", "4002")
+        .env("LOG_FORMAT", "json")
+        .dotenv(format!("{TENANT}PORT=4003\nHOST=::1\n"))
+        .end()
+        .must_show(&[
+            &["AUTH0_DOMAIN", "example.us.auth0.com", ".env"],
+            &["AUTH0_CLIENT_ID", "from-outside", "environment"],
+            &["AUTH0_CLIENT_SECRET", "(set, not shown)", ".env"],
+            &["AUTH0_AUDIENCE", "https://example.us.auth0.com/api/v2/", "default"],
+            &["HOST", "::1", ".env"],
+            &["PORT", "4001", "flag"],
+            &["ALLOW_ANONYMOUS", "no", "default"],
+            &["ALLOWED_HOSTS", "-", "not set"],
+            &["PLAYGROUND", "on", "default"],
+            &["REQUEST_TIMEOUT", "10s", "default"],
+            &["MAX_BODY_BYTES", "100000", "default"],
+            &["LOG", "info", "default"],
+            &["LOG_FORMAT", "json", "environment"],
+        ]);
+    assert!(!format!("{end:?}").contains("hush"));
+    assert_eq!(end.stdout.lines().count(), settings().len());
+}
+
+#[test]
+fn config_shows_what_was_given_when_something_is_wrong() {
+    let end = Run::new("config_wrong", &["config", "--port", "http"])
+        .dotenv("AUTH0_CLIENT_SECRET='hush hush'\n")
+        .end()
+        .must_be_usage(&["4 settings", "AUTH0_CLIENT_SECRET holds", "PORT must"]);
+    assert!(end.stdout.contains("http") && end.stdout.contains("(set, not shown)"), "{}", end.stdout);
+    assert!(!format!("{end:?}").contains("hush"), "{end:#?}");
+}
+
+#[test]
+fn an_empty_variable_counts_as_not_set() {
+    Run::new("empty", &["config"]).env("PORT", "").dotenv(TENANT).end().must_show(&[&["PORT", "3000", "default"]]);
+}
+
+#[cfg(feature = "sandbox")]
+#[test]
+fn the_sandbox_needs_no_tenant() {
+    Run::new("config_sandbox", &["config", "--sandbox", "--sandbox-plan", "free"]).dotenv(TENANT).end().must_show(&[
+        &["AUTH0_DOMAIN", "example.us.auth0.com", "ignored with the sandbox"],
+        &["AUTH0_CLIENT_SECRET", "(set, not shown)", "ignored with the sandbox"],
+    ]);
+}
+
+#[test]
+fn a_dotenv_that_cannot_be_read_is_told_without_its_text() {
+    Run::new("dotenv_bad_line", &[])
+        .dotenv("PORT=3000\nAUTH0_CLIENT_SECRET=hush hush\n")
+        .end()
+        .must_be_usage(&[".env line 2 "])
+        .must_not_tell("hush");
+    Run::new("dotenv_not_text", &[])
+        .dotenv(b"AUTH0_CLIENT_SECRET=hush\xff\n")
+        .end()
+        .must_be_usage(&[".env cannot be read"])
+        .must_not_tell("hush");
+}
+
+#[test]
+fn a_dotenv_from_an_editor_with_a_byte_order_mark_is_read() {
+    Run::new("dotenv_mark", &["config"])
+        .dotenv(format!("\u{feff}{TENANT}").replace('\n', "\r\n"))
+        .end()
+        .must_show(&[&["AUTH0_DOMAIN", "example.us.auth0.com", ".env"]]);
+}

@@ -1,0 +1,192 @@
+//! The plan of the house, held: which room of `src/` may know which, and who reads the environment.
+
+mod paths;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use self::paths::{Named, paths};
+
+/// A room: the other rooms, or single items of theirs, that it may use, and the libraries that it must never see.
+struct Room {
+    name: &'static str,
+    may_use: &'static [&'static str],
+    must_never_see: &'static [&'static str],
+}
+
+const ROOMS: &[Room] = &[
+    Room { name: "auth0", may_use: &["telemetry"], must_never_see: &["axum", "async_graphql"] },
+    Room { name: "auth", may_use: &["telemetry"], must_never_see: &["async_graphql"] },
+    // It knows no header and no status.
+    Room {
+        name: "graphql",
+        may_use: &["auth0", "auth", "telemetry"],
+        must_never_see: &["axum", "http", "hyper", "reqwest", "tower_http"],
+    },
+    Room { name: "http", may_use: &["graphql", "auth", "telemetry"], must_never_see: &[] },
+    // It shares no types with the client, so that a wrong field name cannot agree with itself.
+    Room { name: "sandbox", may_use: &[], must_never_see: &[] },
+    Room { name: "telemetry", may_use: &[], must_never_see: &[] },
+    // It fills in the settings that the rooms define, and knows nothing else of them.
+    Room {
+        name: "config",
+        may_use: &[
+            "auth0::Care",
+            "auth0::Domain",
+            "auth0::Settings",
+            "graphql::Limits",
+            "http::Settings",
+            "sandbox::Options",
+            "sandbox::Plan",
+            "telemetry::Filter",
+            "telemetry::Format",
+            "telemetry::LogSettings",
+        ],
+        must_never_see: &["axum", "async_graphql", "reqwest", "tokio"],
+    },
+];
+
+/// Files that wire the rooms, and may know every one.
+const WIRING: &[&str] = &["app", "banner", "lib", "main"];
+
+/// Files that may read the process's environment.
+const READS_ENVIRONMENT: &[&str] = &["config", "main"];
+
+/// In what these write, projected bytes of a response are lists of numbers.
+const SERDE_WRITERS: &[&str] =
+    &["to_string", "to_string_pretty", "to_value", "to_vec", "to_vec_pretty", "to_writer", "to_writer_pretty"];
+
+#[test]
+fn every_room_knows_only_what_the_plan_allows() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files = rust_files(&source);
+    assert!(files.contains(&source.join("main.rs")), "{files:?}");
+    let mut faults = Vec::new();
+    for file in files {
+        let inside = file.strip_prefix(&source).unwrap();
+        let code = fs::read_to_string(&file).unwrap();
+        for fault in faults_of(inside, &code) {
+            faults.push(format!("src/{}:{fault}", inside.display()));
+        }
+    }
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+/// What is wrong with a file, each fault with its line.
+fn faults_of(file: &Path, code: &str) -> Vec<String> {
+    let module = module(file);
+    let mut faults: Vec<_> = paths(&module, code)
+        .into_iter()
+        .filter_map(|Named { line, path }| {
+            let fault = environment(&module, &path)
+                .or_else(|| response_writer(&module, &path))
+                .or_else(|| room(&module, &path))?;
+            Some(format!("{line}: {fault}"))
+        })
+        .collect();
+    faults.dedup();
+    faults
+}
+
+fn environment(module: &[String], path: &[String]) -> Option<String> {
+    let reads = path[0] == "std" && path[1] == "env";
+    let fault = reads && !READS_ENVIRONMENT.contains(&module[0].as_str());
+    fault.then(|| "only config reads the environment (std::env)".to_owned())
+}
+
+fn response_writer(module: &[String], path: &[String]) -> Option<String> {
+    let writes = path[0] == "serde_json" && SERDE_WRITERS.contains(&path[1].as_str());
+    let near_responses = ["graphql", "http"].contains(&module[0].as_str());
+    let is_the_writer = module.iter().any(|name| name == "response");
+    (writes && near_responses && !is_the_writer)
+        .then(|| format!("{} writes projected bytes as numbers; graphql::response writes responses", path.join("::")))
+}
+
+fn room(module: &[String], path: &[String]) -> Option<String> {
+    let here = module[0].as_str();
+    if WIRING.contains(&here) {
+        return None;
+    }
+    let Some(room) = ROOMS.iter().find(|room| room.name == here) else {
+        return Some(format!("the room {here} is not in the plan, ROOMS in tests/api/house.rs"));
+    };
+    let written = path.join("::");
+    if path[0] != "crate" {
+        let forbidden = room.must_never_see.contains(&path[0].as_str());
+        return forbidden.then(|| format!("{here} must never see {} ({written})", path[0]));
+    }
+    let inside = path[1..].join("::");
+    let allowed = path[1] == here
+        || room
+            .may_use
+            .iter()
+            .any(|allowed| inside.strip_prefix(allowed).is_some_and(|rest| rest.is_empty() || rest.starts_with("::")));
+    (!allowed).then(|| format!("{here} may not use {written}"))
+}
+
+/// The module that a file of `src/` stands for: `auth0/mod.rs` is `auth0`, `config/check.rs` is `config::check`.
+fn module(file: &Path) -> Vec<String> {
+    let file = file.with_extension("");
+    let parts = file.iter().map(|part| part.to_str().unwrap().to_owned());
+    let mut module: Vec<_> = parts.collect();
+    module.pop_if(|name| name == "mod");
+    module
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn what_the_plan_forbids_is_found() {
+    for (file, code, fault) in [
+        ("http/mod.rs", "use crate::graphql;\nuse crate::{auth, auth0};", "2: http may not use crate::auth0"),
+        ("sandbox/seed.rs", "fn f(u: &crate::auth0::User) {}", "1: sandbox may not use crate::auth0::User"),
+        ("auth0/token.rs", "use super::super::graphql::Plan;", "1: auth0 may not use crate::graphql::Plan"),
+        ("auth0/token.rs", "\nuse axum::Router;", "2: auth0 must never see axum (axum::Router)"),
+        (
+            "graphql/user.rs",
+            "type T = axum::http::StatusCode;",
+            "1: graphql must never see axum (axum::http::StatusCode)",
+        ),
+        (
+            "config/check.rs",
+            "use crate::auth0::{Domain, ManagementApi};",
+            "1: config may not use crate::auth0::ManagementApi",
+        ),
+        ("config.rs", "use crate::auth0::*;", "1: config may not use crate::auth0"),
+        ("auth0/mod.rs", "use std::{env, fs};", "1: only config reads the environment (std::env)"),
+        ("attic/mod.rs", "use std::fmt::Write;", "1: the room attic is not in the plan, ROOMS in tests/api/house.rs"),
+        (
+            "http/graphql.rs",
+            "let _ = serde_json::to_vec(&response);",
+            "1: serde_json::to_vec writes projected bytes as numbers; graphql::response writes responses",
+        ),
+    ] {
+        assert_eq!(faults_of(Path::new(file), code), [fault], "{file}");
+    }
+}
+
+#[test]
+fn what_the_plan_allows_is_let_through() {
+    for (file, code) in [
+        ("http/mod.rs", "use crate::auth::Caller; use crate::http::health; mod tests { use super::*; }"),
+        ("telemetry.rs", "mod tests { use super::Filter; }"),
+        ("config/args.rs", "use crate::sandbox::{Options, Plan}; use std::env;"),
+        ("graphql/response.rs", "serde_json::to_writer(&mut out, value)"),
+        ("auth0/token.rs", "serde_json::to_vec(&request); env!(\"CARGO_PKG_VERSION\")"),
+        ("app.rs", "use crate::{auth0::ManagementApi, http::Router, sandbox::Sandbox};"),
+    ] {
+        assert_eq!(faults_of(Path::new(file), code), [] as [&str; 0], "{file}");
+    }
+}
