@@ -13,10 +13,8 @@ use super::reference::Reference;
 use super::selection::Selection;
 use super::tree::Tree;
 use super::*;
-use crate::graphql::log::{LOG_BATCH, LOG_PAGE};
-use crate::graphql::object::Page;
+use crate::graphql::log::LOG_PAGE;
 use crate::graphql::plan::{Needs, Plans};
-use crate::graphql::user::USER_PAGE;
 
 /// The pages of the schema, each with a root field that gives it.
 const PAGES: [(&str, &Page); 3] = [("users", &USER_PAGE), ("logs", &LOG_BATCH), ("searchLogs", &LOG_PAGE)];
