@@ -32,7 +32,8 @@ impl Pacer {
         }
         match (reading, *self.standings.of(call.class)) {
             (Some(reading), _) => self.learn(call, reading),
-            (None, Standing::Unknown) if is_success => {
+            // Not those that were sent before a 429 told better.
+            (None, Standing::Unknown) if is_success && call.is_probe => {
                 let waiters = self.move_class(call.class, Standing::Unpaced);
                 self.judge_again(waiters);
             }
