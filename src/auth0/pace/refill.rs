@@ -30,7 +30,7 @@ const SLOWEST: f64 = 50.0 / 60.0;
 
 /// What is left of the trust in the estimate after a 429 that it had not foreseen, and how much of
 /// it comes back per second. In simulations with others on the tenant, or with refills by the
-/// second, quicker forgiveness doubled the 429s and gained next to no calls.
+/// second, forgiving at once doubled the 429s and gained few calls.
 const DOUBT: f64 = 0.8;
 const FORGIVENESS: f64 = 0.02;
 const LEAST_TRUST: f64 = 0.1;
