@@ -59,8 +59,8 @@ pub(crate) struct PaceSettings {
 /// The call would not be made in time, or too many are waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refused {
-    /// When a call of this caller would have had its turn. It is never too early by the gateway's
-    /// own doing; others on the tenant may make it so.
+    /// When a call of this caller would have had its turn, to within a round trip. Others on the
+    /// tenant, and callers who come meanwhile, may make it later.
     pub(crate) retry_after: Duration,
 }
 

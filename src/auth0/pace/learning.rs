@@ -1,8 +1,10 @@
 //! What the pacer makes of a call's end.
 //!
-//! Two separate buckets may be of the same size. They are taken for one, until an answer of one
-//! class says that more is left than can have come back since an answer of the other; from then on
-//! they are two. Until then the emptier one holds both up: slower than it must be.
+//! Two separate buckets may be of the same size. They are paced as one, which is slower than it must
+//! be, until an answer of one class says that more is left than can have come back since an answer
+//! of the other; from then on they are two. For that the emptier one must have said that it takes
+//! more than two seconds to fill: of two quick ones it cannot be told, and the fuller one's answers
+//! may cost the other a 429.
 
 use std::time::Duration;
 
@@ -30,7 +32,8 @@ impl Pacer {
         }
         match (reading, *self.standings.of(call.class)) {
             (Some(reading), _) => self.learn(call, reading),
-            (None, Standing::Unknown) if is_success => {
+            // Not those that were sent before a 429 told better.
+            (None, Standing::Unknown) if is_success && call.is_probe => {
                 let waiters = self.move_class(call.class, Standing::Unpaced);
                 self.judge_again(waiters);
             }

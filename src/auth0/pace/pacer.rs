@@ -12,7 +12,8 @@ use super::queue::{FairQueue, Ticket, Waiter};
 use super::tally::{ByClass, Tally};
 use super::{BucketStatus, CallerKey, Class, PaceSettings, Priority, Refused};
 
-/// What is told to those who are refused before anything is known.
+/// What those are told who are refused before anything is known, and what a first 429 closes an
+/// unknown bucket for.
 pub(super) const UNKNOWN_WAIT: Duration = Duration::from_secs(1);
 
 /// A request for one call.

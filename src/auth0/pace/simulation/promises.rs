@@ -94,6 +94,20 @@ fn buckets_of_the_same_size_are_told_apart_when_it_shows() {
 }
 
 #[test]
+fn an_unknown_class_finds_out_while_all_others_are_busy() {
+    for seed in SEEDS {
+        let mut world = World::new(Auth0::essentials(), seed);
+        crowd(&mut world);
+        world.run(30 * SECOND);
+        let other = world.add(Client { calls: 1, ..Client::busy(Class::Other, 99) });
+        world.run(40 * SECOND);
+        let entry = world.log.iter().find(|entry| entry.client == other).expect("it had its turn");
+        assert!(entry.decided - entry.asked < SECOND, "{entry:?}");
+        assert_eq!(world.limited(), 0);
+    }
+}
+
+#[test]
 fn a_greedy_caller_does_not_hold_up_another() {
     for seed in SEEDS {
         let mut world = World::new(Auth0::free(), seed);
