@@ -215,7 +215,11 @@ impl Transport {
         request: RequestBuilder,
         read: impl Fn(&Answer) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        // Before: who may forbid it, or make it wait. The turn comes first, for the breaker may change its mind meanwhile.
+        // Before: who may forbid it, or make it wait. No turn is taken that an open breaker would waste; whether this is the
+        // probe of one that is half-open is decided when the turn has come.
+        if self.breaker.status() == BreakerStatus::Open {
+            return Err(Error::unavailable(Reason::BreakerOpen));
+        }
         let admission = self.take_turn(exchange).await?;
         let pass = self.breaker.admit()?;
 
