@@ -154,7 +154,7 @@ pub(super) struct ServerArgs {
 #[derive(Args, Default)]
 #[command(next_help_heading = "Callers")]
 pub(super) struct CallerArgs {
-    /// Issuer of the access tokens that callers send, such as https://example.us.auth0.com/. Default: none.
+    /// Issuer of the access tokens that callers send, such as `https://example.us.auth0.com/`. Default: none.
     ///
     /// A token's iss is compared with it letter by letter; Auth0's ends with a slash. Tokens are JWTs in an Authorization: Bearer header.
     /// Their scopes (scope, permissions) decide what a caller may read. With it or API_KEYS set, callers have to show credentials.
@@ -175,7 +175,7 @@ pub(super) struct CallerArgs {
     /// API keys for callers without tokens: name:hash:scopes, separated by commas. Default: none.
     ///
     /// Callers send the key itself in an X-API-Key header. The hash is its SHA-256 in hexadecimal, and scopes are separated by spaces:
-    /// reports:<hash>:read:users read:logs. This makes a key and prints it, with its hash after it:
+    /// reports:HASH:read:users read:logs. This makes a key and prints it, with its hash after it:
     ///
     /// key=$(openssl rand -hex 32); echo "$key"; printf %s "$key" | openssl dgst -sha256 -r
     ///
