@@ -1,8 +1,8 @@
 //! GraphQL: from the text of an operation to the bytes of its answer. Knows no header and no status.
 //!
-//! An operation passes these stages, each a file: a text becomes a valid [`document`](self::document); with its variables it
-//! becomes an operation in [normal form](self::operation); the [root resolvers](self::query) check, authorize and call; what
-//! Auth0 answers is [projected](self::project) by a [plan](self::plan); the [response](self::response) is written.
+//! An operation passes these stages, each a file: a text becomes a valid `document`; with its variables it becomes an
+//! `operation` in normal form; the root resolvers of `query` check, authorize and call; what Auth0 answers is `project`ed by a
+//! `plan`; the `response` is written.
 
 mod coercion;
 mod document;
