@@ -6,7 +6,7 @@ use std::io;
 use tokio::net::TcpListener;
 
 use crate::auth0::{self, ManagementApi};
-use crate::graphql::{self, Engine, GatewayMode, Limits};
+use crate::graphql::{self, DocumentSettings, Engine, GatewayMode, Limits};
 use crate::http;
 
 /// The gateway, ready to serve.
@@ -36,6 +36,8 @@ pub struct Settings {
     pub care: auth0::Care,
     /// What an operation may cost.
     pub limits: Limits,
+    /// Which documents are run.
+    pub documents: DocumentSettings,
     /// How requests are met.
     pub http: http::Settings,
 }
@@ -49,17 +51,21 @@ impl Settings {
             mode: GatewayMode::Tenant,
             care: auth0::Care::default(),
             limits: Limits::default(),
+            documents: DocumentSettings::default(),
             http: http::Settings::default(),
         }
     }
 }
 
 impl App {
-    /// Builds a gateway.
+    /// Builds a gateway. Needs to be called within a runtime, which keeps its trusted documents up to date.
     pub fn build(settings: Settings) -> Result<Self, BuildError> {
-        let Settings { tenant, mode, care, limits, http } = settings;
+        let Settings { tenant, mode, care, limits, documents, http } = settings;
         let api = ManagementApi::new(tenant, &care)?;
-        let engine = Engine::new(api, mode, limits)?;
+        let engine = Engine::new(api, mode, limits, documents)?;
+        if let Some(keep_up) = engine.keep_up() {
+            tokio::spawn(keep_up);
+        }
         Ok(Self { router: http::router(engine, http) })
     }
 

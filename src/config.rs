@@ -5,6 +5,7 @@
 
 mod args;
 mod check;
+mod documents;
 mod dotenv;
 mod parse;
 mod problems;
@@ -19,7 +20,7 @@ use self::args::{Cli, Command};
 pub use self::dotenv::DotEnvError;
 pub use self::problems::Problems;
 use crate::auth0::{Care, Settings};
-use crate::graphql::Limits;
+use crate::graphql::{DocumentSettings, Limits};
 use crate::http::Settings as HttpSettings;
 #[cfg(feature = "sandbox")]
 use crate::sandbox::Options;
@@ -68,6 +69,8 @@ pub struct Serve {
     pub care: Care,
     /// What an operation may cost.
     pub limits: Limits,
+    /// Which documents are run.
+    pub documents: DocumentSettings,
     /// How requests are met.
     pub server: Server,
     /// What to log.

@@ -97,8 +97,8 @@ async fn serve_graphql(serve: Serve) -> Result<(), Failure> {
     let tenant = open(serve.tenant).await?;
     let Server { address, http } = serve.server;
     let (playground, is_reachable) = (http.playground, !http.allowed_hosts.is_empty());
-    let Serve { care, limits, .. } = serve;
-    let app = App::build(Settings { tenant: tenant.settings, mode: tenant.mode, care, limits, http })
+    let Serve { care, limits, documents, .. } = serve;
+    let app = App::build(Settings { tenant: tenant.settings, mode: tenant.mode, care, limits, documents, http })
         .context("cannot build the gateway")?;
     let listener = listen(address).await?;
     let address = listener.local_addr()?;

@@ -7,6 +7,7 @@
 use clap::{Args, Parser, Subcommand};
 use secrecy::SecretString;
 
+use super::documents::DocumentArgs;
 #[cfg(feature = "sandbox")]
 use crate::sandbox::Plan;
 
@@ -58,6 +59,8 @@ pub(super) struct ServeArgs {
     pub(super) care: CareArgs,
     #[command(flatten)]
     pub(super) server: ServerArgs,
+    #[command(flatten)]
+    pub(super) documents: DocumentArgs,
     #[command(flatten)]
     pub(super) log: LogArgs,
     #[command(flatten)]
@@ -302,6 +305,13 @@ mod tests {
                 "PLAYGROUND" => args.server.playground = some(entry),
                 "REQUEST_TIMEOUT" => args.server.request_timeout = some(entry),
                 "MAX_BODY_BYTES" => args.server.max_body_bytes = some(entry),
+                "LIMITS" => args.documents.limits = some(entry),
+                "MAX_COST" => args.documents.max_cost = some(entry),
+                "MAX_DEPTH" => args.documents.max_depth = some(entry),
+                "INTROSPECTION" => args.documents.introspection = some(entry),
+                "PERSISTED_QUERIES" => args.documents.persisted_queries = some(entry),
+                "TRUSTED_DOCUMENTS" => args.documents.trusted_documents = some(entry),
+                "TRUSTED_DOCUMENTS_MODE" => args.documents.trusted_documents_mode = some(entry),
                 "LOG" => args.log.log = some(entry),
                 "LOG_FORMAT" => args.log.log_format = some(entry),
                 other => panic!("{other} has no default"),

@@ -1,4 +1,5 @@
-//! From unread text to settings that fit together, or everything that is wrong with them. Pure.
+//! From unread text to settings that fit together, or everything that is wrong with them. Pure, but for the trusted
+//! documents, which are read.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::args::{Auth0Args, CareArgs, LogArgs, SandboxArgs, ServeArgs, ServerArgs};
 use super::parse::{self, given};
-use super::{Invocation, Problems, Serve, Server, Tenant};
+use super::{Invocation, Problems, Serve, Server, Tenant, documents};
 use crate::auth0::{Care, Domain, Settings};
 use crate::graphql::Limits;
 use crate::http::Settings as HttpSettings;
@@ -17,9 +18,11 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Serve, Problems> {
     let tenant = tenant(args, &mut problems);
     let (care, limits) = care(&args.care, &mut problems);
     let server = server(&args.server, args.sandbox.sandbox, &mut problems);
+    let is_open = args.sandbox.sandbox || parse::is_loopback(server.address.ip());
+    let (limits, documents) = documents::check(&args.documents, limits, is_open, &mut problems);
     let log = log(&args.log, &mut problems);
     match tenant {
-        Some(tenant) if problems.is_empty() => Ok(Serve { tenant, care, limits, server, log }),
+        Some(tenant) if problems.is_empty() => Ok(Serve { tenant, care, limits, documents, server, log }),
         _ => Err(problems),
     }
 }
@@ -185,7 +188,7 @@ fn log(args: &LogArgs, problems: &mut Problems) -> LogSettings {
 }
 
 /// The value of a setting that has a default: `None` when it is not given, or wrong.
-fn optional<T>(
+pub(super) fn optional<T>(
     problems: &mut Problems,
     setting: &'static str,
     text: Option<&str>,
@@ -303,6 +306,7 @@ mod tests {
         let server = serve(&args).unwrap().server;
         assert_eq!(server.address, SocketAddr::from(([0, 0, 0, 0], 3000)));
         assert!(!server.http.playground, "strangers get no playground unasked");
+        assert!(!serve(&args).unwrap().documents.introspection, "nor the schema");
     }
 
     #[test]

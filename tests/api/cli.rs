@@ -120,6 +120,13 @@ fn help_tells_every_setting_and_command() {
             "PLAYGROUND",
             "REQUEST_TIMEOUT",
             "MAX_BODY_BYTES",
+            "LIMITS",
+            "MAX_COST",
+            "MAX_DEPTH",
+            "INTROSPECTION",
+            "PERSISTED_QUERIES",
+            "TRUSTED_DOCUMENTS",
+            "TRUSTED_DOCUMENTS_MODE",
             "LOG",
             "LOG_FORMAT",
         ]

@@ -19,6 +19,7 @@ use self::reference::Reference;
 use self::selection::Selection;
 use self::tree::Tree;
 use super::*;
+use crate::graphql::DocumentSettings;
 use crate::graphql::document::Documents;
 use crate::graphql::limits::Limits;
 use crate::graphql::log::{LOG, LOG_BATCH, LOG_PAGE};
@@ -36,7 +37,12 @@ static SIGNATURES: LazyLock<Arc<Signatures>> =
     LazyLock::new(|| Arc::new(Signatures::read(&write_sdl(&schema(ValidationMode::Strict).finish())).unwrap()));
 
 static DOCUMENTS: LazyLock<Documents> = LazyLock::new(|| {
-    Documents::new(schema(ValidationMode::Strict).finish(), Arc::clone(&SIGNATURES), Limits::default())
+    Documents::new(
+        schema(ValidationMode::Strict).finish(),
+        Arc::clone(&SIGNATURES),
+        Limits::default(),
+        DocumentSettings::default(),
+    )
 });
 
 /// The pages of the schema, each with a root field that gives it.
