@@ -3,9 +3,11 @@
 
 mod answer;
 mod cli;
+mod documents;
 mod gateway;
 mod hosts;
 mod house;
+mod limits;
 mod operations;
 mod over_http;
 mod playground;
