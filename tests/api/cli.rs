@@ -124,6 +124,13 @@ fn help_tells_every_setting_and_command() {
             "JWT_JWKS_URL",
             "API_KEYS",
             "ALLOW_ANONYMOUS",
+            "LIMITS",
+            "MAX_COST",
+            "MAX_DEPTH",
+            "INTROSPECTION",
+            "PERSISTED_QUERIES",
+            "TRUSTED_DOCUMENTS",
+            "TRUSTED_DOCUMENTS_MODE",
             "LOG",
             "LOG_FORMAT",
         ]
