@@ -1,7 +1,6 @@
 //! The one file that knows every room: it wires them together and serves.
 
 use std::future::Future;
-use std::io;
 
 use tokio::net::TcpListener;
 
@@ -11,7 +10,7 @@ use crate::http;
 
 /// The gateway, ready to serve.
 pub struct App {
-    router: axum::Router,
+    server: http::Server,
 }
 
 /// Why the gateway cannot be built.
@@ -23,6 +22,9 @@ pub enum BuildError {
     /// The schema.
     #[error(transparent)]
     Schema(#[from] graphql::BuildError),
+    /// The server.
+    #[error(transparent)]
+    Http(#[from] http::BuildError),
 }
 
 /// What a gateway is built from.
@@ -60,15 +62,11 @@ impl App {
         let Settings { tenant, mode, care, limits, http } = settings;
         let api = ManagementApi::new(tenant, &care)?;
         let engine = Engine::new(api, mode, limits)?;
-        Ok(Self { router: http::router(engine, http) })
+        Ok(Self { server: http::Server::new(engine, http)? })
     }
 
     /// Serves on `listener` until `shutdown` resolves and the requests under way are answered.
-    pub async fn serve(
-        self,
-        listener: TcpListener,
-        shutdown: impl Future<Output = ()> + Send + 'static,
-    ) -> io::Result<()> {
-        axum::serve(listener, self.router).with_graceful_shutdown(shutdown).await
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        self.server.serve(listener, shutdown).await;
     }
 }

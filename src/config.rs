@@ -4,6 +4,7 @@
 //! ready to use, or a list of [`Problems`] (`check`).
 
 mod args;
+mod bounds;
 mod check;
 mod dotenv;
 mod parse;

@@ -111,7 +111,7 @@ async fn serve_graphql(serve: Serve) -> Result<(), Failure> {
     tracing::info!(%address, "listening");
     let banner = Banner { address, playground, tenant: &tenant.name, people: tenant.people };
     print(&banner.text())?;
-    app.serve(listener, shutdown).await.context("cannot serve")?;
+    app.serve(listener, shutdown).await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::args::{Auth0Args, CareArgs, LogArgs, SandboxArgs, ServeArgs, ServerArgs};
+use super::bounds::bounds;
 use super::parse::{self, given};
 use super::{Invocation, Problems, Serve, Server, Tenant};
 use crate::auth0::{Care, Domain, Settings};
@@ -17,6 +18,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Serve, Problems> {
     let tenant = tenant(args, &mut problems);
     let (care, limits) = care(&args.care, &mut problems);
     let server = server(&args.server, args.sandbox.sandbox, &mut problems);
+    let server = Server { http: bounds(&args.bounds, server.http, &mut problems), ..server };
     let log = log(&args.log, &mut problems);
     match tenant {
         Some(tenant) if problems.is_empty() => Ok(Serve { tenant, care, limits, server, log }),
@@ -149,19 +151,24 @@ fn server(args: &ServerArgs, sandbox: bool, problems: &mut Problems) -> Server {
         problems.add("HOST", exposed_address(host));
     }
     let allowed_hosts = optional(problems, "ALLOWED_HOSTS", args.allowed_hosts.as_deref(), parse::allowed_hosts);
+    let cors_origins = optional(problems, "CORS_ORIGINS", args.cors_origins.as_deref(), parse::cors_origins);
     let playground =
         optional(problems, "PLAYGROUND", args.playground.as_deref(), |text| parse::switch(text, "on", "off"));
     let request_timeout =
         optional(problems, "REQUEST_TIMEOUT", args.request_timeout.as_deref(), parse::request_timeout);
     let max_body_bytes = optional(problems, "MAX_BODY_BYTES", args.max_body_bytes.as_deref(), parse::max_body_bytes);
+    let shutdown_delay = optional(problems, "SHUTDOWN_DELAY", args.shutdown_delay.as_deref(), parse::shutdown_delay);
     Server {
         address: SocketAddr::from((host, port)),
         http: HttpSettings {
             allowed_hosts: allowed_hosts.unwrap_or(defaults.http.allowed_hosts),
+            cors_origins: cors_origins.unwrap_or(defaults.http.cors_origins),
             playground: playground.unwrap_or(sandbox || loopback),
             request_timeout: request_timeout.unwrap_or(defaults.http.request_timeout),
             max_body_bytes: max_body_bytes.unwrap_or(defaults.http.max_body_bytes),
+            shutdown_delay: shutdown_delay.unwrap_or(defaults.http.shutdown_delay),
             explains: sandbox,
+            ..defaults.http
         },
     }
 }
@@ -185,7 +192,7 @@ fn log(args: &LogArgs, problems: &mut Problems) -> LogSettings {
 }
 
 /// The value of a setting that has a default: `None` when it is not given, or wrong.
-fn optional<T>(
+pub(super) fn optional<T>(
     problems: &mut Problems,
     setting: &'static str,
     text: Option<&str>,
@@ -212,6 +219,7 @@ fn exposed(secret: Option<&SecretString>) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::args::BoundsArgs;
     use super::*;
 
     fn a_tenant() -> ServeArgs {
@@ -266,12 +274,20 @@ mod tests {
                 playground: some("maybe"),
                 request_timeout: some("1h"),
                 max_body_bytes: some("1"),
+                cors_origins: some("example.com"),
+                shutdown_delay: some("1h"),
+            },
+            bounds: BoundsArgs {
+                max_connections: some("0"),
+                max_concurrent_requests: some("many"),
+                rate_limit: some("fast"),
+                trusted_proxies: some("a proxy"),
             },
             log: LogArgs { log: some("chatty"), log_format: some("xml") },
             ..ServeArgs::default()
         };
         let faults = faults(&args);
-        assert!(faults.starts_with("13 settings"), "{faults}");
+        assert!(faults.starts_with("19 settings"), "{faults}");
         for setting in [
             "AUTH0_DOMAIN is missing",
             "AUTH0_CLIENT_ID is missing",
@@ -284,6 +300,12 @@ mod tests {
             "PLAYGROUND must",
             "REQUEST_TIMEOUT must",
             "MAX_BODY_BYTES must",
+            "CORS_ORIGINS must",
+            "SHUTDOWN_DELAY must",
+            "MAX_CONNECTIONS must",
+            "MAX_CONCURRENT_REQUESTS must",
+            "RATE_LIMIT must",
+            "TRUSTED_PROXIES must",
             "LOG cannot",
             "LOG_FORMAT must",
         ] {

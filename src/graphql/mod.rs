@@ -40,7 +40,7 @@ use self::query::Query;
 use self::root::{Session, is_same_call};
 use self::signature::Signatures;
 use crate::auth::{Caller, Scope};
-use crate::auth0::{CallBudget, ManagementApi};
+use crate::auth0::{BreakerStatus, CallBudget, ManagementApi};
 
 pub use self::error::{ErrorCode, Failure};
 pub use self::gateway::GatewayMode;
@@ -75,6 +75,17 @@ pub struct Engine {
     signatures: Arc<Signatures>,
     schema: Schema<Query, EmptyMutation, EmptySubscription>,
     limits: Limits,
+    /// Asked for its health alone.
+    api: ManagementApi,
+}
+
+/// Whether operations can be run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Readiness {
+    /// They can, as far as is known.
+    Ready,
+    /// Auth0 has been failing, and is not even called for now.
+    UpstreamFailing,
 }
 
 /// What a client wants run.
@@ -149,8 +160,18 @@ impl Engine {
         let strict = schema(ValidationMode::Strict).finish();
         let signatures = Arc::new(Signatures::read(&write_sdl(&strict))?);
         let documents = Documents::new(strict, Arc::clone(&signatures), limits);
-        let schema = schema(ValidationMode::Fast).data(Upstream { api, mode }).finish();
-        Ok(Self { documents, signatures, schema, limits })
+        let schema = schema(ValidationMode::Fast).data(Upstream { api: api.clone(), mode }).finish();
+        Ok(Self { documents, signatures, schema, limits, api })
+    }
+
+    /// Whether operations can be run now.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        match self.api.breaker() {
+            BreakerStatus::Open => Readiness::UpstreamFailing,
+            // One call is to find out whether Auth0 has recovered: without requests none would be made.
+            BreakerStatus::Closed | BreakerStatus::HalfOpen => Readiness::Ready,
+        }
     }
 
     /// Answers `request`.

@@ -9,7 +9,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use super::envelope::Envelope;
 use super::media_type::MediaType;
 use super::wishes::Wishes;
-use super::{Settings, Shared, parameters, request_id};
+use super::{Settings, Shared, client, parameters, request_id};
 use crate::auth::Caller;
 use crate::graphql::{self, Deadline, ErrorCode, Failure, Terms};
 
@@ -17,12 +17,17 @@ use crate::graphql::{self, Deadline, ErrorCode, Failure, Terms};
 /// attacker's while.
 const THROWN_AWAY: usize = 20_000_000;
 
-pub(crate) async fn answer(State(Shared { engine, settings }): State<Shared>, request: Request) -> Response {
+pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Response {
+    let Shared { engine, settings, admission, .. } = shared;
     let Some(media_type) = MediaType::negotiate(request.headers()) else {
         let message = "Answers are application/graphql-response+json or application/json: `Accept` has to allow one.";
         return Envelope::default().refuse(StatusCode::NOT_ACCEPTABLE, bad(message));
     };
     let envelope = Envelope::new(media_type);
+    // Callers cannot be authenticated yet: all that is known of them is where they are.
+    if let Err(refusal) = admission.count(None, client::address(&request, &settings.trusted_proxies)) {
+        return refusal.reply(envelope);
+    }
     let wishes = match Wishes::read(request.headers(), settings.request_timeout) {
         Ok(wishes) => wishes,
         Err(failure) => return envelope.refuse(StatusCode::BAD_REQUEST, failure),

@@ -3,7 +3,9 @@
 
 mod answer;
 mod arguments;
+mod browsers;
 mod cli;
+mod compression;
 mod faults;
 mod gateway;
 mod hosts;
@@ -15,6 +17,7 @@ mod playground;
 mod recordings;
 mod requests;
 mod schema;
+mod serving;
 mod time;
 mod tokens;
 mod users;
