@@ -43,7 +43,7 @@ pub struct Connections {
     pub most: NonZeroUsize,
     /// Time from its first byte to its last that the head of a request may take, and a new connection to send its first.
     pub head_timeout: Duration,
-    /// How long a connection is kept on which no request is under way and to which nothing can be written.
+    /// How long a connection is kept on which no request is under way and no byte of an answer gets on its way.
     pub idle_timeout: Duration,
     /// How long the last answers may take to be read, after the time that their requests may take.
     pub drain_timeout: Duration,
