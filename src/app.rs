@@ -1,9 +1,11 @@
 //! The one file that knows every room: it wires them together and serves.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
+use crate::auth::{self, Authenticator};
 use crate::auth0::{self, ManagementApi};
 use crate::graphql::{self, Engine, GatewayMode, Limits};
 use crate::http;
@@ -11,11 +13,15 @@ use crate::http;
 /// The gateway, ready to serve.
 pub struct App {
     server: http::Server,
+    authenticator: Arc<Authenticator>,
 }
 
 /// Why the gateway cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
+    /// The means to tell callers apart.
+    #[error(transparent)]
+    Auth(#[from] auth::BuildError),
     /// The client for Auth0.
     #[error(transparent)]
     Auth0(#[from] auth0::BuildError),
@@ -38,6 +44,8 @@ pub struct Settings {
     pub care: auth0::Care,
     /// What an operation may cost.
     pub limits: Limits,
+    /// How callers are told apart.
+    pub auth: auth::Settings,
     /// How requests are met.
     pub http: http::Settings,
 }
@@ -51,6 +59,7 @@ impl Settings {
             mode: GatewayMode::Tenant,
             care: auth0::Care::default(),
             limits: Limits::default(),
+            auth: auth::Settings::default(),
             http: http::Settings::default(),
         }
     }
@@ -59,14 +68,19 @@ impl Settings {
 impl App {
     /// Builds a gateway.
     pub fn build(settings: Settings) -> Result<Self, BuildError> {
-        let Settings { tenant, mode, care, limits, http } = settings;
+        let Settings { tenant, mode, care, limits, auth, http } = settings;
+        let authenticator = Arc::new(Authenticator::new(auth)?);
         let api = ManagementApi::new(tenant, &care)?;
         let engine = Engine::new(api, mode, limits)?;
-        Ok(Self { server: http::Server::new(engine, http)? })
+        let server = http::Server::new(engine, Arc::clone(&authenticator), http)?;
+        Ok(Self { server, authenticator })
     }
 
     /// Serves on `listener` until `shutdown` resolves and the requests under way are answered.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        let authenticator = self.authenticator;
+        // So that the first caller need not wait for the keys, and the operator learns at once if there are none.
+        tokio::spawn(async move { authenticator.warm_up().await });
         self.server.serve(listener, shutdown).await;
     }
 }

@@ -5,6 +5,7 @@
 
 mod args;
 mod bounds;
+mod callers;
 mod check;
 mod dotenv;
 mod parse;
@@ -19,11 +20,12 @@ use clap::{CommandFactory, FromArgMatches};
 use self::args::{Cli, Command};
 pub use self::dotenv::DotEnvError;
 pub use self::problems::Problems;
+use crate::auth::Settings as AuthSettings;
 use crate::auth0::{Care, Settings};
 use crate::graphql::Limits;
 use crate::http::Settings as HttpSettings;
 #[cfg(feature = "sandbox")]
-use crate::sandbox::Options;
+use crate::sandbox::{Options, TokenRequest};
 use crate::telemetry::LogSettings;
 
 /// Where to listen, and how requests are met. The defaults are those that `--help` tells.
@@ -49,6 +51,14 @@ pub enum Invocation {
     /// Run the sandbox alone.
     #[cfg(feature = "sandbox")]
     Sandbox(ServeSandbox),
+    /// Print an access token of a sandbox that runs.
+    #[cfg(feature = "sandbox")]
+    SandboxToken {
+        /// What it shall say.
+        request: TokenRequest,
+        /// Where the sandbox is.
+        url: String,
+    },
     /// Print the schema.
     Schema,
     /// Print the settings in effect.
@@ -71,6 +81,8 @@ pub struct Serve {
     pub limits: Limits,
     /// How requests are met.
     pub server: Server,
+    /// How callers are told apart. With a sandbox and nothing said of tokens, those of the sandbox may be taken.
+    pub auth: AuthSettings,
     /// What to log.
     pub log: LogSettings,
 }

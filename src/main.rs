@@ -8,14 +8,17 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use auth0_graphql::app::{App, Settings};
+use auth0_graphql::auth;
 use auth0_graphql::auth0;
 use auth0_graphql::config::{self, Invocation, Refusal, Serve, Server, Tenant};
 use auth0_graphql::graphql::{self, GatewayMode};
+#[cfg(feature = "sandbox")]
+use auth0_graphql::sandbox;
 use auth0_graphql::telemetry;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-use crate::banner::Banner;
+use crate::banner::{Banner, Callers};
 
 // Measured: about a third of an operation's time against the system's allocator.
 #[global_allocator]
@@ -23,7 +26,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// `EX_USAGE` of sysexits.h: the command or its settings are wrong.
 const USAGE: u8 = 64;
-/// `EX_UNAVAILABLE` of sysexits.h: the address cannot be listened on.
+/// `EX_UNAVAILABLE` of sysexits.h: the address cannot be listened on, or nothing listens where something should.
 const UNAVAILABLE: u8 = 69;
 
 /// An error, with the code that the program exits with.
@@ -75,6 +78,8 @@ fn run() -> Result<ExitCode, Failure> {
             block_on(serve_graphql(*serve))?;
         }
         #[cfg(feature = "sandbox")]
+        Invocation::SandboxToken { request, url } => block_on(print_token(request, url))?,
+        #[cfg(feature = "sandbox")]
         Invocation::Sandbox(sandbox) => {
             telemetry::init(&sandbox.log)?;
             block_on(serve_sandbox(sandbox))?;
@@ -97,19 +102,36 @@ async fn serve_graphql(serve: Serve) -> Result<(), Failure> {
     let tenant = open(serve.tenant).await?;
     let Server { address, http } = serve.server;
     let (playground, is_reachable) = (http.playground, !http.allowed_hosts.is_empty());
+    let is_meant = serve.auth.allow_anonymous;
+    let (auth, sandbox) = match tenant.tokens {
+        // So that callers and their scopes can be tried out with nothing else to set up.
+        Some(tokens) if serve.auth.tokens.is_none() => {
+            let sandbox = tokens.issuer.to_string();
+            (serve.auth.or_tokens(tokens), Some(sandbox))
+        }
+        _ => (serve.auth, None),
+    };
+    let callers = Callers::new(&auth, sandbox);
+    let is_open = auth.admits_anonymous();
     let Serve { care, limits, .. } = serve;
-    let app = App::build(Settings { tenant: tenant.settings, mode: tenant.mode, care, limits, http })
+    let app = App::build(Settings { tenant: tenant.settings, mode: tenant.mode, care, limits, auth, http })
         .context("cannot build the gateway")?;
     let listener = listen(address).await?;
     let address = listener.local_addr()?;
-    if !address.ip().to_canonical().is_loopback() && !is_reachable {
+    let is_exposed = !address.ip().to_canonical().is_loopback();
+    if is_open && is_meant {
+        tracing::warn!(%address, "ALLOW_ANONYMOUS is yes: whoever reaches this address can read the tenant without credentials");
+    }
+    if is_open && is_exposed && !is_reachable {
         tracing::warn!(
             %address,
             "ALLOWED_HOSTS is empty: requests that name this machine otherwise than localhost are answered 421"
         );
     }
     tracing::info!(%address, "listening");
-    let banner = Banner { address, playground, tenant: &tenant.name, people: tenant.people };
+    let program = std::env::args().next().unwrap_or_else(|| "auth0-graphql".to_owned());
+    let banner =
+        Banner { program: &program, address, playground, tenant: &tenant.name, callers, people: tenant.people };
     print(&banner.text())?;
     app.serve(listener, shutdown).await;
     tracing::info!("stopped");
@@ -124,9 +146,11 @@ struct OpenTenant {
     name: String,
     /// Its people, as the banner shows them; empty for a real tenant.
     people: String,
+    /// The access tokens that it issues for the gateway, if it is a sandbox.
+    tokens: Option<auth::TokenSettings>,
     /// A sandbox stops when it is dropped.
     #[cfg(feature = "sandbox")]
-    _sandbox: Option<auth0_graphql::sandbox::Sandbox>,
+    _sandbox: Option<sandbox::Sandbox>,
 }
 
 impl OpenTenant {
@@ -134,6 +158,7 @@ impl OpenTenant {
         Self {
             name: settings.domain.to_string(),
             people: String::new(),
+            tokens: None,
             settings,
             mode: GatewayMode::Tenant,
             #[cfg(feature = "sandbox")]
@@ -146,7 +171,7 @@ impl OpenTenant {
 async fn open(tenant: Tenant) -> Result<OpenTenant, Failure> {
     use std::net::Ipv4Addr;
 
-    use auth0_graphql::sandbox::Sandbox;
+    use auth0_graphql::sandbox::{GATEWAY_AUDIENCE, Sandbox};
 
     let (options, ignored) = match tenant {
         Tenant::Auth0(settings) => return Ok(OpenTenant::real(settings)),
@@ -164,11 +189,17 @@ async fn open(tenant: Tenant) -> Result<OpenTenant, Failure> {
         client_id: client.id,
         client_secret: client.secret,
     };
+    let tokens = auth::TokenSettings {
+        issuer: auth::Issuer::parse(&sandbox.issuer())?,
+        audiences: vec![GATEWAY_AUDIENCE.to_owned()],
+        keys: None,
+    };
     Ok(OpenTenant {
         settings,
         mode: GatewayMode::Sandbox,
         name: "sandbox, made up and in memory".to_owned(),
         people: banner::people(&sandbox.people()),
+        tokens: Some(tokens),
         _sandbox: Some(sandbox),
     })
 }
@@ -189,6 +220,13 @@ async fn serve_sandbox(serve: config::ServeSandbox) -> Result<(), Failure> {
     let sandbox = Sandbox::start(serve.options, listener).await.context("cannot start the sandbox")?;
     print(&banner::sandbox_settings(&sandbox))?;
     shutdown.await;
+    Ok(())
+}
+
+#[cfg(feature = "sandbox")]
+async fn print_token(request: sandbox::TokenRequest, url: String) -> Result<(), Failure> {
+    let token = request.send(&url).await.map_err(|error| Failure { code: UNAVAILABLE, error: error.into() })?;
+    print(&format!("{token}\n"))?;
     Ok(())
 }
 

@@ -23,11 +23,11 @@ pub struct Errand {
     effort: Mutex<Effort>,
 }
 
-/// Tells callers apart, and nothing else of them.
+/// Tells callers apart, and nothing else of them. They take turns, however many calls each of them has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct CallerKey(pub u64);
 
-/// Who goes first when calls have to wait.
+/// Who goes first when calls have to wait. There is no aging: bulk work gets what is left over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Priority {
     /// Somebody waits for the answer.

@@ -15,6 +15,7 @@ use super::error::{BuildError, Error, Reason};
 use super::fields::Fields;
 use super::grant::AuthenticationApi;
 use super::identifier::{Email, LogId, UserId};
+use super::pace::BucketStatus;
 use super::query::{LogCheckpoint, LogSearch, UserSearch};
 use super::read::{Form, Landed, Reader};
 use super::retry::RetryPolicy;
@@ -77,7 +78,7 @@ impl ManagementApi {
 
     pub(crate) fn with_retries(settings: Settings, care: &Care, policy: RetryPolicy) -> Result<Self, BuildError> {
         let Settings { domain, audience, client_id, client_secret } = settings;
-        let transport = Transport::new(domain, policy)?;
+        let transport = Transport::new(domain, policy, care.rate_reserve)?;
         let api = AuthenticationApi { transport: transport.clone(), audience, client_id, client_secret };
         Ok(Self(Reader::new(transport, TokenCache::new(api), care.cache_ttl)))
     }
@@ -136,6 +137,12 @@ impl ManagementApi {
     #[must_use]
     pub fn token_status(&self) -> Option<TokenStatus> {
         self.0.tokens().status()
+    }
+
+    /// The tenant's rate limits, as far as they are known.
+    #[must_use]
+    pub fn rate_limits(&self) -> Vec<BucketStatus> {
+        self.0.transport().governor().buckets()
     }
 
     /// Whether calls are let through to Auth0.

@@ -13,10 +13,11 @@ use super::deadline::Patience;
 use super::envelope::{self, Page};
 use super::errand::{Errand, Progress};
 use super::error::Error;
+use super::pace::Class;
 use super::refusal::{is_absent_log, is_absent_user, refusal};
 use super::share::{Flights, Part};
 use super::token::TokenCache;
-use super::transport::{Answer, Transport};
+use super::transport::{Answer, Transport, Turn};
 
 /// What a read brought, in Auth0's own bytes.
 #[derive(Debug, Clone)]
@@ -59,6 +60,15 @@ impl Form {
 /// Whether an answer may be kept for a moment: what Auth0 searches for lags behind by itself.
 fn is_kept(call: &Call) -> bool {
     call.kind() == Kind::Search
+}
+
+/// In which of the plans' buckets the call counts, where they have several.
+fn class(call: &Call) -> Class {
+    match call.endpoint() {
+        "users" | "user" | "users-by-email" => Class::Users,
+        "logs" | "log" => Class::Logs,
+        _ => Class::Other,
+    }
 }
 
 /// Reads a tenant for many at once. Cheap to clone.
@@ -111,7 +121,8 @@ impl Reader {
         }
         errand.budget.spend()?;
         let progress = Progress::default();
-        let flight = |patience| self.clone().call(call, form, Arc::clone(&key), patience, progress.clone());
+        let turn = Turn { class: class(&call), caller: errand.caller, priority: errand.priority };
+        let flight = |patience| self.clone().call(call, form, turn, Arc::clone(&key), patience, progress.clone());
         let (part, outcome) = self.0.flights.share(&key, errand.deadline, errand.is_fresh, flight).await;
         errand.note(|effort| match part {
             Part::Started => progress.add_to(effort),
@@ -124,12 +135,14 @@ impl Reader {
         self,
         call: Call,
         form: Form,
+        turn: Turn,
         key: Arc<str>,
         patience: Patience,
         progress: Progress,
     ) -> Result<Landed, Error> {
         let Inner { transport, tokens, cache, .. } = &*self.0;
-        let landed = transport.get(&call, tokens, patience, progress, |answer| form.read(answer, transport)).await?;
+        let landed =
+            transport.get(&call, tokens, turn, patience, progress, |answer| form.read(answer, transport)).await?;
         if is_kept(&call) {
             cache.put(key, &landed);
         }

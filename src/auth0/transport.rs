@@ -12,8 +12,9 @@ use super::breaker::{Breaker, BreakerStatus, Health};
 use super::call::{Call, Kind};
 use super::deadline::Patience;
 use super::domain::Domain;
-use super::errand::Progress;
+use super::errand::{CallerKey, Priority, Progress};
 use super::error::{BuildError, Error, Misconfiguration, Reason};
+use super::pace::{Admission, Class, Governor, PaceSettings, Refused};
 use super::refusal::is_token_refused;
 use super::retry::{Decision, Failed, RetryBudget, RetryPolicy};
 use super::token::TokenCache;
@@ -41,6 +42,9 @@ const USER_AGENT: &str = concat!("auth0-graphql/", env!("CARGO_PKG_VERSION"));
 /// and the second in which a burst was spent may have just begun.
 const UNTOLD_WAIT: Duration = Duration::from_secs(1);
 
+/// Most calls that may wait for their turn: at the fastest plan's sixteen a second, more than anybody waits for.
+const LONGEST_QUEUE: usize = 1_000;
+
 /// A whole answer, whatever its status.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -53,14 +57,26 @@ pub(crate) struct Answer {
 struct Exchange {
     endpoint: &'static str,
     kind: Kind,
+    /// Who takes the next turn; none where nobody paces.
+    turn: Option<Turn>,
     patience: Patience,
     progress: Progress,
     attempts: u32,
+    /// How long to wait after a 429 that says nothing of it.
+    untold_wait: Duration,
+}
+
+/// Whose turn a call is, and in which bucket it counts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Turn {
+    pub(crate) class: Class,
+    pub(crate) caller: CallerKey,
+    pub(crate) priority: Priority,
 }
 
 impl Exchange {
-    fn new(endpoint: &'static str, kind: Kind, patience: Patience, progress: Progress) -> Self {
-        Self { endpoint, kind, patience, progress, attempts: 0 }
+    fn new(endpoint: &'static str, kind: Kind, turn: Option<Turn>, patience: Patience, progress: Progress) -> Self {
+        Self { endpoint, kind, turn, patience, progress, attempts: 0, untold_wait: UNTOLD_WAIT }
     }
 }
 
@@ -72,10 +88,11 @@ pub(crate) struct Transport {
     policy: RetryPolicy,
     budget: Arc<RetryBudget>,
     breaker: Breaker,
+    governor: Governor,
 }
 
 impl Transport {
-    pub(crate) fn new(domain: Domain, policy: RetryPolicy) -> Result<Self, BuildError> {
+    pub(crate) fn new(domain: Domain, policy: RetryPolicy, reserve: f64) -> Result<Self, BuildError> {
         let mut builder = reqwest::Client::builder()
             .user_agent(USER_AGENT)
             // A redirect would carry the token, or the secret, to wherever it points.
@@ -89,12 +106,17 @@ impl Transport {
             // No proxy knows the way to this machine's loopback.
             builder = builder.no_proxy();
         }
+        let governor = Governor::new(PaceSettings { reserve, queue: LONGEST_QUEUE });
         let client = builder.build().map_err(BuildError)?;
-        Ok(Self { client, domain, policy, budget: Arc::default(), breaker: Breaker::new() })
+        Ok(Self { client, domain, policy, budget: Arc::default(), breaker: Breaker::new(), governor })
     }
 
     pub(crate) fn domain(&self) -> &Domain {
         &self.domain
+    }
+
+    pub(crate) fn governor(&self) -> &Governor {
+        &self.governor
     }
 
     pub(crate) fn breaker(&self) -> BreakerStatus {
@@ -109,11 +131,12 @@ impl Transport {
         &self,
         call: &Call,
         tokens: &TokenCache,
+        turn: Turn,
         patience: Patience,
         progress: Progress,
         read: impl Fn(&Answer) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut exchange = Exchange::new(call.endpoint(), call.kind(), patience, progress);
+        let mut exchange = Exchange::new(call.endpoint(), call.kind(), Some(turn), patience, progress);
         let url = self.domain.url(call.path(), call.query());
         let read_unless_refused =
             |answer: &Answer| if is_token_refused(answer) { Ok(None) } else { read(answer).map(Some) };
@@ -147,7 +170,7 @@ impl Transport {
         read: impl Fn(&Answer) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let url = self.domain.url(path, None);
-        let mut exchange = Exchange::new(endpoint, Kind::Grant, patience, Progress::default());
+        let mut exchange = Exchange::new(endpoint, Kind::Grant, None, patience, Progress::default());
         self.attempts(&mut exchange, || self.client.post(url.clone()).json(body), read).await
     }
 
@@ -163,7 +186,7 @@ impl Transport {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            let failed = Failed::of(&error, exchange.kind, UNTOLD_WAIT);
+            let failed = Failed::of(&error, exchange.kind, exchange.untold_wait);
             let (attempts, remaining) = (exchange.attempts, exchange.patience.remaining());
             let wait = match self.policy.decide(attempts, failed, remaining, fastrand::f64()) {
                 // A breaker that is not closed would let nothing pass, or only what is meant to be
@@ -192,7 +215,12 @@ impl Transport {
         request: RequestBuilder,
         read: impl Fn(&Answer) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        // Before: who may forbid it, or make it wait.
+        // Before: who may forbid it, or make it wait. No turn is taken that an open breaker would waste; whether this is the
+        // probe of one that is half-open is decided when the turn has come.
+        if self.breaker.status() == BreakerStatus::Open {
+            return Err(Error::unavailable(Reason::BreakerOpen));
+        }
+        let admission = self.take_turn(exchange).await?;
         let pass = self.breaker.admit()?;
 
         if exchange.attempts == 0 {
@@ -205,9 +233,34 @@ impl Transport {
         let took = start.elapsed();
 
         // After: who learns from it.
-        let outcome = answer.and_then(|answer| read(&answer));
+        let outcome = answer.as_ref().map_err(Error::clone).and_then(&read);
         pass.report(Health::of(outcome.as_ref().err(), exchange.kind, took));
+        match (admission, &outcome, &answer) {
+            (Some(admission), Err(Error::RateLimited { retry_after }), _) => {
+                exchange.untold_wait = admission.limited(*retry_after);
+            }
+            (Some(admission), _, Ok(answer)) => admission.answered(answer.status, &answer.headers),
+            // Nobody knows whether it counted: the admission takes it for counted.
+            _ => {}
+        }
         outcome
+    }
+
+    /// Waits until the tenant's rate limit has room for the call. Whoever joins it meanwhile may be willing to wait longer
+    /// than those it was refused for.
+    async fn take_turn(&self, exchange: &Exchange) -> Result<Option<Admission>, Error> {
+        let Some(Turn { class, caller, priority }) = exchange.turn else { return Ok(None) };
+        loop {
+            let deadline = exchange.patience.deadline();
+            match self.governor.admit(class, caller, priority, deadline).await {
+                Ok(admission) => {
+                    exchange.progress.waited(admission.waited());
+                    return Ok(Some(admission));
+                }
+                Err(_) if exchange.patience.deadline() > deadline => {}
+                Err(Refused { retry_after }) => return Err(Error::RateLimited { retry_after: Some(retry_after) }),
+            }
+        }
     }
 
     async fn send(&self, request: RequestBuilder, exchange: &Exchange) -> Result<Answer, Error> {

@@ -4,11 +4,14 @@
 //! comments of the fields are the words of `--help` and of `.env.template`.
 #![expect(clippy::doc_markdown, reason = "the comments are read on a terminal, not as Markdown")]
 
+mod sandbox;
+
 use clap::{Args, Parser, Subcommand};
 use secrecy::SecretString;
 
 #[cfg(feature = "sandbox")]
-use crate::sandbox::Plan;
+pub(super) use self::sandbox::SandboxCommand;
+pub(super) use self::sandbox::{SandboxArgs, ServeSandboxArgs};
 
 /// A read-only GraphQL gateway for the Auth0 Management API.
 ///
@@ -28,6 +31,7 @@ Examples:
   auth0-graphql                            serve the tenant that .env or the environment names
   auth0-graphql config                     which settings are in effect, and where each comes from
   auth0-graphql sandbox --port 4000        the made-up tenant alone, for other clients
+  auth0-graphql sandbox token --help       access tokens to try callers and their scopes with
 
 Exit codes: 0 stopped on request, 64 wrong usage or settings, 69 the address cannot be listened on, 1 anything else."
 )]
@@ -58,6 +62,8 @@ pub(super) struct ServeArgs {
     pub(super) care: CareArgs,
     #[command(flatten)]
     pub(super) server: ServerArgs,
+    #[command(flatten)]
+    pub(super) callers: CallerArgs,
     #[command(flatten)]
     pub(super) bounds: BoundsArgs,
     #[command(flatten)]
@@ -118,7 +124,7 @@ pub(super) struct CareArgs {
 pub(super) struct ServerArgs {
     /// Address to listen on: an IP address or localhost. Default: 127.0.0.1.
     ///
-    /// An address that other machines reach is refused unless ALLOW_ANONYMOUS is yes.
+    /// An address that other machines reach is refused unless callers have to show credentials, or ALLOW_ANONYMOUS is yes.
     #[arg(long, env, value_name = "ADDRESS")]
     pub(super) host: Option<String>,
 
@@ -126,16 +132,11 @@ pub(super) struct ServerArgs {
     #[arg(long, env, value_name = "PORT")]
     pub(super) port: Option<String>,
 
-    /// Whether to serve callers who cannot be authenticated on an address that other machines reach: yes or no. Default: no.
-    ///
-    /// With yes, everyone who reaches the port can read the tenant's users and logs. Callers cannot be authenticated yet.
-    #[arg(long, env, value_name = "yes|no")]
-    pub(super) allow_anonymous: Option<String>,
-
     /// Host names that requests may name in their Host header, separated by commas, without ports. Default: none.
     ///
-    /// localhost and the loopback addresses are always allowed. Any other name is answered 421, so that a web page cannot reach the
-    /// gateway through its visitor's browser (DNS rebinding).
+    /// Asked for while anonymous callers are let in: localhost and the loopback addresses are always allowed, any other name is answered
+    /// 421, so that a web page cannot reach the gateway through its visitor's browser (DNS rebinding). Where credentials are needed a
+    /// web page has none, and every name is answered.
     #[arg(long, env, value_name = "NAMES")]
     pub(super) allowed_hosts: Option<String>,
 
@@ -197,6 +198,46 @@ pub(super) struct BoundsArgs {
 }
 
 #[derive(Args, Default)]
+#[command(next_help_heading = "Callers")]
+pub(super) struct CallerArgs {
+    /// Issuer of the access tokens that callers send, such as `https://example.us.auth0.com/`. Default: none.
+    ///
+    /// A token's iss is compared with it letter by letter; Auth0's ends with a slash. Tokens are JWTs in an Authorization: Bearer header.
+    /// Their scopes (scope, permissions) decide what a caller may read. With it or API_KEYS set, callers have to show credentials.
+    #[arg(long, env, value_name = "URL")]
+    pub(super) jwt_issuer: Option<String>,
+
+    /// Identifier of the API that the tokens must be for (aud), or several, separated by commas. Default: none.
+    ///
+    /// Needed with JWT_ISSUER, for else any token of the issuer would do. In Auth0's dashboard: Applications > APIs > Create API, with an
+    /// identifier of your choice such as `https://gateway.example.com` and the permissions read:users, read:logs and so on.
+    #[arg(long, env, value_name = "IDENTIFIERS")]
+    pub(super) jwt_audience: Option<String>,
+
+    /// Address of the issuer's keys. Default: what the issuer's .well-known/openid-configuration says.
+    #[arg(long, env, value_name = "URL")]
+    pub(super) jwt_jwks_url: Option<String>,
+
+    /// API keys for callers without tokens: name:hash:scopes, separated by commas. Default: none.
+    ///
+    /// Callers send the key itself in an X-API-Key header. The hash is its SHA-256 in hexadecimal, and scopes are separated by spaces:
+    /// reports:HASH:read:users read:logs. This makes a key and prints it, with its hash after it:
+    ///
+    /// key=$(openssl rand -hex 32); echo "$key"; printf %s "$key" | openssl dgst -sha256 -r
+    ///
+    /// A key of fewer than 20 characters is not taken, since it could be guessed from its hash.
+    #[arg(long, env, value_name = "KEYS", hide_env_values = true)]
+    pub(super) api_keys: Option<SecretString>,
+
+    /// Whether to let in callers without credentials where that is not the default: yes or no. Default: no.
+    ///
+    /// Without JWT_ISSUER and API_KEYS every caller is anonymous, on loopback addresses only; yes allows any address. With them, yes lets in
+    /// those who show no credentials as well. An anonymous caller can read all of the tenant's users and logs.
+    #[arg(long, env, value_name = "yes|no")]
+    pub(super) allow_anonymous: Option<String>,
+}
+
+#[derive(Args, Default)]
 #[command(next_help_heading = "Logging")]
 pub(super) struct LogArgs {
     /// What to log, to standard error: off, error, warn, info, debug, trace, or a level for each module. Default: info.
@@ -208,54 +249,6 @@ pub(super) struct LogArgs {
     /// Form of the log: text, or json with one object a line. Default: text.
     #[arg(long, env, value_name = "text|json")]
     pub(super) log_format: Option<String>,
-}
-
-#[derive(Args, Default)]
-#[command(next_help_heading = "Sandbox")]
-pub(super) struct ServeSandboxArgs {
-    /// Serve a made-up tenant instead of Auth0. The AUTH0_ settings are not needed, and ignored.
-    #[arg(long)]
-    pub(super) sandbox: bool,
-
-    /// Plan whose rate limits the made-up tenant keeps.
-    #[cfg(feature = "sandbox")]
-    #[arg(long, value_name = "PLAN", requires = "sandbox", default_value = "enterprise")]
-    pub(super) sandbox_plan: Plan,
-
-    /// Number that the made-up people and logs are drawn from; the same number gives the same tenant.
-    #[cfg(feature = "sandbox")]
-    #[arg(long, value_name = "NUMBER", requires = "sandbox")]
-    pub(super) sandbox_seed: Option<u64>,
-
-    /// Let some of the made-up tenant's answers misbehave: slow, cut off, refused, rate limited.
-    #[cfg(feature = "sandbox")]
-    #[arg(long, requires = "sandbox")]
-    pub(super) chaos: bool,
-}
-
-#[derive(Args)]
-pub(super) struct SandboxArgs {
-    /// Port of 127.0.0.1 to listen on; 0 takes any free one.
-    #[arg(long, value_name = "PORT", default_value_t = 4000)]
-    pub(super) port: u16,
-
-    /// Plan whose rate limits the tenant keeps.
-    #[cfg(feature = "sandbox")]
-    #[arg(long, value_name = "PLAN", default_value = "enterprise")]
-    pub(super) plan: Plan,
-
-    /// Number that the people and logs are drawn from; the same number gives the same tenant.
-    #[cfg(feature = "sandbox")]
-    #[arg(long, value_name = "NUMBER")]
-    pub(super) seed: Option<u64>,
-
-    /// Let some answers misbehave: slow, cut off, refused, rate limited.
-    #[cfg(feature = "sandbox")]
-    #[arg(long)]
-    pub(super) chaos: bool,
-
-    #[command(flatten)]
-    pub(super) log: LogArgs,
 }
 
 #[cfg(test)]
@@ -343,7 +336,11 @@ mod tests {
                 "UPSTREAM_CALLS_PER_OPERATION" => args.care.upstream_calls_per_operation = some(entry),
                 "HOST" => args.server.host = some(entry),
                 "PORT" => args.server.port = some(entry),
-                "ALLOW_ANONYMOUS" => args.server.allow_anonymous = some(entry),
+                "JWT_ISSUER" => args.callers.jwt_issuer = some(entry),
+                "JWT_AUDIENCE" => args.callers.jwt_audience = some(entry),
+                "JWT_JWKS_URL" => args.callers.jwt_jwks_url = some(entry),
+                "API_KEYS" => args.callers.api_keys = some(entry).map(SecretString::from),
+                "ALLOW_ANONYMOUS" => args.callers.allow_anonymous = some(entry),
                 "ALLOWED_HOSTS" => args.server.allowed_hosts = some(entry),
                 "CORS_ORIGINS" => args.server.cors_origins = some(entry),
                 "PLAYGROUND" => args.server.playground = some(entry),

@@ -4,30 +4,41 @@ use std::net::{IpAddr, SocketAddr};
 
 use secrecy::{ExposeSecret, SecretString};
 
+#[cfg(feature = "sandbox")]
+use super::args::SandboxCommand;
 use super::args::{Auth0Args, CareArgs, LogArgs, SandboxArgs, ServeArgs, ServerArgs};
 use super::bounds::bounds;
 use super::parse::{self, given};
-use super::{Invocation, Problems, Serve, Server, Tenant};
+use super::{Invocation, Problems, Serve, Server, Tenant, callers};
+use crate::auth::Settings as AuthSettings;
 use crate::auth0::{Care, Domain, Settings};
 use crate::graphql::Limits;
 use crate::http::Settings as HttpSettings;
+#[cfg(feature = "sandbox")]
+use crate::sandbox::TokenRequest;
 use crate::telemetry::{Filter, Format, LogSettings};
 
 pub(super) fn serve(args: &ServeArgs) -> Result<Serve, Problems> {
     let mut problems = Problems::default();
     let tenant = tenant(args, &mut problems);
     let (care, limits) = care(&args.care, &mut problems);
-    let server = server(&args.server, args.sandbox.sandbox, &mut problems);
+    let auth = callers::check(&args.callers, &mut problems);
+    let server = server(&args.server, args.sandbox.sandbox, &auth, &mut problems);
     let server = Server { http: bounds(&args.bounds, server.http, &mut problems), ..server };
     let log = log(&args.log, &mut problems);
     match tenant {
-        Some(tenant) if problems.is_empty() => Ok(Serve { tenant, care, limits, server, log }),
+        Some(tenant) if problems.is_empty() => Ok(Serve { tenant, care, limits, server, auth, log }),
         _ => Err(problems),
     }
 }
 
 #[cfg(feature = "sandbox")]
 pub(super) fn sandbox(args: &SandboxArgs) -> Result<Invocation, Problems> {
+    if let Some(SandboxCommand::Token(args)) = &args.command {
+        let (scope, sub, audience) = (args.scope.clone(), args.sub.clone(), args.audience.clone());
+        let request = TokenRequest { scope, sub, audience, expires_in: args.expires_in };
+        return Ok(Invocation::SandboxToken { request, url: args.url.clone() });
+    }
     let mut problems = Problems::default();
     let log = log(&args.log, &mut problems);
     if !problems.is_empty() {
@@ -140,14 +151,12 @@ fn care(args: &CareArgs, problems: &mut Problems) -> (Care, Limits) {
     (care, limits)
 }
 
-fn server(args: &ServerArgs, sandbox: bool, problems: &mut Problems) -> Server {
+fn server(args: &ServerArgs, sandbox: bool, auth: &AuthSettings, problems: &mut Problems) -> Server {
     let defaults = Server::default();
     let host = optional(problems, "HOST", args.host.as_deref(), parse::host).unwrap_or_else(|| defaults.address.ip());
     let port = optional(problems, "PORT", args.port.as_deref(), parse::port).unwrap_or_else(|| defaults.address.port());
-    let allow_anonymous =
-        optional(problems, "ALLOW_ANONYMOUS", args.allow_anonymous.as_deref(), |text| parse::switch(text, "yes", "no"));
     let loopback = parse::is_loopback(host);
-    if !loopback && allow_anonymous != Some(true) {
+    if !loopback && !auth.takes_credentials() && !auth.allow_anonymous {
         problems.add("HOST", exposed_address(host));
     }
     let allowed_hosts = optional(problems, "ALLOWED_HOSTS", args.allowed_hosts.as_deref(), parse::allowed_hosts);
@@ -175,9 +184,9 @@ fn server(args: &ServerArgs, sandbox: bool, problems: &mut Problems) -> Server {
 
 fn exposed_address(host: IpAddr) -> String {
     format!(
-        "cannot be {host}, which other machines can reach: callers cannot be authenticated yet, so everyone who reaches the port \
-         could read the tenant. Leave it at 127.0.0.1, or set ALLOW_ANONYMOUS=yes if something in front of the gateway keeps \
-         strangers out"
+        "cannot be {host}, which other machines can reach, while everyone who reaches the port can read the tenant: set JWT_ISSUER \
+         and JWT_AUDIENCE, or API_KEYS, so that callers have to show credentials. Or leave it at 127.0.0.1, or set \
+         ALLOW_ANONYMOUS=yes if something in front of the gateway keeps strangers out"
     )
 }
 
@@ -213,7 +222,7 @@ fn required<T>(
     problems.note(setting, value.and_then(parse))
 }
 
-fn exposed(secret: Option<&SecretString>) -> Option<&str> {
+pub(super) fn exposed(secret: Option<&SecretString>) -> Option<&str> {
     secret.map(ExposeSecret::expose_secret)
 }
 
@@ -221,6 +230,7 @@ fn exposed(secret: Option<&SecretString>) -> Option<&str> {
 mod tests {
     use super::super::args::BoundsArgs;
     use super::*;
+    use crate::config::args::CallerArgs;
 
     fn a_tenant() -> ServeArgs {
         let some = |text: &str| Some(text.to_owned());
@@ -269,7 +279,6 @@ mod tests {
             server: ServerArgs {
                 host: some("example.com"),
                 port: some("http"),
-                allow_anonymous: some("perhaps"),
                 allowed_hosts: some("https://example.com"),
                 playground: some("maybe"),
                 request_timeout: some("1h"),
@@ -283,11 +292,18 @@ mod tests {
                 rate_limit: some("fast"),
                 trusted_proxies: some("a proxy"),
             },
+            callers: CallerArgs {
+                jwt_issuer: some("example.us.auth0.com"),
+                jwt_audience: some(" , "),
+                jwt_jwks_url: some("http://example.com/keys"),
+                api_keys: Some("hush-hush".into()),
+                allow_anonymous: some("perhaps"),
+            },
             log: LogArgs { log: some("chatty"), log_format: some("xml") },
             ..ServeArgs::default()
         };
         let faults = faults(&args);
-        assert!(faults.starts_with("19 settings"), "{faults}");
+        assert!(faults.starts_with("23 settings"), "{faults}");
         for setting in [
             "AUTH0_DOMAIN is missing",
             "AUTH0_CLIENT_ID is missing",
@@ -295,6 +311,10 @@ mod tests {
             "AUTH0_AUDIENCE must",
             "HOST must",
             "PORT must",
+            "JWT_ISSUER must",
+            "JWT_AUDIENCE must",
+            "JWT_JWKS_URL must",
+            "API_KEYS holds",
             "ALLOW_ANONYMOUS must",
             "ALLOWED_HOSTS must",
             "PLAYGROUND must",
@@ -319,12 +339,21 @@ mod tests {
         let mut args = a_tenant();
         args.server.host = Some("0.0.0.0".to_owned());
         assert!(faults(&args).contains("ALLOW_ANONYMOUS=yes"));
-        args.server.allow_anonymous = Some("no".to_owned());
-        assert!(faults(&args).contains("ALLOW_ANONYMOUS=yes"));
-        args.server.allow_anonymous = Some("yes".to_owned());
+        args.callers.allow_anonymous = Some("no".to_owned());
+        assert!(faults(&args).contains("JWT_ISSUER"));
+        args.callers.allow_anonymous = Some("yes".to_owned());
         let server = serve(&args).unwrap().server;
         assert_eq!(server.address, SocketAddr::from(([0, 0, 0, 0], 3000)));
         assert!(!server.http.playground, "strangers get no playground unasked");
+    }
+
+    #[test]
+    fn an_address_that_others_reach_is_fine_where_credentials_are_needed() {
+        let mut args = a_tenant();
+        args.server.host = Some("0.0.0.0".to_owned());
+        args.callers.api_keys = Some(format!("reports:{}:read:logs", "0".repeat(64)).into());
+        let serve = serve(&args).unwrap();
+        assert!(!serve.auth.admits_anonymous());
     }
 
     #[test]

@@ -138,6 +138,18 @@ pub(super) fn audience(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// Identifiers of APIs, separated by commas. They look like URLs as a rule, but any text without spaces is one.
+pub(super) fn audiences(text: &str) -> Result<Vec<String>, String> {
+    let audiences: Vec<_> = text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).collect();
+    if audiences.is_empty() {
+        return Err("must name an API's identifier, not only commas".to_owned());
+    }
+    match audiences.iter().find(|audience| !is_one_word(audience)) {
+        Some(wrong) => Err(format!("must list API identifiers, separated by commas; {} is none", quoted(wrong))),
+        None => Ok(audiences.into_iter().map(str::to_owned).collect()),
+    }
+}
+
 /// An opaque value that was copied from somewhere. It is not repeated in the error, for it may be a secret.
 pub(super) fn copied(text: &str) -> Result<String, String> {
     if is_one_word(text) {

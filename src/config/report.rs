@@ -73,6 +73,13 @@ fn default(name: &str, serve: Option<&Serve>) -> Option<String> {
             #[cfg(feature = "sandbox")]
             Tenant::Sandbox { .. } => None,
         },
+        #[cfg(feature = "sandbox")]
+        "JWT_ISSUER" | "JWT_AUDIENCE" => match serve? {
+            Serve { tenant: Tenant::Sandbox { .. }, auth, .. } if auth.tokens.is_none() => {
+                Some("(the sandbox's)".to_owned())
+            }
+            _ => None,
+        },
         "CACHE_TTL" => Some(format!("{}s", Care::default().cache_ttl.as_secs())),
         "RATE_RESERVE" => Some(Care::default().rate_reserve.to_string()),
         "UPSTREAM_CALLS_PER_OPERATION" => Some(Limits::default().upstream_calls.to_string()),

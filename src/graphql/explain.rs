@@ -14,25 +14,27 @@ pub(crate) struct Explained {
     pub(crate) effort: Effort,
 }
 
-/// As `extensions.upstream` shows it: an entry per root field, in the operation's order.
+/// As `extensions.upstream` shows it: for each root field, in the operation's order, its call and those of its joins.
 pub(crate) fn entries<'k>(explained: &[Explained], keys: impl Iterator<Item = &'k Name>) -> Value {
-    let entry = |key: &Name| {
-        let call = explained.iter().find(|call| call.fields.contains(key))?;
-        let Effort { endpoint, calls, retries, is_coalesced, cache_age, waited, took } = call.effort;
-        // One call for several fields is counted with the first of them.
-        let is_first = call.fields.first() == Some(key);
-        Some(value!({
-            "field": key.as_str(),
-            "endpoint": endpoint,
-            "calls": if is_first { calls } else { 0 },
-            "retries": if is_first { retries } else { 0 },
-            "coalesced": is_coalesced || !is_first,
-            "cacheAgeMs": cache_age.map(milliseconds),
-            "waitedMs": milliseconds(waited),
-            "ms": milliseconds(took),
-        }))
-    };
-    Value::List(keys.filter_map(entry).collect())
+    let entries = keys.flat_map(|key| explained.iter().filter_map(move |call| entry(call, key)));
+    Value::List(entries.collect())
+}
+
+fn entry(call: &Explained, key: &Name) -> Option<Value> {
+    let place = call.fields.iter().position(|field| field == key)?;
+    let Effort { endpoint, calls, retries, is_coalesced, cache_age, waited, took } = call.effort;
+    // One call for several fields is counted with the first of them.
+    let is_first = place == 0;
+    Some(value!({
+        "field": key.as_str(),
+        "endpoint": endpoint,
+        "calls": if is_first { calls } else { 0 },
+        "retries": if is_first { retries } else { 0 },
+        "coalesced": is_coalesced || !is_first,
+        "cacheAgeMs": cache_age.map(milliseconds),
+        "waitedMs": milliseconds(waited),
+        "ms": milliseconds(took),
+    }))
 }
 
 /// The calls that were made for an operation.

@@ -4,6 +4,8 @@
 //! where most of these fields can be null or missing whatever the descriptions say.
 
 use super::object::{Field, FromString, Kind, Object, Page, PageField, PageKind, shapes};
+use super::user::USER;
+use crate::auth::Scope;
 
 shapes! {
     /// A log, or null.
@@ -100,6 +102,14 @@ pub(crate) static LOG: Object = Object {
             Kind::Id,
             "The id of the user. After a failure it may be whatever the request said.",
         ),
+        Field::new(
+            "user",
+            &["user_id"],
+            Kind::Join(&USER),
+            "The user, as they are now; null if the log names none, or one that is gone. All users of an answer are looked up \
+             together.",
+        )
+        .needs(Scope::ReadUsers),
         Field::new(
             "userName",
             &["user_name"],

@@ -1,14 +1,15 @@
 //! GraphQL: from the text of an operation to the bytes of its answer. Knows no header and no status.
 //!
-//! An operation passes these stages, each a file: a text becomes a valid [`document`](self::document); with its variables it
-//! becomes an operation in [normal form](self::operation); the [root resolvers](self::query) check, authorize and call; what
-//! Auth0 answers is [projected](self::project) by a [plan](self::plan); the [response](self::response) is written.
+//! An operation passes these stages, each a file: a text becomes a valid `document`; with its variables it becomes an
+//! `operation` in normal form; the root resolvers of `query` check, authorize and call; what Auth0 answers is `project`ed by a
+//! `plan`; the `response` is written.
 
 mod coercion;
 mod document;
 mod error;
 mod explain;
 mod gateway;
+mod join;
 mod json;
 mod limits;
 mod log;
@@ -143,10 +144,14 @@ pub(crate) struct Upstream {
 pub(crate) fn authorize<'a>(ctx: &Context<'a>, scope: Scope) -> Result<&'a ManagementApi, Failure> {
     let session = ctx.data::<Arc<Session>>().map_err(|_| Failure::internal())?;
     if !session.caller.holds(scope) {
-        let message = format!("This field needs the scope `{scope}`, which you do not hold.");
-        return Err(Failure::new(ErrorCode::Forbidden, message).with("scope", scope.as_str()));
+        return Err(forbidden(scope));
     }
     ctx.data::<Upstream>().map(|upstream| &upstream.api).map_err(|_| Failure::internal())
+}
+
+pub(crate) fn forbidden(scope: Scope) -> Failure {
+    let message = format!("This field needs the scope `{scope}`, which you do not hold.");
+    Failure::new(ErrorCode::Forbidden, message).with("scope", scope.as_str())
 }
 
 /// The schema and the code around it do not fit together: a bug, seen at start.
@@ -194,7 +199,7 @@ impl Engine {
     async fn run(&self, operation: Operation, terms: &Terms<'_>) -> Reply {
         let keys: Vec<_> = operation.keys().cloned().collect();
         let budget = CallBudget::new(self.limits.upstream_calls);
-        let session = Arc::new(Session::new(terms.caller, terms.deadline, terms.is_fresh, budget));
+        let session = Arc::new(Session::new(terms.caller.clone(), terms.deadline, terms.is_fresh, budget));
         let response = if keys.is_empty() {
             Response::new(Value::Null)
         } else {

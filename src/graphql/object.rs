@@ -57,6 +57,8 @@ pub(crate) enum Kind {
     Object(&'static Object),
     /// A list of such objects; elements that are none are left out.
     Objects(&'static Object),
+    /// The record of another endpoint that the id under the key names.
+    Join(&'static Object),
     /// What Auth0 calls the log type in words.
     LogTypeDescription,
     /// What the log type says of the outcome.
@@ -143,7 +145,7 @@ impl Kind {
             Self::Json | Self::Attributes => Option::<Json>::register_output(registry),
             Self::Strings(_) => "[String!]".to_owned(),
             Self::LogOutcome => Option::<LogOutcome>::register_output(registry),
-            Self::Object(object) => {
+            Self::Object(object) | Self::Join(object) => {
                 object.register(registry);
                 object.name.to_owned()
             }

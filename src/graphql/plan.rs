@@ -10,7 +10,7 @@ use async_graphql::parser::types::{Field as SelectedField, SelectionSet};
 use super::json;
 use super::object::{Kind, Object, Page, PageKind};
 use super::operation::{EMPTY, fields};
-use crate::auth::{Caller, Scope};
+use crate::auth::{Scope, Scopes};
 
 /// What to make of one record.
 pub(crate) struct Plan {
@@ -39,8 +39,10 @@ pub(crate) enum What {
     Value(Slots, &'static Kind),
     Object(Slots, Plan),
     Objects(Slots, Plan),
+    /// The record that the id in these slots names, as this one of the planner's joins has it.
+    Join(Slots, usize),
     /// What the table does not know, and of what it knows only that which this caller may see.
-    Attributes(Caller),
+    Attributes(Scopes),
     /// Not for this caller.
     Forbidden,
 }
@@ -80,16 +82,18 @@ pub(crate) trait Plans {
     fn add_needs(&self, needs: &mut Needs);
 }
 
-/// Makes plans for one caller and notes what had to be left out.
+/// Makes plans for what one caller may see and notes what had to be left out.
 pub(crate) struct Planner {
-    caller: Caller,
+    authority: Scopes,
     path: Vec<Name>,
     pub(crate) forbidden: Vec<Forbidden>,
+    /// What to make of the records that are joined, by join.
+    pub(crate) joins: Vec<Plan>,
 }
 
 impl Planner {
-    pub(crate) fn new(caller: Caller) -> Self {
-        Self { caller, path: Vec::new(), forbidden: Vec::new() }
+    pub(crate) fn new(authority: Scopes) -> Self {
+        Self { authority, path: Vec::new(), forbidden: Vec::new(), joins: Vec::new() }
     }
 
     /// The plan for the records of `object` from which `selection` is wanted.
@@ -102,11 +106,11 @@ impl Planner {
             } else if let Some(row) = object.field(name) {
                 self.path.push(field.response_key().node.clone());
                 let what = match (row.scope, &row.kind) {
-                    (Some(scope), _) if !self.caller.holds(scope) => {
+                    (Some(scope), _) if !self.authority.holds(scope) => {
                         self.forbidden.push(Forbidden { path: self.path.clone(), scope });
                         What::Forbidden
                     }
-                    (_, Kind::Attributes) => What::Attributes(self.caller),
+                    (_, Kind::Attributes) => What::Attributes(self.authority),
                     (_, Kind::Object(inner)) => {
                         let inner = self.record(inner, &field.selection_set.node);
                         What::Object(plan.slots(row.keys), inner)
@@ -114,6 +118,11 @@ impl Planner {
                     (_, Kind::Objects(inner)) => {
                         let inner = self.record(inner, &field.selection_set.node);
                         What::Objects(plan.slots(row.keys), inner)
+                    }
+                    (_, Kind::Join(other)) => {
+                        let other = self.record(other, &field.selection_set.node);
+                        self.joins.push(other);
+                        What::Join(plan.slots(row.keys), self.joins.len() - 1)
                     }
                     (_, kind) => What::Value(plan.slots(row.keys), kind),
                 };
@@ -179,7 +188,7 @@ impl Plans for Plan {
         for emit in &self.emits {
             match &emit.what {
                 // Only a field's first key is asked for: the others are forms that Auth0 sends by itself, if ever.
-                What::Value(slots, _) | What::Object(slots, _) | What::Objects(slots, _) => {
+                What::Value(slots, _) | What::Object(slots, _) | What::Objects(slots, _) | What::Join(slots, _) => {
                     needs.keys.extend(slots.first().map(|slot| self.keys[usize::from(*slot)]));
                 }
                 What::Attributes(_) => needs.everything = true,

@@ -3,14 +3,17 @@
 use std::borrow::Cow;
 use std::io::Write as _;
 
+use async_graphql::PathSegment;
 use indexmap::IndexMap;
 
+use super::error::Failure;
+use super::join::{Joined, Joins};
 use super::json::{self, Malformed, Records};
 use super::log_type;
 use super::object::{Field, FromString, Kind, Object, PageKind};
 use super::plan::{Emit, PagePlan, PageWhat, Plan, Slots, What};
 use super::scalar::is_date_time;
-use crate::auth::Caller;
+use crate::auth::Scopes;
 
 /// What is known of a page beside its records.
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,15 +31,28 @@ pub(crate) struct PageFacts<'a> {
 }
 
 /// Appends the page whose `records` Auth0 sent, as `plan` wants it.
-pub(crate) fn page(plan: &PagePlan, records: &[u8], facts: &PageFacts<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+pub(crate) fn page(
+    plan: &PagePlan,
+    records: &[u8],
+    facts: &PageFacts<'_>,
+    joins: &Joins,
+    out: &mut Vec<u8>,
+) -> Result<Vec<Missed>, Malformed> {
     let records = std::str::from_utf8(records).map_err(|_| Malformed)?;
     let mut seen = None;
+    let mut missed = Vec::new();
     out.push(b'{');
     for (place, emit) in plan.emits.iter().enumerate() {
         begin_entry(place, emit, out);
         match &emit.what {
             PageWhat::Typename(name) => json::write_string(name, out),
-            PageWhat::Nodes(plan) => seen = Some(list(plan, records, out)?),
+            PageWhat::Nodes(plan) => {
+                let (nodes, mut missed_here) = list(plan, records, joins, out)?;
+                seen = Some(nodes);
+                let key = PathSegment::Field(name(&emit.key).to_owned());
+                missed_here.iter_mut().for_each(|missed| missed.path.insert(0, key.clone()));
+                missed.append(&mut missed_here);
+            }
             PageWhat::Fact(fact) => {
                 let seen = match &seen {
                     Some(seen) => seen,
@@ -51,17 +67,28 @@ pub(crate) fn page(plan: &PagePlan, records: &[u8], facts: &PageFacts<'_>, out: 
     if seen.is_none() {
         look_through(records)?;
     }
-    Ok(())
+    Ok(missed)
 }
 
 /// Appends the JSON array `records` as a list, as `plan` wants it.
-pub(crate) fn records(plan: &Plan, records: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
-    list(plan, std::str::from_utf8(records).map_err(|_| Malformed)?, out).map(|_| ())
+pub(crate) fn records(plan: &Plan, records: &[u8], joins: &Joins, out: &mut Vec<u8>) -> Result<Vec<Missed>, Malformed> {
+    list(plan, std::str::from_utf8(records).map_err(|_| Malformed)?, joins, out).map(|(_, missed)| missed)
 }
 
 /// Appends the single `record`, as `plan` wants it.
-pub(crate) fn record(plan: &Plan, record: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
-    object(plan, std::str::from_utf8(record).map_err(|_| Malformed)?, out)
+pub(crate) fn record(plan: &Plan, record: &[u8], joins: &Joins, out: &mut Vec<u8>) -> Result<Vec<Missed>, Malformed> {
+    let mut missed = object(plan, std::str::from_utf8(record).map_err(|_| Malformed)?, joins, out)?;
+    // There is no list that it stands in.
+    missed.iter_mut().for_each(|missed| drop(missed.path.remove(0)));
+    Ok(missed)
+}
+
+/// A joined record that could not be had.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Missed {
+    /// Where it would stand, from the root field's own selection down.
+    pub(crate) path: Vec<PathSegment>,
+    pub(crate) failure: Failure,
 }
 
 /// What was seen while reading records.
@@ -134,19 +161,24 @@ fn look_through(records: &str) -> Result<Seen<'_>, Malformed> {
     Ok(look.0)
 }
 
-fn list<'a>(plan: &Plan, records: &'a str, out: &mut Vec<u8>) -> Result<Seen<'a>, Malformed> {
+fn list<'a>(
+    plan: &Plan,
+    records: &'a str,
+    joins: &Joins,
+    out: &mut Vec<u8>,
+) -> Result<(Seen<'a>, Vec<Missed>), Malformed> {
     out.push(b'[');
-    let mut projection = Projection::new(plan, out);
+    let mut projection = Projection::new(plan, joins, out);
     json::read_records(records, &mut projection)?;
-    let seen = projection.seen;
+    let Projection { seen, missed, .. } = projection;
     out.push(b']');
-    Ok(seen)
+    Ok((seen, missed))
 }
 
-fn object(plan: &Plan, record: &str, out: &mut Vec<u8>) -> Result<(), Malformed> {
-    let mut projection = Projection::new(plan, out);
+fn object(plan: &Plan, record: &str, joins: &Joins, out: &mut Vec<u8>) -> Result<Vec<Missed>, Malformed> {
+    let mut projection = Projection::new(plan, joins, out);
     json::read_record(record, &mut projection)?;
-    if projection.written == 0 { Err(Malformed) } else { Ok(()) }
+    if projection.written == 0 { Err(Malformed) } else { Ok(projection.missed) }
 }
 
 /// Collects a record's values as they come by, and writes them in the plan's order when it ends.
@@ -155,17 +187,21 @@ struct Projection<'p, 'a, 'o> {
     values: Vec<Option<&'a str>>,
     entries: Option<IndexMap<Cow<'a, str>, &'a str>>,
     seen: Seen<'a>,
-    written: u32,
+    joins: &'p Joins,
+    missed: Vec<Missed>,
+    written: usize,
     out: &'o mut Vec<u8>,
 }
 
 impl<'p, 'a, 'o> Projection<'p, 'a, 'o> {
-    fn new(plan: &'p Plan, out: &'o mut Vec<u8>) -> Self {
+    fn new(plan: &'p Plan, joins: &'p Joins, out: &'o mut Vec<u8>) -> Self {
         Self {
             plan,
             values: vec![None; plan.keys.len()],
             entries: plan.keeps_unknown().then(IndexMap::new),
             seen: Seen::default(),
+            joins,
+            missed: Vec::new(),
             written: 0,
             out,
         }
@@ -174,6 +210,13 @@ impl<'p, 'a, 'o> Projection<'p, 'a, 'o> {
     /// The value of a field: of its keys, the first that is there and not null.
     fn value(&self, slots: &Slots) -> Option<&'a str> {
         slots.iter().find_map(|slot| self.values[usize::from(*slot)].filter(|value| *value != "null"))
+    }
+
+    fn join(&self, slots: &Slots, join: usize) -> Joined<'p> {
+        match self.value(slots).filter(|value| value.starts_with('"')) {
+            Some(id) => self.joins.get(join, &json::unescape(id)),
+            None => Joined::Null,
+        }
     }
 
     fn write(&mut self) {
@@ -190,9 +233,22 @@ impl<'p, 'a, 'o> Projection<'p, 'a, 'o> {
                 What::Objects(slots, plan) => {
                     self.value(slots).is_some_and(|value| write_objects(plan, value, self.out))
                 }
-                What::Attributes(caller) => {
+                What::Join(slots, join) => match self.join(slots, *join) {
+                    Joined::Json(json) => {
+                        self.out.extend_from_slice(json);
+                        true
+                    }
+                    Joined::Null => false,
+                    Joined::Failed(failure) => {
+                        let key = PathSegment::Field(name(&emit.key).to_owned());
+                        let path = vec![PathSegment::Index(self.written - 1), key];
+                        self.missed.push(Missed { path, failure: failure.clone() });
+                        false
+                    }
+                },
+                What::Attributes(authority) => {
                     let entries = self.entries.iter().flatten();
-                    write_attributes(self.plan.object, *caller, entries, self.out);
+                    write_attributes(self.plan.object, *authority, entries, self.out);
                     true
                 }
                 What::Forbidden => false,
@@ -234,6 +290,12 @@ impl<'a> Records<'a> for Projection<'_, 'a, '_> {
     }
 }
 
+/// The name in a key of the answer. Names have nothing to escape.
+fn name(key: &[u8]) -> &str {
+    let quoted = key.get(1..key.len().saturating_sub(2)).unwrap_or_default();
+    std::str::from_utf8(quoted).unwrap_or_default()
+}
+
 fn begin_entry<W>(place: usize, emit: &Emit<W>, out: &mut Vec<u8>) {
     if place > 0 {
         out.push(b',');
@@ -244,7 +306,7 @@ fn begin_entry<W>(place: usize, emit: &Emit<W>, out: &mut Vec<u8>) {
 /// Each of the `write_` functions below appends a value and says so, or appends nothing where `value` has no form that fits.
 fn write_object(plan: &Plan, value: &str, out: &mut Vec<u8>) -> bool {
     // The value was found well-formed when it was skipped: reading it again cannot fail half-way.
-    value.starts_with('{') && object(plan, value, out).is_ok()
+    value.starts_with('{') && object(plan, value, &Joins::default(), out).is_ok()
 }
 
 fn write_objects(plan: &Plan, value: &str, out: &mut Vec<u8>) -> bool {
@@ -252,7 +314,8 @@ fn write_objects(plan: &Plan, value: &str, out: &mut Vec<u8>) -> bool {
         return false;
     }
     out.push(b'[');
-    let mut projection = Projection::new(plan, out);
+    let joins = Joins::default();
+    let mut projection = Projection::new(plan, &joins, out);
     let read = json::read_array(value, |element| {
         if element.starts_with('{') {
             // As above.
@@ -265,7 +328,7 @@ fn write_objects(plan: &Plan, value: &str, out: &mut Vec<u8>) -> bool {
 
 fn write_attributes<'e, 'a: 'e>(
     object: &Object,
-    caller: Caller,
+    authority: Scopes,
     entries: impl Iterator<Item = (&'e Cow<'a, str>, &'e &'a str)>,
     out: &mut Vec<u8>,
 ) {
@@ -277,7 +340,7 @@ fn write_attributes<'e, 'a: 'e>(
             None => true,
             Some(field) => {
                 scratch.clear();
-                *value != "null" && may_see_all_of(field, caller) && !fits(&field.kind, value, &mut scratch)
+                *value != "null" && may_see_all_of(field, authority) && !fits(&field.kind, value, &mut scratch)
             }
         };
         if !is_kept {
@@ -293,14 +356,14 @@ fn write_attributes<'e, 'a: 'e>(
     out.push(b'}');
 }
 
-/// Whether nothing that may stand in the field's value is kept from `caller`. An identity where a list of them should be has
+/// Whether nothing that may stand in the field's value is kept from whoever may see this much. An identity where a list of them should be has
 /// tokens in it all the same.
-fn may_see_all_of(field: &Field, caller: Caller) -> bool {
+fn may_see_all_of(field: &Field, authority: Scopes) -> bool {
     let inner = match &field.kind {
         Kind::Object(inner) | Kind::Objects(inner) => inner.fields,
         _ => &[],
     };
-    field.scope.is_none_or(|scope| caller.holds(scope)) && inner.iter().all(|field| may_see_all_of(field, caller))
+    field.scope.is_none_or(|scope| authority.holds(scope)) && inner.iter().all(|field| may_see_all_of(field, authority))
 }
 
 fn fits(kind: &Kind, value: &str, scratch: &mut Vec<u8>) -> bool {
@@ -347,7 +410,7 @@ fn write_kind(kind: &Kind, value: &str, out: &mut Vec<u8>) -> bool {
             true
         }
         // These have plans of their own.
-        Kind::Object(_) | Kind::Objects(_) | Kind::Attributes => false,
+        Kind::Object(_) | Kind::Objects(_) | Kind::Join(_) | Kind::Attributes => false,
     }
 }
 

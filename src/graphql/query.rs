@@ -170,7 +170,7 @@ impl Query {
     /// The gateway itself. Asks nothing of Auth0.
     async fn gateway(&self, ctx: &Context<'_>) -> Result<Gateway, Failure> {
         let upstream = ctx.data::<Upstream>().map_err(|_| Failure::internal())?;
-        Ok(Gateway::new(Session::of(ctx)?.caller, upstream))
+        Ok(Gateway::new(&Session::of(ctx)?.caller, upstream))
     }
 }
 

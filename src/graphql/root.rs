@@ -12,12 +12,15 @@ use tokio::sync::OnceCell;
 
 use super::error::{ErrorCode, Failure};
 use super::explain::Explained;
+use super::join::{self, Joins};
 use super::json::Malformed;
 use super::object::{Object, Page as PageTable, Projected};
 use super::operation::fields;
-use super::plan::{Forbidden, Needs, Planner, Plans};
-use super::project::{self, PageFacts};
-use crate::auth::Caller;
+use super::plan::{Forbidden, Needs, Plan, Planner, Plans};
+use super::project::{self, Missed, PageFacts};
+use super::user::USER;
+use super::{authorize, forbidden};
+use crate::auth::{Caller, Scope};
 use crate::auth0::{CallBudget, CallerKey, Deadline, Errand, Error, Fields, LogId, Page};
 
 /// What resolvers know of the operation that they are part of.
@@ -29,6 +32,8 @@ pub(crate) struct Session {
     pub(crate) budget: CallBudget,
     /// The calls of this operation, by the response key of the first root field that they serve.
     calls: Mutex<HashMap<Name, Arc<Shared>>>,
+    /// What joins below the root fields ask.
+    joins: Mutex<Vec<(Name, Arc<Errand>)>>,
 }
 
 /// A call, and the root fields that it serves.
@@ -40,17 +45,28 @@ struct Shared {
 
 impl Session {
     pub(crate) fn new(caller: Caller, deadline: Deadline, is_fresh: bool, budget: CallBudget) -> Self {
-        Self { caller, deadline, is_fresh, budget, calls: Mutex::default() }
+        Self { caller, deadline, is_fresh, budget, calls: Mutex::default(), joins: Mutex::default() }
     }
 
     pub(crate) fn of<'a>(ctx: &Context<'a>) -> Result<&'a Self, Failure> {
         ctx.data::<Arc<Self>>().map(|session| &**session).map_err(|_| Failure::internal())
     }
 
+    /// An errand for a join below the root field of this key.
+    fn join(&self, field: Name) -> Arc<Errand> {
+        let errand = Arc::new(self.errand());
+        self.joins.lock().unwrap_or_else(PoisonError::into_inner).push((field, Arc::clone(&errand)));
+        errand
+    }
+
     /// What the operation's calls took, by the root fields that they were made for.
     pub(crate) fn explain(&self) -> Vec<Explained> {
         let calls = self.calls();
-        calls.values().map(|call| Explained { fields: call.fields.clone(), effort: call.errand.effort() }).collect()
+        let roots = calls.values().map(|call| Explained { fields: call.fields.clone(), effort: call.errand.effort() });
+        let joins = self.joins.lock().unwrap_or_else(PoisonError::into_inner);
+        let joins =
+            joins.iter().map(|(field, errand)| Explained { fields: vec![field.clone()], effort: errand.effort() });
+        roots.chain(joins).collect()
     }
 
     fn calls(&self) -> MutexGuard<'_, HashMap<Name, Arc<Shared>>> {
@@ -58,7 +74,7 @@ impl Session {
     }
 
     fn errand(&self) -> Errand {
-        let errand = Errand::new(self.deadline, CallerKey::default(), self.budget.clone());
+        let errand = Errand::new(self.deadline, CallerKey(self.caller.key()), self.budget.clone());
         if self.is_fresh { errand.fresh() } else { errand }
     }
 }
@@ -109,7 +125,7 @@ impl<'a> Root<'a> {
         let fetched = self.fetch(plan, call).await?;
         let facts = PageFacts { total: fetched.total, next: fetched.next.as_ref().map(LogId::as_str), ..facts };
         let records = fetched.json.as_deref().unwrap_or(b"[]");
-        self.project(plan, |plan, out| project::page(plan, records, &facts, out))
+        self.project(plan, records, |plan, joins, out| project::page(plan, records, &facts, joins, out)).await
     }
 
     /// Answers with all records of a list.
@@ -124,7 +140,7 @@ impl<'a> Root<'a> {
         let plan = |planner: &mut Planner, selection: &SelectionSet| planner.record(object, selection);
         let fetched = self.fetch(plan, call).await?;
         let records = fetched.json.as_deref().unwrap_or(b"[]");
-        self.project(plan, |plan, out| project::records(plan, records, out))
+        self.project(plan, records, |plan, joins, out| project::records(plan, records, joins, out)).await
     }
 
     /// Answers with a single record, or with nothing if there is none.
@@ -138,7 +154,7 @@ impl<'a> Root<'a> {
     {
         let plan = |planner: &mut Planner, selection: &SelectionSet| planner.record(object, selection);
         let Some(record) = self.fetch(plan, call).await?.json else { return Ok(None) };
-        self.project(plan, |plan, out| project::record(plan, &record, out)).map(Some)
+        self.project(plan, &record, |plan, joins, out| project::record(plan, &record, joins, out)).await.map(Some)
     }
 
     /// The root fields that ask the same of the same endpoint: this one, and its aliases.
@@ -170,7 +186,7 @@ impl<'a> Root<'a> {
         };
         let outcome = shared.outcome.get_or_init(|| async {
             let mut needs = Needs::default();
-            let mut planner = Planner::new(self.session.caller);
+            let mut planner = Planner::new(self.session.caller.authority());
             for sibling in self.siblings() {
                 plan(&mut planner, &sibling.selection_set.node).add_needs(&mut needs);
             }
@@ -179,26 +195,41 @@ impl<'a> Root<'a> {
         outcome.await.clone()
     }
 
-    fn project<P, S>(
+    async fn project<P, S>(
         &self,
         plan: impl Fn(&mut Planner, &SelectionSet) -> P,
-        project: impl FnOnce(&P, &mut Vec<u8>) -> Result<(), Malformed>,
+        records: &[u8],
+        project: impl FnOnce(&P, &Joins, &mut Vec<u8>) -> Result<Vec<Missed>, Malformed>,
     ) -> Result<Projected<S>, Failure> {
-        let mut planner = Planner::new(self.session.caller);
+        let mut planner = Planner::new(self.session.caller.authority());
         let plan = plan(&mut planner, &self.field.selection_set.node);
+        let joins = self.join(&planner.joins, records).await?;
         let mut out = Vec::new();
-        project(&plan, &mut out).map_err(|_| unreadable())?;
-        planner.forbidden.into_iter().for_each(|forbidden| self.report(forbidden));
+        for Missed { path, failure } in project(&plan, &joins, &mut out).map_err(|_| unreadable())? {
+            self.report(failure, path);
+        }
+        for Forbidden { path, scope } in planner.forbidden {
+            let path = path.into_iter().map(|key| PathSegment::Field(key.to_string())).collect();
+            self.report(forbidden(scope), path);
+        }
         Ok(Projected::new(out))
     }
 
-    /// Tells the caller of a field that was left out.
-    fn report(&self, Forbidden { path, scope }: Forbidden) {
-        let message = format!("This field needs the scope `{scope}`, which you do not hold.");
-        let mut error = ServerError::from(Failure::new(ErrorCode::Forbidden, message).with("scope", scope.as_str()));
-        let root = self.field.response_key().node.clone();
-        let path = std::iter::once(root).chain(path);
-        error.path = path.map(|key| PathSegment::Field(key.to_string())).collect();
+    async fn join(&self, plans: &[Plan], records: &[u8]) -> Result<Joins, Failure> {
+        if plans.is_empty() {
+            return Ok(Joins::default());
+        }
+        let api = authorize(self.ctx, Scope::ReadUsers)?;
+        let errand = || self.session.join(self.field.response_key().node.clone());
+        join::users(api, &USER, plans, records, errand).await.map_err(|_| unreadable())
+    }
+
+    /// Tells the caller of something inside the field that is null.
+    fn report(&self, failure: Failure, path: Vec<PathSegment>) {
+        let mut error = ServerError::from(failure);
+        error.locations.push(self.ctx.item.pos);
+        error.path = path;
+        error.path.insert(0, PathSegment::Field(self.field.response_key().node.to_string()));
         self.ctx.add_error(error);
     }
 }

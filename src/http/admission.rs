@@ -13,6 +13,7 @@ use super::envelope::Envelope;
 use super::rate_limit::{Key, RateLimits};
 use super::tally::Tally;
 use super::{Settings, Shared};
+use crate::auth::Caller;
 use crate::graphql::{ErrorCode, Failure};
 
 /// When to come back to a gateway that is busy. Most requests are answered within a second.
@@ -21,8 +22,11 @@ const SOON: Duration = Duration::from_secs(1);
 /// What is counted of requests.
 pub(crate) struct Admission {
     places: Semaphore,
+    /// Those for whom there was no place.
     refused: Tally,
     rates: Option<RateLimits>,
+    /// Those over their rates.
+    over: Tally,
 }
 
 impl Admission {
@@ -31,13 +35,19 @@ impl Admission {
             places: Semaphore::new(settings.max_concurrent_requests.get().min(Semaphore::MAX_PERMITS)),
             refused: Tally::default(),
             rates: settings.rate_limit.map(RateLimits::new),
+            over: Tally::default(),
         }
     }
 
-    /// Counts a request of a caller, if credentials tell who that is, from `address`.
-    pub(crate) fn count(&self, caller: Option<u64>, address: IpAddr) -> Result<(), TooMany> {
+    /// Counts a request of a caller, if it is known who that is, from `address`.
+    pub(crate) fn count(&self, caller: Option<&Caller>, address: IpAddr) -> Result<(), TooMany> {
         let Some(rates) = &self.rates else { return Ok(()) };
-        rates.admit(Key::of(caller, address)).map_err(TooMany)
+        rates.admit(Key::of(caller, address)).map_err(|wait| {
+            if let Some(requests) = self.over.count() {
+                tracing::warn!(requests, "refused: callers are over RATE_LIMIT");
+            }
+            TooMany(wait)
+        })
     }
 }
 

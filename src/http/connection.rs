@@ -20,8 +20,9 @@ use super::activity::{Activity, Watched};
 use super::client::Peer;
 use super::settings::Connections;
 
-/// How much of a request's head is taken, in bytes. A longer document has to be posted.
-const MAX_HEAD: u32 = 64 * 1024;
+/// How much of a request's head is taken, in bytes. More than its parts may have, so that the answer can say what is wrong;
+/// beyond this there is no more than a bare 431.
+const MAX_HEAD: u32 = 128 * 1024;
 
 /// How many requests one HTTP/2 connection may have under way: the least that RFC 9113, section 6.5.2, recommends.
 const MAX_STREAMS: u32 = 100;

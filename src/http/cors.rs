@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::origins::{Origin, Origins};
-use super::{envelope, request_id, wishes};
-
-/// Sent by callers with an API key.
-const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+use super::{authenticate, envelope, request_id, wishes};
 
 /// How long a browser may remember a preflight's answer: the longest that Chromium takes. Firefox takes a day.
 const REMEMBERED: Duration = Duration::from_secs(2 * 60 * 60);
@@ -27,7 +24,7 @@ pub(crate) fn layer(origins: &Origins) -> Option<CorsLayer> {
         header::AUTHORIZATION,
         header::CACHE_CONTROL,
         header::CONTENT_TYPE,
-        API_KEY,
+        authenticate::API_KEY,
         wishes::EXPLAIN,
         wishes::TIMEOUT,
         request_id::HEADER,

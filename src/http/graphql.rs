@@ -6,11 +6,11 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
+use super::authenticate::authenticate;
 use super::envelope::Envelope;
 use super::media_type::MediaType;
 use super::wishes::Wishes;
 use super::{Settings, Shared, client, parameters, request_id};
-use crate::auth::Caller;
 use crate::graphql::{self, Deadline, ErrorCode, Failure, Terms};
 
 /// How many bytes of a body that is refused are read, at most: whatever is sent by mistake, and less than would be worth an
@@ -18,27 +18,38 @@ use crate::graphql::{self, Deadline, ErrorCode, Failure, Terms};
 const THROWN_AWAY: usize = 20_000_000;
 
 pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Response {
-    let Shared { engine, settings, admission, .. } = shared;
+    let Shared { engine, authenticator, settings, admission, .. } = shared;
     let Some(media_type) = MediaType::negotiate(request.headers()) else {
         let message = "Answers are application/graphql-response+json or application/json: `Accept` has to allow one.";
         return Envelope::default().refuse(StatusCode::NOT_ACCEPTABLE, bad(message));
     };
     let envelope = Envelope::new(media_type);
-    // Callers cannot be authenticated yet: all that is known of them is where they are.
-    if let Err(refusal) = admission.count(None, client::address(&request, &settings.trusted_proxies)) {
-        return refusal.reply(envelope);
-    }
     let wishes = match Wishes::read(request.headers(), settings.request_timeout) {
         Ok(wishes) => wishes,
         Err(failure) => return envelope.refuse(StatusCode::BAD_REQUEST, failure),
     };
     let deadline = Deadline::within(wishes.timeout);
+    // Before the body is read: the answer to whoever may not ask does not wait for it.
+    let caller = authenticate(request.headers(), &authenticator, deadline).await;
+    let address = client::address(&request, &settings.trusted_proxies);
+    // Whoever is turned away is counted too, so that nobody tries one credential after the other.
+    let caller = match (admission.count(caller.as_ref().ok(), address), caller) {
+        (Ok(()), Ok(caller)) => caller,
+        (Err(too_many), _) => {
+            throw_away(request, deadline);
+            return too_many.reply(envelope);
+        }
+        (Ok(()), Err(refusal)) => {
+            throw_away(request, deadline);
+            return refusal.reply(envelope);
+        }
+    };
     match read(request, &settings, deadline).await {
         Ok(request) => {
             let request_id = request_id::current();
             let Wishes { is_fresh, explains, .. } = wishes;
             let explains = explains || settings.explains;
-            let terms = Terms { caller: Caller::ANONYMOUS, deadline, request_id: &request_id, is_fresh, explains };
+            let terms = Terms { caller, deadline, request_id: &request_id, is_fresh, explains };
             envelope.reply(engine.execute(request, &terms).await)
         }
         Err((status, failure)) => {
@@ -94,33 +105,38 @@ fn is_encoded(headers: &HeaderMap) -> bool {
 }
 
 async fn read_body(request: Request, limit: usize, deadline: Deadline) -> Result<Bytes, (StatusCode, Failure)> {
-    let asks_first = request.headers().contains_key(header::EXPECT);
-    let mut body = request.into_body();
     let too_large = || {
         (StatusCode::PAYLOAD_TOO_LARGE, bad(format!("The body is larger than {limit} bytes: ask for less at once.")))
     };
-    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let announced = usize::try_from(request.body().size_hint().lower()).unwrap_or(usize::MAX);
     if announced > limit {
-        // Whoever asks before sending has sent nothing, and reading would ask for it.
-        if !asks_first {
-            throw_away(body, deadline);
-        }
+        throw_away(request, deadline);
         return Err(too_large());
     }
+    let mut body = request.into_body();
     let too_slow = || (StatusCode::REQUEST_TIMEOUT, bad("The body took too long to arrive."));
     match deadline.limit(Limited::new(&mut body, limit).collect()).await.map_err(|_| too_slow())? {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
-            throw_away(body, deadline);
+            throw_rest_away(body, deadline);
             Err(too_large())
         }
         Err(_) => Err((StatusCode::BAD_REQUEST, bad("The body broke off."))),
     }
 }
 
+/// Reads the body of a request that is refused.
+fn throw_away(request: Request, deadline: Deadline) {
+    // Whoever asks before sending has sent nothing, and reading would ask for it.
+    let asks_first = request.headers().contains_key(header::EXPECT);
+    if !asks_first && !request.body().is_end_stream() {
+        throw_rest_away(request.into_body(), deadline);
+    }
+}
+
 /// Reads on in a body that is refused, while the answer is on its way: many clients send everything before they read, and
 /// would see a broken connection in place of the answer.
-fn throw_away(mut body: Body, deadline: Deadline) {
+fn throw_rest_away(mut body: Body, deadline: Deadline) {
     tokio::spawn(deadline.limit(async move {
         let mut left = THROWN_AWAY;
         while let Some(Ok(frame)) = body.frame().await {

@@ -1,7 +1,9 @@
 //! Which hosts the gateway answers to.
 //!
 //! A web page can make its own name resolve to 127.0.0.1 and so have its visitors' browsers read a gateway on loopback, as
-//! if it were the page's own server (DNS rebinding). Such requests carry the page's name in `Host`.
+//! if it were the page's own server (DNS rebinding). Such requests carry the page's name in `Host`. Where every caller has to
+//! show credentials nothing is to be had that way, for the page has none and no browser adds any: tokens and API keys are no
+//! cookies. Then every name is answered.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -15,6 +17,9 @@ use super::envelope::Envelope;
 use crate::graphql::{ErrorCode, Failure};
 
 pub(crate) async fn check(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    if !shared.authenticator.admits_anonymous() {
+        return next.run(request).await;
+    }
     if host(&request).is_some_and(|host| is_answered(host, &shared.settings.allowed_hosts)) {
         return next.run(request).await;
     }

@@ -2,6 +2,7 @@
 
 mod activity;
 mod admission;
+mod authenticate;
 mod client;
 mod compression;
 mod connection;
@@ -37,6 +38,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use self::admission::Admission;
 use self::envelope::Envelope;
 use self::serve::Stopping;
+use crate::auth::Authenticator;
 use crate::graphql::{Engine, ErrorCode, Failure};
 
 pub use self::origins::{Origin, OriginError, Origins};
@@ -52,15 +54,21 @@ pub struct BuildError(#[from] tower_http::csrf::ConfigError);
 #[derive(Clone)]
 struct Shared {
     engine: Arc<Engine>,
+    authenticator: Arc<Authenticator>,
     settings: Arc<Settings>,
     admission: Arc<Admission>,
     stopping: Stopping,
 }
 
 /// The gateway's routes and the layers around them, from the innermost outwards.
-fn router(engine: Engine, settings: Settings, stopping: Stopping) -> Result<Router, BuildError> {
+fn router(
+    engine: Engine,
+    authenticator: Arc<Authenticator>,
+    settings: Settings,
+    stopping: Stopping,
+) -> Result<Router, BuildError> {
     let admission = Arc::new(Admission::new(&settings));
-    let shared = Shared { engine: Arc::new(engine), settings: Arc::new(settings), admission, stopping };
+    let shared = Shared { engine: Arc::new(engine), authenticator, settings: Arc::new(settings), admission, stopping };
     let origins = &shared.settings.cors_origins;
 
     let mut graphql = any(graphql::answer)

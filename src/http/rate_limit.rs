@@ -10,6 +10,8 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 
+use crate::auth::{Caller, Identity};
+
 /// So many keys are remembered before it is worthwhile to look for those that can be forgotten.
 const FEW: usize = 1_000;
 
@@ -53,14 +55,16 @@ pub(crate) enum Key {
 }
 
 impl Key {
-    /// The key of a caller, if credentials tell who that is, who sends from `address`.
-    pub(crate) fn of(caller: Option<u64>, address: IpAddr) -> Self {
-        match (caller, address) {
-            (Some(caller), _) => Self::Caller(caller),
-            // Whoever has one address of IPv6 has its whole network of 2^64.
-            (None, IpAddr::V6(address)) => Self::Address(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into()),
-            (None, IpAddr::V4(_)) => Self::Address(address),
+    /// The key of a caller, if it is known who that is, who sends from `address`.
+    pub(crate) fn of(caller: Option<&Caller>, address: IpAddr) -> Self {
+        if let Some(caller) = caller.filter(|caller| *caller.identity() != Identity::Anonymous) {
+            return Self::Caller(caller.key());
         }
+        Self::Address(match address {
+            // Whoever has one address of IPv6 has its whole network of 2^64.
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+            IpAddr::V4(_) => address,
+        })
     }
 }
 
@@ -140,11 +144,11 @@ mod tests {
 
     #[test]
     fn callers_without_credentials_are_told_apart_by_network() {
-        let key = |address: &str| Key::of(None, address.parse().unwrap());
-        assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
-        assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff::9"));
-        assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
-        let caller = |address: &str| Key::of(Some(7), address.parse().unwrap());
-        assert_eq!(caller("192.0.2.1"), caller("2001:db8::1"));
+        for caller in [None, Some(&Caller::ANONYMOUS)] {
+            let key = |address: &str| Key::of(caller, address.parse().unwrap());
+            assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
+            assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff::9"));
+            assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
+        }
     }
 }

@@ -19,6 +19,7 @@ use super::connection::{self, Phase};
 use super::settings::{Connections, Settings};
 use super::tally::Tally;
 use super::{BuildError, router};
+use crate::auth::Authenticator;
 use crate::graphql::Engine;
 
 /// How long not to accept when the system cannot give another connection, as when a process has too many files open.
@@ -49,15 +50,15 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server that has `engine` answer.
+    /// A server that has `engine` answer whom `authenticator` lets in.
     ///
     /// # Errors
     ///
     /// When the origins in `settings` cannot be used.
-    pub fn new(engine: Engine, settings: Settings) -> Result<Self, BuildError> {
+    pub fn new(engine: Engine, authenticator: Arc<Authenticator>, settings: Settings) -> Result<Self, BuildError> {
         let stopping = Stopping::default();
         let Settings { connections, shutdown_delay, request_timeout, .. } = settings;
-        let router = router(engine, settings, stopping.clone())?;
+        let router = router(engine, authenticator, settings, stopping.clone())?;
         Ok(Self { router, stopping, connections, shutdown_delay, drain: request_timeout + connections.drain_timeout })
     }
 

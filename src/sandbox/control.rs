@@ -17,11 +17,13 @@ use super::clock::rfc3339;
 use super::envelope;
 use super::faults::Order;
 use super::token::Rights;
+use super::user_token::TokenRequest;
 
 pub(super) fn router() -> Router<Arc<Shared>> {
     Router::new()
         .route("/_sandbox/calls", get(calls).delete(forget_calls))
         .route("/_sandbox/faults", post(add_fault).delete(clear_faults))
+        .route("/_sandbox/tokens", post(issue_token))
         .route("/_sandbox/tokens/expire", post(expire_tokens))
         .route("/_sandbox/clients", post(add_client))
         .route("/_sandbox/clock", post(advance_clock))
@@ -49,6 +51,17 @@ async fn add_fault(State(shared): State<Arc<Shared>>, body: Bytes) -> Response<B
 async fn clear_faults(State(shared): State<Arc<Shared>>) -> StatusCode {
     shared.faults.clear();
     StatusCode::NO_CONTENT
+}
+
+async fn issue_token(State(shared): State<Arc<Shared>>, body: Bytes) -> Response<Body> {
+    let request: TokenRequest = match serde_json::from_slice(&body) {
+        Ok(request) => request,
+        Err(error) => return refused(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    match shared.issuer.user_token(&request, &shared.somebody, shared.clock.now()) {
+        Ok(token) => envelope::json(StatusCode::CREATED, &json!({"access_token": token})),
+        Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
 }
 
 async fn expire_tokens(State(shared): State<Arc<Shared>>) -> StatusCode {

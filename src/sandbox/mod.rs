@@ -30,6 +30,7 @@ pub use clock::Clock;
 pub use limits::{Plan, UnknownPlan};
 pub use people::Person;
 pub use token::Client;
+pub use user_token::{GATEWAY_AUDIENCE, TokenError, TokenRequest};
 
 use clock::rfc3339;
 use events::Events;
@@ -54,6 +55,7 @@ mod routes;
 mod search;
 mod tenant;
 mod token;
+mod user_token;
 mod world;
 
 /// The longest request target that is read, in bytes; Auth0 answers 414 to longer ones, from
@@ -109,6 +111,8 @@ pub struct Sandbox {
 /// What the handlers share.
 struct State {
     audience: String,
+    /// The id of a user whose tokens are issued when nobody is named.
+    somebody: String,
     clock: Clock,
     issuer: Issuer,
     tenant: Tenant,
@@ -147,6 +151,7 @@ impl Sandbox {
         let (stop, running) = watch::channel(());
         let state = Arc::new(State {
             audience: audience.clone(),
+            somebody: introduced.first().map(|person| person.user_id.clone()).unwrap_or_default(),
             clock: options.clock,
             issuer,
             tenant: Tenant::new(people, events),
@@ -175,6 +180,11 @@ impl Sandbox {
     /// Where the tenant is: `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         self.url.clone()
+    }
+
+    /// The issuer of the tenant's tokens, as their `iss` has it: the URL with a slash.
+    pub fn issuer(&self) -> String {
+        format!("{}/", self.url)
     }
 
     /// The audience of the Management API: `http://127.0.0.1:PORT/api/v2/`.

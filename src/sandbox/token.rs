@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::envelope::{self, Refusal};
 use super::keys::{SigningKey, secret};
+use super::user_token::TokenRequest;
 
 /// Every scope that the sandbox knows.
 pub(crate) const SCOPES: [&str; 4] = ["read:users", "read:users_app_metadata", "read:user_idp_tokens", "read:logs"];
@@ -213,6 +214,16 @@ impl Issuer {
             "expires_in": self.lifetime,
             "token_type": "Bearer",
         }))
+    }
+
+    /// Issues a token to a user, `somebody` unless the request names one.
+    pub(crate) fn user_token(
+        &self,
+        request: &TokenRequest,
+        somebody: &str,
+        now: DateTime<Utc>,
+    ) -> std::io::Result<String> {
+        self.key.sign(&request.claims(&self.issuer, somebody, now.timestamp()))
     }
 
     /// Who the bearer of a request is.

@@ -4,11 +4,12 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use wiremock::matchers::{method, path};
+use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::gateway::{Setup, TestGateway, codes};
-use crate::time::StoppedClock;
+use crate::mock;
+use crate::time::{StoppedClock, later};
 
 /// An Auth0 that has been failing is left alone for a moment, and a failed grant is remembered for one.
 const RECOVERY: Duration = Duration::from_secs(1);
@@ -43,13 +44,10 @@ async fn answered(gateway: &TestGateway, field: &str) {
     gateway.data(&format!("{{ {field} }}")).await;
 }
 
-/// An Auth0 that grants tokens, and answers every read so.
+/// An Auth0 that answers every read so, and a gateway to it.
 async fn auth0(answer: ResponseTemplate) -> (MockServer, TestGateway) {
-    let auth0 = MockServer::start().await;
-    let grant = ResponseTemplate::new(200).set_body_json(json!({ "access_token": "e30.e30.e30" }));
-    Mock::given(method("POST")).and(path("/oauth/token")).respond_with(grant).mount(&auth0).await;
-    Mock::given(method("GET")).respond_with(answer).with_priority(9).mount(&auth0).await;
-    let gateway = TestGateway::spawn_with(Setup { upstream: Some(auth0.uri()), ..Setup::uncached() }).await;
+    let auth0 = mock::answering(answer).await;
+    let gateway = mock::gateway_to(&auth0).await;
     (auth0, gateway)
 }
 
@@ -118,13 +116,6 @@ async fn a_token_endpoint_that_fails_is_unavailable_too() {
         later(RECOVERY).await;
         answered(&gateway, "users { page }").await;
     }
-}
-
-/// Moves the gateway's clock, which stands still no longer than that.
-async fn later(by: Duration) {
-    tokio::time::pause();
-    tokio::time::advance(by + Duration::from_millis(1)).await;
-    tokio::time::resume();
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use auth0_graphql::app::{App, Settings};
+use auth0_graphql::auth;
 use auth0_graphql::auth0::{self, Care, Domain};
 use auth0_graphql::graphql::Limits;
 use auth0_graphql::http;
@@ -19,6 +20,7 @@ pub(crate) const NOW: &str = "2026-11-02T08:00:00Z";
 pub(crate) struct Setup {
     pub(crate) sandbox: Options,
     pub(crate) http: http::Settings,
+    pub(crate) auth: auth::Settings,
     pub(crate) care: Care,
     pub(crate) limits: Limits,
     /// The credentials that the gateway uses, in place of those of the sandbox's all-powerful client.
@@ -35,6 +37,7 @@ impl Default for Setup {
         Self {
             sandbox: Options { clock: Clock::manual(now), ..Options::default() },
             http: http::Settings::default(),
+            auth: auth::Settings::default(),
             care: Care::default(),
             limits: Limits::default(),
             client: None,
@@ -97,6 +100,7 @@ impl TestGateway {
         let app = App::build(Settings {
             care: setup.care,
             limits: setup.limits,
+            auth: setup.auth,
             http: setup.http,
             ..Settings::new(settings)
         })

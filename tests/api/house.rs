@@ -31,6 +31,11 @@ const ROOMS: &[Room] = &[
     Room {
         name: "config",
         may_use: &[
+            "auth::Address",
+            "auth::ApiKeys",
+            "auth::Issuer",
+            "auth::Settings",
+            "auth::TokenSettings",
             "auth0::Care",
             "auth0::Domain",
             "auth0::Settings",
@@ -42,7 +47,9 @@ const ROOMS: &[Room] = &[
             "http::RateLimit",
             "http::Settings",
             "sandbox::Options",
+            "sandbox::GATEWAY_AUDIENCE",
             "sandbox::Plan",
+            "sandbox::TokenRequest",
             "telemetry::Filter",
             "telemetry::Format",
             "telemetry::LogSettings",

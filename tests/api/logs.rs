@@ -1,11 +1,13 @@
-//! Logs: two ways of reading them, and what comes of their many forms.
+//! Logs: two ways of reading them, and where to read on.
+
+mod forms;
 
 use auth0_graphql::sandbox::Options;
 use serde_json::{Value, json};
-use wiremock::matchers::{method, path};
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use wiremock::ResponseTemplate;
 
 use crate::gateway::{Setup, TestGateway};
+use crate::mock;
 
 /// A gateway on a tenant with this many logs.
 async fn with_logs(logs: usize) -> TestGateway {
@@ -196,13 +198,10 @@ async fn without_a_link_the_greatest_id_is_where_to_read_on() {
 
 #[tokio::test]
 async fn a_link_is_believed() {
-    let auth0 = MockServer::start().await;
-    let token = json!({ "access_token": "e30.e30.e30" });
-    Mock::given(method("POST")).respond_with(ResponseTemplate::new(200).set_body_json(token)).mount(&auth0).await;
     let link = r#"<https://elsewhere.example.com/api/v2/logs?from=9005&take=1>; rel="next""#;
     let batch = ResponseTemplate::new(200).set_body_json(json!([{ "log_id": "9002" }])).insert_header("link", link);
-    Mock::given(method("GET")).and(path("/api/v2/logs")).respond_with(batch).mount(&auth0).await;
-    let gateway = TestGateway::spawn_with(Setup { upstream: Some(auth0.uri()), ..Setup::uncached() }).await;
+    let auth0 = mock::answering(batch).await;
+    let gateway = mock::gateway_to(&auth0).await;
     let data = gateway.data("{ logs(from: \"9001\", take: 1) { next } }").await;
     assert_eq!(data["logs"]["next"], "9005");
 }
@@ -222,120 +221,6 @@ async fn a_single_log_is_found_by_its_id_or_null() {
     assert_eq!(data["searchLogs"]["nodes"], json!([data["log"]]));
     let response = gateway.query("{ log(id: \"90020260101000000000000\") { type } }").await;
     assert_eq!(response, json!({ "data": { "log": null } }));
-}
-
-#[tokio::test]
-async fn types_are_told_in_words_with_their_outcome() {
-    let gateway = with_logs(0).await;
-    let types = [
-        ("s", "SUCCESS", Some("Successful login event")),
-        ("fp", "FAILURE", Some("Failed Login (Incorrect Password)")),
-        ("w", "WARNING", Some("Warning During Login")),
-        // What the first letter says is not what they are.
-        ("signup_pwd_leak", "FAILURE", Some("Breached Password on Signup")),
-        ("ss_sso_failure", "FAILURE", Some("Failed SS-SSO Operation")),
-        ("flows_execution_completed", "SUCCESS", Some("Flows Execution Completed")),
-        ("fui", "WARNING", Some("Failed users import")),
-        ("fdeleacft", "FAILURE", Some("Failed to Exchange Delegated Authorization Code for Access Token")),
-        ("kms_key_state_changed", "OTHER", Some("KMS Key State Change")),
-        ("sx_lighthouse_lit", "OTHER", None),
-        ("S", "OTHER", None),
-        ("", "OTHER", None),
-    ];
-    answer_with(&gateway, types.iter().map(|(ty, ..)| json!({ "type": ty })).collect()).await;
-    let data = gateway.data("{ logs { nodes { type outcome typeDescription } } }").await;
-    for (node, (ty, outcome, description)) in data["logs"]["nodes"].as_array().unwrap().iter().zip(types) {
-        assert_eq!(*node, json!({ "type": ty, "outcome": outcome, "typeDescription": description }));
-    }
-    answer_with(&gateway, json!([{}, { "type": null }])).await;
-    let data = gateway.data("{ logs { nodes { type outcome typeDescription } } }").await;
-    let unknown = json!({ "type": null, "outcome": null, "typeDescription": null });
-    assert_eq!(data["logs"]["nodes"], json!([unknown, unknown]));
-}
-
-#[tokio::test]
-async fn a_type_that_no_documentation_lists_is_a_log_like_any_other() {
-    let gateway = with_logs(100).await;
-    let data = gateway
-        .data("{ searchLogs(q: \"type:sx_lighthouse_lit\") { nodes { logId type outcome typeDescription date } hasNextPage } }")
-        .await;
-    let nodes = data["searchLogs"]["nodes"].as_array().unwrap();
-    assert_eq!(nodes.len(), 1);
-    assert_eq!(nodes[0]["outcome"], "OTHER");
-    assert!(nodes[0]["date"].is_string());
-}
-
-#[tokio::test]
-async fn odd_logs_come_out_in_one_form() {
-    let gateway = with_logs(0).await;
-    let fields =
-        "clientId scope isMobile auth0Client details identityUserId tenantName eventSchema { version attributes }
-        locationInfo { countryCode latitude attributes } securityContext { ja3 ja4 } description body date attributes";
-    let nothing = json!({
-        "clientId": null, "scope": null, "isMobile": null, "auth0Client": null, "details": null, "identityUserId": null,
-        "tenantName": null, "eventSchema": null, "locationInfo": null, "securityContext": null, "description": null,
-        "body": null, "date": null, "attributes": {},
-    });
-    for (log, differences) in [
-        (json!({}), json!({})),
-        (
-            json!({ "client_id": null, "scope": null, "details": null, "location_info": null, "description": null, "date": null }),
-            json!({}),
-        ),
-        (json!({ "client_id": ["abc", "not-a-client"] }), json!({ "clientId": "abc" })),
-        (json!({ "scope": "openid  profile" }), json!({ "scope": ["openid", "profile"] })),
-        (json!({ "scope": ["openid", "read:a b", null, 7] }), json!({ "scope": ["openid", "read:a b", "7"] })),
-        (json!({ "scope": "" }), json!({ "scope": [] })),
-        (json!({ "is_mobile": true }), json!({ "isMobile": true })),
-        (json!({ "isMobile": false, "is_mobile": true }), json!({ "isMobile": false })),
-        (json!({ "isMobile": "maybe" }), json!({ "attributes": { "isMobile": "maybe" } })),
-        (json!({ "auth0_client": [{ "name": "a" }, 1] }), json!({ "auth0Client": [{ "name": "a" }, 1] })),
-        (json!({ "details": { "error": { "message": "m" } } }), json!({ "details": { "error": { "message": "m" } } })),
-        (json!({ "details": "text" }), json!({ "details": "text" })),
-        (json!({ "identity_user_id": 4_000_001 }), json!({ "identityUserId": "4000001" })),
-        (
-            json!({ "location_info": {} }),
-            json!({ "locationInfo": { "countryCode": null, "latitude": null, "attributes": {} } }),
-        ),
-        (
-            json!({ "location_info": { "country_code": "PT", "latitude": 38.5, "planet": "Earth" } }),
-            json!({ "locationInfo": { "countryCode": "PT", "latitude": 38.5, "attributes": { "planet": "Earth" } } }),
-        ),
-        (json!({ "location_info": "Lisbon" }), json!({ "attributes": { "location_info": "Lisbon" } })),
-        (
-            json!({ "tenant_name": "t", "$event_schema": { "version": "1.0.0" } }),
-            json!({ "tenantName": "t", "eventSchema": { "version": "1.0.0", "attributes": {} } }),
-        ),
-        (json!({ "date": { "$date": 1 } }), json!({ "attributes": { "date": { "$date": 1 } } })),
-        (json!({ "date": "yesterday" }), json!({ "attributes": { "date": "yesterday" } })),
-        (json!({ "date": "2026-11-02T08:00:00.123Z" }), json!({ "date": "2026-11-02T08:00:00.123Z" })),
-        (json!({ "of_next_year": [1] }), json!({ "attributes": { "of_next_year": [1] } })),
-    ] {
-        let mut expected = nothing.clone();
-        expected.as_object_mut().unwrap().extend(differences.as_object().unwrap().clone());
-        answer_with(&gateway, json!([log])).await;
-        let data = gateway.data(&format!("{{ logs {{ nodes {{ {fields} }} }} }}")).await;
-        assert_eq!(data["logs"]["nodes"], json!([expected]), "{log}");
-        answer_with(&gateway, log.clone()).await;
-        let data = gateway.data(&format!("{{ log(id: \"900\") {{ {fields} }} }}")).await;
-        assert_eq!(data["log"], expected, "{log}");
-    }
-}
-
-#[tokio::test]
-async fn the_sandbox_s_logs_are_as_odd_as_auth0_s() {
-    let gateway = with_logs(100).await;
-    let fields =
-        "logId type clientId scope auth0Client details locationInfo { countryCode } tenantName identityUserId isMobile";
-    let data = gateway.data(&format!("{{ logs(from: \"900\", take: 100) {{ nodes {{ {fields} }} }} }}")).await;
-    let nodes = data["logs"]["nodes"].as_array().unwrap();
-    assert_eq!(nodes.len(), 100);
-    assert!(nodes.iter().all(|node| node["clientId"].is_string() || node["clientId"].is_null()));
-    assert!(nodes.iter().any(|node| node["auth0Client"].is_array()));
-    assert!(nodes.iter().any(|node| node["details"]["error"].is_object()));
-    assert!(nodes.iter().any(|node| node["scope"] == json!(["openid", "profile", "email"])));
-    assert!(nodes.iter().any(|node| node["locationInfo"] == json!({ "countryCode": null })));
-    assert!(nodes.iter().any(|node| node["tenantName"] == "sandbox" && node["identityUserId"] == "4000001"));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod answer;
 mod arguments;
+mod authentication;
 mod browsers;
 mod cli;
 mod compression;
@@ -10,7 +11,9 @@ mod faults;
 mod gateway;
 mod hosts;
 mod house;
+mod joins;
 mod logs;
+mod mock;
 mod operations;
 mod over_http;
 mod playground;
@@ -18,6 +21,7 @@ mod recordings;
 mod requests;
 mod schema;
 mod serving;
+mod sharing;
 mod time;
 mod tokens;
 mod users;

@@ -1,16 +1,11 @@
 //! Users: what is asked of Auth0 for them, and what its answers become.
 
-use auth0_graphql::sandbox::Options;
+mod pages;
+mod siblings;
+
 use serde_json::{Value, json};
 
-use crate::gateway::{Setup, TestGateway, codes};
-use crate::time::StoppedClock;
-
-/// A gateway on a tenant with this many users. The first dozen are always the sandbox's people.
-async fn with_users(users: usize) -> TestGateway {
-    let setup = Setup::uncached();
-    TestGateway::spawn_with(Setup { sandbox: Options { users, ..setup.sandbox }, ..setup }).await
-}
+use crate::gateway::{TestGateway, codes};
 
 #[tokio::test]
 async fn auth0_is_asked_for_the_selected_fields_and_no_more() {
@@ -87,58 +82,6 @@ async fn whoever_wants_every_field_gets_the_whole_profile() {
     let all_but_one = fields[1..].join(" ");
     gateway.data(&format!("{{ user(id: {:?}) {{ {all_but_one} }} }}", ada.user_id)).await;
     assert!(gateway.asked().await[0].contains("?fields="));
-}
-
-#[tokio::test]
-async fn aliases_that_ask_the_same_share_one_call() {
-    let gateway = TestGateway::uncached().await;
-    let data = gateway
-        .data(
-            "{ a: users(perPage: 2) { nodes { email } hasNextPage }
-               b: users(page: 0, perPage: 2, q: null) { nodes { name } total }
-               c: users(perPage: 3) { nodes { email } } }",
-        )
-        .await;
-    for (alias, keys) in [("a", "email"), ("b", "name"), ("c", "email")] {
-        for node in data[alias]["nodes"].as_array().unwrap() {
-            assert_eq!(node.as_object().unwrap().keys().collect::<Vec<_>>(), [keys], "{alias}");
-        }
-    }
-    assert_eq!(data["b"]["total"], 2_500);
-    assert_eq!(data["c"]["nodes"].as_array().unwrap().len(), 3);
-    let mut asked = gateway.asked().await;
-    asked.sort();
-    let with = |rest: &str| format!("/api/v2/users?page=0&{rest}");
-    let expected = [
-        with("per_page=2&search_engine=v3&include_totals=true&fields=email,name&include_fields=true"),
-        with("per_page=3&search_engine=v3&fields=email&include_fields=true"),
-    ];
-    assert_eq!(asked, expected);
-
-    let data = gateway
-        .data(
-            "{ a: user(id: \"github|4000001\") { name } b: user(id: \"github|4000001\") { attributes }
-               c: usersByEmail(email: \"finn.moreau@example.com\") { name }
-               d: usersByEmail(email: \"finn.moreau@example.com\") { nickname } }",
-        )
-        .await;
-    assert_eq!(data["a"], json!({ "name": "Finn Moreau" }));
-    assert_eq!(data["b"]["attributes"]["public_repos"], 42);
-    assert_eq!((&data["c"], &data["d"]), (&json!([{ "name": "Finn Moreau" }]), &json!([{ "nickname": "finnm" }])));
-    let mut asked = gateway.asked().await;
-    asked.sort();
-    let by_email = "/api/v2/users-by-email?email=finn.moreau%40example.com&fields=name,nickname&include_fields=true";
-    assert_eq!(asked, [by_email, "/api/v2/users/github%7C4000001"]);
-}
-
-#[tokio::test]
-async fn a_shared_call_that_fails_fails_each_of_its_aliases() {
-    let gateway = TestGateway::uncached().await;
-    gateway.fault(json!({ "path": "/api/v2/users", "times": 20, "fault": { "status": 403 } })).await;
-    let response = gateway.query("{ a: users { page } b: users { total } }").await;
-    assert_eq!(response["data"], json!({ "a": null, "b": null }));
-    assert_eq!(codes(&response), ["UPSTREAM_MISCONFIGURED"; 2]);
-    assert_eq!(gateway.calls().await.len(), 1);
 }
 
 #[tokio::test]
@@ -278,131 +221,4 @@ async fn what_a_scope_guards_is_not_in_attributes_either() {
         assert_eq!(data["user"]["userId"], "auth0|1");
         assert!(!data.to_string().contains("guarded"), "{data}");
     }
-}
-
-#[tokio::test]
-async fn pages_say_whether_there_is_another() {
-    let gateway = with_users(25).await;
-    for (arguments, nodes, has_next, has_next_with_total) in [
-        ("page: 0, perPage: 10", 10, true, true),
-        ("page: 2, perPage: 10", 5, false, false),
-        ("page: 3, perPage: 10", 0, false, false),
-        // Only the total tells that a full page is the last.
-        ("page: 4, perPage: 5", 5, true, false),
-        ("page: 0, perPage: 100", 25, false, false),
-    ] {
-        let query = format!("{{ without: users({arguments}) {{ nodes {{ userId }} page perPage hasNextPage }} }}");
-        let with = query.replace("without", "with").replace("hasNextPage", "hasNextPage total");
-        let (without, with) = (gateway.data(&query).await, gateway.data(&with).await);
-        assert_eq!(without["without"]["nodes"].as_array().unwrap().len(), nodes, "{arguments}");
-        assert_eq!(without["without"]["hasNextPage"], has_next, "{arguments}");
-        assert_eq!(with["with"]["hasNextPage"], has_next_with_total, "{arguments}");
-        assert_eq!(with["with"]["total"], 25, "{arguments}");
-        let echoed = format!("page: {}, perPage: {}", with["with"]["page"], with["with"]["perPage"]);
-        assert_eq!(echoed, arguments);
-    }
-}
-
-#[tokio::test]
-async fn the_last_page_that_auth0_gives_out_has_no_next() {
-    let gateway = TestGateway::uncached().await;
-    for (arguments, expected) in [
-        ("page: 8, perPage: 100", true),
-        ("page: 9, perPage: 100", false),
-        ("page: 19, perPage: 50", false),
-        ("page: 10, perPage: 90", false),
-        ("page: 999, perPage: 1", false),
-    ] {
-        for total in ["", "total"] {
-            let data = gateway.data(&format!("{{ users({arguments}) {{ hasNextPage {total} }} }}")).await;
-            assert_eq!(data["users"]["hasNextPage"], expected, "{arguments} {total}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn users_are_ordered_by_any_field_either_way() {
-    let gateway = TestGateway::uncached().await;
-    for (order, wire, field) in [
-        ("CREATED_AT", "created_at", "createdAt"),
-        ("UPDATED_AT", "updated_at", "updatedAt"),
-        ("LAST_LOGIN", "last_login", "lastLogin"),
-        ("LOGINS_COUNT", "logins_count", "loginsCount"),
-        ("EMAIL", "email", "email"),
-        ("NAME", "name", "name"),
-        ("USER_ID", "user_id", "userId"),
-        ("USERNAME", "username", "username"),
-        ("GIVEN_NAME", "given_name", "givenName"),
-        ("FAMILY_NAME", "family_name", "familyName"),
-        ("NICKNAME", "nickname", "nickname"),
-    ] {
-        for (direction, sign) in [(", direction: ASC", "1"), (", direction: DESC", "-1"), ("", "1")] {
-            let data = gateway
-                .data(&format!(
-                    "{{ users(perPage: 20, sort: {{ field: {order}{direction} }}) {{ nodes {{ {field} }} }} }}"
-                ))
-                .await;
-            let mut values: Vec<_> =
-                data["users"]["nodes"].as_array().unwrap().iter().map(|node| node[field].clone()).collect();
-            // Dates that are none sort before all others.
-            values.retain(|value| !value.is_null());
-            assert!(values.len() > 17, "{order}: {values:?}");
-            if sign == "-1" {
-                values.reverse();
-            }
-            assert!(values.is_sorted_by(in_order), "{order} {direction}: {values:?}");
-            let asked = gateway.asked().await;
-            assert!(asked[0].contains(&format!("&sort={wire}%3A{sign}&")), "{asked:?}");
-        }
-    }
-}
-
-fn in_order(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Number(a), Value::Number(b)) => a.as_i64() <= b.as_i64(),
-        _ => a.as_str() <= b.as_str(),
-    }
-}
-
-#[tokio::test]
-async fn one_root_field_may_fail_while_its_siblings_answer() {
-    let gateway = TestGateway::uncached().await;
-    gateway.fault(json!({ "path": "/api/v2/users-by-email", "times": 20, "fault": { "status": 403 } })).await;
-    let response = gateway
-        .query(
-            "{ users(perPage: 1) { page } found: usersByEmail(email: \"ada.brandt@example.com\") { name }
-               bad: users(perPage: 0) { page } user(id: \"github|4000001\") { name } gateway { mode } }",
-        )
-        .await;
-    let data = json!({
-        "users": { "page": 0 }, "found": null, "bad": null, "user": { "name": "Finn Moreau" }, "gateway": { "mode": "TENANT" },
-    });
-    assert_eq!(response["data"], data);
-    let mut errors: Vec<_> = response["errors"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|error| format!("{} {}", error["path"], error["extensions"]["code"]))
-        .collect();
-    errors.sort();
-    assert_eq!(errors, [r#"["bad"] "BAD_USER_INPUT""#, r#"["found"] "UPSTREAM_MISCONFIGURED""#]);
-    assert!(response["errors"].as_array().unwrap().iter().all(|error| error["extensions"]["requestId"].is_string()));
-}
-
-#[tokio::test]
-async fn root_fields_are_fetched_side_by_side() {
-    let gateway = TestGateway::uncached().await;
-    let clock = StoppedClock::stop();
-    gateway.data("{ users(perPage: 1) { page } }").await;
-    gateway.forget_calls().await;
-    gateway.fault(json!({ "path": "/api/v2/", "times": 3, "fault": { "slow": 1_000 } })).await;
-    let query = gateway.data("{ users { page } logs { next } user(id: \"github|4000001\") { name } }");
-    let answered = async {
-        // None is answered before all are asked, since time stands still.
-        while gateway.calls().await.len() < 3 {}
-        assert!(gateway.calls().await.iter().all(|call| call.status.is_none()));
-        clock.advance(std::time::Duration::from_secs(1)).await;
-    };
-    let (data, ()) = tokio::join!(query, answered);
-    assert_eq!(data["user"]["name"], "Finn Moreau");
 }

@@ -208,3 +208,39 @@ async fn the_issuer_publishes_the_key_that_verifies_its_tokens() {
         .verify(&RSA_PKCS1_2048_8192_SHA256, format!("{}.{}", parts[0], parts[1]).as_bytes(), &bytes(parts[2]))
         .expect("the published key verifies the token");
 }
+
+#[tokio::test]
+async fn a_user_s_token_is_for_an_api_of_the_operator_s_own() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    let tenant = Tenant::spawn().await;
+    let ask = |request: Value| tenant.control(Method::POST, "/_sandbox/tokens", request);
+    let claims = |token: &str| {
+        let payload = token.split('.').nth(1).expect("three parts");
+        serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(payload).expect("base64url")).expect("JSON")
+    };
+    let now = super::noon().timestamp();
+    let issuer = tenant.sandbox.issuer();
+
+    let answer = ask(json!({"scope": "read:logs"})).await;
+    assert_eq!(answer.status, 201);
+    let token = answer.body["access_token"].as_str().expect("a token");
+    assert_eq!(
+        claims(token),
+        json!({
+            "iss": issuer, "sub": tenant.sandbox.people()[0].user_id, "scope": "read:logs",
+            "aud": ["https://gateway.example", format!("{issuer}userinfo")], "iat": now, "exp": now + 86_400,
+        })
+    );
+    assert_eq!(tenant.get_with(token, "/api/v2/logs").await.status, 401, "it is not for the Management API");
+
+    let answer = ask(json!({"sub": "auth0|1", "audience": "urn:other", "expiresIn": -60})).await;
+    let claims = claims(answer.body["access_token"].as_str().expect("a token"));
+    assert_eq!((&claims["sub"], &claims["aud"][0]), (&"auth0|1".into(), &"urn:other".into()));
+    assert_eq!(claims["exp"], now - 60);
+
+    for nonsense in [json!({"scopes": "read:logs"}), json!("read:logs"), json!({"expiresIn": "soon"})] {
+        assert_eq!(ask(nonsense).await.status, 400);
+    }
+}

@@ -8,7 +8,7 @@ const SDL: &str = "
     enum Order { ASC DESC }
     input Sort { field: String! order: Order! = ASC limit: Int tags: [String!] then: Sort }
     type Query {
-        users(page: Int! = 0, size: Int, sort: Sort, ids: [ID!]): Page
+        users(page: Int! = 0, size: Int, sort: Sort, sorts: [Sort!], ids: [ID!]): Page
         user(id: ID!): User
         strict(page: Int!): Int
     }
@@ -158,6 +158,8 @@ fn variables_stand_only_where_their_type_fits() {
             Some("The variable `$i` of type `ID!` stands where `[ID!]` is expected."),
         ),
         ("query ($i: String!) { users(sort: {field: \"a\", tags: [\"b\", $i]}) { total } }", None),
+        // A single value in a list's place.
+        ("query ($p: String) { users(sorts: {field: \"a\", limit: $p}) { total } }", IN_INT),
         (
             "query ($i: Int!) { users(sort: {field: \"a\", tags: [$i]}) { total } }",
             Some("The variable `$i` of type `Int!` stands where `String!` is expected."),

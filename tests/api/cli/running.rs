@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use super::{End, Run};
+use crate::authentication::hash_of;
 
 /// A run that listens. It is killed when a test gives it up.
 struct Running {
@@ -98,6 +99,62 @@ fn the_sandbox_alone_prints_settings_that_a_gateway_takes() {
         &["AUTH0_AUDIENCE", audience, ".env"],
     ]);
     assert_eq!(sandbox.stop("TERM"), Some(0));
+}
+
+/// What follows `name` on its line, and has no spaces.
+fn word<'a>(printed: &'a str, name: &str) -> &'a str {
+    let (_, after) = printed.split_once(name).unwrap_or_else(|| panic!("{name} is not in {printed}"));
+    after.split_whitespace().next().unwrap()
+}
+
+#[tokio::test]
+async fn a_token_of_the_sandbox_is_printed_and_taken_and_never_logged() {
+    let key = "an API key that nobody logs";
+    let hash = hash_of(key);
+    let mut gateway = Run::new("serve_tokens", &["--sandbox", "--port", "0", "--allow-anonymous", "yes"])
+        .env("LOG", "trace")
+        .env("API_KEYS", &format!("reports:{hash}:read:logs"))
+        .start();
+    // Read while it is written, or the pipe is full before the end.
+    let mut stderr = gateway.child.stderr.take().unwrap();
+    let log = std::thread::spawn(move || std::io::read_to_string(&mut stderr).unwrap());
+    let printed = gateway.printed_until("Ctrl-C");
+    let (graphql, sandbox) = (value(&printed, "GraphQL"), word(&printed, "--url "));
+
+    let arguments = ["sandbox", "token", "--url", sandbox, "--scope", "read:logs", "--sub", "auth0|somebody"];
+    let end = Run::new("sandbox_token", &arguments).end();
+    assert_eq!((end.code, end.stderr.as_str()), (Some(0), ""));
+    let token = end.stdout.trim_end();
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let forged = format!("{signed}.{}", signature.chars().rev().collect::<String>());
+
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let call = || http.post(graphql).json(&serde_json::json!({ "query": "{ gateway { scopes } }" }));
+    for (call, status) in [
+        (call().bearer_auth(token), 200),
+        (call().bearer_auth(&forged), 401),
+        (call().header("X-API-Key", key), 200),
+        (call().header("X-API-Key", format!("{key}!")), 401),
+    ] {
+        let answer = call.send().await.unwrap();
+        assert_eq!(answer.status(), status);
+        let text = answer.text().await.unwrap();
+        assert_eq!(text.contains(r#"{"scopes":["read:logs"]}"#), status == 200, "{text}");
+    }
+    assert_eq!(gateway.stop("TERM"), Some(0));
+    let log = log.join().unwrap();
+    assert!(log.contains("signature is wrong") && log.contains("API key is not known"), "{log}");
+    assert!(log.contains("ALLOW_ANONYMOUS is yes"), "{log}");
+    for secret in [signature, signed, &forged, key, &hash, "somebody"] {
+        assert!(!log.contains(secret), "{secret} is in {log}");
+    }
+}
+
+#[test]
+fn where_no_sandbox_is_no_token_is_printed() {
+    let end = Run::new("no_sandbox", &["sandbox", "token", "--url", "http://127.0.0.1:1"]).end();
+    assert_eq!((end.code, end.stdout.as_str()), (Some(69), ""));
+    assert!(end.stderr.contains("no sandbox answers at http://127.0.0.1:1"), "{}", end.stderr);
 }
 
 #[test]

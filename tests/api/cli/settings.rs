@@ -125,6 +125,8 @@ fn config_tells_where_each_setting_comes_from_and_no_secret() {
             &["AUTH0_AUDIENCE", "https://example.us.auth0.com/api/v2/", "default"],
             &["HOST", "::1", ".env"],
             &["PORT", "4001", "flag"],
+            &["JWT_ISSUER", "-", "not set"],
+            &["API_KEYS", "-", "not set"],
             &["ALLOW_ANONYMOUS", "no", "default"],
             &["ALLOWED_HOSTS", "-", "not set"],
             &["CORS_ORIGINS", "-", "not set"],
@@ -141,6 +143,41 @@ fn config_tells_where_each_setting_comes_from_and_no_secret() {
         ]);
     assert!(!format!("{end:?}").contains("hush"));
     assert_eq!(end.stdout.lines().count(), settings().len());
+}
+
+#[test]
+fn an_address_that_others_reach_is_fine_where_callers_show_credentials() {
+    let hash = "0123456789abcdef".repeat(4);
+    let callers = [
+        (
+            "JWT_ISSUER=https://example.us.auth0.com/\nJWT_AUDIENCE=https://gateway.example.com\n".to_owned(),
+            "JWT_ISSUER",
+        ),
+        (format!("API_KEYS='reports:{hash}:read:logs read:users'\n"), "API_KEYS"),
+    ];
+    for (case, (settings, name)) in callers.into_iter().enumerate() {
+        let end = Run::new(&format!("callers{case}"), &["config", "--host", "0.0.0.0"])
+            .dotenv(format!("{TENANT}{settings}"))
+            .end();
+        let end = end.must_show(&[&["HOST", "0.0.0.0", "flag"], &["ALLOW_ANONYMOUS", "no", "default"]]);
+        let row = end.stdout.lines().find(|line| line.starts_with(name)).unwrap();
+        assert!(row.ends_with(".env"), "{row}");
+        end.must_not_tell(&hash);
+    }
+}
+
+#[test]
+fn an_issuer_without_an_audience_is_refused() {
+    Run::new("no_audience", &["--jwt-issuer", "https://example.us.auth0.com/"])
+        .dotenv(TENANT)
+        .end()
+        .must_be_usage(&["One setting", "\n  JWT_AUDIENCE is missing"]);
+    let hash = "0123456789abcdef".repeat(4);
+    Run::new("bad_api_keys", &[])
+        .dotenv(format!("{TENANT}API_KEYS='reports:{hash}:update:users'\n"))
+        .end()
+        .must_be_usage(&["One setting", "\n  API_KEYS grants reports a scope"])
+        .must_not_tell(&hash);
 }
 
 #[test]

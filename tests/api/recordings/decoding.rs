@@ -1,18 +1,18 @@
 //! The gateway takes in what was recorded, and loses nothing of it.
 
 use serde_json::{Map, Value, json};
-use wiremock::matchers::{method, path};
+use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::{Recording, recordings};
-use crate::gateway::{Setup, TestGateway, codes};
+use crate::gateway::{TestGateway, codes};
+use crate::mock;
 
 /// Fields that need a scope which an anonymous caller does not hold.
 const FORBIDDEN: [&str; 3] = ["accessToken", "accessTokenSecret", "refreshToken"];
 
-/// A gateway to an Auth0 that answers as recorded: at the token endpoint if it was recorded there, else to every read.
+/// An Auth0 that answers as recorded, at the token endpoint if it was recorded there, else to every read; and a gateway to it.
 async fn replay(recording: &Recording) -> (MockServer, TestGateway) {
-    let auth0 = MockServer::start().await;
     let mut answer = ResponseTemplate::new(recording.status)
         .set_body_raw(recording.body.to_string(), "application/json; charset=utf-8");
     for header in ["link", "retry-after", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"] {
@@ -20,14 +20,11 @@ async fn replay(recording: &Recording) -> (MockServer, TestGateway) {
             answer = answer.insert_header(header, value);
         }
     }
+    let auth0 = mock::answering(answer.clone()).await;
     if recording.path == "/oauth/token" {
         Mock::given(method("POST")).respond_with(answer).mount(&auth0).await;
-    } else {
-        let grant = ResponseTemplate::new(200).set_body_json(json!({ "access_token": "e30.e30.e30" }));
-        Mock::given(method("POST")).and(path("/oauth/token")).respond_with(grant).mount(&auth0).await;
-        Mock::given(method("GET")).respond_with(answer).mount(&auth0).await;
     }
-    let gateway = TestGateway::spawn_with(Setup { upstream: Some(auth0.uri()), ..Setup::uncached() }).await;
+    let gateway = mock::gateway_to(&auth0).await;
     (auth0, gateway)
 }
 

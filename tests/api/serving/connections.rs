@@ -101,7 +101,7 @@ async fn http_2_clients_are_told_their_bounds() {
     assert_eq!((settings.kind, settings.flags), (SETTINGS, 0));
     let settings: Vec<_> = settings.payload.chunks(6).map(|setting| setting.split_at(2)).collect();
     for (name, value) in
-        [(MAX_CONCURRENT_STREAMS, 100_u32), (MAX_HEADER_LIST_SIZE, 64 * 1024), (INITIAL_WINDOW_SIZE, 64 * 1024)]
+        [(MAX_CONCURRENT_STREAMS, 100_u32), (MAX_HEADER_LIST_SIZE, 128 * 1024), (INITIAL_WINDOW_SIZE, 64 * 1024)]
     {
         let expected = (&name.to_be_bytes()[..], &value.to_be_bytes()[..]);
         assert!(settings.contains(&expected), "{name} in {settings:?}");
@@ -125,7 +125,7 @@ async fn a_flood_of_resets_ends_its_connection() {
 async fn a_head_that_is_too_long_is_refused() {
     let serving = Serving::start(patient()).await;
     let mut client = serving.connect().await;
-    client.write(&format!("GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Long: {}", "x".repeat(70_000))).await;
+    client.write(&format!("GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Long: {}", "x".repeat(140_000))).await;
     assert!(client.rest().await.starts_with("HTTP/1.1 431 "));
 }
 

@@ -13,10 +13,8 @@ use super::reference::Reference;
 use super::selection::Selection;
 use super::tree::Tree;
 use super::*;
-use crate::graphql::log::{LOG_BATCH, LOG_PAGE};
-use crate::graphql::object::Page;
+use crate::graphql::log::LOG_PAGE;
 use crate::graphql::plan::{Needs, Plans};
-use crate::graphql::user::USER_PAGE;
 
 /// The pages of the schema, each with a root field that gives it.
 const PAGES: [(&str, &Page); 3] = [("users", &USER_PAGE), ("logs", &LOG_BATCH), ("searchLogs", &LOG_PAGE)];
@@ -98,7 +96,7 @@ proptest! {
     #[test]
     fn a_page_is_what_plain_decoding_makes_of_it(Case { root, of: page, json, selection } in page_case(), space in space(), facts in facts()) {
         let json = json.write(&space);
-        let reference = Reference { caller: CALLER, selection: &selection };
+        let reference = Reference { authority: AUTHORITY, selection: &selection };
         let projected = read(answer_page(page, &operation(&selection, root), json.as_bytes(), &facts));
         prop_assert!(projected.is_some());
         prop_assert_eq!(projected, reference.page(page, json.as_bytes(), &facts));
@@ -107,7 +105,7 @@ proptest! {
     #[test]
     fn lists_and_single_records_are_what_plain_decoding_makes_of_them(Case { root, of: object, json, selection } in object_case(), space in space()) {
         let operation = operation(&selection, root);
-        let reference = Reference { caller: CALLER, selection: &selection };
+        let reference = Reference { authority: AUTHORITY, selection: &selection };
         let text = json.write(&space);
         let projected = read(answer_records(object, &operation, text.as_bytes()));
         prop_assert!(projected.is_some());
@@ -142,7 +140,7 @@ proptest! {
             _ => { json.remove(place); }
         }
         let facts = PageFacts { per_page: 3, ..PageFacts::default() };
-        let reference = Reference { caller: CALLER, selection: &selection };
+        let reference = Reference { authority: AUTHORITY, selection: &selection };
         let projected = read(answer_page(page, &operation(&selection, root), &json, &facts));
         prop_assert_eq!(projected, reference.page(page, &json, &facts), "{}", String::from_utf8_lossy(&json));
     }
@@ -150,11 +148,11 @@ proptest! {
     #[test]
     fn a_plan_asks_for_what_it_needs_and_tells_what_it_leaves_out(Case { root, of: page, selection, .. } in page_case()) {
         let operation = operation(&selection, root);
-        let mut planner = Planner::new(CALLER);
+        let mut planner = Planner::new(AUTHORITY);
         let plan = planner.page(page, &operation.fields().next().unwrap().selection_set.node);
         let (mut needs, mut expected, mut forbidden) = (Needs::default(), Needs::default(), Vec::new());
         plan.add_needs(&mut needs);
-        let reference = Reference { caller: CALLER, selection: &selection };
+        let reference = Reference { authority: AUTHORITY, selection: &selection };
         for picked in selection.picked() {
             match page.field(picked.field).map(|field| field.kind) {
                 Some(PageKind::Nodes) => {
@@ -198,7 +196,7 @@ fn every_field_meets_every_form_of_value() {
     for (root, page) in PAGES {
         let selection = Selection::everything_of_page(page);
         let operation = operation(&selection, root);
-        let reference = Reference { caller: CALLER, selection: &selection };
+        let reference = Reference { authority: AUTHORITY, selection: &selection };
         let forms = || SCALARS.iter().chain(&compound).map(|form| Json::token(form));
         for json in every_form(page.object, &forms) {
             let json = Json::List(vec![json]).write(&[""]);

@@ -3,7 +3,7 @@
 
 use super::selection::{Picked, Selection};
 use super::tree::Tree;
-use crate::auth::{Caller, Scope};
+use crate::auth::{Scope, Scopes};
 use crate::graphql::log_type;
 use crate::graphql::object::{Field, FromString, Kind, Object, Page, PageKind};
 use crate::graphql::plan::Needs;
@@ -11,7 +11,7 @@ use crate::graphql::project::PageFacts;
 
 /// What the answer to a selection has to be, for one caller.
 pub(super) struct Reference<'s> {
-    pub(super) caller: Caller,
+    pub(super) authority: Scopes,
     pub(super) selection: &'s Selection,
 }
 
@@ -74,7 +74,7 @@ impl Reference<'_> {
     }
 
     fn may_see(&self, scope: Option<Scope>) -> bool {
-        scope.is_none_or(|scope| self.caller.holds(scope))
+        scope.is_none_or(|scope| self.authority.holds(scope))
     }
 
     /// Whether nothing can stand in the field's raw value that the caller may not see.
@@ -121,6 +121,7 @@ impl Reference<'_> {
             (Kind::LogTypeDescription, Tree::Text(code)) => log_type::description(code).map(text),
             (Kind::LogOutcome, Tree::Text(code)) => Some(text(log_type::outcome(code).name())),
             (Kind::LogOutcome, _) => Some(text("OTHER")),
+            // Nothing is joined here: each join gives null.
             _ => None,
         }
     }
@@ -137,10 +138,10 @@ impl Reference<'_> {
             let Some(field) = object.field(picked.field) else { continue };
             let path: Vec<&str> = above.iter().copied().chain([picked.key.as_str()]).collect();
             match (field.scope, &field.kind) {
-                (Some(scope), _) if !self.caller.holds(scope) => {
+                (Some(scope), _) if !self.authority.holds(scope) => {
                     forbidden.push((path.iter().map(ToString::to_string).collect(), scope));
                 }
-                (_, Kind::Object(inner) | Kind::Objects(inner)) => {
+                (_, Kind::Object(inner) | Kind::Objects(inner) | Kind::Join(inner)) => {
                     forbidden.extend(self.forbidden(inner, &path, &self.selection.inside(picked)));
                 }
                 _ => {}

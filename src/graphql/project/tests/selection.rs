@@ -127,8 +127,6 @@ impl Selection {
         let body = printer.selection(self.parent, &self.nodes);
         let mut definitions = Vec::new();
         let mut values = Map::new();
-        // async-graphql overlooks directives on `__typename`, and refuses a variable that nothing else uses.
-        let mut uses = String::new();
         for number in printer.variables {
             let Variable { default, given } = self.variables[number];
             definitions.push(match default {
@@ -139,11 +137,10 @@ impl Selection {
             if let Some(value) = given.or(default.is_none().then_some(true)) {
                 values.insert(format!("v{number}"), value.into());
             }
-            write!(uses, " u{number}: gateway @skip(if: $v{number}) {{ version }}").unwrap();
         }
         let definitions =
             if definitions.is_empty() { String::new() } else { format!("query ({}) ", definitions.join(", ")) };
-        let mut document = format!("{definitions}{{ {root} {body}{uses} }}");
+        let mut document = format!("{definitions}{{ {root} {body} }}");
         for (number, (ty, _, text)) in printer.fragments.iter().enumerate() {
             write!(document, " fragment F{number} on {ty} {text}").unwrap();
         }
@@ -214,7 +211,9 @@ fn node(name: &'static str, ty: &'static str, inner: Vec<Node>) -> Node {
 
 fn everything(object: &'static Object) -> Vec<Node> {
     let fields = object.fields.iter().map(|field| match &field.kind {
-        Kind::Object(inner) | Kind::Objects(inner) => node(field.name, inner.name, everything(inner)),
+        Kind::Object(inner) | Kind::Objects(inner) | Kind::Join(inner) => {
+            node(field.name, inner.name, everything(inner))
+        }
         _ => node(field.name, "", Vec::new()),
     });
     fields.collect()
@@ -225,21 +224,23 @@ fn nodes_of_page(page: &'static Page) -> BoxedStrategy<Vec<Node>> {
         page.fields.iter().filter(|field| field.kind != PageKind::Nodes).map(|field| field.name).collect();
     let fact = leaf(facts);
     let records = field(Just("nodes"), page.object.name, nodes(page.object, 2));
-    in_fragments(prop_oneof![fact, records].boxed(), 1)
+    in_fragments(&prop_oneof![fact, records].boxed(), 1)
 }
 
 fn nodes(object: &'static Object, depth: u32) -> BoxedStrategy<Vec<Node>> {
-    let (composite, leaves): (Vec<_>, Vec<_>) =
-        object.fields.iter().partition(|field| matches!(field.kind, Kind::Object(_) | Kind::Objects(_)));
+    let (composite, leaves): (Vec<_>, Vec<_>) = object
+        .fields
+        .iter()
+        .partition(|field| matches!(field.kind, Kind::Object(_) | Kind::Objects(_) | Kind::Join(_)));
     let mut one = leaf(leaves.iter().map(|field| field.name).collect());
     for row in composite {
-        if let Kind::Object(inner) | Kind::Objects(inner) = &row.kind {
+        if let Kind::Object(inner) | Kind::Objects(inner) | Kind::Join(inner) = &row.kind {
             one = prop_oneof![3 => one, 1 => field(Just(row.name), inner.name, nodes(inner, 1))].boxed();
         }
     }
     // `attributes` is one of some fifty fields, and the one that reads the most.
     one = prop_oneof![9 => one, 1 => leaf(vec!["attributes"])].boxed();
-    prop_oneof![6 => in_fragments(one, depth), 1 => Just(everything(object))].boxed()
+    prop_oneof![6 => in_fragments(&one, depth), 1 => Just(everything(object))].boxed()
 }
 
 fn leaf(names: Vec<&'static str>) -> BoxedStrategy<Node> {
@@ -261,7 +262,7 @@ fn field(
     conditional(what.boxed())
 }
 
-fn in_fragments(node: BoxedStrategy<Node>, depth: u32) -> BoxedStrategy<Vec<Node>> {
+fn in_fragments(node: &BoxedStrategy<Node>, depth: u32) -> BoxedStrategy<Vec<Node>> {
     let mut nodes = vec(node.clone(), 1..5).boxed();
     for _ in 0..depth {
         let inline = (any::<bool>(), nodes.clone()).prop_map(|(is_typed, inner)| What::Inline { is_typed, inner });

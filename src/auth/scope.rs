@@ -1,0 +1,125 @@
+//! What a caller may read, in Auth0's own words.
+
+use std::fmt;
+
+/// A permission, named as Auth0 names its Management API scopes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+pub enum Scope {
+    /// Read users.
+    ReadUsers,
+    /// Read users' `app_metadata`.
+    ReadUsersAppMetadata,
+    /// Read the tokens that identity providers issued for users.
+    ReadUserIdpTokens,
+    /// Read the tenant's logs.
+    ReadLogs,
+}
+
+impl Scope {
+    /// Every scope that the schema knows.
+    pub const ALL: [Self; 4] = [Self::ReadUsers, Self::ReadUsersAppMetadata, Self::ReadUserIdpTokens, Self::ReadLogs];
+
+    /// The scope as it stands in a token.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ReadUsers => "read:users",
+            Self::ReadUsersAppMetadata => "read:users_app_metadata",
+            Self::ReadUserIdpTokens => "read:user_idp_tokens",
+            Self::ReadLogs => "read:logs",
+        }
+    }
+
+    /// The scope of that name. Names are compared letter by letter, as OAuth has it (RFC 6749, 3.3).
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == name)
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A set of scopes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Scopes(u8);
+
+impl Scopes {
+    /// The set of these scopes.
+    #[must_use]
+    pub const fn of(scopes: &[Scope]) -> Self {
+        let mut bits = 0;
+        let mut at = 0;
+        while at < scopes.len() {
+            bits |= bit(scopes[at]);
+            at += 1;
+        }
+        Self(bits)
+    }
+
+    /// Whether `scope` is in the set.
+    #[must_use]
+    pub const fn holds(self, scope: Scope) -> bool {
+        self.0 & bit(scope) != 0
+    }
+
+    /// The scopes in the set, in the order of [`Scope::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Scope> {
+        Scope::ALL.into_iter().filter(move |scope| self.holds(*scope))
+    }
+}
+
+const fn bit(scope: Scope) -> u8 {
+    1 << scope as u8
+}
+
+impl FromIterator<Scope> for Scopes {
+    fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
+        Self(scopes.into_iter().fold(0, |bits, scope| bits | bit(scope)))
+    }
+}
+
+/// The scopes as they stand in a token.
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, scope) in self.iter().enumerate() {
+            let separator = if place == 0 { "" } else { " " };
+            write!(f, "{separator}{scope}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_holds_what_was_put_in_and_nothing_else() {
+        let scopes = Scopes::of(&[Scope::ReadLogs, Scope::ReadUsers]);
+        assert_eq!(scopes.to_string(), "read:users read:logs");
+        assert!(!scopes.holds(Scope::ReadUserIdpTokens));
+        assert_eq!(Scope::ALL.into_iter().collect::<Scopes>(), Scopes::of(&Scope::ALL));
+        assert_eq!(Scopes::default().to_string(), "");
+    }
+
+    #[test]
+    fn names_are_compared_letter_by_letter() {
+        for scope in Scope::ALL {
+            assert_eq!(Scope::parse(scope.as_str()), Some(scope));
+        }
+        for name in ["", "READ:USERS", "read:users ", "read:user", "update:users"] {
+            assert_eq!(Scope::parse(name), None, "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Pacing: no call is sent that Auth0 would refuse with a 429, and none waits longer than it must.
+//!
+//! A tenant's rate limits are token buckets whose sizes and refills depend on its plan and are
+//! shared with every other client of the tenant. Nothing of that is configured here: what a bucket
+//! holds is learned from the headers of each answer ([`headers`]), how fast it fills is learned from
+//! several ([`refill`]), and both together say how many calls may go now ([`bucket`]). What may not
+//! go yet waits its turn ([`queue`]), or is refused at once if its turn would come too late.
+//!
+//! All of this is decided by [`pacer`], which is told the time and does nothing; [`governor`] is the
+//! clock, the lock and the wakers around it.
+
+mod allowance;
+mod bucket;
+mod gate;
+mod governor;
+mod headers;
+mod learning;
+mod pacer;
+mod queue;
+mod refill;
+mod tally;
+
+#[cfg(test)]
+mod simulation;
+
+use std::time::Duration;
+
+pub(crate) use governor::{Admission, Governor};
+
+use super::errand::{CallerKey, Priority};
+
+/// What an endpoint's calls are counted as. Which of these share a bucket is for the tenant's plan
+/// to say: free and enterprise tenants have one for everything.
+/// <https://auth0.com/docs/troubleshoot/customer-support/operational-policies/rate-limit-policy/rate-limit-configurations>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Reading users.
+    Users,
+    /// Reading logs.
+    Logs,
+    /// All other endpoints.
+    Other,
+}
+
+impl Class {
+    pub(crate) const ALL: [Self; 3] = [Self::Users, Self::Logs, Self::Other];
+}
+
+/// How the gateway shares the tenant with others.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PaceSettings {
+    /// The share of each bucket's refill that is left for the tenant's other clients, from 0 to 0.9.
+    pub(crate) reserve: f64,
+    /// The most calls that may wait. A caller may have as many waiting as there is room left, so one
+    /// alone gets half of them, and there is always room for somebody new.
+    pub(crate) queue: usize,
+}
+
+/// The call would not be made in time, or too many are waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// When a call of this caller would have had its turn, to within a round trip. Others on the
+    /// tenant, and callers who come meanwhile, may make it later.
+    pub(crate) retry_after: Duration,
+}
+
+/// A bucket, as far as it is known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BucketStatus {
+    /// What is counted in it.
+    pub classes: Vec<Class>,
+    /// How many calls it holds when full.
+    pub limit: u32,
+    /// How many calls could go now, at the least. Below zero after a 429, or when more calls are on
+    /// their way than it is known to hold.
+    pub remaining: f64,
+    /// How many calls come back per second, at the least; `None` until an answer tells.
+    pub refill_per_second: Option<f64>,
+    /// How many calls wait for it.
+    pub queued: usize,
+}

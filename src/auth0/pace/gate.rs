@@ -1,0 +1,112 @@
+//! What a 429 closes, and for how long.
+
+use std::time::Duration;
+
+/// The longest time for which a bucket is closed, whatever `Retry-After` says: an operator who
+/// raises a quota meanwhile should not have to restart the gateway.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Closed for a while after each 429, for longer each time.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    closed_until: Duration,
+    /// When the newest 429 came, and how many have come since a call was answered.
+    last: Option<Duration>,
+    strikes: u32,
+}
+
+/// What a 429 means for the gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Closed {
+    pub(super) wait: Duration,
+    /// Whether it says anything new: one that was on its way when another came does not.
+    pub(super) is_news: bool,
+}
+
+impl Gate {
+    /// When the next call may go, as far as the gate is concerned.
+    pub(super) fn opens(&self) -> Duration {
+        self.closed_until
+    }
+
+    pub(super) fn is_open(&self, now: Duration) -> bool {
+        self.closed_until <= now
+    }
+
+    /// A call that was sent then was answered with a 429. `told` is its `Retry-After`, `estimate`
+    /// how long it takes for one call to come back. Never a wait for `reset`, which is when *all*
+    /// calls are back.
+    pub(super) fn close(
+        &mut self,
+        sent: Duration,
+        now: Duration,
+        told: Option<Duration>,
+        estimate: Duration,
+    ) -> Closed {
+        let is_news = self.last.is_none_or(|last| sent >= last);
+        if is_news {
+            self.strikes = self.strikes.saturating_add(1);
+            self.last = Some(now);
+        }
+        let backoff = estimate.saturating_mul(1 << (self.strikes.saturating_sub(1)).min(10));
+        // "At once" is what was just tried.
+        let wait = told.filter(|told| !told.is_zero()).unwrap_or(backoff).min(LONGEST);
+        if is_news || told.is_some() {
+            self.closed_until = self.closed_until.max(now + wait);
+        }
+        Closed { wait: self.closed_until.saturating_sub(now), is_news }
+    }
+
+    /// A call that was sent then was answered with anything else.
+    pub(super) fn passed(&mut self, sent: Duration) {
+        if self.last.is_some_and(|last| sent >= last) {
+            self.strikes = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn each_429_in_a_row_doubles_the_wait_until_one_passes() {
+        let mut gate = Gate::default();
+        let mut now = ms(0);
+        let mut close = |gate: &mut Gate| {
+            let wait = gate.close(now, now + ms(10), None, ms(500)).wait;
+            now += ms(10) + wait;
+            wait.as_millis()
+        };
+        assert_eq!([close(&mut gate), close(&mut gate), close(&mut gate)], [500, 1_000, 2_000]);
+        for _ in 0..20 {
+            close(&mut gate);
+        }
+        assert_eq!(close(&mut gate), LONGEST.as_millis());
+        gate.passed(ms(3_600_000));
+        assert_eq!(gate.close(ms(3_600_000), ms(3_600_000), None, ms(500)).wait, ms(500));
+    }
+
+    #[test]
+    fn those_on_their_way_together_count_once() {
+        let mut gate = Gate::default();
+        assert_eq!(gate.close(ms(0), ms(100), None, ms(500)), Closed { wait: ms(500), is_news: true });
+        assert_eq!(gate.close(ms(50), ms(200), None, ms(500)), Closed { wait: ms(400), is_news: false });
+        assert_eq!(gate.opens(), ms(600));
+        // Nor does an older call that passes prove anything.
+        gate.passed(ms(60));
+        assert_eq!(gate.close(ms(600), ms(700), None, ms(500)).wait, ms(1_000));
+    }
+
+    #[test]
+    fn retry_after_is_heeded_within_reason() {
+        let told = |seconds| Gate::default().close(ms(0), ms(0), Some(Duration::from_secs(seconds)), ms(500)).wait;
+        assert_eq!(told(3), ms(3_000));
+        assert_eq!(told(0), ms(500));
+        assert_eq!(told(u64::MAX), LONGEST);
+    }
+}

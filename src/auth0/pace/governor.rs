@@ -1,0 +1,302 @@
+//! The clock, the lock and the wakers around the pacer.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+use super::super::deadline::Deadline;
+use super::headers::Reading;
+use super::pacer::{Call, Pacer, Request};
+use super::queue::Ticket;
+use super::{BucketStatus, CallerKey, Class, PaceSettings, Priority, Refused};
+
+/// Lets calls to one tenant go as its rate limits allow. Cheap to clone: all clones share what was
+/// learned, and one queue.
+#[derive(Clone)]
+pub(crate) struct Governor(Arc<Inner>);
+
+struct Inner {
+    start: Instant,
+    state: Mutex<State>,
+    /// The pump should look again: what it sleeps for may have changed.
+    changed: Notify,
+    /// The pump went down with its runtime: whoever waits has to start another.
+    pump_lost: Notify,
+}
+
+/// Where those who wait learn what was decided.
+type Waiters = HashMap<Ticket, oneshot::Sender<Result<Call, Refused>>>;
+
+struct State {
+    pacer: Pacer,
+    waiters: Waiters,
+    /// Until when the pump sleeps, if there is one.
+    pump: Option<Duration>,
+}
+
+/// Leave to make one call.
+///
+/// Say how it ended. When dropped without, the call may or may not have been counted, and is taken
+/// for counted.
+#[must_use = "the call is counted as made"]
+pub(crate) struct Admission {
+    governor: Governor,
+    call: Call,
+    has_ended: bool,
+}
+
+impl Governor {
+    /// Nothing is known at first: one call goes to find out.
+    pub(crate) fn new(settings: PaceSettings) -> Self {
+        let reserve = if settings.reserve.is_finite() { settings.reserve.clamp(0.0, 0.9) } else { 0.0 };
+        let pacer = Pacer::new(PaceSettings { reserve, ..settings });
+        Self(Arc::new(Inner {
+            start: Instant::now(),
+            state: Mutex::new(State { pacer, waiters: HashMap::new(), pump: None }),
+            changed: Notify::new(),
+            pump_lost: Notify::new(),
+        }))
+    }
+
+    /// Waits until the call may be made. To go away is to leave the queue.
+    ///
+    /// # Errors
+    ///
+    /// At once if the call could not be answered before the deadline or if too many wait; and while
+    /// it waits, once that turns out to be so.
+    pub(crate) async fn admit(
+        &self,
+        class: Class,
+        caller: CallerKey,
+        priority: Priority,
+        deadline: Deadline,
+    ) -> Result<Admission, Refused> {
+        let call = self.wait(class, caller, priority, deadline)?.decision().await?;
+        Ok(Admission { governor: self.clone(), call, has_ended: false })
+    }
+
+    /// The buckets, as far as they are known.
+    pub(crate) fn buckets(&self) -> Vec<BucketStatus> {
+        let now = self.now();
+        self.lock().pacer.buckets(now)
+    }
+
+    fn wait(
+        &self,
+        class: Class,
+        caller: CallerKey,
+        priority: Priority,
+        deadline: Deadline,
+    ) -> Result<Waiting, Refused> {
+        let (sender, outcome) = oneshot::channel();
+        self.change(|pacer, waiters, now| {
+            let request = Request { class, caller, priority, deadline: now + deadline.remaining() };
+            let ticket = pacer.ask(now, request)?;
+            waiters.insert(ticket, sender);
+            Ok(Waiting { governor: self.clone(), ticket, outcome: Some(outcome) })
+        })
+    }
+
+    /// Changes something, lets go whoever may go for it, and sees to it that somebody keeps watch.
+    fn change<T>(&self, change: impl FnOnce(&mut Pacer, &mut Waiters, Duration) -> T) -> T {
+        let mut state = self.lock();
+        // Read while locked, so that time does not run backwards.
+        let now = self.now();
+        let State { pacer, waiters, .. } = &mut *state;
+        let result = change(pacer, waiters, now);
+        let has_to_start = state.keep_watch(now, &self.0.changed);
+        drop(state);
+        // Not while locked: where the runtime is shutting down, the task is dropped on the spot.
+        if has_to_start {
+            self.start_pump();
+        }
+        result
+    }
+
+    fn start_pump(&self) {
+        let pump = Pump { governor: self.clone(), has_ended: false };
+        // Without a runtime it is dropped, and those who wait, who have one, start another.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(pump.run());
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.0.start.elapsed()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing in here is left half done by a panic.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Governor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Governor").field("buckets", &self.buckets()).finish()
+    }
+}
+
+impl State {
+    /// Decides what can be decided now; whether a pump has to be started for the rest.
+    fn keep_watch(&mut self, now: Duration, changed: &Notify) -> bool {
+        self.deliver(now);
+        let Some(wake) = self.pacer.next_wake() else { return false };
+        match &mut self.pump {
+            Some(sleeps_until) => {
+                if wake < *sleeps_until {
+                    *sleeps_until = wake;
+                    changed.notify_one();
+                }
+                false
+            }
+            None => {
+                self.pump = Some(wake);
+                true
+            }
+        }
+    }
+
+    fn deliver(&mut self, now: Duration) {
+        loop {
+            let decisions = self.pacer.advance(now);
+            if decisions.is_empty() {
+                return;
+            }
+            for decision in decisions {
+                let Some(waiter) = self.waiters.remove(&decision.ticket) else { continue };
+                if let Err(Ok(call)) = waiter.send(decision.outcome) {
+                    self.pacer.withdraw(now, &call);
+                }
+            }
+        }
+    }
+}
+
+impl Admission {
+    /// How long the call had to wait.
+    pub(crate) fn waited(&self) -> Duration {
+        self.call.waited()
+    }
+
+    /// There was an answer, of any status but 429. Its headers are learned from, if they are there;
+    /// an answer that succeeded without them says that there is no limit.
+    pub(crate) fn answered(mut self, status: StatusCode, headers: &HeaderMap) {
+        let reading = Reading::from_headers(headers);
+        self.has_ended = true;
+        let call = &self.call;
+        self.governor.change(|pacer, _, now| pacer.answered(now, call, reading, status.is_success()));
+    }
+
+    /// The answer was a 429, with this `Retry-After` if any. Nothing of the same bucket goes for a
+    /// while; gives back for how long. A minute at most.
+    pub(crate) fn limited(mut self, retry_after: Option<Duration>) -> Duration {
+        self.has_ended = true;
+        let call = &self.call;
+        self.governor.change(|pacer, _, now| pacer.limited(now, call, retry_after))
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            let call = &self.call;
+            self.governor.change(|pacer, _, now| pacer.lost(now, call));
+        }
+    }
+}
+
+/// One that waits for its turn, and leaves the queue when dropped.
+struct Waiting {
+    governor: Governor,
+    ticket: Ticket,
+    /// `None` once it is known.
+    outcome: Option<oneshot::Receiver<Result<Call, Refused>>>,
+}
+
+impl Waiting {
+    async fn decision(mut self) -> Result<Call, Refused> {
+        // The sender is only dropped with the state, which this holds on to.
+        const GONE: Refused = Refused { retry_after: Duration::ZERO };
+        let Some(outcome) = &mut self.outcome else { return Err(GONE) };
+        let decision = loop {
+            // Before looking whether there is one, so that no loss goes unnoticed.
+            let pump_lost = self.governor.0.pump_lost.notified();
+            if let Ok(decision) = outcome.try_recv() {
+                break decision;
+            }
+            self.governor.change(|_, _, _| ());
+            tokio::select! {
+                decision = &mut *outcome => break decision.unwrap_or(Err(GONE)),
+                () = pump_lost => {}
+            }
+        };
+        self.outcome = None;
+        decision
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let Some(mut outcome) = self.outcome.take() else { return };
+        self.governor.change(|pacer, waiters, now| {
+            // The decision may have come while nobody looked.
+            match outcome.try_recv() {
+                Ok(Ok(call)) => pacer.withdraw(now, &call),
+                Ok(Err(_)) => {}
+                Err(_) => {
+                    waiters.remove(&self.ticket);
+                    pacer.leave(now, self.ticket);
+                }
+            }
+        });
+    }
+}
+
+/// The task that sleeps until something is to be decided. One for all who wait: a timer for each
+/// would wake them all for each token.
+struct Pump {
+    governor: Governor,
+    has_ended: bool,
+}
+
+impl Pump {
+    async fn run(mut self) {
+        while let Some(wake) = self.turn() {
+            let inner = &self.governor.0;
+            tokio::select! {
+                () = tokio::time::sleep_until(inner.start + wake) => {}
+                () = inner.changed.notified() => {}
+            }
+        }
+    }
+
+    /// Decides what is due; until when to sleep, or `None` if nobody waits for the time to pass.
+    fn turn(&mut self) -> Option<Duration> {
+        let mut state = self.governor.lock();
+        state.deliver(self.governor.now());
+        state.pump = state.pacer.next_wake();
+        self.has_ended = state.pump.is_none();
+        state.pump
+    }
+}
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            // Its runtime has gone. Those who wait may have another.
+            self.governor.lock().pump = None;
+            self.governor.0.pump_lost.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,256 @@
+//! Who waits, and whose turn it is.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
+
+use super::{CallerKey, Class, Priority};
+
+/// Names one that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Ticket(pub(super) u64);
+
+/// One that waits. Times are since the start.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waiter {
+    pub(super) ticket: Ticket,
+    pub(super) class: Class,
+    pub(super) caller: CallerKey,
+    pub(super) priority: Priority,
+    pub(super) asked: Duration,
+    pub(super) deadline: Duration,
+}
+
+/// Interactive calls before bulk ones, and in each of the two one call per caller and round.
+#[derive(Debug, Default)]
+pub(super) struct FairQueue {
+    waiters: HashMap<Ticket, Waiter>,
+    by_deadline: BTreeSet<(Duration, Ticket)>,
+    interactive: Turns,
+    bulk: Turns,
+}
+
+/// Round robin: the callers in the order of their turns, and each one's own line.
+#[derive(Debug, Default)]
+struct Turns {
+    rotation: VecDeque<CallerKey>,
+    lines: HashMap<CallerKey, VecDeque<Ticket>>,
+}
+
+impl FairQueue {
+    pub(super) fn len(&self) -> usize {
+        self.waiters.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiters.is_empty()
+    }
+
+    /// How many calls a caller has waiting.
+    pub(super) fn held_by(&self, caller: CallerKey) -> usize {
+        self.interactive.line(caller) + self.bulk.line(caller)
+    }
+
+    /// How many go before a caller's next one would.
+    pub(super) fn ahead_of(&self, caller: CallerKey, priority: Priority) -> usize {
+        match priority {
+            Priority::Interactive => self.interactive.ahead_of(caller),
+            Priority::Bulk => self.interactive.len() + self.bulk.ahead_of(caller),
+        }
+    }
+
+    pub(super) fn push(&mut self, waiter: Waiter) {
+        self.turns(waiter.priority).push(waiter.caller, waiter.ticket);
+        self.by_deadline.insert((waiter.deadline, waiter.ticket));
+        self.waiters.insert(waiter.ticket, waiter);
+    }
+
+    /// The next in turn.
+    pub(super) fn pop(&mut self) -> Option<Waiter> {
+        let ticket = self.interactive.pop().or_else(|| self.bulk.pop())?;
+        let waiter = self.waiters.remove(&ticket)?;
+        self.by_deadline.remove(&(waiter.deadline, ticket));
+        Some(waiter)
+    }
+
+    /// Takes one out, wherever it stands.
+    pub(super) fn remove(&mut self, ticket: Ticket) -> Option<Waiter> {
+        let waiter = self.waiters.remove(&ticket)?;
+        self.by_deadline.remove(&(waiter.deadline, ticket));
+        self.turns(waiter.priority).remove(waiter.caller, ticket);
+        Some(waiter)
+    }
+
+    pub(super) fn first_deadline(&self) -> Option<Duration> {
+        self.by_deadline.first().map(|&(deadline, _)| deadline)
+    }
+
+    /// Takes out one whose deadline is not after that time.
+    pub(super) fn pop_late(&mut self, time: Duration) -> Option<Waiter> {
+        let &(deadline, ticket) = self.by_deadline.first()?;
+        if deadline > time {
+            return None;
+        }
+        self.remove(ticket)
+    }
+
+    /// Takes out all of a class, in the order of their turns.
+    pub(super) fn take(&mut self, class: Class) -> Vec<Waiter> {
+        let all = std::mem::take(self).drain();
+        let (taken, kept): (Vec<_>, Vec<_>) = all.into_iter().partition(|waiter| waiter.class == class);
+        kept.into_iter().for_each(|waiter| self.push(waiter));
+        taken
+    }
+
+    fn drain(mut self) -> Vec<Waiter> {
+        std::iter::from_fn(|| self.pop()).collect()
+    }
+
+    fn turns(&mut self, priority: Priority) -> &mut Turns {
+        match priority {
+            Priority::Interactive => &mut self.interactive,
+            Priority::Bulk => &mut self.bulk,
+        }
+    }
+}
+
+impl Turns {
+    fn len(&self) -> usize {
+        self.lines.values().map(VecDeque::len).sum()
+    }
+
+    fn line(&self, caller: CallerKey) -> usize {
+        self.lines.get(&caller).map_or(0, VecDeque::len)
+    }
+
+    /// In as many rounds as the caller has waiting, each other caller has a turn; and one more if it
+    /// comes before the caller in the round.
+    fn ahead_of(&self, caller: CallerKey) -> usize {
+        let own = self.line(caller);
+        let mut rounds = own + 1;
+        let mut ahead = own;
+        for other in &self.rotation {
+            if *other == caller {
+                rounds = own;
+            } else {
+                ahead += self.line(*other).min(rounds);
+            }
+        }
+        ahead
+    }
+
+    fn push(&mut self, caller: CallerKey, ticket: Ticket) {
+        let line = self.lines.entry(caller).or_default();
+        if line.is_empty() {
+            self.rotation.push_back(caller);
+        }
+        line.push_back(ticket);
+    }
+
+    fn pop(&mut self) -> Option<Ticket> {
+        let caller = self.rotation.pop_front()?;
+        let line = self.lines.get_mut(&caller)?;
+        let ticket = line.pop_front();
+        if line.is_empty() {
+            self.lines.remove(&caller);
+        } else {
+            self.rotation.push_back(caller);
+        }
+        ticket
+    }
+
+    fn remove(&mut self, caller: CallerKey, ticket: Ticket) {
+        if let Some(line) = self.lines.get_mut(&caller) {
+            line.retain(|&waiting| waiting != ticket);
+            if line.is_empty() {
+                self.lines.remove(&caller);
+                self.rotation.retain(|&waiting| waiting != caller);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn waiter(ticket: u64, caller: u64, priority: Priority) -> Waiter {
+        let deadline = Duration::from_secs(100 - ticket);
+        let class = if ticket.is_multiple_of(2) { Class::Users } else { Class::Logs };
+        Waiter { ticket: Ticket(ticket), class, caller: CallerKey(caller), priority, asked: Duration::ZERO, deadline }
+    }
+
+    fn queue(waiting: &[(u64, Priority)]) -> FairQueue {
+        let mut queue = FairQueue::default();
+        for (ticket, &(caller, priority)) in (0..).zip(waiting) {
+            queue.push(waiter(ticket, caller, priority));
+        }
+        queue
+    }
+
+    fn order(queue: FairQueue) -> Vec<u64> {
+        queue.drain().into_iter().map(|waiter| waiter.ticket.0).collect()
+    }
+
+    use Priority::{Bulk, Interactive};
+
+    #[test]
+    fn callers_take_turns_and_keep_their_own_order() {
+        let calls = [1, 1, 1, 2, 2, 3].map(|caller| (caller, Interactive));
+        assert_eq!(order(queue(&calls)), [0, 3, 5, 1, 4, 2]);
+    }
+
+    #[test]
+    fn bulk_goes_last() {
+        let calls = [(1, Bulk), (2, Bulk), (1, Interactive), (1, Bulk), (3, Interactive)];
+        assert_eq!(order(queue(&calls)), [2, 4, 0, 1, 3]);
+    }
+
+    #[test]
+    fn one_that_leaves_takes_its_turn_along() {
+        let mut queue = queue(&[1, 1, 2].map(|caller| (caller, Interactive)));
+        assert!(queue.remove(Ticket(2)).is_some());
+        assert!(queue.remove(Ticket(2)).is_none());
+        queue.push(waiter(9, 3, Interactive));
+        assert_eq!(queue.held_by(CallerKey(2)), 0);
+        assert_eq!(order(queue), [0, 9, 1]);
+    }
+
+    #[test]
+    fn a_class_is_taken_out_in_order() {
+        let mut queue = queue(&[1, 1, 1, 2, 2, 3].map(|caller| (caller, Interactive)));
+        let taken: Vec<_> = queue.take(Class::Logs).into_iter().map(|waiter| waiter.ticket.0).collect();
+        assert_eq!(taken, [3, 5, 1]);
+        assert_eq!(order(queue), [0, 4, 2]);
+    }
+
+    #[test]
+    fn the_late_are_found_by_deadline() {
+        let mut queue = queue(&[1, 2, 3].map(|caller| (caller, Bulk)));
+        assert_eq!(queue.first_deadline(), Some(Duration::from_secs(98)));
+        assert!(queue.pop_late(Duration::from_secs(97)).is_none());
+        assert_eq!(queue.pop_late(Duration::from_secs(98)).map(|waiter| waiter.ticket.0), Some(2));
+        assert_eq!(order(queue), [0, 1]);
+    }
+
+    proptest! {
+        #[test]
+        fn the_place_that_was_told_is_the_place_that_is_had(
+            calls in prop::collection::vec((0_u64..5, any::<bool>()), 0..40),
+            caller in 0_u64..6,
+            bulk: bool,
+        ) {
+            let priority = |bulk| if bulk { Bulk } else { Interactive };
+            let calls: Vec<_> = calls.into_iter().map(|(caller, bulk)| (caller, priority(bulk))).collect();
+            let mut queue = queue(&calls);
+            // Some turns have been had.
+            for _ in 0..calls.len() / 3 {
+                queue.pop();
+            }
+            let ahead = queue.ahead_of(CallerKey(caller), priority(bulk));
+            queue.push(waiter(99, caller, priority(bulk)));
+            prop_assert_eq!(order(queue).iter().position(|&ticket| ticket == 99), Some(ahead));
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Auth0's buckets and the gateway's callers, on a clock of their own: a minute takes milliseconds.
+
+mod auth0;
+mod promises;
+mod properties;
+mod world;

@@ -1,0 +1,226 @@
+//! What is promised, at the plans that Auth0 sells.
+
+use std::time::Duration;
+
+use super::super::{Class, PaceSettings, Priority};
+use super::auth0::{Auth0, Bucket};
+use super::world::{Client, End, World};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const SEEDS: std::ops::Range<u64> = 0..5;
+
+/// Fifty who never stop asking, for users and logs in equal parts.
+fn crowd(world: &mut World) {
+    for caller in 0..50 {
+        world.add(Client::busy(if caller % 2 == 0 { Class::Users } else { Class::Logs }, caller));
+    }
+}
+
+/// The share of a bucket's calls that were made in the first minute.
+fn used(bucket: &Bucket) -> f64 {
+    bucket.taken as f64 / bucket.capacity(MINUTE)
+}
+
+#[test]
+fn a_crowd_gets_all_that_the_plan_gives_and_no_429() {
+    for (plan, seed) in
+        [Auth0::free(), Auth0::enterprise()].into_iter().flat_map(|plan| SEEDS.map(move |seed| (plan.clone(), seed)))
+    {
+        let mut world = World::new(plan, seed);
+        crowd(&mut world);
+        world.run(MINUTE);
+        assert_eq!(world.limited(), 0);
+        let used = used(world.auth0.bucket(Class::Users));
+        assert!(used >= 0.95, "{used}");
+        let buckets = world.pacer.buckets(MINUTE);
+        assert_eq!(buckets.len(), 1, "{buckets:?}");
+        assert_eq!(buckets[0].classes, [Class::Users, Class::Logs]);
+    }
+}
+
+#[test]
+fn a_reserve_is_left_to_others() {
+    for (plan, seed) in
+        [Auth0::free(), Auth0::enterprise()].into_iter().flat_map(|plan| SEEDS.map(move |seed| (plan.clone(), seed)))
+    {
+        let mut world = World::with(plan, seed, PaceSettings { reserve: 0.1, queue: 10_000 });
+        crowd(&mut world);
+        world.run(MINUTE);
+        assert_eq!(world.limited(), 0);
+        let used = used(world.auth0.bucket(Class::Users));
+        assert!((0.85..=0.90).contains(&used), "{used}");
+    }
+}
+
+#[test]
+fn buckets_of_different_sizes_are_told_apart() {
+    for seed in SEEDS {
+        let mut world = World::new(Auth0::essentials(), seed);
+        crowd(&mut world);
+        world.run(MINUTE);
+        assert_eq!(world.limited(), 0);
+        for class in [Class::Users, Class::Logs] {
+            let used = used(world.auth0.bucket(class));
+            assert!(used >= 0.95, "{class:?} {used}");
+        }
+        let limits: Vec<_> =
+            world.pacer.buckets(MINUTE).into_iter().map(|bucket| (bucket.classes, bucket.limit)).collect();
+        assert!(limits.contains(&(vec![Class::Users], 40)) && limits.contains(&(vec![Class::Logs], 10)), "{limits:?}");
+    }
+}
+
+#[test]
+fn buckets_of_the_same_size_are_told_apart_when_it_shows() {
+    for seed in SEEDS {
+        let mut world = World::new(Auth0::essentials(), seed);
+        for caller in 0..30 {
+            world.add(Client::busy(Class::Logs, caller));
+        }
+        world.run(10 * SECOND);
+        for caller in 100..103 {
+            world.add(Client {
+                starts: Duration::from_secs(caller - 90),
+                calls: 3,
+                ..Client::busy(Class::Other, caller)
+            });
+        }
+        world.run(MINUTE);
+        assert_eq!(world.limited(), 0);
+        assert_eq!(world.pacer.buckets(MINUTE).len(), 2);
+        assert_eq!(world.auth0.bucket(Class::Other).taken, 9);
+        assert!(used(world.auth0.bucket(Class::Logs)) >= 0.95);
+    }
+}
+
+#[test]
+fn an_unknown_class_finds_out_while_all_others_are_busy() {
+    for seed in SEEDS {
+        let mut world = World::new(Auth0::essentials(), seed);
+        crowd(&mut world);
+        world.run(30 * SECOND);
+        let other = world.add(Client { calls: 1, ..Client::busy(Class::Other, 99) });
+        world.run(40 * SECOND);
+        let entry = world.log.iter().find(|entry| entry.client == other).expect("it had its turn");
+        assert!(entry.decided - entry.asked < SECOND, "{entry:?}");
+        assert_eq!(world.limited(), 0);
+    }
+}
+
+#[test]
+fn a_greedy_caller_does_not_hold_up_another() {
+    for seed in SEEDS {
+        let mut world = World::new(Auth0::free(), seed);
+        let patience = 20 * MINUTE;
+        for _ in 0..1_000 {
+            world.add(Client { patience, calls: 1, ..Client::busy(Class::Users, 1) });
+        }
+        world.run(10 * SECOND);
+        let other = world.add(Client { calls: 1, ..Client::busy(Class::Users, 2) });
+        world.run(15 * SECOND);
+        let entry = world.log.iter().find(|entry| entry.client == other).expect("it had its turn");
+        assert_eq!(entry.end, End::Answered);
+        // One call of the greedy one, and its own.
+        assert!(entry.decided - entry.asked < SECOND + SECOND / 5, "{entry:?}");
+    }
+}
+
+#[test]
+fn bulk_waits_for_everybody_else() {
+    for seed in SEEDS {
+        let mut world = World::new(Auth0::free(), seed);
+        for caller in 0..30 {
+            let patience = 20 * MINUTE;
+            world.add(Client { priority: Priority::Bulk, patience, ..Client::busy(Class::Logs, caller) });
+        }
+        world.run(10 * SECOND);
+        let person = world.add(Client { calls: 10, ..Client::busy(Class::Logs, 99) });
+        world.run(20 * SECOND);
+        let waits = world.log.iter().filter(|entry| entry.client == person).map(|entry| entry.decided - entry.asked);
+        let waits: Vec<_> = waits.collect();
+        assert_eq!(waits.len(), 10);
+        assert!(waits.iter().all(|&wait| wait < SECOND), "{waits:?}");
+    }
+}
+
+#[test]
+fn a_refusal_is_immediate_and_coming_back_when_told_succeeds() {
+    for seed in SEEDS {
+        let mut world = World::new(Auth0::free(), seed);
+        let patience = 3 * SECOND;
+        // Let it learn first.
+        world.add(Client { calls: 20, ..Client::busy(Class::Users, 0) });
+        world.run(10 * SECOND);
+        for caller in 1..8 {
+            world.add(Client { patience, calls: 1, starts: 15 * SECOND, ..Client::busy(Class::Users, caller) });
+        }
+        let late = world.add(Client { patience, calls: 2, starts: 15 * SECOND, ..Client::busy(Class::Users, 9) });
+        world.run(MINUTE);
+
+        let log: Vec<_> = world.log.iter().filter(|entry| entry.client == late).collect();
+        let [refused, answered] = log[..] else { panic!("{log:?}") };
+        let End::Refused { retry_after } = refused.end else { panic!("{log:?}") };
+        assert_eq!(refused.decided, refused.asked);
+        assert!(retry_after > 2 * SECOND && retry_after < 4 * SECOND, "{retry_after:?}");
+        assert_eq!(answered.end, End::Answered);
+        // Calls that find the bucket full are on their way for a while, which comes on top.
+        assert!(answered.decided - answered.asked < 300 * SECOND / 1_000, "{log:?}");
+    }
+}
+
+#[test]
+fn all_refusals_are_immediate_once_the_bucket_is_known() {
+    let mut world = World::new(Auth0::free(), 1);
+    crowd(&mut world);
+    world.run(MINUTE);
+    let is_refusal = |end| matches!(end, End::Refused { .. });
+    let late =
+        |entry: &&super::world::Entry| is_refusal(entry.end) && entry.asked > SECOND && entry.decided != entry.asked;
+    assert_eq!(world.log.iter().filter(late).count(), 0);
+    assert!(world.count(|entry| is_refusal(entry.end)) > 0);
+}
+
+#[test]
+fn the_queue_is_bounded_and_always_has_room_for_somebody_new() {
+    let mut world = World::with(Auth0::free(), 1, PaceSettings { reserve: 0.0, queue: 10 });
+    for _ in 0..100 {
+        world.add(Client { calls: 1, patience: MINUTE, ..Client::busy(Class::Users, 1) });
+    }
+    world.run(SECOND / 100);
+    let waiting = |world: &World| world.open() - 1;
+    assert_eq!(waiting(&world), 5);
+    world.add(Client { calls: 1, patience: MINUTE, ..Client::busy(Class::Users, 2) });
+    world.run(SECOND / 50);
+    assert_eq!(waiting(&world), 6);
+}
+
+#[test]
+fn others_on_the_tenant_cost_some_429s_and_little_else() {
+    for seed in SEEDS {
+        for (plan, others) in [(Auth0::free(), 0.5), (Auth0::enterprise(), 4.0)] {
+            let mut world = World::new(plan, seed);
+            crowd(&mut world);
+            world.add_others(Class::Users, others);
+            world.run(MINUTE);
+            let used = used(world.auth0.bucket(Class::Users));
+            let limited = world.limited() as f64 / world.count(|entry| entry.end == End::Answered) as f64;
+            assert!(used >= 0.75, "{used}");
+            assert!(limited <= 0.15, "{limited}");
+        }
+    }
+}
+
+#[test]
+fn a_refill_once_per_second_costs_some_429s_and_little_else() {
+    for seed in SEEDS {
+        for bucket in [Bucket::new(2, 2.0), Bucket::new(40, 500.0 / 60.0), Bucket::new(50, 16.0)] {
+            let mut world = World::new(Auth0::shared(bucket.in_lumps(1.0)), seed);
+            crowd(&mut world);
+            world.run(MINUTE);
+            let used = used(world.auth0.bucket(Class::Users));
+            let limited = world.limited() as f64 / world.count(|entry| entry.end == End::Answered) as f64;
+            assert!(used >= 0.80, "{used}");
+            assert!(limited <= 0.15, "{limited}");
+        }
+    }
+}

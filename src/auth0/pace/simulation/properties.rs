@@ -1,0 +1,84 @@
+//! What holds whatever happens.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::super::{CallerKey, Class, PaceSettings, Priority};
+use super::auth0::{Auth0, Bucket};
+use super::world::{Client, World};
+
+fn bucket(limit: std::ops::RangeInclusive<u32>) -> impl Strategy<Value = Bucket> {
+    (limit, 0.9_f64..30.0).prop_map(|(limit, per_second)| Bucket::new(limit, per_second))
+}
+
+/// One bucket, or three that differ in size.
+fn tenant() -> impl Strategy<Value = Auth0> {
+    prop_oneof![
+        bucket(1..=60).prop_map(Auth0::shared),
+        (bucket(1..=5), bucket(6..=20), bucket(21..=60)).prop_map(|(a, b, c)| Auth0::separate([a, b, c])),
+    ]
+}
+
+fn client() -> impl Strategy<Value = Client> {
+    (0_usize..3, 0_u64..6, any::<bool>(), 200_u64..20_000, 0_u64..20_000, 1_u32..20).prop_map(
+        |(class, caller, is_bulk, patience, starts, calls)| Client {
+            class: Class::ALL[class],
+            caller: CallerKey(caller),
+            priority: if is_bulk { Priority::Bulk } else { Priority::Interactive },
+            patience: Duration::from_millis(patience),
+            starts: Duration::from_millis(starts),
+            calls,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn alone_on_its_tenant_it_never_meets_a_429(
+        tenant in tenant(),
+        clients in prop::collection::vec(client(), 1..60),
+        latency in 0.001_f64..1.0,
+        reserve in prop_oneof![Just(0.0), 0.0_f64..0.9],
+        has_mishaps: bool,
+        seed: u64,
+    ) {
+        let mut world = World::with(tenant, seed, PaceSettings { reserve, queue: 1_000 });
+        world.latency = latency / 10.0..latency;
+        world.mishaps = if has_mishaps { 0.2 } else { 0.0 };
+        let calls: u32 = clients.iter().map(|client| client.calls).sum();
+        for client in clients {
+            world.add(client);
+        }
+        world.run(Duration::from_secs(300));
+        prop_assert_eq!(world.limited(), 0);
+        // All were told what became of their calls; some may have gone on asking.
+        let unasked: u32 = world.clients.iter().map(|client| client.calls).sum();
+        prop_assert_eq!(world.log.len() + world.open() + unasked as usize, calls as usize);
+    }
+
+    #[test]
+    fn nobody_is_forgotten(
+        tenant in tenant(),
+        clients in prop::collection::vec(client(), 1..60),
+        lump in prop_oneof![Just(0.0), 0.1_f64..5.0],
+        others in 0.01_f64..20.0,
+        seed: u64,
+    ) {
+        let mut world = World::new(if lump > 0.0 { tenant.in_lumps(lump) } else { tenant }, seed);
+        world.mishaps = 0.1;
+        world.add_others(Class::Users, others);
+        let patience = clients.iter().map(|client| client.patience).max().unwrap_or_default();
+        for client in clients {
+            world.add(client);
+        }
+        world.run(Duration::from_secs(120));
+        for client in &mut world.clients {
+            client.calls = 0;
+        }
+        world.run(Duration::from_secs(120) + patience + Duration::from_secs(5));
+        prop_assert_eq!(world.open(), 0);
+    }
+}
