@@ -140,7 +140,7 @@ pub(super) struct ServerArgs {
     #[arg(long, env, value_name = "NAMES")]
     pub(super) allowed_hosts: Option<String>,
 
-    /// Origins whose web pages may use the gateway, such as https://app.example.com, separated by commas, or * for all. Default: none.
+    /// Origins whose web pages may use the gateway, such as `https://app.example.com`, separated by commas, or * for all. Default: none.
     ///
     /// For front ends that are served from elsewhere (CORS). Browsers are never told to send cookies. With *, and without
     /// authentication, every web page that a user opens can read the tenant through that user's browser.
