@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use crate::auth::{self, Authenticator};
 use crate::auth0::{self, ManagementApi};
-use crate::graphql::{self, Engine, GatewayMode, Limits};
+use crate::graphql::{self, DocumentSettings, Engine, GatewayMode, Limits};
 use crate::http;
 
 /// The gateway, ready to serve.
@@ -46,6 +46,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How callers are told apart.
     pub auth: auth::Settings,
+    /// Which documents are run.
+    pub documents: DocumentSettings,
     /// How requests are met.
     pub http: http::Settings,
 }
@@ -60,18 +62,22 @@ impl Settings {
             care: auth0::Care::default(),
             limits: Limits::default(),
             auth: auth::Settings::default(),
+            documents: DocumentSettings::default(),
             http: http::Settings::default(),
         }
     }
 }
 
 impl App {
-    /// Builds a gateway.
+    /// Builds a gateway. Needs to be called within a runtime, which keeps its trusted documents up to date.
     pub fn build(settings: Settings) -> Result<Self, BuildError> {
-        let Settings { tenant, mode, care, limits, auth, http } = settings;
+        let Settings { tenant, mode, care, limits, auth, documents, http } = settings;
         let authenticator = Arc::new(Authenticator::new(auth)?);
         let api = ManagementApi::new(tenant, &care)?;
-        let engine = Engine::new(api, mode, limits)?;
+        let engine = Engine::new(api, mode, limits, documents)?;
+        if let Some(keep_up) = engine.keep_up() {
+            tokio::spawn(keep_up);
+        }
         let server = http::Server::new(engine, Arc::clone(&authenticator), http)?;
         Ok(Self { server, authenticator })
     }

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 #[cfg(feature = "sandbox")]
 pub(super) use self::sandbox::SandboxCommand;
 pub(super) use self::sandbox::{SandboxArgs, ServeSandboxArgs};
+use super::documents::DocumentArgs;
 
 /// A read-only GraphQL gateway for the Auth0 Management API.
 ///
@@ -66,6 +67,8 @@ pub(super) struct ServeArgs {
     pub(super) callers: CallerArgs,
     #[command(flatten)]
     pub(super) bounds: BoundsArgs,
+    #[command(flatten)]
+    pub(super) documents: DocumentArgs,
     #[command(flatten)]
     pub(super) log: LogArgs,
     #[command(flatten)]
@@ -351,6 +354,13 @@ mod tests {
                 "MAX_CONCURRENT_REQUESTS" => args.bounds.max_concurrent_requests = some(entry),
                 "RATE_LIMIT" => args.bounds.rate_limit = some(entry),
                 "TRUSTED_PROXIES" => args.bounds.trusted_proxies = some(entry),
+                "LIMITS" => args.documents.limits = some(entry),
+                "MAX_COST" => args.documents.max_cost = some(entry),
+                "MAX_DEPTH" => args.documents.max_depth = some(entry),
+                "INTROSPECTION" => args.documents.introspection = some(entry),
+                "PERSISTED_QUERIES" => args.documents.persisted_queries = some(entry),
+                "TRUSTED_DOCUMENTS" => args.documents.trusted_documents = some(entry),
+                "TRUSTED_DOCUMENTS_MODE" => args.documents.trusted_documents_mode = some(entry),
                 "LOG" => args.log.log = some(entry),
                 "LOG_FORMAT" => args.log.log_format = some(entry),
                 other => panic!("{other} has no default"),

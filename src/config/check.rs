@@ -1,4 +1,5 @@
-//! From unread text to settings that fit together, or everything that is wrong with them. Pure.
+//! From unread text to settings that fit together, or everything that is wrong with them. Pure, but for the trusted
+//! documents, which are read.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,7 +10,7 @@ use super::args::SandboxCommand;
 use super::args::{Auth0Args, CareArgs, LogArgs, SandboxArgs, ServeArgs, ServerArgs};
 use super::bounds::bounds;
 use super::parse::{self, given};
-use super::{Invocation, Problems, Serve, Server, Tenant, callers};
+use super::{Invocation, Problems, Serve, Server, Tenant, callers, documents};
 use crate::auth::Settings as AuthSettings;
 use crate::auth0::{Care, Domain, Settings};
 use crate::graphql::Limits;
@@ -25,9 +26,11 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Serve, Problems> {
     let auth = callers::check(&args.callers, &mut problems);
     let server = server(&args.server, args.sandbox.sandbox, &auth, &mut problems);
     let server = Server { http: bounds(&args.bounds, server.http, &mut problems), ..server };
+    let is_open = args.sandbox.sandbox || parse::is_loopback(server.address.ip());
+    let (limits, documents) = documents::check(&args.documents, limits, is_open, &mut problems);
     let log = log(&args.log, &mut problems);
     match tenant {
-        Some(tenant) if problems.is_empty() => Ok(Serve { tenant, care, limits, server, auth, log }),
+        Some(tenant) if problems.is_empty() => Ok(Serve { tenant, care, limits, server, auth, documents, log }),
         _ => Err(problems),
     }
 }
@@ -345,6 +348,7 @@ mod tests {
         let server = serve(&args).unwrap().server;
         assert_eq!(server.address, SocketAddr::from(([0, 0, 0, 0], 3000)));
         assert!(!server.http.playground, "strangers get no playground unasked");
+        assert!(!serve(&args).unwrap().documents.introspection, "nor the schema");
     }
 
     #[test]

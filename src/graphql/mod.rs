@@ -43,9 +43,10 @@ use self::signature::Signatures;
 use crate::auth::{Caller, Scope};
 use crate::auth0::{BreakerStatus, CallBudget, ManagementApi};
 
+pub use self::document::{DocumentSettings, DocumentSource, TrustedDocuments, TrustedDocumentsError, TrustedMode};
 pub use self::error::{ErrorCode, Failure};
 pub use self::gateway::GatewayMode;
-pub use self::limits::Limits;
+pub use self::limits::{Enforcement, Limits};
 pub use crate::auth0::Deadline;
 pub use async_graphql::Variables;
 
@@ -72,7 +73,7 @@ fn schema(mode: ValidationMode) -> SchemaBuilder<Query, EmptyMutation, EmptySubs
 
 /// Runs GraphQL operations.
 pub struct Engine {
-    documents: Documents,
+    documents: Arc<Documents>,
     signatures: Arc<Signatures>,
     schema: Schema<Query, EmptyMutation, EmptySubscription>,
     limits: Limits,
@@ -92,7 +93,7 @@ pub enum Readiness {
 /// What a client wants run.
 pub struct Request {
     /// The document.
-    pub query: String,
+    pub document: DocumentSource,
     /// Which of the document's operations, if it has several.
     pub operation_name: Option<String>,
     /// Values for the operation's variables.
@@ -160,11 +161,17 @@ pub(crate) fn forbidden(scope: Scope) -> Failure {
 pub struct BuildError(#[from] signature::UnreadableSchema);
 
 impl Engine {
-    /// An engine that reads from `api`.
-    pub fn new(api: ManagementApi, mode: GatewayMode, limits: Limits) -> Result<Self, BuildError> {
-        let strict = schema(ValidationMode::Strict).finish();
+    /// An engine that reads from `api` what `documents` ask for.
+    pub fn new(
+        api: ManagementApi,
+        mode: GatewayMode,
+        limits: Limits,
+        documents: DocumentSettings,
+    ) -> Result<Self, BuildError> {
+        let strict = schema(ValidationMode::Strict);
+        let strict = if documents.introspection { strict } else { strict.disable_suggestions() }.finish();
         let signatures = Arc::new(Signatures::read(&write_sdl(&strict))?);
-        let documents = Documents::new(strict, Arc::clone(&signatures), limits);
+        let documents = Arc::new(Documents::new(strict, Arc::clone(&signatures), limits, documents));
         let schema = schema(ValidationMode::Fast).data(Upstream { api: api.clone(), mode }).finish();
         Ok(Self { documents, signatures, schema, limits, api })
     }
@@ -179,6 +186,12 @@ impl Engine {
         }
     }
 
+    /// Keeps the trusted documents as they are on disk, for as long as the engine is there. None if there are none.
+    #[must_use]
+    pub fn keep_up(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
+        self.documents.keep_up()
+    }
+
     /// Answers `request`.
     pub async fn execute(&self, request: Request, terms: &Terms<'_>) -> Reply {
         match self.prepare(request).await {
@@ -188,11 +201,13 @@ impl Engine {
     }
 
     async fn prepare(&self, request: Request) -> Result<Operation, Vec<Failure>> {
-        let document = self.documents.get(&request.query).await?;
-        let operation =
-            Operation::new(&self.signatures, &document, request.operation_name.as_deref(), request.variables);
-        let operation = operation.map_err(|failure| vec![failure])?;
-        self.limits.check_calls(calls(&operation)).map_err(|failure| vec![failure])?;
+        let Request { document, operation_name, variables } = request;
+        let single = |failure| vec![failure];
+        let document = self.documents.find(&document).await?;
+        self.limits.check_variables(&variables).map_err(single)?;
+        let operation = Operation::new(&self.signatures, &document, operation_name.as_deref(), variables);
+        let operation = operation.map_err(single)?;
+        self.limits.check_operation(&self.signatures, &operation, calls(&operation)).map_err(single)?;
         Ok(operation)
     }
 

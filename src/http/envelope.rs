@@ -76,6 +76,9 @@ fn status(media_type: MediaType, outcome: Outcome) -> StatusCode {
             | ErrorCode::ParseFailed
             | ErrorCode::ValidationFailed
             | ErrorCode::TooComplex
+            | ErrorCode::PersistedQueryNotFound
+            | ErrorCode::PersistedQueryNotSupported
+            | ErrorCode::PersistedQueryOnly
             | ErrorCode::BadUserInput
             | ErrorCode::UpstreamRejected => StatusCode::BAD_REQUEST,
         },
@@ -97,6 +100,7 @@ mod tests {
             (ErrorCode::ParseFailed, 400, 200),
             (ErrorCode::ValidationFailed, 400, 200),
             (ErrorCode::TooComplex, 400, 200),
+            (ErrorCode::PersistedQueryNotFound, 400, 200),
             (ErrorCode::Unauthenticated, 401, 401),
             (ErrorCode::Forbidden, 403, 403),
             (ErrorCode::RateLimited, 429, 429),

@@ -130,6 +130,13 @@ fn help_tells_every_setting_and_command() {
             "MAX_CONCURRENT_REQUESTS",
             "RATE_LIMIT",
             "TRUSTED_PROXIES",
+            "LIMITS",
+            "MAX_COST",
+            "MAX_DEPTH",
+            "INTROSPECTION",
+            "PERSISTED_QUERIES",
+            "TRUSTED_DOCUMENTS",
+            "TRUSTED_DOCUMENTS_MODE",
             "LOG",
             "LOG_FORMAT",
         ]
