@@ -1,7 +1,6 @@
 //! The one file that knows every room: it wires them together and serves.
 
 use std::future::Future;
-use std::io;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -13,7 +12,7 @@ use crate::http;
 
 /// The gateway, ready to serve.
 pub struct App {
-    router: axum::Router,
+    server: http::Server,
     authenticator: Arc<Authenticator>,
 }
 
@@ -29,6 +28,9 @@ pub enum BuildError {
     /// The schema.
     #[error(transparent)]
     Schema(#[from] graphql::BuildError),
+    /// The server.
+    #[error(transparent)]
+    Http(#[from] http::BuildError),
 }
 
 /// What a gateway is built from.
@@ -76,18 +78,15 @@ impl App {
         if let Some(keep_up) = engine.keep_up() {
             tokio::spawn(keep_up);
         }
-        Ok(Self { router: http::router(engine, Arc::clone(&authenticator), http), authenticator })
+        let server = http::Server::new(engine, Arc::clone(&authenticator), http)?;
+        Ok(Self { server, authenticator })
     }
 
     /// Serves on `listener` until `shutdown` resolves and the requests under way are answered.
-    pub async fn serve(
-        self,
-        listener: TcpListener,
-        shutdown: impl Future<Output = ()> + Send + 'static,
-    ) -> io::Result<()> {
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let authenticator = self.authenticator;
         // So that the first caller need not wait for the keys, and the operator learns at once if there are none.
         tokio::spawn(async move { authenticator.warm_up().await });
-        axum::serve(listener, self.router).with_graceful_shutdown(shutdown).await
+        self.server.serve(listener, shutdown).await;
     }
 }

@@ -4,6 +4,7 @@
 //! ready to use, or a list of [`Problems`] (`check`).
 
 mod args;
+mod bounds;
 mod callers;
 mod check;
 mod documents;

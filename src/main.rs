@@ -133,7 +133,7 @@ async fn serve_graphql(serve: Serve) -> Result<(), Failure> {
     let banner =
         Banner { program: &program, address, playground, tenant: &tenant.name, callers, people: tenant.people };
     print(&banner.text())?;
-    app.serve(listener, shutdown).await.context("cannot serve")?;
+    app.serve(listener, shutdown).await;
     tracing::info!("stopped");
     Ok(())
 }

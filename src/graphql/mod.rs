@@ -41,7 +41,7 @@ use self::query::Query;
 use self::root::{Session, is_same_call};
 use self::signature::Signatures;
 use crate::auth::{Caller, Scope};
-use crate::auth0::{CallBudget, ManagementApi};
+use crate::auth0::{BreakerStatus, CallBudget, ManagementApi};
 
 pub use self::document::{DocumentSettings, DocumentSource, TrustedDocuments, TrustedDocumentsError, TrustedMode};
 pub use self::error::{ErrorCode, Failure};
@@ -77,6 +77,17 @@ pub struct Engine {
     signatures: Arc<Signatures>,
     schema: Schema<Query, EmptyMutation, EmptySubscription>,
     limits: Limits,
+    /// Asked for its health alone.
+    api: ManagementApi,
+}
+
+/// Whether operations can be run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Readiness {
+    /// They can, as far as is known.
+    Ready,
+    /// Auth0 has been failing, and is not even called for now.
+    UpstreamFailing,
 }
 
 /// What a client wants run.
@@ -161,8 +172,18 @@ impl Engine {
         let strict = if documents.introspection { strict } else { strict.disable_suggestions() }.finish();
         let signatures = Arc::new(Signatures::read(&write_sdl(&strict))?);
         let documents = Arc::new(Documents::new(strict, Arc::clone(&signatures), limits, documents));
-        let schema = schema(ValidationMode::Fast).data(Upstream { api, mode }).finish();
-        Ok(Self { documents, signatures, schema, limits })
+        let schema = schema(ValidationMode::Fast).data(Upstream { api: api.clone(), mode }).finish();
+        Ok(Self { documents, signatures, schema, limits, api })
+    }
+
+    /// Whether operations can be run now.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        match self.api.breaker() {
+            BreakerStatus::Open => Readiness::UpstreamFailing,
+            // One call is to find out whether Auth0 has recovered: without requests none would be made.
+            BreakerStatus::Closed | BreakerStatus::HalfOpen => Readiness::Ready,
+        }
     }
 
     /// Keeps the trusted documents as they are on disk, for as long as the engine is there. None if there are none.

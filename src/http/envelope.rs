@@ -1,5 +1,7 @@
 //! How an answer is wrapped: its status, media type and headers.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -9,7 +11,7 @@ use super::request_id;
 use crate::graphql::{ErrorCode, Failure, Outcome, Reply, refuse};
 
 /// How many calls to Auth0 were made for an answer.
-const UPSTREAM_CALLS: HeaderName = HeaderName::from_static("x-upstream-calls");
+pub(crate) const UPSTREAM_CALLS: HeaderName = HeaderName::from_static("x-upstream-calls");
 
 /// The wrapping that a caller asked for.
 #[derive(Clone, Copy, Default)]
@@ -37,6 +39,15 @@ impl Envelope {
     /// The answer to what is no GraphQL request: its status is HTTP's own business, whatever the media type.
     pub(crate) fn refuse(self, status: StatusCode, failure: Failure) -> Response {
         self.wrap(status, refuse(vec![failure], &request_id::current()).body)
+    }
+
+    /// The same to what may be asked again after `wait`.
+    pub(crate) fn refuse_for(self, wait: Duration, status: StatusCode, failure: Failure) -> Response {
+        // Rounded up: whoever comes sooner is refused once more.
+        let milliseconds = u64::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX);
+        let mut response = self.refuse(status, failure.with("retryAfterMs", milliseconds));
+        response.headers_mut().insert(header::RETRY_AFTER, milliseconds.div_ceil(1_000).max(1).into());
+        response
     }
 
     fn wrap(self, status: StatusCode, body: Vec<u8>) -> Response {

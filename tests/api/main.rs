@@ -4,7 +4,9 @@
 mod answer;
 mod arguments;
 mod authentication;
+mod browsers;
 mod cli;
+mod compression;
 mod documents;
 mod faults;
 mod gateway;
@@ -20,6 +22,7 @@ mod playground;
 mod recordings;
 mod requests;
 mod schema;
+mod serving;
 mod sharing;
 mod time;
 mod tokens;
