@@ -14,7 +14,7 @@ pub(crate) const ARGUMENTS: usize = 200;
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
-    roots: &'static [Root],
+    pub(crate) roots: &'static [Root],
     /// Every operation is the same one, which flatters whoever shares answers. Else arguments rotate.
     pub(crate) is_identical: bool,
     pub(crate) connections: usize,
@@ -265,6 +265,16 @@ impl Root {
         }
     }
 
+    /// The keys that are asked of Auth0; all where everything is wanted, and where Auth0 takes no list of them.
+    pub(crate) fn keys(&self) -> Option<Vec<&'static str>> {
+        match self {
+            Self::Users { fields, .. } if fields.len() < ALL_OF_USER.len() => {
+                Some(fields.iter().map(|field| field.key).collect())
+            }
+            Self::Users { .. } | Self::Logs { .. } => None,
+        }
+    }
+
     /// Name, type and value of the variable.
     fn argument(&self, tenant: &Tenant, argument: usize) -> (&'static str, &'static str, String) {
         match self {
@@ -291,11 +301,10 @@ impl Root {
     pub(crate) fn target(&self, tenant: &Tenant, argument: usize) -> String {
         let (_, _, value) = self.argument(tenant, argument);
         match self {
-            Self::Users { per_page, fields } => {
+            Self::Users { per_page, .. } => {
                 let q: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
                 let mut target = format!("/api/v2/users?q={q}&search_engine=v3&page=0&per_page={per_page}");
-                if fields.len() < ALL_OF_USER.len() {
-                    let keys: Vec<_> = fields.iter().map(|field| field.key).collect();
+                if let Some(keys) = self.keys() {
                     target.push_str(&format!("&fields={}&include_fields=true", keys.join(",")));
                 }
                 target
@@ -318,7 +327,8 @@ impl Root {
         Ok(())
     }
 
-    fn records<'t>(&self, tenant: &'t Tenant, argument: usize) -> Vec<&'t Record> {
+    /// The records that the root field gives out.
+    pub(crate) fn records<'t>(&self, tenant: &'t Tenant, argument: usize) -> Vec<&'t Record> {
         match self {
             Self::Users { per_page, .. } => tenant.users_of(argument, *per_page),
             Self::Logs { take, .. } => tenant.logs_after(tenant.log_before(argument), *take),

@@ -4,7 +4,6 @@
 //! check before the measuring. Searching is not its business: the number in `q` says where the page begins.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
 use crate::http;
-use crate::tenant::{Record, Tenant};
+use crate::tenant::{Tenant, list, object, text};
 
 /// A stand-in that serves until the process ends, on a thread of its own.
 #[derive(Clone)]
@@ -135,13 +134,14 @@ impl Shared {
     fn make(&self, target: &str) -> Option<Bytes> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let parameters: HashMap<_, _> = url::form_urlencoded::parse(query.as_bytes()).collect();
-        let text = |name: &str| parameters.get(name).map(AsRef::as_ref);
-        let number = |name: &str, default| text(name).and_then(|text| text.parse::<usize>().ok()).unwrap_or(default);
-        let fields: Option<Vec<&str>> = text("fields").map(|fields| fields.split(',').collect());
+        let parameter = |name: &str| parameters.get(name).map(AsRef::as_ref);
+        let number =
+            |name: &str, default| parameter(name).and_then(|text| text.parse::<usize>().ok()).unwrap_or(default);
+        let fields: Option<Vec<&str>> = parameter("fields").map(|fields| fields.split(',').collect());
         let fields = fields.as_deref();
         match path.strip_prefix("/api/v2/")? {
             "users" => {
-                let q = text("q").unwrap_or_default();
+                let q = parameter("q").unwrap_or_default();
                 let users = match q.strip_prefix("user_id:(") {
                     // Ids stand in quotes: every other piece is one.
                     Some(ids) => ids.split('"').skip(1).step_by(2).filter_map(|id| self.tenant.user(id)).collect(),
@@ -150,9 +150,9 @@ impl Shared {
                 Some(response("200 OK", "", &list(&users, fields)))
             }
             "logs" => {
-                let (from, take) = (text("from")?, number("take", 50));
+                let (from, take) = (parameter("from")?, number("take", 50));
                 let logs = self.tenant.logs_after(from, take);
-                let next = logs.last().and_then(|log| crate::tenant::text(log, "log_id")).unwrap_or(from);
+                let next = logs.last().and_then(|log| text(log, "log_id")).unwrap_or(from);
                 let link = format!("link: <{}/api/v2/logs?from={next}&take={take}>; rel=\"next\"\r\n", self.url());
                 // Auth0 ignores `fields` here.
                 Some(response("200 OK", &link, &list(&logs, None)))
@@ -173,22 +173,6 @@ impl Shared {
 fn first_number(text: &str) -> usize {
     let digits = text.split(|character: char| !character.is_ascii_digit());
     digits.filter(|digits| !digits.is_empty()).find_map(|digits| digits.parse().ok()).unwrap_or(0)
-}
-
-fn list(records: &[&Record], fields: Option<&[&str]>) -> String {
-    let records: Vec<_> = records.iter().map(|record| object(record, fields)).collect();
-    format!("[{}]", records.join(","))
-}
-
-fn object(record: &Record, fields: Option<&[&str]>) -> String {
-    let mut object = String::from("{");
-    for (key, value) in record.iter().filter(|(key, _)| fields.is_none_or(|fields| fields.contains(&key.as_str()))) {
-        let comma = if object.len() > 1 { "," } else { "" };
-        // Writing to a string does not fail.
-        let _ = write!(object, r#"{comma}"{key}":{value}"#);
-    }
-    object.push('}');
-    object
 }
 
 /// A response with the headers that matter to a client of Auth0's: a rate limit that never ends, so that whoever paces

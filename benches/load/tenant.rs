@@ -1,6 +1,7 @@
 //! The records that everything is measured with: the sandbox's users and logs, read once.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 
 use anyhow::{Context, Result, ensure};
 use auth0_graphql::sandbox::{Clock, Options, Sandbox};
@@ -137,4 +138,22 @@ fn is_documented_log(log: &Record) -> bool {
         "security_context" | "references" => holds(log, key, Value::is_object),
         _ => holds(log, key, Value::is_string),
     })
+}
+
+/// Records as Auth0 writes them, with these keys or all.
+pub(crate) fn list(records: &[&Record], fields: Option<&[&str]>) -> String {
+    let records: Vec<_> = records.iter().map(|record| object(record, fields)).collect();
+    format!("[{}]", records.join(","))
+}
+
+/// A record as Auth0 writes it, with these keys or all.
+pub(crate) fn object(record: &Record, fields: Option<&[&str]>) -> String {
+    let mut object = String::from("{");
+    for (key, value) in record.iter().filter(|(key, _)| fields.is_none_or(|fields| fields.contains(&key.as_str()))) {
+        let comma = if object.len() > 1 { "," } else { "" };
+        // Writing to a string does not fail.
+        let _ = write!(object, r#"{comma}"{key}":{value}"#);
+    }
+    object.push('}');
+    object
 }

@@ -4,6 +4,9 @@
 //! becomes an operation in [normal form](self::operation); the [root resolvers](self::query) check, authorize and call; what
 //! Auth0 answers is [projected](self::project) by a [plan](self::plan); the [response](self::response) is written.
 
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 mod coercion;
 mod document;
 mod error;
