@@ -102,6 +102,10 @@ struct Options {
     #[arg(long, value_name = "FILE")]
     gateway: Option<PathBuf>,
 
+    /// The tailcall to measure, where that of its npm package does not run: it needs glibc 2.39.
+    #[arg(long, value_name = "FILE")]
+    tailcall: Option<PathBuf>,
+
     /// Show what servers write to standard error.
     #[arg(long)]
     verbose: bool,
@@ -146,6 +150,7 @@ async fn run(options: Options, gateway: PathBuf, has_cores: bool) -> Result<Exit
     let bench = Bench {
         ground: Ground {
             gateway,
+            tailcall: options.tailcall.clone(),
             cores: has_cores.then(|| options.server_cores.clone()),
             is_verbose: options.verbose,
             upstream: stand_in.url(),
@@ -254,7 +259,7 @@ impl Bench {
             let outcome = load(connections, &questions, server.is_exact(), self.time).await?;
             let (cpu, calls) = (process.cpu()? - cpu, self.stand_in.calls() - calls);
             connections = outcome.0;
-            row.add(&outcome.1, cpu, calls);
+            row.add(&outcome.1, cpu, calls, process.resident()?);
         }
         row.peak_mib = process.peak()?;
         Ok(row)

@@ -48,6 +48,8 @@ struct Round {
     p50_ms: f64,
     p99_ms: f64,
     calls: f64,
+    /// Resident memory at its end, in MiB.
+    resident_mib: f64,
 }
 
 impl Row {
@@ -55,7 +57,7 @@ impl Row {
         Self { server, scenario, rounds: Vec::new(), answer_bytes: 0, peak_mib: 0.0 }
     }
 
-    pub(crate) fn add(&mut self, load: &Yield, cpu: Duration, calls: u64) {
+    pub(crate) fn add(&mut self, load: &Yield, cpu: Duration, calls: u64, resident_mib: f64) {
         let operations = load.operations as f64;
         self.rounds.push(Round {
             cpu_us: cpu.as_secs_f64() * 1e6 / operations,
@@ -63,6 +65,7 @@ impl Row {
             p50_ms: load.percentile(0.50),
             p99_ms: load.percentile(0.99),
             calls: calls as f64 / operations,
+            resident_mib,
         });
     }
 
@@ -194,6 +197,7 @@ impl Report {
                 "p99_ms": row.median(|round| round.p99_ms),
                 "upstream_calls_per_operation": row.median(|round| round.calls),
                 "answer_bytes": row.answer_bytes,
+                "resident_mib_rounds": row.rounds.iter().map(|round| round.resident_mib).collect::<Vec<_>>(),
                 "peak_mib": row.peak_mib,
             })
         });

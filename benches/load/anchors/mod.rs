@@ -40,6 +40,8 @@ pub(crate) enum Inner {
 /// How servers are run.
 pub(crate) struct Ground {
     pub(crate) gateway: PathBuf,
+    /// A tailcall other than its npm package's.
+    pub(crate) tailcall: Option<PathBuf>,
     /// The cores that a server may use, where `taskset` can see to that.
     pub(crate) cores: Option<String>,
     pub(crate) is_verbose: bool,
@@ -50,6 +52,10 @@ pub(crate) struct Ground {
 }
 
 const ANCHORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/load/anchors");
+const TAILCALL: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/benches/load/anchors/tailcall/node_modules/@tailcallhq/core-linux-x64-gnu/bin/tailcall"
+);
 
 impl Server {
     pub(crate) const ALL: [Self; 5] = [Self::Gateway, Self::Proxy, Self::Plain, Self::Mercurius, Self::Tailcall];
@@ -157,8 +163,7 @@ impl Server {
                     .replace("PORT", &address.port().to_string());
                 let file = ground.directory.join("tailcall.graphql");
                 std::fs::write(&file, configuration)?;
-                let package = format!("{ANCHORS}/tailcall/node_modules/@tailcallhq/core-linux-x64-gnu");
-                let mut command = pinned(&Path::new(&package).join("bin/tailcall"));
+                let mut command = pinned(ground.tailcall.as_deref().unwrap_or(Path::new(TAILCALL)));
                 command.arg("start").arg(file).env("TAILCALL_TRACKER", "false");
                 command
             }
