@@ -4,6 +4,9 @@
 //! `operation` in normal form; the root resolvers of `query` check, authorize and call; what Auth0 answers is `project`ed by a
 //! `plan`; the `response` is written.
 
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 mod coercion;
 mod document;
 mod error;
