@@ -29,6 +29,7 @@ mod rules;
 mod scalar;
 mod signature;
 mod user;
+mod value;
 
 use std::sync::Arc;
 
