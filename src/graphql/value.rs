@@ -27,7 +27,12 @@ pub(crate) fn write(kind: &Kind, value: &str, out: &mut Vec<u8>) -> bool {
         Kind::DateTime => {
             value.starts_with('"') && {
                 let text = json::unescape(value);
-                is_date_time(&text) && write_verbatim(&format!("\"{text}\""), out)
+                // A date-time has nothing to escape, so that what was written plainly can stay as it is.
+                is_date_time(&text)
+                    && match text {
+                        Cow::Borrowed(_) => write_verbatim(value, out),
+                        Cow::Owned(text) => write_quoted(&text, out),
+                    }
             }
         }
         Kind::Json => {
