@@ -5,6 +5,7 @@ mod answer;
 mod arguments;
 mod authentication;
 mod cli;
+mod doctor;
 mod faults;
 mod gateway;
 mod hosts;
