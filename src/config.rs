@@ -62,6 +62,15 @@ pub enum Invocation {
     },
     /// Print the schema.
     Schema,
+    /// Examine the gateway that `serve` would start.
+    Doctor {
+        /// Its settings, or what is wrong with them.
+        serve: Result<Box<Serve>, Problems>,
+        /// Whether to report in JSON.
+        json: bool,
+        /// Whether warnings count as failures.
+        strict: bool,
+    },
     /// Print the settings in effect.
     Config {
         /// The settings, one a line, secrets redacted.
@@ -155,6 +164,11 @@ pub fn read() -> Result<Invocation, Refusal> {
         Some(Command::Sandbox(args)) => {
             dotenv?;
             check::sandbox(&args)?
+        }
+        Some(Command::Doctor(args)) => {
+            dotenv?;
+            let serve = check::serve(&args.serve).map(Box::new);
+            Invocation::Doctor { serve, json: args.json, strict: args.strict }
         }
         Some(Command::Config(args)) => {
             let serve = check::serve(&args);

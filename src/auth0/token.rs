@@ -50,6 +50,10 @@ impl AccessToken {
     pub(crate) fn header(&self) -> HeaderValue {
         self.header.clone()
     }
+
+    pub(crate) fn status(&self) -> TokenStatus {
+        TokenStatus { expires_at: self.expires_at, scopes: self.scopes.clone() }
+    }
 }
 
 /// What may be told of the token in use, which is everything but the token.
@@ -158,8 +162,7 @@ impl TokenCache {
 
     /// What is known of the token in use.
     pub(crate) fn status(&self) -> Option<TokenStatus> {
-        let token = self.0.current.load();
-        token.as_ref().map(|token| TokenStatus { expires_at: token.expires_at, scopes: token.scopes.clone() })
+        self.0.current.load().as_ref().map(|token| token.status())
     }
 
     fn forget(&self, _while_locked: &mut Refresh, token: &AccessToken) -> bool {

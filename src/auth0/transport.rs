@@ -103,6 +103,10 @@ impl Transport {
         Ok(Self { client, domain, policy, budget: Arc::default(), breaker: Breaker::new(), governor })
     }
 
+    pub(crate) fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
     pub(crate) fn domain(&self) -> &Domain {
         &self.domain
     }

@@ -30,11 +30,12 @@ use super::documents::DocumentArgs;
 Examples:
   auth0-graphql serve --sandbox            a tenant and its gateway, with nothing else to set up
   auth0-graphql                            serve the tenant that .env or the environment names
+  auth0-graphql doctor                     whether that would work, and what to mend
   auth0-graphql config                     which settings are in effect, and where each comes from
   auth0-graphql sandbox --port 4000        the made-up tenant alone, for other clients
   auth0-graphql sandbox token --help       access tokens to try callers and their scopes with
 
-Exit codes: 0 stopped on request, 64 wrong usage or settings, 69 the address cannot be listened on, 1 anything else."
+Exit codes: 0 stopped on request or done, 64 wrong usage or settings, 69 the address cannot be listened on, 1 anything else."
 )]
 pub(super) struct Cli {
     #[command(subcommand)]
@@ -51,6 +52,13 @@ pub(super) enum Command {
     Sandbox(SandboxArgs),
     /// Print the GraphQL schema in SDL.
     Schema,
+    /// Examine what `serve` would serve: can the tenant be reached, does it let the gateway in, are the scopes right?
+    ///
+    /// Asks each endpoint of Auth0 that the gateway reads from once. Prints what is wrong with the remedy for it, and which scopes
+    /// the gateway's application has: too few, or more than it needs. Prints no secret, no token and nothing of the tenant's users.
+    #[command(after_long_help = "\
+Exit codes: 0 nothing failed, though there may be warnings; 1 something failed; 64 settings are missing or wrong.")]
+    Doctor(DoctorArgs),
     /// Print the settings in effect and where each comes from. Secrets are not shown.
     Config(ServeArgs),
 }
@@ -73,6 +81,20 @@ pub(super) struct ServeArgs {
     pub(super) log: LogArgs,
     #[command(flatten)]
     pub(super) sandbox: ServeSandboxArgs,
+}
+
+#[derive(Args)]
+pub(super) struct DoctorArgs {
+    /// Report in JSON: status, checks, scopes and rateLimits. A status is ok, warning, failed or skipped.
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Exit with 1 for warnings as well.
+    #[arg(long)]
+    pub(super) strict: bool,
+
+    #[command(flatten)]
+    pub(super) serve: ServeArgs,
 }
 
 #[derive(Args, Default)]

@@ -7,6 +7,7 @@ mod authentication;
 mod browsers;
 mod cli;
 mod compression;
+mod doctor;
 mod documents;
 mod faults;
 mod gateway;
