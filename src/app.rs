@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use crate::auth::{self, Authenticator};
 use crate::auth0::{self, ManagementApi};
-use crate::graphql::{self, Engine, GatewayMode, Limits};
+use crate::graphql::{self, Engine, GatewayMode, Limits, Permissions};
 use crate::http;
 
 /// The gateway, ready to serve.
@@ -44,6 +44,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How callers are told apart.
     pub auth: auth::Settings,
+    /// How their scopes are held to.
+    pub permissions: Permissions,
     /// How requests are met.
     pub http: http::Settings,
 }
@@ -58,6 +60,7 @@ impl Settings {
             care: auth0::Care::default(),
             limits: Limits::default(),
             auth: auth::Settings::default(),
+            permissions: Permissions::default(),
             http: http::Settings::default(),
         }
     }
@@ -66,10 +69,11 @@ impl Settings {
 impl App {
     /// Builds a gateway.
     pub fn build(settings: Settings) -> Result<Self, BuildError> {
-        let Settings { tenant, mode, care, limits, auth, http } = settings;
+        let Settings { tenant, mode, care, limits, auth, permissions, http } = settings;
         let authenticator = Arc::new(Authenticator::new(auth)?);
         let api = ManagementApi::new(tenant, &care)?;
-        let engine = Engine::new(api, mode, limits)?;
+        let admits_anonymous = authenticator.admits_anonymous();
+        let engine = Engine::new(api, graphql::Settings { mode, limits, permissions, admits_anonymous })?;
         Ok(Self { router: http::router(engine, Arc::clone(&authenticator), http), authenticator })
     }
 

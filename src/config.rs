@@ -21,7 +21,7 @@ pub use self::dotenv::DotEnvError;
 pub use self::problems::Problems;
 use crate::auth::Settings as AuthSettings;
 use crate::auth0::{Care, Settings};
-use crate::graphql::Limits;
+use crate::graphql::{Limits, Permissions};
 use crate::http::Settings as HttpSettings;
 #[cfg(feature = "sandbox")]
 use crate::sandbox::{Options, TokenRequest};
@@ -82,6 +82,8 @@ pub struct Serve {
     pub server: Server,
     /// How callers are told apart. With a sandbox and nothing said of tokens, those of the sandbox may be taken.
     pub auth: AuthSettings,
+    /// How their scopes are held to.
+    pub permissions: Permissions,
     /// What to log.
     pub log: LogSettings,
 }

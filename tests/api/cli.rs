@@ -124,6 +124,8 @@ fn help_tells_every_setting_and_command() {
             "JWT_JWKS_URL",
             "API_KEYS",
             "ALLOW_ANONYMOUS",
+            "SCOPE_MODE",
+            "SELF_ACCESS",
             "LOG",
             "LOG_FORMAT",
         ]

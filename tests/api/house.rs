@@ -40,6 +40,8 @@ const ROOMS: &[Room] = &[
             "auth0::Domain",
             "auth0::Settings",
             "graphql::Limits",
+            "graphql::Permissions",
+            "graphql::ScopeMode",
             "http::Settings",
             "sandbox::Options",
             "sandbox::GATEWAY_AUDIENCE",

@@ -3,6 +3,7 @@
 
 mod answer;
 mod arguments;
+mod audit;
 mod authentication;
 mod cli;
 mod faults;
@@ -18,6 +19,7 @@ mod playground;
 mod recordings;
 mod requests;
 mod schema;
+mod scopes;
 mod sharing;
 mod time;
 mod tokens;
