@@ -113,7 +113,7 @@ async fn serve_graphql(serve: Serve) -> Result<(), Failure> {
     };
     let callers = Callers::new(&auth, sandbox);
     let is_open = auth.admits_anonymous();
-    let Serve { care, limits, permissions, .. } = serve;
+    let Serve { care, limits, permissions, documents, .. } = serve;
     if let Some(tokens) = auth.tokens.as_ref().filter(|_| permissions.self_access) {
         let (issuer, domain) = (tokens.issuer.to_string(), tenant.settings.domain.to_string());
         if issuer.trim_start_matches("https://").trim_end_matches('/') != domain {
@@ -124,7 +124,8 @@ async fn serve_graphql(serve: Serve) -> Result<(), Failure> {
             );
         }
     }
-    let settings = Settings { tenant: tenant.settings, mode: tenant.mode, care, limits, auth, permissions, http };
+    let settings =
+        Settings { tenant: tenant.settings, mode: tenant.mode, care, limits, auth, permissions, documents, http };
     let app = App::build(settings).context("cannot build the gateway")?;
     let listener = listen(address).await?;
     let address = listener.local_addr()?;
@@ -143,7 +144,7 @@ async fn serve_graphql(serve: Serve) -> Result<(), Failure> {
     let banner =
         Banner { program: &program, address, playground, tenant: &tenant.name, callers, people: tenant.people };
     print(&banner.text())?;
-    app.serve(listener, shutdown).await.context("cannot serve")?;
+    app.serve(listener, shutdown).await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -10,7 +10,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use super::operation::Operation;
 use super::requirements::Requirements;
 use super::root::Session;
-use super::{Outcome, Reply, Terms, explain};
+use super::{DocumentSource, Outcome, Reply, Terms, explain};
 use crate::auth::{Identity, Scopes};
 
 /// The target of the trail, for the log's filter.
@@ -22,10 +22,18 @@ const LONGEST_NAME: usize = 100;
 /// What is to be told of an operation. It is told when this is dropped: whoever hangs up, or makes the gateway panic, is in the trail as well.
 pub(crate) struct Audit<'t> {
     terms: &'t Terms<'t>,
-    document: String,
+    document: Document,
     asked: Asked,
     session: Option<Arc<Session>>,
     outcome: Option<(&'static str, String)>,
+}
+
+/// Which document was sent.
+enum Document {
+    /// One with this hash.
+    Hash(String),
+    /// One that goes by this id or hash, if there is one.
+    Named { name: String, is_found: bool },
 }
 
 /// What an operation asks for.
@@ -40,13 +48,22 @@ struct Asked {
 
 impl<'t> Audit<'t> {
     /// None where nobody keeps a trail.
-    pub(crate) fn begin(document: &str, terms: &'t Terms<'t>) -> Option<Self> {
+    pub(crate) fn begin(document: &DocumentSource, terms: &'t Terms<'t>) -> Option<Self> {
         let is_kept = tracing::enabled!(target: TARGET, tracing::Level::INFO);
-        is_kept.then(|| Self { terms, document: hash(document), asked: Asked::default(), session: None, outcome: None })
+        is_kept.then(|| Self {
+            terms,
+            document: Document::of(document),
+            asked: Asked::default(),
+            session: None,
+            outcome: None,
+        })
     }
 
     /// Takes in what the operation asks for, once that is known.
     pub(crate) fn asks(&mut self, operation: &Operation, requirements: &Requirements) {
+        if let Document::Named { is_found, .. } = &mut self.document {
+            *is_found = true;
+        }
         let held = self.terms.caller.authority();
         let needed = requirements.scopes();
         let denied = needed.without(held);
@@ -85,6 +102,26 @@ impl<'t> Audit<'t> {
     }
 }
 
+impl Document {
+    fn of(source: &DocumentSource) -> Self {
+        match source {
+            DocumentSource::Text(text) => Self::Hash(hash(text)),
+            DocumentSource::Id(name) | DocumentSource::Persisted { hash: name, .. } => {
+                Self::Named { name: name.clone(), is_found: false }
+            }
+        }
+    }
+
+    /// A name that nothing goes by could be anything.
+    fn shown(&self) -> String {
+        match self {
+            Self::Hash(hash) => hash.clone(),
+            Self::Named { name, is_found: true } => name.clone(),
+            Self::Named { name, is_found: false } => short_hash(name),
+        }
+    }
+}
+
 impl Drop for Audit<'_> {
     fn drop(&mut self) {
         let Self { terms, document, asked, session, outcome } = self;
@@ -105,7 +142,7 @@ impl Drop for Audit<'_> {
             caller.name = name,
             caller.sub = subject,
             operation = operation.as_deref(),
-            document = document.as_str(),
+            document = document.shown(),
             fields = fields.join(","),
             ids = ?ids,
             scopes.used = used.to_string(),
@@ -127,7 +164,11 @@ fn showable(id: &str) -> String {
         name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'|' | b'-' | b'_' | b'.' | b':'));
     // A number could be a telephone's, which has fifteen digits at the most (E.164); the shortest ids of logs have more.
     let is_id = name.contains('|') || name.len() < id.len() || name.len() > 20;
-    if is_plain && is_id && id.len() <= 256 { id.to_owned() } else { format!("sha256:{}", &hash(id)[..16]) }
+    if is_plain && is_id && id.len() <= 256 { id.to_owned() } else { short_hash(id) }
+}
+
+fn short_hash(text: &str) -> String {
+    format!("sha256:{}", &hash(text)[..16])
 }
 
 /// SHA-256, in hexadecimal.
@@ -162,6 +203,6 @@ mod tests {
             assert!(shown.starts_with("sha256:") && shown.len() == 23, "{text}: {shown}");
         }
         // `printf %s ada@example.com | sha256sum` tells whose it is.
-        assert_eq!(showable("ada@example.com"), format!("sha256:{}", &hash("ada@example.com")[..16]));
+        assert_eq!(showable("ada@example.com"), short_hash("ada@example.com"));
     }
 }

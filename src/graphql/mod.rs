@@ -1,10 +1,13 @@
 //! GraphQL: from the text of an operation to the bytes of its answer. Knows no header and no status.
 //!
-//! An operation passes these stages, each a file: a text becomes a valid [`document`](self::document); with its variables it
-//! becomes an operation in [normal form](self::operation); the [root resolvers](self::query) check, [authorize](self::permission) and call; what
-//! Auth0 answers is [projected](self::project) by a [plan](self::plan); the [response](self::response) is written.
+//! An operation passes these stages, each a file: a text becomes a valid `document`; with its variables it becomes an
+//! `operation` in normal form; the root resolvers of `query` check, authorize and call; what Auth0 answers is `project`ed by a
+//! `plan`; the `response` is written.
 
 mod audit;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 mod coercion;
 mod document;
 mod error;
@@ -31,6 +34,7 @@ mod scalar;
 mod search_fields;
 mod signature;
 mod user;
+mod value;
 
 use std::sync::Arc;
 
@@ -49,11 +53,12 @@ use self::requirements::Requirements;
 use self::root::{Session, is_same_call};
 use self::signature::Signatures;
 use crate::auth::{Caller, Scopes};
-use crate::auth0::{CallBudget, ManagementApi};
+use crate::auth0::{BreakerStatus, CallBudget, ManagementApi};
 
+pub use self::document::{DocumentSettings, DocumentSource, TrustedDocuments, TrustedDocumentsError, TrustedMode};
 pub use self::error::{ErrorCode, Failure};
 pub use self::gateway::GatewayMode;
-pub use self::limits::Limits;
+pub use self::limits::{Enforcement, Limits};
 pub use self::permission::{Permissions, ScopeMode};
 pub use crate::auth0::Deadline;
 pub use async_graphql::Variables;
@@ -94,16 +99,27 @@ pub struct Settings {
 
 /// Runs GraphQL operations.
 pub struct Engine {
-    documents: Documents,
+    documents: Arc<Documents>,
     signatures: Arc<Signatures>,
     schema: Schema<Query, EmptyMutation, EmptySubscription>,
     settings: Settings,
+    /// Asked for its health alone.
+    api: ManagementApi,
+}
+
+/// Whether operations can be run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Readiness {
+    /// They can, as far as is known.
+    Ready,
+    /// Auth0 has been failing, and is not even called for now.
+    UpstreamFailing,
 }
 
 /// What a client wants run.
 pub struct Request {
     /// The document.
-    pub query: String,
+    pub document: DocumentSource,
     /// Which of the document's operations, if it has several.
     pub operation_name: Option<String>,
     /// Values for the operation's variables.
@@ -154,18 +170,35 @@ pub enum Outcome {
 pub struct BuildError(#[from] signature::UnreadableSchema);
 
 impl Engine {
-    /// An engine that reads from `api`.
-    pub fn new(api: ManagementApi, settings: Settings) -> Result<Self, BuildError> {
-        let strict = schema(ValidationMode::Strict).finish();
+    /// An engine that reads from `api` what `documents` ask for.
+    pub fn new(api: ManagementApi, settings: Settings, documents: DocumentSettings) -> Result<Self, BuildError> {
+        let strict = schema(ValidationMode::Strict);
+        let strict = if documents.introspection { strict } else { strict.disable_suggestions() }.finish();
         let signatures = Arc::new(Signatures::read(&write_sdl(&strict))?);
-        let documents = Documents::new(strict, Arc::clone(&signatures), settings.limits);
-        let schema = schema(ValidationMode::Fast).data(Upstream { api, settings }).finish();
-        Ok(Self { documents, signatures, schema, settings })
+        let documents = Arc::new(Documents::new(strict, Arc::clone(&signatures), settings.limits, documents));
+        let schema = schema(ValidationMode::Fast).data(Upstream { api: api.clone(), settings }).finish();
+        Ok(Self { documents, signatures, schema, settings, api })
+    }
+
+    /// Whether operations can be run now.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        match self.api.breaker() {
+            BreakerStatus::Open => Readiness::UpstreamFailing,
+            // One call is to find out whether Auth0 has recovered: without requests none would be made.
+            BreakerStatus::Closed | BreakerStatus::HalfOpen => Readiness::Ready,
+        }
+    }
+
+    /// Keeps the trusted documents as they are on disk, for as long as the engine is there. None if there are none.
+    #[must_use]
+    pub fn keep_up(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
+        self.documents.keep_up()
     }
 
     /// Answers `request`.
     pub async fn execute(&self, request: Request, terms: &Terms<'_>) -> Reply {
-        let mut audit = Audit::begin(&request.query, terms);
+        let mut audit = Audit::begin(&request.document, terms);
         let reply = match self.prepare(request).await {
             Ok(operation) => self.run_if_permitted(operation, terms, audit.as_mut()).await,
             Err(failures) => refuse(failures, terms.request_id),
@@ -177,11 +210,13 @@ impl Engine {
     }
 
     async fn prepare(&self, request: Request) -> Result<Operation, Vec<Failure>> {
-        let document = self.documents.get(&request.query).await?;
-        let operation =
-            Operation::new(&self.signatures, &document, request.operation_name.as_deref(), request.variables);
-        let operation = operation.map_err(|failure| vec![failure])?;
-        self.settings.limits.check_calls(calls(&operation)).map_err(|failure| vec![failure])?;
+        let Request { document, operation_name, variables } = request;
+        let single = |failure| vec![failure];
+        let document = self.documents.find(&document).await?;
+        self.settings.limits.check_variables(&variables).map_err(single)?;
+        let operation = Operation::new(&self.signatures, &document, operation_name.as_deref(), variables);
+        let operation = operation.map_err(single)?;
+        self.settings.limits.check_operation(&self.signatures, &operation, calls(&operation)).map_err(single)?;
         Ok(operation)
     }
 

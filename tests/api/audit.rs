@@ -8,6 +8,7 @@ use auth0_graphql::sandbox::{Options, TokenRequest};
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::authentication::hash_of;
 use crate::gateway::{Setup, TestGateway};
 
 const EMAIL: &str = "canary.bird@example.com";
@@ -99,15 +100,13 @@ async fn an_operation_is_one_line_however_it_ends() {
                  query Other { logs { next } }";
     let request = json!({ "query": query, "operationName": "Support", "variables": { "id": ada } });
     let line = line_of(&log, &gateway, &users, request).await;
-    let document = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, query.as_bytes());
-    let document: String = document.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     let expected = json!({
         "message": "operation answered with errors",
         "outcome": "answered with errors",
         "caller.kind": "token",
         "caller.sub": "auth0|caller",
         "operation": "Support",
-        "document": document,
+        "document": hash_of(query),
         "fields": "gateway,user",
         "ids": format!("[{ada:?}, {ada:?}]"),
         "scopes.used": "read:users",
@@ -192,15 +191,15 @@ async fn no_value_is_in_the_trail_and_no_address_in_the_log() {
         json!({ "query": format!("{{ users(q: {EMAIL:?}") }),
         json!({ "query": "query Q($q: String) { users(q: $q) { page } }", "variables": { "q": [EMAIL, SECRET] } }),
         json!({ "query": "{ me { name } }", "operationName": EMAIL }),
+        json!({ "documentId": EMAIL }),
+        json!({ "extensions": { "persistedQuery": { "version": 1, "sha256Hash": EMAIL } } }),
         json!({ "query": "{ me { name } }" }),
     ] {
         ask(&gateway, &token, request).await;
         lines += 1;
     }
     let text = log.text();
-    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, sub.as_bytes());
-    let hash: String = hash.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(text.matches(&format!("\"caller.sub\":\"sha256:{hash}\"")).count(), lines);
+    assert_eq!(text.matches(&format!("\"caller.sub\":\"sha256:{}\"", &hash_of(&sub)[..16])).count(), lines);
     for canary in [EMAIL, SECRET, "canary"] {
         let line = text.lines().find(|line| line.contains(canary));
         assert_eq!(line, None, "{canary}");

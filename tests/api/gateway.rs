@@ -5,7 +5,7 @@ use std::time::Duration;
 use auth0_graphql::app::{App, Settings};
 use auth0_graphql::auth;
 use auth0_graphql::auth0::{self, Care, Domain};
-use auth0_graphql::graphql::{Limits, Permissions};
+use auth0_graphql::graphql::{DocumentSettings, Limits, Permissions};
 use auth0_graphql::http;
 use auth0_graphql::sandbox::{Client, Clock, GATEWAY_AUDIENCE, Options, Sandbox};
 use chrono::{DateTime, Utc};
@@ -26,6 +26,7 @@ pub(crate) struct Setup {
     pub(crate) permissions: Permissions,
     pub(crate) care: Care,
     pub(crate) limits: Limits,
+    pub(crate) documents: DocumentSettings,
     /// The credentials that the gateway uses, in place of those of the sandbox's all-powerful client.
     pub(crate) client: Option<Client>,
     /// An Auth0 that is not the sandbox, such as a mock of one that misbehaves.
@@ -45,6 +46,7 @@ impl Default for Setup {
             permissions: Permissions::default(),
             care: Care::default(),
             limits: Limits::default(),
+            documents: DocumentSettings::default(),
             client: None,
             upstream: None,
             audience: None,
@@ -108,6 +110,7 @@ impl TestGateway {
             limits: setup.limits,
             auth,
             permissions: setup.permissions,
+            documents: setup.documents,
             http: setup.http,
             ..Settings::new(settings)
         })

@@ -6,6 +6,7 @@ use auth0_graphql::sandbox::TokenRequest;
 use serde_json::json;
 
 use super::{APP_METADATA, Reply, TOKENS, USERS, ask, codes, denials, reads, setup, upstream};
+use crate::authentication::hash_of;
 use crate::gateway::{Setup, TestGateway};
 
 const ME: &str = "{ me { userId name appMetadata identities { provider accessToken } } }";
@@ -86,9 +87,7 @@ async fn who_is_no_user_is_told_so() {
     assert_eq!(ask(&gateway, &gone, "{ me { name } }").await.body, json!({ "data": { "me": null } }));
 
     let key = "a key that is long enough";
-    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key.as_bytes());
-    let hash: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    let api_keys = ApiKeys::parse(&format!("reports:{hash}:read:users")).unwrap();
+    let api_keys = ApiKeys::parse(&format!("reports:{}:read:users", hash_of(key))).unwrap();
     let auth = Settings { api_keys, ..Settings::default() };
     let gateway = TestGateway::spawn_with(Setup { auth, ..setup(ScopeMode::Filter) }).await;
     let request = gateway.http.post(format!("{}/graphql", gateway.url)).header("X-API-Key", key);
