@@ -11,9 +11,9 @@ const root = new URL('../../', import.meta.url);
 const git = (...args) =>
   execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 
-/** The last release, or undefined. BASE names another revision to compare with. */
+/** The last release, or undefined. SCHEMA_BASE names another revision to compare with. */
 function release() {
-  if (process.env.BASE) return process.env.BASE;
+  if (process.env.SCHEMA_BASE) return process.env.SCHEMA_BASE;
   try {
     if (git('tag', '--list', '--merged').trim() === '') return undefined;
   } catch ({ message }) {
