@@ -8,6 +8,7 @@ mod cli;
 mod documents;
 mod faults;
 mod gateway;
+mod hostile;
 mod hosts;
 mod house;
 mod joins;
