@@ -79,18 +79,18 @@ pub fn document(text: &str, variables: &str) {
 
 /// Documents asked for one after the other, by text and by hash, through one cache: what is known changes nothing of what
 /// is answered, and a hash stands for its own text alone.
-pub fn document_cache<'t>(texts: impl Iterator<Item = &'t str> + Clone) {
+pub fn document_cache(texts: &[&str]) {
     let cached = documents();
     let judge = |documents: &Documents, source: &DocumentSource| {
         find(documents, source).map(|document| format!("{document:?}")).map_err(|failures| format!("{failures:?}"))
     };
-    // Maps of fragments have no order of their own: a document is told by its own text alone.
+    // Only whether it is valid: maps of fragments have no order of their own to compare.
     let is_valid = |text: &str| judge(&documents(), &DocumentSource::Text(text.to_owned())).map(|_| ());
     let persisted = |hash: &str, text: Option<&str>| DocumentSource::Persisted {
         hash: hash.to_owned(),
         text: text.map(str::to_owned),
     };
-    for text in texts.clone() {
+    for &text in texts {
         let fresh = is_valid(text);
         let hash = super::document::sha256(text);
         assert_eq!(judge(&cached, &DocumentSource::Text(text.to_owned())).map(|_| ()), fresh);
@@ -98,7 +98,7 @@ pub fn document_cache<'t>(texts: impl Iterator<Item = &'t str> + Clone) {
         assert_eq!(by_both.clone().map(|_| ()), fresh);
         let by_hash = judge(&cached, &persisted(&hash, None));
         assert_eq!(by_hash.is_ok(), fresh.is_ok(), "{by_hash:?}");
-        for other in texts.clone().filter(|other| *other != text) {
+        for &other in texts.iter().filter(|other| **other != text) {
             assert!(judge(&cached, &persisted(&hash, Some(other))).is_err(), "a hash of another text was taken");
         }
     }
