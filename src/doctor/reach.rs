@@ -109,8 +109,8 @@ mod tests {
     use super::super::report::Status;
     use super::*;
 
-    fn statuses(domain: &str, lookup: &io::Result<usize>, knock: Result<Knock, Unreachable>) -> [Status; 3] {
-        judge(&Domain::parse(domain).unwrap(), lookup, &knock).map(|check| check.status)
+    fn statuses(domain: &str, lookup: &io::Result<usize>, knock: &Result<Knock, Unreachable>) -> [Status; 3] {
+        judge(&Domain::parse(domain).unwrap(), lookup, knock).map(|check| check.status)
     }
 
     fn at(milliseconds: i64) -> DateTime<Utc> {
