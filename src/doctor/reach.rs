@@ -138,7 +138,7 @@ mod tests {
             ("http://127.0.0.1:4000", Ok(1), answered(), [Well, Well, Skipped]),
             ("http://127.0.0.1:4000", Ok(1), lost(), [Well, Failed, Skipped]),
         ] {
-            assert_eq!(statuses(domain, &lookup, knock.clone()), expected, "{domain} {lookup:?} {knock:?}");
+            assert_eq!(statuses(domain, &lookup, &knock), expected, "{domain} {lookup:?} {knock:?}");
         }
     }
 
