@@ -19,6 +19,14 @@ const CLIENTS: usize = 50;
 /// What those do who are not told when to come back.
 const UNTOLD_PAUSE: Duration = Duration::from_secs(1);
 
+/// How many calls more than its share the gateway may make once: it has to drain the bucket to see how fast it fills.
+const LENT: f64 = 2.0;
+
+/// How many calls the bucket of a free tenant gives in that time, being full at the start.
+fn capacity(time: Duration) -> f64 {
+    2.0_f64.mul_add(time.as_secs_f64(), 2.0)
+}
+
 /// How the questions come to Auth0.
 #[derive(Clone, PartialEq)]
 enum Way {
@@ -51,8 +59,9 @@ pub(crate) async fn measure(time: Duration, report: &mut Report) -> Result<()> {
 
 async fn gateway(reserve: f64, time: Duration) -> Result<Vec<Figure>> {
     let stage = Stage::set(Options { plan: Plan::Free, ..Options::default() }, reserve).await?;
-    let share = if reserve > 0.0 { (0.85, 0.90, "85 to 90 with the reserve") } else { (0.95, 1.0, "at least 95") };
-    crowd(stage, Way::Gateway, time, Some(share)).await
+    let mark = if reserve > 0.0 { "at least 95; 85 to 90 with the reserve, and 2 calls once" } else { "at least 95" };
+    let (least, most) = if reserve > 0.0 { (0.85, 0.90 + LENT / capacity(time)) } else { (0.95, 1.0) };
+    crowd(stage, Way::Gateway, time, Some((least, most, mark))).await
 }
 
 async fn pass_through(time: Duration) -> Result<Vec<Figure>> {
@@ -70,7 +79,12 @@ async fn pass_through(time: Duration) -> Result<Vec<Figure>> {
 
 async fn crowd(stage: Stage, way: Way, time: Duration, share: Option<(f64, f64, &'static str)>) -> Result<Vec<Figure>> {
     let stage = Arc::new(stage);
-    let end = Instant::now() + time;
+    let start = Instant::now();
+    if way == Way::Gateway {
+        // It gets its token, so that no refusal has to wait for that.
+        stage.ask(&question(0)).await?;
+    }
+    let end = start + time;
     let mut clients = JoinSet::new();
     for number in 0..CLIENTS {
         clients.spawn(client(Arc::clone(&stage), way.clone(), number, end));
@@ -79,8 +93,7 @@ async fn crowd(stage: Stage, way: Way, time: Duration, share: Option<(f64, f64, 
     let calls = stage.calls().await?;
     let count = |status| calls.iter().filter(|call| call.path != "/oauth/token" && call.status == Some(status)).count();
     let (good, limited) = (count(200), count(429));
-    // The bucket was full at the start.
-    let used = good as f64 / 2.0_f64.mul_add(time.as_secs_f64(), 2.0);
+    let used = good as f64 / capacity(time);
 
     let mut stories = Vec::new();
     while let Some(story) = clients.join_next().await {
@@ -123,7 +136,7 @@ async fn client(stage: Arc<Stage>, way: Way, number: usize, end: Instant) -> Res
     let mut was_told = false;
     while Instant::now() < end {
         let start = Instant::now();
-        let outcome = ask(&stage, &way, number + asked * CLIENTS).await?;
+        let outcome = ask(&stage, &way, 1 + number + asked * CLIENTS).await?;
         match outcome {
             Outcome::Answered => {
                 story.answered += 1;

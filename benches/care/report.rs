@@ -45,7 +45,8 @@ impl Report {
             let figures = || subjects.iter().filter_map(|(_, figures)| figures.get(row));
             let name = figures().next().map_or("", |figure| figure.name);
             let cells: String = figures().map(|figure| format!("{:>width$}  ", figure.text)).collect();
-            let marks = figures().find_map(|figure| figure.mark).map_or("", |(mark, _)| mark);
+            let marks = figures().filter_map(|figure| figure.mark).max_by_key(|(mark, _)| mark.len());
+            let marks = marks.map_or("", |(mark, _)| mark);
             println!("{}", format!("{name:<44}{cells}{marks}").trim_end());
         }
         let figures = |figures: &[Figure]| -> Value {
