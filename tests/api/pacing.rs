@@ -70,7 +70,7 @@ impl Answer {
 
 /// Lets time pass until something is done.
 async fn passing<T>(clock: &StoppedClock, gateway: &TestGateway, done: impl Future<Output = T>) -> T {
-    const STEP: Duration = Duration::from_millis(20);
+    const STEP: Duration = Duration::from_millis(50);
     let mut done = pin!(done);
     loop {
         tokio::select! {
@@ -145,35 +145,33 @@ async fn what_cannot_be_in_time_is_refused_at_once_and_has_its_turn_when_told() 
 #[tokio::test]
 async fn a_crowd_is_answered_in_turn_and_so_is_whoever_comes_back_as_told() {
     let (gateway, clock) = gateway_to(Plan::Free).await;
-    let start = Instant::now();
     // The bucket is known before the crowd comes.
     Answer::to(&gateway, users(100), SECOND).await.is_data();
-    let come = async |number| {
-        let first = Answer::to(&gateway, users(number), 10 * SECOND).await;
-        if codes(&first.body).is_empty() {
-            return false;
+    // Nobody is content with one answer: who has just been answered wants the place of who was told to come back.
+    let come = async |client| {
+        let mut came_back = 0;
+        for round in 0_usize..3 {
+            let question = || users(client + 30 * round);
+            let first = Answer::to(&gateway, question(), 10 * SECOND).await;
+            if !codes(&first.body).is_empty() {
+                tokio::time::sleep(first.retry_after()).await;
+                Answer::to(&gateway, question(), 10 * SECOND).await.is_data();
+                came_back += 1;
+            }
         }
-        assert_eq!(start.elapsed(), Duration::ZERO, "a refusal is immediate");
-        tokio::time::sleep_until(start + first.retry_after()).await;
-        Answer::to(&gateway, users(number), 10 * SECOND).await.is_data();
-        true
+        came_back
     };
     let mut crowd = pin!(join_all((0..30).map(come)));
-    // One goes, a few can be answered in time at the slowest rate there is, and the others are refused.
-    let is_settled = async {
-        let refused = "{ gateway { rateLimits { queued } } }";
-        while gateway.calls().await.len() < 2 || gateway.data(refused).await["gateway"]["rateLimits"][0]["queued"] == 0
-        {
-        }
-    };
+    // One goes, a few can be answered in time at the slowest rate there is, and the others are refused at once.
+    let is_settled =
+        async { while gateway.calls().await.len() < 2 || rate_limits(&gateway).await[0]["queued"] == 0 {} };
     tokio::select! {
         _ = &mut crowd => panic!("nobody had to wait"),
         () = is_settled => {}
     }
     let came_back = passing(&clock, &gateway, crowd).await;
-    let came_back = came_back.into_iter().filter(|came_back| *came_back).count();
-    assert!((15..=25).contains(&came_back), "{came_back}");
-    assert_eq!(statuses(&gateway).await, [200; 31]);
+    assert!(came_back.iter().sum::<usize>() >= 20, "{came_back:?}");
+    assert_eq!(statuses(&gateway).await, [200; 91]);
     let limits = rate_limits(&gateway).await;
     let refill = limits[0]["refillPerSecond"].as_f64().unwrap();
     assert!(refill > 1.0 && refill <= 2.0, "{limits}");

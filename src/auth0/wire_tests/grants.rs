@@ -147,7 +147,7 @@ async fn a_token_that_comes_expired_serves_those_who_wait_for_it() -> TestResult
 }
 
 #[tokio::test]
-async fn a_failed_grant_is_remembered_for_a_second() -> TestResult {
+async fn a_failed_grant_is_remembered_for_a_moment() -> TestResult {
     let tenant = Tenant::empty().await?;
     let refused = json!({"error": "access_denied", "error_description": "Unauthorized"});
     Mock::given(method("POST"))

@@ -10,7 +10,7 @@ use crate::gateway::{Setup, TestGateway, codes};
 use crate::time::StoppedClock;
 
 #[tokio::test]
-async fn a_failed_grant_is_remembered_for_a_second() {
+async fn a_failed_grant_is_remembered_for_half_a_second() {
     let gateway = TestGateway::uncached().await;
     let clock = StoppedClock::stop();
     gateway.fault(json!({ "path": "/oauth/token", "fault": { "status": 401 } })).await;
@@ -18,7 +18,7 @@ async fn a_failed_grant_is_remembered_for_a_second() {
         assert_eq!(codes(&gateway.query(query).await), ["UPSTREAM_MISCONFIGURED"]);
     }
     assert_eq!(gateway.grants().await, 1);
-    clock.advance(Duration::from_millis(900)).await;
+    clock.advance(Duration::from_millis(400)).await;
     assert_eq!(codes(&gateway.query(USERS).await), ["UPSTREAM_MISCONFIGURED"]);
     assert_eq!(gateway.grants().await, 1);
     clock.advance(Duration::from_millis(100)).await;
