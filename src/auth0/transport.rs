@@ -213,11 +213,25 @@ impl Transport {
     ) -> Result<T, Error> {
         // Before: who may forbid it, or make it wait. No turn is taken that an open breaker would waste; whether this is the
         // probe of one that is half-open is decided when the turn has come.
+        // Who waits for it when the breaker opens is told at once.
+        let opened = self.breaker.opened();
         if self.breaker.status() == BreakerStatus::Open {
             return Err(Error::unavailable(Reason::BreakerOpen));
         }
-        let admission = self.take_turn(exchange).await?;
-        let pass = self.breaker.admit()?;
+        let admission = tokio::select! {
+            biased;
+            admission = self.take_turn(exchange) => admission?,
+            () = opened => return Err(Error::unavailable(Reason::BreakerOpen)),
+        };
+        let pass = match self.breaker.admit() {
+            Ok(pass) => pass,
+            Err(error) => {
+                if let Some(admission) = admission {
+                    admission.hand_back();
+                }
+                return Err(error);
+            }
+        };
 
         if exchange.attempts == 0 {
             self.budget.deposit();

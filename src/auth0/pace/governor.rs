@@ -190,6 +190,13 @@ impl Admission {
         let call = &self.call;
         self.governor.change(|pacer, _, now| pacer.limited(now, call, retry_after))
     }
+
+    /// The call is not made after all: its turn goes to the next.
+    pub(crate) fn hand_back(mut self) {
+        self.has_ended = true;
+        let call = &self.call;
+        self.governor.change(|pacer, _, now| pacer.withdraw(now, call));
+    }
 }
 
 impl Drop for Admission {
