@@ -13,6 +13,7 @@ use std::process::Command;
 /// beside them is neither copied nor watched.
 const SOURCES: [&str; 6] = [".npmrc", "bundle.mjs", "main.css", "main.jsx", "package-lock.json", "package.json"];
 
+#[expect(clippy::disallowed_methods, reason = "cargo speaks to build scripts through the environment")]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     for source in SOURCES {

@@ -1,19 +1,18 @@
 //! The one file that knows every room: it wires them together and serves.
 
 use std::future::Future;
-use std::io;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
 use crate::auth::{self, Authenticator};
 use crate::auth0::{self, ManagementApi};
-use crate::graphql::{self, Engine, GatewayMode, Limits};
+use crate::graphql::{self, DocumentSettings, Engine, GatewayMode, Limits};
 use crate::http;
 
 /// The gateway, ready to serve.
 pub struct App {
-    router: axum::Router,
+    server: http::Server,
     authenticator: Arc<Authenticator>,
 }
 
@@ -29,6 +28,9 @@ pub enum BuildError {
     /// The schema.
     #[error(transparent)]
     Schema(#[from] graphql::BuildError),
+    /// The server.
+    #[error(transparent)]
+    Http(#[from] http::BuildError),
 }
 
 /// What a gateway is built from.
@@ -44,6 +46,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How callers are told apart.
     pub auth: auth::Settings,
+    /// Which documents are run.
+    pub documents: DocumentSettings,
     /// How requests are met.
     pub http: http::Settings,
 }
@@ -58,30 +62,31 @@ impl Settings {
             care: auth0::Care::default(),
             limits: Limits::default(),
             auth: auth::Settings::default(),
+            documents: DocumentSettings::default(),
             http: http::Settings::default(),
         }
     }
 }
 
 impl App {
-    /// Builds a gateway.
+    /// Builds a gateway. Needs to be called within a runtime, which keeps its trusted documents up to date.
     pub fn build(settings: Settings) -> Result<Self, BuildError> {
-        let Settings { tenant, mode, care, limits, auth, http } = settings;
+        let Settings { tenant, mode, care, limits, auth, documents, http } = settings;
         let authenticator = Arc::new(Authenticator::new(auth)?);
         let api = ManagementApi::new(tenant, &care)?;
-        let engine = Engine::new(api, mode, limits)?;
-        Ok(Self { router: http::router(engine, Arc::clone(&authenticator), http), authenticator })
+        let engine = Engine::new(api, mode, limits, documents)?;
+        if let Some(keep_up) = engine.keep_up() {
+            tokio::spawn(keep_up);
+        }
+        let server = http::Server::new(engine, Arc::clone(&authenticator), http)?;
+        Ok(Self { server, authenticator })
     }
 
     /// Serves on `listener` until `shutdown` resolves and the requests under way are answered.
-    pub async fn serve(
-        self,
-        listener: TcpListener,
-        shutdown: impl Future<Output = ()> + Send + 'static,
-    ) -> io::Result<()> {
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let authenticator = self.authenticator;
         // So that the first caller need not wait for the keys, and the operator learns at once if there are none.
         tokio::spawn(async move { authenticator.warm_up().await });
-        axum::serve(listener, self.router).with_graceful_shutdown(shutdown).await
+        self.server.serve(listener, shutdown).await;
     }
 }

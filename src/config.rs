@@ -4,8 +4,10 @@
 //! ready to use, or a list of [`Problems`] (`check`).
 
 mod args;
+mod bounds;
 mod callers;
 mod check;
+mod documents;
 mod dotenv;
 mod parse;
 mod problems;
@@ -21,7 +23,7 @@ pub use self::dotenv::DotEnvError;
 pub use self::problems::Problems;
 use crate::auth::Settings as AuthSettings;
 use crate::auth0::{Care, Settings};
-use crate::graphql::Limits;
+use crate::graphql::{DocumentSettings, Limits};
 use crate::http::Settings as HttpSettings;
 #[cfg(feature = "sandbox")]
 use crate::sandbox::{Options, TokenRequest};
@@ -87,6 +89,8 @@ pub struct Serve {
     pub care: Care,
     /// What an operation may cost.
     pub limits: Limits,
+    /// Which documents are run.
+    pub documents: DocumentSettings,
     /// How requests are met.
     pub server: Server,
     /// How callers are told apart. With a sandbox and nothing said of tokens, those of the sandbox may be taken.

@@ -127,8 +127,8 @@ async fn serve_graphql(serve: Serve) -> Result<(), Failure> {
     };
     let callers = Callers::new(&auth, sandbox);
     let is_open = auth.admits_anonymous();
-    let Serve { care, limits, .. } = serve;
-    let app = App::build(Settings { tenant: tenant.settings, mode: tenant.mode, care, limits, auth, http })
+    let Serve { care, limits, documents, .. } = serve;
+    let app = App::build(Settings { tenant: tenant.settings, mode: tenant.mode, care, limits, auth, documents, http })
         .context("cannot build the gateway")?;
     let listener = listen(address).await?;
     let address = listener.local_addr()?;
@@ -147,7 +147,7 @@ async fn serve_graphql(serve: Serve) -> Result<(), Failure> {
     let banner =
         Banner { program: &program, address, playground, tenant: &tenant.name, callers, people: tenant.people };
     print(&banner.text())?;
-    app.serve(listener, shutdown).await.context("cannot serve")?;
+    app.serve(listener, shutdown).await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -152,7 +152,7 @@ mod tests {
         };
         let at = |text: &str| text.parse::<DateTime<Utc>>().ok();
         let day = (DATE, "Fri, 15 Jan 2027 08:00:00 GMT");
-        assert_eq!(date(&headers(&[day.clone()])), at("2027-01-15T08:00:00Z"));
+        assert_eq!(date(&headers(std::slice::from_ref(&day))), at("2027-01-15T08:00:00Z"));
         assert_eq!(date(&headers(&[day.clone(), (AGE, "90")])), at("2027-01-15T08:01:30Z"));
         assert_eq!(date(&headers(&[day, (AGE, "-1")])), at("2027-01-15T08:00:00Z"));
         assert_eq!(date(&headers(&[(DATE, "yesterday")])), None);

@@ -25,7 +25,9 @@ pub(crate) enum Part {
 
 /// The calls in flight, by what tells them apart. Cheap to clone.
 #[derive(Debug)]
-pub(crate) struct Flights<T>(Arc<Mutex<HashMap<Arc<str>, Weak<Flight<T>>>>>);
+pub(crate) struct Flights<T>(Arc<Mutex<List<T>>>);
+
+type List<T> = HashMap<Arc<str>, Weak<Flight<T>>>;
 
 /// A call under way. Only those who wait for it hold it.
 #[derive(Debug)]

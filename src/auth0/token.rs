@@ -19,8 +19,9 @@ use super::freshness::{Freshness, Lifespan};
 use super::grant::{AuthenticationApi, Grant};
 
 /// How long a failed grant answers for those that come after it: long enough that a dead issuer is
-/// not hammered by every call, short enough that nobody notices when it comes back.
-const FAILURE_MEMORY: Duration = Duration::from_secs(1);
+/// not hammered by every call, short enough that whoever asks after its recovery has an answer within
+/// a second. It is as long as the breaker leaves Auth0 alone.
+const FAILURE_MEMORY: Duration = Duration::from_millis(500);
 
 /// Longest time for which a `Retry-After` of the token endpoint is heeded. A quota may ask for
 /// hours, and an operator who raises it meanwhile should not have to restart the gateway.
@@ -253,8 +254,8 @@ mod tests {
         let recalled = |error: Error, age| Failure { error, at: start }.recall(start + age);
         let limited = |seconds| Error::RateLimited { retry_after: Some(second * seconds) };
 
-        assert!(matches!(recalled(Error::Timeout, second / 2), Some(Error::Timeout)));
-        assert!(recalled(Error::Timeout, second).is_none());
+        assert!(matches!(recalled(Error::Timeout, second / 4), Some(Error::Timeout)));
+        assert!(recalled(Error::Timeout, second / 2).is_none());
 
         // What is left of the wait is told, not the whole of it.
         let left = |error: Option<Error>| match error {
@@ -265,6 +266,6 @@ mod tests {
         assert!(recalled(limited(30), second * 30).is_none());
         assert_eq!(left(recalled(limited(3600), second * 59)), Some(second * 3541));
         assert!(recalled(limited(3600), second * 60).is_none());
-        assert_eq!(left(recalled(limited(0), second / 2)), Some(Duration::ZERO));
+        assert_eq!(left(recalled(limited(0), second / 4)), Some(Duration::ZERO));
     }
 }

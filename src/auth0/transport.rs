@@ -12,9 +12,9 @@ use super::breaker::{Breaker, BreakerStatus, Health};
 use super::call::{Call, Kind};
 use super::deadline::Patience;
 use super::domain::Domain;
-use super::errand::{CallerKey, Priority, Progress};
+use super::errand::Progress;
 use super::error::{BuildError, Error, Misconfiguration, Reason};
-use super::pace::{Admission, Class, Governor, PaceSettings, Refused};
+use super::pace::{Admission, Governor, PaceSettings, Refused, Turn};
 use super::refusal::is_token_refused;
 use super::retry::{Decision, Failed, RetryBudget, RetryPolicy};
 use super::token::TokenCache;
@@ -64,14 +64,6 @@ struct Exchange {
     attempts: u32,
     /// How long to wait after a 429 that says nothing of it.
     untold_wait: Duration,
-}
-
-/// Whose turn a call is, and in which bucket it counts.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Turn {
-    pub(crate) class: Class,
-    pub(crate) caller: CallerKey,
-    pub(crate) priority: Priority,
 }
 
 impl Exchange {
@@ -253,10 +245,10 @@ impl Transport {
     /// Waits until the tenant's rate limit has room for the call. Whoever joins it meanwhile may be willing to wait longer
     /// than those it was refused for.
     async fn take_turn(&self, exchange: &Exchange) -> Result<Option<Admission>, Error> {
-        let Some(Turn { class, caller, priority }) = exchange.turn else { return Ok(None) };
+        let Some(turn) = exchange.turn else { return Ok(None) };
         loop {
             let deadline = exchange.patience.deadline();
-            match self.governor.admit(class, caller, priority, deadline).await {
+            match self.governor.admit(turn, deadline).await {
                 Ok(admission) => {
                     exchange.progress.waited(admission.waited());
                     return Ok(Some(admission));

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 #[cfg(feature = "sandbox")]
 pub(super) use self::sandbox::SandboxCommand;
 pub(super) use self::sandbox::{SandboxArgs, ServeSandboxArgs};
+use super::documents::DocumentArgs;
 
 /// A read-only GraphQL gateway for the Auth0 Management API.
 ///
@@ -72,6 +73,10 @@ pub(super) struct ServeArgs {
     pub(super) server: ServerArgs,
     #[command(flatten)]
     pub(super) callers: CallerArgs,
+    #[command(flatten)]
+    pub(super) bounds: BoundsArgs,
+    #[command(flatten)]
+    pub(super) documents: DocumentArgs,
     #[command(flatten)]
     pub(super) log: LogArgs,
     #[command(flatten)]
@@ -160,6 +165,13 @@ pub(super) struct ServerArgs {
     #[arg(long, env, value_name = "NAMES")]
     pub(super) allowed_hosts: Option<String>,
 
+    /// Origins whose web pages may use the gateway, such as `https://app.example.com`, separated by commas, or * for all. Default: none.
+    ///
+    /// For front ends that are served from elsewhere (CORS). Browsers are never told to send cookies. With *, and without
+    /// authentication, every web page that a user opens can read the tenant through that user's browser.
+    #[arg(long, env, value_name = "ORIGINS")]
+    pub(super) cors_origins: Option<String>,
+
     /// Whether GET / is the GraphQL playground: on or off. Default: on with the sandbox and on loopback addresses, else off.
     #[arg(long, env, value_name = "on|off")]
     pub(super) playground: Option<String>,
@@ -171,12 +183,49 @@ pub(super) struct ServerArgs {
     /// Greatest size of a GraphQL request's body in bytes, from 1000 to 10000000. Default: 100000.
     #[arg(long, env, value_name = "BYTES")]
     pub(super) max_body_bytes: Option<String>,
+
+    /// How long to take requests still once told to stop (SIGTERM, Ctrl-C), from 0 to 60s. Default: 0.
+    ///
+    /// In this time /readyz answers 503, so that a load balancer learns of it and sends its requests elsewhere. Then the requests
+    /// under way are finished.
+    #[arg(long, env, value_name = "TIME")]
+    pub(super) shutdown_delay: Option<String>,
+}
+
+#[derive(Args, Default)]
+#[command(next_help_heading = "Bounds")]
+pub(super) struct BoundsArgs {
+    /// Most connections at once, from 1 to 100000; the next is closed. Default: 800.
+    ///
+    /// Each takes a file descriptor, of which many systems give a process 1024 (ulimit -n).
+    #[arg(long, env, value_name = "NUMBER")]
+    pub(super) max_connections: Option<String>,
+
+    /// Most GraphQL requests at once, from 1 to 100000; the next is answered 503. Default: 500.
+    ///
+    /// Requests mostly wait for Auth0. More of them than it answers within REQUEST_TIMEOUT would wait in vain.
+    #[arg(long, env, value_name = "NUMBER")]
+    pub(super) max_concurrent_requests: Option<String>,
+
+    /// Most GraphQL requests of one caller, such as 100/s, 600/m or 5000/h; the next is answered 429. Default: no limit.
+    ///
+    /// Whoever paused may send as many at once. Callers without credentials are told apart by their addresses, those of IPv6 by
+    /// the network (/64).
+    #[arg(long, env, value_name = "RATE")]
+    pub(super) rate_limit: Option<String>,
+
+    /// Proxies in front of the gateway, as addresses or networks such as 10.0.0.0/8, separated by commas. Default: none.
+    ///
+    /// Behind a proxy all callers come from its address, and share one RATE_LIMIT. A proxy that is named here is believed when it
+    /// says in X-Forwarded-For whom it speaks for.
+    #[arg(long, env, value_name = "ADDRESSES")]
+    pub(super) trusted_proxies: Option<String>,
 }
 
 #[derive(Args, Default)]
 #[command(next_help_heading = "Callers")]
 pub(super) struct CallerArgs {
-    /// Issuer of the access tokens that callers send, such as https://example.us.auth0.com/. Default: none.
+    /// Issuer of the access tokens that callers send, such as `https://example.us.auth0.com/`. Default: none.
     ///
     /// A token's iss is compared with it letter by letter; Auth0's ends with a slash. Tokens are JWTs in an Authorization: Bearer header.
     /// Their scopes (scope, permissions) decide what a caller may read. With it or API_KEYS set, callers have to show credentials.
@@ -197,7 +246,7 @@ pub(super) struct CallerArgs {
     /// API keys for callers without tokens: name:hash:scopes, separated by commas. Default: none.
     ///
     /// Callers send the key itself in an X-API-Key header. The hash is its SHA-256 in hexadecimal, and scopes are separated by spaces:
-    /// reports:<hash>:read:users read:logs. This makes a key and prints it, with its hash after it:
+    /// reports:HASH:read:users read:logs. This makes a key and prints it, with its hash after it:
     ///
     /// key=$(openssl rand -hex 32); echo "$key"; printf %s "$key" | openssl dgst -sha256 -r
     ///
@@ -318,9 +367,22 @@ mod tests {
                 "API_KEYS" => args.callers.api_keys = some(entry).map(SecretString::from),
                 "ALLOW_ANONYMOUS" => args.callers.allow_anonymous = some(entry),
                 "ALLOWED_HOSTS" => args.server.allowed_hosts = some(entry),
+                "CORS_ORIGINS" => args.server.cors_origins = some(entry),
                 "PLAYGROUND" => args.server.playground = some(entry),
                 "REQUEST_TIMEOUT" => args.server.request_timeout = some(entry),
                 "MAX_BODY_BYTES" => args.server.max_body_bytes = some(entry),
+                "SHUTDOWN_DELAY" => args.server.shutdown_delay = some(entry),
+                "MAX_CONNECTIONS" => args.bounds.max_connections = some(entry),
+                "MAX_CONCURRENT_REQUESTS" => args.bounds.max_concurrent_requests = some(entry),
+                "RATE_LIMIT" => args.bounds.rate_limit = some(entry),
+                "TRUSTED_PROXIES" => args.bounds.trusted_proxies = some(entry),
+                "LIMITS" => args.documents.limits = some(entry),
+                "MAX_COST" => args.documents.max_cost = some(entry),
+                "MAX_DEPTH" => args.documents.max_depth = some(entry),
+                "INTROSPECTION" => args.documents.introspection = some(entry),
+                "PERSISTED_QUERIES" => args.documents.persisted_queries = some(entry),
+                "TRUSTED_DOCUMENTS" => args.documents.trusted_documents = some(entry),
+                "TRUSTED_DOCUMENTS_MODE" => args.documents.trusted_documents_mode = some(entry),
                 "LOG" => args.log.log = some(entry),
                 "LOG_FORMAT" => args.log.log_format = some(entry),
                 other => panic!("{other} has no default"),

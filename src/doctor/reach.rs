@@ -109,8 +109,8 @@ mod tests {
     use super::super::report::Status;
     use super::*;
 
-    fn statuses(domain: &str, lookup: &io::Result<usize>, knock: Result<Knock, Unreachable>) -> [Status; 3] {
-        judge(&Domain::parse(domain).unwrap(), lookup, &knock).map(|check| check.status)
+    fn statuses(domain: &str, lookup: &io::Result<usize>, knock: &Result<Knock, Unreachable>) -> [Status; 3] {
+        judge(&Domain::parse(domain).unwrap(), lookup, knock).map(|check| check.status)
     }
 
     fn at(milliseconds: i64) -> DateTime<Utc> {
@@ -138,7 +138,7 @@ mod tests {
             ("http://127.0.0.1:4000", Ok(1), answered(), [Well, Well, Skipped]),
             ("http://127.0.0.1:4000", Ok(1), lost(), [Well, Failed, Skipped]),
         ] {
-            assert_eq!(statuses(domain, &lookup, knock.clone()), expected, "{domain} {lookup:?} {knock:?}");
+            assert_eq!(statuses(domain, &lookup, &knock), expected, "{domain} {lookup:?} {knock:?}");
         }
     }
 

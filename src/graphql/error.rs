@@ -15,6 +15,12 @@ pub enum ErrorCode {
     ValidationFailed,
     /// A limit said no.
     TooComplex,
+    /// No document is kept under the hash or the id that was sent.
+    PersistedQueryNotFound,
+    /// Documents cannot be asked for by a hash or an id here.
+    PersistedQueryNotSupported,
+    /// Only documents that the operator trusts are run here, and this is none of them.
+    PersistedQueryOnly,
     /// An argument's value is out of bounds.
     BadUserInput,
     /// No credentials, or bad ones.
@@ -44,6 +50,9 @@ impl ErrorCode {
             Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
             Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
             Self::TooComplex => "QUERY_TOO_COMPLEX",
+            Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
+            Self::PersistedQueryNotSupported => "PERSISTED_QUERY_NOT_SUPPORTED",
+            Self::PersistedQueryOnly => "PERSISTED_QUERY_ONLY",
             Self::BadUserInput => "BAD_USER_INPUT",
             Self::Unauthenticated => "UNAUTHENTICATED",
             Self::Forbidden => "FORBIDDEN",
@@ -60,10 +69,19 @@ impl ErrorCode {
     pub(crate) fn log(self, message: &str, cause: &str) {
         let code = self.as_str();
         match self {
-            Self::BadRequest | Self::ParseFailed | Self::ValidationFailed | Self::BadUserInput => {
+            Self::BadRequest
+            | Self::ParseFailed
+            | Self::ValidationFailed
+            | Self::PersistedQueryNotFound
+            | Self::PersistedQueryNotSupported
+            | Self::BadUserInput => {
                 tracing::debug!(code, cause, "{message}");
             }
-            Self::TooComplex | Self::Unauthenticated | Self::Forbidden | Self::UpstreamRejected => {
+            Self::TooComplex
+            | Self::PersistedQueryOnly
+            | Self::Unauthenticated
+            | Self::Forbidden
+            | Self::UpstreamRejected => {
                 tracing::info!(code, cause, "{message}");
             }
             Self::RateLimited | Self::UpstreamUnavailable | Self::UpstreamTimeout => {

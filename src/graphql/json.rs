@@ -1,12 +1,11 @@
 //! JSON text, read and written without a tree: values stay the slices that Auth0 sent.
 //!
-//! Scanning is serde_json's. Measured on a page of 100 full users, it takes half the time, in one pass, of a lazy SIMD
+//! Scanning is `serde_json`'s. Measured on a page of 100 full users, it takes half the time, in one pass, of a lazy SIMD
 //! library in two; and it skips nested values with a loop, so that no depth of nesting can overflow the stack.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use memchr::memmem;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -96,7 +95,7 @@ pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
 
 /// `text` with each escaped surrogate that has no partner replaced by `\ufffd`.
 fn whole_surrogates(text: &str) -> Cow<'_, str> {
-    if memmem::find(text.as_bytes(), br"\u").is_none() {
+    if memchr::memchr(b'\\', text.as_bytes()).is_none() {
         return Cow::Borrowed(text);
     }
     let mut whole = String::new();

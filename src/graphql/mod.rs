@@ -1,9 +1,12 @@
 //! GraphQL: from the text of an operation to the bytes of its answer. Knows no header and no status.
 //!
-//! An operation passes these stages, each a file: a text becomes a valid [`document`](self::document); with its variables it
-//! becomes an operation in [normal form](self::operation); the [root resolvers](self::query) check, authorize and call; what
-//! Auth0 answers is [projected](self::project) by a [plan](self::plan); the [response](self::response) is written.
+//! An operation passes these stages, each a file: a text becomes a valid `document`; with its variables it becomes an
+//! `operation` in normal form; the root resolvers of `query` check, authorize and call; what Auth0 answers is `project`ed by a
+//! `plan`; the `response` is written.
 
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 mod coercion;
 mod document;
 mod error;
@@ -26,6 +29,7 @@ mod rules;
 mod scalar;
 mod signature;
 mod user;
+mod value;
 
 use std::sync::Arc;
 
@@ -41,11 +45,12 @@ use self::query::Query;
 use self::root::{Session, is_same_call};
 use self::signature::Signatures;
 use crate::auth::{Caller, Scope};
-use crate::auth0::{CallBudget, ManagementApi};
+use crate::auth0::{BreakerStatus, CallBudget, ManagementApi};
 
+pub use self::document::{DocumentSettings, DocumentSource, TrustedDocuments, TrustedDocumentsError, TrustedMode};
 pub use self::error::{ErrorCode, Failure};
 pub use self::gateway::GatewayMode;
-pub use self::limits::Limits;
+pub use self::limits::{Enforcement, Limits};
 pub use crate::auth0::Deadline;
 pub use async_graphql::Variables;
 
@@ -72,16 +77,27 @@ fn schema(mode: ValidationMode) -> SchemaBuilder<Query, EmptyMutation, EmptySubs
 
 /// Runs GraphQL operations.
 pub struct Engine {
-    documents: Documents,
+    documents: Arc<Documents>,
     signatures: Arc<Signatures>,
     schema: Schema<Query, EmptyMutation, EmptySubscription>,
     limits: Limits,
+    /// Asked for its health alone.
+    api: ManagementApi,
+}
+
+/// Whether operations can be run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Readiness {
+    /// They can, as far as is known.
+    Ready,
+    /// Auth0 has been failing, and is not even called for now.
+    UpstreamFailing,
 }
 
 /// What a client wants run.
 pub struct Request {
     /// The document.
-    pub query: String,
+    pub document: DocumentSource,
     /// Which of the document's operations, if it has several.
     pub operation_name: Option<String>,
     /// Values for the operation's variables.
@@ -149,13 +165,35 @@ pub(crate) fn forbidden(scope: Scope) -> Failure {
 pub struct BuildError(#[from] signature::UnreadableSchema);
 
 impl Engine {
-    /// An engine that reads from `api`.
-    pub fn new(api: ManagementApi, mode: GatewayMode, limits: Limits) -> Result<Self, BuildError> {
-        let strict = schema(ValidationMode::Strict).finish();
+    /// An engine that reads from `api` what `documents` ask for.
+    pub fn new(
+        api: ManagementApi,
+        mode: GatewayMode,
+        limits: Limits,
+        documents: DocumentSettings,
+    ) -> Result<Self, BuildError> {
+        let strict = schema(ValidationMode::Strict);
+        let strict = if documents.introspection { strict } else { strict.disable_suggestions() }.finish();
         let signatures = Arc::new(Signatures::read(&write_sdl(&strict))?);
-        let documents = Documents::new(strict, Arc::clone(&signatures), limits);
-        let schema = schema(ValidationMode::Fast).data(Upstream { api, mode }).finish();
-        Ok(Self { documents, signatures, schema, limits })
+        let documents = Arc::new(Documents::new(strict, Arc::clone(&signatures), limits, documents));
+        let schema = schema(ValidationMode::Fast).data(Upstream { api: api.clone(), mode }).finish();
+        Ok(Self { documents, signatures, schema, limits, api })
+    }
+
+    /// Whether operations can be run now.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        match self.api.breaker() {
+            BreakerStatus::Open => Readiness::UpstreamFailing,
+            // One call is to find out whether Auth0 has recovered: without requests none would be made.
+            BreakerStatus::Closed | BreakerStatus::HalfOpen => Readiness::Ready,
+        }
+    }
+
+    /// Keeps the trusted documents as they are on disk, for as long as the engine is there. None if there are none.
+    #[must_use]
+    pub fn keep_up(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
+        self.documents.keep_up()
     }
 
     /// Answers `request`.
@@ -167,11 +205,13 @@ impl Engine {
     }
 
     async fn prepare(&self, request: Request) -> Result<Operation, Vec<Failure>> {
-        let document = self.documents.get(&request.query).await?;
-        let operation =
-            Operation::new(&self.signatures, &document, request.operation_name.as_deref(), request.variables);
-        let operation = operation.map_err(|failure| vec![failure])?;
-        self.limits.check_calls(calls(&operation)).map_err(|failure| vec![failure])?;
+        let Request { document, operation_name, variables } = request;
+        let single = |failure| vec![failure];
+        let document = self.documents.find(&document).await?;
+        self.limits.check_variables(&variables).map_err(single)?;
+        let operation = Operation::new(&self.signatures, &document, operation_name.as_deref(), variables);
+        let operation = operation.map_err(single)?;
+        self.limits.check_operation(&self.signatures, &operation, calls(&operation)).map_err(single)?;
         Ok(operation)
     }
 

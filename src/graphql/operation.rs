@@ -120,6 +120,8 @@ fn coerce_variables(
     Ok(coerced)
 }
 
+type Argument = (Positioned<Name>, Positioned<Value>);
+
 struct Normal<'d> {
     signatures: &'d Signatures,
     fragments: &'d HashMap<Name, Positioned<FragmentDefinition>>,
@@ -191,12 +193,7 @@ impl<'d> Normal<'d> {
     }
 
     /// <https://spec.graphql.org/October2021/#CoerceArgumentValues()>.
-    fn arguments(
-        &self,
-        inputs: &[Input],
-        given: &[(Positioned<Name>, Positioned<Value>)],
-        field: Pos,
-    ) -> Result<Vec<(Positioned<Name>, Positioned<Value>)>, Failure> {
+    fn arguments(&self, inputs: &[Input], given: &[Argument], field: Pos) -> Result<Vec<Argument>, Failure> {
         let mut arguments = Vec::with_capacity(inputs.len());
         for input in inputs {
             let written = given.iter().find(|(name, _)| name.node == input.name);

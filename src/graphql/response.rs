@@ -7,10 +7,18 @@ use super::error::{ErrorCode, Failure};
 use super::json;
 use super::operation::EMPTY;
 
+/// How many reasons are told why an operation never ran. The first few are what somebody mends; a document can be wrong in
+/// thousands of places.
+const MOST_REASONS: usize = 10;
+
+/// How many errors of an operation that ran are told: more than it can have root fields, unless an operator allows for that.
+const MOST_ERRORS: usize = 100;
+
 /// Writes a response to an operation that never ran: there is no `data`.
 pub(crate) fn refusal(failures: Vec<Failure>, request_id: &str) -> Vec<u8> {
     let mut out = vec![b'{'];
-    write_errors(&failures.into_iter().map(ServerError::from).collect::<Vec<_>>(), request_id, &mut out);
+    let errors: Vec<_> = failures.into_iter().map(ServerError::from).collect();
+    write_errors(&errors, MOST_REASONS, request_id, &mut out);
     out.push(b'}');
     out
 }
@@ -38,7 +46,7 @@ pub(crate) fn executed<'k>(
     out.push(b'}');
     if !response.errors.is_empty() {
         out.push(b',');
-        write_errors(&response.errors, request_id, &mut out);
+        write_errors(&response.errors, MOST_ERRORS, request_id, &mut out);
     }
     if let Some(upstream) = upstream {
         out.extend_from_slice(br#","extensions":{"upstream":"#);
@@ -96,13 +104,24 @@ fn write_key(place: usize, key: &str, out: &mut Vec<u8>) {
     out.push(b':');
 }
 
-fn write_errors(errors: &[ServerError], request_id: &str, out: &mut Vec<u8>) {
+/// Writes `most` of the errors, and how many more there are.
+fn write_errors(errors: &[ServerError], most: usize, request_id: &str, out: &mut Vec<u8>) {
+    let (told, untold) = errors.split_at(errors.len().min(most));
     out.extend_from_slice(br#""errors":["#);
-    for (place, error) in errors.iter().enumerate() {
+    for (place, error) in told.iter().enumerate() {
         if place > 0 {
             out.push(b',');
         }
         write_error(error, request_id, out);
+    }
+    if let Some(first) = untold.first() {
+        let mut rest = ServerError::new(format!("There are {} more errors.", untold.len()), None);
+        let code = first.extensions.as_ref().and_then(|extensions| extensions.get("code"));
+        if let Some(code) = code.cloned() {
+            rest.extensions.get_or_insert_default().set("code", code);
+        }
+        out.push(b',');
+        write_error(&rest, request_id, out);
     }
     out.push(b']');
 }

@@ -10,7 +10,8 @@ use super::envelope::Envelope;
 use crate::auth::{Authenticator, Caller, Credentials, Fault, Rejection};
 use crate::graphql::{Deadline, ErrorCode, Failure};
 
-const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+/// Carries an API key.
+pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Why a caller is turned away, in HTTP's terms.
 #[derive(Debug)]

@@ -1,5 +1,7 @@
 //! How an answer is wrapped: its status, media type and headers.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -9,7 +11,7 @@ use super::request_id;
 use crate::graphql::{ErrorCode, Failure, Outcome, Reply, refuse};
 
 /// How many calls to Auth0 were made for an answer.
-const UPSTREAM_CALLS: HeaderName = HeaderName::from_static("x-upstream-calls");
+pub(crate) const UPSTREAM_CALLS: HeaderName = HeaderName::from_static("x-upstream-calls");
 
 /// The wrapping that a caller asked for.
 #[derive(Clone, Copy, Default)]
@@ -39,6 +41,15 @@ impl Envelope {
         self.wrap(status, refuse(vec![failure], &request_id::current()).body)
     }
 
+    /// The same to what may be asked again after `wait`.
+    pub(crate) fn refuse_for(self, wait: Duration, status: StatusCode, failure: Failure) -> Response {
+        // Rounded up: whoever comes sooner is refused once more.
+        let milliseconds = u64::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX);
+        let mut response = self.refuse(status, failure.with("retryAfterMs", milliseconds));
+        response.headers_mut().insert(header::RETRY_AFTER, milliseconds.div_ceil(1_000).max(1).into());
+        response
+    }
+
     fn wrap(self, status: StatusCode, body: Vec<u8>) -> Response {
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = status;
@@ -65,6 +76,9 @@ fn status(media_type: MediaType, outcome: Outcome) -> StatusCode {
             | ErrorCode::ParseFailed
             | ErrorCode::ValidationFailed
             | ErrorCode::TooComplex
+            | ErrorCode::PersistedQueryNotFound
+            | ErrorCode::PersistedQueryNotSupported
+            | ErrorCode::PersistedQueryOnly
             | ErrorCode::BadUserInput
             | ErrorCode::UpstreamRejected => StatusCode::BAD_REQUEST,
         },
@@ -86,6 +100,7 @@ mod tests {
             (ErrorCode::ParseFailed, 400, 200),
             (ErrorCode::ValidationFailed, 400, 200),
             (ErrorCode::TooComplex, 400, 200),
+            (ErrorCode::PersistedQueryNotFound, 400, 200),
             (ErrorCode::Unauthenticated, 401, 401),
             (ErrorCode::Forbidden, 403, 403),
             (ErrorCode::RateLimited, 429, 429),

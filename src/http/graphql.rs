@@ -10,7 +10,7 @@ use super::authenticate::authenticate;
 use super::envelope::Envelope;
 use super::media_type::MediaType;
 use super::wishes::Wishes;
-use super::{Settings, Shared, parameters, request_id};
+use super::{Settings, Shared, client, parameters, request_id};
 use crate::graphql::{self, Deadline, ErrorCode, Failure, Terms};
 
 /// How many bytes of a body that is refused are read, at most: whatever is sent by mistake, and less than would be worth an
@@ -18,7 +18,7 @@ use crate::graphql::{self, Deadline, ErrorCode, Failure, Terms};
 const THROWN_AWAY: usize = 20_000_000;
 
 pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Response {
-    let Shared { engine, authenticator, settings } = shared;
+    let Shared { engine, authenticator, settings, admission, .. } = shared;
     let Some(media_type) = MediaType::negotiate(request.headers()) else {
         let message = "Answers are application/graphql-response+json or application/json: `Accept` has to allow one.";
         return Envelope::default().refuse(StatusCode::NOT_ACCEPTABLE, bad(message));
@@ -30,9 +30,16 @@ pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Re
     };
     let deadline = Deadline::within(wishes.timeout);
     // Before the body is read: the answer to whoever may not ask does not wait for it.
-    let caller = match authenticate(request.headers(), &authenticator, deadline).await {
-        Ok(caller) => caller,
-        Err(refusal) => {
+    let caller = authenticate(request.headers(), &authenticator, deadline).await;
+    let address = client::address(&request, &settings.trusted_proxies);
+    // Whoever is turned away is counted too, so that nobody tries one credential after the other.
+    let caller = match (admission.count(caller.as_ref().ok(), address), caller) {
+        (Ok(()), Ok(caller)) => caller,
+        (Err(too_many), _) => {
+            throw_away(request, deadline);
+            return too_many.reply(envelope);
+        }
+        (Ok(()), Err(refusal)) => {
             throw_away(request, deadline);
             return refusal.reply(envelope);
         }

@@ -5,13 +5,18 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::graphql::{ErrorCode, Failure, Request, Variables};
+use crate::graphql::{DocumentSource, ErrorCode, Failure, Request, Variables};
 
 /// What a POST carries. Each parameter is judged by itself, so that what is said of it names it.
 #[derive(Deserialize)]
 struct Body<'a> {
     #[serde(borrow)]
     query: Option<&'a RawValue>,
+    #[serde(borrow, rename = "documentId")]
+    document_id: Option<&'a RawValue>,
+    /// What Relay's own server calls it.
+    #[serde(borrow)]
+    doc_id: Option<&'a RawValue>,
     #[serde(borrow, rename = "operationName")]
     operation_name: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -33,17 +38,22 @@ pub(crate) fn from_body(body: &[u8]) -> Result<Request, Failure> {
             "The body is not JSON."
         })
     })?;
-    request(
-        text_of("query", body.query)?,
-        text_of("operationName", body.operation_name)?,
-        variables_of(body.variables.map(RawValue::get))?,
-        body.extensions.map(RawValue::get),
-    )
+    Ok(Request {
+        document: document(
+            text_of("query", body.query)?,
+            text_of("documentId", body.document_id)?,
+            text_of("doc_id", body.doc_id)?,
+            persisted_query(body.extensions.map(RawValue::get))?,
+        )?,
+        operation_name: text_of("operationName", body.operation_name)?,
+        variables: variables_of(body.variables.map(RawValue::get))?,
+    })
 }
 
 /// Reads the query string of a GET.
 pub(crate) fn from_query_string(query: &str) -> Result<Request, Failure> {
-    let mut parameters = [("query", None), ("operationName", None), ("variables", None), ("extensions", None)];
+    let names = ["query", "documentId", "doc_id", "operationName", "variables", "extensions"];
+    let mut parameters = names.map(|name| (name, None));
     for parameter in query.split('&') {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         let name = decode(name)?;
@@ -53,11 +63,14 @@ pub(crate) fn from_query_string(query: &str) -> Result<Request, Failure> {
             return Err(bad(format!("The parameter `{name}` is there twice.")));
         }
     }
-    let [(_, query), (_, operation_name), (_, variables), (_, extensions)] = parameters;
     // Clients write an empty parameter for one that is not there.
-    let filled = |value: Option<String>| value.filter(|text| !text.is_empty());
-    let (variables, extensions) = (filled(variables), filled(extensions));
-    request(filled(query), filled(operation_name), variables_of(variables.as_deref())?, extensions.as_deref())
+    let filled = parameters.map(|(_, value)| value.filter(|text| !text.is_empty()));
+    let [query, document_id, doc_id, operation_name, variables, extensions] = filled;
+    Ok(Request {
+        document: document(query, document_id, doc_id, persisted_query(extensions.as_deref())?)?,
+        operation_name,
+        variables: variables_of(variables.as_deref())?,
+    })
 }
 
 /// A part of a query string as text, decoded as forms are. A reading that puts something in place of what is no UTF-8 would
@@ -68,17 +81,36 @@ fn decode(part: &str) -> Result<String, Failure> {
     Ok(text.into_owned())
 }
 
-fn request(
+/// Which document is meant, of the ways to say so that conventions know. Two that could differ are one too many.
+fn document(
     query: Option<String>,
-    operation_name: Option<String>,
-    variables: Variables,
-    extensions: Option<&str>,
-) -> Result<Request, Failure> {
-    if let Some(json) = extensions {
-        serde_json::from_str::<Option<Map<String, Value>>>(json).map_err(|error| no_object("extensions", &error))?;
+    document_id: Option<String>,
+    doc_id: Option<String>,
+    hash: Option<String>,
+) -> Result<DocumentSource, Failure> {
+    match (query, document_id.or(doc_id), hash) {
+        (None, Some(id), None) => Ok(DocumentSource::Id(id)),
+        (_, Some(_), _) => Err(bad("Send a `documentId` alone, without `query` and `extensions.persistedQuery`.")),
+        (text, None, Some(hash)) => Ok(DocumentSource::Persisted { hash, text }),
+        (Some(text), None, None) => Ok(DocumentSource::Text(text)),
+        (None, None, None) => {
+            Err(bad("There is no `query`, nor a `documentId` or `extensions.persistedQuery` in its place."))
+        }
     }
-    let query = query.ok_or_else(|| bad("There is no `query`."))?;
-    Ok(Request { query, operation_name, variables })
+}
+
+/// The hash in `extensions.persistedQuery`: <https://www.apollographql.com/docs/apollo-server/performance/apq>.
+fn persisted_query(extensions: Option<&str>) -> Result<Option<String>, Failure> {
+    let Some(json) = extensions else { return Ok(None) };
+    let extensions: Option<Map<String, Value>> =
+        serde_json::from_str(json).map_err(|error| no_object("extensions", &error))?;
+    match extensions.as_ref().and_then(|extensions| extensions.get("persistedQuery")) {
+        None | Some(Value::Null) => Ok(None),
+        Some(persisted) => match (&persisted["version"], &persisted["sha256Hash"]) {
+            (Value::Number(version), Value::String(hash)) if version.as_u64() == Some(1) => Ok(Some(hash.clone())),
+            _ => Err(bad("`extensions.persistedQuery` must be an object with the `version` 1 and a `sha256Hash`.")),
+        },
+    }
 }
 
 fn text_of(name: &str, json: Option<&RawValue>) -> Result<Option<String>, Failure> {
@@ -112,6 +144,33 @@ fn bad(message: impl Into<String>) -> Failure {
 mod tests {
     use super::*;
 
+    const NO_DOCUMENT: &str = "There is no `query`, nor a `documentId` or `extensions.persistedQuery` in its place.";
+    const NOT_ALONE: &str = "Send a `documentId` alone, without `query` and `extensions.persistedQuery`.";
+    const NOT_PERSISTED: &str =
+        "`extensions.persistedQuery` must be an object with the `version` 1 and a `sha256Hash`.";
+
+    #[test]
+    fn a_document_is_asked_for_in_any_of_the_usual_ways() {
+        let (text, hash) = ("{a}".to_owned(), "x".to_owned());
+        let persisted = |text| DocumentSource::Persisted { hash: hash.clone(), text };
+        for (body, expected) in [
+            (r#"{"query":"{a}"}"#, DocumentSource::Text(text.clone())),
+            (r#"{"documentId":"x"}"#, DocumentSource::Id(hash.clone())),
+            (r#"{"query":null,"doc_id":"x"}"#, DocumentSource::Id(hash.clone())),
+            (r#"{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"x"}}}"#, persisted(None)),
+            (
+                r#"{"query":"{a}","extensions":{"persistedQuery":{"version":1,"sha256Hash":"x"}}}"#,
+                persisted(Some(text.clone())),
+            ),
+            (r#"{"query":"{a}","extensions":{"persistedQuery":null}}"#, DocumentSource::Text(text.clone())),
+        ] {
+            assert_eq!(from_body(body.as_bytes()).unwrap().document, expected, "{body}");
+        }
+        assert_eq!(from_query_string("documentId=x").unwrap().document, DocumentSource::Id(hash.clone()));
+        let hash_alone = "query=&extensions=%7B%22persistedQuery%22:%7B%22version%22:1,%22sha256Hash%22:%22x%22%7D%7D";
+        assert_eq!(from_query_string(hash_alone).unwrap().document, persisted(None));
+    }
+
     #[test]
     fn what_is_wrong_is_named() {
         for (body, expected) in [
@@ -127,8 +186,15 @@ mod tests {
                 r#"{"query":"{a}","query":"{b}"}"#,
                 "The body must be a JSON object with `query`, `operationName`, `variables` and `extensions`, each once at most.",
             ),
-            ("{}", "There is no `query`."),
-            (r#"{"query":null}"#, "There is no `query`."),
+            ("{}", NO_DOCUMENT),
+            (r#"{"query":null}"#, NO_DOCUMENT),
+            (r#"{"doc_id":7}"#, "`doc_id` must be a string."),
+            (r#"{"documentId":{}}"#, "`documentId` must be a string."),
+            (r#"{"query":"{a}","documentId":"x"}"#, NOT_ALONE),
+            (r#"{"doc_id":"x","extensions":{"persistedQuery":{"version":1,"sha256Hash":"x"}}}"#, NOT_ALONE),
+            (r#"{"extensions":{"persistedQuery":{"version":2,"sha256Hash":"x"}}}"#, NOT_PERSISTED),
+            (r#"{"query":"{a}","extensions":{"persistedQuery":"x"}}"#, NOT_PERSISTED),
+            (r#"{"query":"{a}","extensions":{"persistedQuery":{"version":1}}}"#, NOT_PERSISTED),
             (r#"{"query":1}"#, "`query` must be a string."),
             (r#"{"query":"{a}","operationName":[]}"#, "`operationName` must be a string."),
             (r#"{"query":"{a}","variables":"{}"}"#, "`variables` must be a JSON object."),
@@ -144,18 +210,18 @@ mod tests {
     #[test]
     fn unknown_parameters_and_nulls_are_fine() {
         let body = br#"{"query":"{a}","operationName":null,"variables":null,"extensions":null,"more":[1]}"#;
-        assert_eq!(from_body(body).unwrap().query, "{a}");
+        assert_eq!(from_body(body).unwrap().document, DocumentSource::Text("{a}".to_owned()));
     }
 
     #[test]
     fn a_query_string_is_read() {
         let request = from_query_string("query=%7Ba%7D&operationName=&variables=%7B%22x%22%3A1%7D&other=1").unwrap();
-        assert_eq!(request.query, "{a}");
+        assert_eq!(request.document, DocumentSource::Text("{a}".to_owned()));
         assert_eq!(request.operation_name, None);
         assert_eq!(request.variables.len(), 1);
         for (query, expected) in [
             ("query=a&query=b", "The parameter `query` is there twice."),
-            ("variables={}", "There is no `query`."),
+            ("variables={}", NO_DOCUMENT),
             ("query=a&variables=1", "`variables` must be a JSON object."),
             ("query=%ff", "The query string is not UTF-8."),
         ] {

@@ -7,10 +7,10 @@ use axum::http::{HeaderMap, HeaderName, header};
 use crate::graphql::{ErrorCode, Failure};
 
 /// Asks for an answer sooner than the gateway's own limit would have it: `1500ms`, `2s`, or seconds.
-const TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout");
+pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout");
 
 /// `run` asks for `extensions.upstream`: what the operation took upstream.
-const EXPLAIN: HeaderName = HeaderName::from_static("x-explain");
+pub(crate) const EXPLAIN: HeaderName = HeaderName::from_static("x-explain");
 
 /// What a client wishes for.
 #[derive(Debug, PartialEq, Eq)]

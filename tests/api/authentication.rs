@@ -7,6 +7,7 @@ mod keys;
 mod requests;
 
 use auth0_graphql::auth::{Settings, TokenSettings};
+use aws_lc_rs::digest;
 use reqwest::RequestBuilder;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
@@ -74,6 +75,12 @@ async fn gateway_of(issuer: &TestIssuer) -> TestGateway {
 
 async fn gateway_with(auth: Settings) -> TestGateway {
     TestGateway::spawn_with(Setup { auth, ..Setup::default() }).await
+}
+
+/// The SHA-256 of a text, in hexadecimal.
+pub(crate) fn hash_of(text: &str) -> String {
+    let hash = digest::digest(&digest::SHA256, text.as_bytes());
+    hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use auth0_graphql::app::{App, Settings};
 use auth0_graphql::auth;
 use auth0_graphql::auth0::{self, Care, Domain};
-use auth0_graphql::graphql::Limits;
+use auth0_graphql::graphql::{DocumentSettings, Limits};
 use auth0_graphql::http;
 use auth0_graphql::sandbox::{Client, Clock, Options, Sandbox};
 use chrono::{DateTime, Utc};
@@ -23,6 +23,7 @@ pub(crate) struct Setup {
     pub(crate) auth: auth::Settings,
     pub(crate) care: Care,
     pub(crate) limits: Limits,
+    pub(crate) documents: DocumentSettings,
     /// The credentials that the gateway uses, in place of those of the sandbox's all-powerful client.
     pub(crate) client: Option<Client>,
     /// An Auth0 that is not the sandbox, such as a mock of one that misbehaves.
@@ -40,6 +41,7 @@ impl Default for Setup {
             auth: auth::Settings::default(),
             care: Care::default(),
             limits: Limits::default(),
+            documents: DocumentSettings::default(),
             client: None,
             upstream: None,
             audience: None,
@@ -101,6 +103,7 @@ impl TestGateway {
             care: setup.care,
             limits: setup.limits,
             auth: setup.auth,
+            documents: setup.documents,
             http: setup.http,
             ..Settings::new(settings)
         })

@@ -4,16 +4,17 @@ use std::fmt::Write as _;
 use std::future::Future;
 
 use async_graphql::parser::types::DocumentOperations;
-use async_graphql::{Positioned, ValidationMode, Variables};
+use async_graphql::{Positioned, Request, ValidationMode, Variables};
 
 use super::*;
+use crate::graphql::error::ErrorCode;
 use crate::graphql::operation::Operation;
 use crate::graphql::{schema, write_sdl};
 
 fn documents() -> Documents {
     let strict = schema(ValidationMode::Strict).finish();
     let signatures = Arc::new(Signatures::read(&write_sdl(&strict)).unwrap());
-    Documents::new(strict, signatures, Limits::default())
+    Documents::new(strict, signatures, Limits::default(), DocumentSettings::default())
 }
 
 fn wait_for<T>(future: impl Future<Output = T>) -> T {
@@ -77,14 +78,14 @@ fn introspection_in_normal_form_answers_what_the_document_itself_answers() {
     for text in [introspection(false), introspection(true)] {
         let documents = documents();
         let document = wait_for(documents.get(&text)).unwrap();
-        let operation = Operation::new(&documents.signatures, &document, None, Variables::default()).unwrap();
+        let operation = Operation::new(&documents.checks.signatures, &document, None, Variables::default()).unwrap();
         let mut request = Request::new(String::new());
         request.set_parsed_query(ExecutableDocument {
             operations: DocumentOperations::Single(Positioned::new(operation.definition, Default::default())),
             fragments: Default::default(),
         });
         let normal = wait_for(schema(ValidationMode::Fast).finish().execute(request));
-        let plain = wait_for(documents.strict.execute(text.as_str()));
+        let plain = wait_for(documents.checks.strict.execute(text.as_str()));
         assert_eq!((&normal.errors, &plain.errors), (&vec![], &vec![]));
         assert!(normal.data.to_string().contains("emailVerified"));
         assert_eq!(normal.data, plain.data);
@@ -97,6 +98,51 @@ fn a_valid_document_is_kept() {
     let text = "{ users { total } }";
     let (once, again) = (wait_for(documents.get(text)).unwrap(), wait_for(documents.get(text)).unwrap());
     assert!(Arc::ptr_eq(&once, &again));
+}
+
+#[test]
+fn without_introspection_the_schema_is_kept_to_itself() {
+    let settings = DocumentSettings { introspection: false, ..DocumentSettings::default() };
+    let strict = schema(ValidationMode::Strict).disable_suggestions().finish();
+    let signatures = Arc::new(Signatures::read(&write_sdl(&strict)).unwrap());
+    let documents = Documents::new(strict, signatures, Limits::default(), settings);
+    let all =
+        |failures: Vec<Failure>| failures.iter().map(|failure| format!("{} ", failure.message)).collect::<String>();
+    let says = |text: &str| wait_for(documents.get(text)).err().map(all);
+    for text in [
+        "{ __schema { queryType { name } } }",
+        "{ a: __type(name: \"User\") { name } }",
+        "{ ... { ...F } } fragment F on Query { __schema { queryType { name } } }",
+        "query A { __typename } query B { __schema { queryType { name } } }",
+    ] {
+        assert!(says(text).unwrap().contains("Introspection is switched off"), "{text}");
+    }
+    for text in ["{ user { userIt } }", "{ users(pag: 1) { total } }"] {
+        let (hidden, told) = (says(text).unwrap(), all(get(text).unwrap_err()));
+        assert!(told.contains("Did you mean") && !hidden.contains("Did you mean"), "{told} {hidden}");
+    }
+    assert_eq!(says("{ __typename users { __typename } }"), None);
+}
+
+#[test]
+fn incremental_delivery_is_refused_in_so_many_words() {
+    for text in [
+        "{ ... @defer { __typename } }",
+        "{ ...F @defer(label: \"later\") } fragment F on Query { __typename }",
+        "{ users { nodes @stream(initialCount: 1) { name } } }",
+        "query @defer { __typename }",
+    ] {
+        let failures = get(text).unwrap_err();
+        assert_eq!(failures.len(), 1);
+        assert!(failures[0].message.contains("not supported: answers come in one piece"), "{failures:?}");
+        assert_eq!((failures[0].code, failures[0].locations.len()), (ErrorCode::ValidationFailed, 1));
+    }
+}
+
+#[test]
+fn messages_are_short_whatever_they_repeat() {
+    let failures = get(&format!("{{ users(q: {{ a: \"{}\" }}) {{ total }} }}", "x".repeat(30_000))).unwrap_err();
+    assert!(failures.iter().all(|failure| failure.message.chars().count() <= 401), "{failures:?}");
 }
 
 #[test]
@@ -200,7 +246,8 @@ fn values_that_validation_cannot_judge_are_refused_before_anything_runs() {
         "query ($d: SortDirection! = ASC) { users(sort: {direction: $d}) { total } }",
     ] {
         let refused = wait_for(documents.get(text)).map_err(|failures| failures[0].code).and_then(|document| {
-            Operation::new(&documents.signatures, &document, None, Variables::default()).map_err(|failure| failure.code)
+            Operation::new(&documents.checks.signatures, &document, None, Variables::default())
+                .map_err(|failure| failure.code)
         });
         assert_eq!(refused.err(), Some(ErrorCode::ValidationFailed), "{text}");
     }
@@ -241,7 +288,7 @@ fn documents_that_cost_more_than_they_weigh_never_reach_validation() {
 #[test]
 fn many_operations_around_one_fragment_cost_what_they_come_to() {
     let operations: String = (0..20).map(|number| format!("query A{number} {{ ...F }} ")).collect();
-    let fields: String = (0..1_500).map(|number| format!("a{number}: __typename ")).collect();
+    let fields = format!("users {{ {} }}", "total ".repeat(1_500));
     let fragment = format!("fragment F on Query {{ {fields} }}");
     assert_eq!(code(&format!("query A {{ ...F }} {fragment}")), None);
     assert_eq!(code(&format!("{operations} {fragment}")), Some(ErrorCode::TooComplex));

@@ -1,11 +1,10 @@
 //! API keys.
 
 use auth0_graphql::auth::{ApiKeys, Settings};
-use aws_lc_rs::digest;
 use serde_json::json;
 
 use super::issuer::{self, TestIssuer};
-use super::{Answer, gateway_with, whoami, whoami_with};
+use super::{Answer, gateway_with, hash_of, whoami, whoami_with};
 
 const REPORTS: &str = "the key of the reports";
 const SUPPORT: &str = "the key of the support desk";
@@ -17,11 +16,7 @@ fn api_keys() -> ApiKeys {
         ("support", SUPPORT, "read:users read:logs read:user_idp_tokens"),
         ("short", SHORT, "read:logs"),
     ];
-    let entries = keys.map(|(name, key, scopes)| {
-        let hash = digest::digest(&digest::SHA256, key.as_bytes());
-        let hash: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{name}:{hash}:{scopes}")
-    });
+    let entries = keys.map(|(name, key, scopes)| format!("{name}:{}:{scopes}", hash_of(key)));
     ApiKeys::parse(&entries.join(",")).unwrap()
 }
 
@@ -38,9 +33,7 @@ async fn an_api_key_opens_what_it_was_made_for() {
         assert_eq!(answer.header("www-authenticate"), Some("ApiKey"));
     }
     // Neither the hash nor a token is a key.
-    let hash = digest::digest(&digest::SHA256, REPORTS.as_bytes());
-    let hash: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    with(&hash).await.refusal(401, "UNAUTHENTICATED");
+    with(&hash_of(REPORTS)).await.refusal(401, "UNAUTHENTICATED");
     assert!(whoami_with(&gateway, REPORTS).await.refusal(401, "UNAUTHENTICATED").contains("API keys"));
     assert!(Answer::to(whoami(&gateway)).await.refusal(401, "UNAUTHENTICATED").contains("X-API-Key"));
 }

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use super::{End, Run};
+use crate::authentication::hash_of;
 
 /// A run that listens. It is killed when a test gives it up.
 struct Running {
@@ -109,8 +110,7 @@ fn word<'a>(printed: &'a str, name: &str) -> &'a str {
 #[tokio::test]
 async fn a_token_of_the_sandbox_is_printed_and_taken_and_never_logged() {
     let key = "an API key that nobody logs";
-    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key.as_bytes());
-    let hash: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hash_of(key);
     let mut gateway = Run::new("serve_tokens", &["--sandbox", "--port", "0", "--allow-anonymous", "yes"])
         .env("LOG", "trace")
         .env("API_KEYS", &format!("reports:{hash}:read:logs"))

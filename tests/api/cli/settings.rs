@@ -107,7 +107,24 @@ fn an_address_that_others_reach_is_refused_unless_it_is_meant() {
     Run::new("host_meant", &["config", "--host", "0.0.0.0", "--allow-anonymous", "yes"])
         .dotenv(TENANT)
         .end()
-        .must_show(&[&["HOST", "0.0.0.0", "flag"], &["PLAYGROUND", "off", "default"]]);
+        .must_show(&[
+            &["HOST", "0.0.0.0", "flag"],
+            &["PLAYGROUND", "off", "default"],
+            &["INTROSPECTION", "off", "default"],
+        ]);
+}
+
+#[test]
+fn a_manifest_that_cannot_be_used_is_told_with_its_fault() {
+    let run = Run::new("manifest", &["--trusted-documents", "manifest.json"]).dotenv(TENANT);
+    fs::write(run.folder.join("manifest.json"), r#"{"a": 1}"#).unwrap();
+    run.end().must_be_usage(&["One setting", "\n  TRUSTED_DOCUMENTS cannot be used: manifest.json is no manifest"]);
+    Run::new("manifest_missing", &["config"])
+        .env("TRUSTED_DOCUMENTS", "none.json")
+        .env("TRUSTED_DOCUMENTS_MODE", "only")
+        .dotenv(TENANT)
+        .end()
+        .must_be_usage(&["One setting", "TRUSTED_DOCUMENTS cannot be used: none.json cannot be read"]);
 }
 
 #[test]
@@ -129,9 +146,18 @@ fn config_tells_where_each_setting_comes_from_and_no_secret() {
             &["API_KEYS", "-", "not set"],
             &["ALLOW_ANONYMOUS", "no", "default"],
             &["ALLOWED_HOSTS", "-", "not set"],
+            &["CORS_ORIGINS", "-", "not set"],
             &["PLAYGROUND", "on", "default"],
             &["REQUEST_TIMEOUT", "10s", "default"],
             &["MAX_BODY_BYTES", "100000", "default"],
+            &["SHUTDOWN_DELAY", "0s", "default"],
+            &["MAX_CONNECTIONS", "800", "default"],
+            &["MAX_CONCURRENT_REQUESTS", "500", "default"],
+            &["RATE_LIMIT", "-", "not set"],
+            &["TRUSTED_PROXIES", "-", "not set"],
+            &["LIMITS", "enforce", "default"],
+            &["INTROSPECTION", "on", "default"],
+            &["TRUSTED_DOCUMENTS", "-", "not set"],
             &["LOG", "info", "default"],
             &["LOG_FORMAT", "json", "environment"],
         ]);

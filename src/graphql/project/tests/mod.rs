@@ -16,13 +16,13 @@ use serde_json::json;
 use super::*;
 use crate::auth::Caller;
 use crate::graphql::document::Documents;
-use crate::graphql::limits::Limits;
 use crate::graphql::log::{LOG, LOG_BATCH};
 use crate::graphql::object::Page;
 use crate::graphql::operation::Operation;
 use crate::graphql::plan::Planner;
 use crate::graphql::signature::Signatures;
 use crate::graphql::user::{USER, USER_PAGE};
+use crate::graphql::{DocumentSettings, Enforcement, Limits};
 use crate::graphql::{schema, write_sdl};
 
 /// What the caller who asks may see. Identity providers' tokens are not for them, `app_metadata` is.
@@ -32,7 +32,14 @@ static SIGNATURES: LazyLock<Arc<Signatures>> =
     LazyLock::new(|| Arc::new(Signatures::read(&write_sdl(&schema(ValidationMode::Strict).finish())).unwrap()));
 
 static DOCUMENTS: LazyLock<Documents> = LazyLock::new(|| {
-    Documents::new(schema(ValidationMode::Strict).finish(), Arc::clone(&SIGNATURES), Limits::default())
+    // Generated documents say everything many times over, in many words.
+    let limits = Limits { enforcement: Enforcement::Measure, ..Limits::default() };
+    Documents::new(
+        schema(ValidationMode::Strict).finish(),
+        Arc::clone(&SIGNATURES),
+        limits,
+        DocumentSettings::default(),
+    )
 });
 
 /// The operation in normal form, by the way that a request takes.
