@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use crate::auth::{self, Authenticator};
 use crate::auth0::{self, ManagementApi};
-use crate::graphql::{self, DocumentSettings, Engine, GatewayMode, Limits};
+use crate::graphql::{self, DocumentSettings, Engine, GatewayMode, Limits, Permissions};
 use crate::http;
 
 /// The gateway, ready to serve.
@@ -46,6 +46,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How callers are told apart.
     pub auth: auth::Settings,
+    /// How their scopes are held to.
+    pub permissions: Permissions,
     /// Which documents are run.
     pub documents: DocumentSettings,
     /// How requests are met.
@@ -62,6 +64,7 @@ impl Settings {
             care: auth0::Care::default(),
             limits: Limits::default(),
             auth: auth::Settings::default(),
+            permissions: Permissions::default(),
             documents: DocumentSettings::default(),
             http: http::Settings::default(),
         }
@@ -71,10 +74,12 @@ impl Settings {
 impl App {
     /// Builds a gateway. Needs to be called within a runtime, which keeps its trusted documents up to date.
     pub fn build(settings: Settings) -> Result<Self, BuildError> {
-        let Settings { tenant, mode, care, limits, auth, documents, http } = settings;
+        let Settings { tenant, mode, care, limits, auth, permissions, documents, http } = settings;
         let authenticator = Arc::new(Authenticator::new(auth)?);
         let api = ManagementApi::new(tenant, &care)?;
-        let engine = Engine::new(api, mode, limits, documents)?;
+        let admits_anonymous = authenticator.admits_anonymous();
+        let settings = graphql::Settings { mode, limits, permissions, admits_anonymous };
+        let engine = Engine::new(api, settings, documents)?;
         if let Some(keep_up) = engine.keep_up() {
             tokio::spawn(keep_up);
         }

@@ -23,7 +23,7 @@ pub use self::dotenv::DotEnvError;
 pub use self::problems::Problems;
 use crate::auth::Settings as AuthSettings;
 use crate::auth0::{Care, Settings};
-use crate::graphql::{DocumentSettings, Limits};
+use crate::graphql::{DocumentSettings, Limits, Permissions};
 use crate::http::Settings as HttpSettings;
 #[cfg(feature = "sandbox")]
 use crate::sandbox::{Options, TokenRequest};
@@ -95,6 +95,8 @@ pub struct Serve {
     pub server: Server,
     /// How callers are told apart. With a sandbox and nothing said of tokens, those of the sandbox may be taken.
     pub auth: AuthSettings,
+    /// How their scopes are held to.
+    pub permissions: Permissions,
     /// What to log.
     pub log: LogSettings,
 }

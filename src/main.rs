@@ -127,9 +127,20 @@ async fn serve_graphql(serve: Serve) -> Result<(), Failure> {
     };
     let callers = Callers::new(&auth, sandbox);
     let is_open = auth.admits_anonymous();
-    let Serve { care, limits, documents, .. } = serve;
-    let app = App::build(Settings { tenant: tenant.settings, mode: tenant.mode, care, limits, auth, documents, http })
-        .context("cannot build the gateway")?;
+    let Serve { care, limits, permissions, documents, .. } = serve;
+    if let Some(tokens) = auth.tokens.as_ref().filter(|_| permissions.self_access) {
+        let (issuer, domain) = (tokens.issuer.to_string(), tenant.settings.domain.to_string());
+        if issuer.trim_start_matches("https://").trim_end_matches('/') != domain {
+            tracing::warn!(
+                issuer,
+                domain,
+                "SELF_ACCESS is on, and JWT_ISSUER is another domain than AUTH0_DOMAIN: make sure that both are the same tenant"
+            );
+        }
+    }
+    let settings =
+        Settings { tenant: tenant.settings, mode: tenant.mode, care, limits, auth, permissions, documents, http };
+    let app = App::build(settings).context("cannot build the gateway")?;
     let listener = listen(address).await?;
     let address = listener.local_addr()?;
     let is_exposed = !address.ip().to_canonical().is_loopback();

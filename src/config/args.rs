@@ -260,6 +260,20 @@ pub(super) struct CallerArgs {
     /// those who show no credentials as well. An anonymous caller can read all of the tenant's users and logs.
     #[arg(long, env, value_name = "yes|no")]
     pub(super) allow_anonymous: Option<String>,
+
+    /// What becomes of an operation that needs a scope which its caller does not hold: filter or reject. Default: filter.
+    ///
+    /// filter leaves out what the caller may not see: it is null, with an error beside it, and is not asked of Auth0. reject refuses the
+    /// operation as a whole, with status 403, before any call.
+    #[arg(long, env, value_name = "filter|reject")]
+    pub(super) scope_mode: Option<String>,
+
+    /// Whether callers can read their own user (the field me) though they do not hold read:users: on or off. Default: off.
+    ///
+    /// Their own user is the one that the sub of their token names. So this is for tokens of the very tenant that is read: another issuer could
+    /// give somebody else the same sub.
+    #[arg(long, env, value_name = "on|off")]
+    pub(super) self_access: Option<String>,
 }
 
 #[derive(Args, Default)]
@@ -267,7 +281,8 @@ pub(super) struct CallerArgs {
 pub(super) struct LogArgs {
     /// What to log, to standard error: off, error, warn, info, debug, trace, or a level for each module. Default: info.
     ///
-    /// The form for modules is a list such as warn,auth0_graphql=debug.
+    /// The form for modules is a list such as warn,auth0_graphql=debug. The audit trail has a line for each operation, at info, under the name
+    /// auth0_graphql::audit: warn,auth0_graphql::audit=info keeps it and little else.
     #[arg(long, env, value_name = "FILTER")]
     pub(super) log: Option<String>,
 
@@ -366,6 +381,8 @@ mod tests {
                 "JWT_JWKS_URL" => args.callers.jwt_jwks_url = some(entry),
                 "API_KEYS" => args.callers.api_keys = some(entry).map(SecretString::from),
                 "ALLOW_ANONYMOUS" => args.callers.allow_anonymous = some(entry),
+                "SCOPE_MODE" => args.callers.scope_mode = some(entry),
+                "SELF_ACCESS" => args.callers.self_access = some(entry),
                 "ALLOWED_HOSTS" => args.server.allowed_hosts = some(entry),
                 "CORS_ORIGINS" => args.server.cors_origins = some(entry),
                 "PLAYGROUND" => args.server.playground = some(entry),

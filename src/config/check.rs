@@ -24,13 +24,16 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Serve, Problems> {
     let tenant = tenant(args, &mut problems);
     let (care, limits) = care(&args.care, &mut problems);
     let auth = callers::check(&args.callers, &mut problems);
+    let permissions = callers::permissions(&args.callers, args.sandbox.sandbox, &mut problems);
     let server = server(&args.server, args.sandbox.sandbox, &auth, &mut problems);
     let server = Server { http: bounds(&args.bounds, server.http, &mut problems), ..server };
     let is_open = args.sandbox.sandbox || parse::is_loopback(server.address.ip());
     let (limits, documents) = documents::check(&args.documents, limits, is_open, &mut problems);
     let log = log(&args.log, &mut problems);
     match tenant {
-        Some(tenant) if problems.is_empty() => Ok(Serve { tenant, care, limits, server, auth, documents, log }),
+        Some(tenant) if problems.is_empty() => {
+            Ok(Serve { tenant, care, limits, server, auth, permissions, documents, log })
+        }
         _ => Err(problems),
     }
 }
@@ -301,12 +304,14 @@ mod tests {
                 jwt_jwks_url: some("http://example.com/keys"),
                 api_keys: Some("hush-hush".into()),
                 allow_anonymous: some("perhaps"),
+                scope_mode: some("strict"),
+                self_access: some("yes"),
             },
             log: LogArgs { log: some("chatty"), log_format: some("xml") },
             ..ServeArgs::default()
         };
         let faults = faults(&args);
-        assert!(faults.starts_with("23 settings"), "{faults}");
+        assert!(faults.starts_with("25 settings"), "{faults}");
         for setting in [
             "AUTH0_DOMAIN is missing",
             "AUTH0_CLIENT_ID is missing",
@@ -319,6 +324,8 @@ mod tests {
             "JWT_JWKS_URL must",
             "API_KEYS holds",
             "ALLOW_ANONYMOUS must",
+            "SCOPE_MODE must",
+            "SELF_ACCESS must",
             "ALLOWED_HOSTS must",
             "PLAYGROUND must",
             "REQUEST_TIMEOUT must",

@@ -86,6 +86,8 @@ fn default(name: &str, serve: Option<&Serve>) -> Option<String> {
         "HOST" => Some(server.address.ip().to_string()),
         "PORT" => Some(server.address.port().to_string()),
         "ALLOW_ANONYMOUS" => Some("no".to_owned()),
+        "SCOPE_MODE" => Some("filter".to_owned()),
+        "SELF_ACCESS" => Some("off".to_owned()),
         "PLAYGROUND" => Some(if serve?.server.http.playground { "on" } else { "off" }.to_owned()),
         "REQUEST_TIMEOUT" => Some(format!("{}s", server.http.request_timeout.as_secs())),
         "MAX_BODY_BYTES" => Some(server.http.max_body_bytes.to_string()),

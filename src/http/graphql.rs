@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
-use super::authenticate::authenticate;
+use super::authenticate::{authenticate, insufficient_scope};
 use super::envelope::Envelope;
 use super::media_type::MediaType;
 use super::wishes::Wishes;
@@ -50,7 +50,11 @@ pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Re
             let Wishes { is_fresh, explains, .. } = wishes;
             let explains = explains || settings.explains;
             let terms = Terms { caller, deadline, request_id: &request_id, is_fresh, explains };
-            envelope.reply(engine.execute(request, &terms).await)
+            let reply = engine.execute(request, &terms).await;
+            let challenge = insufficient_scope(reply.lacking, &authenticator);
+            let mut response = envelope.reply(reply);
+            response.headers_mut().extend(challenge.map(|challenge| (header::WWW_AUTHENTICATE, challenge)));
+            response
         }
         Err((status, failure)) => {
             let mut response = envelope.refuse(status, failure);

@@ -126,6 +126,8 @@ fn help_tells_every_setting_and_command() {
             "JWT_JWKS_URL",
             "API_KEYS",
             "ALLOW_ANONYMOUS",
+            "SCOPE_MODE",
+            "SELF_ACCESS",
             "MAX_CONNECTIONS",
             "MAX_CONCURRENT_REQUESTS",
             "RATE_LIMIT",

@@ -48,6 +48,8 @@ const ROOMS: &[Room] = &[
             "graphql::DocumentSettings",
             "graphql::Enforcement",
             "graphql::Limits",
+            "graphql::Permissions",
+            "graphql::ScopeMode",
             "graphql::TrustedDocuments",
             "graphql::TrustedMode",
             "http::Connections",

@@ -3,6 +3,7 @@
 
 mod answer;
 mod arguments;
+mod audit;
 mod authentication;
 mod browsers;
 mod cli;
@@ -23,6 +24,7 @@ mod playground;
 mod recordings;
 mod requests;
 mod schema;
+mod scopes;
 mod serving;
 mod sharing;
 mod time;
