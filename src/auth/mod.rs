@@ -12,6 +12,8 @@ mod caller;
 mod claims;
 mod discovery;
 mod fault;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod issuer;
 mod jws;
 mod key_cache;

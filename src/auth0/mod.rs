@@ -21,6 +21,8 @@ mod error;
 mod explanation;
 mod fields;
 mod freshness;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod grant;
 mod identifier;
 mod knock;

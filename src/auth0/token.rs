@@ -18,10 +18,12 @@ use super::error::{Error, Reason};
 use super::freshness::{Freshness, Lifespan};
 use super::grant::{AuthenticationApi, Grant};
 
-/// How long a failed grant answers for those that come after it: long enough that a dead issuer is
-/// not hammered by every call, short enough that whoever asks after its recovery has an answer within
-/// a second. It is as long as the breaker leaves Auth0 alone.
-const FAILURE_MEMORY: Duration = Duration::from_millis(500);
+/// How long a failed grant answers for those that come after it, so that a dead issuer is not hammered by every call.
+const FAILURE_MEMORY: Duration = Duration::from_secs(1);
+
+/// The same for an outage: as long as the breaker leaves Auth0 alone, so that whoever asks after its recovery has an answer
+/// within a second.
+const OUTAGE_MEMORY: Duration = Duration::from_millis(500);
 
 /// Longest time for which a `Retry-After` of the token endpoint is heeded. A quota may ask for
 /// hours, and an operator who raises it meanwhile should not have to restart the gateway.
@@ -100,6 +102,7 @@ impl Failure {
                 let memory = wait.clamp(FAILURE_MEMORY, LONGEST_RATE_LIMIT_MEMORY);
                 (age < memory).then(|| Error::RateLimited { retry_after: Some(wait.saturating_sub(age)) })
             }
+            Error::Unavailable(_) | Error::Timeout => (age < OUTAGE_MEMORY).then(|| self.error.clone()),
             _ => (age < FAILURE_MEMORY).then(|| self.error.clone()),
         }
     }

@@ -12,6 +12,8 @@ mod coercion;
 mod document;
 mod error;
 mod explain;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod gateway;
 mod join;
 mod json;

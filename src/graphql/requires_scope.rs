@@ -8,10 +8,11 @@ use crate::auth::Scope;
 
 const NAME: &str = "requiresScope";
 
-/// The field needs this scope on the caller's token. Without it the field is null, with an error `FORBIDDEN`, or the whole operation is refused: see
+/// The field needs this scope, named as Auth0 names it, on the caller's token. Without it the field is null, with an error `FORBIDDEN`, or the whole operation is refused: see
 /// `scopeMode` of `gateway`.
+// async-graphql leaves the descriptions of a directive's arguments out of the SDL, so that there are none.
 #[TypeDirective(name = "requiresScope", location = "FieldDefinition")]
-pub(crate) fn requires_scope(#[graphql(desc = "The scope, named as Auth0 names it.")] scope: String) {}
+pub(crate) fn requires_scope(scope: String) {}
 
 /// The scope that a field needs beyond those of the fields that it stands in.
 pub(crate) fn of(field: &FieldDefinition) -> Option<Scope> {

@@ -129,6 +129,10 @@ async fn an_operation_is_one_line_however_it_ends() {
         assert_eq!((&line["outcome"], &line["errors"]), (&json!(outcome), &json!(errors)), "{query}: {line}");
         assert_eq!((&line["fields"], &line["upstream_calls"]), (&json!(fields), &json!(calls)), "{query}: {line}");
     }
+    // A persisted document is known by the hash that it goes by.
+    let extensions = json!({ "persistedQuery": { "version": 1, "sha256Hash": hash_of(query) } });
+    let request = json!({ "query": query, "operationName": "Other", "extensions": extensions });
+    assert_eq!(line_of(&log, &gateway, &users, request).await["document"], hash_of(query));
     let line = line_of(
         &log,
         &gateway,

@@ -12,6 +12,7 @@ mod doctor;
 mod documents;
 mod faults;
 mod gateway;
+mod hostile;
 mod hosts;
 mod house;
 mod joins;
