@@ -1,9 +1,9 @@
 //! The doctor: can the gateway do its work with these settings, and if not, what has to be mended?
 //!
 //! [`examine`] looks: it knocks at the tenant's door, asks for a token, asks each endpoint once. The files beside it judge what was
-//! found, each of them one subject, and know nothing of how: whether the tenant can be reached, whether it lets the gateway
-//! in (`access`), what its `endpoints` say, which `scopes` it granted, which `plan` it seems to have, and who may call
-//! the gateway. What depends on something that failed is skipped, so that a cause is not buried under its effects.
+//! found, each of them one subject, and know nothing of how: whether the tenant can be reached (`reach`), whether it lets the gateway
+//! in (`access`), what its `endpoints` say, which `scopes` it granted, which `plan` it seems to have, and who may call the gateway
+//! (`callers`). What depends on something that failed is skipped, so that a cause is not buried under its effects.
 //!
 //! A report holds no secret, no token and nothing of the tenant's users: their ids are asked for, and not told.
 

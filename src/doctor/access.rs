@@ -12,7 +12,7 @@ pub(super) type Token = Option<Result<TokenStatus, Error>>;
 /// Whether the token endpoint answers as one, and knows the application.
 pub(super) fn token(token: &Token, now: DateTime<Utc>) -> Check {
     match token {
-        None => Check::skipped("token", "needs connection"),
+        None => Check::skipped("token", "needs an answer of the tenant's"),
         Some(Ok(token)) => {
             let life = (token.expires_at - now).num_minutes().saturating_add(1);
             let life = if life < 120 { format!("{life} min") } else { format!("{} h", life / 60) };

@@ -71,7 +71,7 @@ fn remedy(fault: &TlsFault) -> &'static str {
 /// By how much this machine's clock is off. Calls to Auth0 do not mind, callers' tokens do.
 pub(super) fn clock(knock: &Result<Knock, Unreachable>, takes_tokens: bool) -> Check {
     let skew = match knock {
-        Err(_) => return Check::skipped("clock", "needs connection"),
+        Err(_) => return Check::skipped("clock", "needs an answer of the tenant's"),
         Ok(knock) => skew(knock),
     };
     let Some(skew) = skew else {

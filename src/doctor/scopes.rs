@@ -44,7 +44,7 @@ pub(crate) struct ScopeRow {
 /// What a scope is for, and whether the gateway fails without it.
 fn purpose(scope: Scope) -> (&'static str, bool) {
     match scope {
-        Scope::ReadUsers => ("users, user, usersByEmail, Log.user", true),
+        Scope::ReadUsers => ("users, user, usersByEmail, me, Log.user", true),
         Scope::ReadLogs => ("logs, log, searchLogs", true),
         // Auth0 gives users without them. That a scope of its own is asked for `app_metadata` is not known of any endpoint.
         Scope::ReadUsersAppMetadata => {
@@ -54,25 +54,41 @@ fn purpose(scope: Scope) -> (&'static str, bool) {
     }
 }
 
+/// A scope for which the gateway can do without this one. Auth0 takes either of the two for logs:
+/// <https://auth0.com/docs/api/management/v2/logs/get-logs>. For `read:users` there is none: `usersByEmail` takes no other.
+fn substitute(scope: Scope) -> Option<&'static str> {
+    match scope {
+        Scope::ReadLogs => Some("read:logs_users"),
+        Scope::ReadUsers | Scope::ReadUsersAppMetadata | Scope::ReadUserIdpTokens => None,
+    }
+}
+
 /// The matrix: every scope that the schema knows, then every other that was granted. `holdable` are those that callers can hold; the
 /// gateway needs no others.
 pub(super) fn matrix(token: &Token, holdable: Scopes) -> Vec<ScopeRow> {
     let granted = granted(token);
+    let is_granted = |name: &str| granted.is_some_and(|granted| granted.iter().any(|other| other == name));
     let known = Scope::ALL.into_iter().map(|scope| {
         let (needed_for, is_required) = purpose(scope);
         let is_of_use = holdable.holds(scope);
-        let state = match granted.map(|granted| granted.iter().any(|name| name == scope.as_str())) {
+        let is_missing = is_required && is_of_use && !substitute(scope).is_some_and(is_granted);
+        let state = match granted.map(|_| is_granted(scope.as_str())) {
             None => State::Unknown,
             Some(true) if is_of_use => State::Granted,
             Some(true) => State::Unused,
-            Some(false) if is_required && is_of_use => State::Missing,
+            Some(false) if is_missing => State::Missing,
             Some(false) => State::Optional,
         };
         ScopeRow { scope: scope.to_string(), needed_for: is_of_use.then_some(needed_for), state }
     });
-    let others = granted.into_iter().flatten().filter(|name| Scope::parse(name).is_none());
-    let unused = |name: &String| ScopeRow { scope: shown(name), needed_for: None, state: State::Unused };
-    known.chain(others.map(unused)).collect()
+    let others = granted.into_iter().flatten().filter(|name| Scope::parse(name).is_none()).map(|name| {
+        let stands_for = |scope: &Scope| substitute(*scope) == Some(name) && !is_granted(scope.as_str());
+        match Scope::ALL.into_iter().find(stands_for).filter(|scope| holdable.holds(*scope)) {
+            Some(scope) => ScopeRow { scope: shown(name), needed_for: Some(purpose(scope).0), state: State::Granted },
+            None => ScopeRow { scope: shown(name), needed_for: None, state: State::Unused },
+        }
+    });
+    known.chain(others).collect()
 }
 
 pub(super) fn judge(token: &Token, matrix: &[ScopeRow]) -> Check {
@@ -149,6 +165,9 @@ mod tests {
             (all, &[Scope::ReadLogs], vec![Unused, Unused, Unused, Granted]),
             ("", &Scope::ALL, vec![Missing, Optional, Optional, Missing]),
             ("", &[Scope::ReadLogs], vec![Optional, Optional, Optional, Missing]),
+            ("read:users read:logs_users", anonymous, vec![Granted, Optional, Optional, Optional, Granted]),
+            ("read:users read:logs read:logs_users", anonymous, vec![Granted, Optional, Optional, Granted, Unused]),
+            ("read:logs_users", &[Scope::ReadUsers], vec![Missing, Optional, Optional, Optional, Unused]),
             ("delete:users", &[], vec![Optional, Optional, Optional, Optional, Unused]),
         ] {
             assert_eq!(states(granted, holdable), expected, "{granted} {holdable:?}");

@@ -1,20 +1,16 @@
 //! What the doctor finds, and that it gives nothing away.
 
+mod access;
+mod reach;
+mod scopes;
+
 use std::path::PathBuf;
 use std::process::Command;
 
 use auth0_graphql::sandbox::{Client, Clock, GATEWAY_AUDIENCE, Options, Sandbox};
-use chrono::{TimeDelta, Utc};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use wiremock::ResponseTemplate;
-use wiremock::matchers::method;
-
-use crate::mock::answering;
-
-/// A port on which nobody listens: connections to it are refused.
-const NOBODY: &str = "http://127.0.0.1:1";
 
 /// A run of the doctor with these settings alone.
 struct Doctor {
@@ -220,47 +216,7 @@ async fn wrong_settings_exit_64_in_either_form() {
     assert!(said.stdout.contains("FAIL  settings  PORT must be"), "{}", said.stdout);
 }
 
-#[tokio::test]
-async fn a_wrong_secret_is_told_and_what_depends_on_it_skipped() {
-    let sandbox = sandbox().await;
-    let examined = of_health(&sandbox).with("AUTH0_CLIENT_SECRET", "not-the-one-it-is").examine().await;
-    assert!(examined.failed(&["token"]).contains("AUTH0_CLIENT_SECRET"), "{examined:#?}");
-    assert_eq!(examined.that_are("skipped"), [&["tls", "audience"][..], &ENDPOINTS, &["scopes", "plan"]].concat());
-}
-
-#[tokio::test]
-async fn an_application_that_is_not_authorized_is_told() {
-    let sandbox = sandbox().await;
-    let client = client(&sandbox, json!({ "scopes": [], "audience": false })).await;
-    let examined = Doctor::of_client(&sandbox, &client).examine().await;
-    assert!(examined.failed(&["audience"]).contains("authorize the application"), "{examined:#?}");
-}
-
-#[tokio::test]
-async fn an_application_that_may_not_use_the_grant_is_told() {
-    let sandbox = sandbox().await;
-    let client = client(&sandbox, json!({ "scopes": [], "grants": ["authorization_code"] })).await;
-    let examined = Doctor::of_client(&sandbox, &client).examine().await;
-    assert!(examined.failed(&["token"]).contains("machine-to-machine application"), "{examined:#?}");
-}
-
-#[tokio::test]
-async fn an_unknown_audience_is_told() {
-    let sandbox = sandbox().await;
-    let examined = of_health(&sandbox).with("AUTH0_AUDIENCE", "https://other.example.com/api/v2/").examine().await;
-    assert!(examined.failed(&["audience"]).contains("AUTH0_AUDIENCE"), "{examined:#?}");
-    assert_eq!(examined.check("token")["status"], "ok");
-}
-
-#[tokio::test]
-async fn a_token_that_the_management_api_does_not_take_is_told() {
-    let auth0 = answering(ResponseTemplate::new(401)).await;
-    let examined = of_mock(&auth0.uri()).examine().await;
-    assert!(examined.failed(&["audience"]).contains("AUTH0_AUDIENCE"), "{examined:#?}");
-    let skipped = examined.that_are("skipped");
-    assert!(ENDPOINTS.iter().all(|endpoint| skipped.contains(endpoint)), "{skipped:?}");
-}
-
+/// Of a gateway that reads from a stand-in, or from nobody.
 fn of_mock(url: &str) -> Doctor {
     Doctor::of(vec![
         ("AUTH0_DOMAIN", url.to_owned()),
@@ -270,128 +226,11 @@ fn of_mock(url: &str) -> Doctor {
 }
 
 #[tokio::test]
-async fn a_missing_scope_is_named() {
-    let sandbox = sandbox().await;
-    let examined = of_scopes(&sandbox, &["read:users"]).await.examine().await;
-    assert!(examined.failed(&["GET /logs", "scopes"]).contains("grant it"), "{examined:#?}");
-    assert!(examined.check("scopes")["remedy"].as_str().unwrap().ends_with("grant read:logs"));
-    assert!(examined.check("GET /logs")["finding"].as_str().unwrap().contains("read:logs"));
-    let skipped = examined.that_are("skipped");
-    assert!(skipped.contains(&"GET /logs?from") && skipped.contains(&"GET /logs/{id}"), "{skipped:?}");
-    assert_eq!(
-        examined.scopes(),
-        [("read:users_app_metadata", "optional"), ("read:user_idp_tokens", "optional"), ("read:logs", "missing")]
-    );
-}
-
-#[tokio::test]
-async fn a_scope_of_no_use_is_a_warning_which_only_the_strict_exit_with() {
-    let sandbox = sandbox().await;
-    let scopes = ["read:users", "read:logs", "delete:users"];
-    let examined = of_scopes(&sandbox, &scopes).await.examine().await;
-    assert_eq!(examined.that_are("warning"), ["scopes"], "{examined:#?}");
-    assert_eq!((examined.code, &examined.report["status"]), (Some(0), &json!("warning")));
-    assert!(examined.check("scopes")["remedy"].as_str().unwrap().contains("withdraw delete:users"));
-    assert!(examined.scopes().contains(&("delete:users", "unused")));
-
-    let said = of_scopes(&sandbox, &scopes).await.argument("--strict").say().await;
-    assert_eq!(said.code, Some(1), "{said:?}");
-    assert!(said.stdout.contains("\n  WARN  scopes "), "{}", said.stdout);
-    assert!(said.stdout.contains("\n  1 warning.\n"), "{}", said.stdout);
-}
-
-#[tokio::test]
-async fn a_scope_that_no_caller_can_hold_is_of_no_use() {
-    let sandbox = sandbox().await;
-    // Anonymous callers never get identity providers' tokens.
-    let examined = Doctor::of_client(&sandbox, &sandbox.client()).examine().await;
-    assert_eq!(examined.that_are("warning"), ["scopes"], "{examined:#?}");
-    assert_eq!(examined.scopes(), [("read:user_idp_tokens", "unused")]);
-
-    // Nor does a gateway need to read users if its only callers may read no more than logs.
-    let keys = format!("reports:{}:read:logs", "5e".repeat(32));
-    let examined =
-        of_scopes(&sandbox, &["read:logs"]).await.with("API_KEYS", keys).argument("--strict").examine().await;
-    assert_eq!(examined.code, Some(0), "{examined:#?}");
-    assert_eq!(examined.check("GET /users")["status"], "skipped");
-    assert_eq!(examined.check("GET /logs")["status"], "ok");
-}
-
-#[tokio::test]
-async fn scopes_that_auth0_does_not_tell_are_not_guessed() {
-    let auth0 = answering(ResponseTemplate::new(200).set_body_json(json!([]))).await;
-    let examined = of_mock(&auth0.uri()).examine().await;
-    assert_eq!(examined.code, Some(0), "{examined:#?}");
-    assert_eq!(examined.check("scopes")["status"], "skipped");
-    assert!(examined.scopes().iter().all(|(_, state)| *state == "unknown"), "{examined:#?}");
-    // Nor is there anybody to look up, or any rate limit to go by.
-    for name in ["GET /users/{id}", "GET /logs?from", "GET /logs/{id}", "plan"] {
-        assert_eq!(examined.check(name)["status"], "skipped", "{name}");
-    }
-}
-
-#[tokio::test]
-async fn a_clock_that_is_off_is_told_and_fails_where_tokens_are_judged_by_it() {
-    let sandbox = sandbox_at(Clock::manual(Utc::now() - TimeDelta::minutes(10))).await;
-    let examined = of_health(&sandbox).examine().await;
-    assert!(examined.failed(&["clock"]).contains("NTP"), "{examined:#?}");
-    let finding = examined.check("clock")["finding"].as_str().unwrap();
-    assert!(finding.contains("s ahead of the tenant's"), "{finding}");
-
-    let examined = of_scopes(&sandbox, &["read:users", "read:logs"]).await.examine().await;
-    assert_eq!((examined.code, examined.that_are("warning")), (Some(0), vec!["clock"]), "{examined:#?}");
-}
-
-#[tokio::test]
-async fn a_host_where_nobody_listens_is_told() {
-    let examined = of_mock(NOBODY).examine().await;
-    assert!(examined.failed(&["connection"]).contains("AUTH0_DOMAIN"), "{examined:#?}");
-    assert_eq!(examined.that_are("ok"), ["settings", "callers", "dns"]);
-}
-
-#[tokio::test]
-async fn a_host_that_does_not_speak_tls_is_told() {
-    let sandbox = sandbox().await;
-    let url = sandbox.url().replace("http://", "https://");
-    let examined = of_mock(&url).examine().await;
-    assert!(examined.failed(&["tls"]).contains("AUTH0_DOMAIN"), "{examined:#?}");
-    assert_eq!(examined.check("tls")["finding"], "what answers there does not speak TLS");
-    assert_eq!(examined.check("connection")["status"], "ok");
-}
-
-#[tokio::test]
-async fn an_issuer_without_keys_is_told() {
-    let sandbox = sandbox().await;
-    let examined = of_health(&sandbox).with("JWT_ISSUER", format!("{NOBODY}/")).examine().await;
-    assert!(examined.failed(&["keys"]).contains("JWT_ISSUER"), "{examined:#?}");
-
-    // One that calls itself otherwise.
-    let examined = of_health(&sandbox).with_tokens_of(sandbox.url()).examine().await;
-    examined.failed(&["keys"]);
-    assert!(examined.check("keys")["finding"].as_str().unwrap().contains("letter by letter"), "{examined:#?}");
-}
-
-#[tokio::test]
 async fn callers_who_need_no_credentials_are_told_where_others_reach_the_gateway() {
     let sandbox = sandbox().await;
     let doctor = of_scopes(&sandbox, &["read:users", "read:logs"]).await;
     let examined = doctor.with("HOST", "0.0.0.0").with("ALLOW_ANONYMOUS", "yes").examine().await;
     assert_eq!(examined.that_are("warning"), ["callers"], "{examined:#?}");
-}
-
-#[tokio::test]
-async fn an_endpoint_that_fails_is_told_and_the_others_are_asked_all_the_same() {
-    let auth0 = answering(ResponseTemplate::new(200).set_body_json(json!([]))).await;
-    // It repeats what was asked for, as Auth0 does.
-    let refusal =
-        json!({ "statusCode": 400, "message": "auth0|somebody, nobody@example.com", "errorCode": "invalid_uri" });
-    let refusal = ResponseTemplate::new(400).set_body_json(refusal);
-    let by_email = wiremock::Mock::given(method("GET")).and(wiremock::matchers::path("/api/v2/users-by-email"));
-    by_email.respond_with(refusal).mount(&auth0).await;
-    let examined = of_mock(&auth0.uri()).examine().await;
-    assert_eq!(examined.that_are("failed"), ["GET /users-by-email"], "{examined:#?}");
-    assert!(examined.check("GET /users-by-email")["finding"].as_str().unwrap().contains("invalid_uri"));
-    assert_eq!(examined.check("GET /logs")["status"], "ok");
 }
 
 #[tokio::test]
