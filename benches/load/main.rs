@@ -9,6 +9,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints a table")]
 
 mod anchors;
+mod answer;
 mod client;
 mod http;
 mod process;
