@@ -9,6 +9,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints a table")]
 
 mod anchors;
+mod answer;
 mod client;
 mod http;
 mod process;
@@ -110,7 +111,7 @@ struct Options {
     #[arg(long)]
     verbose: bool,
 
-    /// Given by `cargo bench`.
+    /// Given by `cargo bench`, and by nothing else.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -128,6 +129,11 @@ fn main() -> Result<ExitCode> {
     if let Some(Serve::Serve { anchor, address, upstream }) = serve {
         // As the gateway runs: a thread for every core that it may use.
         runtime(true)?.block_on(anchors::serve(anchor, address, upstream))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !options.bench {
+        // `cargo test --benches` comes by here too.
+        eprintln!("nothing is measured: run `cargo bench --bench load`");
         return Ok(ExitCode::SUCCESS);
     }
     let gateway = match &options.gateway {
