@@ -1,53 +1,21 @@
 //! The audit trail: a line for each operation, which tells who asked for what, and never a value.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use auth0_graphql::graphql::{Permissions, ScopeMode};
 use auth0_graphql::sandbox::{Options, TokenRequest};
 use serde_json::{Value, json};
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::authentication::hash_of;
 use crate::gateway::{Setup, TestGateway};
+use crate::written::Written;
 
 const EMAIL: &str = "canary.bird@example.com";
 const SECRET: &str = "canary-secret-9f2c";
 
-/// A log that is kept in memory.
-#[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Written {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Written {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
-impl Written {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
-    /// The lines of the trail since the last time.
-    fn trail(&self) -> Vec<Value> {
-        let text = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
-        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        lines.filter(|line| line["target"] == "auth0_graphql::audit").map(|mut line| line["fields"].take()).collect()
-    }
+/// The lines of the trail since the last time.
+fn trail(log: &Written) -> Vec<Value> {
+    let text = log.take();
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter(|line| line["target"] == "auth0_graphql::audit").map(|mut line| line["fields"].take()).collect()
 }
 
 /// Logs into memory while the guards live. The test's runtime has one thread.
@@ -83,9 +51,9 @@ async fn ask(gateway: &TestGateway, token: &str, request: Value) {
 
 /// The one line of an operation.
 async fn line_of(log: &Written, gateway: &TestGateway, token: &str, request: Value) -> Value {
-    log.trail();
+    trail(&log);
     ask(gateway, token, request.clone()).await;
-    let [line] = log.trail().try_into().unwrap_or_else(|lines| panic!("{request}: {lines:?}"));
+    let [line] = trail(&log).try_into().unwrap_or_else(|lines| panic!("{request}: {lines:?}"));
     assert_eq!(line["request_id"], "the-id", "{line}");
     line
 }
@@ -162,14 +130,14 @@ async fn who_hangs_up_is_in_the_trail() {
     let gateway = gateway(ScopeMode::Filter).await;
     gateway.data("{ users(perPage: 1) { page } }").await;
     gateway.forget_calls().await;
-    log.trail();
+    trail(&log);
     gateway.fault(json!({ "path": "/api/v2/users", "times": 1, "fault": { "slow": 60_000 } })).await;
     let request = gateway.http.post(format!("{}/graphql", gateway.url));
     let leaving = tokio::spawn(request.json(&json!({ "query": "query Left { users { total } }" })).send());
     while gateway.calls().await.is_empty() {}
     leaving.abort();
     let line = loop {
-        if let Some(line) = log.trail().pop() {
+        if let Some(line) = trail(&log).pop() {
             break line;
         }
         tokio::task::yield_now().await;

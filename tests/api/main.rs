@@ -33,3 +33,4 @@ mod sharing;
 mod time;
 mod tokens;
 mod users;
+mod written;
