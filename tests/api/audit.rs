@@ -51,9 +51,9 @@ async fn ask(gateway: &TestGateway, token: &str, request: Value) {
 
 /// The one line of an operation.
 async fn line_of(log: &Written, gateway: &TestGateway, token: &str, request: Value) -> Value {
-    trail(&log);
+    trail(log);
     ask(gateway, token, request.clone()).await;
-    let [line] = trail(&log).try_into().unwrap_or_else(|lines| panic!("{request}: {lines:?}"));
+    let [line] = trail(log).try_into().unwrap_or_else(|lines| panic!("{request}: {lines:?}"));
     assert_eq!(line["request_id"], "the-id", "{line}");
     line
 }
