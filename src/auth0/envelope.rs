@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 
 use super::error::{Error, Reason};
 use super::identifier::LogId;
+use super::rendition::Renditions;
 
 /// A list of records.
 #[derive(Debug, Clone)]
@@ -24,6 +25,8 @@ pub struct Page {
     pub total: Option<u64>,
     /// Where the stream of logs goes on, if a `Link` header said so.
     pub next: Option<LogId>,
+    /// What those who share this answer have made of it.
+    pub renditions: Renditions,
 }
 
 impl Page {
@@ -40,7 +43,12 @@ impl Page {
             _ => (Some(json::<&RawValue>(body)?.get()), None),
         };
         let records = records.filter(|text| text.starts_with('[')).ok_or(Error::unavailable(Reason::Unexpected))?;
-        Ok(Self { records: body.slice_ref(records.as_bytes()), total, next: next_from_link(headers) })
+        Ok(Self {
+            records: body.slice_ref(records.as_bytes()),
+            total,
+            next: next_from_link(headers),
+            renditions: Renditions::default(),
+        })
     }
 }
 

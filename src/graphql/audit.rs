@@ -7,10 +7,9 @@ use std::sync::Arc;
 use async_graphql_value::Value;
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::operation::Operation;
-use super::requirements::Requirements;
-use super::root::Session;
-use super::{DocumentSource, Outcome, Reply, Terms, explain};
+use super::prepared::Prepared;
+use super::session::Session;
+use super::{DocumentSource, Outcome, Reply, Terms};
 use crate::auth::{Identity, Scopes};
 
 /// The target of the trail, for the log's filter.
@@ -60,12 +59,13 @@ impl<'t> Audit<'t> {
     }
 
     /// Takes in what the operation asks for, once that is known.
-    pub(crate) fn asks(&mut self, operation: &Operation, requirements: &Requirements) {
+    pub(crate) fn asks(&mut self, prepared: &Prepared) {
         if let Document::Named { is_found, .. } = &mut self.document {
             *is_found = true;
         }
+        let operation = &prepared.operation;
         let held = self.terms.caller.authority();
-        let needed = requirements.scopes();
+        let needed = prepared.requirements.scopes();
         let denied = needed.without(held);
         let mut fields: Vec<_> = operation.fields().map(|field| field.name.node.to_string()).collect();
         fields.sort_unstable();
@@ -133,7 +133,7 @@ impl Drop for Audit<'_> {
         };
         let (outcome, errors) = outcome.take().unwrap_or(("abandoned", String::new()));
         // Of an operation that was abandoned, the calls that are still under way are not known.
-        let calls = session.as_ref().map(|session| explain::calls(&session.explain()));
+        let calls = session.as_ref().map(|session| session.upstream_calls());
         let Asked { operation, fields, ids, used, denied } = asked;
         tracing::info!(
             target: TARGET,

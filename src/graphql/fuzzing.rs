@@ -15,10 +15,11 @@ use super::join::Joins;
 use super::log::{LOG, LOG_BATCH, LOG_PAGE};
 use super::operation::{Operation, fields};
 use super::plan::Planner;
+use super::prepared::Prepared;
 use super::project::{self, PageFacts};
 use super::signature::Signatures;
 use super::user::{USER, USER_PAGE};
-use super::{DocumentSettings, DocumentSource, Limits, calls, schema, write_sdl};
+use super::{DocumentSettings, DocumentSource, Limits, Permissions, schema, write_sdl};
 use crate::auth::Caller;
 
 /// What a refusal may come to in all, in bytes.
@@ -64,9 +65,12 @@ pub fn document(text: &str, variables: &str) {
     for (name, _) in document.operations.iter() {
         let name = name.map(Name::as_str);
         let Ok(operation) = Operation::new(&SIGNATURES, &document, name, variables.clone()) else { continue };
-        if limits.check_operation(&SIGNATURES, &operation, calls(&operation)).is_err() {
+        let prepared = Prepared::new(operation, &SIGNATURES, Permissions::default());
+        if limits.check_operation(&SIGNATURES, &prepared.operation, prepared.calls.len()).is_err() {
             continue;
         }
+        prepared.plans(Caller::ANONYMOUS.authority().into());
+        let operation = prepared.operation;
         let once = format!("{:?}", operation.definition);
         let again = ExecutableDocument {
             operations: DocumentOperations::Single(Positioned::new(operation.definition, Default::default())),

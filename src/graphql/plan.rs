@@ -12,6 +12,7 @@ use super::object::{Kind, Object, Page, PageKind};
 use super::operation::{EMPTY, fields};
 use super::permission::{Authority, Denied};
 use crate::auth::Scopes;
+use crate::auth0::Fields;
 
 /// What to make of one record.
 pub(crate) struct Plan {
@@ -182,6 +183,21 @@ impl Plan {
     /// Whether the answer takes in keys that the table does not know.
     pub(crate) fn keeps_unknown(&self) -> bool {
         self.emits.iter().any(|emit| matches!(emit.what, What::Attributes(_)))
+    }
+}
+
+impl Needs {
+    /// As Auth0's `fields` parameter has it.
+    pub(crate) fn fields(&self, object: &Object) -> Fields {
+        let known = || object.fields.iter().filter_map(|field| field.keys.first());
+        if self.everything || known().all(|key| self.keys.contains(key)) {
+            return Fields::All;
+        }
+        if self.keys.is_empty() {
+            // Nothing of the records is wanted but that they are there. Every table begins with the id.
+            return Fields::Only(known().take(1).copied().collect());
+        }
+        Fields::Only(self.keys.iter().copied().collect())
     }
 }
 
