@@ -15,6 +15,7 @@ use crate::http;
 pub struct App {
     router: axum::Router,
     authenticator: Arc<Authenticator>,
+    sockets: http::WebSockets,
 }
 
 /// Why the gateway cannot be built.
@@ -76,7 +77,9 @@ impl App {
         if let Some(keep_up) = engine.keep_up() {
             tokio::spawn(keep_up);
         }
-        Ok(Self { router: http::router(engine, Arc::clone(&authenticator), http), authenticator })
+        let sockets = http::WebSockets::default();
+        let router = http::router(engine, Arc::clone(&authenticator), http, sockets.clone());
+        Ok(Self { router, authenticator, sockets })
     }
 
     /// Serves on `listener` until `shutdown` resolves and the requests under way are answered.
@@ -85,9 +88,16 @@ impl App {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        let authenticator = self.authenticator;
+        let Self { router, authenticator, sockets } = self;
         // So that the first caller need not wait for the keys, and the operator learns at once if there are none.
         tokio::spawn(async move { authenticator.warm_up().await });
-        axum::serve(listener, self.router).with_graceful_shutdown(shutdown).await
+        let closing = sockets.clone();
+        let shutdown = async move {
+            shutdown.await;
+            closing.close();
+        };
+        axum::serve(listener, router).with_graceful_shutdown(shutdown).await?;
+        sockets.closed().await;
+        Ok(())
     }
 }

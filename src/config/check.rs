@@ -174,6 +174,7 @@ fn server(args: &ServerArgs, sandbox: bool, auth: &AuthSettings, problems: &mut 
             request_timeout: request_timeout.unwrap_or(defaults.http.request_timeout),
             max_body_bytes: max_body_bytes.unwrap_or(defaults.http.max_body_bytes),
             explains: sandbox,
+            web_sockets: defaults.http.web_sockets,
         },
     }
 }

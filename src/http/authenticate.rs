@@ -10,7 +10,7 @@ use super::envelope::Envelope;
 use crate::auth::{Authenticator, Caller, Credentials, Fault, Rejection};
 use crate::graphql::{Deadline, ErrorCode, Failure};
 
-const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Why a caller is turned away, in HTTP's terms.
 #[derive(Debug)]
@@ -127,6 +127,12 @@ impl Refusal {
             challenge: Some(challenge(authenticator, Some(("invalid_request", message)))),
             retry_after: None,
         }
+    }
+
+    /// The refusal without its headers, for where there are none. It is logged here.
+    pub(crate) fn into_failure(self) -> (StatusCode, Failure) {
+        self.failure.code.log(&self.failure.message, "authentication");
+        (self.status, self.failure)
     }
 
     /// The answer. The refusal is logged here.

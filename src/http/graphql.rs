@@ -1,7 +1,7 @@
 //! GraphQL over HTTP: <https://graphql.github.io/graphql-over-http/draft/>.
 
 use axum::body::{Body, Bytes, HttpBody as _};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -17,8 +17,8 @@ use crate::graphql::{self, Deadline, ErrorCode, Failure, Terms};
 /// attacker's while.
 const THROWN_AWAY: usize = 20_000_000;
 
-pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Response {
-    let Shared { engine, authenticator, settings } = shared;
+pub(crate) async fn answer(shared: Shared, request: Request) -> Response {
+    let Shared { engine, authenticator, settings, .. } = shared;
     let Some(media_type) = MediaType::negotiate(request.headers()) else {
         let message = "Answers are application/graphql-response+json or application/json: `Accept` has to allow one.";
         return Envelope::default().refuse(StatusCode::NOT_ACCEPTABLE, bad(message));

@@ -9,6 +9,7 @@ mod media_type;
 mod parameters;
 mod playground;
 mod request_id;
+mod subscriptions;
 mod wishes;
 
 use std::any::Any;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
@@ -26,6 +27,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use self::envelope::Envelope;
 use crate::auth::Authenticator;
 use crate::graphql::{Engine, ErrorCode, Failure};
+
+pub use self::subscriptions::{Settings as WebSocketSettings, WebSockets};
 
 /// How requests are met.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub struct Settings {
     pub max_body_bytes: usize,
     /// Whether every answer tells what it took upstream, and not only those of which that is asked.
     pub explains: bool,
+    /// How WebSockets are met.
+    pub web_sockets: WebSocketSettings,
 }
 
 impl Default for Settings {
@@ -52,6 +57,7 @@ impl Default for Settings {
             // Documents of front ends have a few kB, and GraphiQL's introspection query 2.
             max_body_bytes: 100_000,
             explains: false,
+            web_sockets: WebSocketSettings::default(),
         }
     }
 }
@@ -61,14 +67,15 @@ struct Shared {
     engine: Arc<Engine>,
     authenticator: Arc<Authenticator>,
     settings: Arc<Settings>,
+    sockets: WebSockets,
 }
 
-/// The gateway's routes and the layers around them.
-pub fn router(engine: Engine, authenticator: Arc<Authenticator>, settings: Settings) -> Router {
-    let shared = Shared { engine: Arc::new(engine), authenticator, settings: Arc::new(settings) };
+/// The gateway's routes and the layers around them. WebSockets that are opened there are among `sockets`.
+pub fn router(engine: Engine, authenticator: Arc<Authenticator>, settings: Settings, sockets: WebSockets) -> Router {
+    let shared = Shared { engine: Arc::new(engine), authenticator, settings: Arc::new(settings), sockets };
     let playground = if shared.settings.playground { playground::routes() } else { Router::new() };
     Router::new()
-        .route("/graphql", any(graphql::answer))
+        .route("/graphql", any(answer))
         .merge(playground)
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
@@ -80,6 +87,15 @@ pub fn router(engine: Engine, authenticator: Arc<Authenticator>, settings: Setti
         // The outermost: every answer carries an id, a panic's too.
         .layer(from_fn(request_id::attach))
         .with_state(shared)
+}
+
+/// GraphQL, over HTTP or over a WebSocket.
+async fn answer(State(shared): State<Shared>, request: Request) -> Response {
+    if subscriptions::is_asked_for(&request) {
+        subscriptions::open(shared, request).await
+    } else {
+        graphql::answer(shared, request).await
+    }
 }
 
 async fn not_found(request: Request) -> Response {

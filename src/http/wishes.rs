@@ -13,7 +13,7 @@ const TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout");
 const EXPLAIN: HeaderName = HeaderName::from_static("x-explain");
 
 /// What a client wishes for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wishes {
     /// How long the answer may take.
     pub(crate) timeout: Duration,
