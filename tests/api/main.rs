@@ -24,3 +24,4 @@ mod sharing;
 mod time;
 mod tokens;
 mod users;
+mod websocket;

@@ -1,7 +1,9 @@
 //! One WebSocket: what its client says, and the operations that are under way for it.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::future::Future;
+use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
 use axum::http::{HeaderMap, StatusCode};
@@ -17,6 +19,9 @@ use super::sockets::Place;
 use crate::graphql::{Deadline, ErrorCode, Failure, Outcome, Reply, Terms, refuse};
 use crate::http::authenticate::{Refusal, authenticate};
 use crate::http::{Shared, parameters};
+
+/// How long a client may take to close after the gateway did.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// A WebSocket and its state.
 pub(crate) struct Connection {
@@ -66,10 +71,7 @@ impl Connection {
 
     /// Serves the connection until it ends.
     pub(crate) async fn serve(mut self, mut place: Place) {
-        let end = match self.run(&mut place).await {
-            Ok(never) => match never {},
-            Err(end) => end,
-        };
+        let Err(end) = self.run(&mut place).await;
         self.tasks.abort_all();
         match end {
             End::Close(close) => {
@@ -80,7 +82,7 @@ impl Connection {
         }
     }
 
-    async fn run(&mut self, place: &mut Place) -> Result<std::convert::Infallible, End> {
+    async fn run(&mut self, place: &mut Place) -> Result<Infallible, End> {
         let settings = &self.shared.settings.web_sockets;
         let (init_timeout, period) = (settings.init_timeout, settings.ping_interval);
         let start = Instant::now();
@@ -251,9 +253,6 @@ impl Connection {
         }
     }
 }
-
-/// How long a client may take to close after the gateway did.
-const GOODBYE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Runs an operation. Who asks is found out for each, as over HTTP, and not once for a connection that may outlive a token.
 fn execute(
