@@ -1,6 +1,12 @@
 //! Which upgrade requests are let through.
 
+use std::future::poll_fn;
+use std::pin::pin;
+
 use auth0_graphql::http::WebSocketSettings;
+use futures_util::future::{Either, select};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::http::{Method, Request};
 
 use super::client::Client;
 use super::gateway_with;
@@ -90,4 +96,42 @@ async fn connections_are_limited_in_number() {
     with(&gateway, PROTOCOL, PROTOCOL).await.must_refuse("second", 503, "RATE_LIMITED", "too many WebSockets");
     first.say(serde_json::json!({ "type": "ping" })).await;
     assert_eq!(first.hear().await["type"], "pong");
+}
+
+/// As proxies and browsers open them where they speak HTTP/2 (RFC 8441).
+#[tokio::test]
+async fn a_stream_of_http_2_can_be_a_web_socket() {
+    let gateway = TestGateway::spawn().await;
+    let stream = TcpStream::connect(gateway.url.strip_prefix("http://").unwrap()).await.unwrap();
+    let (client, connection) = h2::client::handshake(stream).await.unwrap();
+    let exchange = async {
+        let mut client = client.ready().await.unwrap();
+        // The first answer comes after the settings that allow for WebSockets.
+        let probe = Request::get("http://localhost/livez").body(()).unwrap();
+        assert_eq!(client.send_request(probe, true).unwrap().0.await.unwrap().status(), 200);
+        let mut client = client.ready().await.unwrap();
+        let mut request = Request::builder()
+            .method(Method::CONNECT)
+            .uri("http://localhost/graphql")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-protocol", "graphql-transport-ws")
+            .body(())
+            .unwrap();
+        request.extensions_mut().insert(h2::ext::Protocol::from_static("websocket"));
+        let (answer, mut sender) = client.send_request(request, false).unwrap();
+        let answer = answer.await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["sec-websocket-protocol"], "graphql-transport-ws");
+        // A text with a mask of zeros.
+        let ping = br#"{"type":"ping"}"#;
+        let frame = [&[0x81, 0x80 | 15, 0, 0, 0, 0], &ping[..]].concat();
+        sender.send_data(frame.into(), false).unwrap();
+        let mut body = answer.into_body();
+        let heard = poll_fn(|context| body.poll_data(context)).await.unwrap().unwrap();
+        assert_eq!(&heard[2..], br#"{"type":"pong"}"#);
+    };
+    match select(pin!(exchange), pin!(connection)).await {
+        Either::Left(_) => {}
+        Either::Right((ended, _)) => panic!("{ended:?}"),
+    }
 }
