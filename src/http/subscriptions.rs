@@ -101,7 +101,8 @@ pub(crate) async fn open(shared: Shared, request: Request) -> Response {
     };
     let read = settings.max_body_bytes.saturating_mul(READ);
     let id = request_id::current();
-    let span = tracing::info_span!("websocket", id);
+    // It outlives the request that opened it.
+    let span = tracing::info_span!(parent: None, "websocket", id);
     let credentials = init::credentials(parts.headers);
     upgrade
         .max_message_size(read)

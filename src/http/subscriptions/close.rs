@@ -39,7 +39,7 @@ impl Close {
             Self::Unreadable => 1002,
             Self::TooLarge(_) => 1009,
             Self::Internal => 1011,
-            // IANA's registry of close codes. Clients of the protocol try again at this one, and not at 4403.
+            // "Try Again Later" in IANA's registry of close codes.
             Self::TryAgain(_) => 1013,
             Self::BadMessage(_) => 4400,
             Self::Unauthorized => 4401,
