@@ -1,21 +1,19 @@
 //! The one file that knows every room: it wires them together and serves.
 
 use std::future::Future;
-use std::io;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
 use crate::auth::{self, Authenticator};
 use crate::auth0::{self, ManagementApi};
-use crate::graphql::{self, DocumentSettings, Engine, GatewayMode, Limits};
+use crate::graphql::{self, DocumentSettings, Engine, GatewayMode, Limits, Permissions};
 use crate::http;
 
 /// The gateway, ready to serve.
 pub struct App {
-    router: axum::Router,
+    server: http::Server,
     authenticator: Arc<Authenticator>,
-    sockets: http::WebSockets,
 }
 
 /// Why the gateway cannot be built.
@@ -30,6 +28,9 @@ pub enum BuildError {
     /// The schema.
     #[error(transparent)]
     Schema(#[from] graphql::BuildError),
+    /// The server.
+    #[error(transparent)]
+    Http(#[from] http::BuildError),
 }
 
 /// What a gateway is built from.
@@ -45,6 +46,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How callers are told apart.
     pub auth: auth::Settings,
+    /// How their scopes are held to.
+    pub permissions: Permissions,
     /// Which documents are run.
     pub documents: DocumentSettings,
     /// How requests are met.
@@ -61,6 +64,7 @@ impl Settings {
             care: auth0::Care::default(),
             limits: Limits::default(),
             auth: auth::Settings::default(),
+            permissions: Permissions::default(),
             documents: DocumentSettings::default(),
             http: http::Settings::default(),
         }
@@ -70,34 +74,24 @@ impl Settings {
 impl App {
     /// Builds a gateway. Needs to be called within a runtime, which keeps its trusted documents up to date.
     pub fn build(settings: Settings) -> Result<Self, BuildError> {
-        let Settings { tenant, mode, care, limits, auth, documents, http } = settings;
+        let Settings { tenant, mode, care, limits, auth, permissions, documents, http } = settings;
         let authenticator = Arc::new(Authenticator::new(auth)?);
         let api = ManagementApi::new(tenant, &care)?;
-        let engine = Engine::new(api, mode, limits, documents)?;
+        let admits_anonymous = authenticator.admits_anonymous();
+        let settings = graphql::Settings { mode, limits, permissions, admits_anonymous };
+        let engine = Engine::new(api, settings, documents)?;
         if let Some(keep_up) = engine.keep_up() {
             tokio::spawn(keep_up);
         }
-        let sockets = http::WebSockets::default();
-        let router = http::router(engine, Arc::clone(&authenticator), http, sockets.clone());
-        Ok(Self { router, authenticator, sockets })
+        let server = http::Server::new(engine, Arc::clone(&authenticator), http)?;
+        Ok(Self { server, authenticator })
     }
 
     /// Serves on `listener` until `shutdown` resolves and the requests under way are answered.
-    pub async fn serve(
-        self,
-        listener: TcpListener,
-        shutdown: impl Future<Output = ()> + Send + 'static,
-    ) -> io::Result<()> {
-        let Self { router, authenticator, sockets } = self;
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        let authenticator = self.authenticator;
         // So that the first caller need not wait for the keys, and the operator learns at once if there are none.
         tokio::spawn(async move { authenticator.warm_up().await });
-        let closing = sockets.clone();
-        let shutdown = async move {
-            shutdown.await;
-            closing.close();
-        };
-        axum::serve(listener, router).with_graceful_shutdown(shutdown).await?;
-        sockets.closed().await;
-        Ok(())
+        self.server.serve(listener, shutdown).await;
     }
 }

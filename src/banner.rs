@@ -26,7 +26,10 @@ impl Banner<'_> {
         let playground = if self.playground { format!("  Playground  {url}/\n") } else { String::new() };
         let Self { tenant, callers, people, .. } = self;
         let (who, header) = (&callers.who, callers.header);
-        let tokens = callers.how_to_get_a_token(self.program, &url);
+        let mut tokens = callers.how_to_get_a_token(self.program, &url);
+        if self.playground && !tokens.is_empty() {
+            tokens.push_str("\n    In the playground: {\"Authorization\": \"Bearer …\"} under Headers, with what `sandbox token` prints.\n");
+        }
         let version = env!("CARGO_PKG_VERSION");
         format!(
             r#"

@@ -4,6 +4,7 @@
 //! ready to use, or a list of [`Problems`] (`check`).
 
 mod args;
+mod bounds;
 mod callers;
 mod check;
 mod documents;
@@ -22,7 +23,7 @@ pub use self::dotenv::DotEnvError;
 pub use self::problems::Problems;
 use crate::auth::Settings as AuthSettings;
 use crate::auth0::{Care, Settings};
-use crate::graphql::{DocumentSettings, Limits};
+use crate::graphql::{DocumentSettings, Limits, Permissions};
 use crate::http::Settings as HttpSettings;
 #[cfg(feature = "sandbox")]
 use crate::sandbox::{Options, TokenRequest};
@@ -61,6 +62,15 @@ pub enum Invocation {
     },
     /// Print the schema.
     Schema,
+    /// Examine the gateway that `serve` would start.
+    Doctor {
+        /// Its settings, or what is wrong with them.
+        serve: Result<Box<Serve>, Problems>,
+        /// Whether to report in JSON.
+        json: bool,
+        /// Whether warnings count as failures.
+        strict: bool,
+    },
     /// Print the settings in effect.
     Config {
         /// The settings, one a line, secrets redacted.
@@ -85,6 +95,8 @@ pub struct Serve {
     pub server: Server,
     /// How callers are told apart. With a sandbox and nothing said of tokens, those of the sandbox may be taken.
     pub auth: AuthSettings,
+    /// How their scopes are held to.
+    pub permissions: Permissions,
     /// What to log.
     pub log: LogSettings,
 }
@@ -154,6 +166,11 @@ pub fn read() -> Result<Invocation, Refusal> {
         Some(Command::Sandbox(args)) => {
             dotenv?;
             check::sandbox(&args)?
+        }
+        Some(Command::Doctor(args)) => {
+            dotenv?;
+            let serve = check::serve(&args.serve).map(Box::new);
+            Invocation::Doctor { serve, json: args.json, strict: args.strict }
         }
         Some(Command::Config(args)) => {
             let serve = check::serve(&args);

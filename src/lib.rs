@@ -4,6 +4,7 @@ pub mod app;
 pub mod auth;
 pub mod auth0;
 pub mod config;
+pub mod doctor;
 pub mod graphql;
 pub mod http;
 #[cfg(feature = "sandbox")]

@@ -11,6 +11,7 @@ use auth0_graphql::app::{App, Settings};
 use auth0_graphql::auth;
 use auth0_graphql::auth0;
 use auth0_graphql::config::{self, Invocation, Refusal, Serve, Server, Tenant};
+use auth0_graphql::doctor::{self, Patient, Report, Status};
 use auth0_graphql::graphql::{self, GatewayMode};
 #[cfg(feature = "sandbox")]
 use auth0_graphql::sandbox;
@@ -66,6 +67,19 @@ fn run() -> Result<ExitCode, Failure> {
     };
     match invocation {
         Invocation::Schema => print(&graphql::sdl())?,
+        Invocation::Doctor { serve, json, strict } => {
+            let report = match serve {
+                Ok(serve) => block_on(examine(*serve))?,
+                Err(problems) => Report::of_problems(&problems),
+            };
+            print(&if json { report.json()? } else { report.to_string() })?;
+            return Ok(ExitCode::from(match report.status() {
+                _ if report.is_of_settings() => USAGE,
+                Status::Failed => 1,
+                Status::Warning => u8::from(strict),
+                Status::Ok | Status::Skipped => 0,
+            }));
+        }
         Invocation::Config { report, problems } => {
             print(&report)?;
             if let Some(problems) = problems {
@@ -88,7 +102,7 @@ fn run() -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn block_on(future: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = Runtime::new().context("cannot start the async runtime")?;
     let outcome = runtime.block_on(future);
     // Dropping the runtime would wait for name look-ups that nobody waits for any more.
@@ -113,9 +127,20 @@ async fn serve_graphql(serve: Serve) -> Result<(), Failure> {
     };
     let callers = Callers::new(&auth, sandbox);
     let is_open = auth.admits_anonymous();
-    let Serve { care, limits, documents, .. } = serve;
-    let app = App::build(Settings { tenant: tenant.settings, mode: tenant.mode, care, limits, auth, documents, http })
-        .context("cannot build the gateway")?;
+    let Serve { care, limits, permissions, documents, .. } = serve;
+    if let Some(tokens) = auth.tokens.as_ref().filter(|_| permissions.self_access) {
+        let (issuer, domain) = (tokens.issuer.to_string(), tenant.settings.domain.to_string());
+        if issuer.trim_start_matches("https://").trim_end_matches('/') != domain {
+            tracing::warn!(
+                issuer,
+                domain,
+                "SELF_ACCESS is on, and JWT_ISSUER is another domain than AUTH0_DOMAIN: make sure that both are the same tenant"
+            );
+        }
+    }
+    let settings =
+        Settings { tenant: tenant.settings, mode: tenant.mode, care, limits, auth, permissions, documents, http };
+    let app = App::build(settings).context("cannot build the gateway")?;
     let listener = listen(address).await?;
     let address = listener.local_addr()?;
     let is_exposed = !address.ip().to_canonical().is_loopback();
@@ -133,9 +158,20 @@ async fn serve_graphql(serve: Serve) -> Result<(), Failure> {
     let banner =
         Banner { program: &program, address, playground, tenant: &tenant.name, callers, people: tenant.people };
     print(&banner.text())?;
-    app.serve(listener, shutdown).await.context("cannot serve")?;
+    app.serve(listener, shutdown).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+async fn examine(serve: Serve) -> Result<Report, Failure> {
+    let tenant = open(serve.tenant).await?;
+    let auth = match tenant.tokens {
+        Some(tokens) => serve.auth.or_tokens(tokens),
+        None => serve.auth,
+    };
+    let Server { address, http } = serve.server;
+    let patient = Patient { tenant: tenant.settings, care: serve.care, auth, address, patience: http.request_timeout };
+    Ok(doctor::examine(patient).await.context("cannot examine the tenant")?)
 }
 
 /// A tenant that can be asked.

@@ -90,6 +90,11 @@ impl ApiKeys {
         self.0.is_empty()
     }
 
+    /// Every scope that one of them has.
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = Scope> {
+        self.0.iter().flat_map(|key| key.scopes.iter())
+    }
+
     /// The holder of `key`, if it is one of these.
     pub(crate) fn caller(&self, key: &str) -> Option<Caller> {
         if !(SHORTEST..=LONGEST).contains(&key.len()) {

@@ -12,6 +12,7 @@ use super::issuer::Issuer;
 use super::jws::{self, Jws};
 use super::key_cache::KeyCache;
 use super::remembered::Remembered;
+use super::scope::{Scope, Scopes};
 
 /// How callers are told apart. By default they are not: everyone is anonymous.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,6 +47,14 @@ impl Settings {
     #[must_use]
     pub fn admits_anonymous(&self) -> bool {
         self.allow_anonymous || !self.takes_credentials()
+    }
+
+    /// Every scope that some caller can hold. Tokens may hold any.
+    #[must_use]
+    pub fn holdable_scopes(&self) -> Scopes {
+        let anonymous = self.admits_anonymous().then_some(Caller::ANONYMOUS.authority());
+        let of_tokens = self.tokens.as_ref().map(|_| Scopes::of(&Scope::ALL));
+        anonymous.iter().chain(&of_tokens).flat_map(|scopes| scopes.iter()).chain(self.api_keys.scopes()).collect()
     }
 
     /// The same, with these access tokens taken if none were. Who was let in without credentials still is.

@@ -161,6 +161,9 @@ mod tests {
             assert_eq!(judge(payload.as_bytes()), Err(Fault::Malformed), "{payload}");
         }
         assert_eq!(judge(&"[".repeat(4_000).into_bytes()), Err(Fault::Malformed));
+        let mut payload = claims(&json!({ "nobody reads": "?" }));
+        payload.iter_mut().filter(|byte| **byte == b'?').for_each(|byte| *byte = 0xff);
+        assert_eq!(judge(&payload), Err(Fault::Malformed), "not UTF-8");
     }
 
     #[test]

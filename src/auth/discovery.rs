@@ -8,6 +8,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::address::Address;
+use super::authenticator::TokenSettings;
 use super::issuer::Issuer;
 use super::key_set::{KeySet, KeySetError};
 
@@ -72,6 +73,12 @@ fn causes(error: &reqwest::Error) -> String {
 struct Configuration {
     issuer: String,
     jwks_uri: String,
+}
+
+/// Fetches an issuer's keys, as they are fetched to verify its tokens, and tells how many of them may do that.
+pub(crate) async fn count_keys(settings: &TokenSettings) -> Result<usize, FetchError> {
+    let source = KeySource::new(settings.issuer.clone(), settings.keys.clone())?;
+    Ok(source.fetch().await?.len())
 }
 
 impl KeySource {

@@ -77,10 +77,12 @@ fn is_access_token(typ: &str) -> bool {
     ["at+jwt", "application/at+jwt", "jwt"].iter().any(|known| typ.eq_ignore_ascii_case(known))
 }
 
-/// Reads a JSON object, which headers and claims have to be. What serde derives would take an array for a struct as well.
+/// Reads a JSON object, which headers and claims have to be. What serde derives would take an array for a struct as well, and
+/// `serde_json` does not see whether members that nobody reads are UTF-8.
 pub(crate) fn object<T: DeserializeOwned>(json: &[u8]) -> Result<T, Fault> {
-    let is_object = json.trim_ascii_start().starts_with(b"{");
-    is_object.then(|| serde_json::from_slice(json).ok()).flatten().ok_or(Fault::Malformed)
+    let json = std::str::from_utf8(json).map_err(|_| Fault::Malformed)?;
+    let is_object = json.trim_ascii_start().starts_with('{');
+    is_object.then(|| serde_json::from_str(json).ok()).flatten().ok_or(Fault::Malformed)
 }
 
 fn decode(part: &str) -> Result<Vec<u8>, Fault> {

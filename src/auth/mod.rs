@@ -12,6 +12,8 @@ mod caller;
 mod claims;
 mod discovery;
 mod fault;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod issuer;
 mod jws;
 mod key_cache;
@@ -20,6 +22,9 @@ mod remembered;
 mod scope;
 
 pub use self::address::{Address, AddressError};
+pub(crate) use self::claims::LEEWAY;
+pub(crate) use self::discovery::{FetchError, count_keys};
+
 pub use self::api_keys::{ApiKeys, ApiKeysError};
 pub use self::authenticator::{Authenticator, BuildError, Credentials, Settings, TokenSettings};
 pub use self::caller::{Caller, Identity};

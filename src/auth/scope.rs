@@ -67,6 +67,18 @@ impl Scopes {
         self.0 & bit(scope) != 0
     }
 
+    /// Whether no scope is in the set.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The scopes of this set that are not in `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// The scopes in the set, in the order of [`Scope::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Scope> {
         Scope::ALL.into_iter().filter(move |scope| self.holds(*scope))
@@ -111,6 +123,9 @@ mod tests {
         assert!(!scopes.holds(Scope::ReadUserIdpTokens));
         assert_eq!(Scope::ALL.into_iter().collect::<Scopes>(), Scopes::of(&Scope::ALL));
         assert_eq!(Scopes::default().to_string(), "");
+        assert!(Scopes::default().is_empty() && !scopes.is_empty());
+        assert_eq!(scopes.without(Scopes::of(&[Scope::ReadUsers])), Scopes::of(&[Scope::ReadLogs]));
+        assert!(scopes.without(Scopes::of(&Scope::ALL)).is_empty());
     }
 
     #[test]

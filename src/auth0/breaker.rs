@@ -7,6 +7,7 @@ mod circuit;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use self::circuit::{Circuit, Ticket};
@@ -69,11 +70,17 @@ impl Health {
 
 /// Cheap to clone: all clones are one breaker.
 #[derive(Debug, Clone)]
-pub(crate) struct Breaker(Arc<Mutex<Circuit>>);
+pub(crate) struct Breaker(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    circuit: Mutex<Circuit>,
+    opened: Notify,
+}
 
 impl Breaker {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Mutex::new(Circuit::new(Instant::now()))))
+        Self(Arc::new(Inner { circuit: Mutex::new(Circuit::new(Instant::now())), opened: Notify::new() }))
     }
 
     /// Asks leave for one attempt.
@@ -90,6 +97,11 @@ impl Breaker {
         self.circuit().status(Instant::now())
     }
 
+    /// Waits until it opens, from now on: for whoever waits for something else before the attempt.
+    pub(crate) fn opened(&self) -> impl Future<Output = ()> {
+        self.0.opened.notified()
+    }
+
     fn report(&self, ticket: Ticket, health: Health) {
         let now = Instant::now();
         let mut circuit = self.circuit();
@@ -97,6 +109,9 @@ impl Breaker {
         circuit.report(ticket, health, now);
         let after = circuit.status(now);
         drop(circuit);
+        if after == BreakerStatus::Open && before != after {
+            self.0.opened.notify_waiters();
+        }
         // A probe's failure is no news.
         match (before, after) {
             (BreakerStatus::Closed, BreakerStatus::Open) => {
@@ -111,7 +126,7 @@ impl Breaker {
 
     fn circuit(&self) -> MutexGuard<'_, Circuit> {
         // Nothing in here is left half done by a panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.circuit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,9 +1,12 @@
 //! Where the tenant is.
 
 use std::fmt;
+use std::io;
 use std::str::FromStr;
 
 use url::{Host, Url};
+
+use super::deadline::Deadline;
 
 /// The domain of an Auth0 tenant, canonical (`tenant.us.auth0.com`) or custom
 /// (`login.example.com`).
@@ -91,6 +94,28 @@ impl Domain {
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         self.is_loopback
+    }
+
+    /// Looks the host up: how many addresses it has. One that is an address itself has one.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's, or [`io::ErrorKind::TimedOut`] at the deadline.
+    pub(crate) async fn look_up(&self, deadline: Deadline) -> io::Result<usize> {
+        let Some(Host::Domain(name)) = self.base.host() else { return Ok(1) };
+        let port = self.base.port_or_known_default().unwrap_or_default();
+        let found = deadline.limit(tokio::net::lookup_host((name, port))).await;
+        Ok(found.map_err(|_| io::ErrorKind::TimedOut)??.count())
+    }
+
+    /// Whether the host is an address, with no name to look up.
+    pub(crate) fn is_address(&self) -> bool {
+        !matches!(self.base.host(), Some(Host::Domain(_)))
+    }
+
+    /// Whether it is asked over TLS. It is, but for a stand-in on this machine.
+    pub(crate) fn is_https(&self) -> bool {
+        self.base.scheme() == "https"
     }
 
     /// The host alone, as it would stand in a message of Auth0's.

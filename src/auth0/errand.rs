@@ -24,7 +24,7 @@ pub struct Errand {
 }
 
 /// Tells callers apart, and nothing else of them. They take turns, however many calls each of them has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct CallerKey(pub u64);
 
 /// Who goes first when calls have to wait. There is no aging: bulk work gets what is left over.

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 
 use super::breaker::BreakerStatus;
 use super::call::Call;
+use super::deadline::Deadline;
 use super::domain::Domain;
 use super::envelope::Page;
 use super::errand::Errand;
@@ -15,6 +16,7 @@ use super::error::{BuildError, Error, Reason};
 use super::fields::Fields;
 use super::grant::AuthenticationApi;
 use super::identifier::{Email, LogId, UserId};
+use super::knock::{Knock, Unreachable};
 use super::pace::BucketStatus;
 use super::query::{LogCheckpoint, LogSearch, UserSearch};
 use super::read::{Form, Landed, Reader};
@@ -131,6 +133,20 @@ impl ManagementApi {
     /// an endpoint does not have. <https://auth0.com/docs/api/management/v2/logs/get-logs-by-id>
     pub async fn log(&self, id: &LogId, errand: &Errand) -> Result<Option<Bytes>, Error> {
         self.one(Call::to_one("log", "logs", id.as_str()), Form::Log, errand).await
+    }
+
+    /// Asks for an access token, unless there is one already, and tells what is known of it. Every other call does so by itself.
+    pub async fn authenticate(&self, deadline: Deadline) -> Result<TokenStatus, Error> {
+        Ok(self.0.tokens().token(&deadline.into()).await?.status())
+    }
+
+    /// Knocks at the tenant's door, once and without a token.
+    ///
+    /// # Errors
+    ///
+    /// See [`Unreachable`].
+    pub async fn knock(&self, deadline: Deadline) -> Result<Knock, Unreachable> {
+        self.0.transport().knock(deadline).await
     }
 
     /// What is known of the access token in use; `None` before the first call.

@@ -4,7 +4,8 @@
 //! shared with every other client of the tenant. Nothing of that is configured here: what a bucket
 //! holds is learned from the headers of each answer ([`headers`]), how fast it fills is learned from
 //! several ([`refill`]), and both together say how many calls may go now ([`bucket`]). What may not
-//! go yet waits its turn ([`queue`]), or is refused at once if its turn would come too late.
+//! go yet waits its turn ([`queue`]), or is refused at once if its turn would come too late; then it
+//! is told when to come back, and has its turn if it does ([`kept`]).
 //!
 //! All of this is decided by [`pacer`], which is told the time and does nothing; [`governor`] is the
 //! clock, the lock and the wakers around it.
@@ -14,6 +15,7 @@ mod bucket;
 mod gate;
 mod governor;
 mod headers;
+mod kept;
 mod learning;
 mod pacer;
 mod queue;
@@ -26,6 +28,7 @@ mod simulation;
 use std::time::Duration;
 
 pub(crate) use governor::{Admission, Governor};
+pub(crate) use kept::{Question, Seat};
 
 use super::errand::{CallerKey, Priority};
 
@@ -46,6 +49,14 @@ impl Class {
     pub(crate) const ALL: [Self; 3] = [Self::Users, Self::Logs, Self::Other];
 }
 
+/// Whose turn a call is, and in which bucket it counts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Turn {
+    pub(crate) class: Class,
+    pub(crate) seat: Seat,
+    pub(crate) priority: Priority,
+}
+
 /// How the gateway shares the tenant with others.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PaceSettings {
@@ -59,8 +70,8 @@ pub(crate) struct PaceSettings {
 /// The call would not be made in time, or too many are waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refused {
-    /// When a call of this caller would have had its turn, to within a round trip. Others on the
-    /// tenant, and callers who come meanwhile, may make it later.
+    /// When the call will have its turn, to within a round trip: its place is kept until then.
+    /// Others on the tenant may make it later.
     pub(crate) retry_after: Duration,
 }
 

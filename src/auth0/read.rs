@@ -13,11 +13,11 @@ use super::deadline::Patience;
 use super::envelope::{self, Page};
 use super::errand::{Errand, Progress};
 use super::error::Error;
-use super::pace::Class;
+use super::pace::{Class, Question, Seat, Turn};
 use super::refusal::{is_absent_log, is_absent_user, refusal};
 use super::share::{Flights, Part};
 use super::token::TokenCache;
-use super::transport::{Answer, Transport, Turn};
+use super::transport::{Answer, Transport};
 
 /// What a read brought, in Auth0's own bytes.
 #[derive(Debug, Clone)]
@@ -121,7 +121,8 @@ impl Reader {
         }
         errand.budget.spend()?;
         let progress = Progress::default();
-        let turn = Turn { class: class(&call), caller: errand.caller, priority: errand.priority };
+        let seat = Seat { caller: errand.caller, question: Question::of(&key) };
+        let turn = Turn { class: class(&call), seat, priority: errand.priority };
         let flight = |patience| self.clone().call(call, form, turn, Arc::clone(&key), patience, progress.clone());
         let (part, outcome) = self.0.flights.share(&key, errand.deadline, errand.is_fresh, flight).await;
         errand.note(|effort| match part {

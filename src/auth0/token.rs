@@ -18,9 +18,12 @@ use super::error::{Error, Reason};
 use super::freshness::{Freshness, Lifespan};
 use super::grant::{AuthenticationApi, Grant};
 
-/// How long a failed grant answers for those that come after it: long enough that a dead issuer is
-/// not hammered by every call, short enough that nobody notices when it comes back.
+/// How long a failed grant answers for those that come after it, so that a dead issuer is not hammered by every call.
 const FAILURE_MEMORY: Duration = Duration::from_secs(1);
+
+/// The same for an outage: as long as the breaker leaves Auth0 alone, so that whoever asks after its recovery has an answer
+/// within a second.
+const OUTAGE_MEMORY: Duration = Duration::from_millis(500);
 
 /// Longest time for which a `Retry-After` of the token endpoint is heeded. A quota may ask for
 /// hours, and an operator who raises it meanwhile should not have to restart the gateway.
@@ -48,6 +51,10 @@ impl AccessToken {
 
     pub(crate) fn header(&self) -> HeaderValue {
         self.header.clone()
+    }
+
+    pub(crate) fn status(&self) -> TokenStatus {
+        TokenStatus { expires_at: self.expires_at, scopes: self.scopes.clone() }
     }
 }
 
@@ -95,6 +102,7 @@ impl Failure {
                 let memory = wait.clamp(FAILURE_MEMORY, LONGEST_RATE_LIMIT_MEMORY);
                 (age < memory).then(|| Error::RateLimited { retry_after: Some(wait.saturating_sub(age)) })
             }
+            Error::Unavailable(_) | Error::Timeout => (age < OUTAGE_MEMORY).then(|| self.error.clone()),
             _ => (age < FAILURE_MEMORY).then(|| self.error.clone()),
         }
     }
@@ -157,8 +165,7 @@ impl TokenCache {
 
     /// What is known of the token in use.
     pub(crate) fn status(&self) -> Option<TokenStatus> {
-        let token = self.0.current.load();
-        token.as_ref().map(|token| TokenStatus { expires_at: token.expires_at, scopes: token.scopes.clone() })
+        self.0.current.load().as_ref().map(|token| token.status())
     }
 
     fn forget(&self, _while_locked: &mut Refresh, token: &AccessToken) -> bool {
@@ -250,8 +257,8 @@ mod tests {
         let recalled = |error: Error, age| Failure { error, at: start }.recall(start + age);
         let limited = |seconds| Error::RateLimited { retry_after: Some(second * seconds) };
 
-        assert!(matches!(recalled(Error::Timeout, second / 2), Some(Error::Timeout)));
-        assert!(recalled(Error::Timeout, second).is_none());
+        assert!(matches!(recalled(Error::Timeout, second / 4), Some(Error::Timeout)));
+        assert!(recalled(Error::Timeout, second / 2).is_none());
 
         // What is left of the wait is told, not the whole of it.
         let left = |error: Option<Error>| match error {
@@ -262,6 +269,6 @@ mod tests {
         assert!(recalled(limited(30), second * 30).is_none());
         assert_eq!(left(recalled(limited(3600), second * 59)), Some(second * 3541));
         assert!(recalled(limited(3600), second * 60).is_none());
-        assert_eq!(left(recalled(limited(0), second / 2)), Some(Duration::ZERO));
+        assert_eq!(left(recalled(limited(0), second / 4)), Some(Duration::ZERO));
     }
 }

@@ -12,9 +12,9 @@ use super::breaker::{Breaker, BreakerStatus, Health};
 use super::call::{Call, Kind};
 use super::deadline::Patience;
 use super::domain::Domain;
-use super::errand::{CallerKey, Priority, Progress};
+use super::errand::Progress;
 use super::error::{BuildError, Error, Misconfiguration, Reason};
-use super::pace::{Admission, Class, Governor, PaceSettings, Refused};
+use super::pace::{Admission, Governor, PaceSettings, Refused, Turn};
 use super::refusal::is_token_refused;
 use super::retry::{Decision, Failed, RetryBudget, RetryPolicy};
 use super::token::TokenCache;
@@ -66,14 +66,6 @@ struct Exchange {
     untold_wait: Duration,
 }
 
-/// Whose turn a call is, and in which bucket it counts.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Turn {
-    pub(crate) class: Class,
-    pub(crate) caller: CallerKey,
-    pub(crate) priority: Priority,
-}
-
 impl Exchange {
     fn new(endpoint: &'static str, kind: Kind, turn: Option<Turn>, patience: Patience, progress: Progress) -> Self {
         Self { endpoint, kind, turn, patience, progress, attempts: 0, untold_wait: UNTOLD_WAIT }
@@ -109,6 +101,10 @@ impl Transport {
         let governor = Governor::new(PaceSettings { reserve, queue: LONGEST_QUEUE });
         let client = builder.build().map_err(BuildError)?;
         Ok(Self { client, domain, policy, budget: Arc::default(), breaker: Breaker::new(), governor })
+    }
+
+    pub(crate) fn client(&self) -> &reqwest::Client {
+        &self.client
     }
 
     pub(crate) fn domain(&self) -> &Domain {
@@ -217,11 +213,25 @@ impl Transport {
     ) -> Result<T, Error> {
         // Before: who may forbid it, or make it wait. No turn is taken that an open breaker would waste; whether this is the
         // probe of one that is half-open is decided when the turn has come.
+        // Who waits for it when the breaker opens is told at once.
+        let opened = self.breaker.opened();
         if self.breaker.status() == BreakerStatus::Open {
             return Err(Error::unavailable(Reason::BreakerOpen));
         }
-        let admission = self.take_turn(exchange).await?;
-        let pass = self.breaker.admit()?;
+        let admission = tokio::select! {
+            biased;
+            admission = self.take_turn(exchange) => admission?,
+            () = opened => return Err(Error::unavailable(Reason::BreakerOpen)),
+        };
+        let pass = match self.breaker.admit() {
+            Ok(pass) => pass,
+            Err(error) => {
+                if let Some(admission) = admission {
+                    admission.hand_back();
+                }
+                return Err(error);
+            }
+        };
 
         if exchange.attempts == 0 {
             self.budget.deposit();
@@ -249,10 +259,10 @@ impl Transport {
     /// Waits until the tenant's rate limit has room for the call. Whoever joins it meanwhile may be willing to wait longer
     /// than those it was refused for.
     async fn take_turn(&self, exchange: &Exchange) -> Result<Option<Admission>, Error> {
-        let Some(Turn { class, caller, priority }) = exchange.turn else { return Ok(None) };
+        let Some(turn) = exchange.turn else { return Ok(None) };
         loop {
             let deadline = exchange.patience.deadline();
-            match self.governor.admit(class, caller, priority, deadline).await {
+            match self.governor.admit(turn, deadline).await {
                 Ok(admission) => {
                     exchange.progress.waited(admission.waited());
                     return Ok(Some(admission));

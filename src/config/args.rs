@@ -30,11 +30,12 @@ use super::documents::DocumentArgs;
 Examples:
   auth0-graphql serve --sandbox            a tenant and its gateway, with nothing else to set up
   auth0-graphql                            serve the tenant that .env or the environment names
+  auth0-graphql doctor                     whether that would work, and what to mend
   auth0-graphql config                     which settings are in effect, and where each comes from
   auth0-graphql sandbox --port 4000        the made-up tenant alone, for other clients
   auth0-graphql sandbox token --help       access tokens to try callers and their scopes with
 
-Exit codes: 0 stopped on request, 64 wrong usage or settings, 69 the address cannot be listened on, 1 anything else."
+Exit codes: 0 stopped on request or done, 64 wrong usage or settings, 69 the address cannot be listened on, 1 anything else."
 )]
 pub(super) struct Cli {
     #[command(subcommand)]
@@ -51,6 +52,13 @@ pub(super) enum Command {
     Sandbox(SandboxArgs),
     /// Print the GraphQL schema in SDL.
     Schema,
+    /// Examine what `serve` would serve: can the tenant be reached, does it let the gateway in, are the scopes right?
+    ///
+    /// Asks each endpoint of Auth0 that the gateway reads from once. Prints what is wrong with the remedy for it, and which scopes
+    /// the gateway's application has: too few, or more than it needs. Prints no secret, no token and nothing of the tenant's users.
+    #[command(after_long_help = "\
+Exit codes: 0 nothing failed, though there may be warnings; 1 something failed; 64 settings are missing or wrong.")]
+    Doctor(DoctorArgs),
     /// Print the settings in effect and where each comes from. Secrets are not shown.
     Config(ServeArgs),
 }
@@ -66,11 +74,27 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     pub(super) callers: CallerArgs,
     #[command(flatten)]
+    pub(super) bounds: BoundsArgs,
+    #[command(flatten)]
     pub(super) documents: DocumentArgs,
     #[command(flatten)]
     pub(super) log: LogArgs,
     #[command(flatten)]
     pub(super) sandbox: ServeSandboxArgs,
+}
+
+#[derive(Args)]
+pub(super) struct DoctorArgs {
+    /// Report in JSON: status, checks, scopes and rateLimits. A status is ok, warning, failed or skipped.
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Exit with 1 for warnings as well.
+    #[arg(long)]
+    pub(super) strict: bool,
+
+    #[command(flatten)]
+    pub(super) serve: ServeArgs,
 }
 
 #[derive(Args, Default)]
@@ -141,6 +165,13 @@ pub(super) struct ServerArgs {
     #[arg(long, env, value_name = "NAMES")]
     pub(super) allowed_hosts: Option<String>,
 
+    /// Origins whose web pages may use the gateway, such as `https://app.example.com`, separated by commas, or * for all. Default: none.
+    ///
+    /// For front ends that are served from elsewhere (CORS). Browsers are never told to send cookies. With *, and without
+    /// authentication, every web page that a user opens can read the tenant through that user's browser.
+    #[arg(long, env, value_name = "ORIGINS")]
+    pub(super) cors_origins: Option<String>,
+
     /// Whether GET / is the GraphQL playground: on or off. Default: on with the sandbox and on loopback addresses, else off.
     #[arg(long, env, value_name = "on|off")]
     pub(super) playground: Option<String>,
@@ -152,6 +183,43 @@ pub(super) struct ServerArgs {
     /// Greatest size of a GraphQL request's body in bytes, from 1000 to 10000000. Default: 100000.
     #[arg(long, env, value_name = "BYTES")]
     pub(super) max_body_bytes: Option<String>,
+
+    /// How long to take requests still once told to stop (SIGTERM, Ctrl-C), from 0 to 60s. Default: 0.
+    ///
+    /// In this time /readyz answers 503, so that a load balancer learns of it and sends its requests elsewhere. Then the requests
+    /// under way are finished.
+    #[arg(long, env, value_name = "TIME")]
+    pub(super) shutdown_delay: Option<String>,
+}
+
+#[derive(Args, Default)]
+#[command(next_help_heading = "Bounds")]
+pub(super) struct BoundsArgs {
+    /// Most connections at once, from 1 to 100000; the next is closed. Default: 800.
+    ///
+    /// Each takes a file descriptor, of which many systems give a process 1024 (ulimit -n).
+    #[arg(long, env, value_name = "NUMBER")]
+    pub(super) max_connections: Option<String>,
+
+    /// Most GraphQL requests at once, from 1 to 100000; the next is answered 503. Default: 500.
+    ///
+    /// Requests mostly wait for Auth0. More of them than it answers within REQUEST_TIMEOUT would wait in vain.
+    #[arg(long, env, value_name = "NUMBER")]
+    pub(super) max_concurrent_requests: Option<String>,
+
+    /// Most GraphQL requests of one caller, such as 100/s, 600/m or 5000/h; the next is answered 429. Default: no limit.
+    ///
+    /// Whoever paused may send as many at once. Callers without credentials are told apart by their addresses, those of IPv6 by
+    /// the network (/64).
+    #[arg(long, env, value_name = "RATE")]
+    pub(super) rate_limit: Option<String>,
+
+    /// Proxies in front of the gateway, as addresses or networks such as 10.0.0.0/8, separated by commas. Default: none.
+    ///
+    /// Behind a proxy all callers come from its address, and share one RATE_LIMIT. A proxy that is named here is believed when it
+    /// says in X-Forwarded-For whom it speaks for.
+    #[arg(long, env, value_name = "ADDRESSES")]
+    pub(super) trusted_proxies: Option<String>,
 }
 
 #[derive(Args, Default)]
@@ -192,6 +260,20 @@ pub(super) struct CallerArgs {
     /// those who show no credentials as well. An anonymous caller can read all of the tenant's users and logs.
     #[arg(long, env, value_name = "yes|no")]
     pub(super) allow_anonymous: Option<String>,
+
+    /// What becomes of an operation that needs a scope which its caller does not hold: filter or reject. Default: filter.
+    ///
+    /// filter leaves out what the caller may not see: it is null, with an error beside it, and is not asked of Auth0. reject refuses the
+    /// operation as a whole, with status 403, before any call.
+    #[arg(long, env, value_name = "filter|reject")]
+    pub(super) scope_mode: Option<String>,
+
+    /// Whether callers can read their own user (the field me) though they do not hold read:users: on or off. Default: off.
+    ///
+    /// Their own user is the one that the sub of their token names. So this is for tokens of the very tenant that is read: another issuer could
+    /// give somebody else the same sub.
+    #[arg(long, env, value_name = "on|off")]
+    pub(super) self_access: Option<String>,
 }
 
 #[derive(Args, Default)]
@@ -199,7 +281,8 @@ pub(super) struct CallerArgs {
 pub(super) struct LogArgs {
     /// What to log, to standard error: off, error, warn, info, debug, trace, or a level for each module. Default: info.
     ///
-    /// The form for modules is a list such as warn,auth0_graphql=debug.
+    /// The form for modules is a list such as warn,auth0_graphql=debug. The audit trail has a line for each operation, at info, under the name
+    /// auth0_graphql::audit: warn,auth0_graphql::audit=info keeps it and little else.
     #[arg(long, env, value_name = "FILTER")]
     pub(super) log: Option<String>,
 
@@ -298,10 +381,18 @@ mod tests {
                 "JWT_JWKS_URL" => args.callers.jwt_jwks_url = some(entry),
                 "API_KEYS" => args.callers.api_keys = some(entry).map(SecretString::from),
                 "ALLOW_ANONYMOUS" => args.callers.allow_anonymous = some(entry),
+                "SCOPE_MODE" => args.callers.scope_mode = some(entry),
+                "SELF_ACCESS" => args.callers.self_access = some(entry),
                 "ALLOWED_HOSTS" => args.server.allowed_hosts = some(entry),
+                "CORS_ORIGINS" => args.server.cors_origins = some(entry),
                 "PLAYGROUND" => args.server.playground = some(entry),
                 "REQUEST_TIMEOUT" => args.server.request_timeout = some(entry),
                 "MAX_BODY_BYTES" => args.server.max_body_bytes = some(entry),
+                "SHUTDOWN_DELAY" => args.server.shutdown_delay = some(entry),
+                "MAX_CONNECTIONS" => args.bounds.max_connections = some(entry),
+                "MAX_CONCURRENT_REQUESTS" => args.bounds.max_concurrent_requests = some(entry),
+                "RATE_LIMIT" => args.bounds.rate_limit = some(entry),
+                "TRUSTED_PROXIES" => args.bounds.trusted_proxies = some(entry),
                 "LIMITS" => args.documents.limits = some(entry),
                 "MAX_COST" => args.documents.max_cost = some(entry),
                 "MAX_DEPTH" => args.documents.max_depth = some(entry),

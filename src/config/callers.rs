@@ -5,6 +5,7 @@ use super::args::CallerArgs;
 use super::check::{exposed, optional};
 use super::parse::{self, given};
 use crate::auth::{Address, ApiKeys, Issuer, Settings, TokenSettings};
+use crate::graphql::{Permissions, ScopeMode};
 
 pub(super) fn check(args: &CallerArgs, problems: &mut Problems) -> Settings {
     let api_keys = optional(problems, "API_KEYS", exposed(args.api_keys.as_ref()), |text| {
@@ -16,6 +17,24 @@ pub(super) fn check(args: &CallerArgs, problems: &mut Problems) -> Settings {
         tokens: tokens(args, problems),
         api_keys: api_keys.unwrap_or_default(),
         allow_anonymous: allow_anonymous.unwrap_or(false),
+    }
+}
+
+pub(super) fn permissions(args: &CallerArgs, sandbox: bool, problems: &mut Problems) -> Permissions {
+    let rejects =
+        optional(problems, "SCOPE_MODE", args.scope_mode.as_deref(), |text| parse::switch(text, "reject", "filter"));
+    let self_access =
+        optional(problems, "SELF_ACCESS", args.self_access.as_deref(), |text| parse::switch(text, "on", "off"));
+    // With a sandbox, its tokens are taken.
+    if self_access == Some(true) && !sandbox && given(args.jwt_issuer.as_deref()).is_none() {
+        problems.add(
+            "SELF_ACCESS",
+            "is on, but no access tokens are taken that could say who a caller is: set JWT_ISSUER and JWT_AUDIENCE",
+        );
+    }
+    Permissions {
+        scope_mode: if rejects == Some(true) { ScopeMode::Reject } else { ScopeMode::Filter },
+        self_access: self_access.unwrap_or(false),
     }
 }
 
@@ -97,5 +116,19 @@ mod tests {
         args.allow_anonymous = Some("yes".to_owned());
         assert!(settings(&args).admits_anonymous());
         assert!(settings(&CallerArgs::default()).admits_anonymous());
+    }
+
+    #[test]
+    fn self_access_needs_tokens_to_tell_who_somebody_is() {
+        let permissions = |issuer: &str, sandbox| {
+            let mut problems = Problems::default();
+            let args = CallerArgs { self_access: Some("on".to_owned()), ..args(issuer, issuer, "") };
+            let Permissions { self_access, .. } = permissions(&args, sandbox, &mut problems);
+            assert!(self_access);
+            problems.is_empty()
+        };
+        assert!(permissions("https://example.us.auth0.com/", false));
+        assert!(permissions("", true));
+        assert!(!permissions("", false));
     }
 }

@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 #[cfg(feature = "sandbox")]
 use super::args::SandboxCommand;
 use super::args::{Auth0Args, CareArgs, LogArgs, SandboxArgs, ServeArgs, ServerArgs};
+use super::bounds::bounds;
 use super::parse::{self, given};
 use super::{Invocation, Problems, Serve, Server, Tenant, callers, documents};
 use crate::auth::Settings as AuthSettings;
@@ -23,12 +24,16 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Serve, Problems> {
     let tenant = tenant(args, &mut problems);
     let (care, limits) = care(&args.care, &mut problems);
     let auth = callers::check(&args.callers, &mut problems);
+    let permissions = callers::permissions(&args.callers, args.sandbox.sandbox, &mut problems);
     let server = server(&args.server, args.sandbox.sandbox, &auth, &mut problems);
+    let server = Server { http: bounds(&args.bounds, server.http, &mut problems), ..server };
     let is_open = args.sandbox.sandbox || parse::is_loopback(server.address.ip());
     let (limits, documents) = documents::check(&args.documents, limits, is_open, &mut problems);
     let log = log(&args.log, &mut problems);
     match tenant {
-        Some(tenant) if problems.is_empty() => Ok(Serve { tenant, care, limits, server, auth, documents, log }),
+        Some(tenant) if problems.is_empty() => {
+            Ok(Serve { tenant, care, limits, server, auth, permissions, documents, log })
+        }
         _ => Err(problems),
     }
 }
@@ -161,20 +166,24 @@ fn server(args: &ServerArgs, sandbox: bool, auth: &AuthSettings, problems: &mut 
         problems.add("HOST", exposed_address(host));
     }
     let allowed_hosts = optional(problems, "ALLOWED_HOSTS", args.allowed_hosts.as_deref(), parse::allowed_hosts);
+    let cors_origins = optional(problems, "CORS_ORIGINS", args.cors_origins.as_deref(), parse::cors_origins);
     let playground =
         optional(problems, "PLAYGROUND", args.playground.as_deref(), |text| parse::switch(text, "on", "off"));
     let request_timeout =
         optional(problems, "REQUEST_TIMEOUT", args.request_timeout.as_deref(), parse::request_timeout);
     let max_body_bytes = optional(problems, "MAX_BODY_BYTES", args.max_body_bytes.as_deref(), parse::max_body_bytes);
+    let shutdown_delay = optional(problems, "SHUTDOWN_DELAY", args.shutdown_delay.as_deref(), parse::shutdown_delay);
     Server {
         address: SocketAddr::from((host, port)),
         http: HttpSettings {
             allowed_hosts: allowed_hosts.unwrap_or(defaults.http.allowed_hosts),
+            cors_origins: cors_origins.unwrap_or(defaults.http.cors_origins),
             playground: playground.unwrap_or(sandbox || loopback),
             request_timeout: request_timeout.unwrap_or(defaults.http.request_timeout),
             max_body_bytes: max_body_bytes.unwrap_or(defaults.http.max_body_bytes),
+            shutdown_delay: shutdown_delay.unwrap_or(defaults.http.shutdown_delay),
             explains: sandbox,
-            web_sockets: defaults.http.web_sockets,
+            ..defaults.http
         },
     }
 }
@@ -225,6 +234,7 @@ pub(super) fn exposed(secret: Option<&SecretString>) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::args::BoundsArgs;
     use super::*;
     use crate::config::args::CallerArgs;
 
@@ -279,6 +289,14 @@ mod tests {
                 playground: some("maybe"),
                 request_timeout: some("1h"),
                 max_body_bytes: some("1"),
+                cors_origins: some("example.com"),
+                shutdown_delay: some("1h"),
+            },
+            bounds: BoundsArgs {
+                max_connections: some("0"),
+                max_concurrent_requests: some("many"),
+                rate_limit: some("fast"),
+                trusted_proxies: some("a proxy"),
             },
             callers: CallerArgs {
                 jwt_issuer: some("example.us.auth0.com"),
@@ -286,12 +304,14 @@ mod tests {
                 jwt_jwks_url: some("http://example.com/keys"),
                 api_keys: Some("hush-hush".into()),
                 allow_anonymous: some("perhaps"),
+                scope_mode: some("strict"),
+                self_access: some("yes"),
             },
             log: LogArgs { log: some("chatty"), log_format: some("xml") },
             ..ServeArgs::default()
         };
         let faults = faults(&args);
-        assert!(faults.starts_with("17 settings"), "{faults}");
+        assert!(faults.starts_with("25 settings"), "{faults}");
         for setting in [
             "AUTH0_DOMAIN is missing",
             "AUTH0_CLIENT_ID is missing",
@@ -304,10 +324,18 @@ mod tests {
             "JWT_JWKS_URL must",
             "API_KEYS holds",
             "ALLOW_ANONYMOUS must",
+            "SCOPE_MODE must",
+            "SELF_ACCESS must",
             "ALLOWED_HOSTS must",
             "PLAYGROUND must",
             "REQUEST_TIMEOUT must",
             "MAX_BODY_BYTES must",
+            "CORS_ORIGINS must",
+            "SHUTDOWN_DELAY must",
+            "MAX_CONNECTIONS must",
+            "MAX_CONCURRENT_REQUESTS must",
+            "RATE_LIMIT must",
+            "TRUSTED_PROXIES must",
             "LOG cannot",
             "LOG_FORMAT must",
         ] {

@@ -4,7 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::http::{Origin, Origins};
+
 const REQUEST_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(120);
+const LONGEST_SHUTDOWN_DELAY: Duration = Duration::from_secs(60);
 const LONGEST_CACHE_TTL: Duration = Duration::from_secs(60);
 const RATE_RESERVE: RangeInclusive<f64> = 0.0..=0.9;
 const UPSTREAM_CALLS: RangeInclusive<u32> = 1..=1_000;
@@ -52,6 +55,11 @@ pub(super) fn request_timeout(text: &str) -> Result<Duration, String> {
 pub(super) fn cache_ttl(text: &str) -> Result<Duration, String> {
     let duration = duration(text).filter(|duration| *duration <= LONGEST_CACHE_TTL);
     duration.ok_or_else(|| format!("must be a time from 0 to 60s, such as 1s or 500ms, not {}", quoted(text)))
+}
+
+pub(super) fn shutdown_delay(text: &str) -> Result<Duration, String> {
+    let duration = duration(text).filter(|duration| *duration <= LONGEST_SHUTDOWN_DELAY);
+    duration.ok_or_else(|| format!("must be a time from 0 to 60s, such as 5s, not {}", quoted(text)))
 }
 
 pub(super) fn rate_reserve(text: &str) -> Result<f64, String> {
@@ -102,6 +110,18 @@ fn allowed_host(entry: &str) -> Result<String, String> {
         "must list plain host names, without scheme, port, path or wildcard (a name in other letters in its xn-- form); {} is none",
         quoted(entry)
     ))
+}
+
+pub(super) fn cors_origins(text: &str) -> Result<Origins, String> {
+    let entries: Vec<_> = text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).collect();
+    if entries == ["*"] {
+        return Ok(Origins::Any);
+    }
+    entries.into_iter().map(cors_origin).collect::<Result<_, _>>().map(Origins::These)
+}
+
+fn cors_origin(entry: &str) -> Result<Origin, String> {
+    Origin::parse(entry).map_err(|error| format!("must be * or list origins; {} is {error}", quoted(entry)))
 }
 
 pub(super) fn audience(text: &str) -> Result<String, String> {
@@ -206,6 +226,13 @@ mod tests {
     }
 
     #[test]
+    fn shutdown_may_be_at_once_and_has_an_end() {
+        for (text, seconds) in [("0", Some(0)), ("5s", Some(5)), ("60s", Some(60)), ("61s", None), ("1m", None)] {
+            assert_eq!(shutdown_delay(text).ok(), seconds.map(Duration::from_secs), "{text}");
+        }
+    }
+
+    #[test]
     fn numbers_have_bounds() {
         assert_eq!(port("0"), Ok(0));
         assert_eq!(max_body_bytes("1000"), Ok(1000));
@@ -227,6 +254,20 @@ mod tests {
             ["https://example.com", "example.com:3000", "*.example.com", "a b", "example.com/", "müller.example"]
         {
             assert!(allowed_hosts(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn origins_are_exact_or_all() {
+        let these =
+            |origins: &[&str]| Origins::These(origins.iter().map(|origin| Origin::parse(origin).unwrap()).collect());
+        assert_eq!(cors_origins("*"), Ok(Origins::Any));
+        assert_eq!(
+            cors_origins("https://App.example.com/ ,, http://localhost:5173"),
+            Ok(these(&["https://app.example.com", "http://localhost:5173"]))
+        );
+        for text in ["*,https://app.example.com", "https://*.example.com", "app.example.com", "null"] {
+            assert!(cors_origins(text).unwrap_err().contains("not an origin"), "{text}");
         }
     }
 

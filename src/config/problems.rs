@@ -14,6 +14,11 @@ struct Problem {
 }
 
 impl Problems {
+    /// Each setting with its fault, which completes the sentence that begins with the setting's name.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|Problem { setting, fault }| (*setting, fault.as_str()))
+    }
+
     /// Whether nothing is wrong.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -19,6 +19,8 @@ use super::limits::Limits;
 use super::query::Query;
 use super::signature::Signatures;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::persisted::sha256;
 pub use self::source::DocumentSource;
 pub use self::trusted::{TrustedDocuments, TrustedDocumentsError, TrustedMode};
 

@@ -2,10 +2,11 @@
 
 use async_graphql::{Enum, SimpleObject};
 
-use super::Upstream;
+use super::Settings;
+use super::permission::{ScopeMode, Upstream};
 use super::scalar::DateTime;
-use crate::auth::{Caller, Scope};
-use crate::auth0::BucketStatus;
+use crate::auth::{Caller, Identity, Scope};
+use crate::auth0::{BucketStatus, TokenStatus};
 
 /// The gateway: what it is, and how it stands with Auth0.
 #[derive(SimpleObject)]
@@ -14,8 +15,18 @@ pub(crate) struct Gateway {
     version: &'static str,
     /// What it reads from.
     mode: GatewayMode,
+    /// What you are known by.
+    caller: CallerKind,
     /// The scopes that you hold.
     scopes: Vec<&'static str>,
+    /// What becomes of an operation that needs a scope which its caller does not hold.
+    scope_mode: ScopeMode,
+    /// Whether callers can read their own user with `me` though they do not hold `read:users`.
+    self_access: bool,
+    /// Whether callers without credentials are let in.
+    anonymous_access: bool,
+    /// What whoever runs the gateway should know; empty if all is as it should be.
+    warnings: Vec<String>,
     /// The token that the gateway holds for the Management API; null until the first call has fetched one.
     token: Option<GatewayToken>,
     /// The rate limits of the tenant as the gateway has learned them from Auth0's answers; empty until one has come.
@@ -93,18 +104,67 @@ struct GatewayToken {
     expires_at: DateTime,
     /// The scopes that Auth0 granted to the gateway; null where Auth0 did not tell.
     scopes: Option<Vec<String>>,
+    /// The scopes that fields of the schema need and Auth0 did not grant to the gateway; null where Auth0 did not tell.
+    missing_scopes: Option<Vec<&'static str>>,
+}
+
+/// What a caller is known by.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+enum CallerKind {
+    /// Nothing: no credentials were shown.
+    Anonymous,
+    /// An API key.
+    ApiKey,
+    /// An access token.
+    Token,
+}
+
+impl From<&Identity> for CallerKind {
+    fn from(identity: &Identity) -> Self {
+        match identity {
+            Identity::Anonymous => Self::Anonymous,
+            Identity::ApiKey { .. } => Self::ApiKey,
+            Identity::Token { .. } => Self::Token,
+        }
+    }
+}
+
+impl From<TokenStatus> for GatewayToken {
+    fn from(token: TokenStatus) -> Self {
+        let missing = token.scopes.as_ref().map(|granted| {
+            let missing =
+                Scope::ALL.iter().map(|scope| scope.as_str()).filter(|scope| !granted.iter().any(|have| have == scope));
+            missing.collect()
+        });
+        Self { expires_at: DateTime(token.expires_at), scopes: token.scopes, missing_scopes: missing }
+    }
+}
+
+/// Said where everyone can see it: the log of a start is soon forgotten.
+fn warnings(settings: &Settings) -> Vec<String> {
+    let is_real = settings.mode == GatewayMode::Tenant;
+    let anonymous = (settings.admits_anonymous && is_real).then(|| {
+        let scopes = Caller::ANONYMOUS.authority();
+        format!("ANONYMOUS ACCESS: whoever reaches this gateway can read the tenant without credentials ({scopes}).")
+    });
+    anonymous.into_iter().collect()
 }
 
 impl Gateway {
     pub(crate) fn new(caller: &Caller, upstream: &Upstream) -> Self {
-        let token = upstream.api.token_status();
+        let Upstream { api, settings } = upstream;
         Self {
             version: env!("CARGO_PKG_VERSION"),
-            mode: upstream.mode,
+            mode: settings.mode,
+            caller: caller.identity().into(),
+            scope_mode: settings.permissions.scope_mode,
+            self_access: settings.permissions.self_access,
+            anonymous_access: settings.admits_anonymous,
+            warnings: warnings(settings),
             scopes: caller.authority().iter().map(Scope::as_str).collect(),
-            token: token.map(|token| GatewayToken { expires_at: DateTime(token.expires_at), scopes: token.scopes }),
-            rate_limits: upstream.api.rate_limits().into_iter().map(Into::into).collect(),
-            breaker: upstream.api.breaker().into(),
+            token: api.token_status().map(Into::into),
+            rate_limits: api.rate_limits().into_iter().map(Into::into).collect(),
+            breaker: api.breaker().into(),
         }
     }
 }

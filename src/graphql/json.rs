@@ -6,7 +6,6 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use memchr::memmem;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -96,7 +95,7 @@ pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
 
 /// `text` with each escaped surrogate that has no partner replaced by `\ufffd`.
 fn whole_surrogates(text: &str) -> Cow<'_, str> {
-    if memmem::find(text.as_bytes(), br"\u").is_none() {
+    if memchr::memchr(b'\\', text.as_bytes()).is_none() {
         return Cow::Borrowed(text);
     }
     let mut whole = String::new();

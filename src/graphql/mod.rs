@@ -4,10 +4,16 @@
 //! `operation` in normal form; the root resolvers of `query` check, authorize and call; what Auth0 answers is `project`ed by a
 //! `plan`; the `response` is written.
 
+mod audit;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 mod coercion;
 mod document;
 mod error;
 mod explain;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod gateway;
 mod join;
 mod json;
@@ -17,36 +23,45 @@ mod log_type;
 mod object;
 mod operation;
 mod outcome;
+mod permission;
 mod plan;
 mod project;
 mod query;
+mod requirements;
+mod requires_scope;
 mod response;
 mod root;
 mod rules;
 mod scalar;
+mod search_fields;
 mod signature;
 mod user;
+mod value;
 
 use std::sync::Arc;
 
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Field};
 use async_graphql::{
-    Context, EmptyMutation, EmptySubscription, Positioned, Request as Execution, Response, SDLExportOptions, Schema,
+    EmptyMutation, EmptySubscription, Positioned, Request as Execution, Response, SDLExportOptions, Schema,
     SchemaBuilder, ValidationMode, Value,
 };
 
+use self::audit::Audit;
 use self::document::Documents;
 use self::operation::Operation;
+use self::permission::Upstream;
 use self::query::Query;
+use self::requirements::Requirements;
 use self::root::{Session, is_same_call};
 use self::signature::Signatures;
-use crate::auth::{Caller, Scope};
-use crate::auth0::{CallBudget, ManagementApi};
+use crate::auth::{Caller, Scopes};
+use crate::auth0::{BreakerStatus, CallBudget, ManagementApi};
 
 pub use self::document::{DocumentSettings, DocumentSource, TrustedDocuments, TrustedDocumentsError, TrustedMode};
 pub use self::error::{ErrorCode, Failure};
 pub use self::gateway::GatewayMode;
 pub use self::limits::{Enforcement, Limits};
+pub use self::permission::{Permissions, ScopeMode};
 pub use crate::auth0::Deadline;
 pub use async_graphql::Variables;
 
@@ -71,12 +86,36 @@ fn schema(mode: ValidationMode) -> SchemaBuilder<Query, EmptyMutation, EmptySubs
     }
 }
 
+/// How operations are run.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// What is read from.
+    pub mode: GatewayMode,
+    /// What an operation may cost.
+    pub limits: Limits,
+    /// How scopes are held to.
+    pub permissions: Permissions,
+    /// Whether callers without credentials are let in, which callers are told.
+    pub admits_anonymous: bool,
+}
+
 /// Runs GraphQL operations.
 pub struct Engine {
     documents: Arc<Documents>,
     signatures: Arc<Signatures>,
     schema: Schema<Query, EmptyMutation, EmptySubscription>,
-    limits: Limits,
+    settings: Settings,
+    /// Asked for its health alone.
+    api: ManagementApi,
+}
+
+/// Whether operations can be run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Readiness {
+    /// They can, as far as is known.
+    Ready,
+    /// Auth0 has been failing, and is not even called for now.
+    UpstreamFailing,
 }
 
 /// What a client wants run.
@@ -112,6 +151,10 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// How many calls to the Management API were made for it.
     pub upstream_calls: u32,
+    /// The codes of its errors, each once.
+    pub error_codes: Vec<String>,
+    /// The scopes for want of which nothing ran.
+    pub lacking: Scopes,
 }
 
 /// Whether anything ran.
@@ -123,27 +166,6 @@ pub enum Outcome {
     Refused(ErrorCode),
 }
 
-/// The upstream. Private to this room, and handed out by [`authorize`] alone: a resolver that forgets to ask for permission
-/// has nothing to call.
-pub(crate) struct Upstream {
-    api: ManagementApi,
-    mode: GatewayMode,
-}
-
-/// The one way from a resolver to Auth0.
-pub(crate) fn authorize<'a>(ctx: &Context<'a>, scope: Scope) -> Result<&'a ManagementApi, Failure> {
-    let session = ctx.data::<Arc<Session>>().map_err(|_| Failure::internal())?;
-    if !session.caller.holds(scope) {
-        return Err(forbidden(scope));
-    }
-    ctx.data::<Upstream>().map(|upstream| &upstream.api).map_err(|_| Failure::internal())
-}
-
-pub(crate) fn forbidden(scope: Scope) -> Failure {
-    let message = format!("This field needs the scope `{scope}`, which you do not hold.");
-    Failure::new(ErrorCode::Forbidden, message).with("scope", scope.as_str())
-}
-
 /// The schema and the code around it do not fit together: a bug, seen at start.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
@@ -151,18 +173,23 @@ pub struct BuildError(#[from] signature::UnreadableSchema);
 
 impl Engine {
     /// An engine that reads from `api` what `documents` ask for.
-    pub fn new(
-        api: ManagementApi,
-        mode: GatewayMode,
-        limits: Limits,
-        documents: DocumentSettings,
-    ) -> Result<Self, BuildError> {
+    pub fn new(api: ManagementApi, settings: Settings, documents: DocumentSettings) -> Result<Self, BuildError> {
         let strict = schema(ValidationMode::Strict);
         let strict = if documents.introspection { strict } else { strict.disable_suggestions() }.finish();
         let signatures = Arc::new(Signatures::read(&write_sdl(&strict))?);
-        let documents = Arc::new(Documents::new(strict, Arc::clone(&signatures), limits, documents));
-        let schema = schema(ValidationMode::Fast).data(Upstream { api, mode }).finish();
-        Ok(Self { documents, signatures, schema, limits })
+        let documents = Arc::new(Documents::new(strict, Arc::clone(&signatures), settings.limits, documents));
+        let schema = schema(ValidationMode::Fast).data(Upstream { api: api.clone(), settings }).finish();
+        Ok(Self { documents, signatures, schema, settings, api })
+    }
+
+    /// Whether operations can be run now.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        match self.api.breaker() {
+            BreakerStatus::Open => Readiness::UpstreamFailing,
+            // One call is to find out whether Auth0 has recovered: without requests none would be made.
+            BreakerStatus::Closed | BreakerStatus::HalfOpen => Readiness::Ready,
+        }
     }
 
     /// Keeps the trusted documents as they are on disk, for as long as the engine is there. None if there are none.
@@ -173,27 +200,58 @@ impl Engine {
 
     /// Answers `request`.
     pub async fn execute(&self, request: Request, terms: &Terms<'_>) -> Reply {
-        match self.prepare(request).await {
-            Ok(operation) => self.run(operation, terms).await,
+        let mut audit = Audit::begin(&request.document, terms);
+        let reply = match self.prepare(request).await {
+            Ok(operation) => self.run_if_permitted(operation, terms, audit.as_mut()).await,
             Err(failures) => refuse(failures, terms.request_id),
+        };
+        if let Some(audit) = &mut audit {
+            audit.ends(&reply);
         }
+        reply
     }
 
     async fn prepare(&self, request: Request) -> Result<Operation, Vec<Failure>> {
         let Request { document, operation_name, variables } = request;
         let single = |failure| vec![failure];
         let document = self.documents.find(&document).await?;
-        self.limits.check_variables(&variables).map_err(single)?;
+        self.settings.limits.check_variables(&variables).map_err(single)?;
         let operation = Operation::new(&self.signatures, &document, operation_name.as_deref(), variables);
         let operation = operation.map_err(single)?;
-        self.limits.check_operation(&self.signatures, &operation, calls(&operation)).map_err(single)?;
+        self.settings.limits.check_operation(&self.signatures, &operation, calls(&operation)).map_err(single)?;
         Ok(operation)
     }
 
-    async fn run(&self, operation: Operation, terms: &Terms<'_>) -> Reply {
+    async fn run_if_permitted(
+        &self,
+        operation: Operation,
+        terms: &Terms<'_>,
+        mut audit: Option<&mut Audit<'_>>,
+    ) -> Reply {
+        let Settings { permissions, .. } = self.settings;
+        if audit.is_none() && permissions.scope_mode == ScopeMode::Filter {
+            return self.run(operation, terms, None).await;
+        }
+        let requirements = Requirements::of(&operation, &self.signatures, permissions);
+        if let Some(audit) = &mut audit {
+            audit.asks(&operation, &requirements);
+        }
+        let held = terms.caller.authority();
+        match requirements.check(held) {
+            Err(failure) if permissions.scope_mode == ScopeMode::Reject => {
+                Reply { lacking: requirements.scopes().without(held), ..refuse(vec![failure], terms.request_id) }
+            }
+            _ => self.run(operation, terms, audit).await,
+        }
+    }
+
+    async fn run(&self, operation: Operation, terms: &Terms<'_>, audit: Option<&mut Audit<'_>>) -> Reply {
         let keys: Vec<_> = operation.keys().cloned().collect();
-        let budget = CallBudget::new(self.limits.upstream_calls);
+        let budget = CallBudget::new(self.settings.limits.upstream_calls);
         let session = Arc::new(Session::new(terms.caller.clone(), terms.deadline, terms.is_fresh, budget));
+        if let Some(audit) = audit {
+            audit.runs(&session);
+        }
         let response = if keys.is_empty() {
             Response::new(Value::Null)
         } else {
@@ -211,6 +269,8 @@ impl Engine {
             outcome: Outcome::Executed,
             body: response::executed(&response, keys.iter(), explanation.as_ref(), terms.request_id),
             upstream_calls: explain::calls(&explained),
+            error_codes: response::codes(&response),
+            lacking: Scopes::default(),
         }
     }
 }
@@ -231,5 +291,13 @@ fn calls(operation: &Operation) -> usize {
 #[must_use]
 pub fn refuse(failures: Vec<Failure>, request_id: &str) -> Reply {
     let code = failures.first().map_or(ErrorCode::Internal, |failure| failure.code);
-    Reply { outcome: Outcome::Refused(code), body: response::refusal(failures, request_id), upstream_calls: 0 }
+    let mut error_codes: Vec<_> = failures.iter().map(|failure| failure.code.as_str().to_owned()).collect();
+    error_codes.dedup();
+    Reply {
+        outcome: Outcome::Refused(code),
+        body: response::refusal(failures, request_id),
+        upstream_calls: 0,
+        error_codes,
+        lacking: Scopes::default(),
+    }
 }

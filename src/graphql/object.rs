@@ -8,10 +8,11 @@ use std::marker::PhantomData;
 
 use async_graphql::parser::types::Field as SelectedField;
 use async_graphql::registry::{Deprecation, MetaField, MetaType, Registry};
-use async_graphql::{ContextSelectionSet, InputType, OutputType, Positioned, ServerResult, Value};
+use async_graphql::{ContextSelectionSet, InputType, OutputType, Positioned, ServerResult, TypeDirective as _, Value};
 use bytes::Bytes;
 
 use super::outcome::LogOutcome;
+use super::requires_scope::requires_scope;
 use super::scalar::{DateTime, Json};
 use crate::auth::Scope;
 
@@ -120,11 +121,16 @@ impl Object {
         }
         let fields = self.fields.iter().map(|field| {
             let ty = field.kind.register(registry);
-            let description = match field.scope {
-                Some(scope) => format!("{} Needs the scope `{scope}`.", field.description),
-                None => field.description.to_owned(),
-            };
-            meta_field(field.name, description, ty)
+            match field.scope {
+                Some(scope) => {
+                    requires_scope.register(registry);
+                    let (name, mut meta) =
+                        meta_field(field.name, format!("{} Needs the scope `{scope}`.", field.description), ty);
+                    meta.directive_invocations.push(requires_scope::apply(scope.to_string()));
+                    (name, meta)
+                }
+                None => meta_field(field.name, field.description.to_owned(), ty),
+            }
         });
         let fields = fields.collect();
         insert_object(registry, self.name, self.description, fields);

@@ -25,6 +25,7 @@ pub(crate) const EMPTY: &str = "";
 /// An operation in normal form.
 #[derive(Debug)]
 pub(crate) struct Operation {
+    pub(crate) name: Option<Name>,
     pub(crate) definition: OperationDefinition,
 }
 
@@ -36,7 +37,7 @@ impl Operation {
         name: Option<&str>,
         variables: Variables,
     ) -> Result<Self, Failure> {
-        let operation = choose(&document.operations, name)?;
+        let (name, operation) = choose(&document.operations, name)?;
         let normal = Normal {
             signatures,
             fragments: &document.fragments,
@@ -50,7 +51,7 @@ impl Operation {
             directives: Vec::new(),
             selection_set: Positioned::new(fields, selection.pos),
         };
-        Ok(Self { definition })
+        Ok(Self { name: name.cloned(), definition })
     }
 
     /// The root fields' response keys, in order.
@@ -76,7 +77,7 @@ pub(crate) fn fields(selection: &SelectionSet) -> impl Iterator<Item = &Field> {
 fn choose<'d>(
     operations: &'d DocumentOperations,
     name: Option<&str>,
-) -> Result<&'d Positioned<OperationDefinition>, Failure> {
+) -> Result<(Option<&'d Name>, &'d Positioned<OperationDefinition>), Failure> {
     let mut all = operations.iter();
     let found = match name {
         Some(name) => all.find(|(known, _)| known.is_some_and(|known| known == name)),
@@ -86,7 +87,7 @@ fn choose<'d>(
         }
         None => all.next(),
     };
-    found.map(|(_, operation)| operation).ok_or_else(|| {
+    found.ok_or_else(|| {
         Failure::new(ErrorCode::BadRequest, "The document has no operation of the name that `operationName` gives.")
     })
 }

@@ -10,7 +10,8 @@ use async_graphql::parser::types::{Field as SelectedField, SelectionSet};
 use super::json;
 use super::object::{Kind, Object, Page, PageKind};
 use super::operation::{EMPTY, fields};
-use crate::auth::{Scope, Scopes};
+use super::permission::{Authority, Denied};
+use crate::auth::Scopes;
 
 /// What to make of one record.
 pub(crate) struct Plan {
@@ -43,7 +44,7 @@ pub(crate) enum What {
     Join(Slots, usize),
     /// What the table does not know, and of what it knows only that which this caller may see.
     Attributes(Scopes),
-    /// Not for this caller.
+    /// Not to be shown.
     Forbidden,
 }
 
@@ -57,12 +58,12 @@ pub(crate) enum PageWhat {
 /// Places in [`Plan::keys`], the preferred one first.
 pub(crate) type Slots = Box<[u16]>;
 
-/// A field that was left out because the caller may not see it.
+/// A field that was left out because it may not be shown.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Forbidden {
     /// Where it was selected: response keys from the root field's own selection down, list indices left out.
     pub(crate) path: Vec<Name>,
-    pub(crate) scope: Scope,
+    pub(crate) denied: Denied,
 }
 
 /// What is needed of Auth0.
@@ -82,9 +83,9 @@ pub(crate) trait Plans {
     fn add_needs(&self, needs: &mut Needs);
 }
 
-/// Makes plans for what one caller may see and notes what had to be left out.
+/// Makes plans for what one caller may be shown and notes what had to be left out.
 pub(crate) struct Planner {
-    authority: Scopes,
+    authority: Authority,
     path: Vec<Name>,
     pub(crate) forbidden: Vec<Forbidden>,
     /// What to make of the records that are joined, by join.
@@ -92,8 +93,8 @@ pub(crate) struct Planner {
 }
 
 impl Planner {
-    pub(crate) fn new(authority: Scopes) -> Self {
-        Self { authority, path: Vec::new(), forbidden: Vec::new(), joins: Vec::new() }
+    pub(crate) fn new(authority: impl Into<Authority>) -> Self {
+        Self { authority: authority.into(), path: Vec::new(), forbidden: Vec::new(), joins: Vec::new() }
     }
 
     /// The plan for the records of `object` from which `selection` is wanted.
@@ -105,12 +106,13 @@ impl Planner {
                 What::Typename(object.name)
             } else if let Some(row) = object.field(name) {
                 self.path.push(field.response_key().node.clone());
-                let what = match (row.scope, &row.kind) {
-                    (Some(scope), _) if !self.authority.holds(scope) => {
-                        self.forbidden.push(Forbidden { path: self.path.clone(), scope });
+                let denied = row.scope.and_then(|scope| self.authority.check(scope).err());
+                let what = match (denied, &row.kind) {
+                    (Some(denied), _) => {
+                        self.forbidden.push(Forbidden { path: self.path.clone(), denied });
                         What::Forbidden
                     }
-                    (_, Kind::Attributes) => What::Attributes(self.authority),
+                    (_, Kind::Attributes) => What::Attributes(self.authority.caller),
                     (_, Kind::Object(inner)) => {
                         let inner = self.record(inner, &field.selection_set.node);
                         What::Object(plan.slots(row.keys), inner)

@@ -1,7 +1,6 @@
 //! Plan and bytes in, bytes out: Auth0's records become the answer's without a tree between.
 
 use std::borrow::Cow;
-use std::io::Write as _;
 
 use async_graphql::PathSegment;
 use indexmap::IndexMap;
@@ -9,10 +8,9 @@ use indexmap::IndexMap;
 use super::error::Failure;
 use super::join::{Joined, Joins};
 use super::json::{self, Malformed, Records};
-use super::log_type;
-use super::object::{Field, FromString, Kind, Object, PageKind};
+use super::object::{Field, Kind, Object, PageKind};
 use super::plan::{Emit, PagePlan, PageWhat, Plan, Slots, What};
-use super::scalar::is_date_time;
+use super::value;
 use crate::auth::Scopes;
 
 /// What is known of a page beside its records.
@@ -112,7 +110,7 @@ impl<'a> Seen<'a> {
 
     fn end(&mut self) {
         self.records += 1;
-        let ids = self.log_ids.iter_mut().filter_map(|value| id(value.take()?));
+        let ids = self.log_ids.iter_mut().filter_map(|value| value::id(value.take()?));
         self.greatest_log_id = ids.chain(self.greatest_log_id.take()).max();
     }
 }
@@ -121,11 +119,11 @@ fn write_fact(fact: PageKind, facts: &PageFacts<'_>, seen: &Seen<'_>, out: &mut 
     match fact {
         PageKind::Nodes => {}
         PageKind::Total => match facts.total.and_then(|total| i32::try_from(total).ok()) {
-            Some(total) => write_number(total, out),
+            Some(total) => value::write_number(total, out),
             None => out.extend_from_slice(b"null"),
         },
-        PageKind::Page => write_number(facts.page, out),
-        PageKind::PerPage => write_number(facts.per_page, out),
+        PageKind::Page => value::write_number(facts.page, out),
+        PageKind::PerPage => value::write_number(facts.per_page, out),
         PageKind::HasNextPage => {
             let more = match facts.total {
                 Some(total) => total > (u64::from(facts.page) + 1) * u64::from(facts.per_page),
@@ -138,11 +136,6 @@ fn write_fact(fact: PageKind, facts: &PageFacts<'_>, seen: &Seen<'_>, out: &mut 
             None => out.extend_from_slice(b"null"),
         },
     }
-}
-
-fn write_number(number: impl std::fmt::Display, out: &mut Vec<u8>) {
-    // Writing to a vector does not fail.
-    let _ = write!(out, "{number}");
 }
 
 fn look_through(records: &str) -> Result<Seen<'_>, Malformed> {
@@ -228,7 +221,7 @@ impl<'p, 'a, 'o> Projection<'p, 'a, 'o> {
                     json::write_string(name, self.out);
                     true
                 }
-                What::Value(slots, kind) => self.value(slots).is_some_and(|value| write_kind(kind, value, self.out)),
+                What::Value(slots, kind) => self.value(slots).is_some_and(|value| value::write(kind, value, self.out)),
                 What::Object(slots, plan) => self.value(slots).is_some_and(|value| write_object(plan, value, self.out)),
                 What::Objects(slots, plan) => {
                     self.value(slots).is_some_and(|value| write_objects(plan, value, self.out))
@@ -370,139 +363,8 @@ fn fits(kind: &Kind, value: &str, scratch: &mut Vec<u8>) -> bool {
     match kind {
         Kind::Object(_) => value.starts_with('{'),
         Kind::Objects(_) => value.starts_with('['),
-        kind => write_kind(kind, value, scratch),
+        kind => value::write(kind, value, scratch),
     }
-}
-
-fn write_kind(kind: &Kind, value: &str, out: &mut Vec<u8>) -> bool {
-    match kind {
-        Kind::Id => write_id(value, out),
-        Kind::String => write_text(value, out),
-        Kind::Boolean => {
-            let word = if value.starts_with('"') { json::unescape(value) } else { Cow::Borrowed(value) };
-            matches!(&*word, "true" | "false") && write_verbatim(&word, out)
-        }
-        Kind::Int => value.parse::<i32>().is_ok_and(|number| {
-            write_number(number, out);
-            true
-        }),
-        Kind::Float => is_number(value) && value.parse().is_ok_and(f64::is_finite) && write_verbatim(value, out),
-        Kind::DateTime => {
-            value.starts_with('"') && {
-                let text = json::unescape(value);
-                is_date_time(&text) && write_verbatim(&format!("\"{text}\""), out)
-            }
-        }
-        Kind::Json => {
-            json::write_value(value, out);
-            true
-        }
-        Kind::Strings(from_string) => write_texts(*from_string, value, out),
-        Kind::LogTypeDescription => {
-            value.starts_with('"')
-                && log_type::description(&json::unescape(value)).is_some_and(|text| {
-                    json::write_string(text, out);
-                    true
-                })
-        }
-        Kind::LogOutcome => {
-            json::write_string(log_type::outcome(&json::unescape(value)).name(), out);
-            true
-        }
-        // These have plans of their own.
-        Kind::Object(_) | Kind::Objects(_) | Kind::Join(_) | Kind::Attributes => false,
-    }
-}
-
-fn write_id(value: &str, out: &mut Vec<u8>) -> bool {
-    if value.starts_with('"') {
-        json::write_value(value, out);
-        return true;
-    }
-    is_integer(value) && write_quoted(value, out)
-}
-
-/// The text of the id that `value` is, in the forms that [`Kind::Id`] takes in.
-fn id(value: &str) -> Option<Cow<'_, str>> {
-    if value.starts_with('"') { Some(json::unescape(value)) } else { is_integer(value).then_some(Cow::Borrowed(value)) }
-}
-
-fn write_text(value: &str, out: &mut Vec<u8>) -> bool {
-    match value.as_bytes().first() {
-        Some(b'"') => {
-            json::write_value(value, out);
-            true
-        }
-        Some(b'[') => {
-            let mut first = None;
-            let read = json::read_array(value, |element| {
-                if first.is_none() && element.starts_with('"') {
-                    first = Some(element);
-                }
-            });
-            read.is_ok() && first.is_some_and(|text| write_text(text, out))
-        }
-        _ => is_number(value) && write_quoted(value, out),
-    }
-}
-
-fn write_texts(from_string: FromString, value: &str, out: &mut Vec<u8>) -> bool {
-    let start = out.len();
-    let separate = |out: &mut Vec<u8>| {
-        if out.len() > start + 1 {
-            out.push(b',');
-        }
-    };
-    match (value.as_bytes().first(), from_string) {
-        (Some(b'['), _) => {
-            out.push(b'[');
-            let read = json::read_array(value, |element| {
-                let end = out.len();
-                separate(out);
-                if !write_text(element, out) {
-                    out.truncate(end);
-                }
-            });
-            if read.is_err() {
-                out.truncate(start);
-                return false;
-            }
-        }
-        (Some(b'"'), FromString::Words) => {
-            out.push(b'[');
-            for word in json::unescape(value).split(' ').filter(|word| !word.is_empty()) {
-                separate(out);
-                json::write_string(word, out);
-            }
-        }
-        (Some(b'"'), FromString::Whole) => {
-            out.push(b'[');
-            json::write_value(value, out);
-        }
-        _ => return false,
-    }
-    out.push(b']');
-    true
-}
-
-fn write_verbatim(text: &str, out: &mut Vec<u8>) -> bool {
-    out.extend_from_slice(text.as_bytes());
-    true
-}
-
-fn write_quoted(text: &str, out: &mut Vec<u8>) -> bool {
-    out.push(b'"');
-    out.extend_from_slice(text.as_bytes());
-    out.push(b'"');
-    true
-}
-
-fn is_integer(value: &str) -> bool {
-    is_number(value) && !value.contains(['.', 'e', 'E'])
-}
-
-fn is_number(value: &str) -> bool {
-    value.as_bytes().first().is_some_and(|first| matches!(first, b'-' | b'0'..=b'9'))
 }
 
 #[cfg(test)]

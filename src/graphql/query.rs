@@ -6,10 +6,11 @@ use super::error::Failure;
 use super::gateway::Gateway;
 use super::log::{LOG, LOG_BATCH, LOG_PAGE, LogBatchShape, LogPageShape, LogShape};
 use super::object::Projected;
+use super::permission::{Upstream, authorize, authorize_self};
 use super::project::PageFacts;
+use super::requires_scope::requires_scope;
 use super::root::{Root, Session};
 use super::user::{USER, USER_PAGE, UserListShape, UserPageShape, UserShape};
-use super::{Upstream, authorize};
 use crate::auth::Scope;
 use crate::auth0::{Direction, Email, LogCheckpoint, LogId, LogSearch, UserId, UserSearch, UserSort};
 
@@ -22,11 +23,13 @@ type Answer<S> = Option<Result<Projected<S>, Failure>>;
 #[Object]
 impl Query {
     /// Searches users. Auth0's search lags some seconds behind the users themselves, and reaches 1,000 of them.
+    /// Needs the scope `read:users`.
+    #[graphql(directive = requires_scope::apply(Scope::ReadUsers.to_string()))]
     async fn users(
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "What to search for, in Auth0's Lucene syntax: <https://auth0.com/docs/manage-users/user-search/user-search-query-syntax>. All users when absent or blank."
+            desc = "What to search for, in Auth0's Lucene syntax: <https://auth0.com/docs/manage-users/user-search/user-search-query-syntax>. All users when absent or blank. A field that needs a scope needs it here too, and so does a term without a field, which is looked for in `app_metadata` as well."
         )]
         q: Option<String>,
         #[graphql(default = 0, desc = "Which page, counted from 0.")] page: i32,
@@ -57,6 +60,8 @@ impl Query {
     }
 
     /// The user with this id, as they are now; null if there is none.
+    /// Needs the scope `read:users`.
+    #[graphql(directive = requires_scope::apply(Scope::ReadUsers.to_string()))]
     async fn user(
         &self,
         ctx: &Context<'_>,
@@ -72,7 +77,21 @@ impl Query {
         answer.await.transpose()
     }
 
+    /// The user whom your access token is for, as they are now; null if there is none any more. Needs the scope `read:users`, unless the gateway
+    /// lets callers read their own user without it: see `selfAccess` of `gateway`. Other fields need their scopes all the same.
+    async fn me(&self, ctx: &Context<'_>) -> Answer<UserShape> {
+        let answer = async {
+            let user = &authorize_self(ctx)?;
+            Root::new(ctx)?
+                .record(&USER, |needs, errand| async move { user.read(&needs.fields(&USER), &errand).await })
+                .await
+        };
+        answer.await.transpose()
+    }
+
     /// The users with this e-mail address, as they are now: several, if they came through several connections.
+    /// Needs the scope `read:users`.
+    #[graphql(directive = requires_scope::apply(Scope::ReadUsers.to_string()))]
     async fn users_by_email(
         &self,
         ctx: &Context<'_>,
@@ -96,6 +115,8 @@ impl Query {
 
     /// Reads logs. Without `from`: the newest, newest first. With it: those that follow that log, oldest first, as far as
     /// the tenant keeps them.
+    /// Needs the scope `read:logs`.
+    #[graphql(directive = requires_scope::apply(Scope::ReadLogs.to_string()))]
     async fn logs(
         &self,
         ctx: &Context<'_>,
@@ -126,6 +147,8 @@ impl Query {
     }
 
     /// The log with this id; null if there is none, or no longer.
+    /// Needs the scope `read:logs`.
+    #[graphql(directive = requires_scope::apply(Scope::ReadLogs.to_string()))]
     async fn log(&self, ctx: &Context<'_>, #[graphql(desc = "The log's id.")] id: ID) -> Answer<LogShape> {
         let answer = async {
             let api = authorize(ctx, Scope::ReadLogs)?;
@@ -136,6 +159,8 @@ impl Query {
     }
 
     /// Searches logs. Auth0's search reaches 1,000 of them; `logs` with `from` reaches all.
+    /// Needs the scope `read:logs`.
+    #[graphql(directive = requires_scope::apply(Scope::ReadLogs.to_string()))]
     async fn search_logs(
         &self,
         ctx: &Context<'_>,
@@ -169,8 +194,7 @@ impl Query {
 
     /// The gateway itself. Asks nothing of Auth0.
     async fn gateway(&self, ctx: &Context<'_>) -> Result<Gateway, Failure> {
-        let upstream = ctx.data::<Upstream>().map_err(|_| Failure::internal())?;
-        Ok(Gateway::new(&Session::of(ctx)?.caller, upstream))
+        Ok(Gateway::new(&Session::of(ctx)?.caller, Upstream::of(ctx)?))
     }
 }
 

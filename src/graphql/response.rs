@@ -57,6 +57,21 @@ pub(crate) fn executed<'k>(
     out
 }
 
+/// The codes of a response's errors, each once, in the order in which they come.
+pub(crate) fn codes(response: &Response) -> Vec<String> {
+    let mut codes: Vec<String> = Vec::new();
+    for error in &response.errors {
+        let code = match error.extensions.as_ref().and_then(|extensions| extensions.get("code")) {
+            Some(Value::String(code)) => code,
+            _ => ErrorCode::Internal.as_str(),
+        };
+        if !codes.iter().any(|known| known == code) {
+            codes.push(code.to_owned());
+        }
+    }
+    codes
+}
+
 fn projected_size(data: &Value) -> usize {
     match data {
         Value::Object(fields) => fields.values().map(projected_size).sum(),

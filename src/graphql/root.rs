@@ -16,10 +16,11 @@ use super::join::{self, Joins};
 use super::json::Malformed;
 use super::object::{Object, Page as PageTable, Projected};
 use super::operation::fields;
+use super::permission::{authority, authorize};
 use super::plan::{Forbidden, Needs, Plan, Planner, Plans};
 use super::project::{self, Missed, PageFacts};
+use super::search_fields::mentions;
 use super::user::USER;
-use super::{authorize, forbidden};
 use crate::auth::{Caller, Scope};
 use crate::auth0::{CallBudget, CallerKey, Deadline, Errand, Error, Fields, LogId, Page};
 
@@ -107,8 +108,13 @@ pub(crate) struct Root<'a> {
 }
 
 impl<'a> Root<'a> {
+    /// The field that `ctx` is of, if the caller may see all that its arguments name.
     pub(crate) fn new(ctx: &'a Context<'a>) -> Result<Self, Failure> {
-        Ok(Self { ctx, session: Session::of(ctx)?, field: &ctx.item.node })
+        let (session, field) = (Session::of(ctx)?, &ctx.item.node);
+        match mentions(field).into_iter().find(|mention| !session.caller.holds(mention.scope)) {
+            Some(mention) => Err(mention.into()),
+            None => Ok(Self { ctx, session, field }),
+        }
     }
 
     /// Answers with a page.
@@ -186,7 +192,7 @@ impl<'a> Root<'a> {
         };
         let outcome = shared.outcome.get_or_init(|| async {
             let mut needs = Needs::default();
-            let mut planner = Planner::new(self.session.caller.authority());
+            let mut planner = Planner::new(authority(self.ctx)?);
             for sibling in self.siblings() {
                 plan(&mut planner, &sibling.selection_set.node).add_needs(&mut needs);
             }
@@ -201,16 +207,16 @@ impl<'a> Root<'a> {
         records: &[u8],
         project: impl FnOnce(&P, &Joins, &mut Vec<u8>) -> Result<Vec<Missed>, Malformed>,
     ) -> Result<Projected<S>, Failure> {
-        let mut planner = Planner::new(self.session.caller.authority());
+        let mut planner = Planner::new(authority(self.ctx)?);
         let plan = plan(&mut planner, &self.field.selection_set.node);
         let joins = self.join(&planner.joins, records).await?;
         let mut out = Vec::new();
         for Missed { path, failure } in project(&plan, &joins, &mut out).map_err(|_| unreadable())? {
             self.report(failure, path);
         }
-        for Forbidden { path, scope } in planner.forbidden {
+        for Forbidden { path, denied } in planner.forbidden {
             let path = path.into_iter().map(|key| PathSegment::Field(key.to_string())).collect();
-            self.report(forbidden(scope), path);
+            self.report(denied.into(), path);
         }
         Ok(Projected::new(out))
     }

@@ -1,4 +1,4 @@
-//! What the schema says of arguments and input types, read from its SDL.
+//! What the schema says of arguments, input types and scopes, read from its SDL.
 //!
 //! The normal form needs these types, and async-graphql keeps its registry to itself.
 
@@ -7,6 +7,9 @@ use std::collections::HashMap;
 use async_graphql::Name;
 use async_graphql::Value as ConstValue;
 use async_graphql::parser::types::{InputValueDefinition, Type, TypeKind, TypeSystemDefinition};
+
+use super::requires_scope;
+use crate::auth::Scope;
 
 /// The introspection types' fields that have arguments or lead to fields that have some. They are part of GraphQL
 /// (<https://spec.graphql.org/October2021/#sec-Schema-Introspection>) and of no schema's SDL.
@@ -31,10 +34,11 @@ pub(crate) struct Signatures {
     conditional: [Input; 1],
 }
 
-/// A field's arguments, in the schema's order, and the type that it leads to.
+/// A field's arguments, in the schema's order, the type that it leads to, and the scope that it needs.
 pub(crate) struct FieldSignature {
     pub(crate) arguments: Vec<Input>,
     pub(crate) ty: Name,
+    pub(crate) scope: Option<Scope>,
 }
 
 /// An argument, or a field of an input object.
@@ -76,8 +80,9 @@ impl Signatures {
             match ty.kind {
                 TypeKind::Object(object) => {
                     let fields = object.fields.into_iter().map(|field| {
+                        let (ty, scope) = (named(&field.node.ty.node).clone(), requires_scope::of(&field.node));
                         let arguments = field.node.arguments.into_iter().map(|input| Input::from(input.node)).collect();
-                        let signature = FieldSignature { arguments, ty: named(&field.node.ty.node).clone() };
+                        let signature = FieldSignature { arguments, ty, scope };
                         (field.node.name.node, signature)
                     });
                     objects.insert(name, fields.collect::<HashMap<_, _>>());

@@ -7,9 +7,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use super::envelope::Envelope;
-use crate::auth::{Authenticator, Caller, Credentials, Fault, Rejection};
+use crate::auth::{Authenticator, Caller, Credentials, Fault, Rejection, Scopes};
 use crate::graphql::{Deadline, ErrorCode, Failure};
 
+/// Carries an API key.
 pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Why a caller is turned away, in HTTP's terms.
@@ -147,6 +148,13 @@ impl Refusal {
         }
         response
     }
+}
+
+/// What RFC 6750 (3.1) wants with a 403 for want of scopes; none where these are not lacking, or no tokens are taken.
+pub(crate) fn insufficient_scope(lacking: Scopes, authenticator: &Authenticator) -> Option<HeaderValue> {
+    let is_wanted = !lacking.is_empty() && authenticator.takes_tokens();
+    let challenge = format!(r#"Bearer error="insufficient_scope", scope="{lacking}""#);
+    is_wanted.then(|| HeaderValue::try_from(challenge).ok()).flatten()
 }
 
 /// What HTTP wants with every 401 (RFC 9110, 15.5.2). No scheme is registered for API keys, so where there is nothing else they go by a

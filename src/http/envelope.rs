@@ -1,5 +1,7 @@
 //! How an answer is wrapped: its status, media type and headers.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -9,7 +11,7 @@ use super::request_id;
 use crate::graphql::{ErrorCode, Failure, Outcome, Reply, refuse};
 
 /// How many calls to Auth0 were made for an answer.
-const UPSTREAM_CALLS: HeaderName = HeaderName::from_static("x-upstream-calls");
+pub(crate) const UPSTREAM_CALLS: HeaderName = HeaderName::from_static("x-upstream-calls");
 
 /// The wrapping that a caller asked for.
 #[derive(Clone, Copy, Default)]
@@ -39,6 +41,14 @@ impl Envelope {
         self.wrap(status, refuse(vec![failure], &request_id::current()).body)
     }
 
+    /// The same to what may be asked again after `wait`.
+    pub(crate) fn refuse_for(self, wait: Duration, status: StatusCode, failure: Failure) -> Response {
+        let seconds = milliseconds(wait).div_ceil(1_000).max(1);
+        let mut response = self.refuse(status, to_be_sent_again(failure, wait));
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        response
+    }
+
     fn wrap(self, status: StatusCode, body: Vec<u8>) -> Response {
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = status;
@@ -48,6 +58,16 @@ impl Envelope {
         headers.insert(header::VARY, HeaderValue::from_static("accept"));
         response
     }
+}
+
+/// A failure that says after which time to send the request again.
+pub(crate) fn to_be_sent_again(failure: Failure, wait: Duration) -> Failure {
+    failure.with("retryAfterMs", milliseconds(wait))
+}
+
+/// Rounded up: whoever comes sooner is refused once more.
+fn milliseconds(wait: Duration) -> u64 {
+    u64::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX)
 }
 
 /// <https://graphql.github.io/graphql-over-http/draft/#sec-Status-Codes>.

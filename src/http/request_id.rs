@@ -6,7 +6,8 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument as _;
 
-const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+/// Carries the id, in requests and in answers.
+pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Longest id that is taken over.
 const LONGEST: usize = 64;

@@ -12,8 +12,9 @@ mod close;
 mod connection;
 mod init;
 mod message;
+mod operation;
 mod origin;
-mod sockets;
+mod place;
 
 use std::time::Duration;
 
@@ -24,10 +25,10 @@ use axum::http::{HeaderValue, Method, StatusCode, Version, header};
 use axum::response::Response;
 use tracing::Instrument as _;
 
-use self::connection::Connection;
-pub use self::sockets::WebSockets;
+use self::connection::{Connection, Opening};
+use self::place::Place;
 use super::envelope::Envelope;
-use super::{Shared, host, request_id};
+use super::{Shared, client, csrf, host, request_id};
 use crate::graphql::{ErrorCode, Failure};
 
 /// The one protocol that is spoken.
@@ -36,6 +37,10 @@ const PROTOCOL: &str = "graphql-transport-ws";
 /// By how many times a message may be larger than what is taken in. A message within is read and told that it is too large;
 /// past it nothing more is read.
 const READ: usize = 4;
+
+/// How many bytes of what comes and goes a WebSocket holds room for: documents, and the answers to most. What is larger makes
+/// room for itself. The library's own 128 KiB each way would be most of what an idle WebSocket costs.
+const BUFFER: usize = 8 * 1024;
 
 /// How WebSockets are met.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,18 +52,11 @@ pub struct Settings {
     pub ping_interval: Duration,
     /// How many operations of one connection may be under way. A page asks for a handful at once.
     pub max_operations: usize,
-    /// How many connections there may be. One costs tens of kB while it is idle.
-    pub max_connections: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            init_timeout: Duration::from_secs(3),
-            ping_interval: Duration::from_secs(12),
-            max_operations: 32,
-            max_connections: 1_000,
-        }
+        Self { init_timeout: Duration::from_secs(3), ping_interval: Duration::from_secs(12), max_operations: 32 }
     }
 }
 
@@ -79,9 +77,10 @@ pub(crate) async fn open(shared: Shared, request: Request) -> Response {
     let envelope = Envelope::of(request.headers());
     // What a browser says of a page that opened the WebSocket. It opens them to every host, whatever its rules for other
     // requests are: so it is for the host to refuse.
-    if !origin::is_own(request.headers(), host::host(&request)) {
-        return envelope.refuse(StatusCode::FORBIDDEN, bad("Pages of other origins may not open a WebSocket here."));
+    if !origin::may_open(request.headers(), host::host(&request), &shared.settings.cors_origins) {
+        return csrf::refuse(envelope);
     }
+    let address = client::address(&request, &shared.settings.trusted_proxies);
     let (mut parts, _) = request.into_parts();
     let upgrade = match negotiate(&mut parts).await {
         Ok(upgrade) => upgrade,
@@ -94,21 +93,22 @@ pub(crate) async fn open(shared: Shared, request: Request) -> Response {
             return response;
         }
     };
-    let settings = &shared.settings;
-    let Some(place) = shared.sockets.enter(settings.web_sockets.max_connections) else {
-        let message = "There are too many WebSockets already, or the gateway is about to stop. Try again.";
+    let Some(place) = Place::take(&parts.extensions, parts.version) else {
+        let message = "There are too many connections already. Try again.";
         return envelope.refuse(StatusCode::SERVICE_UNAVAILABLE, Failure::new(ErrorCode::RateLimited, message));
     };
-    let read = settings.max_body_bytes.saturating_mul(READ);
-    let id = request_id::current();
+    let read = shared.settings.max_body_bytes.saturating_mul(READ);
+    let request_id = request_id::current();
     // It outlives the request that opened it.
-    let span = tracing::info_span!(parent: None, "websocket", id);
-    let credentials = init::credentials(parts.headers);
+    let span = tracing::info_span!(parent: None, "websocket", id = request_id);
+    let opening = Opening { request_id, credentials: init::credentials(parts.headers), address };
     upgrade
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER)
         .max_message_size(read)
         .max_frame_size(read)
         .on_failed_upgrade(|error| tracing::debug!(%error, "a connection ended before it was a WebSocket"))
-        .on_upgrade(move |socket| Connection::new(socket, shared, credentials, id).serve(place).instrument(span))
+        .on_upgrade(move |socket| Connection::new(socket, shared, opening).serve(place).instrument(span))
 }
 
 async fn negotiate(parts: &mut Parts) -> Result<WebSocketUpgrade, (StatusCode, String)> {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{Response, StatusCode};
+use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::serve::ListenerExt as _;
 use serde_json::Value;
@@ -32,7 +32,7 @@ pub use people::Person;
 pub use token::Client;
 pub use user_token::{GATEWAY_AUDIENCE, TokenError, TokenRequest};
 
-use clock::rfc3339;
+use clock::{http_date, rfc3339};
 use events::Events;
 use faults::Faults;
 use journal::Journal;
@@ -241,11 +241,15 @@ async fn serve(
             () = stopped(state.running.clone()) => {}
         }
     }
-    let response = match fault.as_ref().and_then(|fault| fault.instead(&path)) {
+    let mut response = match fault.as_ref().and_then(|fault| fault.instead(&path)) {
         Some(wrong) => wrong,
         None if request.uri().to_string().len() > LONGEST_TARGET => too_long(),
         None => next.run(request).await,
     };
+    // Else the server takes the machine's time, beside which a rate limit's `reset` by the tenant's clock makes no sense.
+    if let Ok(date) = HeaderValue::from_str(&http_date(state.clock.now())) {
+        response.headers_mut().insert(header::DATE, date);
+    }
     if !fault.as_ref().is_some_and(faults::Fault::is_reset) {
         state.journal.answered(number, response.status().as_u16());
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use auth0_graphql::app::{App, Settings};
 use auth0_graphql::auth;
 use auth0_graphql::auth0::{self, Care, Domain};
-use auth0_graphql::graphql::{DocumentSettings, Limits};
+use auth0_graphql::graphql::{DocumentSettings, Limits, Permissions};
 use auth0_graphql::http;
-use auth0_graphql::sandbox::{Client, Clock, Options, Sandbox};
+use auth0_graphql::sandbox::{Client, Clock, GATEWAY_AUDIENCE, Options, Sandbox};
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -21,6 +21,9 @@ pub(crate) struct Setup {
     pub(crate) sandbox: Options,
     pub(crate) http: http::Settings,
     pub(crate) auth: auth::Settings,
+    /// Whether the access tokens of its sandbox are taken. Who shows none is let in all the same.
+    pub(crate) takes_sandbox_tokens: bool,
+    pub(crate) permissions: Permissions,
     pub(crate) care: Care,
     pub(crate) limits: Limits,
     pub(crate) documents: DocumentSettings,
@@ -39,6 +42,8 @@ impl Default for Setup {
             sandbox: Options { clock: Clock::manual(now), ..Options::default() },
             http: http::Settings::default(),
             auth: auth::Settings::default(),
+            takes_sandbox_tokens: false,
+            permissions: Permissions::default(),
             care: Care::default(),
             limits: Limits::default(),
             documents: DocumentSettings::default(),
@@ -99,10 +104,12 @@ impl TestGateway {
             client_id: client.id,
             client_secret: client.secret,
         };
+        let auth = if setup.takes_sandbox_tokens { setup.auth.or_tokens(tokens_of(&sandbox)) } else { setup.auth };
         let app = App::build(Settings {
             care: setup.care,
             limits: setup.limits,
-            auth: setup.auth,
+            auth,
+            permissions: setup.permissions,
             documents: setup.documents,
             http: setup.http,
             ..Settings::new(settings)
@@ -209,6 +216,14 @@ impl TestGateway {
         let response = self.http.post(url).json(&body).send().await.unwrap().error_for_status().unwrap();
         let text = response.text().await.unwrap();
         if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() }
+    }
+}
+
+fn tokens_of(sandbox: &Sandbox) -> auth::TokenSettings {
+    auth::TokenSettings {
+        issuer: auth::Issuer::parse(&sandbox.issuer()).unwrap(),
+        audiences: vec![GATEWAY_AUDIENCE.to_owned()],
+        keys: None,
     }
 }
 

@@ -26,6 +26,12 @@ const ROOMS: &[Room] = &[
     Room { name: "http", may_use: &["graphql", "auth", "telemetry"], must_never_see: &[] },
     // It shares no types with the client, so that a wrong field name cannot agree with itself.
     Room { name: "sandbox", may_use: &[], must_never_see: &[] },
+    // It looks at what the gateway would be made of, and never makes one.
+    Room {
+        name: "doctor",
+        may_use: &["auth", "auth0", "config::Problems"],
+        must_never_see: &["axum", "async_graphql", "reqwest"],
+    },
     Room { name: "telemetry", may_use: &[], must_never_see: &[] },
     // It fills in the settings that the rooms define, and knows nothing else of them.
     Room {
@@ -42,8 +48,15 @@ const ROOMS: &[Room] = &[
             "graphql::DocumentSettings",
             "graphql::Enforcement",
             "graphql::Limits",
+            "graphql::Permissions",
+            "graphql::ScopeMode",
             "graphql::TrustedDocuments",
             "graphql::TrustedMode",
+            "http::Connections",
+            "http::Origin",
+            "http::Origins",
+            "http::Period",
+            "http::RateLimit",
             "http::Settings",
             "sandbox::Options",
             "sandbox::GATEWAY_AUDIENCE",

@@ -44,9 +44,10 @@ impl StoppedClock {
         tokio::time::advance(by + TICK).await;
     }
 
-    /// Moves the gateway's clock and the tenant's.
+    /// Moves the gateway's clock and the tenant's by the same time: a gateway whose clock ran ahead would come too early.
     pub(crate) async fn advance_all(&self, gateway: &TestGateway, by: Duration) {
-        gateway.control("clock", json!({ "advanceMs": u64::try_from(by.as_millis()).unwrap() })).await;
+        let milliseconds = u64::try_from((by + TICK).as_millis()).unwrap();
+        gateway.control("clock", json!({ "advanceMs": milliseconds })).await;
         self.advance(by).await;
     }
 }

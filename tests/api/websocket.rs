@@ -2,8 +2,10 @@
 
 mod callers;
 mod client;
+mod connections;
 mod endings;
 mod handshake;
+mod stages;
 
 use auth0_graphql::http::{self, WebSocketSettings};
 use serde_json::{Value, json};

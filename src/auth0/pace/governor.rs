@@ -15,7 +15,7 @@ use super::super::deadline::Deadline;
 use super::headers::Reading;
 use super::pacer::{Call, Pacer, Request};
 use super::queue::Ticket;
-use super::{BucketStatus, CallerKey, Class, PaceSettings, Priority, Refused};
+use super::{BucketStatus, PaceSettings, Refused, Turn};
 
 /// Lets calls to one tenant go as its rate limits allow. Cheap to clone: all clones share what was
 /// learned, and one queue.
@@ -71,14 +71,8 @@ impl Governor {
     ///
     /// At once if the call could not be answered before the deadline or if too many wait; and while
     /// it waits, once that turns out to be so.
-    pub(crate) async fn admit(
-        &self,
-        class: Class,
-        caller: CallerKey,
-        priority: Priority,
-        deadline: Deadline,
-    ) -> Result<Admission, Refused> {
-        let call = self.wait(class, caller, priority, deadline)?.decision().await?;
+    pub(crate) async fn admit(&self, turn: Turn, deadline: Deadline) -> Result<Admission, Refused> {
+        let call = self.wait(turn, deadline)?.decision().await?;
         Ok(Admission { governor: self.clone(), call, has_ended: false })
     }
 
@@ -88,16 +82,10 @@ impl Governor {
         self.lock().pacer.buckets(now)
     }
 
-    fn wait(
-        &self,
-        class: Class,
-        caller: CallerKey,
-        priority: Priority,
-        deadline: Deadline,
-    ) -> Result<Waiting, Refused> {
+    fn wait(&self, turn: Turn, deadline: Deadline) -> Result<Waiting, Refused> {
         let (sender, outcome) = oneshot::channel();
         self.change(|pacer, waiters, now| {
-            let request = Request { class, caller, priority, deadline: now + deadline.remaining() };
+            let request = Request { turn, deadline: now + deadline.remaining() };
             let ticket = pacer.ask(now, request)?;
             waiters.insert(ticket, sender);
             Ok(Waiting { governor: self.clone(), ticket, outcome: Some(outcome) })
@@ -201,6 +189,13 @@ impl Admission {
         self.has_ended = true;
         let call = &self.call;
         self.governor.change(|pacer, _, now| pacer.limited(now, call, retry_after))
+    }
+
+    /// The call is not made after all: its turn goes to the next.
+    pub(crate) fn hand_back(mut self) {
+        self.has_ended = true;
+        let call = &self.call;
+        self.governor.change(|pacer, _, now| pacer.withdraw(now, call));
     }
 }
 

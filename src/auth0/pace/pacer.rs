@@ -10,7 +10,7 @@ use super::bucket::Bucket;
 use super::gate::Gate;
 use super::queue::{FairQueue, Ticket, Waiter};
 use super::tally::{ByClass, Tally};
-use super::{BucketStatus, CallerKey, Class, PaceSettings, Priority, Refused};
+use super::{BucketStatus, Class, PaceSettings, Priority, Refused, Turn};
 
 /// What those are told who are refused before anything is known, and what a first 429 closes an
 /// unknown bucket for.
@@ -19,9 +19,7 @@ pub(super) const UNKNOWN_WAIT: Duration = Duration::from_secs(1);
 /// A request for one call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Request {
-    pub(super) class: Class,
-    pub(super) caller: CallerKey,
-    pub(super) priority: Priority,
+    pub(super) turn: Turn,
     /// When the answer is of no use any more.
     pub(super) deadline: Duration,
 }
@@ -74,6 +72,14 @@ pub(super) struct Unknown {
     pub(super) is_probing: bool,
 }
 
+impl Lane {
+    /// How long one would wait from now, if all come back who were told to.
+    fn wait_of(&self, waiter: &Waiter, now: Duration) -> Duration {
+        let wait_for = |calls| self.bucket.wait_for(calls);
+        wait_for(self.queue.ahead_of(waiter.seat, waiter.priority, now, |calls| now + wait_for(calls)) + 1)
+    }
+}
+
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Standing {
     #[default]
@@ -118,9 +124,9 @@ impl Pacer {
     /// Asks for a call. [`Self::advance`] says when it may go, which may be at once.
     pub(super) fn ask(&mut self, now: Duration, request: Request) -> Result<Ticket, Refused> {
         self.settle(now);
-        let Request { class, caller, priority, deadline } = request;
+        let Request { turn: Turn { class, seat, priority }, deadline } = request;
         let ticket = Ticket(self.next_id());
-        let waiter = Waiter { ticket, class, caller, priority, asked: now, deadline };
+        let waiter = Waiter { ticket, class, seat, priority, asked: now, deadline };
         self.enqueue(waiter)?;
         Ok(ticket)
     }
@@ -207,6 +213,7 @@ impl Pacer {
         let tallies: Vec<_> = self.lanes.iter().map(|lane| self.tally(lane.id)).collect();
         for (lane, tally) in self.lanes.iter_mut().zip(tallies) {
             lane.bucket.settle(self.now, tally.in_flight);
+            lane.queue.lapse(self.now);
         }
     }
 
@@ -214,15 +221,17 @@ impl Pacer {
     pub(super) fn enqueue(&mut self, waiter: Waiter) -> Result<(), Refused> {
         let standing = *self.standings.of(waiter.class);
         let wait = self.wait_of(&waiter, standing);
-        if wait.is_none_or(|wait| !wait.is_zero()) {
-            self.check_worth(&waiter, wait)?;
+        if wait.is_none_or(|wait| !wait.is_zero())
+            && let Err(refused) = self.check_worth(&waiter, wait)
+        {
+            return Err(self.keep_place(&waiter, standing, refused));
         }
         match standing {
             Standing::Unpaced => self.freed.push(waiter),
-            Standing::Unknown => self.unknown.queue.push(waiter),
+            Standing::Unknown => self.unknown.queue.push(waiter, self.now),
             Standing::Paced(id) => match self.lanes.iter_mut().find(|lane| lane.id == id) {
-                Some(lane) => lane.queue.push(waiter),
-                None => self.unknown.queue.push(waiter),
+                Some(lane) => lane.queue.push(waiter, self.now),
+                None => self.unknown.queue.push(waiter, self.now),
             },
         }
         Ok(())
@@ -232,7 +241,7 @@ impl Pacer {
     fn check_worth(&self, waiter: &Waiter, wait: Option<Duration>) -> Result<(), Refused> {
         let refused = Refused { retry_after: wait.unwrap_or(UNKNOWN_WAIT) };
         let room = self.settings.queue.saturating_sub(self.queues().map(FairQueue::len).sum());
-        let held: usize = self.queues().map(|queue| queue.held_by(waiter.caller)).sum();
+        let held: usize = self.queues().map(|queue| queue.held_by(waiter.seat.caller)).sum();
         if held >= room {
             return Err(refused);
         }
@@ -243,15 +252,29 @@ impl Pacer {
         Ok(())
     }
 
-    /// How long a waiter would wait from now, if nobody else comes; `None` if nobody can know.
+    /// How long a waiter would wait from now; `None` if nobody can know.
     fn wait_of(&self, waiter: &Waiter, standing: Standing) -> Option<Duration> {
         match standing {
             Standing::Unpaced => Some(Duration::ZERO),
             Standing::Unknown => self.can_probe_at_once().then_some(Duration::ZERO),
             Standing::Paced(id) => {
                 let lane = self.lanes.iter().find(|lane| lane.id == id)?;
-                Some(lane.bucket.wait_for(lane.queue.ahead_of(waiter.caller, waiter.priority) + 1))
+                // Those whose place is kept are not there: what they cannot take now is for whoever is.
+                let is_free = lane.queue.is_empty() && lane.bucket.has_room();
+                Some(if is_free { Duration::ZERO } else { lane.wait_of(waiter, self.now) })
             }
+        }
+    }
+
+    /// Sees to it that one that was refused has its turn when it comes back as it is told.
+    fn keep_place(&mut self, waiter: &Waiter, standing: Standing, refused: Refused) -> Refused {
+        let may_keep = waiter.priority == Priority::Interactive && self.may_keep();
+        match self.lanes.iter_mut().find(|lane| standing == Standing::Paced(lane.id)) {
+            Some(lane) if may_keep => {
+                let due = lane.queue.keep(waiter.seat, self.now + refused.retry_after, self.now);
+                Refused { retry_after: due.saturating_sub(self.now) }
+            }
+            _ => refused,
         }
     }
 
@@ -263,8 +286,7 @@ impl Pacer {
         }
         for lane in &mut self.lanes {
             while let Some(waiter) = lane.queue.pop_late(self.now.max(lane.bucket.gate().opens())) {
-                let ahead = lane.queue.ahead_of(waiter.caller, waiter.priority);
-                let retry_after = lane.bucket.wait_for(ahead + 1);
+                let retry_after = lane.wait_of(&waiter, self.now);
                 self.turned_away.push((waiter.ticket, Refused { retry_after }));
             }
         }
@@ -310,6 +332,11 @@ impl Pacer {
             && !self.unknown.is_probing
             && self.unknown.gate.is_open(self.now)
             && self.lanes.iter().all(|lane| lane.bucket.gate().is_open(self.now))
+    }
+
+    /// As many places are kept as there is room to wait.
+    fn may_keep(&self) -> bool {
+        self.queues().map(FairQueue::kept).sum::<usize>() < self.settings.queue
     }
 
     fn queues(&self) -> impl Iterator<Item = &FairQueue> {

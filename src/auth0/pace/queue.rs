@@ -1,8 +1,9 @@
-//! Who waits, and whose turn it is.
+//! Who waits, whose turn it is, and who will be back.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
+use super::kept::{KeptPlaces, Seat};
 use super::{CallerKey, Class, Priority};
 
 /// Names one that waits.
@@ -14,23 +15,25 @@ pub(super) struct Ticket(pub(super) u64);
 pub(super) struct Waiter {
     pub(super) ticket: Ticket,
     pub(super) class: Class,
-    pub(super) caller: CallerKey,
+    pub(super) seat: Seat,
     pub(super) priority: Priority,
     pub(super) asked: Duration,
     pub(super) deadline: Duration,
 }
 
 /// Interactive calls before bulk ones, and in each of the two one call per caller and round.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct FairQueue {
     waiters: HashMap<Ticket, Waiter>,
     by_deadline: BTreeSet<(Duration, Ticket)>,
     interactive: Turns,
     bulk: Turns,
+    /// Of interactive calls. Bulk work gets what is left over, and is promised nothing.
+    kept: KeptPlaces,
 }
 
 /// Round robin: the callers in the order of their turns, and each one's own line.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Turns {
     rotation: VecDeque<CallerKey>,
     lines: HashMap<CallerKey, VecDeque<Ticket>>,
@@ -50,16 +53,50 @@ impl FairQueue {
         self.interactive.line(caller) + self.bulk.line(caller)
     }
 
-    /// How many go before a caller's next one would.
-    pub(super) fn ahead_of(&self, caller: CallerKey, priority: Priority) -> usize {
-        match priority {
-            Priority::Interactive => self.interactive.ahead_of(caller),
-            Priority::Bulk => self.interactive.len() + self.bulk.ahead_of(caller),
+    /// How many go before one that asks now: those who wait, and those who will be back before its turn, which is at
+    /// `time_of` the number of calls that are to be made by then.
+    pub(super) fn ahead_of(
+        &self,
+        seat: Seat,
+        priority: Priority,
+        now: Duration,
+        time_of: impl Fn(usize) -> Duration,
+    ) -> usize {
+        let turns = &self.interactive;
+        if priority == Priority::Bulk {
+            let ahead = turns.len() + self.bulk.ahead_of(seat.caller, self.bulk.line(seat.caller));
+            return self.kept.with_those_before(ahead, seat, time_of, |_| usize::MAX);
         }
+        if self.kept.is_due(seat, now) {
+            return turns.ahead_of(seat.caller, 0);
+        }
+        let own = turns.line(seat.caller);
+        let ahead = turns.ahead_of(seat.caller, own);
+        // As many rounds as it takes until then, each other caller has a turn.
+        let turns_left =
+            |other| if other == seat.caller { usize::MAX } else { (own + 1).saturating_sub(turns.line(other)) };
+        self.kept.with_those_before(ahead, seat, time_of, turns_left)
     }
 
-    pub(super) fn push(&mut self, waiter: Waiter) {
-        self.turns(waiter.priority).push(waiter.caller, waiter.ticket);
+    /// Keeps the place of one that is to come back then; gives back when it is to come back, which may be what it was told
+    /// before.
+    pub(super) fn keep(&mut self, seat: Seat, due: Duration, now: Duration) -> Duration {
+        self.kept.keep(seat, due, now)
+    }
+
+    /// How many places are kept.
+    pub(super) fn kept(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Gives up the places of those who did not come back.
+    pub(super) fn lapse(&mut self, now: Duration) {
+        self.kept.lapse(now);
+    }
+
+    pub(super) fn push(&mut self, waiter: Waiter, now: Duration) {
+        let is_back = waiter.priority == Priority::Interactive && self.kept.take(waiter.seat, now);
+        self.turns(waiter.priority).push(waiter.seat.caller, waiter.ticket, is_back);
         self.by_deadline.insert((waiter.deadline, waiter.ticket));
         self.waiters.insert(waiter.ticket, waiter);
     }
@@ -76,7 +113,7 @@ impl FairQueue {
     pub(super) fn remove(&mut self, ticket: Ticket) -> Option<Waiter> {
         let waiter = self.waiters.remove(&ticket)?;
         self.by_deadline.remove(&(waiter.deadline, ticket));
-        self.turns(waiter.priority).remove(waiter.caller, ticket);
+        self.turns(waiter.priority).remove(waiter.seat.caller, ticket);
         Some(waiter)
     }
 
@@ -95,10 +132,8 @@ impl FairQueue {
 
     /// Takes out all of a class, in the order of their turns.
     pub(super) fn take(&mut self, class: Class) -> Vec<Waiter> {
-        let all = std::mem::take(self).drain();
-        let (taken, kept): (Vec<_>, Vec<_>) = all.into_iter().partition(|waiter| waiter.class == class);
-        kept.into_iter().for_each(|waiter| self.push(waiter));
-        taken
+        let order = self.clone().drain().into_iter().filter(|waiter| waiter.class == class);
+        order.filter_map(|waiter| self.remove(waiter.ticket)).collect()
     }
 
     fn drain(mut self) -> Vec<Waiter> {
@@ -122,10 +157,9 @@ impl Turns {
         self.lines.get(&caller).map_or(0, VecDeque::len)
     }
 
-    /// In as many rounds as the caller has waiting, each other caller has a turn; and one more if it
-    /// comes before the caller in the round.
-    fn ahead_of(&self, caller: CallerKey) -> usize {
-        let own = self.line(caller);
+    /// How many go before a caller's call that has so many of its own before it. In as many rounds,
+    /// each other caller has a turn; and one more if it comes before the caller in the round.
+    fn ahead_of(&self, caller: CallerKey, own: usize) -> usize {
         let mut rounds = own + 1;
         let mut ahead = own;
         for other in &self.rotation {
@@ -138,12 +172,16 @@ impl Turns {
         ahead
     }
 
-    fn push(&mut self, caller: CallerKey, ticket: Ticket) {
+    fn push(&mut self, caller: CallerKey, ticket: Ticket, is_first: bool) {
         let line = self.lines.entry(caller).or_default();
         if line.is_empty() {
             self.rotation.push_back(caller);
         }
-        line.push_back(ticket);
+        if is_first {
+            line.push_front(ticket);
+        } else {
+            line.push_back(ticket);
+        }
     }
 
     fn pop(&mut self) -> Option<Ticket> {
@@ -173,18 +211,25 @@ impl Turns {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::kept::Question;
     use super::*;
+
+    const NOW: Duration = Duration::ZERO;
 
     fn waiter(ticket: u64, caller: u64, priority: Priority) -> Waiter {
         let deadline = Duration::from_secs(100 - ticket);
         let class = if ticket.is_multiple_of(2) { Class::Users } else { Class::Logs };
-        Waiter { ticket: Ticket(ticket), class, caller: CallerKey(caller), priority, asked: Duration::ZERO, deadline }
+        Waiter { ticket: Ticket(ticket), class, seat: seat(ticket, caller), priority, asked: Duration::ZERO, deadline }
+    }
+
+    fn seat(question: u64, caller: u64) -> Seat {
+        Seat { caller: CallerKey(caller), question: Question(question) }
     }
 
     fn queue(waiting: &[(u64, Priority)]) -> FairQueue {
         let mut queue = FairQueue::default();
         for (ticket, &(caller, priority)) in (0..).zip(waiting) {
-            queue.push(waiter(ticket, caller, priority));
+            queue.push(waiter(ticket, caller, priority), NOW);
         }
         queue
     }
@@ -212,7 +257,7 @@ mod tests {
         let mut queue = queue(&[1, 1, 2].map(|caller| (caller, Interactive)));
         assert!(queue.remove(Ticket(2)).is_some());
         assert!(queue.remove(Ticket(2)).is_none());
-        queue.push(waiter(9, 3, Interactive));
+        queue.push(waiter(9, 3, Interactive), NOW);
         assert_eq!(queue.held_by(CallerKey(2)), 0);
         assert_eq!(order(queue), [0, 9, 1]);
     }
@@ -248,8 +293,8 @@ mod tests {
             for _ in 0..calls.len() / 3 {
                 queue.pop();
             }
-            let ahead = queue.ahead_of(CallerKey(caller), priority(bulk));
-            queue.push(waiter(99, caller, priority(bulk)));
+            let ahead = queue.ahead_of(seat(99, caller), priority(bulk), NOW, |_| NOW);
+            queue.push(waiter(99, caller, priority(bulk)), NOW);
             prop_assert_eq!(order(queue).iter().position(|&ticket| ticket == 99), Some(ahead));
         }
     }

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::future::Future;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use serde_json::value::RawValue;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
@@ -15,28 +15,35 @@ use tracing::Instrument as _;
 use super::close::Close;
 use super::init::{self, Introduction};
 use super::message::{self, ACK, ClientMessage, PONG};
-use super::sockets::Place;
-use crate::graphql::{Deadline, ErrorCode, Failure, Outcome, Reply, Terms, refuse};
-use crate::http::authenticate::{Refusal, authenticate};
-use crate::http::{Shared, parameters};
+use super::operation::{self, Refusal};
+use super::place::Place;
+use crate::graphql::{Deadline, ErrorCode, Failure, Outcome, Reply, refuse};
+use crate::http::Shared;
 
 /// How long a client may take to close after the gateway did.
 const GOODBYE: Duration = Duration::from_secs(5);
+
+/// What is known from the request that opened a WebSocket.
+pub(crate) struct Opening {
+    /// Its id.
+    pub(crate) request_id: String,
+    /// The credentials that came with it.
+    pub(crate) credentials: HeaderMap,
+    /// Where it came from.
+    pub(crate) address: IpAddr,
+}
 
 /// A WebSocket and its state.
 pub(crate) struct Connection {
     socket: WebSocket,
     shared: Shared,
-    /// The id of the request that opened it.
-    request_id: String,
-    /// The credentials that came with that request.
-    credentials: HeaderMap,
+    opening: Opening,
     /// What the client said of itself, once that was found good.
     introduction: Option<Introduction>,
     /// The operations under way, by the ids that their client gave them.
     operations: HashMap<String, AbortHandle>,
     /// Their tasks, and for a moment those of operations that were cancelled. They end with the connection.
-    tasks: JoinSet<Result<Reply, Refusal>>,
+    tasks: JoinSet<Result<Reply, Close>>,
     /// How many operations there have been.
     count: u64,
 }
@@ -56,12 +63,11 @@ impl From<Close> for End {
 }
 
 impl Connection {
-    pub(crate) fn new(socket: WebSocket, shared: Shared, credentials: HeaderMap, request_id: String) -> Self {
+    pub(crate) fn new(socket: WebSocket, shared: Shared, opening: Opening) -> Self {
         Self {
             socket,
             shared,
-            request_id,
-            credentials,
+            opening,
             introduction: None,
             operations: HashMap::new(),
             tasks: JoinSet::new(),
@@ -69,8 +75,17 @@ impl Connection {
         }
     }
 
-    /// Serves the connection until it ends.
-    pub(crate) async fn serve(mut self, mut place: Place) {
+    /// Serves the connection until it ends, or there is no time left.
+    pub(crate) async fn serve(self, place: Place) {
+        let _kept = place.keep_connection();
+        let over = place.clone().over();
+        tokio::select! {
+            () = self.serve_to_the_end(place) => {}
+            () = over => tracing::debug!("cut off"),
+        }
+    }
+
+    async fn serve_to_the_end(mut self, mut place: Place) {
         let Err(end) = self.run(&mut place).await;
         self.tasks.abort_all();
         match end {
@@ -112,7 +127,7 @@ impl Connection {
                     }
                     self.send(Message::Ping(Default::default())).await?;
                 }
-                () = place.closing() => {
+                () = place.stopping() => {
                     while let Some(ended) = self.tasks.join_next_with_id().await {
                         self.answer(ended).await?;
                     }
@@ -152,21 +167,17 @@ impl Connection {
         if self.introduction.is_some() {
             return Err(Close::TooManyInits.into());
         }
-        let longest = self.shared.settings.request_timeout;
-        let introduction = init::read(payload, self.credentials.clone(), longest).map_err(Close::BadMessage)?;
+        let Opening { credentials, address, .. } = &self.opening;
+        let introduction =
+            init::read(payload, credentials.clone(), &self.shared.settings).map_err(Close::BadMessage)?;
         let deadline = Deadline::within(introduction.wishes.timeout);
-        match authenticate(&introduction.credentials, &self.shared.authenticator, deadline).await {
+        match operation::admit(&self.shared, &introduction.credentials, *address, deadline).await {
             Ok(_) => {
                 self.introduction = Some(introduction);
                 self.send(Message::text(ACK)).await
             }
-            Err(refusal) => {
-                let (status, failure) = refusal.into_failure();
-                Err(match status {
-                    StatusCode::SERVICE_UNAVAILABLE => Close::TryAgain(failure.message).into(),
-                    _ => Close::Forbidden(failure.message).into(),
-                })
-            }
+            Err(Refusal::Later(failure)) => Err(Close::TryAgain(failure.message).into()),
+            Err(Refusal::Never(reason)) => Err(Close::Forbidden(reason).into()),
         }
     }
 
@@ -176,7 +187,8 @@ impl Connection {
             return Err(Close::SubscriberExists(id).into());
         }
         self.count += 1;
-        let request_id = format!("{}-{}", self.request_id, self.count);
+        let Opening { request_id, address, .. } = &self.opening;
+        let request_id = format!("{request_id}-{}", self.count);
         let most = self.shared.settings.web_sockets.max_operations;
         if self.operations.len() >= most {
             let message = format!("{most} operations are under way on this connection: wait until one is complete.");
@@ -184,12 +196,12 @@ impl Connection {
             return self.send_reply(&id, &refusal).await;
         }
         let span = tracing::info_span!("request", id = request_id);
-        let operation = execute(self.shared.clone(), introduction, payload, request_id).instrument(span);
-        self.operations.insert(id, self.tasks.spawn(operation));
+        let operation = operation::answer(self.shared.clone(), introduction.clone(), *address, payload, request_id);
+        self.operations.insert(id, self.tasks.spawn(operation.instrument(span)));
         Ok(())
     }
 
-    async fn answer(&mut self, ended: Result<(Id, Result<Reply, Refusal>), JoinError>) -> Result<(), End> {
+    async fn answer(&mut self, ended: Result<(Id, Result<Reply, Close>), JoinError>) -> Result<(), End> {
         let (task, outcome) = match ended {
             Ok((task, outcome)) => (task, Ok(outcome)),
             Err(error) => (error.id(), Err(error)),
@@ -200,18 +212,12 @@ impl Connection {
         self.operations.remove(&id);
         match outcome {
             Ok(Ok(reply)) => self.send_reply(&id, &reply).await,
-            Ok(Err(refusal)) => {
-                let (status, failure) = refusal.into_failure();
-                if status == StatusCode::SERVICE_UNAVAILABLE {
-                    return self.send_reply(&id, &refuse(vec![failure], &self.request_id)).await;
-                }
-                // The credentials were good once: a token has expired, or its key was withdrawn.
-                Err(Close::Forbidden(failure.message).into())
-            }
+            Ok(Err(close)) => Err(close.into()),
             // The panic's own message can hold anything, and has gone to the log by the panic hook.
             Err(_) => {
                 tracing::error!("an operation panicked");
-                self.send_reply(&id, &refuse(vec![Failure::internal()], &self.request_id)).await
+                let reply = refuse(vec![Failure::internal()], &self.opening.request_id);
+                self.send_reply(&id, &reply).await
             }
         }
     }
@@ -251,27 +257,5 @@ impl Connection {
         if deadline.limit(goodbye).await.is_err() {
             tracing::debug!("the client did not close");
         }
-    }
-}
-
-/// Runs an operation. Who asks is found out for each, as over HTTP, and not once for a connection that may outlive a token.
-fn execute(
-    shared: Shared,
-    introduction: &Introduction,
-    payload: String,
-    request_id: String,
-) -> impl Future<Output = Result<Reply, Refusal>> + Send + use<> {
-    let Introduction { credentials, wishes } = introduction.clone();
-    async move {
-        let Shared { engine, authenticator, settings, .. } = shared;
-        let deadline = Deadline::within(wishes.timeout);
-        let caller = authenticate(&credentials, &authenticator, deadline).await?;
-        let request = match parameters::from_body(payload.as_bytes()) {
-            Ok(request) => request,
-            Err(failure) => return Ok(refuse(vec![failure], &request_id)),
-        };
-        let explains = wishes.explains || settings.explains;
-        let terms = Terms { caller, deadline, request_id: &request_id, is_fresh: wishes.is_fresh, explains };
-        Ok(engine.execute(request, &terms).await)
     }
 }

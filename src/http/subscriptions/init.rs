@@ -3,12 +3,11 @@
 //! A page cannot add headers to the request that opens a WebSocket. So the payload stands in for them: `{"authorization":
 //! "Bearer …"}`, `{"x-api-key": "…"}`, or `{"headers": {…}}` with these and whatever else a request's headers may wish for.
 
-use std::time::Duration;
-
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::http::Settings;
 use crate::http::authenticate::API_KEY;
 use crate::http::wishes::Wishes;
 
@@ -36,16 +35,15 @@ pub(crate) fn credentials(mut headers: HeaderMap) -> HeaderMap {
     credentials
 }
 
-/// Reads the payload of `connection_init`; `credentials` came with the upgrade request, and `longest` is what an answer may
-/// take at all. What is wrong is told in a sentence.
+/// Reads the payload of `connection_init`; `credentials` came with the upgrade request. What is wrong is told in a sentence.
 pub(crate) fn read(
     payload: Option<&RawValue>,
     mut credentials: HeaderMap,
-    longest: Duration,
+    settings: &Settings,
 ) -> Result<Introduction, String> {
     let headers = headers(payload)?;
     // Not those of the upgrade request: browsers say `Cache-Control: no-cache` in every one.
-    let wishes = Wishes::read(&headers, longest).map_err(|failure| failure.message)?;
+    let wishes = Wishes::read(&headers, settings).map_err(|failure| failure.message)?;
     for (name, value) in self::credentials(headers).iter() {
         // Who says the same twice, in both ways that clients have, says one thing.
         if !credentials.get_all(name).iter().any(|known| known == value) {
@@ -97,14 +95,14 @@ fn add(name: HeaderName, value: Value, headers: &mut HeaderMap) -> Result<(), St
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
 
-    const LONGEST: Duration = Duration::from_secs(10);
+    use super::*;
 
     fn read_text(payload: &str, upgrade: &[(HeaderName, &'static str)]) -> Result<Introduction, String> {
         let upgrade = upgrade.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
         let payload: Option<&RawValue> = serde_json::from_str(payload).unwrap();
-        read(payload, credentials(upgrade.collect()), LONGEST)
+        read(payload, credentials(upgrade.collect()), &Settings::default())
     }
 
     #[test]

@@ -2,18 +2,24 @@
 
 use axum::http::{HeaderMap, header};
 
-/// Whether a request to `authority` comes from a page of this gateway, or from no page at all: only browsers send `Origin`.
-///
-/// The scheme is not compared. Where a proxy ends TLS the gateway does not know its own.
-pub(crate) fn is_own(headers: &HeaderMap, authority: Option<&str>) -> bool {
+use crate::http::Origins;
+
+/// Whether a request to `authority` comes from a page of this gateway, of an origin in `allowed`, or from no page at all: only
+/// browsers send `Origin`.
+pub(crate) fn may_open(headers: &HeaderMap, authority: Option<&str>, allowed: &Origins) -> bool {
     let mut lines = headers.get_all(header::ORIGIN).iter();
     match (lines.next(), lines.next()) {
         (None, _) => true,
-        (Some(origin), None) => origin.to_str().is_ok_and(|origin| is_of(origin, authority.unwrap_or_default())),
+        (Some(origin), None) => {
+            let is_own = || origin.to_str().is_ok_and(|origin| is_of(origin, authority.unwrap_or_default()));
+            allowed.allow(Some(origin)) || is_own()
+        }
+        // Of two, somebody on the way might believe the other.
         (Some(_), Some(_)) => false,
     }
 }
 
+/// The scheme is not compared. Where a proxy ends TLS the gateway does not know its own.
 fn is_of(origin: &str, authority: &str) -> bool {
     let Some((scheme, host)) = origin.split_once("://") else { return false };
     let default_port = match scheme {
@@ -29,6 +35,7 @@ fn is_of(origin: &str, authority: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::Origin;
 
     #[test]
     fn an_origin_is_held_against_the_host() {
@@ -57,13 +64,31 @@ mod tests {
     }
 
     #[test]
+    fn pages_of_allowed_origins_may_come_from_elsewhere() {
+        let these = Origins::These(vec![Origin::parse("https://app.example.com").unwrap()]);
+        for (origin, allowed, expected) in [
+            ("https://app.example.com", &these, true),
+            ("http://app.example.com", &these, false),
+            ("https://app.example.com:8443", &these, false),
+            ("https://evil.app.example.com", &these, false),
+            ("null", &these, false),
+            ("https://evil.example.com", &Origins::Any, true),
+        ] {
+            let headers = HeaderMap::from_iter([(header::ORIGIN, origin.parse().unwrap())]);
+            assert_eq!(may_open(&headers, Some("localhost"), allowed), expected, "{origin}");
+        }
+    }
+
+    #[test]
     fn whoever_is_no_page_has_no_origin() {
+        let none = Origins::default();
         let mut headers = HeaderMap::new();
-        assert!(is_own(&headers, Some("localhost")));
+        assert!(may_open(&headers, Some("localhost"), &none));
         headers.append(header::ORIGIN, "http://localhost".parse().unwrap());
-        assert!(is_own(&headers, Some("localhost")));
-        assert!(!is_own(&headers, None));
+        assert!(may_open(&headers, Some("localhost"), &none));
+        assert!(!may_open(&headers, None, &none));
         headers.append(header::ORIGIN, "http://localhost".parse().unwrap());
-        assert!(!is_own(&headers, Some("localhost")), "two");
+        assert!(!may_open(&headers, Some("localhost"), &none), "two");
+        assert!(!may_open(&headers, Some("localhost"), &Origins::Any), "two");
     }
 }

@@ -1,42 +1,17 @@
 //! Token and secret are never told.
 
-use std::io;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use auth0_graphql::sandbox::Client;
 use secrecy::SecretString;
 use serde_json::json;
-use tracing_subscriber::fmt::MakeWriter;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::USERS;
 use crate::gateway::{Setup, TestGateway};
 use crate::time::later;
-
-/// A log that is kept in memory.
-#[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Written {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Written {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
+use crate::written::Written;
 
 #[tokio::test]
 async fn neither_token_nor_secret_is_ever_shown() {
@@ -101,7 +76,7 @@ async fn neither_token_nor_secret_is_ever_shown() {
         shown += &gateway.query(USERS).await.to_string();
     }
 
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     assert!(shown.contains("Ada") && shown.contains("UPSTREAM_MISCONFIGURED"), "{shown}");
     for expected in ["TRACE", "obtained an access token", "Auth0 refuses an access token", "Auth0 answered"] {
         assert!(log.contains(expected), "the log is not whole: {expected}");

@@ -2,21 +2,16 @@
 
 use std::time::Duration;
 
-use auth0_graphql::app::{App, Settings};
-use auth0_graphql::auth0::{self, Domain};
-use auth0_graphql::http::{self, WebSocketSettings};
-use secrecy::SecretString;
+use auth0_graphql::http::{self, Connections, WebSocketSettings};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
-use wiremock::ResponseTemplate;
 
 use super::client::Client;
-use super::{USERS, VERSION, asked, gateway_with, held};
+use super::{USERS, VERSION, gateway_with, held};
 use crate::gateway::{Setup, TestGateway};
-use crate::mock;
+use crate::serving::{PATIENT, SHORT, Serving, patient};
 
 #[tokio::test]
 async fn what_is_no_message_is_refused() {
@@ -104,7 +99,7 @@ async fn frames_that_cannot_be_read_end_the_connection() {
         b"\x83\x80\0\0\0\0",
         b"\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0",
     ] {
-        let mut connection = upgraded(&gateway).await;
+        let mut connection = upgraded(&gateway.url).await;
         connection.write_all(frame).await.unwrap();
         let mut rest = Vec::new();
         connection.read_to_end(&mut rest).await.unwrap();
@@ -117,7 +112,7 @@ async fn frames_that_cannot_be_read_end_the_connection() {
 async fn a_peer_that_gives_no_sign_of_life_is_left() {
     let settings = WebSocketSettings { ping_interval: Duration::from_millis(10), ..WebSocketSettings::default() };
     let gateway = gateway_with(settings).await;
-    let mut connection = upgraded(&gateway).await;
+    let mut connection = upgraded(&gateway.url).await;
     let mut heard = Vec::new();
     connection.read_to_end(&mut heard).await.unwrap();
     assert_eq!(heard, b"\x89\0", "one ping, and the end");
@@ -145,39 +140,38 @@ async fn a_client_that_closes_is_answered() {
 
 #[tokio::test]
 async fn what_is_under_way_is_answered_before_the_gateway_stops() {
-    let slow = ResponseTemplate::new(200).set_delay(Duration::from_millis(300)).set_body_json(json!([]));
-    let auth0 = mock::answering(slow).await;
-    let domain = Domain::parse(&auth0.uri()).unwrap();
-    let settings = auth0::Settings {
-        audience: domain.default_audience(),
-        domain,
-        client_id: "a client".to_owned(),
-        client_secret: SecretString::from("made up"),
-    };
-    let app = App::build(Settings::new(settings)).unwrap();
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let (stop, stopped) = oneshot::channel::<()>();
-    let serving = tokio::spawn(app.serve(listener, async { stopped.await.unwrap() }));
-
-    let (mut idle, _) = Client::connect_to(&url, &[]).await;
-    let (mut busy, _) = Client::connect_to(&url, &[]).await;
+    let mut serving = Serving::start(patient()).await;
+    let (mut idle, _) = Client::connect_to(&serving.url, &[]).await;
+    let (mut busy, _) = Client::connect_to(&serving.url, &[]).await;
     busy.init(Value::Null).await;
     assert_eq!(busy.hear().await, json!({ "type": "connection_ack" }));
-    busy.subscribe("1", json!({ "query": "{ usersByEmail(email: \"a@example.com\") { email } }" })).await;
-    asked(&auth0, "/api/v2/users-by-email").await;
-    stop.send(()).unwrap();
-    assert_eq!(idle.closed().await.0, 1001);
-    assert_eq!(busy.hear().await["payload"], json!({ "data": { "usersByEmail": [] } }));
+    busy.subscribe("1", json!({ "query": "{ users { nodes { userId } } }" })).await;
+    let call = serving.auth0.call().await;
+    serving.stop();
+    assert_eq!(idle.closed().await, (1001, "The gateway stops.".to_owned()));
+    call.answer().await;
+    assert_eq!(busy.hear().await["payload"], json!({ "data": { "users": { "nodes": [] } } }));
     assert_eq!(busy.hear().await["type"], "complete");
     assert_eq!(busy.closed().await.0, 1001);
     assert_eq!((idle.next().await, busy.next().await), (None, None));
-    serving.await.unwrap().unwrap();
+    serving.ended.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_close_is_cut_off_when_the_gateway_stops() {
+    let connections = Connections { drain_timeout: SHORT, ..PATIENT };
+    let mut serving = Serving::start(http::Settings { request_timeout: SHORT, connections, ..patient() }).await;
+    let mut connection = upgraded(&serving.url).await;
+    serving.stop();
+    serving.ended.await.unwrap();
+    let mut heard = Vec::new();
+    connection.read_to_end(&mut heard).await.unwrap();
+    assert_eq!((heard[0], &heard[2..4]), (0x88, &1001_u16.to_be_bytes()[..]), "{heard:?}");
 }
 
 /// A connection after the handshake, byte by byte.
-async fn upgraded(gateway: &TestGateway) -> TcpStream {
-    let mut connection = TcpStream::connect(gateway.url.strip_prefix("http://").unwrap()).await.unwrap();
+async fn upgraded(url: &str) -> TcpStream {
+    let mut connection = TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
     connection.write_all(super::handshake::GOOD.as_bytes()).await.unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

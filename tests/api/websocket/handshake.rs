@@ -1,17 +1,9 @@
 //! Which upgrade requests are let through.
 
-use std::future::poll_fn;
-use std::pin::pin;
+use auth0_graphql::http::{self, Origin, Origins};
 
-use auth0_graphql::http::WebSocketSettings;
-use futures_util::future::{Either, select};
-use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::http::{Method, Request};
-
-use super::client::Client;
-use super::gateway_with;
 use crate::answer::Answer;
-use crate::gateway::TestGateway;
+use crate::gateway::{Setup, TestGateway};
 
 /// The example of RFC 6455 (1.3), for GraphQL.
 pub(super) const GOOD: &str = "GET /graphql HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive, Upgrade\r\n\
@@ -71,13 +63,27 @@ async fn pages_of_other_origins_are_kept_out() {
         ["http://evil.example.com", "http://localhost:3000", "http://127.0.0.1", "https://localhost:80", "null", ""]
     {
         let lines = format!("Origin: {origin}\r\n{PROTOCOL}");
-        with(&gateway, PROTOCOL, &lines).await.must_refuse(origin, 403, "BAD_REQUEST", "origins");
+        with(&gateway, PROTOCOL, &lines).await.must_refuse(origin, 403, "FORBIDDEN", "CORS_ORIGINS");
     }
     let twice = format!("Origin: http://localhost\r\nOrigin: http://localhost\r\n{PROTOCOL}");
-    with(&gateway, PROTOCOL, &twice).await.must_refuse("twice", 403, "BAD_REQUEST", "origins");
+    with(&gateway, PROTOCOL, &twice).await.must_refuse("twice", 403, "FORBIDDEN", "CORS_ORIGINS");
     for origin in ["http://localhost", "https://localhost", "http://localhost:80"] {
         let answer = with(&gateway, PROTOCOL, &format!("Origin: {origin}\r\n{PROTOCOL}")).await;
         assert_eq!(answer.status, 101, "{origin}");
+    }
+}
+
+#[tokio::test]
+async fn pages_of_an_allowed_origin_may_open_one() {
+    let cors_origins = Origins::These(vec![Origin::parse("https://app.example.com").unwrap()]);
+    let http = http::Settings { cors_origins, ..http::Settings::default() };
+    let gateway = TestGateway::spawn_with(Setup { http, ..Setup::default() }).await;
+    // What else browsers say of a page.
+    for site in ["X-Nothing: 1", "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Dest: websocket"] {
+        for (origin, status) in [("https://app.example.com", 101), ("https://evil.example.com", 403)] {
+            let answer = with(&gateway, PROTOCOL, &format!("Origin: {origin}\r\n{site}\r\n{PROTOCOL}")).await;
+            assert_eq!(answer.status, status, "{origin} {site}");
+        }
     }
 }
 
@@ -87,51 +93,4 @@ async fn a_page_whose_name_resolves_to_this_machine_is_kept_out() {
     let lines = "Host: rebound.example.com\r\nOrigin: http://rebound.example.com\r\n";
     let answer = with(&gateway, "Host: localhost\r\n", lines).await;
     answer.must_refuse("rebound", 421, "BAD_REQUEST", "ALLOWED_HOSTS");
-}
-
-#[tokio::test]
-async fn connections_are_limited_in_number() {
-    let gateway = gateway_with(WebSocketSettings { max_connections: 1, ..WebSocketSettings::default() }).await;
-    let mut first = Client::ready(&gateway).await;
-    with(&gateway, PROTOCOL, PROTOCOL).await.must_refuse("second", 503, "RATE_LIMITED", "too many WebSockets");
-    first.say(serde_json::json!({ "type": "ping" })).await;
-    assert_eq!(first.hear().await["type"], "pong");
-}
-
-/// As proxies and browsers open them where they speak HTTP/2 (RFC 8441).
-#[tokio::test]
-async fn a_stream_of_http_2_can_be_a_web_socket() {
-    let gateway = TestGateway::spawn().await;
-    let stream = TcpStream::connect(gateway.url.strip_prefix("http://").unwrap()).await.unwrap();
-    let (client, connection) = h2::client::handshake(stream).await.unwrap();
-    let exchange = async {
-        let mut client = client.ready().await.unwrap();
-        // The first answer comes after the settings that allow for WebSockets.
-        let probe = Request::get("http://localhost/livez").body(()).unwrap();
-        assert_eq!(client.send_request(probe, true).unwrap().0.await.unwrap().status(), 200);
-        let mut client = client.ready().await.unwrap();
-        let mut request = Request::builder()
-            .method(Method::CONNECT)
-            .uri("http://localhost/graphql")
-            .header("sec-websocket-version", "13")
-            .header("sec-websocket-protocol", "graphql-transport-ws")
-            .body(())
-            .unwrap();
-        request.extensions_mut().insert(h2::ext::Protocol::from_static("websocket"));
-        let (answer, mut sender) = client.send_request(request, false).unwrap();
-        let answer = answer.await.unwrap();
-        assert_eq!(answer.status(), 200);
-        assert_eq!(answer.headers()["sec-websocket-protocol"], "graphql-transport-ws");
-        // A text with a mask of zeros.
-        let ping = br#"{"type":"ping"}"#;
-        let frame = [&[0x81, 0x80 | 15, 0, 0, 0, 0], &ping[..]].concat();
-        sender.send_data(frame.into(), false).unwrap();
-        let mut body = answer.into_body();
-        let heard = poll_fn(|context| body.poll_data(context)).await.unwrap().unwrap();
-        assert_eq!(&heard[2..], br#"{"type":"pong"}"#);
-    };
-    match select(pin!(exchange), pin!(connection)).await {
-        Either::Left(_) => {}
-        Either::Right((ended, _)) => panic!("{ended:?}"),
-    }
 }

@@ -7,6 +7,7 @@ use futures_util::poll;
 use reqwest::header::{DATE, HeaderValue};
 use tokio::runtime;
 
+use super::super::{CallerKey, Class, Priority, Question, Seat};
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -26,8 +27,12 @@ fn headers(remaining: u32) -> HeaderMap {
         .collect()
 }
 
+fn turn(caller: CallerKey) -> Turn {
+    Turn { class: Class::Users, seat: Seat { caller, question: Question::of("") }, priority: Priority::Interactive }
+}
+
 async fn admit(governor: &Governor, caller: CallerKey, deadline: Duration) -> Result<Admission, Refused> {
-    governor.admit(Class::Users, caller, Priority::Interactive, Deadline::within(deadline)).await
+    governor.admit(turn(caller), Deadline::within(deadline)).await
 }
 
 /// A governor that knows its bucket, and knows it to be empty.
@@ -177,9 +182,7 @@ fn whoever_waits_starts_the_pump_that_went_down_with_its_runtime() {
     let (here, elsewhere) = (runtime(), runtime());
     let governor = here.block_on(drained());
     // The pump is started where the first waiter is.
-    let _first = elsewhere.block_on(async {
-        governor.wait(Class::Users, ANNA, Priority::Interactive, Deadline::within(9 * SECOND)).unwrap()
-    });
+    let _first = elsewhere.block_on(async { governor.wait(turn(ANNA), Deadline::within(9 * SECOND)).unwrap() });
     here.block_on(async {
         let mut second = pin!(admit(&governor, BELA, 9 * SECOND));
         assert!(poll!(&mut second).is_pending());

@@ -168,6 +168,72 @@ fn a_refusal_is_immediate_and_coming_back_when_told_succeeds() {
     }
 }
 
+/// How many of those that were refused were served, and how many refused again, when they came back as told.
+fn promises(world: &World) -> (usize, usize) {
+    let (mut kept, mut broken) = (0, 0);
+    let mut was_refused = vec![false; world.clients.len()];
+    for entry in &world.log {
+        let is_refused = matches!(entry.end, End::Refused { .. });
+        match (std::mem::replace(&mut was_refused[entry.client], is_refused), is_refused) {
+            (true, true) => broken += 1,
+            (true, false) => kept += 1,
+            (false, _) => {}
+        }
+    }
+    (kept, broken)
+}
+
+#[test]
+fn in_a_crowd_whoever_comes_back_as_told_is_served() {
+    let crowds = [(Auth0::free(), 50), (Auth0::free(), 400), (Auth0::enterprise(), 400)];
+    for ((plan, size), seed) in crowds.into_iter().flat_map(|crowd| SEEDS.map(move |seed| (crowd.clone(), seed))) {
+        // Fifty callers, or one.
+        for is_one in [false, true] {
+            let mut world = World::new(plan.clone(), seed);
+            for number in 0..size {
+                world.add(Client::busy(Class::Users, if is_one { 0 } else { number }));
+            }
+            world.run(MINUTE);
+            let (kept, broken) = promises(&world);
+            assert_eq!(broken, 0, "{size} {is_one}");
+            assert!(kept > 20, "{size} {is_one} {kept}");
+            let used = used(world.auth0.bucket(Class::Users));
+            assert!(used >= 0.95, "{size} {is_one} {used}");
+        }
+    }
+}
+
+#[test]
+fn in_a_crowd_everybody_has_a_turn() {
+    for seed in SEEDS {
+        let mut world = World::new(Auth0::free(), seed);
+        crowd(&mut world);
+        world.run(MINUTE);
+        for client in 0..50 {
+            assert!(world.count(|entry| entry.client == client && entry.end == End::Answered) > 0, "{client}");
+        }
+    }
+}
+
+#[test]
+fn those_who_never_come_back_hold_up_nobody() {
+    for seed in SEEDS {
+        let mut world = World::new(Auth0::free(), seed);
+        for caller in 0..200 {
+            world.add(Client { calls: 1, ..Client::busy(Class::Users, caller) });
+        }
+        world.run(20 * SECOND);
+        let first = world.add(Client { calls: 1, ..Client::busy(Class::Users, 1_000) });
+        for caller in 1_001..1_010 {
+            world.add(Client { calls: 1, ..Client::busy(Class::Users, caller) });
+        }
+        world.run(30 * SECOND);
+        for client in first..first + 10 {
+            assert_eq!(world.count(|entry| entry.client == client && entry.end == End::Answered), 1, "{client}");
+        }
+    }
+}
+
 #[test]
 fn all_refusals_are_immediate_once_the_bucket_is_known() {
     let mut world = World::new(Auth0::free(), 1);

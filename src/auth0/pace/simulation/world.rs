@@ -8,7 +8,7 @@ use fastrand::Rng;
 use super::super::headers::Reading;
 use super::super::pacer::{Call, Pacer, Request};
 use super::super::queue::Ticket;
-use super::super::{CallerKey, Class, PaceSettings, Priority};
+use super::super::{CallerKey, Class, PaceSettings, Priority, Question, Seat, Turn};
 use super::auth0::Auth0;
 
 /// One that asks for calls, one after the other.
@@ -201,7 +201,8 @@ impl World {
         }
         client.calls -= 1;
         let Client { class, caller, priority, patience, .. } = *client;
-        let request = Request { class, caller, priority, deadline: self.now + patience };
+        let seat = Seat { caller, question: Question(index as u64) };
+        let request = Request { turn: Turn { class, seat, priority }, deadline: self.now + patience };
         match self.pacer.ask(self.now, request) {
             Ok(ticket) => {
                 self.waiting.insert(ticket, (index, self.now));

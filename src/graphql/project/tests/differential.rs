@@ -167,7 +167,7 @@ proptest! {
         }
         prop_assert_eq!(needs, expected);
         let told = planner.forbidden.iter().map(|left_out| {
-            (left_out.path.iter().map(ToString::to_string).collect::<Vec<_>>(), left_out.scope)
+            (left_out.path.iter().map(ToString::to_string).collect::<Vec<_>>(), left_out.denied.scope)
         });
         prop_assert_eq!(told.collect::<Vec<_>>(), forbidden);
     }

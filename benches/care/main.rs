@@ -1,0 +1,59 @@
+//! How the gateway cares for its tenant, measured on sandbox tenants of this process: pacing, sharing and outages.
+//!
+//! ```sh
+//! cargo bench --bench care
+//! ```
+#![expect(clippy::print_stdout, reason = "a program that prints tables")]
+
+mod outage;
+mod pacing;
+mod report;
+mod sharing;
+mod stage;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+use self::report::Report;
+
+// The gateway's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How the gateway cares for its tenant: pacing, sharing and outages.
+#[derive(Parser)]
+struct Options {
+    /// For how long a crowd asks more than the plan gives, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(5..=600))]
+    seconds: u64,
+
+    /// For how long Auth0 is down, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(5..=600))]
+    outage: u64,
+
+    /// Write the figures to this file as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+
+    /// Given by `cargo bench`.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    let Options { seconds, outage, json, bench: _ } = Options::parse();
+    let mut report = Report::default();
+    pacing::measure(Duration::from_secs(seconds), &mut report).await?;
+    sharing::measure(&mut report).await?;
+    outage::measure(Duration::from_secs(outage), &mut report).await?;
+    if let Some(file) = json {
+        std::fs::write(&file, report.json()).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    println!("{}", report.verdict());
+    Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

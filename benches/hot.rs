@@ -1,0 +1,203 @@
+//! Micro-benchmarks of an operation's stages, each without the network and without the others.
+//!
+//! ```sh
+//! cargo bench --bench hot --features bench
+//! ```
+//!
+//! The operations and the records are those of the load benchmark.
+#![expect(clippy::expect_used, reason = "a benchmark that cannot be set up has to stop")]
+#![expect(dead_code, reason = "what is shared with the load benchmark is more than is needed here")]
+
+#[path = "load/scenario.rs"]
+mod scenario;
+#[path = "load/tenant.rs"]
+mod tenant;
+
+use std::sync::LazyLock;
+
+use async_graphql::Variables;
+use auth0_graphql::graphql::bench::{self, Plan, Stages};
+use divan::counter::BytesCount;
+use divan::{Bencher, black_box};
+use futures_util::FutureExt as _;
+use serde_json::value::RawValue;
+
+use self::scenario::{Lists, Scenario};
+use self::tenant::{Tenant, list};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const PAGES: [&str; 3] = ["S1", "S2", "S3"];
+const OPERATIONS: [&str; 4] = ["S1", "S2", "S3", "S4"];
+
+static TENANT: LazyLock<Tenant> = LazyLock::new(|| {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(Tenant::read()).expect("the sandbox's tenant")
+});
+
+static STAGES: LazyLock<Stages> = LazyLock::new(|| Stages::new().expect("the gateway's schema"));
+
+fn main() {
+    divan::main();
+}
+
+fn scenario(name: &str) -> &'static Scenario {
+    scenario::ALL.iter().find(|scenario| scenario.name == name).expect("a scenario of that name")
+}
+
+/// The document and its variables.
+fn operation(name: &str) -> (String, Variables) {
+    let mut request = scenario(name).request(Lists::Pages, &TENANT, 0);
+    let document = request["query"].as_str().expect("a document").to_owned();
+    (document, Variables::from_json(request["variables"].take()))
+}
+
+fn plan(name: &str) -> Plan {
+    let (text, variables) = operation(name);
+    let document = STAGES.document(&text).now_or_never().expect("no waiting").expect("a valid document");
+    let normal = STAGES.normal(&document, variables).expect("a normal form");
+    STAGES.plans(&normal).pop().expect("a page")
+}
+
+/// What Auth0 answers when it is asked for no more than what is selected.
+fn records(name: &str) -> String {
+    let root = scenario(name).only_root().expect("a page");
+    list(&root.records(&TENANT, 0), root.keys().as_deref())
+}
+
+/// A document that was never seen: parsed, bounded, validated.
+#[divan::bench(args = OPERATIONS)]
+fn document_new(bencher: Bencher<'_, '_>, name: &str) {
+    let (text, _) = operation(name);
+    let mut number = 0;
+    let next = || {
+        number += 1;
+        format!("{text} # {number}")
+    };
+    bencher.with_inputs(next).bench_local_values(|text| STAGES.document(&text).now_or_never());
+}
+
+/// The same document again.
+#[divan::bench(args = OPERATIONS)]
+fn document_cached(bencher: Bencher<'_, '_>, name: &str) {
+    let (text, _) = operation(name);
+    bencher.bench_local(|| STAGES.document(black_box(&text)).now_or_never());
+}
+
+#[divan::bench(args = OPERATIONS)]
+fn normal_form(bencher: Bencher<'_, '_>, name: &str) {
+    let (text, variables) = operation(name);
+    let document = STAGES.document(&text).now_or_never().expect("no waiting").expect("a valid document");
+    bencher
+        .with_inputs(|| variables.clone())
+        .bench_local_values(|variables| STAGES.normal(black_box(&document), variables));
+}
+
+#[divan::bench(args = OPERATIONS)]
+fn planning(bencher: Bencher<'_, '_>, name: &str) {
+    let (text, variables) = operation(name);
+    let document = STAGES.document(&text).now_or_never().expect("no waiting").expect("a valid document");
+    let normal = STAGES.normal(&document, variables).expect("a normal form");
+    bencher.bench_local(|| STAGES.plans(black_box(&normal)));
+}
+
+/// Finding the records in what Auth0 sent, before they are projected.
+#[divan::bench(args = PAGES)]
+fn find_records(bencher: Bencher<'_, '_>, name: &str) {
+    let records = records(name);
+    bencher.counter(BytesCount::of_str(&records)).bench_local(|| {
+        serde_json::from_slice::<&RawValue>(black_box(records.as_bytes())).map(|found| found.get().len())
+    });
+}
+
+/// Records to response bytes: the gateway's way, and others.
+mod project {
+    use serde::Deserialize as _;
+
+    use super::*;
+
+    #[divan::bench(args = PAGES)]
+    fn gateway(bencher: Bencher<'_, '_>, name: &str) {
+        let (plan, records) = (plan(name), records(name));
+        bencher.counter(BytesCount::of_str(&records)).bench_local(|| plan.project(black_box(records.as_bytes())));
+    }
+
+    /// Decodes into a tree and encodes all of it: less than a projection, and the least that a gateway with a tree does.
+    #[divan::bench(args = PAGES)]
+    fn serde_json_value(bencher: Bencher<'_, '_>, name: &str) {
+        let records = records(name);
+        bencher.counter(BytesCount::of_str(&records)).bench_local(|| {
+            let tree: serde_json::Value = serde_json::from_slice(black_box(records.as_bytes()))?;
+            serde_json::to_vec(&tree)
+        });
+    }
+
+    /// The same with sonic-rs.
+    #[divan::bench(args = PAGES)]
+    fn sonic_rs_value(bencher: Bencher<'_, '_>, name: &str) {
+        let records = records(name);
+        bencher.counter(BytesCount::of_str(&records)).bench_local(|| {
+            let tree: sonic_rs::Value = sonic_rs::from_slice(black_box(records.as_bytes()))?;
+            sonic_rs::to_vec(&tree)
+        });
+    }
+
+    /// The tree of `serde_json`, read by sonic-rs.
+    #[divan::bench(args = PAGES)]
+    fn sonic_rs_into_serde_json_value(bencher: Bencher<'_, '_>, name: &str) {
+        let records = records(name);
+        bencher.counter(BytesCount::of_str(&records)).bench_local(|| {
+            let mut json = sonic_rs::Deserializer::from_slice(black_box(records.as_bytes()));
+            serde_json::Value::deserialize(&mut json)
+        });
+    }
+}
+
+/// Going through the entries of every record, and nothing else.
+mod scan {
+    use sonic_rs::{to_array_iter, to_object_iter};
+
+    use super::*;
+
+    #[divan::bench(args = PAGES)]
+    fn gateway(bencher: Bencher<'_, '_>, name: &str) {
+        let records = records(name);
+        bencher.counter(BytesCount::of_str(&records)).bench_local(|| bench::scan(black_box(&records)));
+    }
+
+    /// sonic-rs' lazy iterators: the page, then every record.
+    #[divan::bench(args = PAGES)]
+    fn sonic_rs_lazy(bencher: Bencher<'_, '_>, name: &str) {
+        let records = records(name);
+        bencher.counter(BytesCount::of_str(&records)).bench_local(|| {
+            let mut entries = 0_usize;
+            for record in to_array_iter(black_box(records.as_str())) {
+                let record = record?;
+                for entry in to_object_iter(record.as_raw_str()) {
+                    entry?;
+                    entries += 1;
+                }
+            }
+            Ok::<_, sonic_rs::Error>(entries)
+        });
+    }
+
+    /// No more than being sure that it is UTF-8.
+    #[divan::bench(args = PAGES)]
+    fn utf8_only(bencher: Bencher<'_, '_>, name: &str) {
+        let records = records(name);
+        bencher
+            .counter(BytesCount::of_str(&records))
+            .bench_local(|| std::str::from_utf8(black_box(records.as_bytes())).map(str::len));
+    }
+}
+
+#[divan::bench(args = PAGES)]
+fn response_writing(bencher: Bencher<'_, '_>, name: &str) {
+    let projected = plan(name).project(records(name).as_bytes()).expect("records");
+    bencher
+        .counter(BytesCount::of_slice(&projected))
+        .with_inputs(|| projected.clone())
+        .bench_local_values(|projected| bench::respond("users", projected));
+}

@@ -1,0 +1,218 @@
+//! The servers that are measured: the gateway, and those beside it that put its figures into proportion.
+
+mod plain;
+mod proxy;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
+use serde_json::Value;
+
+use crate::process::{Process, free_address, pinned};
+use crate::scenario::{Lists, Scenario};
+use crate::tenant::Tenant;
+
+/// A server that can be measured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Server {
+    /// This gateway, as it is released.
+    Gateway,
+    /// A reverse proxy on hyper that knows nothing of GraphQL.
+    Proxy,
+    /// async-graphql as its book shows it.
+    Plain,
+    /// Mercurius on Fastify, with its JIT.
+    Mercurius,
+    /// tailcall, from its npm package.
+    Tailcall,
+}
+
+/// Anchors that this very program serves when it is told to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Inner {
+    Proxy,
+    Plain,
+}
+
+/// How servers are run.
+pub(crate) struct Ground {
+    pub(crate) gateway: PathBuf,
+    /// A tailcall other than its npm package's.
+    pub(crate) tailcall: Option<PathBuf>,
+    /// The cores that a server may use, where `taskset` can see to that.
+    pub(crate) cores: Option<String>,
+    pub(crate) is_verbose: bool,
+    /// The address of Auth0's stand-in.
+    pub(crate) upstream: String,
+    /// An empty directory, without a `.env`.
+    pub(crate) directory: PathBuf,
+}
+
+const ANCHORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/load/anchors");
+const TAILCALL: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/benches/load/anchors/tailcall/node_modules/@tailcallhq/core-linux-x64-gnu/bin/tailcall"
+);
+
+impl Server {
+    pub(crate) const ALL: [Self; 5] = [Self::Gateway, Self::Proxy, Self::Plain, Self::Mercurius, Self::Tailcall];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Proxy => "proxy",
+            Self::Plain => "async-graphql",
+            Self::Mercurius => "Mercurius",
+            Self::Tailcall => "tailcall",
+        }
+    }
+
+    /// Whether the answers to one operation are the same, byte by byte: async-graphql answers root fields in the order in
+    /// which they are done.
+    pub(crate) fn is_exact(self) -> bool {
+        self != Self::Plain
+    }
+
+    fn lists(self) -> Lists {
+        if self == Self::Tailcall { Lists::Bare } else { Lists::Pages }
+    }
+
+    /// Why the scenario cannot be asked of this server, if so.
+    pub(crate) fn cannot(self, scenario: &Scenario) -> Option<&'static str> {
+        match self {
+            Self::Proxy if scenario.only_root().is_none() => Some("a proxy joins nothing"),
+            Self::Proxy | Self::Mercurius | Self::Tailcall if scenario.joins() => Some("no join"),
+            _ => None,
+        }
+    }
+
+    /// The request of that number, as it goes over the wire.
+    pub(crate) fn request(self, scenario: &Scenario, tenant: &Tenant, argument: usize, to: SocketAddr) -> Vec<u8> {
+        match scenario.only_root().filter(|_| self == Self::Proxy) {
+            Some(root) => format!("GET {} HTTP/1.1\r\nhost: {to}\r\n\r\n", root.target(tenant, argument)).into_bytes(),
+            None => {
+                let body = scenario.request(self.lists(), tenant, argument).to_string();
+                format!(
+                    "POST /graphql HTTP/1.1\r\n\
+                     host: {to}\r\n\
+                     content-type: application/json\r\n\
+                     accept: application/graphql-response+json, application/json;q=0.9\r\n\
+                     content-length: {}\r\n\r\n{body}",
+                    body.len()
+                )
+                .into_bytes()
+            }
+        }
+    }
+
+    /// Compares an answer with the tenant's records.
+    pub(crate) fn check(self, scenario: &Scenario, tenant: &Tenant, argument: usize, answer: &[u8]) -> Result<()> {
+        match scenario.only_root().filter(|_| self == Self::Proxy) {
+            Some(root) => root.check_pass_through(tenant, argument, answer),
+            None => scenario.check(self.lists(), tenant, argument, answer),
+        }
+    }
+
+    /// Fetches what the server is made of.
+    pub(crate) fn prepare(self) -> Result<()> {
+        match self {
+            Self::Gateway | Self::Proxy | Self::Plain => Ok(()),
+            Self::Mercurius => npm_ci("mercurius"),
+            Self::Tailcall => npm_ci("tailcall"),
+        }
+    }
+
+    /// Starts it.
+    pub(crate) fn start(self, ground: &Ground) -> Result<Process> {
+        let address = free_address()?;
+        let pinned = |program: &Path| {
+            let mut command = pinned(ground.cores.as_deref(), program);
+            command.current_dir(&ground.directory);
+            command
+        };
+        let inner = |name: &str| -> Result<Command> {
+            let mut command = pinned(&std::env::current_exe()?);
+            command.args(["serve", name, &address.to_string(), &ground.upstream]);
+            Ok(command)
+        };
+        let command = match self {
+            Self::Gateway => {
+                let mut command = pinned(&ground.gateway);
+                command
+                    .env("AUTH0_DOMAIN", &ground.upstream)
+                    .env("AUTH0_CLIENT_ID", format!("{:032x}", fastrand::u128(..)))
+                    .env("AUTH0_CLIENT_SECRET", format!("{:032x}", fastrand::u128(..)))
+                    .env("HOST", address.ip().to_string())
+                    .env("PORT", address.port().to_string());
+                command
+            }
+            Self::Proxy => inner("proxy")?,
+            Self::Plain => inner("plain")?,
+            Self::Mercurius => {
+                let mut command = pinned(Path::new("node"));
+                command.arg(format!("{ANCHORS}/mercurius/server.mjs"));
+                command.env("UPSTREAM", &ground.upstream).env("PORT", address.port().to_string());
+                command
+            }
+            Self::Tailcall => {
+                let configuration = std::fs::read_to_string(format!("{ANCHORS}/tailcall/schema.graphql"))?
+                    .replace("UPSTREAM", &ground.upstream)
+                    .replace("PORT", &address.port().to_string());
+                let file = ground.directory.join("tailcall.graphql");
+                std::fs::write(&file, configuration)?;
+                let mut command = pinned(ground.tailcall.as_deref().unwrap_or(Path::new(TAILCALL)));
+                command.arg("start").arg(file).env("TAILCALL_TRACKER", "false");
+                command
+            }
+        };
+        Process::start(command, address, ground.is_verbose)
+    }
+}
+
+/// Installs the packages of an anchor, once.
+fn npm_ci(anchor: &str) -> Result<()> {
+    let directory = Path::new(ANCHORS).join(anchor);
+    if directory.join("node_modules").exists() {
+        return Ok(());
+    }
+    let npm = Command::new("npm").arg("ci").current_dir(directory).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    ensure!(npm.context("there is no npm")?.success(), "npm ci failed");
+    Ok(())
+}
+
+/// Builds the gateway as it is released and returns where it is.
+///
+/// Cargo builds binaries for a benchmark too, but with what the features of development dependencies add to shared
+/// libraries (tokio's clock for tests, for one): not what is shipped.
+pub(crate) fn build_gateway() -> Result<PathBuf> {
+    let cargo = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--bin", "auth0-graphql", "--message-format", "json"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stderr(Stdio::inherit())
+        .output()?;
+    ensure!(cargo.status.success(), "the gateway cannot be built");
+    let executable = |line: &[u8]| {
+        let message: Value = serde_json::from_slice(line).ok()?;
+        Some(PathBuf::from(message["executable"].as_str()?))
+    };
+    cargo.stdout.split(|byte| *byte == b'\n').find_map(executable).context("cargo does not say where the gateway is")
+}
+
+/// Whether the gateway's schema joins logs with users.
+pub(crate) fn gateway_joins(gateway: &Path) -> Result<bool> {
+    let schema = Command::new(gateway).arg("schema").output()?;
+    let schema = String::from_utf8(schema.stdout)?;
+    let log = schema.split("type Log {").nth(1).and_then(|rest| rest.split("\n}").next()).unwrap_or_default();
+    Ok(log.lines().any(|line| line.trim() == "user: User"))
+}
+
+/// Serves an anchor until the process is ended.
+pub(crate) async fn serve(anchor: Inner, address: SocketAddr, upstream: String) -> Result<()> {
+    match anchor {
+        Inner::Proxy => proxy::serve(address, upstream).await,
+        Inner::Plain => plain::serve(address, upstream).await,
+    }
+}

@@ -1,0 +1,159 @@
+//! The records that everything is measured with: the sandbox's users and logs, read once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+
+use anyhow::{Context, Result, ensure};
+use auth0_graphql::sandbox::{Clock, Options, Sandbox};
+use chrono::DateTime;
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::scenario::ARGUMENTS;
+
+/// A record of Auth0's: its values as they stand on the wire.
+pub(crate) type Record = BTreeMap<String, Box<RawValue>>;
+
+/// Search reaches this many records, in pages of [`PAGE`].
+const REACH: usize = 1_000;
+const PAGE: usize = 100;
+
+/// How many records lie between where two arguments' pages begin.
+const STEP: usize = 4;
+
+/// A tenant's users and logs, in Auth0's order.
+pub(crate) struct Tenant {
+    users: Vec<Record>,
+    logs: Vec<Record>,
+    user_places: HashMap<String, usize>,
+    log_places: HashMap<String, usize>,
+}
+
+#[derive(Deserialize)]
+struct Grant {
+    access_token: String,
+}
+
+impl Tenant {
+    /// Reads the tenant of the sandbox's usual seed.
+    ///
+    /// Records in which a value has another form than Auth0 documents are left out: the gateway takes them in, but the
+    /// servers beside it would answer with errors, and they are to do the same work.
+    pub(crate) async fn read() -> Result<Self> {
+        // A clock that stands still, so that every run has the same logs.
+        let now = DateTime::from_timestamp(1_790_000_000, 0).context("no such time")?;
+        let options = Options { clock: Clock::manual(now), ..Options::default() };
+        let sandbox = Sandbox::start(options, TcpListener::bind(("127.0.0.1", 0)).await?).await?;
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        let credentials = sandbox.client();
+        let grant: Grant = client
+            .post(format!("{}/oauth/token", sandbox.url()))
+            .json(&json!({
+                "grant_type": "client_credentials",
+                "client_id": credentials.id,
+                "client_secret": credentials.secret.expose_secret(),
+                "audience": sandbox.audience(),
+            }))
+            .send()
+            .await?
+            .json()
+            .await?;
+        let read = async |query: &str| -> Result<Vec<Record>> {
+            let mut records = Vec::new();
+            for page in 0..REACH / PAGE {
+                let url = format!("{}/api/v2/{query}&page={page}&per_page={PAGE}", sandbox.url());
+                let response = client.get(url).bearer_auth(&grant.access_token).send().await?;
+                records.extend(response.error_for_status()?.json::<Vec<Record>>().await?);
+            }
+            Ok(records)
+        };
+        let mut users = read("users?search_engine=v3").await?;
+        let mut logs = read("logs?sort=date:1").await?;
+        users.retain(is_documented_user);
+        logs.retain(is_documented_log);
+        ensure!(users.len() > ARGUMENTS && logs.len() > ARGUMENTS * STEP + PAGE, "the sandbox has too few records");
+        logs.sort_by_key(|log| text(log, "log_id").map(str::to_owned));
+        Self::new(users, logs)
+    }
+
+    fn new(users: Vec<Record>, logs: Vec<Record>) -> Result<Self> {
+        let places = |records: &[Record], key: &str| {
+            let place = |(place, record)| Some((text(record, key)?.to_owned(), place));
+            records.iter().enumerate().map(place).collect::<Option<HashMap<_, _>>>().context("a record has no id")
+        };
+        Ok(Self { user_places: places(&users, "user_id")?, log_places: places(&logs, "log_id")?, users, logs })
+    }
+
+    /// The users that a search of that number finds.
+    pub(crate) fn users_of(&self, number: usize, count: usize) -> Vec<&Record> {
+        self.users.iter().cycle().skip(number * STEP % self.users.len()).take(count.min(self.users.len())).collect()
+    }
+
+    pub(crate) fn user(&self, id: &str) -> Option<&Record> {
+        self.user_places.get(id).map(|place| &self.users[*place])
+    }
+
+    /// The id of the log after which the logs of that argument begin.
+    pub(crate) fn log_before(&self, argument: usize) -> &str {
+        text(&self.logs[argument * STEP], "log_id").unwrap_or_default()
+    }
+
+    pub(crate) fn logs_after(&self, id: &str, count: usize) -> Vec<&Record> {
+        let first = self.log_places.get(id).map_or(self.logs.len(), |place| place + 1);
+        self.logs.iter().skip(first).take(count).collect()
+    }
+}
+
+/// The text that stands under `key`; the sandbox's ids need no unescaping.
+pub(crate) fn text<'r>(record: &'r Record, key: &str) -> Option<&'r str> {
+    record.get(key)?.get().strip_prefix('"')?.strip_suffix('"')
+}
+
+fn holds(record: &Record, key: &str, form: impl Fn(&Value) -> bool) -> bool {
+    record
+        .get(key)
+        .is_none_or(|raw| serde_json::from_str(raw.get()).is_ok_and(|value: Value| value.is_null() || form(&value)))
+}
+
+fn is_documented_user(user: &Record) -> bool {
+    let has_text_id = |identity: &Value| identity["user_id"].is_string();
+    ["email_verified", "phone_verified", "blocked"].iter().all(|key| holds(user, key, Value::is_boolean))
+        && ["email", "username", "name", "nickname", "given_name", "family_name", "picture", "phone_number", "last_ip"]
+            .iter()
+            .all(|key| holds(user, key, Value::is_string))
+        && ["created_at", "updated_at", "last_login", "last_password_reset", "multifactor_last_modified"]
+            .iter()
+            .all(|key| holds(user, key, Value::is_string))
+        && user.contains_key("identities")
+        && holds(user, "identities", |value| value.as_array().is_some_and(|all| all.iter().all(has_text_id)))
+}
+
+fn is_documented_log(log: &Record) -> bool {
+    log.iter().all(|(key, _)| match key.as_str() {
+        "isMobile" => holds(log, key, Value::is_boolean),
+        "details" | "location_info" | "auth0_client" | "scope" => true,
+        "security_context" | "references" => holds(log, key, Value::is_object),
+        _ => holds(log, key, Value::is_string),
+    })
+}
+
+/// Records as Auth0 writes them, with these keys or all.
+pub(crate) fn list(records: &[&Record], fields: Option<&[&str]>) -> String {
+    let records: Vec<_> = records.iter().map(|record| object(record, fields)).collect();
+    format!("[{}]", records.join(","))
+}
+
+/// A record as Auth0 writes it, with these keys or all.
+pub(crate) fn object(record: &Record, fields: Option<&[&str]>) -> String {
+    let mut object = String::from("{");
+    for (key, value) in record.iter().filter(|(key, _)| fields.is_none_or(|fields| fields.contains(&key.as_str()))) {
+        let comma = if object.len() > 1 { "," } else { "" };
+        // Writing to a string does not fail.
+        let _ = write!(object, r#"{comma}"{key}":{value}"#);
+    }
+    object.push('}');
+    object
+}

@@ -1,0 +1,13 @@
+//! Documents, a NUL between them, that are asked for by text and by hash, one after the other.
+#![no_main]
+
+use auth0_graphql::graphql::fuzzing;
+use libfuzzer_sys::fuzz_target;
+
+/// How many documents a case has at most: each is asked for along with each other.
+const MOST: usize = 4;
+
+fuzz_target!(|data: &str| {
+    let texts: Vec<_> = data.split('\0').take(MOST).collect();
+    fuzzing::document_cache(&texts);
+});

@@ -1,0 +1,88 @@
+//! Doors for the fuzz targets in `fuzz/`. Each panics if a promise of this room is broken.
+
+use bytes::Bytes;
+use reqwest::header::{HeaderMap, HeaderValue, LINK};
+use serde::de::IgnoredAny;
+use serde_json::Value;
+use url::Url;
+
+use super::call::Call;
+use super::envelope::{self, Page};
+use super::identifier::{Email, LogId, UserId};
+use super::query::{Direction, LogCheckpoint, LogSearch, UserSearch};
+
+/// What a caller says reaches Auth0 as it was said, in the place that is meant for it, or is refused.
+pub fn arguments(text: &str) {
+    if let Ok(id) = UserId::parse(text) {
+        in_path(&Call::to_one("user", "users", id.as_str()), "users", text);
+    }
+    if let Ok(id) = LogId::parse(text) {
+        in_path(&Call::to_one("log", "logs", id.as_str()), "logs", text);
+    }
+    if let Ok(email) = Email::parse(text) {
+        in_query(&Call::to("users-by-email").with("email", email.as_str()), "email", Some(text));
+    }
+    if let Ok(checkpoint) = LogCheckpoint::new(text, 1) {
+        in_query(&checkpoint.add_to(Call::to("logs")), "from", Some(text));
+    }
+    let q = Some(text).filter(|text| !text.trim().is_empty());
+    if let Ok(search) = UserSearch::new(Some(text), 0, 1, None) {
+        in_query(&search.add_to(Call::search("users")), "q", q);
+    }
+    if let Ok(search) = LogSearch::new(Some(text), 0, 1, Direction::Descending) {
+        in_query(&search.add_to(Call::search("logs")), "q", q);
+    }
+}
+
+/// What another URL parser makes of a call.
+fn url(call: &Call) -> Url {
+    let path_and_query = match call.query() {
+        Some(query) => format!("{}?{query}", call.path()),
+        None => call.path().to_owned(),
+    };
+    let url = Url::parse(&format!("https://example.us.auth0.com{path_and_query}"));
+    assert!(url.is_ok(), "{path_and_query}");
+    let Ok(url) = url else { unreachable!("it was just looked at") };
+    assert_eq!(url.as_str(), format!("https://example.us.auth0.com{path_and_query}"), "it is not sent as written");
+    url
+}
+
+fn in_path(call: &Call, collection: &str, id: &str) {
+    let url = url(call);
+    let segments: Vec<_> = url.path().split('/').collect();
+    let [_, "api", "v2", found, last] = segments[..] else { unreachable!("{id:?} leaves its place: {url}") };
+    assert_eq!(found, collection);
+    assert_eq!(percent_encoding::percent_decode_str(last).decode_utf8().as_deref(), Ok(id));
+    assert_eq!((url.query(), url.fragment()), (None, None));
+}
+
+fn in_query(call: &Call, key: &str, expected: Option<&str>) {
+    let url = url(call);
+    assert_eq!(url.path(), call.path());
+    let values: Vec<_> = url.query_pairs().filter(|(name, _)| name == key).map(|(_, value)| value).collect();
+    assert_eq!(values, expected.into_iter().collect::<Vec<_>>());
+}
+
+/// Whatever surrounds the records of an answer: what is found is a part of the body and JSON, and a `Link` leads to a valid
+/// id or nowhere.
+pub fn envelope(link: &[u8], body: &[u8]) {
+    let headers: HeaderMap = HeaderValue::from_bytes(link).into_iter().map(|value| (LINK, value)).collect();
+    let body = Bytes::copy_from_slice(body);
+    let is_json = serde_json::from_slice::<IgnoredAny>(&body).is_ok();
+    if let Ok(page) = Page::read(&body, "users", &headers) {
+        assert!(is_json && lies_in(&page.records, &body));
+        assert!(serde_json::from_slice::<Vec<IgnoredAny>>(&page.records).is_ok());
+        assert!(page.next.is_none_or(|next| LogId::parse(next.as_str()).is_ok()));
+    } else if let Ok(value) = serde_json::from_slice::<Value>(&body) {
+        let list = if value.is_object() { &value["users"] } else { &value };
+        assert!(!list.is_array(), "a list was not found");
+    }
+    if let Ok(record) = envelope::record(&body) {
+        assert!(is_json && lies_in(&record, &body) && record.starts_with(b"{") && record.ends_with(b"}"));
+    }
+}
+
+fn lies_in(part: &Bytes, whole: &Bytes) -> bool {
+    let (part, whole) = (part.as_ptr_range(), whole.as_ptr_range());
+    whole.start <= part.start && part.end <= whole.end
+}

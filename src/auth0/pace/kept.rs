@@ -1,0 +1,193 @@
+//! Places kept for those who were told to come back.
+//!
+//! Whoever is refused because its turn would come too late is told when it would be, and has it if it asks again then. Were
+//! it not so, in a crowd that never stops asking the same few would be served all the time: a place that is given up is
+//! taken at once by whoever has just been served.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use super::CallerKey;
+
+/// How much later than told somebody may come back: `Retry-After` is in whole seconds, and the way takes time.
+const LATE: Duration = Duration::from_secs(2);
+
+/// How much earlier. What is told is in whole milliseconds, and clocks differ.
+const EARLY: Duration = Duration::from_millis(50);
+
+/// After so many in a row did not come back, no place is kept any more: these callers do not do as they are told, and
+/// others would be refused for nothing.
+const STRIKES: u32 = 3;
+
+/// Tells a caller's calls apart, so that one that is asked for again is known. It is a hash: to take two calls for one does
+/// no harm, but that one of them may have to ask once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Question(pub(super) u64);
+
+impl Question {
+    pub(crate) fn of(text: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
+
+/// Whose a place is, and what for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Seat {
+    pub(crate) caller: CallerKey,
+    pub(crate) question: Question,
+}
+
+/// When who is due.
+#[derive(Debug, Clone, Default)]
+pub(super) struct KeptPlaces {
+    dues: HashMap<Seat, Duration>,
+    in_order: BTreeSet<(Duration, Seat)>,
+    /// How many in a row did not come back.
+    strikes: u32,
+}
+
+impl KeptPlaces {
+    pub(super) fn len(&self) -> usize {
+        self.dues.len()
+    }
+
+    /// Whether one was told to come back about now.
+    pub(super) fn is_due(&self, seat: Seat, now: Duration) -> bool {
+        self.dues.get(&seat).is_some_and(|&due| due <= now + EARLY)
+    }
+
+    /// Keeps a place, unless one is kept already that is not due yet; gives back when it is.
+    pub(super) fn keep(&mut self, seat: Seat, due: Duration, now: Duration) -> Duration {
+        if self.is_due(seat, now) {
+            self.remove(seat);
+        }
+        let due = *self.dues.entry(seat).or_insert(due);
+        self.in_order.insert((due, seat));
+        due
+    }
+
+    /// One asks again and will be served; whether it came as told. If not, its place is not needed any more.
+    pub(super) fn take(&mut self, seat: Seat, now: Duration) -> bool {
+        let is_due = self.is_due(seat, now);
+        if self.remove(seat) {
+            self.strikes = 0;
+        }
+        is_due
+    }
+
+    pub(super) fn lapse(&mut self, now: Duration) {
+        while let Some(&(due, seat)) = self.in_order.first()
+            && (due + LATE < now || self.strikes >= STRIKES)
+        {
+            self.remove(seat);
+            self.strikes = self.strikes.saturating_add(1);
+        }
+        if self.dues.is_empty() {
+            self.strikes = 0;
+        }
+    }
+
+    /// How many go before one that has `ahead` before it of those who wait: those as well who will be back before its turn,
+    /// which is at `time_of` the calls that are to be made by then. Of each caller no more than `turns_left` says.
+    pub(super) fn with_those_before(
+        &self,
+        mut ahead: usize,
+        seat: Seat,
+        time_of: impl Fn(usize) -> Duration,
+        turns_left: impl Fn(CallerKey) -> usize,
+    ) -> usize {
+        let mut taken = HashMap::<CallerKey, usize>::new();
+        for &(due, other) in &self.in_order {
+            if other == seat {
+                continue;
+            }
+            if time_of(ahead + 1) < due {
+                break;
+            }
+            let turns = taken.entry(other.caller).or_default();
+            if *turns < turns_left(other.caller) {
+                *turns += 1;
+                ahead += 1;
+            }
+        }
+        ahead
+    }
+
+    fn remove(&mut self, seat: Seat) -> bool {
+        let due = self.dues.remove(&seat);
+        due.is_some_and(|due| self.in_order.remove(&(due, seat)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn seat(caller: u64, question: &str) -> Seat {
+        Seat { caller: CallerKey(caller), question: Question::of(question) }
+    }
+
+    #[test]
+    fn a_place_is_had_by_whoever_comes_back_about_when_told() {
+        for (comes, expected) in
+            [(0, false), (4_949, false), (4_950, true), (5_000, true), (7_000, true), (7_001, false)]
+        {
+            let mut places = KeptPlaces::default();
+            places.keep(seat(1, "a"), ms(5_000), ms(0));
+            places.lapse(ms(comes));
+            assert!(!places.take(seat(1, "b"), ms(comes)));
+            assert!(!places.take(seat(2, "a"), ms(comes)));
+            assert_eq!(places.take(seat(1, "a"), ms(comes)), expected, "{comes}");
+            assert_eq!(places.len(), 0);
+        }
+    }
+
+    #[test]
+    fn to_ask_again_too_early_changes_nothing() {
+        let mut places = KeptPlaces::default();
+        assert_eq!(places.keep(seat(1, "a"), ms(5_000), ms(0)), ms(5_000));
+        assert_eq!(places.keep(seat(1, "a"), ms(9_000), ms(4_000)), ms(5_000));
+        // It was there in time, and still had to be refused.
+        assert_eq!(places.keep(seat(1, "a"), ms(9_000), ms(5_000)), ms(9_000));
+        assert_eq!(places.len(), 1);
+    }
+
+    #[test]
+    fn when_nobody_comes_back_no_place_is_kept() {
+        let mut places = KeptPlaces::default();
+        for second in 1..=6 {
+            places.keep(seat(second, ""), ms(second * 1_000), ms(0));
+        }
+        places.lapse(ms(4_001));
+        assert_eq!(places.len(), 4);
+        assert!(places.take(seat(4, ""), ms(4_100)));
+        // Two missed it before that one came, and two more do.
+        places.lapse(ms(7_500));
+        assert_eq!(places.len(), 1);
+        places.keep(seat(7, ""), ms(60_000), ms(7_500));
+        places.lapse(ms(8_001));
+        assert_eq!(places.len(), 0);
+    }
+
+    #[test]
+    fn those_who_will_be_back_before_are_ahead() {
+        let mut places = KeptPlaces::default();
+        for due in [1_000, 2_000, 3_000, 9_000] {
+            places.keep(seat(1, &due.to_string()), ms(due), ms(0));
+        }
+        // One call per second.
+        let time_of = |calls: usize| ms(1_000 * calls as u64);
+        let ahead = |ahead, turns| places.with_those_before(ahead, seat(2, ""), time_of, |_| turns);
+        assert_eq!(ahead(0, usize::MAX), 3);
+        assert_eq!(ahead(5, usize::MAX), 9);
+        assert_eq!(ahead(0, 1), 1);
+        assert_eq!(places.with_those_before(0, seat(1, "1000"), time_of, |_| 9), 0, "its own is not before it");
+    }
+}

@@ -1,0 +1,118 @@
+//! What the micro-benchmarks measure: the stages of an operation, one by one. Built with the feature `bench` only, and
+//! promised to nobody.
+
+use std::borrow::Cow;
+use std::hint::black_box;
+use std::sync::Arc;
+
+use async_graphql::parser::types::{ExecutableDocument, Field};
+use async_graphql::{Name, Response, ValidationMode, Value, Variables};
+
+use super::document::{DocumentSettings, Documents};
+use super::join::Joins;
+use super::json::{self, Records};
+use super::limits::Limits;
+use super::log::LOG_BATCH;
+use super::object::Page;
+use super::operation::Operation;
+use super::plan::{Needs, PagePlan, Planner, Plans as _};
+use super::project::{self, PageFacts};
+use super::signature::Signatures;
+use super::user::USER_PAGE;
+use super::{Failure, response, schema, write_sdl};
+use crate::auth::Caller;
+
+/// The stages, ready to be run.
+pub struct Stages {
+    signatures: Arc<Signatures>,
+    documents: Documents,
+}
+
+/// A document that passed its checks.
+pub struct Document(Arc<ExecutableDocument>);
+
+/// An operation in normal form.
+pub struct Normal(Operation);
+
+/// A root field's plan.
+pub struct Plan(PagePlan);
+
+/// A stage refused what it was given.
+#[derive(Debug)]
+pub struct Refused;
+
+impl From<Failure> for Refused {
+    fn from(_: Failure) -> Self {
+        Self
+    }
+}
+
+impl Stages {
+    /// Stages of the gateway's own schema.
+    pub fn new() -> Result<Self, Refused> {
+        let strict = schema(ValidationMode::Strict).finish();
+        let signatures = Arc::new(Signatures::read(&write_sdl(&strict)).map_err(|_| Refused)?);
+        let documents = Documents::new(strict, Arc::clone(&signatures), Limits::default(), DocumentSettings::default());
+        Ok(Self { signatures, documents })
+    }
+
+    /// Parses, bounds and validates a document, or finds that this was done.
+    pub async fn document(&self, text: &str) -> Result<Document, Refused> {
+        self.documents.get(text).await.map(Document).map_err(|_| Refused)
+    }
+
+    /// Brings the document's one operation into normal form.
+    pub fn normal(&self, document: &Document, variables: Variables) -> Result<Normal, Refused> {
+        Ok(Normal(Operation::new(&self.signatures, &document.0, None, variables)?))
+    }
+
+    /// Plans every root field that is a page of users or a batch of logs, and works out what to ask of Auth0.
+    pub fn plans(&self, operation: &Normal) -> Vec<Plan> {
+        let page = |field: &Field| -> Option<&'static Page> {
+            match field.name.node.as_str() {
+                "users" => Some(&USER_PAGE),
+                "logs" => Some(&LOG_BATCH),
+                _ => None,
+            }
+        };
+        let plan = |field: &Field| {
+            let plan = Planner::new(Caller::ANONYMOUS.authority()).page(page(field)?, &field.selection_set.node);
+            let mut needs = Needs::default();
+            plan.add_needs(&mut needs);
+            black_box(needs);
+            Some(Plan(plan))
+        };
+        operation.0.fields().filter_map(plan).collect()
+    }
+}
+
+impl Plan {
+    /// Projects Auth0's records.
+    pub fn project(&self, records: &[u8]) -> Result<Vec<u8>, Refused> {
+        let mut out = Vec::new();
+        project::page(&self.0, records, &PageFacts::default(), &Joins::default(), &mut out).map_err(|_| Refused)?;
+        Ok(out)
+    }
+}
+
+/// Writes the response that has these bytes under this key.
+pub fn respond(key: &str, projected: Vec<u8>) -> Vec<u8> {
+    let key = Name::new(key);
+    let data = Value::Object([(key.clone(), Value::Binary(projected.into()))].into_iter().collect());
+    response::executed(&Response::new(data), [&key].into_iter(), None, "")
+}
+
+/// Goes through records and does nothing else: the number of their entries.
+pub fn scan(records: &str) -> Result<usize, Refused> {
+    struct Count(usize);
+    impl<'a> Records<'a> for Count {
+        fn entry(&mut self, _: Cow<'a, str>, _: &'a str) {
+            self.0 += 1;
+        }
+
+        fn end(&mut self, _: bool) {}
+    }
+    let mut count = Count(0);
+    json::read_records(records, &mut count).map_err(|_| Refused)?;
+    Ok(count.0)
+}

@@ -1,0 +1,156 @@
+//! Doors for the fuzz targets in `fuzz/`. Each panics if a promise of this room is broken.
+#![expect(clippy::expect_used, reason = "whatever is wrong here is to end the fuzzer")]
+
+use std::sync::{Arc, LazyLock};
+
+use async_graphql::parser::types::{DocumentOperations, ExecutableDocument};
+use async_graphql::{Name, Positioned, ValidationMode, Variables};
+use futures_util::FutureExt as _;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+use super::document::Documents;
+use super::error::{ErrorCode, Failure};
+use super::join::Joins;
+use super::log::{LOG, LOG_BATCH, LOG_PAGE};
+use super::operation::{Operation, fields};
+use super::plan::Planner;
+use super::project::{self, PageFacts};
+use super::signature::Signatures;
+use super::user::{USER, USER_PAGE};
+use super::{DocumentSettings, DocumentSource, Limits, calls, schema, write_sdl};
+use crate::auth::Caller;
+
+/// What a refusal may come to in all, in bytes.
+const LONGEST_REFUSAL: usize = 50_000;
+
+static SIGNATURES: LazyLock<Arc<Signatures>> = LazyLock::new(|| {
+    let sdl = write_sdl(&schema(ValidationMode::Strict).finish());
+    Arc::new(Signatures::read(&sdl).expect("our own schema can be read"))
+});
+
+fn documents() -> Documents {
+    let strict = schema(ValidationMode::Strict).finish();
+    Documents::new(strict, Arc::clone(&SIGNATURES), Limits::default(), DocumentSettings::default())
+}
+
+/// The document that `source` stands for. Nothing on the way to it waits.
+fn find(documents: &Documents, source: &DocumentSource) -> Result<Arc<ExecutableDocument>, Vec<Failure>> {
+    let found = documents.find(source).now_or_never().expect("checking a document does not wait");
+    if let Err(failures) = &found {
+        assert!(!failures.is_empty(), "refused without a reason");
+        assert!(failures.iter().all(|failure| failure.code != ErrorCode::Internal), "{failures:?}");
+    }
+    found
+}
+
+/// A document and the variables that came with it: refused in few words, or brought into a normal form that is within the
+/// limits and that bringing it into normal form again does not change.
+pub fn document(text: &str, variables: &str) {
+    thread_local!(static DOCUMENTS: Documents = documents());
+    let variables: Variables = serde_json::from_str(variables).unwrap_or_default();
+    let limits = Limits::default();
+    let document = match DOCUMENTS.with(|documents| find(documents, &DocumentSource::Text(text.to_owned()))) {
+        Ok(document) => document,
+        Err(failures) => {
+            let body = super::refuse(failures, "id").body;
+            assert!(body.len() <= LONGEST_REFUSAL, "{} bytes", body.len());
+            return assert!(serde_json::from_slice::<Value>(&body).is_ok());
+        }
+    };
+    if limits.check_variables(&variables).is_err() {
+        return;
+    }
+    for (name, _) in document.operations.iter() {
+        let name = name.map(Name::as_str);
+        let Ok(operation) = Operation::new(&SIGNATURES, &document, name, variables.clone()) else { continue };
+        if limits.check_operation(&SIGNATURES, &operation, calls(&operation)).is_err() {
+            continue;
+        }
+        let once = format!("{:?}", operation.definition);
+        let again = ExecutableDocument {
+            operations: DocumentOperations::Single(Positioned::new(operation.definition, Default::default())),
+            fragments: Default::default(),
+        };
+        let again = Operation::new(&SIGNATURES, &again, None, Variables::default()).expect("a normal form is valid");
+        assert_eq!(format!("{:?}", again.definition), once);
+    }
+}
+
+/// Documents asked for one after the other, by text and by hash, through one cache: what is known changes nothing of what
+/// is answered, and a hash stands for its own text alone.
+pub fn document_cache(texts: &[&str]) {
+    let cached = documents();
+    let judge = |documents: &Documents, source: &DocumentSource| {
+        find(documents, source).map(|document| format!("{document:?}")).map_err(|failures| format!("{failures:?}"))
+    };
+    // Only whether it is valid: maps of fragments have no order of their own to compare.
+    let is_valid = |text: &str| judge(&documents(), &DocumentSource::Text(text.to_owned())).map(|_| ());
+    let persisted = |hash: &str, text: Option<&str>| DocumentSource::Persisted {
+        hash: hash.to_owned(),
+        text: text.map(str::to_owned),
+    };
+    for &text in texts {
+        let fresh = is_valid(text);
+        let hash = super::document::sha256(text);
+        assert_eq!(judge(&cached, &DocumentSource::Text(text.to_owned())).map(|_| ()), fresh);
+        let by_both = judge(&cached, &persisted(&hash, Some(text)));
+        assert_eq!(by_both.clone().map(|_| ()), fresh);
+        let by_hash = judge(&cached, &persisted(&hash, None));
+        assert_eq!(by_hash.is_ok(), fresh.is_ok(), "{by_hash:?}");
+        for &other in texts.iter().filter(|other| **other != text) {
+            assert!(judge(&cached, &persisted(&hash, Some(other))).is_err(), "a hash of another text was taken");
+        }
+    }
+}
+
+/// What is selected of an answer, each reading other kinds of fields.
+const SELECTIONS: [&str; 6] = [
+    "{ users { total page hasNextPage nodes { userId email emailVerified createdAt loginsCount attributes __typename } } }",
+    "{ users { nodes { a: name identities { provider userId isSocial } userMetadata appMetadata lastIp } } }",
+    "{ logs { next nodes { logId date type typeDescription ip scope details attributes } } }",
+    "{ searchLogs { hasNextPage nodes { logId userId userName isMobile auth0Client } } }",
+    "{ user(id: \"1\") { userId email lastLogin blocked attributes identities { connection } } }",
+    "{ log(id: \"1\") { logId date description details typeDescription audience } }",
+];
+
+/// What Auth0 answers, projected: refused if it is not the JSON that it should be, and else answered with JSON.
+pub fn projection(choice: u8, json: &[u8]) {
+    static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
+        let documents = documents();
+        let operation = |text: &&str| {
+            let document = find(&documents, &DocumentSource::Text((*text).to_owned())).expect(text);
+            Operation::new(&SIGNATURES, &document, None, Variables::default()).expect(text)
+        };
+        SELECTIONS.iter().map(operation).collect()
+    });
+    let operation = &OPERATIONS[usize::from(choice) % OPERATIONS.len()];
+    let root = fields(&operation.definition.selection_set.node).next().expect("each selects something");
+    let (mut planner, joins) = (Planner::new(Caller::ANONYMOUS.authority()), Joins::default());
+    let selection = &root.selection_set.node;
+    let facts = PageFacts { per_page: 3, ..PageFacts::default() };
+    let mut out = Vec::new();
+    let projected = match root.name.node.as_str() {
+        "users" => project::page(&planner.page(&USER_PAGE, selection), json, &facts, &joins, &mut out),
+        "logs" => project::page(&planner.page(&LOG_BATCH, selection), json, &facts, &joins, &mut out),
+        "searchLogs" => project::page(&planner.page(&LOG_PAGE, selection), json, &facts, &joins, &mut out),
+        "user" => project::record(&planner.record(&USER, selection), json, &joins, &mut out),
+        _ => project::record(&planner.record(&LOG, selection), json, &joins, &mut out),
+    };
+    let is_page = root.name.node.as_str().ends_with('s');
+    let is_expected = std::str::from_utf8(json).is_ok_and(|text| {
+        let opening = if is_page { '[' } else { '{' };
+        text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with(opening)
+            && serde_json::from_str::<IgnoredAny>(text).is_ok()
+    });
+    assert_eq!(projected.is_ok(), is_expected, "{}", String::from_utf8_lossy(json));
+    if projected.is_ok() {
+        let answer = std::str::from_utf8(&out).expect("an answer is UTF-8");
+        assert!(serde_json::from_str::<IgnoredAny>(answer).is_ok(), "{answer}");
+        // A stricter reader can read what is made of whatever it can read, a few levels of nesting aside.
+        let nested = [b"[[[[".as_slice(), json, b"]]]]"].concat();
+        if serde_json::from_slice::<Value>(&nested).is_ok() {
+            assert!(serde_json::from_str::<Value>(answer).is_ok(), "{answer}");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Who may see what: the scopes that a caller holds, those that Auth0 granted to the gateway itself, and the one way to Auth0.
+
+use async_graphql::{Context, Enum};
+use bytes::Bytes;
+
+use super::Settings;
+use super::error::{ErrorCode, Failure};
+use super::root::Session;
+use crate::auth::{Identity, Scope, Scopes};
+use crate::auth0::{Errand, Error, Fields, ManagementApi, Misconfiguration, UserId};
+
+/// How scopes are held to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Permissions {
+    /// What becomes of an operation that needs more than its caller holds.
+    pub scope_mode: ScopeMode,
+    /// Whether `me` needs no `read:users`. It trusts that the issuer of the callers' tokens is the tenant that is read, so that a token's `sub` names
+    /// the same user in both.
+    pub self_access: bool,
+}
+
+/// What becomes of an operation that needs more scopes than its caller holds.
+#[derive(Enum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ScopeMode {
+    /// A field that the caller may not see is null, with an error beside the answers of the others.
+    #[default]
+    Filter,
+    /// Nothing of the operation runs.
+    Reject,
+}
+
+/// What may be shown: what the caller holds and, for what Auth0 guards by scopes itself, what the gateway was granted.
+#[derive(Clone, Copy)]
+pub(crate) struct Authority {
+    pub(crate) caller: Scopes,
+    gateway: Scopes,
+}
+
+/// Why something may not be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Denied {
+    pub(crate) scope: Scope,
+    who: Who,
+}
+
+/// Who lacks a scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Caller,
+    Gateway,
+}
+
+impl Authority {
+    pub(crate) fn new(caller: Scopes, api: &ManagementApi) -> Self {
+        let granted = api.token_status().and_then(|token| token.scopes);
+        Self { caller, gateway: granted.map_or(ALL, |granted| covered(&granted)) }
+    }
+
+    pub(crate) fn check(self, scope: Scope) -> Result<(), Denied> {
+        if !self.caller.holds(scope) {
+            Err(Denied { scope, who: Who::Caller })
+        } else if !self.gateway.holds(scope) {
+            Err(Denied { scope, who: Who::Gateway })
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// The authority of a caller where it is not known what the gateway was granted. Auth0 will say.
+impl From<Scopes> for Authority {
+    fn from(caller: Scopes) -> Self {
+        Self { caller, gateway: ALL }
+    }
+}
+
+const ALL: Scopes = Scopes::of(&Scope::ALL);
+
+/// The scopes whose fields the gateway can read, of those that it was granted.
+///
+/// Not every scope opens fields by itself alone: <https://auth0.com/docs/api/management/v2/users/get-users> and
+/// <https://auth0.com/docs/api/management/v2/logs/get-logs> each name two of which any will do. No endpoint is known to ask for
+/// `read:users_app_metadata`, so that is not asked of the gateway.
+fn covered(granted: &[String]) -> Scopes {
+    let is_granted = |any_of: &[&str]| granted.iter().any(|scope| any_of.contains(&scope.as_str()));
+    let covers = |scope: &Scope| match scope {
+        Scope::ReadUsers => is_granted(&["read:users", "read:user_idp_tokens"]),
+        Scope::ReadUsersAppMetadata => true,
+        Scope::ReadUserIdpTokens => is_granted(&["read:user_idp_tokens"]),
+        Scope::ReadLogs => is_granted(&["read:logs", "read:logs_users"]),
+    };
+    Scope::ALL.into_iter().filter(covers).collect()
+}
+
+impl From<Denied> for Failure {
+    fn from(Denied { scope, who }: Denied) -> Self {
+        match who {
+            Who::Caller => {
+                let message = format!("This field needs the scope `{scope}`, which you do not hold.");
+                Self::new(ErrorCode::Forbidden, message).with("scope", scope.as_str())
+            }
+            // As when Auth0 itself says so, which is how it is found out by the first call of all.
+            Who::Gateway => {
+                let (what, missing_scopes) = (Misconfiguration::MissingScope, vec![scope.as_str().to_owned()]);
+                Error::Misconfigured { what, missing_scopes }.into()
+            }
+        }
+    }
+}
+
+/// The upstream. Private to this room, and handed out by [`authorize`] and [`authorize_self`] alone: a resolver that forgets to ask for
+/// permission has nothing to call.
+pub(crate) struct Upstream {
+    pub(super) api: ManagementApi,
+    pub(super) settings: Settings,
+}
+
+impl Upstream {
+    pub(super) fn of<'a>(ctx: &Context<'a>) -> Result<&'a Self, Failure> {
+        ctx.data::<Self>().map_err(|_| Failure::internal())
+    }
+}
+
+/// What the caller of this operation may be shown.
+pub(crate) fn authority(ctx: &Context<'_>) -> Result<Authority, Failure> {
+    Ok(Authority::new(Session::of(ctx)?.caller.authority(), &Upstream::of(ctx)?.api))
+}
+
+/// The way from a resolver to Auth0, for callers who hold `scope`.
+///
+/// What the gateway was granted comes with its token, and that with the first call: it is not fetched ahead of that call only to learn this,
+/// for Auth0's own refusal says the same at the price of one call in the life of a process.
+pub(crate) fn authorize<'a>(ctx: &Context<'a>, scope: Scope) -> Result<&'a ManagementApi, Failure> {
+    authority(ctx)?.check(scope)?;
+    Ok(&Upstream::of(ctx)?.api)
+}
+
+/// The way from a resolver to the caller's own user, and to nothing else.
+pub(crate) struct OwnUser<'a> {
+    api: &'a ManagementApi,
+    id: UserId,
+}
+
+impl OwnUser<'_> {
+    /// As [`ManagementApi::user`].
+    pub(crate) async fn read(&self, fields: &Fields, errand: &Errand) -> Result<Option<Bytes>, Error> {
+        self.api.user(&self.id, fields, errand).await
+    }
+}
+
+/// The way to the user whom the caller's token is for.
+pub(crate) fn authorize_self<'a>(ctx: &Context<'a>) -> Result<OwnUser<'a>, Failure> {
+    let Upstream { api, settings } = Upstream::of(ctx)?;
+    let id = match Session::of(ctx)?.caller.identity() {
+        Identity::Token { subject, .. } => own_id(subject),
+        Identity::ApiKey { .. } => Err("`me` is the user whom an access token is for, and an API key is for none."),
+        Identity::Anonymous => {
+            Err("`me` is the user whom an access token is for: send one in `Authorization: Bearer …`.")
+        }
+    };
+    let id = id.map_err(|message| Failure::new(ErrorCode::Forbidden, message))?;
+    match authority(ctx)?.check(Scope::ReadUsers) {
+        Err(Denied { who: Who::Caller, .. }) if settings.permissions.self_access => {}
+        outcome => outcome?,
+    }
+    Ok(OwnUser { api, id })
+}
+
+/// The user's id that a `sub` is. That of a client, which got its token for itself, is none: <https://auth0.com/docs/secure/tokens/json-web-tokens/json-web-token-claims>.
+fn own_id(subject: &str) -> Result<UserId, &'static str> {
+    let id = UserId::parse(subject).ok().filter(|id| id.as_str().contains('|'));
+    id.ok_or("`me` is the user whom an access token is for, and yours is for a client.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_gateway_was_granted_covers_what_auth0_takes_it_for() {
+        for (granted, expected) in [
+            (&["read:users", "read:logs"][..], &[Scope::ReadUsers, Scope::ReadUsersAppMetadata, Scope::ReadLogs][..]),
+            (&["read:user_idp_tokens"], &[Scope::ReadUsers, Scope::ReadUsersAppMetadata, Scope::ReadUserIdpTokens]),
+            (&["read:logs_users", "update:users"], &[Scope::ReadUsersAppMetadata, Scope::ReadLogs]),
+            (&[], &[Scope::ReadUsersAppMetadata]),
+        ] {
+            let granted: Vec<_> = granted.iter().map(|scope| (*scope).to_owned()).collect();
+            assert_eq!(covered(&granted), Scopes::of(expected), "{granted:?}");
+        }
+    }
+
+    #[test]
+    fn who_lacks_a_scope_is_told_apart() {
+        let users = Scopes::of(&[Scope::ReadUsers]);
+        let check = |caller, gateway| Authority { caller, gateway }.check(Scope::ReadUsers);
+        assert_eq!(check(users, users), Ok(()));
+        assert_eq!(
+            check(Scopes::default(), Scopes::default()),
+            Err(Denied { scope: Scope::ReadUsers, who: Who::Caller })
+        );
+        assert_eq!(check(users, Scopes::default()), Err(Denied { scope: Scope::ReadUsers, who: Who::Gateway }));
+        assert_eq!(Authority::from(users).check(Scope::ReadUsers), Ok(()));
+    }
+
+    #[test]
+    fn only_a_user_has_an_id_of_their_own() {
+        assert_eq!(own_id("auth0|1").map(|id| id.as_str().to_owned()), Ok("auth0|1".to_owned()));
+        for subject in ["", "an-id@clients", "auth0|../x", "auth0|a/b", "|\u{0}"] {
+            assert!(own_id(subject).is_err(), "{subject}");
+        }
+    }
+}

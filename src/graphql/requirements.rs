@@ -1,0 +1,148 @@
+//! What an operation needs that not everybody holds. Pure.
+
+use async_graphql::Name;
+use async_graphql::parser::types::SelectionSet;
+
+use super::error::{ErrorCode, Failure};
+use super::operation::{EMPTY, Operation, fields};
+use super::permission::Permissions;
+use super::search_fields::mentions;
+use super::signature::Signatures;
+use crate::auth::{Scope, Scopes};
+
+/// The scopes that an operation in normal form needs, each with the field that needs it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Requirements(Vec<Requirement>);
+
+/// A scope that is needed.
+#[derive(Debug, PartialEq, Eq)]
+struct Requirement {
+    /// The response keys that lead to the field, dots between them.
+    path: String,
+    scope: Scope,
+}
+
+impl Requirements {
+    pub(crate) fn of(operation: &Operation, signatures: &Signatures, permissions: Permissions) -> Self {
+        let mut requirements = Self::default();
+        let selection = &operation.definition.selection_set.node;
+        requirements.walk(signatures, &mut Vec::new(), signatures.query(), selection);
+        for field in operation.fields() {
+            let path = field.response_key().node.as_str();
+            if field.name.node == "me" && !permissions.self_access {
+                requirements.add(path.to_owned(), Scope::ReadUsers);
+            }
+            for mention in mentions(field) {
+                requirements.add(path.to_owned(), mention.scope);
+            }
+        }
+        requirements
+    }
+
+    fn walk<'o>(
+        &mut self,
+        signatures: &Signatures,
+        path: &mut Vec<&'o str>,
+        parent: &Name,
+        selection: &'o SelectionSet,
+    ) {
+        for field in fields(selection).filter(|field| field.response_key().node != EMPTY) {
+            let Some(signature) = signatures.field(parent, &field.name.node) else { continue };
+            path.push(&field.response_key().node);
+            if let Some(scope) = signature.scope {
+                self.add(path.join("."), scope);
+            }
+            self.walk(signatures, path, &signature.ty, &field.selection_set.node);
+            path.pop();
+        }
+    }
+
+    fn add(&mut self, path: String, scope: Scope) {
+        self.0.push(Requirement { path, scope });
+    }
+
+    /// Every scope that is needed.
+    pub(crate) fn scopes(&self) -> Scopes {
+        self.0.iter().map(|requirement| requirement.scope).collect()
+    }
+
+    /// Refuses an operation that needs more than is held.
+    pub(crate) fn check(&self, held: Scopes) -> Result<(), Failure> {
+        let lacking: Vec<_> = self.0.iter().filter(|requirement| !held.holds(requirement.scope)).collect();
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        let scopes = lacking.iter().map(|requirement| requirement.scope).collect::<Scopes>();
+        let mut paths: Vec<_> = lacking.iter().map(|requirement| requirement.path.clone()).collect();
+        paths.sort_unstable();
+        paths.dedup();
+        let message = format!(
+            "The operation needs scopes that you do not hold: {scopes}. Nothing of it ran; leave out the fields that need them."
+        );
+        let scopes: Vec<_> = scopes.iter().map(Scope::as_str).collect();
+        Err(Failure::new(ErrorCode::Forbidden, message).with("scopes", scopes).with("fields", paths))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::{ValidationMode, Variables};
+
+    use super::*;
+    use crate::graphql::{schema, write_sdl};
+
+    fn requirements(text: &str, permissions: Permissions) -> String {
+        let signatures = Signatures::read(&write_sdl(&schema(ValidationMode::Strict).finish())).unwrap();
+        let document = async_graphql::parser::parse_query(text).unwrap();
+        let operation = Operation::new(&signatures, &document, None, Variables::default()).unwrap();
+        let Requirements(all) = Requirements::of(&operation, &signatures, permissions);
+        all.iter().map(|Requirement { path, scope }| format!("{path} {scope}")).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn every_field_that_needs_a_scope_is_found() {
+        let text = r#"
+            query {
+                people: users(q: "app_metadata.plan:gold") { nodes { ...F } }
+                gone: user(id: "1") @skip(if: true) { appMetadata }
+                logs { nodes { type user { name meta: appMetadata } } }
+                gateway { version }
+                __schema { queryType { name } }
+            }
+            fragment F on User { name appMetadata ... { identities { ... on Identity { accessToken provider } } } }"#;
+        insta::assert_snapshot!(requirements(text, Permissions::default()), @"
+        people read:users
+        people.nodes.appMetadata read:users_app_metadata
+        people.nodes.identities.accessToken read:user_idp_tokens
+        logs read:logs
+        logs.nodes.user read:users
+        logs.nodes.user.meta read:users_app_metadata
+        people read:users_app_metadata
+        ");
+    }
+
+    #[test]
+    fn one_s_own_user_needs_no_scope_where_that_is_allowed() {
+        let text = "{ me { name appMetadata } }";
+        insta::assert_snapshot!(requirements(text, Permissions::default()), @"
+        me.appMetadata read:users_app_metadata
+        me read:users
+        ");
+        let permissions = Permissions { self_access: true, ..Permissions::default() };
+        insta::assert_snapshot!(requirements(text, permissions), @"me.appMetadata read:users_app_metadata");
+    }
+
+    #[test]
+    fn a_refusal_lists_scopes_and_fields_once() {
+        let requirements = Requirements(vec![
+            Requirement { path: "b".to_owned(), scope: Scope::ReadLogs },
+            Requirement { path: "a".to_owned(), scope: Scope::ReadLogs },
+            Requirement { path: "a".to_owned(), scope: Scope::ReadLogs },
+            Requirement { path: "c".to_owned(), scope: Scope::ReadUsers },
+        ]);
+        assert_eq!(requirements.check(requirements.scopes()), Ok(()));
+        let failure = requirements.check(Scopes::of(&[Scope::ReadUsers])).unwrap_err();
+        assert_eq!(failure.details[0].1.to_string(), r#"["read:logs"]"#);
+        assert_eq!(failure.details[1].1.to_string(), r#"["a", "b"]"#);
+    }
+}

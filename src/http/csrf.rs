@@ -1,0 +1,89 @@
+//! Refuses what other sites' pages have their visitors' browsers send (cross-site request forgery).
+//!
+//! A gateway on loopback, or behind a VPN, takes the browser's word for its user: a page anywhere could have it ask Auth0 on
+//! and on. A POST of `application/json` needs a preflight already; this holds without one as well.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use tower_http::csrf::{ConfigError, CsrfLayer, ProtectionError};
+
+use super::Shared;
+use super::envelope::Envelope;
+use super::origins::Origins;
+use crate::graphql::{ErrorCode, Failure};
+
+/// Where a request comes from, as the browser says: <https://www.w3.org/TR/fetch-metadata/>.
+const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+/// Where its answer goes.
+const DESTINATION: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
+/// How a request from elsewhere is answered.
+type Rejection = fn(ProtectionError) -> Response<Body>;
+
+/// Judges requests that are no GET by `Sec-Fetch-Site` and `Origin`; nothing where every origin is allowed.
+pub(crate) fn layer(origins: &Origins) -> Result<Option<CsrfLayer<Rejection>>, ConfigError> {
+    let Origins::These(origins) = origins else { return Ok(None) };
+    let mut layer = CsrfLayer::new();
+    for origin in origins {
+        layer = layer.add_trusted_origin(origin.as_str())?;
+    }
+    let rejection: Rejection = |_| refuse(Envelope::default());
+    Ok(Some(layer.with_rejection_response(rejection)))
+}
+
+/// Judges GETs, which the layer lets pass since they change nothing. Ours cost calls to Auth0, and an image's address is
+/// enough to send one.
+pub(crate) async fn guard_get(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let is_foreign = request.method() == Method::GET && is_from_elsewhere(headers);
+    if is_foreign && !shared.settings.cors_origins.allow(headers.get(header::ORIGIN)) {
+        return refuse(Envelope::of(headers));
+    }
+    next.run(request).await
+}
+
+/// Whether another site's page sent this. A link that its reader follows is the reader's own doing.
+fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    let is = |name: HeaderName, values: &[&str]| {
+        headers.get(name).is_some_and(|value| values.iter().any(|known| value.as_bytes() == known.as_bytes()))
+    };
+    headers.contains_key(SITE) && !is(SITE, &["same-origin", "none"]) && !is(DESTINATION, &["document"])
+}
+
+/// The answer to what another site's page sent.
+pub(crate) fn refuse(envelope: Envelope) -> Response {
+    let message = "A page of another origin sent this. The gateway's operator can add its origin to CORS_ORIGINS.";
+    envelope.refuse(StatusCode::FORBIDDEN, Failure::new(ErrorCode::Forbidden, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn pages_are_told_from_readers_and_from_programs() {
+        for (site, destination, expected) in [
+            (None, None, false),
+            (Some("none"), Some("document"), false),
+            (Some("same-origin"), Some("empty"), false),
+            (Some("cross-site"), Some("document"), false),
+            (Some("cross-site"), Some("image"), true),
+            (Some("cross-site"), Some("empty"), true),
+            (Some("cross-site"), Some("iframe"), true),
+            (Some("same-site"), Some("empty"), true),
+            (Some("cross-site"), None, true),
+            (Some(""), Some("script"), true),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in [(SITE, site), (DESTINATION, destination)] {
+                headers.extend(value.map(|value| (name, HeaderValue::from_static(value))));
+            }
+            assert_eq!(is_from_elsewhere(&headers), expected, "{site:?} {destination:?}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! How many requests a caller may send.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use governor::clock::{Clock, MonotonicClock};
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::HashMapStateStore;
+use governor::{Quota, RateLimiter};
+
+use crate::auth::{Caller, Identity};
+
+/// So many keys are remembered before it is worthwhile to look for those that can be forgotten.
+const FEW: usize = 1_000;
+
+/// A rate. Who has sent less may catch up: as many requests at once as the rate names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// How many requests.
+    pub requests: NonZeroU32,
+    /// In what time.
+    pub per: Period,
+}
+
+/// The time in which a number of requests is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Period {
+    /// A second.
+    Second,
+    /// A minute.
+    Minute,
+    /// An hour.
+    Hour,
+}
+
+impl RateLimit {
+    fn quota(self) -> Quota {
+        match self.per {
+            Period::Second => Quota::per_second(self.requests),
+            Period::Minute => Quota::per_minute(self.requests),
+            Period::Hour => Quota::per_hour(self.requests),
+        }
+    }
+}
+
+/// Whose requests are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Key {
+    /// A caller's who showed credentials, wherever they are.
+    Caller(u64),
+    /// Those of callers without credentials at one address.
+    Address(IpAddr),
+}
+
+impl Key {
+    /// The key of a caller, if it is known who that is, who sends from `address`.
+    pub(crate) fn of(caller: Option<&Caller>, address: IpAddr) -> Self {
+        if let Some(caller) = caller.filter(|caller| *caller.identity() != Identity::Anonymous) {
+            return Self::Caller(caller.key());
+        }
+        Self::Address(match address {
+            // Whoever has one address of IPv6 has its whole network of 2^64.
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+            IpAddr::V4(_) => address,
+        })
+    }
+}
+
+/// Counts requests.
+pub(crate) struct RateLimits<C: Clock = MonotonicClock> {
+    limiter: RateLimiter<Key, HashMapStateStore<Key>, C, NoOpMiddleware<C::Instant>>,
+    /// At how many keys to look for those that can be forgotten.
+    purge_at: AtomicUsize,
+}
+
+impl RateLimits {
+    pub(crate) fn new(limit: RateLimit) -> Self {
+        Self::with_clock(limit, MonotonicClock)
+    }
+}
+
+impl<C: Clock> RateLimits<C> {
+    fn with_clock(limit: RateLimit, clock: C) -> Self {
+        let limiter = RateLimiter::hashmap_with_clock(limit.quota(), clock);
+        Self { limiter, purge_at: AtomicUsize::new(FEW) }
+    }
+
+    /// Counts a request. One too many is an error: the time after which it may be sent.
+    pub(crate) fn admit(&self, key: Key) -> Result<(), Duration> {
+        let verdict = self.limiter.check_key(&key);
+        self.purge();
+        verdict.map_err(|refusal| refusal.wait_time_from(self.limiter.clock().now()))
+    }
+
+    /// Forgets whoever has long not been heard of, so that what is remembered are the callers of one period. Looks for them
+    /// only when their number has doubled since it last did, so that many callers do not make each request slow.
+    fn purge(&self) {
+        if self.limiter.len() < self.purge_at.load(Ordering::Relaxed) {
+            return;
+        }
+        self.limiter.retain_recent();
+        self.limiter.shrink_to_fit();
+        self.purge_at.store(FEW.max(2 * self.limiter.len()), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use governor::clock::FakeRelativeClock;
+
+    use super::*;
+
+    fn limits(requests: u32, per: Period) -> (RateLimits<FakeRelativeClock>, FakeRelativeClock) {
+        let clock = FakeRelativeClock::default();
+        let limit = RateLimit { requests: NonZeroU32::new(requests).unwrap(), per };
+        (RateLimits::with_clock(limit, clock.clone()), clock)
+    }
+
+    #[test]
+    fn a_burst_is_let_through_and_then_one_request_at_a_time() {
+        let (limits, clock) = limits(2, Period::Minute);
+        let key = Key::Caller(1);
+        assert_eq!([limits.admit(key), limits.admit(key)], [Ok(()), Ok(())]);
+        assert_eq!(limits.admit(key), Err(Duration::from_secs(30)));
+        assert_eq!(limits.admit(Key::Caller(2)), Ok(()), "another caller is not held up");
+        clock.advance(Duration::from_secs(10));
+        assert_eq!(limits.admit(key), Err(Duration::from_secs(20)), "a refusal costs nothing");
+        clock.advance(Duration::from_secs(20));
+        assert_eq!(limits.admit(key), Ok(()));
+        assert!(limits.admit(key).is_err());
+    }
+
+    #[test]
+    fn whoever_is_not_heard_of_is_forgotten() {
+        let (limits, clock) = limits(1, Period::Second);
+        for caller in 0..10 * FEW as u64 {
+            assert_eq!(limits.admit(Key::Caller(caller)), Ok(()));
+            clock.advance(Duration::from_millis(10));
+        }
+        assert!(limits.limiter.len() <= FEW, "{}", limits.limiter.len());
+    }
+
+    #[test]
+    fn callers_without_credentials_are_told_apart_by_network() {
+        for caller in [None, Some(&Caller::ANONYMOUS)] {
+            let key = |address: &str| Key::of(caller, address.parse().unwrap());
+            assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
+            assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff::9"));
+            assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
+        }
+    }
+}

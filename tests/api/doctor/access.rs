@@ -1,0 +1,64 @@
+//! What Auth0 refuses.
+
+use serde_json::json;
+use wiremock::matchers::{method, path};
+use wiremock::{Mock, ResponseTemplate};
+
+use super::{Doctor, ENDPOINTS, client, of_health, of_mock, sandbox};
+use crate::mock::answering;
+
+#[tokio::test]
+async fn a_wrong_secret_is_told_and_what_depends_on_it_skipped() {
+    let sandbox = sandbox().await;
+    let examined = of_health(&sandbox).with("AUTH0_CLIENT_SECRET", "not-the-one-it-is").examine().await;
+    assert!(examined.failed(&["token"]).contains("AUTH0_CLIENT_SECRET"), "{examined:#?}");
+    assert_eq!(examined.that_are("skipped"), [&["tls", "audience"][..], &ENDPOINTS, &["scopes", "plan"]].concat());
+}
+
+#[tokio::test]
+async fn an_application_that_is_not_authorized_is_told() {
+    let sandbox = sandbox().await;
+    let client = client(&sandbox, json!({ "scopes": [], "audience": false })).await;
+    let examined = Doctor::of_client(&sandbox, &client).examine().await;
+    assert!(examined.failed(&["audience"]).contains("authorize the application"), "{examined:#?}");
+}
+
+#[tokio::test]
+async fn an_application_that_may_not_use_the_grant_is_told() {
+    let sandbox = sandbox().await;
+    let client = client(&sandbox, json!({ "scopes": [], "grants": ["authorization_code"] })).await;
+    let examined = Doctor::of_client(&sandbox, &client).examine().await;
+    assert!(examined.failed(&["token"]).contains("machine-to-machine application"), "{examined:#?}");
+}
+
+#[tokio::test]
+async fn an_unknown_audience_is_told() {
+    let sandbox = sandbox().await;
+    let examined = of_health(&sandbox).with("AUTH0_AUDIENCE", "https://other.example.com/api/v2/").examine().await;
+    assert!(examined.failed(&["audience"]).contains("AUTH0_AUDIENCE"), "{examined:#?}");
+    assert_eq!(examined.check("token")["status"], "ok");
+}
+
+#[tokio::test]
+async fn a_token_that_the_management_api_does_not_take_is_told() {
+    let auth0 = answering(ResponseTemplate::new(401)).await;
+    let examined = of_mock(&auth0.uri()).examine().await;
+    assert!(examined.failed(&["audience"]).contains("AUTH0_AUDIENCE"), "{examined:#?}");
+    let skipped = examined.that_are("skipped");
+    assert!(ENDPOINTS.iter().all(|endpoint| skipped.contains(endpoint)), "{skipped:?}");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_fails_is_told_and_the_others_are_asked_all_the_same() {
+    let auth0 = answering(ResponseTemplate::new(200).set_body_json(json!([]))).await;
+    // It repeats what was asked for, as Auth0 does.
+    let refusal =
+        json!({ "statusCode": 400, "message": "auth0|somebody, nobody@example.com", "errorCode": "invalid_uri" });
+    let refusal = ResponseTemplate::new(400).set_body_json(refusal);
+    let by_email = Mock::given(method("GET")).and(path("/api/v2/users-by-email"));
+    by_email.respond_with(refusal).mount(&auth0).await;
+    let examined = of_mock(&auth0.uri()).examine().await;
+    assert_eq!(examined.that_are("failed"), ["GET /users-by-email"], "{examined:#?}");
+    assert!(examined.check("GET /users-by-email")["finding"].as_str().unwrap().contains("invalid_uri"));
+    assert_eq!(examined.check("GET /logs")["status"], "ok");
+}

@@ -1,0 +1,96 @@
+//! Searching by what one may not see.
+
+use auth0_graphql::graphql::ScopeMode;
+use serde_json::{Value, json};
+
+use super::{APP_METADATA, LOGS, Reply, TOKENS, USERS, ask, codes, denials, gateway, reads, token, upstream};
+use crate::gateway::TestGateway;
+
+/// Searches, with the scope that each needs beside that of users.
+const SEARCHES: [(&str, &str); 10] = [
+    ("app_metadata.plan:gold", APP_METADATA),
+    ("email:*example.com AND (name:a* OR NOT app_metadata.plan:\"gold\")", APP_METADATA),
+    ("_exists_:app_metadata.plan", APP_METADATA),
+    (r"app\_metadata.plan:gold", APP_METADATA),
+    ("app_meta*:gold", APP_METADATA),
+    ("app_metadata.seats:[1 TO 5}", APP_METADATA),
+    ("gold", APP_METADATA),
+    ("name:ada \"gold\"", APP_METADATA),
+    ("identities.access_token:a*", TOKENS),
+    ("identities.*:a*", TOKENS),
+];
+
+async fn search(gateway: &TestGateway, token: &str, q: &str) -> Vec<Reply> {
+    let literal = Value::from(q).to_string();
+    let with_variable = json!({
+        "query": "query Q($q: String) { all: users(q: $q, perPage: 5) { nodes { userId } } }",
+        "variables": { "q": q },
+    });
+    let request = gateway.http.post(format!("{}/graphql", gateway.url)).bearer_auth(token).json(&with_variable);
+    let response = request.send().await.unwrap();
+    let (status, challenge) = (response.status().as_u16(), None);
+    vec![
+        ask(gateway, token, &format!("{{ all: users(q: {literal}, perPage: 5) {{ nodes {{ userId }} }} }}")).await,
+        ask(gateway, token, &format!("{{ ...F }} fragment F on Query {{ all: users(q: {literal}) {{ page }} }}")).await,
+        Reply { status, challenge, body: response.json().await.unwrap() },
+    ]
+}
+
+#[tokio::test]
+async fn a_search_by_what_the_caller_may_not_see_is_not_made() {
+    let gateway = gateway(ScopeMode::Filter).await;
+    for (q, scope) in SEARCHES {
+        let without: Vec<_> = super::all_but(scope);
+        let without = token(&gateway, &without).await;
+        for Reply { status, body, .. } in search(&gateway, &without, q).await {
+            assert_eq!((status, &body["data"]), (200, &json!({ "all": null })), "{q}: {body}");
+            assert_eq!(denials(&body), [(scope, "all".to_owned())], "{q}");
+            assert_eq!(body["errors"][0]["extensions"]["argument"], "q");
+            assert!(!body.to_string().contains("gold"), "{body}");
+        }
+    }
+    assert_eq!(upstream(&gateway).await, []);
+}
+
+#[tokio::test]
+async fn a_search_by_what_the_caller_may_see_passes_as_it_is() {
+    let gateway = gateway(ScopeMode::Filter).await;
+    let all = token(&gateway, &[USERS, APP_METADATA, TOKENS]).await;
+    for (q, _) in SEARCHES {
+        gateway.forget_calls().await;
+        for Reply { body, .. } in search(&gateway, &all, q).await {
+            assert!(!codes(&body).contains(&"FORBIDDEN"), "{q}: {body}");
+        }
+        for call in reads(&gateway).await {
+            let url = reqwest::Url::parse(&format!("http://localhost{}", call.target())).unwrap();
+            assert!(url.query_pairs().any(|(name, value)| name == "q" && value == q), "{q}: {url}");
+        }
+    }
+    let users = token(&gateway, &[USERS]).await;
+    let query = "{ users(q: \"email:*@example.com AND name:a*\", sort: { field: CREATED_AT }) { nodes { name } } }";
+    assert_eq!(codes(&ask(&gateway, &users, query).await.body), [""; 0]);
+}
+
+#[tokio::test]
+async fn such_a_search_has_the_operation_refused_where_that_is_so() {
+    let gateway = gateway(ScopeMode::Reject).await;
+    for (q, scope) in SEARCHES {
+        let without = token(&gateway, &super::all_but(scope)).await;
+        for Reply { status, body, .. } in search(&gateway, &without, q).await {
+            assert_eq!(status, 403, "{q}: {body}");
+            assert_eq!(body["errors"][0]["extensions"]["scopes"], json!([scope]), "{q}");
+        }
+    }
+    assert_eq!(upstream(&gateway).await, []);
+}
+
+#[tokio::test]
+async fn logs_are_searched_by_whatever_they_have() {
+    let gateway = gateway(ScopeMode::Reject).await;
+    let logs = token(&gateway, &[LOGS]).await;
+    for q in ["ada", "user_id:\"auth0|1\"", "description:*app_metadata*"] {
+        let q = Value::from(q).to_string();
+        let query = format!("{{ searchLogs(q: {q}, sort: {{ direction: ASC }}) {{ nodes {{ type }} }} }}");
+        assert!(!codes(&ask(&gateway, &logs, &query).await.body).contains(&"FORBIDDEN"), "{q}");
+    }
+}

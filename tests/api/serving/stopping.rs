@@ -1,0 +1,60 @@
+//! How serving ends: with nothing half done, and in bounded time.
+
+use auth0_graphql::http::{self, Connections};
+use tokio::net::TcpStream;
+
+use super::http2::{Http2, INITIAL_WINDOW_SIZE, get_livez};
+use super::{LIVEZ, NEVER, PATIENT, SHORT, Serving, patient};
+
+#[tokio::test]
+async fn what_is_under_way_is_finished_and_nothing_is_begun() {
+    let mut serving = Serving::start(patient()).await;
+    let mut idle = serving.connect().await;
+    idle.write(LIVEZ).await;
+    assert!(idle.read_until("ok\n").await.starts_with("HTTP/1.1 200 OK"));
+    let client = serving.ask().await;
+    let call = serving.auth0.call().await;
+
+    serving.stop();
+    assert_eq!(idle.rest().await, "");
+    while TcpStream::connect(serving.address).await.is_ok() {}
+    assert!(!serving.ended.is_finished(), "a request is under way");
+
+    call.answer().await;
+    let answer = client.rest().await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    assert!(answer.ends_with(r#"{"data":{"users":{"nodes":[]}}}"#), "{answer}");
+    serving.ended.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_does_not_finish_is_cut_off() {
+    let connections = Connections { drain_timeout: SHORT, ..PATIENT };
+    let mut serving = Serving::start(http::Settings { request_timeout: SHORT, connections, ..patient() }).await;
+    // With this window the server may not send the body.
+    let mut client = Http2::connect(serving.address, &[(INITIAL_WINDOW_SIZE, 0)]).await;
+    client.write(&get_livez(1)).await;
+    while client.frame().await.unwrap().kind != super::http2::HEADERS {}
+    serving.stop();
+    serving.ended.await.unwrap();
+    client.rest().await;
+}
+
+#[tokio::test]
+async fn load_balancers_are_told_before_requests_are_refused() {
+    let mut serving = Serving::start(http::Settings { shutdown_delay: NEVER, ..patient() }).await;
+    let ready = async |serving: &Serving| {
+        let response = serving.get("/readyz").await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    assert_eq!(ready(&serving).await, (200, "ok\n".to_owned()));
+    serving.stop();
+    while ready(&serving).await.0 == 200 {}
+    assert_eq!(ready(&serving).await, (503, "stopping\n".to_owned()));
+    assert_eq!(serving.get("/livez").await.unwrap().status(), 200);
+
+    let mut client = serving.ask().await;
+    serving.auth0.call().await.answer().await;
+    let answer = client.read_until("}}}").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+}

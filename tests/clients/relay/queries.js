@@ -1,0 +1,25 @@
+import { graphql } from 'relay-runtime';
+
+export const recentLogs = graphql`
+  query queriesRecentLogsQuery($take: Int!) {
+    logs(take: $take) {
+      next
+      nodes {
+        id
+        type
+        typeDescription
+        ...queriesWho_log
+      }
+    }
+  }
+`;
+
+export const who = graphql`
+  fragment queriesWho_log on Log {
+    userName
+    user {
+      userId
+      email
+    }
+  }
+`;
