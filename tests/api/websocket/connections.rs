@@ -28,7 +28,7 @@ async fn impatient(most: usize) -> TestGateway {
         idle_timeout: Duration::from_millis(100),
         ..Connections::default()
     };
-    let web_sockets = WebSocketSettings { ping_interval: Duration::from_millis(300), ..WebSocketSettings::default() };
+    let web_sockets = WebSocketSettings { ping_interval: Duration::from_secs(1), ..WebSocketSettings::default() };
     let http = http::Settings { connections, web_sockets, ..http::Settings::default() };
     TestGateway::spawn_with(Setup { http, ..Setup::default() }).await
 }
@@ -37,9 +37,8 @@ async fn impatient(most: usize) -> TestGateway {
 async fn a_web_socket_is_kept_for_longer_than_a_connection_that_is_idle() {
     let gateway = impatient(10).await;
     let mut client = Client::ready(&gateway).await;
-    for _ in 0..3 {
-        assert_eq!(client.next().await, Some(Message::Ping(Default::default())));
-    }
+    // Ten times the time in which an idle connection is over.
+    assert_eq!(client.next().await, Some(Message::Ping(Default::default())));
     assert!(client.run(json!({ "query": VERSION })).await["data"]["gateway"].is_object());
 }
 
