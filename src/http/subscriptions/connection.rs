@@ -15,7 +15,7 @@ use tracing::Instrument as _;
 use super::close::Close;
 use super::init::{self, Introduction};
 use super::message::{self, ACK, ClientMessage, PONG};
-use super::operation::{self, Refusal};
+use super::operation::{self, TurnedAway};
 use super::place::Place;
 use crate::graphql::{Deadline, ErrorCode, Failure, Outcome, Reply, refuse};
 use crate::http::Shared;
@@ -176,8 +176,8 @@ impl Connection {
                 self.introduction = Some(introduction);
                 self.send(Message::text(ACK)).await
             }
-            Err(Refusal::Later(failure)) => Err(Close::TryAgain(failure.message).into()),
-            Err(Refusal::Never(reason)) => Err(Close::Forbidden(reason).into()),
+            Err(TurnedAway::ForNow(failure)) => Err(Close::TryAgain(failure.message).into()),
+            Err(TurnedAway::ForGood(reason)) => Err(Close::Forbidden(reason).into()),
         }
     }
 

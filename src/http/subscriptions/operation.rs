@@ -14,11 +14,11 @@ use crate::http::{Shared, parameters};
 
 /// Why a client may not do what it asks for.
 #[derive(Debug)]
-pub(crate) enum Refusal {
-    /// For now.
-    Later(Failure),
-    /// With these credentials. The reason is for people to read.
-    Never(String),
+pub(crate) enum TurnedAway {
+    /// It may do so later.
+    ForNow(Failure),
+    /// Not with these credentials. The reason is for people to read.
+    ForGood(String),
 }
 
 /// Finds out who asks with these credentials, and whether they may now.
@@ -27,13 +27,13 @@ pub(crate) async fn admit(
     credentials: &HeaderMap,
     address: IpAddr,
     deadline: Deadline,
-) -> Result<Caller, Refusal> {
+) -> Result<Caller, TurnedAway> {
     let Shared { admission, authenticator, .. } = shared;
     admission.admit(credentials, address, authenticator, deadline).await.map_err(|denial| match denial {
-        Denial::TooMany(too_many) => Refusal::Later(too_many.into_failure()),
+        Denial::TooMany(too_many) => TurnedAway::ForNow(too_many.into_failure()),
         Denial::Refusal(refusal) => match refusal.into_failure() {
-            (StatusCode::SERVICE_UNAVAILABLE, failure) => Refusal::Later(failure),
-            (_, failure) => Refusal::Never(failure.message),
+            (StatusCode::SERVICE_UNAVAILABLE, failure) => TurnedAway::ForNow(failure),
+            (_, failure) => TurnedAway::ForGood(failure.message),
         },
     })
 }
@@ -56,8 +56,8 @@ pub(crate) async fn answer(
     let deadline = Deadline::within(wishes.timeout);
     let caller = match admit(&shared, &credentials, address, deadline).await {
         Ok(caller) => caller,
-        Err(Refusal::Later(failure)) => return refused(failure),
-        Err(Refusal::Never(reason)) => return Err(Close::Forbidden(reason)),
+        Err(TurnedAway::ForNow(failure)) => return refused(failure),
+        Err(TurnedAway::ForGood(reason)) => return Err(Close::Forbidden(reason)),
     };
     let request = match parameters::from_body(payload.as_bytes()) {
         Ok(request) => request,

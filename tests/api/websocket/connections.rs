@@ -9,7 +9,7 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::{RecvStream, SendStream};
 use serde_json::json;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio_tungstenite::tungstenite::Message;
@@ -18,6 +18,7 @@ use tokio_tungstenite::tungstenite::http::{Method, Request, Response};
 use super::VERSION;
 use super::client::Client;
 use crate::gateway::{Setup, TestGateway};
+use crate::serving::{Serving, patient};
 
 /// A gateway that takes so many connections, keeps none for as long as a WebSocket may be silent, and asks WebSockets whether
 /// they are there.
@@ -51,7 +52,9 @@ async fn a_web_socket_counts_as_a_connection() {
     assert_eq!(client.hear().await["type"], "pong");
     let address = gateway.url.strip_prefix("http://").unwrap();
     let mut second = TcpStream::connect(address).await.unwrap();
-    assert_eq!(second.read(&mut [0]).await.unwrap_or(0), 0, "it is closed");
+    // It is closed without an answer, perhaps before anything can be sent.
+    let _ = second.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert_eq!(second.read(&mut [0]).await.unwrap_or(0), 0);
     assert!(client.run(json!({ "query": VERSION })).await["data"]["gateway"].is_object());
     drop(client);
     while gateway.http.get(format!("{}/livez", gateway.url)).send().await.is_err() {}
@@ -62,7 +65,7 @@ async fn a_web_socket_counts_as_a_connection() {
 async fn a_stream_of_http_2_can_be_a_web_socket() {
     // One place for the connection, one for its WebSocket.
     let gateway = impatient(2).await;
-    let mut connection = Http2::connect(&gateway).await;
+    let mut connection = Http2::connect(&gateway.url).await;
     let (answer, mut sender) = connection.open(None).await;
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers()["sec-websocket-protocol"], "graphql-transport-ws");
@@ -84,6 +87,19 @@ async fn a_stream_of_http_2_can_be_a_web_socket() {
     while connection.open(None).await.0.status() == 503 {}
 }
 
+#[tokio::test]
+async fn a_web_socket_on_a_stream_is_closed_when_the_gateway_stops() {
+    let mut serving = Serving::start(patient()).await;
+    let mut connection = Http2::connect(&serving.url).await;
+    let (answer, mut sender) = connection.open(None).await;
+    let mut receiver = answer.into_body();
+    serving.stop();
+    let close = heard(&mut receiver).await;
+    assert_eq!((close[0], &close[2..4]), (0x88, &1001_u16.to_be_bytes()[..]), "{close:?}");
+    sender.send_data(Bytes::from_static(b"\x88\x80\0\0\0\0"), true).unwrap();
+    serving.ended.await.unwrap();
+}
+
 async fn heard(receiver: &mut RecvStream) -> Bytes {
     let heard = poll_fn(|context| receiver.poll_data(context)).await.unwrap().unwrap();
     receiver.flow_control().release_capacity(heard.len()).unwrap();
@@ -103,8 +119,8 @@ impl Drop for Http2 {
 }
 
 impl Http2 {
-    async fn connect(gateway: &TestGateway) -> Self {
-        let stream = TcpStream::connect(gateway.url.strip_prefix("http://").unwrap()).await.unwrap();
+    async fn connect(url: &str) -> Self {
+        let stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
         let (client, connection) = h2::client::handshake(stream).await.unwrap();
         let driver = tokio::spawn(connection).abort_handle();
         let mut client = client.ready().await.unwrap();
