@@ -19,7 +19,7 @@ use crate::auth::{Authenticator, Caller};
 use crate::graphql::{Deadline, ErrorCode, Failure};
 
 /// When to come back to a gateway that is busy. Most requests are answered within a second.
-const SOON: Duration = Duration::from_secs(1);
+pub(crate) const SOON: Duration = Duration::from_secs(1);
 
 /// What is counted of requests.
 pub(crate) struct Admission {

@@ -27,6 +27,7 @@ use tracing::Instrument as _;
 
 use self::connection::{Connection, Opening};
 use self::place::Place;
+use super::admission::SOON;
 use super::envelope::Envelope;
 use super::{Shared, client, csrf, host, request_id};
 use crate::graphql::{ErrorCode, Failure};
@@ -94,8 +95,9 @@ pub(crate) async fn open(shared: Shared, request: Request) -> Response {
         }
     };
     let Some(place) = Place::take(&parts.extensions, parts.version) else {
-        let message = "There are too many connections already. Try again.";
-        return envelope.refuse(StatusCode::SERVICE_UNAVAILABLE, Failure::new(ErrorCode::RateLimited, message));
+        let message = "There are too many connections already. Try again after `retryAfterMs`.";
+        let failure = Failure::new(ErrorCode::RateLimited, message);
+        return envelope.refuse_for(SOON, StatusCode::SERVICE_UNAVAILABLE, failure);
     };
     let read = shared.settings.max_body_bytes.saturating_mul(READ);
     let request_id = request_id::current();

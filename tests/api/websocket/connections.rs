@@ -25,11 +25,10 @@ use crate::serving::{Serving, patient};
 async fn impatient(most: usize) -> TestGateway {
     let connections = Connections {
         most: NonZeroUsize::new(most).unwrap(),
-        head_timeout: Duration::from_millis(100),
-        idle_timeout: Duration::from_millis(100),
+        idle_timeout: Duration::from_millis(500),
         ..Connections::default()
     };
-    let web_sockets = WebSocketSettings { ping_interval: Duration::from_secs(1), ..WebSocketSettings::default() };
+    let web_sockets = WebSocketSettings { ping_interval: Duration::from_secs(2), ..WebSocketSettings::default() };
     let http = http::Settings { connections, web_sockets, ..http::Settings::default() };
     TestGateway::spawn_with(Setup { http, ..Setup::default() }).await
 }
@@ -38,7 +37,7 @@ async fn impatient(most: usize) -> TestGateway {
 async fn a_web_socket_is_kept_for_longer_than_a_connection_that_is_idle() {
     let gateway = impatient(10).await;
     let mut client = Client::ready(&gateway).await;
-    // Ten times the time in which an idle connection is over.
+    // Four times the time in which an idle connection is over.
     assert_eq!(client.next().await, Some(Message::Ping(Default::default())));
     assert!(client.run(json!({ "query": VERSION })).await["data"]["gateway"].is_object());
 }
