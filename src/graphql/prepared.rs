@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::parser::types::{ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet};
-use async_graphql::{Name, Pos, Positioned, Variables};
+use async_graphql::{Name, Pos, Positioned, Value as ConstValue, Variables};
 use async_graphql_value::Value;
 use moka::sync::Cache;
 
@@ -103,12 +103,45 @@ pub(crate) enum Shaped {
 pub(crate) struct Operations(Cache<Asked, Arc<Prepared>>);
 
 /// What an operation is prepared from.
-#[derive(PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq)]
 struct Asked {
     document: ByAddress,
     name: Option<String>,
-    /// The variables, in JSON.
-    variables: String,
+    variables: Variables,
+}
+
+impl Hash for Asked {
+    /// Of variables only what front ends vary: the rest is left to comparison.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.document.hash(state);
+        self.name.hash(state);
+        for (name, value) in &*self.variables {
+            name.hash(state);
+            match value {
+                ConstValue::String(text) => text.hash(state),
+                ConstValue::Number(number) => number.hash(state),
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Asked {
+    /// The bytes in it, about.
+    fn size(&self) -> usize {
+        self.variables.iter().map(|(name, value)| name.len() + size(value)).sum()
+    }
+}
+
+/// The bytes in a value, about. Values nest no deeper than the JSON that they came in.
+fn size(value: &ConstValue) -> usize {
+    let inner = match value {
+        ConstValue::String(text) => text.len(),
+        ConstValue::List(items) => items.iter().map(size).sum(),
+        ConstValue::Object(fields) => fields.iter().map(|(name, value)| name.len() + size(value)).sum(),
+        _ => 0,
+    };
+    size_of::<ConstValue>() + inner
 }
 
 /// A document, told from others by where it is. Whoever has the key keeps it there.
@@ -132,7 +165,7 @@ impl Default for Operations {
     fn default() -> Self {
         let weight = |asked: &Asked, prepared: &Arc<Prepared>| {
             let fields = count(&prepared.operation.definition.selection_set.node);
-            u32::try_from(asked.variables.len() + fields * FIELD).unwrap_or(u32::MAX)
+            u32::try_from(asked.size() + fields * FIELD).unwrap_or(u32::MAX)
         };
         Self(Cache::builder().weigher(weight).max_capacity(CAPACITY).build())
     }
@@ -147,13 +180,11 @@ impl Operations {
         variables: Variables,
         prepare: impl FnOnce(&ExecutableDocument, Option<&str>, Variables) -> Result<Prepared, Failure>,
     ) -> Result<Arc<Prepared>, Failure> {
-        // Two texts of the same variables are prepared twice, which does no harm.
-        let key = serde_json::to_string(&variables).map_err(|_| Failure::internal())?;
-        let asked = Asked { document: ByAddress(document), name, variables: key };
+        let asked = Asked { document: ByAddress(document), name, variables };
         if let Some(prepared) = self.0.get(&asked) {
             return Ok(prepared);
         }
-        let prepared = prepare(&asked.document.0, asked.name.as_deref(), variables)?;
+        let prepared = prepare(&asked.document.0, asked.name.as_deref(), asked.variables.clone())?;
         let prepared = Arc::new(prepared);
         self.0.insert(asked, Arc::clone(&prepared));
         Ok(prepared)
