@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use async_graphql_value::Value;
-use aws_lc_rs::digest::{SHA256, digest};
 
+use super::document::{Document, sha256};
 use super::prepared::Prepared;
 use super::session::Session;
 use super::{DocumentSource, Outcome, Reply, Terms};
@@ -21,18 +21,12 @@ const LONGEST_NAME: usize = 100;
 /// What is to be told of an operation. It is told when this is dropped: whoever hangs up, or makes the gateway panic, is in the trail as well.
 pub(crate) struct Audit<'t> {
     terms: &'t Terms<'t>,
-    document: Document,
+    source: &'t DocumentSource,
+    /// The document, if there is one.
+    document: Option<Arc<Document>>,
     asked: Asked,
     session: Option<Arc<Session>>,
     outcome: Option<(&'static str, String)>,
-}
-
-/// Which document was sent.
-enum Document {
-    /// One with this hash.
-    Hash(String),
-    /// One that goes by this id or hash, if there is one.
-    Named { name: String, is_found: bool },
 }
 
 /// What an operation asks for.
@@ -47,22 +41,14 @@ struct Asked {
 
 impl<'t> Audit<'t> {
     /// None where nobody keeps a trail.
-    pub(crate) fn begin(document: &DocumentSource, terms: &'t Terms<'t>) -> Option<Self> {
+    pub(crate) fn begin(source: &'t DocumentSource, terms: &'t Terms<'t>) -> Option<Self> {
         let is_kept = tracing::enabled!(target: TARGET, tracing::Level::INFO);
-        is_kept.then(|| Self {
-            terms,
-            document: Document::of(document),
-            asked: Asked::default(),
-            session: None,
-            outcome: None,
-        })
+        is_kept.then(|| Self { terms, source, document: None, asked: Asked::default(), session: None, outcome: None })
     }
 
     /// Takes in what the operation asks for, once that is known.
-    pub(crate) fn asks(&mut self, prepared: &Prepared) {
-        if let Document::Named { is_found, .. } = &mut self.document {
-            *is_found = true;
-        }
+    pub(crate) fn asks(&mut self, document: Arc<Document>, prepared: &Prepared) {
+        self.document = Some(document);
         let operation = &prepared.operation;
         let held = self.terms.caller.authority();
         let needed = prepared.requirements.scopes();
@@ -102,29 +88,20 @@ impl<'t> Audit<'t> {
     }
 }
 
-impl Document {
-    fn of(source: &DocumentSource) -> Self {
-        match source {
-            DocumentSource::Text(text) => Self::Hash(hash(text)),
-            DocumentSource::Id(name) | DocumentSource::Persisted { hash: name, .. } => {
-                Self::Named { name: name.clone(), is_found: false }
-            }
-        }
-    }
-
-    /// A name that nothing goes by could be anything.
-    fn shown(&self) -> String {
-        match self {
-            Self::Hash(hash) => hash.clone(),
-            Self::Named { name, is_found: true } => name.clone(),
-            Self::Named { name, is_found: false } => short_hash(name),
-        }
+/// How the trail names a document: by the hash of its text, or by what its caller knows it by.
+fn name_of(source: &DocumentSource, found: Option<&Document>) -> String {
+    match (source, found) {
+        (DocumentSource::Text(_), Some(document)) => document.hash.clone(),
+        (DocumentSource::Text(text), None) => sha256(text),
+        (DocumentSource::Id(name) | DocumentSource::Persisted { hash: name, .. }, Some(_)) => name.clone(),
+        // A name that nothing goes by could be anything.
+        (DocumentSource::Id(name) | DocumentSource::Persisted { hash: name, .. }, None) => short_hash(name),
     }
 }
 
 impl Drop for Audit<'_> {
     fn drop(&mut self) {
-        let Self { terms, document, asked, session, outcome } = self;
+        let Self { terms, source, document, asked, session, outcome } = self;
         let (kind, name, subject) = match terms.caller.identity() {
             Identity::Anonymous => ("anonymous", None, None),
             Identity::ApiKey { name } => ("api key", Some(&**name), None),
@@ -142,7 +119,7 @@ impl Drop for Audit<'_> {
             caller.name = name,
             caller.sub = subject,
             operation = operation.as_deref(),
-            document = document.shown(),
+            document = name_of(source, document.as_deref()),
             fields = fields.join(","),
             ids = ?ids,
             scopes.used = used.to_string(),
@@ -168,12 +145,7 @@ fn showable(id: &str) -> String {
 }
 
 fn short_hash(text: &str) -> String {
-    format!("sha256:{}", &hash(text)[..16])
-}
-
-/// SHA-256, in hexadecimal.
-fn hash(text: &str) -> String {
-    digest(&SHA256, text.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("sha256:{}", &sha256(text)[..16])
 }
 
 #[cfg(test)]

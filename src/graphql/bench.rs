@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use std::hint::black_box;
 use std::sync::Arc;
 
-use async_graphql::parser::types::{ExecutableDocument, Field};
+use async_graphql::parser::types::Field;
 use async_graphql::{Response, ValidationMode, Variables};
 use bytes::Bytes;
 
-use super::document::{DocumentSettings, Documents};
+use super::document::{self, DocumentSettings, Documents};
 use super::join::Joins;
 use super::json::{self, Records};
 use super::limits::Limits;
@@ -33,7 +33,7 @@ pub struct Stages {
 }
 
 /// A document that passed its checks.
-pub struct Document(Arc<ExecutableDocument>);
+pub struct Document(Arc<document::Document>);
 
 /// An operation in normal form.
 pub struct Normal(Operation);

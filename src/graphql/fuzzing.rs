@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::document::Documents;
+use super::document::{Document, Documents};
 use super::error::{ErrorCode, Failure};
 use super::join::Joins;
 use super::log::{LOG, LOG_BATCH, LOG_PAGE};
@@ -36,7 +36,7 @@ fn documents() -> Documents {
 }
 
 /// The document that `source` stands for. Nothing on the way to it waits.
-fn find(documents: &Documents, source: &DocumentSource) -> Result<Arc<ExecutableDocument>, Vec<Failure>> {
+fn find(documents: &Documents, source: &DocumentSource) -> Result<Arc<Document>, Vec<Failure>> {
     let found = documents.find(source).now_or_never().expect("checking a document does not wait");
     if let Err(failures) = &found {
         assert!(!failures.is_empty(), "refused without a reason");

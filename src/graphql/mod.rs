@@ -53,7 +53,7 @@ use async_graphql::{
 };
 
 use self::audit::Audit;
-use self::document::Documents;
+use self::document::{Document, Documents};
 use self::operation::Operation;
 use self::permission::Upstream;
 use self::prepared::{Operations, Prepared};
@@ -206,9 +206,15 @@ impl Engine {
 
     /// Answers `request`.
     pub async fn execute(&self, request: Request, terms: &Terms<'_>) -> Reply {
-        let mut audit = Audit::begin(&request.document, terms);
-        let reply = match self.prepare(request).await {
-            Ok(prepared) => self.run_if_permitted(prepared, terms, audit.as_mut()).await,
+        let Request { document: source, operation_name, variables } = request;
+        let mut audit = Audit::begin(&source, terms);
+        let reply = match self.prepare(&source, operation_name, variables).await {
+            Ok((document, prepared)) => {
+                if let Some(audit) = &mut audit {
+                    audit.asks(document, &prepared);
+                }
+                self.run_if_permitted(prepared, terms, audit.as_mut()).await
+            }
             Err(failures) => refuse(failures, terms.request_id),
         };
         if let Some(audit) = &mut audit {
@@ -217,10 +223,14 @@ impl Engine {
         reply
     }
 
-    async fn prepare(&self, request: Request) -> Result<Arc<Prepared>, Vec<Failure>> {
-        let Request { document, operation_name, variables } = request;
-        let document = self.documents.find(&document).await?;
-        let prepare = |document: &ExecutableDocument, name: Option<&str>, variables: Variables| {
+    async fn prepare(
+        &self,
+        source: &DocumentSource,
+        operation_name: Option<String>,
+        variables: Variables,
+    ) -> Result<(Arc<Document>, Arc<Prepared>), Vec<Failure>> {
+        let document = self.documents.find(source).await?;
+        let prepare = |document: &Document, name: Option<&str>, variables: Variables| {
             let Settings { limits, permissions, .. } = self.upstream.settings;
             limits.check_variables(&variables)?;
             let operation = Operation::new(&self.signatures, document, name, variables)?;
@@ -228,18 +238,16 @@ impl Engine {
             limits.check_operation(&self.signatures, &prepared.operation, prepared.calls.len())?;
             Ok(prepared)
         };
-        self.operations.get(document, operation_name, variables, prepare).map_err(|failure| vec![failure])
+        let prepared = self.operations.get(&document, operation_name, variables, prepare);
+        prepared.map(|prepared| (document, prepared)).map_err(|failure| vec![failure])
     }
 
     async fn run_if_permitted(
         &self,
         prepared: Arc<Prepared>,
         terms: &Terms<'_>,
-        mut audit: Option<&mut Audit<'_>>,
+        audit: Option<&mut Audit<'_>>,
     ) -> Reply {
-        if let Some(audit) = &mut audit {
-            audit.asks(&prepared);
-        }
         if self.upstream.settings.permissions.scope_mode == ScopeMode::Reject {
             let held = terms.caller.authority();
             if let Err(failure) = prepared.requirements.check(held) {

@@ -4,11 +4,12 @@
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_graphql::parser::types::{ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet};
+use async_graphql::parser::types::{Field, OperationDefinition, Selection, SelectionSet};
 use async_graphql::{Name, Pos, Positioned, Value as ConstValue, Variables};
 use async_graphql_value::Value;
 use moka::sync::Cache;
 
+use super::document::Document;
 use super::error::Failure;
 use super::json;
 use super::object::{RootField, Shape};
@@ -145,7 +146,7 @@ fn size(value: &ConstValue) -> usize {
 }
 
 /// A document, told from others by where it is. Whoever has the key keeps it there.
-struct ByAddress(Arc<ExecutableDocument>);
+struct ByAddress(Arc<Document>);
 
 impl PartialEq for ByAddress {
     fn eq(&self, other: &Self) -> bool {
@@ -175,12 +176,12 @@ impl Operations {
     /// The operation that is asked for: the one that is kept, or the one that `prepare` makes.
     pub(crate) fn get(
         &self,
-        document: Arc<ExecutableDocument>,
+        document: &Arc<Document>,
         name: Option<String>,
         variables: Variables,
-        prepare: impl FnOnce(&ExecutableDocument, Option<&str>, Variables) -> Result<Prepared, Failure>,
+        prepare: impl FnOnce(&Document, Option<&str>, Variables) -> Result<Prepared, Failure>,
     ) -> Result<Arc<Prepared>, Failure> {
-        let asked = Asked { document: ByAddress(document), name, variables };
+        let asked = Asked { document: ByAddress(Arc::clone(document)), name, variables };
         if let Some(prepared) = self.0.get(&asked) {
             return Ok(prepared);
         }

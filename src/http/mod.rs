@@ -31,7 +31,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::middleware::{from_fn, from_fn_with_state, map_request, map_response};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -73,11 +73,7 @@ fn router(
     let shared = Shared { engine: Arc::new(engine), authenticator, settings: Arc::new(settings), admission, stopping };
     let origins = &shared.settings.cors_origins;
 
-    let mut graphql = any(answer)
-        .layer(compression::layer())
-        .layer(map_request(compression::allow_identity))
-        .layer(from_fn_with_state(shared.clone(), admission::take_place))
-        .layer(from_fn_with_state(shared.clone(), csrf::guard_get));
+    let mut graphql = any(answer).layer(compression::layer()).layer(from_fn_with_state(shared.clone(), guard));
     if let Some(layer) = csrf::layer(origins)? {
         graphql = graphql.layer(layer);
     }
@@ -96,9 +92,28 @@ fn router(
     if let Some(layer) = cors::layer(origins) {
         router = router.layer(layer);
     }
-    // The outermost: every answer carries an id, a panic's too.
-    let router = router.layer(map_response(hardening::harden)).layer(from_fn(request_id::attach));
-    Ok(router.with_state(shared))
+    Ok(router.layer(from_fn(accompany)).with_state(shared))
+}
+
+/// The outermost: every answer carries an id, and tells browsers what not to do with it, a panic's too.
+async fn accompany(request: Request, next: Next) -> Response {
+    let mut response = request_id::attach(request, next).await;
+    hardening::harden(response.headers_mut());
+    response
+}
+
+/// What stands before GraphQL. One function for all of it: each layer of axum's costs every request two allocations.
+async fn guard(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
+    if csrf::is_foreign_get(&request, &shared.settings.cors_origins) {
+        return csrf::refuse(Envelope::of(request.headers()));
+    }
+    // Held until the answer is made, or its client is gone.
+    let _place = match shared.admission.place() {
+        Ok(place) => place,
+        Err(too_many) => return too_many.reply(Envelope::of(request.headers())),
+    };
+    compression::allow_identity(request.headers_mut());
+    next.run(request).await
 }
 
 /// GraphQL, over HTTP or over a WebSocket.
