@@ -17,7 +17,7 @@ use auth0_graphql::graphql::{self, GatewayMode};
 use auth0_graphql::sandbox;
 use auth0_graphql::telemetry;
 use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::banner::{Banner, Callers};
 
@@ -102,8 +102,15 @@ fn run() -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// On a single core threads would do nothing but hand work to each other, for an eighth of what an operation costs.
+fn runtime() -> io::Result<Runtime> {
+    let has_one_core = std::thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
+    let mut builder = if has_one_core { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    builder.enable_all().build()
+}
+
 fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = Runtime::new().context("cannot start the async runtime")?;
+    let runtime = runtime().context("cannot start the async runtime")?;
     let outcome = runtime.block_on(future);
     // Dropping the runtime would wait for name look-ups that nobody waits for any more.
     runtime.shutdown_background();

@@ -112,19 +112,22 @@ impl Drop for Audit<'_> {
         // Of an operation that was abandoned, the calls that are still under way are not known.
         let calls = session.as_ref().map(|session| session.upstream_calls());
         let Asked { operation, fields, ids, used, denied } = asked;
+        // It stands in no span: it has the request's id itself, and what it has nothing of it leaves out.
+        let some = |text: String| (!text.is_empty()).then_some(text);
         tracing::info!(
             target: TARGET,
+            parent: None,
             outcome,
             caller.kind = kind,
             caller.name = name,
             caller.sub = subject,
             operation = operation.as_deref(),
             document = name_of(source, document.as_deref()),
-            fields = fields.join(","),
-            ids = ?ids,
-            scopes.used = used.to_string(),
-            scopes.denied = denied.to_string(),
-            errors,
+            fields = some(fields.join(",")),
+            ids = some(ids.join(",")),
+            scopes.used = some(used.to_string()),
+            scopes.denied = some(denied.to_string()),
+            errors = some(errors),
             upstream_calls = calls.unwrap_or_default(),
             request_id = terms.request_id,
             "operation {outcome}"
