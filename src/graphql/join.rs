@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use indexmap::IndexSet;
 
 use super::error::{ErrorCode, Failure};
-use super::json::{self, Malformed, Records};
+use super::json::{self, Malformed, Raw, Records};
 use super::object::Object;
 use super::plan::{Needs, Plan, Plans as _};
 use super::project;
@@ -156,20 +156,18 @@ fn too_many() -> Failure {
 /// one is left out.
 fn ids(logs: &[u8]) -> Result<Vec<UserId>, Malformed> {
     struct Ids<'a> {
-        present: Option<&'a str>,
+        present: Option<Raw<'a>>,
         distinct: IndexSet<Cow<'a, str>>,
     }
     impl<'a> Records<'a> for Ids<'a> {
-        fn entry(&mut self, key: Cow<'a, str>, value: &'a str) {
-            if key == "user_id" {
+        fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
+            if key.string().as_deref() == Some("user_id") {
                 self.present = Some(value);
             }
         }
 
         fn end(&mut self, _: bool) {
-            if let Some(id) = self.present.take().filter(|value| value.starts_with('"')) {
-                self.distinct.insert(json::unescape(id));
-            }
+            self.distinct.extend(self.present.take().and_then(Raw::string));
         }
     }
     let mut ids = Ids { present: None, distinct: IndexSet::new() };
@@ -186,10 +184,10 @@ struct Found<'a> {
 
 impl<'a> Found<'a> {
     fn read(records: &'a [u8]) -> Result<Vec<Self>, Malformed> {
-        struct IdOf<'a>(Option<&'a str>);
+        struct IdOf<'a>(Option<Raw<'a>>);
         impl<'a> Records<'a> for IdOf<'a> {
-            fn entry(&mut self, key: Cow<'a, str>, value: &'a str) {
-                if key == "user_id" {
+            fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
+                if key.string().as_deref() == Some("user_id") {
                     self.0 = Some(value);
                 }
             }
@@ -200,9 +198,9 @@ impl<'a> Found<'a> {
         let mut outcome = Ok(());
         json::read_array(std::str::from_utf8(records).map_err(|_| Malformed)?, |json| {
             let mut id = IdOf(None);
-            outcome = outcome.and(json::read_record(json, &mut id));
-            if let Some(id) = id.0.filter(|value| value.starts_with('"')) {
-                found.push(Self { id: json::unescape(id), json });
+            outcome = outcome.and(json::read_record(json.text(), &mut id));
+            if let Some(id) = id.0.and_then(Raw::string) {
+                found.push(Self { id, json: json.text() });
             }
         })?;
         outcome.map(|()| found)
