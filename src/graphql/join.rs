@@ -73,15 +73,19 @@ impl Joins {
 
     /// Takes in the users in `records`, one projection for each of `plans`.
     fn take_in(&mut self, plans: &[Plan], records: &[u8]) -> Result<(), Malformed> {
-        for record in Found::read(records)? {
-            let mut places = Vec::with_capacity(plans.len());
-            for (plan, json) in plans.iter().zip(&mut self.json) {
-                let start = json.len();
-                project::record(plan, record.json.as_bytes(), &Self::default(), json)?;
-                places.push(start..json.len());
+        let records = std::str::from_utf8(records).map_err(|_| Malformed)?;
+        let mut found: Vec<(Option<Cow<'_, str>>, Vec<Range<usize>>)> = Vec::new();
+        for (number, (plan, json)) in plans.iter().zip(&mut self.json).enumerate() {
+            let apart = project::apart(plan, records, "user_id", json)?;
+            if number == 0 {
+                found = apart.into_iter().map(|user| (user.id, vec![user.place])).collect();
+            } else {
+                // The same users in the same order.
+                found.iter_mut().zip(apart).for_each(|((_, places), user)| places.push(user.place));
             }
-            self.users.insert(record.id.into_owned(), User::Found(places));
         }
+        let found = found.into_iter().filter_map(|(id, places)| Some((id?.into_owned(), User::Found(places))));
+        self.users.extend(found);
         Ok(())
     }
 }
@@ -174,37 +178,6 @@ fn ids(logs: &[u8]) -> Result<Vec<UserId>, Malformed> {
     read(logs, &mut ids)?;
     let plausible = ids.distinct.iter().filter(|id| id.contains('|'));
     Ok(plausible.filter_map(|id| UserId::parse(id).ok()).collect())
-}
-
-/// A user, and the text that it stands in.
-struct Found<'a> {
-    id: Cow<'a, str>,
-    json: &'a str,
-}
-
-impl<'a> Found<'a> {
-    fn read(records: &'a [u8]) -> Result<Vec<Self>, Malformed> {
-        struct IdOf<'a>(Option<Raw<'a>>);
-        impl<'a> Records<'a> for IdOf<'a> {
-            fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
-                if key.string().as_deref() == Some("user_id") {
-                    self.0 = Some(value);
-                }
-            }
-
-            fn end(&mut self, _: bool) {}
-        }
-        let mut found = Vec::new();
-        let mut outcome = Ok(());
-        json::read_array(std::str::from_utf8(records).map_err(|_| Malformed)?, |json| {
-            let mut id = IdOf(None);
-            outcome = outcome.and(json::read_record(json.text(), &mut id));
-            if let Some(id) = id.0.and_then(Raw::string) {
-                found.push(Self { id, json: json.text() });
-            }
-        })?;
-        outcome.map(|()| found)
-    }
 }
 
 /// A single log is read like a list of one.

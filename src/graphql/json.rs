@@ -35,6 +35,12 @@ impl<'a> Raw<'a> {
         self.text.as_bytes().first().copied().unwrap_or_default()
     }
 
+    /// Whether it is the very same value: in the same place of the same text.
+    #[inline]
+    pub(crate) fn is_same(self, other: Self) -> bool {
+        std::ptr::eq(self.text, other.text)
+    }
+
     #[inline]
     pub(crate) fn is_null(self) -> bool {
         self.first() == b'n'
@@ -63,6 +69,12 @@ impl<'a> Raw<'a> {
 
 /// What takes in the records of a JSON text, entry by entry.
 pub(crate) trait Records<'a> {
+    /// A key of an earlier record that is likely to be the next one here.
+    #[inline]
+    fn expected(&self) -> Option<Raw<'a>> {
+        None
+    }
+
     /// One entry of the record: its key, which is a string, and its value. Duplicate keys come as often as they stand there.
     fn entry(&mut self, key: Raw<'a>, value: Raw<'a>);
 
@@ -98,7 +110,7 @@ fn each_entry<'a>(json: &mut Scanner<'a>, records: &mut impl Records<'a>) -> Res
         json.value()?;
     } else if json.opens(b'{')? {
         loop {
-            let key = json.key()?;
+            let key = json.key(records.expected())?;
             records.entry(key, json.value()?);
             if !json.goes_on(b'}')? {
                 break;

@@ -4,6 +4,7 @@ mod attributes;
 mod desk;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use async_graphql::PathSegment;
 
@@ -83,6 +84,56 @@ pub(crate) fn record(plan: &Plan, record: &[u8], joins: &Joins, out: &mut Vec<u8
     // There is no list that it stands in.
     missed.iter_mut().for_each(|missed| drop(missed.path.remove(0)));
     Ok(missed)
+}
+
+/// A record that was projected on its own.
+pub(crate) struct Apart<'a> {
+    /// The text under the key that was asked for, if there is one.
+    pub(crate) id: Option<Cow<'a, str>>,
+    /// Where its projection stands.
+    pub(crate) place: Range<usize>,
+}
+
+/// Appends each record of the JSON array `records` on its own, as `plan` wants it, and reads the id that it has under `key`.
+/// Elements that are no records are left out.
+pub(crate) fn apart<'a>(
+    plan: &Plan,
+    records: &'a str,
+    key: &str,
+    out: &mut Vec<u8>,
+) -> Result<Vec<Apart<'a>>, Malformed> {
+    struct EachApart<'k, 'd, 'p, 'a, 'j> {
+        key: &'k str,
+        id: Option<Raw<'a>>,
+        apart: Vec<Apart<'a>>,
+        projection: Projection<'d, 'p, 'a, 'j>,
+    }
+    impl<'a> Records<'a> for EachApart<'_, '_, '_, 'a, '_> {
+        fn expected(&self) -> Option<Raw<'a>> {
+            self.projection.expected()
+        }
+
+        fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
+            if key.string().as_deref() == Some(self.key) {
+                self.id = Some(value);
+            }
+            self.projection.entry(key, value);
+        }
+
+        fn end(&mut self, is_object: bool) {
+            let id = self.id.take().and_then(Raw::string);
+            if is_object {
+                let place = self.projection.alone();
+                self.apart.push(Apart { id, place });
+            }
+        }
+    }
+    let joins = Joins::default();
+    let (mut desk, mut joining) = (Desk::new(plan), Joining::new(&joins));
+    let projection = Projection::new(&mut desk, &mut joining, out);
+    let mut each = EachApart { key, id: None, apart: Vec::new(), projection };
+    json::read_records(records, &mut each)?;
+    Ok(each.apart)
 }
 
 /// A joined record that could not be had.
@@ -185,6 +236,11 @@ fn list<'a>(
 ) -> Result<(Seen<'a>, Vec<Missed>), Malformed> {
     struct Both<'s, 'd, 'p, 'a, 'j>(&'s mut Seen<'a>, Projection<'d, 'p, 'a, 'j>);
     impl<'a> Records<'a> for Both<'_, '_, '_, 'a, '_> {
+        #[inline]
+        fn expected(&self) -> Option<Raw<'a>> {
+            self.1.expected()
+        }
+
         #[inline]
         fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
             self.0.entry(key, value);

@@ -49,14 +49,24 @@ fn checked(raw: Raw<'_>) -> &str {
 struct Collected<'a> {
     records: Read<'a>,
     present: Entries<'a>,
+    /// The keys so far, and where the next one is expected.
+    keys: Vec<Raw<'a>>,
+    next: usize,
 }
 
 impl<'a> Records<'a> for Collected<'a> {
+    fn expected(&self) -> Option<Raw<'a>> {
+        self.keys.get(self.next).copied()
+    }
+
     fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
+        self.keys.push(key);
+        self.next += 1;
         self.present.0.push((checked(key), checked(value)));
     }
 
     fn end(&mut self, is_object: bool) {
+        self.next = 0;
         let present = std::mem::take(&mut self.present);
         self.records.push(is_object.then_some(present));
     }

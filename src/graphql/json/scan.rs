@@ -23,71 +23,59 @@ impl<'a> Scanner<'a> {
     /// The first byte behind white space, which is passed over.
     #[inline]
     pub(super) fn peek(&mut self) -> Result<u8, Malformed> {
-        let bytes = self.text.as_bytes();
-        loop {
-            match bytes.get(self.at) {
-                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
-                Some(byte) => return Ok(*byte),
-                None => return Err(Malformed),
-            }
-        }
-    }
-
-    /// Passes over `byte`, and white space before it.
-    #[inline]
-    pub(super) fn expect(&mut self, byte: u8) -> Result<(), Malformed> {
-        if self.peek()? != byte {
-            return Err(Malformed);
-        }
-        self.at += 1;
-        Ok(())
+        let (at, byte) = peek(self.text.as_bytes(), self.at)?;
+        self.at = at;
+        Ok(byte)
     }
 
     /// Passes over the comma before another element, or over `closing`: whether there is another.
     #[inline]
     pub(super) fn goes_on(&mut self, closing: u8) -> Result<bool, Malformed> {
-        let byte = self.peek()?;
-        self.at += 1;
-        match byte {
-            b',' => Ok(true),
-            byte if byte == closing => Ok(false),
-            _ => Err(Malformed),
-        }
+        let (at, goes_on) = goes_on(self.text.as_bytes(), self.at, closing)?;
+        self.at = at;
+        Ok(goes_on)
     }
 
     /// Passes over `opening`, and over the end of what it opens if nothing is in there: whether something is.
     #[inline]
     pub(super) fn opens(&mut self, opening: u8) -> Result<bool, Malformed> {
-        self.expect(opening)?;
-        let is_filled = self.peek()? != closing_of(opening);
-        self.at += usize::from(!is_filled);
+        if self.peek()? != opening {
+            return Err(Malformed);
+        }
+        let (at, is_filled) = opens(self.text.as_bytes(), self.at, opening)?;
+        self.at = at;
         Ok(is_filled)
     }
 
-    /// The key of an entry, as a string literal; the colon behind it is passed over.
+    /// The key of an entry, as a string literal; the colon behind it is passed over. It costs least if it is `expected`,
+    /// a key that was read before: a literal that begins like another one is that other one, since it ends where that ends.
     #[inline]
-    pub(super) fn key(&mut self) -> Result<Raw<'a>, Malformed> {
-        if self.peek()? != b'"' {
-            return Err(Malformed);
+    pub(super) fn key(&mut self, expected: Option<Raw<'a>>) -> Result<Raw<'a>, Malformed> {
+        let bytes = self.text.as_bytes();
+        let (start, _) = peek(bytes, self.at)?;
+        if let Some(key) = expected
+            && bytes.get(start..).is_some_and(|rest| rest.starts_with(key.text.as_bytes()))
+        {
+            self.at = colon(bytes, start + key.text.len())?;
+            return Ok(key);
         }
-        let start = self.at;
-        let has_escapes = self.string()?;
-        let key = self.since(start, has_escapes)?;
-        self.expect(b':')?;
-        Ok(key)
+        let (end, has_escapes) = string(bytes, start)?;
+        self.at = colon(bytes, end)?;
+        self.raw(start, end, has_escapes)
     }
 
     /// The next value.
     #[inline]
     pub(super) fn value(&mut self) -> Result<Raw<'a>, Malformed> {
-        let first = self.peek()?;
-        let start = self.at;
-        let has_escapes = match first {
-            b'"' => self.string()?,
-            b'{' | b'[' => self.compound(first)?,
-            _ => self.scalar(first)?,
+        let bytes = self.text.as_bytes();
+        let (start, first) = peek(bytes, self.at)?;
+        let (end, has_escapes) = match first {
+            b'"' => string(bytes, start)?,
+            b'{' | b'[' => self.compound(start, first)?,
+            _ => (scalar(bytes, start, first)?, false),
         };
-        self.since(start, has_escapes)
+        self.at = end;
+        self.raw(start, end, has_escapes)
     }
 
     /// Nothing but white space may be left.
@@ -96,87 +84,87 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline]
-    fn since(&self, start: usize, has_escapes: bool) -> Result<Raw<'a>, Malformed> {
-        let text = self.text.get(start..self.at).ok_or(Malformed)?;
+    fn raw(&self, start: usize, end: usize, has_escapes: bool) -> Result<Raw<'a>, Malformed> {
+        let text = self.text.get(start..end).ok_or(Malformed)?;
         Ok(Raw { text, has_escapes })
     }
 
-    /// Passes over an object or an array: whether a string in it holds an escape.
-    fn compound(&mut self, opening: u8) -> Result<bool, Malformed> {
+    /// Passes over the object or array that is opened there: where it ends, and whether a string in it holds an escape.
+    fn compound(&mut self, start: usize, opening: u8) -> Result<(usize, bool), Malformed> {
+        let bytes = self.text.as_bytes();
         let mut has_escapes = false;
         let mut closing = closing_of(opening);
-        let mut is_filled = self.opens(opening)?;
+        let (mut at, mut is_filled) = opens(bytes, start, opening)?;
         self.enclosing.clear();
         loop {
             if is_filled {
                 if closing == b'}' {
-                    has_escapes |= self.key()?.has_escapes;
+                    let (start, _) = peek(bytes, at)?;
+                    let (end, is_escaped) = string(bytes, start)?;
+                    has_escapes |= is_escaped;
+                    at = colon(bytes, end)?;
                 }
-                match self.peek()? {
-                    b'"' => has_escapes |= self.string()?,
-                    opening @ (b'{' | b'[') => {
+                let (start, first) = peek(bytes, at)?;
+                match first {
+                    b'"' => {
+                        let (end, is_escaped) = string(bytes, start)?;
+                        has_escapes |= is_escaped;
+                        at = end;
+                    }
+                    b'{' | b'[' => {
                         self.enclosing.push(closing);
-                        closing = closing_of(opening);
-                        is_filled = self.opens(opening)?;
+                        closing = closing_of(first);
+                        (at, is_filled) = opens(bytes, start, first)?;
                         continue;
                     }
-                    first => {
-                        self.scalar(first)?;
-                    }
+                    _ => at = scalar(bytes, start, first)?,
                 }
-                is_filled = self.goes_on(closing)?;
             } else {
                 match self.enclosing.pop() {
                     Some(outer) => closing = outer,
-                    None => return Ok(has_escapes),
+                    None => return Ok((at, has_escapes)),
                 }
-                is_filled = self.goes_on(closing)?;
             }
+            (at, is_filled) = goes_on(bytes, at, closing)?;
         }
     }
+}
 
-    /// Passes over a string, the opening quote of which is next: whether it holds an escape.
-    #[inline]
-    fn string(&mut self) -> Result<bool, Malformed> {
-        let bytes = self.text.as_bytes();
-        let mut has_escapes = false;
-        self.at += 1;
-        loop {
-            let rest = bytes.get(self.at..).unwrap_or_default();
-            self.at += plain(rest);
-            match bytes.get(self.at) {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(has_escapes);
-                }
-                Some(b'\\') => {
-                    has_escapes = true;
-                    self.at += match bytes.get(self.at + 1) {
-                        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
-                        Some(b'u') if are_hex(bytes.get(self.at + 2..self.at + 6)) => 6,
-                        _ => return Err(Malformed),
-                    };
-                }
-                // A control character, or the end.
-                _ => return Err(Malformed),
-            }
+/// The first byte from there on that is no white space, and where it is.
+#[inline]
+fn peek(bytes: &[u8], mut at: usize) -> Result<(usize, u8), Malformed> {
+    loop {
+        match bytes.get(at) {
+            Some(b' ' | b'\n' | b'\r' | b'\t') => at += 1,
+            Some(byte) => return Ok((at, *byte)),
+            None => return Err(Malformed),
         }
     }
+}
 
-    /// Passes over a number, `true`, `false` or `null`. None of them holds an escape.
-    #[inline]
-    fn scalar(&mut self, first: u8) -> Result<bool, Malformed> {
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let len = match first {
-            b't' if rest.starts_with(b"true") => 4,
-            b'f' if rest.starts_with(b"false") => 5,
-            b'n' if rest.starts_with(b"null") => 4,
-            b'-' | b'0'..=b'9' => number(rest).ok_or(Malformed)?,
-            _ => return Err(Malformed),
-        };
-        self.at += len;
-        Ok(false)
+#[inline]
+fn colon(bytes: &[u8], at: usize) -> Result<usize, Malformed> {
+    match peek(bytes, at)? {
+        (at, b':') => Ok(at + 1),
+        _ => Err(Malformed),
     }
+}
+
+#[inline]
+fn goes_on(bytes: &[u8], at: usize, closing: u8) -> Result<(usize, bool), Malformed> {
+    let (at, byte) = peek(bytes, at)?;
+    match byte {
+        b',' => Ok((at + 1, true)),
+        byte if byte == closing => Ok((at + 1, false)),
+        _ => Err(Malformed),
+    }
+}
+
+#[inline]
+fn opens(bytes: &[u8], at: usize, opening: u8) -> Result<(usize, bool), Malformed> {
+    let (at, byte) = peek(bytes, at + 1)?;
+    let is_filled = byte != closing_of(opening);
+    Ok((at + usize::from(!is_filled), is_filled))
 }
 
 /// In ASCII, two stand between them.
@@ -185,10 +173,37 @@ fn closing_of(opening: u8) -> u8 {
     opening + 2
 }
 
-/// How many of the bytes stand for themselves in a string: all before the first quote, backslash or control character.
+/// Where the string that begins there ends, and whether it holds an escape.
 #[inline]
-fn plain(bytes: &[u8]) -> usize {
-    let mut at = 0;
+fn string(bytes: &[u8], start: usize) -> Result<(usize, bool), Malformed> {
+    if bytes.get(start) != Some(&b'"') {
+        return Err(Malformed);
+    }
+    let at = plain(bytes, start + 1);
+    match bytes.get(at) {
+        Some(b'"') => Ok((at + 1, false)),
+        _ => Ok((escaped(bytes, at)?, true)),
+    }
+}
+
+/// The end of a string of which an escape is next.
+#[inline(never)]
+fn escaped(bytes: &[u8], mut at: usize) -> Result<usize, Malformed> {
+    loop {
+        at += match bytes.get(at..).unwrap_or_default() {
+            [b'"', ..] => return Ok(at + 1),
+            [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
+            [b'\\', b'u', digits @ ..] if digits.len() >= 4 && digits[..4].iter().all(u8::is_ascii_hexdigit) => 6,
+            // A control character, or the end.
+            _ => return Err(Malformed),
+        };
+        at = plain(bytes, at);
+    }
+}
+
+/// Where a byte is that does not stand for itself in a string: the first quote, backslash or control character from `at` on.
+#[inline]
+fn plain(bytes: &[u8], mut at: usize) -> usize {
     while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
         let special = special(u64::from_le_bytes(*word));
         if special != 0 {
@@ -196,8 +211,10 @@ fn plain(bytes: &[u8]) -> usize {
         }
         at += 8;
     }
-    let rest = bytes.get(at..).unwrap_or_default();
-    at + rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f)).count()
+    while bytes.get(at).is_some_and(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f)) {
+        at += 1;
+    }
+    at
 }
 
 /// The top bit of each byte that is special in a string. Above the lowest of them others may be set that should not be: a
@@ -206,15 +223,25 @@ fn plain(bytes: &[u8]) -> usize {
 fn special(word: u64) -> u64 {
     const ONES: u64 = u64::MAX / 255;
     const TOPS: u64 = ONES << 7;
-    let zero = |word: u64| word.wrapping_sub(ONES) & !word;
-    let quote = zero(word ^ (ONES * b'"' as u64));
-    let backslash = zero(word ^ (ONES * b'\\' as u64));
-    let control = word.wrapping_sub(ONES * 0x20) & !word;
-    (quote | backslash | control) & TOPS
+    let quote = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
+    let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    let control = word.wrapping_sub(ONES * 0x20);
+    // A byte beyond ASCII stands for itself: neither of the three can tell one from those that it looks for.
+    (quote | backslash | control) & !word & TOPS
 }
 
-fn are_hex(digits: Option<&[u8]>) -> bool {
-    digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+/// Where the number, `true`, `false` or `null` that begins there ends.
+#[inline]
+fn scalar(bytes: &[u8], start: usize, first: u8) -> Result<usize, Malformed> {
+    let rest = bytes.get(start..).unwrap_or_default();
+    let len = match first {
+        b't' if rest.starts_with(b"true") => 4,
+        b'f' if rest.starts_with(b"false") => 5,
+        b'n' if rest.starts_with(b"null") => 4,
+        b'-' | b'0'..=b'9' => number(rest).ok_or(Malformed)?,
+        _ => return Err(Malformed),
+    };
+    Ok(start + len)
 }
 
 /// The length of the number that the bytes begin with.

@@ -1,6 +1,7 @@
 //! Where the values of a record wait until it is over: an answer's order is seldom the record's.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use async_graphql::PathSegment;
 use indexmap::IndexMap;
@@ -30,17 +31,22 @@ pub(super) struct Desk<'p, 'a> {
 /// found where the one before them was found.
 #[derive(Default)]
 struct Keys<'a> {
-    /// The keys as they stand in the text, in the order of the records so far.
-    known: Vec<(&'a str, Option<usize>)>,
+    /// In the order of the records so far.
+    known: Vec<(Raw<'a>, Option<usize>)>,
     /// Where the next key is looked for first.
     next: usize,
 }
 
 impl<'a> Keys<'a> {
     #[inline]
+    fn expected(&self) -> Option<Raw<'a>> {
+        self.known.get(self.next).map(|(key, _)| *key)
+    }
+
+    #[inline]
     fn slot(&mut self, plan: &Plan, key: Raw<'a>) -> Option<usize> {
         match self.known.get(self.next) {
-            Some((known, slot)) if *known == key.text() => {
+            Some((known, slot)) if known.is_same(key) => {
                 self.next += 1;
                 *slot
             }
@@ -49,16 +55,17 @@ impl<'a> Keys<'a> {
     }
 
     fn look_for(&mut self, plan: &Plan, key: Raw<'a>) -> Option<usize> {
-        let behind = (self.next..self.known.len()).chain(0..self.next.min(self.known.len()));
-        let found = behind.into_iter().find(|place| self.known[*place].0 == key.text());
-        let place = match found {
+        let (before, behind) = self.known.split_at_checked(self.next).unwrap_or_default();
+        let is_it = |(known, _): &(Raw<'_>, Option<usize>)| known.text() == key.text();
+        let found = behind.iter().position(is_it).map(|place| place + before.len());
+        let place = match found.or_else(|| before.iter().position(is_it)) {
             Some(place) => place,
             None => {
                 let slot = plan.slot(&key.string().unwrap_or_default());
                 if self.known.len() >= KEYS_REMEMBERED {
                     return slot;
                 }
-                self.known.insert(self.next, (key.text(), slot));
+                self.known.insert(self.next, (key, slot));
                 self.next
             }
         };
@@ -107,6 +114,12 @@ impl<'p, 'a> Desk<'p, 'a> {
             entries: plan.keeps_unknown().then(IndexMap::new),
             inner: inner.collect(),
         }
+    }
+
+    /// The key that is likely to come next.
+    #[inline]
+    fn expected(&self) -> Option<Raw<'a>> {
+        self.keys.expected()
     }
 
     /// Takes in an entry of the record.
@@ -207,9 +220,21 @@ impl<'d, 'p, 'a, 'j> Projection<'d, 'p, 'a, 'j> {
     pub(super) fn new(desk: &'d mut Desk<'p, 'a>, joining: &'d mut Joining<'j>, out: &'d mut Vec<u8>) -> Self {
         Self { desk, joining, written: 0, out }
     }
+
+    /// Appends what is made of the record that was taken in, as no element of a list: where that stands.
+    pub(super) fn alone(&mut self) -> Range<usize> {
+        let start = self.out.len();
+        self.desk.write(self.joining, self.out);
+        start..self.out.len()
+    }
 }
 
 impl<'a> Records<'a> for Projection<'_, '_, 'a, '_> {
+    #[inline]
+    fn expected(&self) -> Option<Raw<'a>> {
+        self.desk.expected()
+    }
+
     #[inline]
     fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
         self.desk.entry(key, value);
