@@ -74,18 +74,21 @@ impl Joins {
     /// Takes in the users in `records`, one projection for each of `plans`.
     fn take_in(&mut self, plans: &[Plan], records: &[u8]) -> Result<(), Malformed> {
         let records = std::str::from_utf8(records).map_err(|_| Malformed)?;
-        let mut found: Vec<(Option<Cow<'_, str>>, Vec<Range<usize>>)> = Vec::new();
-        for (number, (plan, json)) in plans.iter().zip(&mut self.json).enumerate() {
-            let apart = project::apart(plan, records, "user_id", json)?;
-            if number == 0 {
-                found = apart.into_iter().map(|user| (user.id, vec![user.place])).collect();
-            } else {
-                // The same users in the same order.
-                found.iter_mut().zip(apart).for_each(|((_, places), user)| places.push(user.place));
+        let (mut ids, mut places) = (Vec::new(), Vec::<Vec<Range<usize>>>::new());
+        for (plan, json) in plans.iter().zip(&mut self.json) {
+            // For each plan the same users in the same order.
+            for (number, user) in project::apart(plan, records, "user_id", json)?.into_iter().enumerate() {
+                match places.get_mut(number) {
+                    Some(places) => places.push(user.place),
+                    None => {
+                        ids.push(user.id);
+                        places.push(vec![user.place]);
+                    }
+                }
             }
         }
-        let found = found.into_iter().filter_map(|(id, places)| Some((id?.into_owned(), User::Found(places))));
-        self.users.extend(found);
+        let found = ids.into_iter().zip(places);
+        self.users.extend(found.filter_map(|(id, places)| Some((id?.into_owned(), User::Found(places)))));
         Ok(())
     }
 }
