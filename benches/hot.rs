@@ -16,12 +16,14 @@ mod tenant;
 use std::sync::LazyLock;
 
 use async_graphql::Variables;
+use auth0_graphql::auth0::{self, bench::Steps};
 use auth0_graphql::graphql::bench::{self, Plan, Stages};
 use bytes::Bytes;
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use futures_util::FutureExt as _;
-use serde_json::value::RawValue;
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use tokio::runtime::Runtime;
 
 use self::scenario::{Lists, Scenario};
 use self::tenant::{Tenant, list};
@@ -113,13 +115,52 @@ fn planning(bencher: Bencher<'_, '_>, name: &str) {
     bencher.bench_local(|| STAGES.plans(black_box(&normal)));
 }
 
-/// Finding the records in what Auth0 sent, before they are projected.
+/// Finding the records in what Auth0 sent, before they are projected: as they come, and with a total around them.
 #[divan::bench(args = PAGES)]
 fn find_records(bencher: Bencher<'_, '_>, name: &str) {
-    let records = records(name);
-    bencher.counter(BytesCount::of_str(&records)).bench_local(|| {
-        serde_json::from_slice::<&RawValue>(black_box(records.as_bytes())).map(|found| found.get().len())
-    });
+    let body = Bytes::from(records(name));
+    bencher.counter(BytesCount::new(body.len())).bench_local(|| auth0::bench::find_records(black_box(&body)));
+}
+
+#[divan::bench(args = PAGES)]
+fn find_records_with_total(bencher: Bencher<'_, '_>, name: &str) {
+    let body = Bytes::from(format!(r#"{{"start":0,"limit":100,"length":100,"users":{},"total":400}}"#, records(name)));
+    bencher.counter(BytesCount::new(body.len())).bench_local(|| auth0::bench::find_records(black_box(&body)));
+}
+
+/// What stands between a question and its call to Auth0.
+mod toward_auth0 {
+    use super::*;
+
+    fn steps() -> (Runtime, Steps) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let steps = runtime.block_on(async { Steps::new() }).expect("steps");
+        (runtime, steps)
+    }
+
+    #[divan::bench]
+    fn token(bencher: Bencher<'_, '_>) {
+        let (runtime, steps) = steps();
+        bencher.bench_local(|| runtime.block_on(steps.token()));
+    }
+
+    /// A turn, and what its answer says of the rate limit.
+    #[divan::bench]
+    fn governor(bencher: Bencher<'_, '_>) {
+        let (runtime, steps) = steps();
+        let mut caller = 0;
+        bencher.bench_local(|| {
+            caller = (caller + 1) % 50;
+            runtime.block_on(steps.turn(caller))
+        });
+    }
+
+    /// One call for so many who ask the same at once.
+    #[divan::bench(args = [1, 10, 100])]
+    fn coalescing(bencher: Bencher<'_, '_>, waiters: usize) {
+        let (runtime, steps) = steps();
+        bencher.bench_local(|| runtime.block_on(steps.share(black_box(waiters))));
+    }
 }
 
 /// Records to response bytes: the gateway's way, and others.
@@ -167,7 +208,11 @@ mod project {
 
 /// Going through the entries of every record, and nothing else.
 mod scan {
-    use sonic_rs::{to_array_iter, to_object_iter};
+    use std::fmt;
+    use std::marker::PhantomData;
+
+    use serde_json::value::RawValue;
+    use sonic_rs::{LazyValue, to_array_iter, to_object_iter};
 
     use super::*;
 
@@ -175,6 +220,77 @@ mod scan {
     fn gateway(bencher: Bencher<'_, '_>, name: &str) {
         let records = records(name);
         bencher.counter(BytesCount::of_str(&records)).bench_local(|| bench::scan(black_box(&records)));
+    }
+
+    /// The entries of all records, in one pass through serde. `V` is what the library calls a value that it passes over.
+    struct Entries<V>(usize, PhantomData<V>);
+
+    impl<'de, V: Deserialize<'de>> Deserialize<'de> for Entries<V> {
+        fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+            json.deserialize_seq(EachRecord(PhantomData))
+        }
+    }
+
+    struct EachRecord<V>(PhantomData<V>);
+
+    impl<'de, V: Deserialize<'de>> Visitor<'de> for EachRecord<V> {
+        type Value = Entries<V>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("records")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            let mut entries = 0;
+            while let Some(more) = seq.next_element_seed(EachEntry(PhantomData::<V>))? {
+                entries += more;
+            }
+            Ok(Entries(entries, PhantomData))
+        }
+    }
+
+    struct EachEntry<V>(PhantomData<V>);
+
+    impl<'de, V: Deserialize<'de>> DeserializeSeed<'de> for EachEntry<V> {
+        type Value = usize;
+
+        fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<usize, D::Error> {
+            json.deserialize_map(self)
+        }
+    }
+
+    impl<'de, V: Deserialize<'de>> Visitor<'de> for EachEntry<V> {
+        type Value = usize;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a record")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<usize, A::Error> {
+            let mut entries = 0;
+            while let Some((key, value)) = map.next_entry::<V, V>()? {
+                black_box((key, value));
+                entries += 1;
+            }
+            Ok(entries)
+        }
+    }
+
+    #[divan::bench(args = PAGES)]
+    fn serde_json_raw(bencher: Bencher<'_, '_>, name: &str) {
+        let records = records(name);
+        bencher
+            .counter(BytesCount::of_str(&records))
+            .bench_local(|| serde_json::from_str::<Entries<&RawValue>>(black_box(&records)).map(|entries| entries.0));
+    }
+
+    /// sonic-rs' reader through serde. Its stack overflows on what is nested deeply.
+    #[divan::bench(args = PAGES)]
+    fn sonic_rs_raw(bencher: Bencher<'_, '_>, name: &str) {
+        let records = records(name);
+        bencher
+            .counter(BytesCount::of_str(&records))
+            .bench_local(|| sonic_rs::from_str::<Entries<LazyValue<'_>>>(black_box(&records)).map(|entries| entries.0));
     }
 
     /// sonic-rs' lazy iterators: the page, then every record.

@@ -82,9 +82,12 @@ impl Call {
         self.endpoint
     }
 
-    /// What tells calls apart.
+    /// Path and query, which is what tells calls apart.
     pub(crate) fn target(&self) -> String {
-        format!("{}?{}", self.path, self.query)
+        match self.query() {
+            Some(query) => format!("{}?{query}", self.path),
+            None => self.path.clone(),
+        }
     }
 
     pub(crate) fn kind(&self) -> Kind {

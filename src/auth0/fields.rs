@@ -36,13 +36,13 @@ mod tests {
         let query = |fields: &Fields| {
             fields.add_to(Call::to("users"), "user_id").target().split_once('?').map(|(_, query)| query.to_owned())
         };
-        assert_eq!(query(&Fields::All).as_deref(), Some(""));
+        assert_eq!(query(&Fields::All), None);
         assert_eq!(
             query(&Fields::Only(vec!["email", "isMobile"])).as_deref(),
             Some("fields=email,isMobile&include_fields=true")
         );
         assert_eq!(query(&Fields::Only(vec![])).as_deref(), Some("fields=user_id&include_fields=true"));
-        assert_eq!(query(&Fields::Only(vec!["email", "$event_schema"])).as_deref(), Some(""));
-        assert_eq!(query(&Fields::Only(vec!["email", ""])).as_deref(), Some(""));
+        assert_eq!(query(&Fields::Only(vec!["email", "$event_schema"])), None);
+        assert_eq!(query(&Fields::Only(vec!["email", ""])), None);
     }
 }

@@ -10,6 +10,8 @@
 //! `source()` is for the log.
 
 mod argument;
+#[cfg(feature = "bench")]
+pub mod bench;
 mod breaker;
 mod cache;
 mod call;

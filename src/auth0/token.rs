@@ -119,6 +119,14 @@ impl TokenCache {
         Self(Arc::new(Inner { api, current: ArcSwapOption::empty(), refresh: Mutex::default() }))
     }
 
+    /// A cache that has a token already.
+    #[cfg(feature = "bench")]
+    pub(crate) fn holding(api: AuthenticationApi, grant: Grant) -> Self {
+        let cache = Self::new(api);
+        cache.0.current.store(Some(Arc::new(AccessToken::new(grant, 0))));
+        cache
+    }
+
     /// A token to use now.
     ///
     /// # Errors

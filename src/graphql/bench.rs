@@ -1,7 +1,6 @@
 //! What the micro-benchmarks measure: the stages of an operation, one by one. Built with the feature `bench` only, and
 //! promised to nobody.
 
-use std::borrow::Cow;
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use bytes::Bytes;
 
 use super::document::{self, DocumentSettings, Documents};
 use super::join::Joins;
-use super::json::{self, Records};
+use super::json::{self, Raw, Records};
 use super::limits::Limits;
 use super::log::LOG_BATCH;
 use super::object::Page;
@@ -123,7 +122,7 @@ impl Ready {
 pub fn scan(records: &str) -> Result<usize, Refused> {
     struct Count(usize);
     impl<'a> Records<'a> for Count {
-        fn entry(&mut self, _: Cow<'a, str>, _: &'a str) {
+        fn entry(&mut self, _: Raw<'a>, _: Raw<'a>) {
             self.0 += 1;
         }
 

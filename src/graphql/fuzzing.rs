@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::document::{Document, Documents};
 use super::error::{ErrorCode, Failure};
 use super::join::Joins;
+use super::json;
 use super::log::{LOG, LOG_BATCH, LOG_PAGE};
 use super::operation::{Operation, fields};
 use super::plan::Planner;
@@ -108,6 +109,11 @@ pub fn document_cache(texts: &[&str]) {
     }
 }
 
+/// Whatever text a body is, the scanner reads it as `serde_json` does.
+pub fn json(text: &str) {
+    json::agreement::check(text);
+}
+
 /// What is selected of an answer, each reading other kinds of fields.
 const SELECTIONS: [&str; 6] = [
     "{ users { total page hasNextPage nodes { userId email emailVerified createdAt loginsCount attributes __typename } } }",
@@ -119,7 +125,7 @@ const SELECTIONS: [&str; 6] = [
 ];
 
 /// What Auth0 answers, projected: refused if it is not the JSON that it should be, and else answered with JSON.
-pub fn projection(choice: u8, json: &[u8]) {
+pub fn projection(choice: u8, body: &[u8]) {
     static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
         let documents = documents();
         let operation = |text: &&str| {
@@ -135,24 +141,24 @@ pub fn projection(choice: u8, json: &[u8]) {
     let facts = PageFacts { per_page: 3, ..PageFacts::default() };
     let mut out = Vec::new();
     let projected = match root.name.node.as_str() {
-        "users" => project::page(&planner.page(&USER_PAGE, selection), json, &facts, &joins, &mut out),
-        "logs" => project::page(&planner.page(&LOG_BATCH, selection), json, &facts, &joins, &mut out),
-        "searchLogs" => project::page(&planner.page(&LOG_PAGE, selection), json, &facts, &joins, &mut out),
-        "user" => project::record(&planner.record(&USER, selection), json, &joins, &mut out),
-        _ => project::record(&planner.record(&LOG, selection), json, &joins, &mut out),
+        "users" => project::page(&planner.page(&USER_PAGE, selection), body, &facts, &joins, &mut out),
+        "logs" => project::page(&planner.page(&LOG_BATCH, selection), body, &facts, &joins, &mut out),
+        "searchLogs" => project::page(&planner.page(&LOG_PAGE, selection), body, &facts, &joins, &mut out),
+        "user" => project::record(&planner.record(&USER, selection), body, &joins, &mut out),
+        _ => project::record(&planner.record(&LOG, selection), body, &joins, &mut out),
     };
     let is_page = root.name.node.as_str().ends_with('s');
-    let is_expected = std::str::from_utf8(json).is_ok_and(|text| {
+    let is_expected = std::str::from_utf8(body).is_ok_and(|text| {
         let opening = if is_page { '[' } else { '{' };
         text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with(opening)
             && serde_json::from_str::<IgnoredAny>(text).is_ok()
     });
-    assert_eq!(projected.is_ok(), is_expected, "{}", String::from_utf8_lossy(json));
+    assert_eq!(projected.is_ok(), is_expected, "{}", String::from_utf8_lossy(body));
     if projected.is_ok() {
         let answer = std::str::from_utf8(&out).expect("an answer is UTF-8");
         assert!(serde_json::from_str::<IgnoredAny>(answer).is_ok(), "{answer}");
         // A stricter reader can read what is made of whatever it can read, a few levels of nesting aside.
-        let nested = [b"[[[[".as_slice(), json, b"]]]]"].concat();
+        let nested = [b"[[[[".as_slice(), body, b"]]]]"].concat();
         if serde_json::from_slice::<Value>(&nested).is_ok() {
             assert!(serde_json::from_str::<Value>(answer).is_ok(), "{answer}");
         }

@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use indexmap::IndexSet;
 
 use super::error::{ErrorCode, Failure};
-use super::json::{self, Malformed, Records};
+use super::json::{self, Malformed, Raw, Records};
 use super::object::Object;
 use super::plan::{Needs, Plan, Plans as _};
 use super::project;
@@ -73,15 +73,22 @@ impl Joins {
 
     /// Takes in the users in `records`, one projection for each of `plans`.
     fn take_in(&mut self, plans: &[Plan], records: &[u8]) -> Result<(), Malformed> {
-        for record in Found::read(records)? {
-            let mut places = Vec::with_capacity(plans.len());
-            for (plan, json) in plans.iter().zip(&mut self.json) {
-                let start = json.len();
-                project::record(plan, record.json.as_bytes(), &Self::default(), json)?;
-                places.push(start..json.len());
+        let records = std::str::from_utf8(records).map_err(|_| Malformed)?;
+        let (mut ids, mut places) = (Vec::new(), Vec::<Vec<Range<usize>>>::new());
+        for (plan, json) in plans.iter().zip(&mut self.json) {
+            // For each plan the same users in the same order.
+            for (number, user) in project::apart(plan, records, "user_id", json)?.into_iter().enumerate() {
+                match places.get_mut(number) {
+                    Some(places) => places.push(user.place),
+                    None => {
+                        ids.push(user.id);
+                        places.push(vec![user.place]);
+                    }
+                }
             }
-            self.users.insert(record.id.into_owned(), User::Found(places));
         }
+        let found = ids.into_iter().zip(places);
+        self.users.extend(found.filter_map(|(id, places)| Some((id?.into_owned(), User::Found(places)))));
         Ok(())
     }
 }
@@ -156,57 +163,24 @@ fn too_many() -> Failure {
 /// one is left out.
 fn ids(logs: &[u8]) -> Result<Vec<UserId>, Malformed> {
     struct Ids<'a> {
-        present: Option<&'a str>,
+        present: Option<Raw<'a>>,
         distinct: IndexSet<Cow<'a, str>>,
     }
     impl<'a> Records<'a> for Ids<'a> {
-        fn entry(&mut self, key: Cow<'a, str>, value: &'a str) {
-            if key == "user_id" {
+        fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
+            if key.string().as_deref() == Some("user_id") {
                 self.present = Some(value);
             }
         }
 
         fn end(&mut self, _: bool) {
-            if let Some(id) = self.present.take().filter(|value| value.starts_with('"')) {
-                self.distinct.insert(json::unescape(id));
-            }
+            self.distinct.extend(self.present.take().and_then(Raw::string));
         }
     }
     let mut ids = Ids { present: None, distinct: IndexSet::new() };
     read(logs, &mut ids)?;
     let plausible = ids.distinct.iter().filter(|id| id.contains('|'));
     Ok(plausible.filter_map(|id| UserId::parse(id).ok()).collect())
-}
-
-/// A user, and the text that it stands in.
-struct Found<'a> {
-    id: Cow<'a, str>,
-    json: &'a str,
-}
-
-impl<'a> Found<'a> {
-    fn read(records: &'a [u8]) -> Result<Vec<Self>, Malformed> {
-        struct IdOf<'a>(Option<&'a str>);
-        impl<'a> Records<'a> for IdOf<'a> {
-            fn entry(&mut self, key: Cow<'a, str>, value: &'a str) {
-                if key == "user_id" {
-                    self.0 = Some(value);
-                }
-            }
-
-            fn end(&mut self, _: bool) {}
-        }
-        let mut found = Vec::new();
-        let mut outcome = Ok(());
-        json::read_array(std::str::from_utf8(records).map_err(|_| Malformed)?, |json| {
-            let mut id = IdOf(None);
-            outcome = outcome.and(json::read_record(json, &mut id));
-            if let Some(id) = id.0.filter(|value| value.starts_with('"')) {
-                found.push(Self { id: json::unescape(id), json });
-            }
-        })?;
-        outcome.map(|()| found)
-    }
 }
 
 /// A single log is read like a list of one.

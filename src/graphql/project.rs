@@ -1,17 +1,20 @@
 //! Plan and bytes in, bytes out: Auth0's records become the answer's without a tree between.
 
+mod attributes;
+mod desk;
+
 use std::borrow::Cow;
+use std::ops::Range;
 
 use async_graphql::PathSegment;
-use indexmap::IndexMap;
 
+use self::desk::{Desk, Joining, Projection};
 use super::error::Failure;
-use super::join::{Joined, Joins};
-use super::json::{self, Malformed, Records};
-use super::object::{Field, Kind, Object, PageKind};
-use super::plan::{Emit, PagePlan, PageWhat, Plan, Slots, What};
+use super::join::Joins;
+use super::json::{self, Malformed, Raw, Records};
+use super::object::PageKind;
+use super::plan::{Emit, PagePlan, PageWhat, Plan};
 use super::value;
-use crate::auth::Scopes;
 
 /// What is known of a page beside its records.
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,15 +40,18 @@ pub(crate) fn page(
     out: &mut Vec<u8>,
 ) -> Result<Vec<Missed>, Malformed> {
     let records = std::str::from_utf8(records).map_err(|_| Malformed)?;
+    let wants_next = plan.emits.iter().any(|emit| matches!(emit.what, PageWhat::Fact(PageKind::Next)));
     let mut seen = None;
     let mut missed = Vec::new();
+    // GraphQL names every field of every record, those too that Auth0 left out.
+    out.reserve(records.len() / 2 * 3);
     out.push(b'{');
     for (place, emit) in plan.emits.iter().enumerate() {
         begin_entry(place, emit, out);
         match &emit.what {
             PageWhat::Typename(name) => json::write_string(name, out),
             PageWhat::Nodes(plan) => {
-                let (nodes, mut missed_here) = list(plan, records, joins, out)?;
+                let (nodes, mut missed_here) = list(plan, records, wants_next, joins, out)?;
                 seen = Some(nodes);
                 let key = PathSegment::Field(name(&emit.key).to_owned());
                 missed_here.iter_mut().for_each(|missed| missed.path.insert(0, key.clone()));
@@ -54,7 +60,7 @@ pub(crate) fn page(
             PageWhat::Fact(fact) => {
                 let seen = match &seen {
                     Some(seen) => seen,
-                    None => seen.insert(look_through(records)?),
+                    None => seen.insert(look_through(records, wants_next)?),
                 };
                 write_fact(*fact, facts, seen, out);
             }
@@ -63,14 +69,14 @@ pub(crate) fn page(
     out.push(b'}');
     // A page of which nothing but facts was wanted has been read all the same: garbage is never answered as an empty page.
     if seen.is_none() {
-        look_through(records)?;
+        look_through(records, wants_next)?;
     }
     Ok(missed)
 }
 
 /// Appends the JSON array `records` as a list, as `plan` wants it.
 pub(crate) fn records(plan: &Plan, records: &[u8], joins: &Joins, out: &mut Vec<u8>) -> Result<Vec<Missed>, Malformed> {
-    list(plan, std::str::from_utf8(records).map_err(|_| Malformed)?, joins, out).map(|(_, missed)| missed)
+    list(plan, std::str::from_utf8(records).map_err(|_| Malformed)?, false, joins, out).map(|(_, missed)| missed)
 }
 
 /// Appends the single `record`, as `plan` wants it.
@@ -79,6 +85,56 @@ pub(crate) fn record(plan: &Plan, record: &[u8], joins: &Joins, out: &mut Vec<u8
     // There is no list that it stands in.
     missed.iter_mut().for_each(|missed| drop(missed.path.remove(0)));
     Ok(missed)
+}
+
+/// A record that was projected on its own.
+pub(crate) struct Apart<'a> {
+    /// The text under the key that was asked for, if there is one.
+    pub(crate) id: Option<Cow<'a, str>>,
+    /// Where its projection stands.
+    pub(crate) place: Range<usize>,
+}
+
+/// Appends each record of the JSON array `records` on its own, as `plan` wants it, and reads the id that it has under `key`.
+/// Elements that are no records are left out.
+pub(crate) fn apart<'a>(
+    plan: &Plan,
+    records: &'a str,
+    key: &str,
+    out: &mut Vec<u8>,
+) -> Result<Vec<Apart<'a>>, Malformed> {
+    struct EachApart<'k, 'd, 'p, 'a, 'j> {
+        key: &'k str,
+        id: Option<Raw<'a>>,
+        apart: Vec<Apart<'a>>,
+        projection: Projection<'d, 'p, 'a, 'j>,
+    }
+    impl<'a> Records<'a> for EachApart<'_, '_, '_, 'a, '_> {
+        fn expected(&self) -> Option<Raw<'a>> {
+            self.projection.expected()
+        }
+
+        fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
+            if key.string().as_deref() == Some(self.key) {
+                self.id = Some(value);
+            }
+            self.projection.entry(key, value);
+        }
+
+        fn end(&mut self, is_object: bool) {
+            let id = self.id.take().and_then(Raw::string);
+            if is_object {
+                let place = self.projection.alone();
+                self.apart.push(Apart { id, place });
+            }
+        }
+    }
+    let joins = Joins::default();
+    let (mut desk, mut joining) = (Desk::new(plan), Joining::new(&joins));
+    let projection = Projection::new(&mut desk, &mut joining, out);
+    let mut each = EachApart { key, id: None, apart: Vec::new(), projection };
+    json::read_records(records, &mut each)?;
+    Ok(each.apart)
 }
 
 /// A joined record that could not be had.
@@ -93,25 +149,43 @@ pub(crate) struct Missed {
 #[derive(Default)]
 struct Seen<'a> {
     records: u32,
+    /// Only where the greatest log id is wanted.
+    ids: Option<LogIds<'a>>,
+}
+
+#[derive(Default)]
+struct LogIds<'a> {
     /// The values under the present record's `log_id` and `_id`.
-    log_ids: [Option<&'a str>; 2],
-    /// The greatest log id, in the order of text, which is theirs.
-    greatest_log_id: Option<Cow<'a, str>>,
+    present: [Option<Raw<'a>>; 2],
+    /// The greatest, in the order of text, which is theirs.
+    greatest: Option<Cow<'a, str>>,
 }
 
 impl<'a> Seen<'a> {
-    fn entry(&mut self, key: &str, value: &'a str) {
-        match key {
-            "log_id" => self.log_ids[0] = Some(value),
-            "_id" => self.log_ids[1] = Some(value),
+    fn new(wants_ids: bool) -> Self {
+        Self { records: 0, ids: wants_ids.then(LogIds::default) }
+    }
+
+    #[inline]
+    fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
+        let Some(LogIds { present: [log_id, id], .. }) = &mut self.ids else { return };
+        match key.string().as_deref() {
+            Some("log_id") => *log_id = Some(value),
+            Some("_id") => *id = Some(value),
             _ => {}
         }
     }
 
     fn end(&mut self) {
         self.records += 1;
-        let ids = self.log_ids.iter_mut().filter_map(|value| value::id(value.take()?));
-        self.greatest_log_id = ids.chain(self.greatest_log_id.take()).max();
+        if let Some(LogIds { present, greatest }) = &mut self.ids {
+            let ids = present.iter_mut().filter_map(|value| value::id(value.take()?));
+            *greatest = ids.chain(greatest.take()).max();
+        }
+    }
+
+    fn greatest_log_id(&self) -> Option<&str> {
+        self.ids.as_ref()?.greatest.as_deref()
     }
 }
 
@@ -131,25 +205,25 @@ fn write_fact(fact: PageKind, facts: &PageFacts<'_>, seen: &Seen<'_>, out: &mut 
             };
             out.extend_from_slice(if more && !facts.is_last_reachable { b"true" } else { b"false" });
         }
-        PageKind::Next => match facts.next.or(seen.greatest_log_id.as_deref()).or(facts.from) {
+        PageKind::Next => match facts.next.or(seen.greatest_log_id()).or(facts.from) {
             Some(id) => json::write_string(id, out),
             None => out.extend_from_slice(b"null"),
         },
     }
 }
 
-fn look_through(records: &str) -> Result<Seen<'_>, Malformed> {
+fn look_through(records: &str, wants_ids: bool) -> Result<Seen<'_>, Malformed> {
     struct Look<'a>(Seen<'a>);
     impl<'a> Records<'a> for Look<'a> {
-        fn entry(&mut self, key: Cow<'a, str>, value: &'a str) {
-            self.0.entry(&key, value);
+        fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
+            self.0.entry(key, value);
         }
 
         fn end(&mut self, _: bool) {
             self.0.end();
         }
     }
-    let mut look = Look(Seen::default());
+    let mut look = Look(Seen::new(wants_ids));
     json::read_records(records, &mut look)?;
     Ok(look.0)
 }
@@ -157,130 +231,40 @@ fn look_through(records: &str) -> Result<Seen<'_>, Malformed> {
 fn list<'a>(
     plan: &Plan,
     records: &'a str,
+    wants_ids: bool,
     joins: &Joins,
     out: &mut Vec<u8>,
 ) -> Result<(Seen<'a>, Vec<Missed>), Malformed> {
+    struct Both<'s, 'd, 'p, 'a, 'j>(&'s mut Seen<'a>, Projection<'d, 'p, 'a, 'j>);
+    impl<'a> Records<'a> for Both<'_, '_, '_, 'a, '_> {
+        #[inline]
+        fn expected(&self) -> Option<Raw<'a>> {
+            self.1.expected()
+        }
+
+        #[inline]
+        fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
+            self.0.entry(key, value);
+            self.1.entry(key, value);
+        }
+
+        fn end(&mut self, is_object: bool) {
+            self.0.end();
+            self.1.end(is_object);
+        }
+    }
+    let (mut seen, mut desk, mut joining) = (Seen::new(wants_ids), Desk::new(plan), Joining::new(joins));
     out.push(b'[');
-    let mut projection = Projection::new(plan, joins, out);
-    json::read_records(records, &mut projection)?;
-    let Projection { seen, missed, .. } = projection;
+    json::read_records(records, &mut Both(&mut seen, Projection::new(&mut desk, &mut joining, out)))?;
     out.push(b']');
-    Ok((seen, missed))
+    Ok((seen, joining.missed))
 }
 
 fn object(plan: &Plan, record: &str, joins: &Joins, out: &mut Vec<u8>) -> Result<Vec<Missed>, Malformed> {
-    let mut projection = Projection::new(plan, joins, out);
+    let (mut desk, mut joining) = (Desk::new(plan), Joining::new(joins));
+    let mut projection = Projection::new(&mut desk, &mut joining, out);
     json::read_record(record, &mut projection)?;
-    if projection.written == 0 { Err(Malformed) } else { Ok(projection.missed) }
-}
-
-/// Collects a record's values as they come by, and writes them in the plan's order when it ends.
-struct Projection<'p, 'a, 'o> {
-    plan: &'p Plan,
-    values: Vec<Option<&'a str>>,
-    entries: Option<IndexMap<Cow<'a, str>, &'a str>>,
-    seen: Seen<'a>,
-    joins: &'p Joins,
-    missed: Vec<Missed>,
-    written: usize,
-    out: &'o mut Vec<u8>,
-}
-
-impl<'p, 'a, 'o> Projection<'p, 'a, 'o> {
-    fn new(plan: &'p Plan, joins: &'p Joins, out: &'o mut Vec<u8>) -> Self {
-        Self {
-            plan,
-            values: vec![None; plan.keys.len()],
-            entries: plan.keeps_unknown().then(IndexMap::new),
-            seen: Seen::default(),
-            joins,
-            missed: Vec::new(),
-            written: 0,
-            out,
-        }
-    }
-
-    /// The value of a field: of its keys, the first that is there and not null.
-    fn value(&self, slots: &Slots) -> Option<&'a str> {
-        slots.iter().find_map(|slot| self.values[usize::from(*slot)].filter(|value| *value != "null"))
-    }
-
-    fn join(&self, slots: &Slots, join: usize) -> Joined<'p> {
-        match self.value(slots).filter(|value| value.starts_with('"')) {
-            Some(id) => self.joins.get(join, &json::unescape(id)),
-            None => Joined::Null,
-        }
-    }
-
-    fn write(&mut self) {
-        self.out.push(b'{');
-        for (place, emit) in self.plan.emits.iter().enumerate() {
-            begin_entry(place, emit, self.out);
-            let is_written = match &emit.what {
-                What::Typename(name) => {
-                    json::write_string(name, self.out);
-                    true
-                }
-                What::Value(slots, kind) => self.value(slots).is_some_and(|value| value::write(kind, value, self.out)),
-                What::Object(slots, plan) => self.value(slots).is_some_and(|value| write_object(plan, value, self.out)),
-                What::Objects(slots, plan) => {
-                    self.value(slots).is_some_and(|value| write_objects(plan, value, self.out))
-                }
-                What::Join(slots, join) => match self.join(slots, *join) {
-                    Joined::Json(json) => {
-                        self.out.extend_from_slice(json);
-                        true
-                    }
-                    Joined::Null => false,
-                    Joined::Failed(failure) => {
-                        let key = PathSegment::Field(name(&emit.key).to_owned());
-                        let path = vec![PathSegment::Index(self.written - 1), key];
-                        self.missed.push(Missed { path, failure: failure.clone() });
-                        false
-                    }
-                },
-                What::Attributes(authority) => {
-                    let entries = self.entries.iter().flatten();
-                    write_attributes(self.plan.object, *authority, entries, self.out);
-                    true
-                }
-                What::Forbidden => false,
-            };
-            if !is_written {
-                self.out.extend_from_slice(b"null");
-            }
-        }
-        self.out.push(b'}');
-    }
-}
-
-impl<'a> Records<'a> for Projection<'_, 'a, '_> {
-    fn entry(&mut self, key: Cow<'a, str>, value: &'a str) {
-        self.seen.entry(&key, value);
-        // The last of several entries under one key counts, as everywhere in JavaScript.
-        if let Some(slot) = self.plan.slot(&key) {
-            self.values[slot] = Some(value);
-        }
-        if let Some(entries) = &mut self.entries {
-            entries.insert(key, value);
-        }
-    }
-
-    fn end(&mut self, is_object: bool) {
-        self.seen.end();
-        if !is_object {
-            return;
-        }
-        if self.written > 0 {
-            self.out.push(b',');
-        }
-        self.written += 1;
-        self.write();
-        self.values.fill(None);
-        if let Some(entries) = &mut self.entries {
-            entries.clear();
-        }
-    }
+    if projection.written == 0 { Err(Malformed) } else { Ok(joining.missed) }
 }
 
 /// The name in a key of the answer. Names have nothing to escape.
@@ -294,77 +278,6 @@ fn begin_entry<W>(place: usize, emit: &Emit<W>, out: &mut Vec<u8>) {
         out.push(b',');
     }
     out.extend_from_slice(&emit.key);
-}
-
-/// Each of the `write_` functions below appends a value and says so, or appends nothing where `value` has no form that fits.
-fn write_object(plan: &Plan, value: &str, out: &mut Vec<u8>) -> bool {
-    // The value was found well-formed when it was skipped: reading it again cannot fail half-way.
-    value.starts_with('{') && object(plan, value, &Joins::default(), out).is_ok()
-}
-
-fn write_objects(plan: &Plan, value: &str, out: &mut Vec<u8>) -> bool {
-    if !value.starts_with('[') {
-        return false;
-    }
-    out.push(b'[');
-    let joins = Joins::default();
-    let mut projection = Projection::new(plan, &joins, out);
-    let read = json::read_array(value, |element| {
-        if element.starts_with('{') {
-            // As above.
-            let _ = json::read_record(element, &mut projection);
-        }
-    });
-    out.push(b']');
-    read.is_ok()
-}
-
-fn write_attributes<'e, 'a: 'e>(
-    object: &Object,
-    authority: Scopes,
-    entries: impl Iterator<Item = (&'e Cow<'a, str>, &'e &'a str)>,
-    out: &mut Vec<u8>,
-) {
-    let mut scratch = Vec::new();
-    out.push(b'{');
-    let mut is_first = true;
-    for (key, value) in entries {
-        let is_kept = match object.field_of_key(key) {
-            None => true,
-            Some(field) => {
-                scratch.clear();
-                *value != "null" && may_see_all_of(field, authority) && !fits(&field.kind, value, &mut scratch)
-            }
-        };
-        if !is_kept {
-            continue;
-        }
-        if !std::mem::take(&mut is_first) {
-            out.push(b',');
-        }
-        json::write_string(key, out);
-        out.push(b':');
-        json::write_value(value, out);
-    }
-    out.push(b'}');
-}
-
-/// Whether nothing that may stand in the field's value is kept from whoever may see this much. An identity where a list of them should be has
-/// tokens in it all the same.
-fn may_see_all_of(field: &Field, authority: Scopes) -> bool {
-    let inner = match &field.kind {
-        Kind::Object(inner) | Kind::Objects(inner) => inner.fields,
-        _ => &[],
-    };
-    field.scope.is_none_or(|scope| authority.holds(scope)) && inner.iter().all(|field| may_see_all_of(field, authority))
-}
-
-fn fits(kind: &Kind, value: &str, scratch: &mut Vec<u8>) -> bool {
-    match kind {
-        Kind::Object(_) => value.starts_with('{'),
-        Kind::Objects(_) => value.starts_with('['),
-        kind => value::write(kind, value, scratch),
-    }
 }
 
 #[cfg(test)]

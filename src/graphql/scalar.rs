@@ -39,40 +39,41 @@ impl ScalarType for Json {
 
 /// Whether `text` is a date-time by RFC 3339, section 5.6. Written out because a page of users asks four hundred times.
 pub(crate) fn is_date_time(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let digits = |from: usize, len: usize| {
-        bytes.get(from..from + len).and_then(|digits| {
-            digits
-                .iter()
-                .try_fold(0_u32, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
-        })
+    let Some((head, mut rest)) = text.as_bytes().split_first_chunk::<19>() else { return false };
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T' | b't' | b' ', h1, h2, b':', n1, n2, b':', s1, s2] = *head
+    else {
+        return false;
     };
-    let stands = |at: usize, any_of: &[u8]| bytes.get(at).is_some_and(|byte| any_of.contains(byte));
-    let (Some(year), Some(month), Some(day)) = (digits(0, 4), digits(5, 2), digits(8, 2)) else { return false };
-    let (Some(hour), Some(minute), Some(second)) = (digits(11, 2), digits(14, 2), digits(17, 2)) else { return false };
-    let separated = stands(4, b"-") && stands(7, b"-") && stands(10, b"Tt ") && stands(13, b":") && stands(16, b":");
-    let in_range = (1..=days_in(year, month)).contains(&day) && hour <= 23 && minute <= 59 && second <= 60;
-    if !separated || !in_range {
+    let (Some(century), Some(year)) = (number(y1, y2), number(y3, y4)) else { return false };
+    let (Some(month), Some(day)) = (number(m1, m2), number(d1, d2)) else { return false };
+    let is_day = (1..=days_in(century * 100 + year, month)).contains(&day);
+    if !is_day || !is_at_most(23, h1, h2) || !is_at_most(59, n1, n2) || !is_at_most(60, s1, s2) {
         return false;
     }
-    let mut at = 19;
-    if stands(at, b".") {
-        let fraction = bytes[at + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-        if fraction == 0 {
+    if let [b'.', fraction @ ..] = rest {
+        let digits = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if digits == 0 {
             return false;
         }
-        at += 1 + fraction;
+        rest = &fraction[digits..];
     }
-    match bytes.get(at) {
-        Some(b'Z' | b'z') => bytes.len() == at + 1,
-        Some(b'+' | b'-') => {
-            bytes.len() == at + 6
-                && stands(at + 3, b":")
-                && digits(at + 1, 2).is_some_and(|hours| hours <= 23)
-                && digits(at + 4, 2).is_some_and(|minutes| minutes <= 59)
-        }
+    match *rest {
+        [b'Z' | b'z'] => true,
+        [b'+' | b'-', h1, h2, b':', m1, m2] => is_at_most(23, h1, h2) && is_at_most(59, m1, m2),
         _ => false,
     }
+}
+
+#[inline]
+fn is_at_most(most: u32, tens: u8, ones: u8) -> bool {
+    number(tens, ones).is_some_and(|number| number <= most)
+}
+
+/// The number of two digits.
+#[inline]
+fn number(tens: u8, ones: u8) -> Option<u32> {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    (tens <= 9 && ones <= 9).then(|| u32::from(tens) * 10 + u32::from(ones))
 }
 
 /// 0 for a month that does not exist.

@@ -5,50 +5,44 @@
 use std::borrow::Cow;
 use std::io::Write as _;
 
-use super::json;
+use super::json::{self, Raw};
 use super::log_type;
 use super::object::{FromString, Kind};
 use super::scalar::is_date_time;
 
 /// Appends `value` as `kind` gives it out and says so, or appends nothing where it has no form that fits.
-pub(crate) fn write(kind: &Kind, value: &str, out: &mut Vec<u8>) -> bool {
+pub(crate) fn write(kind: &Kind, value: Raw<'_>, out: &mut Vec<u8>) -> bool {
     match kind {
         Kind::Id => write_id(value, out),
         Kind::String => write_text(value, out),
         Kind::Boolean => {
-            let word = if value.starts_with('"') { json::unescape(value) } else { Cow::Borrowed(value) };
+            let word = value.string().unwrap_or(Cow::Borrowed(value.text()));
             matches!(&*word, "true" | "false") && write_verbatim(&word, out)
         }
-        Kind::Int => value.parse::<i32>().is_ok_and(|number| {
+        Kind::Int => value.text().parse::<i32>().is_ok_and(|number| {
             write_number(number, out);
             true
         }),
-        Kind::Float => is_number(value) && value.parse().is_ok_and(f64::is_finite) && write_verbatim(value, out),
-        Kind::DateTime => {
-            value.starts_with('"') && {
-                let text = json::unescape(value);
-                // A date-time has nothing to escape, so that what was written plainly can stay as it is.
-                is_date_time(&text)
-                    && match text {
-                        Cow::Borrowed(_) => write_verbatim(value, out),
-                        Cow::Owned(text) => write_quoted(&text, out),
-                    }
-            }
+        Kind::Float => {
+            is_number(value) && value.text().parse().is_ok_and(f64::is_finite) && write_verbatim(value.text(), out)
         }
+        Kind::DateTime => match value.string() {
+            // A date-time has nothing to escape, so that what was written plainly can stay as it is.
+            Some(Cow::Borrowed(text)) => is_date_time(text) && write_verbatim(value.text(), out),
+            Some(Cow::Owned(text)) => is_date_time(&text) && write_quoted(&text, out),
+            None => false,
+        },
         Kind::Json => {
-            json::write_value(value, out);
+            value.write(out);
             true
         }
         Kind::Strings(from_string) => write_texts(*from_string, value, out),
-        Kind::LogTypeDescription => {
-            value.starts_with('"')
-                && log_type::description(&json::unescape(value)).is_some_and(|text| {
-                    json::write_string(text, out);
-                    true
-                })
-        }
+        Kind::LogTypeDescription => value.string().and_then(|code| log_type::description(&code)).is_some_and(|text| {
+            json::write_string(text, out);
+            true
+        }),
         Kind::LogOutcome => {
-            json::write_string(log_type::outcome(&json::unescape(value)).name(), out);
+            json::write_string(log_type::outcome(&value.string().unwrap_or_default()).name(), out);
             true
         }
         // These have plans of their own.
@@ -56,49 +50,49 @@ pub(crate) fn write(kind: &Kind, value: &str, out: &mut Vec<u8>) -> bool {
     }
 }
 
-fn write_id(value: &str, out: &mut Vec<u8>) -> bool {
-    if value.starts_with('"') {
-        json::write_value(value, out);
+fn write_id(value: Raw<'_>, out: &mut Vec<u8>) -> bool {
+    if value.first() == b'"' {
+        value.write(out);
         return true;
     }
-    is_integer(value) && write_quoted(value, out)
+    is_integer(value) && write_quoted(value.text(), out)
 }
 
 /// The text of the id that `value` is, in the forms that [`Kind::Id`] takes in.
-pub(crate) fn id(value: &str) -> Option<Cow<'_, str>> {
-    if value.starts_with('"') { Some(json::unescape(value)) } else { is_integer(value).then_some(Cow::Borrowed(value)) }
+pub(crate) fn id(value: Raw<'_>) -> Option<Cow<'_, str>> {
+    value.string().or_else(|| is_integer(value).then_some(Cow::Borrowed(value.text())))
 }
 
-fn write_text(value: &str, out: &mut Vec<u8>) -> bool {
-    match value.as_bytes().first() {
-        Some(b'"') => {
-            json::write_value(value, out);
+fn write_text(value: Raw<'_>, out: &mut Vec<u8>) -> bool {
+    match value.first() {
+        b'"' => {
+            value.write(out);
             true
         }
-        Some(b'[') => {
+        b'[' => {
             let mut first = None;
-            let read = json::read_array(value, |element| {
-                if first.is_none() && element.starts_with('"') {
+            let read = json::read_array(value.text(), |element| {
+                if first.is_none() && element.first() == b'"' {
                     first = Some(element);
                 }
             });
             read.is_ok() && first.is_some_and(|text| write_text(text, out))
         }
-        _ => is_number(value) && write_quoted(value, out),
+        _ => is_number(value) && write_quoted(value.text(), out),
     }
 }
 
-fn write_texts(from_string: FromString, value: &str, out: &mut Vec<u8>) -> bool {
+fn write_texts(from_string: FromString, value: Raw<'_>, out: &mut Vec<u8>) -> bool {
     let start = out.len();
     let separate = |out: &mut Vec<u8>| {
         if out.len() > start + 1 {
             out.push(b',');
         }
     };
-    match (value.as_bytes().first(), from_string) {
-        (Some(b'['), _) => {
+    match (value.string(), from_string) {
+        (None, _) if value.first() == b'[' => {
             out.push(b'[');
-            let read = json::read_array(value, |element| {
+            let read = json::read_array(value.text(), |element| {
                 let end = out.len();
                 separate(out);
                 if !write_text(element, out) {
@@ -110,18 +104,18 @@ fn write_texts(from_string: FromString, value: &str, out: &mut Vec<u8>) -> bool 
                 return false;
             }
         }
-        (Some(b'"'), FromString::Words) => {
+        (None, _) => return false,
+        (Some(words), FromString::Words) => {
             out.push(b'[');
-            for word in json::unescape(value).split(' ').filter(|word| !word.is_empty()) {
+            for word in words.split(' ').filter(|word| !word.is_empty()) {
                 separate(out);
                 json::write_string(word, out);
             }
         }
-        (Some(b'"'), FromString::Whole) => {
+        (Some(_), FromString::Whole) => {
             out.push(b'[');
-            json::write_value(value, out);
+            value.write(out);
         }
-        _ => return false,
     }
     out.push(b']');
     true
@@ -139,12 +133,12 @@ fn write_quoted(text: &str, out: &mut Vec<u8>) -> bool {
     true
 }
 
-fn is_integer(value: &str) -> bool {
-    is_number(value) && !value.contains(['.', 'e', 'E'])
+fn is_integer(value: Raw<'_>) -> bool {
+    is_number(value) && !value.text().contains(['.', 'e', 'E'])
 }
 
-fn is_number(value: &str) -> bool {
-    value.as_bytes().first().is_some_and(|first| matches!(first, b'-' | b'0'..=b'9'))
+fn is_number(value: Raw<'_>) -> bool {
+    matches!(value.first(), b'-' | b'0'..=b'9')
 }
 
 /// Appends a number.

@@ -14,6 +14,7 @@ use super::selection::Selection;
 use super::tree::Tree;
 use super::*;
 use crate::graphql::log::LOG_PAGE;
+use crate::graphql::object::Kind;
 use crate::graphql::plan::{Needs, Plans};
 
 /// The pages of the schema, each with a root field that gives it.

@@ -14,10 +14,10 @@ use async_graphql::{ValidationMode, Variables};
 use serde_json::json;
 
 use super::*;
-use crate::auth::Caller;
+use crate::auth::{Caller, Scopes};
 use crate::graphql::document::Documents;
 use crate::graphql::log::{LOG, LOG_BATCH};
-use crate::graphql::object::Page;
+use crate::graphql::object::{Object, Page};
 use crate::graphql::operation::Operation;
 use crate::graphql::plan::Planner;
 use crate::graphql::signature::Signatures;

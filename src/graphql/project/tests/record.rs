@@ -72,9 +72,7 @@ impl Json {
 
     /// A page of up to five records, some of which are none.
     pub(super) fn page(object: &'static Object) -> BoxedStrategy<Self> {
-        // A scalar record that is no text or number for `serde_json` spoils the page, which has a test of its own.
-        let scalars = SCALARS.iter().filter(|text| serde_json::from_str::<serde_json::Value>(text).is_ok());
-        let scalar = select(scalars.copied().collect::<Vec<_>>()).prop_map(Self::token);
+        let scalar = select(SCALARS).prop_map(Self::token);
         let no_record = prop_oneof![scalar, vec(value(1), 0..3).prop_map(Self::List)];
         let entry = prop_oneof![6 => Self::record(object, 2), 1 => no_record];
         vec(entry, 0..5).prop_map(Self::List).boxed()

@@ -1,0 +1,98 @@
+//! What the micro-benchmarks measure of the way to Auth0, without Auth0. Built with the feature `bench` only, and promised to
+//! nobody.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use secrecy::SecretString;
+use tokio::time::Instant;
+
+use super::deadline::Deadline;
+use super::domain::Domain;
+use super::envelope::Page;
+use super::errand::{CallerKey, Priority};
+use super::grant::{AuthenticationApi, Grant};
+use super::pace::{Class, Governor, PaceSettings, Question, Seat, Turn};
+use super::retry::RetryPolicy;
+use super::share::Flights;
+use super::token::TokenCache;
+use super::transport::Transport;
+
+/// What stands between a question and its call, ready to be used. Needs a Tokio runtime around it.
+pub struct Steps {
+    tokens: TokenCache,
+    governor: Governor,
+    flights: Flights<Bytes>,
+    /// As Auth0 sends them with each answer: of a bucket that is nearly full.
+    headers: HeaderMap,
+    deadline: Deadline,
+}
+
+/// A step could not be set up, or failed.
+#[derive(Debug)]
+pub struct Failed;
+
+impl Steps {
+    /// The steps of a client that holds a token for a day. It calls nobody.
+    pub fn new() -> Result<Self, Failed> {
+        let domain = Domain::parse("tenant.example.com").map_err(|_| Failed)?;
+        let transport = Transport::new(domain, RetryPolicy::default(), 0.0).map_err(|_| Failed)?;
+        let api = AuthenticationApi {
+            transport,
+            audience: "https://tenant.example.com/api/v2/".to_owned(),
+            client_id: "made up".to_owned(),
+            client_secret: SecretString::from("made up"),
+        };
+        let grant = Grant {
+            header: HeaderValue::from_static("Bearer made.up"),
+            asked_at: Instant::now(),
+            life: Duration::from_secs(24 * 60 * 60),
+            scopes: None,
+        };
+        let headers =
+            [("x-ratelimit-limit", "50"), ("x-ratelimit-remaining", "48"), ("x-ratelimit-reset", "1790000001")]
+                .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        Ok(Self {
+            tokens: TokenCache::holding(api, grant),
+            governor: Governor::new(PaceSettings { reserve: 0.0, queue: 1_000 }),
+            flights: Flights::default(),
+            headers: HeaderMap::from_iter(headers),
+            deadline: Deadline::within(Duration::from_secs(60 * 60)),
+        })
+    }
+
+    /// Takes the token that a call would carry.
+    pub async fn token(&self) -> Result<HeaderValue, Failed> {
+        self.tokens.token(&self.deadline.into()).await.map(|token| token.header()).map_err(|_| Failed)
+    }
+
+    /// Takes a turn, as one of many callers, and learns from the answer.
+    pub async fn turn(&self, caller: u64) -> Result<(), Failed> {
+        let seat = Seat { caller: CallerKey(caller), question: Question::of("/api/v2/users") };
+        let turn = Turn { class: Class::Users, seat, priority: Priority::Interactive };
+        let admission = self.governor.admit(turn, self.deadline).await.map_err(|_| Failed)?;
+        admission.answered(StatusCode::OK, &self.headers);
+        Ok(())
+    }
+
+    /// Asks the same question for so many at once: one call is made for all of them.
+    pub async fn share(&self, waiters: usize) -> usize {
+        let key: Arc<str> = "/api/v2/users".into();
+        let ask = || {
+            self.flights.share(&key, self.deadline, false, |_| async {
+                tokio::task::yield_now().await;
+                Ok(Bytes::from_static(b"[]"))
+            })
+        };
+        join_all((0..waiters).map(|_| ask())).await.iter().filter(|(_, answer)| answer.is_ok()).count()
+    }
+}
+
+/// Finds the records in a body: how many bytes they are.
+pub fn find_records(body: &Bytes) -> Result<usize, Failed> {
+    Page::read(body, "users", &HeaderMap::new()).map(|page| page.records.len()).map_err(|_| Failed)
+}

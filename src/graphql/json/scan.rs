@@ -1,0 +1,272 @@
+//! Finds where the values of a JSON text begin and end, and makes nothing of them.
+//!
+//! Written out, for the best library cost more than half as much again. `serde_json` hands out raw values too, but goes
+//! through each byte by itself and does not tell which strings hold an escape, so that whoever copies them looks at them once
+//! more. What is faster recurses into nested values, and either ends there with the stack or refuses what is deep.
+//! Here nesting is a list, as deep as the text is long. What is accepted is held to `serde_json` by tests and a fuzz target.
+
+use super::{Malformed, Raw};
+
+/// A JSON text, and how far it has been read.
+pub(super) struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+    /// How the values around the one that is being read end, the outermost first.
+    enclosing: Vec<u8>,
+}
+
+impl<'a> Scanner<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, at: 0, enclosing: Vec::new() }
+    }
+
+    /// The first byte behind white space, which is passed over.
+    #[inline]
+    pub(super) fn peek(&mut self) -> Result<u8, Malformed> {
+        let (at, byte) = peek(self.text.as_bytes(), self.at)?;
+        self.at = at;
+        Ok(byte)
+    }
+
+    /// Passes over the comma before another element, or over `closing`: whether there is another.
+    #[inline]
+    pub(super) fn goes_on(&mut self, closing: u8) -> Result<bool, Malformed> {
+        let (at, goes_on) = goes_on(self.text.as_bytes(), self.at, closing)?;
+        self.at = at;
+        Ok(goes_on)
+    }
+
+    /// Passes over `opening`, and over the end of what it opens if nothing is in there: whether something is.
+    #[inline]
+    pub(super) fn opens(&mut self, opening: u8) -> Result<bool, Malformed> {
+        if self.peek()? != opening {
+            return Err(Malformed);
+        }
+        let (at, is_filled) = opens(self.text.as_bytes(), self.at, opening)?;
+        self.at = at;
+        Ok(is_filled)
+    }
+
+    /// The key of an entry, as a string literal; the colon behind it is passed over. It costs least if it is `expected`,
+    /// a key that was read before: a literal that begins like another one is that other one, since it ends where that ends.
+    #[inline]
+    pub(super) fn key(&mut self, expected: Option<Raw<'a>>) -> Result<Raw<'a>, Malformed> {
+        let bytes = self.text.as_bytes();
+        let (start, _) = peek(bytes, self.at)?;
+        if let Some(key) = expected
+            && bytes.get(start..).is_some_and(|rest| rest.starts_with(key.text.as_bytes()))
+        {
+            self.at = colon(bytes, start + key.text.len())?;
+            return Ok(key);
+        }
+        let (end, has_escapes) = string(bytes, start)?;
+        self.at = colon(bytes, end)?;
+        self.raw(start, end, has_escapes)
+    }
+
+    /// The next value.
+    #[inline]
+    pub(super) fn value(&mut self) -> Result<Raw<'a>, Malformed> {
+        let bytes = self.text.as_bytes();
+        let (start, first) = peek(bytes, self.at)?;
+        let (end, has_escapes) = match first {
+            b'"' => string(bytes, start)?,
+            b'{' | b'[' => self.compound(start, first)?,
+            _ => (scalar(bytes, start, first)?, false),
+        };
+        self.at = end;
+        self.raw(start, end, has_escapes)
+    }
+
+    /// Nothing but white space may be left.
+    pub(super) fn end(mut self) -> Result<(), Malformed> {
+        if self.peek().is_err() { Ok(()) } else { Err(Malformed) }
+    }
+
+    #[inline]
+    fn raw(&self, start: usize, end: usize, has_escapes: bool) -> Result<Raw<'a>, Malformed> {
+        let text = self.text.get(start..end).ok_or(Malformed)?;
+        Ok(Raw { text, has_escapes })
+    }
+
+    /// Passes over the object or array that is opened there: where it ends, and whether a string in it holds an escape.
+    fn compound(&mut self, start: usize, opening: u8) -> Result<(usize, bool), Malformed> {
+        let bytes = self.text.as_bytes();
+        let mut has_escapes = false;
+        let mut closing = closing_of(opening);
+        let (mut at, mut is_filled) = opens(bytes, start, opening)?;
+        self.enclosing.clear();
+        loop {
+            if is_filled {
+                if closing == b'}' {
+                    let (start, _) = peek(bytes, at)?;
+                    let (end, is_escaped) = string(bytes, start)?;
+                    has_escapes |= is_escaped;
+                    at = colon(bytes, end)?;
+                }
+                let (start, first) = peek(bytes, at)?;
+                match first {
+                    b'"' => {
+                        let (end, is_escaped) = string(bytes, start)?;
+                        has_escapes |= is_escaped;
+                        at = end;
+                    }
+                    b'{' | b'[' => {
+                        self.enclosing.push(closing);
+                        closing = closing_of(first);
+                        (at, is_filled) = opens(bytes, start, first)?;
+                        continue;
+                    }
+                    _ => at = scalar(bytes, start, first)?,
+                }
+            } else {
+                match self.enclosing.pop() {
+                    Some(outer) => closing = outer,
+                    None => return Ok((at, has_escapes)),
+                }
+            }
+            (at, is_filled) = goes_on(bytes, at, closing)?;
+        }
+    }
+}
+
+/// The first byte from there on that is no white space, and where it is.
+#[inline]
+fn peek(bytes: &[u8], mut at: usize) -> Result<(usize, u8), Malformed> {
+    loop {
+        match bytes.get(at) {
+            Some(b' ' | b'\n' | b'\r' | b'\t') => at += 1,
+            Some(byte) => return Ok((at, *byte)),
+            None => return Err(Malformed),
+        }
+    }
+}
+
+#[inline]
+fn colon(bytes: &[u8], at: usize) -> Result<usize, Malformed> {
+    match peek(bytes, at)? {
+        (at, b':') => Ok(at + 1),
+        _ => Err(Malformed),
+    }
+}
+
+#[inline]
+fn goes_on(bytes: &[u8], at: usize, closing: u8) -> Result<(usize, bool), Malformed> {
+    let (at, byte) = peek(bytes, at)?;
+    match byte {
+        b',' => Ok((at + 1, true)),
+        byte if byte == closing => Ok((at + 1, false)),
+        _ => Err(Malformed),
+    }
+}
+
+#[inline]
+fn opens(bytes: &[u8], at: usize, opening: u8) -> Result<(usize, bool), Malformed> {
+    let (at, byte) = peek(bytes, at + 1)?;
+    let is_filled = byte != closing_of(opening);
+    Ok((at + usize::from(!is_filled), is_filled))
+}
+
+/// In ASCII, two stand between them.
+#[inline]
+fn closing_of(opening: u8) -> u8 {
+    opening + 2
+}
+
+/// Where the string that begins there ends, and whether it holds an escape.
+#[inline]
+fn string(bytes: &[u8], start: usize) -> Result<(usize, bool), Malformed> {
+    if bytes.get(start) != Some(&b'"') {
+        return Err(Malformed);
+    }
+    let at = plain(bytes, start + 1);
+    match bytes.get(at) {
+        Some(b'"') => Ok((at + 1, false)),
+        _ => Ok((escaped(bytes, at)?, true)),
+    }
+}
+
+/// The end of a string of which an escape is next.
+#[inline(never)]
+fn escaped(bytes: &[u8], mut at: usize) -> Result<usize, Malformed> {
+    loop {
+        at += match bytes.get(at..).unwrap_or_default() {
+            [b'"', ..] => return Ok(at + 1),
+            [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
+            [b'\\', b'u', digits @ ..] if digits.len() >= 4 && digits[..4].iter().all(u8::is_ascii_hexdigit) => 6,
+            // A control character, or the end.
+            _ => return Err(Malformed),
+        };
+        at = plain(bytes, at);
+    }
+}
+
+/// Where a byte is that does not stand for itself in a string: the first quote, backslash or control character from `at` on.
+#[inline]
+fn plain(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let special = special(u64::from_le_bytes(*word));
+        if special != 0 {
+            return at + special.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    while bytes.get(at).is_some_and(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f)) {
+        at += 1;
+    }
+    at
+}
+
+/// The top bit of each byte that is special in a string. Above the lowest of them others may be set that should not be: a
+/// subtraction borrows from the next byte.
+#[inline]
+fn special(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    const TOPS: u64 = ONES << 7;
+    let quote = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
+    let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    let control = word.wrapping_sub(ONES * 0x20);
+    // A byte beyond ASCII stands for itself: neither of the three can tell one from those that it looks for.
+    (quote | backslash | control) & !word & TOPS
+}
+
+/// Where the number, `true`, `false` or `null` that begins there ends.
+#[inline]
+fn scalar(bytes: &[u8], start: usize, first: u8) -> Result<usize, Malformed> {
+    let rest = bytes.get(start..).unwrap_or_default();
+    let len = match first {
+        b't' if rest.starts_with(b"true") => 4,
+        b'f' if rest.starts_with(b"false") => 5,
+        b'n' if rest.starts_with(b"null") => 4,
+        b'-' | b'0'..=b'9' => number(rest).ok_or(Malformed)?,
+        _ => return Err(Malformed),
+    };
+    Ok(start + len)
+}
+
+/// The length of the number that the bytes begin with.
+fn number(bytes: &[u8]) -> Option<usize> {
+    let digits = |from: usize| bytes.get(from..).unwrap_or_default().iter().take_while(|b| b.is_ascii_digit()).count();
+    let mut at = usize::from(bytes.first() == Some(&b'-'));
+    at += match bytes.get(at) {
+        Some(b'0') => 1,
+        Some(b'1'..=b'9') => digits(at),
+        _ => return None,
+    };
+    if bytes.get(at) == Some(&b'.') {
+        let fraction = digits(at + 1);
+        if fraction == 0 {
+            return None;
+        }
+        at += 1 + fraction;
+    }
+    if let Some(b'e' | b'E') = bytes.get(at) {
+        at += 1 + usize::from(matches!(bytes.get(at + 1), Some(b'+' | b'-')));
+        let exponent = digits(at);
+        if exponent == 0 {
+            return None;
+        }
+        at += exponent;
+    }
+    Some(at)
+}

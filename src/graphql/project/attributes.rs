@@ -1,0 +1,57 @@
+//! What Auth0 sent beyond the fields of an object.
+
+use std::borrow::Cow;
+
+use crate::auth::Scopes;
+use crate::graphql::json::{self, Raw};
+use crate::graphql::object::{Field, Kind, Object};
+use crate::graphql::value;
+
+/// Appends what the table does not know, and of what it knows only that which had no form that fits.
+pub(super) fn write<'e, 'a: 'e>(
+    object: &Object,
+    authority: Scopes,
+    entries: impl Iterator<Item = (&'e Cow<'a, str>, &'e Raw<'a>)>,
+    out: &mut Vec<u8>,
+) {
+    let mut scratch = Vec::new();
+    out.push(b'{');
+    let mut is_first = true;
+    for (key, value) in entries {
+        let is_kept = match object.field_of_key(key) {
+            None => true,
+            Some(field) => {
+                scratch.clear();
+                !value.is_null() && may_see_all_of(field, authority) && !fits(&field.kind, *value, &mut scratch)
+            }
+        };
+        if !is_kept {
+            continue;
+        }
+        if !std::mem::take(&mut is_first) {
+            out.push(b',');
+        }
+        json::write_string(key, out);
+        out.push(b':');
+        value.write(out);
+    }
+    out.push(b'}');
+}
+
+/// Whether nothing that may stand in the field's value is kept from whoever may see this much. An identity where a list of them should be has
+/// tokens in it all the same.
+fn may_see_all_of(field: &Field, authority: Scopes) -> bool {
+    let inner = match &field.kind {
+        Kind::Object(inner) | Kind::Objects(inner) => inner.fields,
+        _ => &[],
+    };
+    field.scope.is_none_or(|scope| authority.holds(scope)) && inner.iter().all(|field| may_see_all_of(field, authority))
+}
+
+fn fits(kind: &Kind, value: Raw<'_>, scratch: &mut Vec<u8>) -> bool {
+    match kind {
+        Kind::Object(_) => value.first() == b'{',
+        Kind::Objects(_) => value.first() == b'[',
+        kind => value::write(kind, value, scratch),
+    }
+}

@@ -1,0 +1,257 @@
+//! Where the values of a record wait until it is over: an answer's order is seldom the record's.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use async_graphql::PathSegment;
+use indexmap::IndexMap;
+
+use super::{Missed, attributes, begin_entry, name};
+use crate::graphql::join::{Joined, Joins};
+use crate::graphql::json::{self, Raw, Records};
+use crate::graphql::plan::{Plan, Slots, What};
+use crate::graphql::value;
+
+/// How many keys of records are remembered. Auth0's have some fifty.
+const KEYS_REMEMBERED: usize = 64;
+
+/// What a plan needs of a record. It is used for one record after the other, so that only the first costs allocations.
+pub(super) struct Desk<'p, 'a> {
+    plan: &'p Plan,
+    keys: Keys<'a>,
+    /// By slot. Of several entries under one key the last counts, as everywhere in JavaScript; null is nothing.
+    values: Vec<Option<Raw<'a>>>,
+    /// All entries, if those that the table does not know are wanted.
+    entries: Option<IndexMap<Cow<'a, str>, Raw<'a>>>,
+    /// For the objects within the record, in the order of the plan.
+    inner: Vec<Desk<'p, 'a>>,
+}
+
+/// Which key of a record needs which slot. The records of a page have their keys in nearly the same order, so that most are
+/// found where the one before them was found.
+#[derive(Default)]
+struct Keys<'a> {
+    /// In the order of the records so far.
+    known: Vec<(Raw<'a>, Option<usize>)>,
+    /// Where the next key is looked for first.
+    next: usize,
+}
+
+impl<'a> Keys<'a> {
+    #[inline]
+    fn expected(&self) -> Option<Raw<'a>> {
+        self.known.get(self.next).map(|(key, _)| *key)
+    }
+
+    #[inline]
+    fn slot(&mut self, plan: &Plan, key: Raw<'a>) -> Option<usize> {
+        match self.known.get(self.next) {
+            Some((known, slot)) if known.is_same(key) => {
+                self.next += 1;
+                *slot
+            }
+            _ => self.look_for(plan, key),
+        }
+    }
+
+    fn look_for(&mut self, plan: &Plan, key: Raw<'a>) -> Option<usize> {
+        let (before, behind) = self.known.split_at_checked(self.next).unwrap_or_default();
+        let is_it = |(known, _): &(Raw<'_>, Option<usize>)| known.text() == key.text();
+        let found = behind.iter().position(is_it).map(|place| place + before.len());
+        let place = match found.or_else(|| before.iter().position(is_it)) {
+            Some(place) => place,
+            None => {
+                let slot = plan.slot(&key.string().unwrap_or_default());
+                if self.known.len() >= KEYS_REMEMBERED {
+                    return slot;
+                }
+                self.known.insert(self.next, (key, slot));
+                self.next
+            }
+        };
+        self.next = place + 1;
+        self.known[place].1
+    }
+}
+
+/// What is joined to records, and what of it could not be had. Objects within a record join nothing.
+pub(super) struct Joining<'j> {
+    joins: &'j Joins,
+    pub(super) missed: Vec<Missed>,
+}
+
+impl<'j> Joining<'j> {
+    pub(super) fn new(joins: &'j Joins) -> Self {
+        Self { joins, missed: Vec::new() }
+    }
+
+    fn write(&mut self, join: usize, id: Option<Raw<'_>>, key: &[u8], out: &mut Vec<u8>) -> bool {
+        match id.and_then(Raw::string).map_or(Joined::Null, |id| self.joins.get(join, &id)) {
+            Joined::Json(json) => {
+                out.extend_from_slice(json);
+                true
+            }
+            Joined::Null => false,
+            Joined::Failed(failure) => {
+                let path = vec![PathSegment::Field(name(key).to_owned())];
+                self.missed.push(Missed { path, failure: failure.clone() });
+                false
+            }
+        }
+    }
+}
+
+impl<'p, 'a> Desk<'p, 'a> {
+    pub(super) fn new(plan: &'p Plan) -> Self {
+        let inner = plan.emits.iter().filter_map(|emit| match &emit.what {
+            What::Object(_, plan) | What::Objects(_, plan) => Some(Self::new(plan)),
+            _ => None,
+        });
+        Self {
+            plan,
+            keys: Keys::default(),
+            values: vec![None; plan.keys.len()],
+            entries: plan.keeps_unknown().then(IndexMap::new),
+            inner: inner.collect(),
+        }
+    }
+
+    /// The key that is likely to come next.
+    #[inline]
+    fn expected(&self) -> Option<Raw<'a>> {
+        self.keys.expected()
+    }
+
+    /// Takes in an entry of the record.
+    #[inline]
+    pub(super) fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
+        if let Some(slot) = self.keys.slot(self.plan, key) {
+            self.values[slot] = (!value.is_null()).then_some(value);
+        }
+        if let Some(entries) = &mut self.entries {
+            entries.insert(key.string().unwrap_or_default(), value);
+        }
+    }
+
+    /// Appends what the plan makes of the record that was taken in, and clears the desk for the next one.
+    pub(super) fn write(&mut self, joining: &mut Joining<'_>, out: &mut Vec<u8>) {
+        let plan = self.plan;
+        let mut inner = self.inner.iter_mut();
+        out.push(b'{');
+        for (place, emit) in plan.emits.iter().enumerate() {
+            begin_entry(place, emit, out);
+            let value = |slots: &Slots| first_of(&self.values, slots);
+            let is_written = match &emit.what {
+                What::Value(slots, kind) => value(slots).is_some_and(|value| value::write(kind, value, out)),
+                What::Object(slots, _) => {
+                    inner.next().zip(value(slots)).is_some_and(|(desk, value)| desk.write_object(value, joining, out))
+                }
+                What::Objects(slots, _) => {
+                    inner.next().zip(value(slots)).is_some_and(|(desk, value)| desk.write_objects(value, joining, out))
+                }
+                What::Join(slots, join) => joining.write(*join, value(slots), &emit.key, out),
+                What::Typename(name) => {
+                    json::write_string(name, out);
+                    true
+                }
+                What::Attributes(authority) => {
+                    attributes::write(plan.object, *authority, self.entries.iter().flatten(), out);
+                    true
+                }
+                What::Forbidden => false,
+            };
+            if !is_written {
+                out.extend_from_slice(b"null");
+            }
+        }
+        out.push(b'}');
+        self.clear();
+    }
+
+    /// Appends the object and says so, or appends nothing if it is none.
+    fn write_object(&mut self, value: Raw<'a>, joining: &mut Joining<'_>, out: &mut Vec<u8>) -> bool {
+        if value.first() != b'{' {
+            return false;
+        }
+        let mut projection = Projection::new(self, joining, out);
+        // The value was found well-formed when it was passed over: reading it again cannot fail half-way.
+        json::read_record(value.text(), &mut projection).is_ok()
+    }
+
+    /// Appends the objects of the array and says so, or appends nothing if it is none.
+    fn write_objects(&mut self, value: Raw<'a>, joining: &mut Joining<'_>, out: &mut Vec<u8>) -> bool {
+        if value.first() != b'[' {
+            return false;
+        }
+        out.push(b'[');
+        let mut projection = Projection::new(self, joining, out);
+        // As above.
+        let read = json::read_records(value.text(), &mut projection);
+        out.push(b']');
+        read.is_ok()
+    }
+
+    /// Forgets the record that was taken in, but not what its keys were.
+    pub(super) fn clear(&mut self) {
+        self.keys.next = 0;
+        self.values.fill(None);
+        if let Some(entries) = &mut self.entries {
+            entries.clear();
+        }
+    }
+}
+
+/// The value of a field: of its keys, the first that is there and not null.
+#[inline]
+fn first_of<'a>(values: &[Option<Raw<'a>>], slots: &Slots) -> Option<Raw<'a>> {
+    slots.iter().find_map(|slot| values[usize::from(*slot)])
+}
+
+/// Reads records onto a desk, and appends what is made of each when it is over.
+pub(super) struct Projection<'d, 'p, 'a, 'j> {
+    desk: &'d mut Desk<'p, 'a>,
+    joining: &'d mut Joining<'j>,
+    /// How many records were objects, and were written.
+    pub(super) written: usize,
+    out: &'d mut Vec<u8>,
+}
+
+impl<'d, 'p, 'a, 'j> Projection<'d, 'p, 'a, 'j> {
+    pub(super) fn new(desk: &'d mut Desk<'p, 'a>, joining: &'d mut Joining<'j>, out: &'d mut Vec<u8>) -> Self {
+        Self { desk, joining, written: 0, out }
+    }
+
+    /// Appends what is made of the record that was taken in, as no element of a list: where that stands.
+    pub(super) fn alone(&mut self) -> Range<usize> {
+        let start = self.out.len();
+        self.desk.write(self.joining, self.out);
+        start..self.out.len()
+    }
+}
+
+impl<'a> Records<'a> for Projection<'_, '_, 'a, '_> {
+    #[inline]
+    fn expected(&self) -> Option<Raw<'a>> {
+        self.desk.expected()
+    }
+
+    #[inline]
+    fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
+        self.desk.entry(key, value);
+    }
+
+    fn end(&mut self, is_object: bool) {
+        if !is_object {
+            return;
+        }
+        if self.written > 0 {
+            self.out.push(b',');
+        }
+        let known = self.joining.missed.len();
+        self.desk.write(self.joining, self.out);
+        for missed in &mut self.joining.missed[known..] {
+            missed.path.insert(0, PathSegment::Index(self.written));
+        }
+        self.written += 1;
+    }
+}
