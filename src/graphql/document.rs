@@ -24,9 +24,11 @@ pub(crate) use self::persisted::sha256;
 pub use self::source::DocumentSource;
 pub use self::trusted::{TrustedDocuments, TrustedDocumentsError, TrustedMode};
 
-/// How many bytes of text the cache holds. An operation of a front end has about 1 kB, and its parsed form takes some ten
-/// times its text.
+/// How many bytes of text the cache holds. An operation of a front end has about 1 kB.
 const CACHED_TEXT: u64 = 4 << 20;
+
+/// How many times its text the parsed form of a document takes, about.
+const PARSED: usize = 10;
 
 /// Which documents are run.
 #[derive(Clone, Debug)]
@@ -51,6 +53,8 @@ pub(crate) struct Document {
     parsed: ExecutableDocument,
     /// The SHA-256 of its text, as [`sha256`] writes it.
     pub(crate) hash: String,
+    /// The bytes that it takes in memory, about.
+    pub(crate) size: usize,
 }
 
 impl Deref for Document {
@@ -101,7 +105,7 @@ impl Documents {
             return Ok(document);
         }
         let parsed = self.checks.check(text).await?;
-        let document = Arc::new(Document { parsed, hash: sha256(text) });
+        let document = Arc::new(Document { parsed, hash: sha256(text), size: text.len() * PARSED });
         self.valid.insert(text.into(), Arc::clone(&document));
         Ok(document)
     }

@@ -1,19 +1,19 @@
 //! Operations that may run, with everything about them that is the same each time: normal form, what they need, what they
 //! ask, and how to answer. Front ends send the same few operations all day.
 
-use std::hash::{Hash, Hasher};
+mod operations;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::parser::types::{Field, OperationDefinition, Selection, SelectionSet};
-use async_graphql::{Name, Pos, Positioned, Value as ConstValue, Variables};
+use async_graphql::{Name, Pos, Positioned};
 use async_graphql_value::Value;
-use moka::sync::Cache;
 
-use super::document::Document;
+pub(crate) use self::operations::Operations;
 use super::error::Failure;
 use super::json;
 use super::object::{RootField, Shape};
-use super::operation::{Operation, fields};
+use super::operation::Operation;
 use super::permission::{Authority, Permissions};
 use super::plan::{Forbidden, Needs, PagePlan, Plan, Planner, Plans as _};
 use super::query::ROOT_FIELDS;
@@ -21,12 +21,6 @@ use super::question::{PageAsked, Question, Reading};
 use super::requirements::Requirements;
 use super::search_fields::{Mention, mentions};
 use super::signature::Signatures;
-
-/// How many bytes the operations that are kept take, about.
-const CAPACITY: u64 = 16 << 20;
-
-/// What a field of an operation takes, about: its normal form, its place in a plan and in what is needed.
-const FIELD: usize = 600;
 
 /// For how many authorities an operation's plans are kept. There are four scopes to hold; in practice callers come in two
 /// or three kinds.
@@ -98,98 +92,6 @@ pub(crate) enum Shaped {
     Page(PagePlan),
     List(Plan),
     Record(Plan),
-}
-
-/// Operations that have been prepared, by what they were prepared from. Those that may not run are not among them.
-pub(crate) struct Operations(Cache<Asked, Arc<Prepared>>);
-
-/// What an operation is prepared from.
-#[derive(PartialEq, Eq)]
-struct Asked {
-    document: ByAddress,
-    name: Option<String>,
-    variables: Variables,
-}
-
-impl Hash for Asked {
-    /// Of variables only what front ends vary: the rest is left to comparison.
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.document.hash(state);
-        self.name.hash(state);
-        for (name, value) in &*self.variables {
-            name.hash(state);
-            match value {
-                ConstValue::String(text) => text.hash(state),
-                ConstValue::Number(number) => number.hash(state),
-                _ => {}
-            }
-        }
-    }
-}
-
-impl Asked {
-    /// The bytes in it, about.
-    fn size(&self) -> usize {
-        self.variables.iter().map(|(name, value)| name.len() + size(value)).sum()
-    }
-}
-
-/// The bytes in a value, about. Values nest no deeper than the JSON that they came in.
-fn size(value: &ConstValue) -> usize {
-    let inner = match value {
-        ConstValue::String(text) => text.len(),
-        ConstValue::List(items) => items.iter().map(size).sum(),
-        ConstValue::Object(fields) => fields.iter().map(|(name, value)| name.len() + size(value)).sum(),
-        _ => 0,
-    };
-    size_of::<ConstValue>() + inner
-}
-
-/// A document, told from others by where it is. Whoever has the key keeps it there.
-struct ByAddress(Arc<Document>);
-
-impl PartialEq for ByAddress {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl Eq for ByAddress {}
-
-impl Hash for ByAddress {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        Arc::as_ptr(&self.0).hash(state);
-    }
-}
-
-impl Default for Operations {
-    fn default() -> Self {
-        let weight = |asked: &Asked, prepared: &Arc<Prepared>| {
-            let fields = count(&prepared.operation.definition.selection_set.node);
-            u32::try_from(asked.size() + fields * FIELD).unwrap_or(u32::MAX)
-        };
-        Self(Cache::builder().weigher(weight).max_capacity(CAPACITY).build())
-    }
-}
-
-impl Operations {
-    /// The operation that is asked for: the one that is kept, or the one that `prepare` makes.
-    pub(crate) fn get(
-        &self,
-        document: &Arc<Document>,
-        name: Option<String>,
-        variables: Variables,
-        prepare: impl FnOnce(&Document, Option<&str>, Variables) -> Result<Prepared, Failure>,
-    ) -> Result<Arc<Prepared>, Failure> {
-        let asked = Asked { document: ByAddress(Arc::clone(document)), name, variables };
-        if let Some(prepared) = self.0.get(&asked) {
-            return Ok(prepared);
-        }
-        let prepared = prepare(&asked.document.0, asked.name.as_deref(), asked.variables.clone())?;
-        let prepared = Arc::new(prepared);
-        self.0.insert(asked, Arc::clone(&prepared));
-        Ok(prepared)
-    }
 }
 
 impl Prepared {
@@ -297,11 +199,6 @@ impl Shaped {
     }
 }
 
-/// How many fields a selection has in all.
-fn count(selection: &SelectionSet) -> usize {
-    fields(selection).map(|field| 1 + count(&field.selection_set.node)).sum()
-}
-
 /// The operation without the fields that ask Auth0. None if that leaves nothing.
 fn own(operation: &Operation, roots: &[Root]) -> Option<OperationDefinition> {
     let definition = &operation.definition;
@@ -324,3 +221,6 @@ pub(crate) fn is_same_call(one: &Field, other: &Field) -> bool {
 fn arguments(field: &Field) -> impl Iterator<Item = (&Name, &Value)> {
     field.arguments.iter().map(|(name, value)| (&name.node, &value.node)).filter(|(_, value)| **value != Value::Null)
 }
+
+#[cfg(test)]
+mod tests;
