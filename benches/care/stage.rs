@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// A tenant and its gateway, which keeps no answers: each question is to be a call.
+/// A tenant and its gateway.
 pub(crate) struct Stage {
     pub(crate) sandbox: Sandbox,
     /// Where the gateway is: `127.0.0.1:PORT`.
@@ -28,6 +28,11 @@ pub(crate) enum Outcome {
     Failed(String),
 }
 
+/// No answers are kept: each question is to be a call.
+pub(crate) fn keeping_nothing(rate_reserve: f64) -> Care {
+    Care { cache_ttl: Duration::ZERO, rate_reserve }
+}
+
 /// A call as the tenant saw it.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Call {
@@ -37,7 +42,7 @@ pub(crate) struct Call {
 }
 
 impl Stage {
-    pub(crate) async fn set(options: Options, reserve: f64) -> Result<Self> {
+    pub(crate) async fn set(options: Options, care: Care) -> Result<Self> {
         let sandbox = Sandbox::start(options, listener().await?).await?;
         let client = sandbox.client();
         let domain = Domain::parse(&sandbox.url())?;
@@ -47,7 +52,6 @@ impl Stage {
             client_id: client.id,
             client_secret: client.secret,
         };
-        let care = Care { cache_ttl: Duration::ZERO, rate_reserve: reserve };
         let app = App::build(Settings { care, ..Settings::new(tenant) })?;
         let listener = listener().await?;
         let address = listener.local_addr()?.to_string();

@@ -120,10 +120,25 @@ impl Reader {
             return Ok(answer);
         }
         errand.budget.spend()?;
+        self.share(call, form, key, errand).await
+    }
+
+    async fn share(&self, call: Call, form: Form, key: Arc<str>, errand: &Errand) -> Result<Landed, Error> {
         let progress = Progress::default();
         let seat = Seat { caller: errand.caller, question: Question::of(&key) };
         let turn = Turn { class: class(&call), seat, priority: errand.priority };
-        let flight = |patience| self.clone().call(call, form, turn, Arc::clone(&key), patience, progress.clone());
+        let may_be_kept = is_kept(&call) && !errand.is_fresh;
+        let flight = |patience| {
+            let (reader, key, progress) = (self.clone(), Arc::clone(&key), progress.clone());
+            async move {
+                // A call that was under way when there was nothing kept, and is not any more, has left its answer since.
+                if may_be_kept && let Some((answer, age)) = reader.0.cache.get(&key) {
+                    progress.found(age);
+                    return Ok(answer);
+                }
+                reader.call(call, form, turn, key, patience, progress).await
+            }
+        };
         let (part, outcome) = self.0.flights.share(&key, errand.deadline, errand.is_fresh, flight).await;
         errand.note(|effort| match part {
             Part::Started => progress.add_to(effort),
@@ -148,5 +163,57 @@ impl Reader {
             cache.put(key, &landed);
         }
         Ok(landed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::super::deadline::Deadline;
+    use super::super::domain::Domain;
+    use super::super::errand::{CallBudget, CallerKey};
+    use super::super::grant::AuthenticationApi;
+    use super::super::retry::RetryPolicy;
+    use super::*;
+
+    /// Of a tenant that is not there.
+    fn reader() -> Reader {
+        let domain = Domain::parse("http://127.0.0.1:1").unwrap();
+        let audience = domain.default_audience();
+        let policy = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
+        let transport = Transport::new(domain, policy, 0.0).unwrap();
+        let client_secret = SecretString::from("none");
+        let api = AuthenticationApi {
+            transport: transport.clone(),
+            audience,
+            client_id: "gateway".to_owned(),
+            client_secret,
+        };
+        Reader::new(transport, TokenCache::new(api), Duration::from_secs(3600))
+    }
+
+    fn errand() -> Errand {
+        Errand::new(Deadline::within(Duration::from_secs(20)), CallerKey::default(), CallBudget::new(9))
+    }
+
+    #[tokio::test]
+    async fn who_finds_nothing_kept_and_no_call_under_way_looks_once_more() {
+        let reader = reader();
+        let call = Call::search("users").with("page", "0");
+        let key: Arc<str> = call.target().into();
+        let landed = Landed::Record(Some(Bytes::from_static(b"{}")));
+        let share = |errand| {
+            let (reader, call, key) = (reader.clone(), call.clone(), Arc::clone(&key));
+            async move { (reader.share(call, Form::User, key, &errand).await.is_ok(), errand.effort()) }
+        };
+        assert!(!share(errand()).await.0);
+        // The call that was under way ends between the first look, which is past here, and the second.
+        reader.0.cache.put(Arc::clone(&key), &landed);
+        let (is_answered, effort) = share(errand()).await;
+        assert!(is_answered);
+        assert_eq!((effort.calls, effort.is_coalesced), (0, false));
+        assert!(effort.cache_age.is_some());
+        assert!(!share(errand().fresh()).await.0, "a kept answer will not do");
     }
 }
