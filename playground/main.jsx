@@ -103,6 +103,10 @@ query FailedLogins {
   },
 ];
 
+// A sandbox gives everybody a token; a gateway to a real tenant gives none.
+const token = document.querySelector('meta[name="playground-token"]')?.content;
+const headers = token && JSON.stringify({ Authorization: `Bearer ${token}` }, null, 2);
+
 // Bundled as files of their own: a worker needs a URL, and one of this origin
 // keeps `blob:` out of the Content-Security-Policy.
 globalThis.MonacoEnvironment = {
@@ -136,6 +140,7 @@ createRoot(document.getElementById('playground')).render(
   <GraphiQL
     fetcher={fetcher}
     defaultTabs={OPERATIONS}
+    defaultHeaders={headers}
     defaultEditorToolsVisibility="variables"
     plugins={[HISTORY_PLUGIN, explorerPlugin()]}
     storage={createLocalStorage({ namespace: 'auth0-graphql' })}

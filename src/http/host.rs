@@ -20,12 +20,17 @@ pub(crate) async fn check(State(shared): State<Shared>, request: Request, next: 
     if !shared.authenticator.admits_anonymous() {
         return next.run(request).await;
     }
-    if host(&request).is_some_and(|host| is_answered(host, &shared.settings.allowed_hosts)) {
+    if names_us(&request, &shared.settings.allowed_hosts) {
         return next.run(request).await;
     }
     let message = "The gateway does not answer to this host name. Its operator can add the name to ALLOWED_HOSTS.";
     Envelope::of(request.headers())
         .refuse(StatusCode::MISDIRECTED_REQUEST, Failure::new(ErrorCode::BadRequest, message))
+}
+
+/// Whether a request names this machine, or a host that is allowed.
+pub(crate) fn names_us(request: &Request, allowed: &[String]) -> bool {
+    host(request).is_some_and(|host| is_answered(host, allowed))
 }
 
 /// The one host that a request names. Of two, the next server on the way might believe the other.
