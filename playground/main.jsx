@@ -135,7 +135,20 @@ async function fetcher({ query, variables, operationName }, { headers } = {}) {
 }
 
 // Many programs take turns on localhost:3000; the name keeps their tabs and ours apart.
-// For the same reason headers, which may hold a bearer token, are never stored.
+// For the same reason headers, which may hold a bearer token, are never stored. GraphiQL's
+// own switch for that, below, keeps them out of the tabs, but not out of the history.
+const storage = Object.create(createLocalStorage({ namespace: 'auth0-graphql' }), {
+  setItem: {
+    value(key, value) {
+      const isOfOperations = /:(queries|favorites|tabState)$/.test(key);
+      Object.getPrototypeOf(this).setItem(key, isOfOperations ? withoutHeaders(value) : value);
+    },
+  },
+});
+
+const withoutHeaders = (operations) =>
+  JSON.stringify(JSON.parse(operations), (key, value) => (key === 'headers' ? null : value));
+
 createRoot(document.getElementById('playground')).render(
   <GraphiQL
     fetcher={fetcher}
@@ -143,7 +156,7 @@ createRoot(document.getElementById('playground')).render(
     defaultHeaders={headers}
     defaultEditorToolsVisibility="variables"
     plugins={[HISTORY_PLUGIN, explorerPlugin()]}
-    storage={createLocalStorage({ namespace: 'auth0-graphql' })}
+    storage={storage}
     shouldPersistHeaders={false}
     inputValueDeprecation
     schemaDescription
