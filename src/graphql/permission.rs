@@ -108,7 +108,7 @@ impl From<Denied> for Failure {
     }
 }
 
-/// The upstream. Private to this room, and handed out by [`authorize`] and [`authorize_self`] alone: a resolver that forgets to ask for
+/// The upstream. Private to this room, and handed out by [`authorize`], [`authorize_by_email`] and [`authorize_self`] alone: a resolver that forgets to ask for
 /// permission has nothing to call.
 pub(crate) struct Upstream {
     pub(super) api: ManagementApi,
@@ -133,6 +133,19 @@ pub(crate) fn authority(ctx: &Context<'_>) -> Result<Authority, Failure> {
 pub(crate) fn authorize<'a>(ctx: &Context<'a>, scope: Scope) -> Result<&'a ManagementApi, Failure> {
     authority(ctx)?.check(scope)?;
     Ok(&Upstream::of(ctx)?.api)
+}
+
+/// The same for looking users up by their address, for which Auth0 takes `read:users` and nothing in its place:
+/// <https://auth0.com/docs/api/management/v2/users-by-email/get-users-by-email>.
+pub(crate) fn authorize_by_email<'a>(ctx: &Context<'a>) -> Result<&'a ManagementApi, Failure> {
+    let (api, scope) = (authorize(ctx, Scope::ReadUsers)?, Scope::ReadUsers);
+    let granted = api.token_status().and_then(|token| token.scopes);
+    match granted {
+        Some(granted) if !granted.iter().any(|granted| granted == scope.as_str()) => {
+            Err(Denied { scope, who: Who::Gateway }.into())
+        }
+        _ => Ok(api),
+    }
 }
 
 /// The way from a resolver to the caller's own user, and to nothing else.

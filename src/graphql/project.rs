@@ -8,8 +8,8 @@ use indexmap::IndexMap;
 use super::error::Failure;
 use super::join::{Joined, Joins};
 use super::json::{self, Malformed, Records};
-use super::object::{Field, Kind, Object, PageKind};
-use super::plan::{Emit, PagePlan, PageWhat, Plan, Slots, What};
+use super::object::{Kind, Object, PageKind};
+use super::plan::{Emit, PagePlan, PageWhat, Plan, Slots, What, may_see_all_of};
 use super::value;
 use crate::auth::Scopes;
 
@@ -347,16 +347,6 @@ fn write_attributes<'e, 'a: 'e>(
         json::write_value(value, out);
     }
     out.push(b'}');
-}
-
-/// Whether nothing that may stand in the field's value is kept from whoever may see this much. An identity where a list of them should be has
-/// tokens in it all the same.
-fn may_see_all_of(field: &Field, authority: Scopes) -> bool {
-    let inner = match &field.kind {
-        Kind::Object(inner) | Kind::Objects(inner) => inner.fields,
-        _ => &[],
-    };
-    field.scope.is_none_or(|scope| authority.holds(scope)) && inner.iter().all(|field| may_see_all_of(field, authority))
 }
 
 fn fits(kind: &Kind, value: &str, scratch: &mut Vec<u8>) -> bool {

@@ -6,7 +6,7 @@ use super::error::Failure;
 use super::gateway::Gateway;
 use super::log::{LOG, LOG_BATCH, LOG_PAGE, LogBatchShape, LogPageShape, LogShape};
 use super::object::Projected;
-use super::permission::{Upstream, authorize, authorize_self};
+use super::permission::{Upstream, authorize, authorize_by_email, authorize_self};
 use super::project::PageFacts;
 use super::requires_scope::requires_scope;
 use super::root::{Root, Session};
@@ -101,7 +101,7 @@ impl Query {
         email: String,
     ) -> Answer<UserListShape> {
         let answer = async {
-            let api = authorize(ctx, Scope::ReadUsers)?;
+            let api = authorize_by_email(ctx)?;
             let email = &Email::parse(&email)?;
             Root::new(ctx)?
                 .list(

@@ -254,6 +254,9 @@ impl Needs {
     /// As Auth0's `fields` parameter has it.
     pub(crate) fn fields(&self, object: &Object) -> Fields {
         let known = || object.fields.iter().filter_map(|field| field.keys.first());
+        if self.everything && !self.withheld.is_subset(&self.keys) {
+            return Fields::AllBut(self.withheld.difference(&self.keys).copied().collect());
+        }
         if self.everything || known().all(|key| self.keys.contains(key)) {
             return Fields::All;
         }
