@@ -19,7 +19,7 @@ fn trail(log: &Written) -> Vec<Value> {
 }
 
 /// Logs into memory while the guards live. The test's runtime has one thread.
-fn logging(level: tracing::Level) -> (Written, impl Sized) {
+pub(crate) fn logging(level: tracing::Level) -> (Written, impl Sized) {
     let log = Written::default();
     let subscriber = tracing_subscriber::fmt().with_max_level(level).json().with_writer(log.clone()).finish();
     // With two subscribers in the process all are asked whether anybody wants an event; a single one is asked once, in

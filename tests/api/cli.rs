@@ -154,7 +154,8 @@ fn help_tells_every_setting_and_command() {
         let flag = format!("--{}", setting.to_lowercase().replace('_', "-"));
         assert!(end.stdout.contains(&flag), "{flag}");
     }
-    let commands = end.stdout.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let commands =
+        end.stdout.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     // What is indented deeper goes on with the line before.
     let commands = commands.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
     let commands: Vec<_> = commands.filter_map(|line| line.split_whitespace().next()).collect();
