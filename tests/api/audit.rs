@@ -12,7 +12,7 @@ const EMAIL: &str = "canary.bird@example.com";
 const SECRET: &str = "canary-secret-9f2c";
 
 /// The lines of the trail since the last time.
-fn trail(log: &Written) -> Vec<Value> {
+pub(crate) fn trail(log: &Written) -> Vec<Value> {
     let text = log.take();
     let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines.filter(|line| line["target"] == "auth0_graphql::audit").map(|mut line| line["fields"].take()).collect()
