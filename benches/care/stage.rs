@@ -1,14 +1,19 @@
 //! A sandbox tenant, a gateway to it, and those who ask.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use auth0_graphql::app::{App, Settings};
 use auth0_graphql::auth0::{self, Care, Domain};
+use auth0_graphql::http;
 use auth0_graphql::sandbox::{Options, Sandbox};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+
+/// How many are let in at once: a thousand is more than the defaults are for.
+const CROWD: NonZeroUsize = NonZeroUsize::new(2_000).unwrap();
 
 /// A tenant and its gateway.
 pub(crate) struct Stage {
@@ -52,7 +57,9 @@ impl Stage {
             client_id: client.id,
             client_secret: client.secret,
         };
-        let app = App::build(Settings { care, ..Settings::new(tenant) })?;
+        let connections = http::Connections { most: CROWD, ..http::Connections::default() };
+        let http = http::Settings { connections, max_concurrent_requests: CROWD, ..http::Settings::default() };
+        let app = App::build(Settings { care, http, ..Settings::new(tenant) })?;
         let listener = listener().await?;
         let address = listener.local_addr()?.to_string();
         tokio::spawn(app.serve(listener, std::future::pending()));
