@@ -32,6 +32,7 @@ mod management;
 mod pace;
 mod query;
 mod read;
+mod reader;
 mod refusal;
 mod rendition;
 mod retry;

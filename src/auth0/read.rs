@@ -1,27 +1,19 @@
-//! The way of a read: an answer that is kept, or a call that is under way, or a call of its own.
+//! What is read: the endpoints, and what they bring.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::Utc;
-use tokio::time::Instant;
 
-use super::cache::AnswerCache;
-use super::call::{Call, Kind};
-use super::deadline::Patience;
+use super::call::Call;
 use super::envelope::{self, Page};
-use super::errand::{Errand, Progress};
-use super::error::{Error, Reason};
+use super::error::Error;
 use super::fields::Fields;
 use super::identifier::{Email, LogId, UserId};
-use super::pace::{Class, Question, Seat, Turn};
+use super::pace::Question;
 use super::query::{LogCheckpoint, LogSearch, UserSearch};
 use super::refusal::{is_absent_log, is_absent_user, refusal};
-use super::rendition::Renditions;
-use super::share::{Flights, Part};
-use super::token::TokenCache;
 use super::transport::{Answer, Transport};
 
 /// What a read brought, in Auth0's own bytes.
@@ -43,7 +35,7 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    fn read(self, answer: &Answer, transport: &Transport) -> Result<Landed, Error> {
+    pub(crate) fn read(self, answer: &Answer, transport: &Transport) -> Result<Landed, Error> {
         let is_absent = match self {
             Self::List(_) => false,
             Self::User => is_absent_user(answer),
@@ -64,21 +56,21 @@ impl Form {
 
 /// A read of the Management API that brings a `T`, ready to be made as often as need be. Cheap to clone.
 #[derive(Debug)]
-pub struct Read<T>(Arc<Ready>, PhantomData<fn() -> T>);
+pub struct Read<T>(pub(super) Arc<Ready>, PhantomData<fn() -> T>);
 
 /// What is worked out once, however often it is read.
 #[derive(Debug)]
-struct Ready {
-    call: Call,
-    form: Form,
+pub(crate) struct Ready {
+    pub(super) call: Call,
+    pub(super) form: Form,
     /// What tells reads apart. Everybody sees the tenant through the gateway's one token, so that path and query are all that
     /// an answer depends on.
-    key: Arc<str>,
-    question: Question,
+    pub(super) key: Arc<str>,
+    pub(super) question: Question,
 }
 
 impl<T> Read<T> {
-    fn new(call: Call, form: Form) -> Self {
+    pub(super) fn new(call: Call, form: Form) -> Self {
         let key: Arc<str> = call.target().into();
         let question = Question::of(&key);
         Self(Arc::new(Ready { call, form, key, question }), PhantomData)
@@ -149,7 +141,7 @@ pub trait Landing: sealed::Landing {}
 impl Landing for Page {}
 impl Landing for Option<Bytes> {}
 
-mod sealed {
+pub(super) mod sealed {
     pub trait Landing: Sized {
         fn of(landed: super::Landed) -> Option<Self>;
     }
@@ -170,92 +162,5 @@ impl sealed::Landing for Option<Bytes> {
             Landed::Record(record) => Some(record),
             Landed::Page(_) => None,
         }
-    }
-}
-
-/// Whether an answer may be kept for a moment: what Auth0 searches for lags behind by itself.
-fn is_kept(call: &Call) -> bool {
-    call.kind() == Kind::Search
-}
-
-/// In which of the plans' buckets the call counts, where they have several.
-fn class(call: &Call) -> Class {
-    match call.endpoint() {
-        "users" | "user" | "users-by-email" => Class::Users,
-        "logs" | "log" => Class::Logs,
-        _ => Class::Other,
-    }
-}
-
-/// Reads a tenant for many at once. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct Reader(Arc<Inner>);
-
-struct Inner {
-    transport: Transport,
-    tokens: TokenCache,
-    flights: Flights<Landed>,
-    cache: AnswerCache<Landed>,
-}
-
-impl Reader {
-    pub(crate) fn new(transport: Transport, tokens: TokenCache, cache_ttl: Duration) -> Self {
-        let size = |landed: &Landed| match landed {
-            Landed::Page(page) => page.records.len() + Renditions::most(page.records.len()),
-            Landed::Record(record) => record.as_ref().map_or(0, Bytes::len),
-        };
-        let cache = AnswerCache::new(cache_ttl, size);
-        Self(Arc::new(Inner { transport, tokens, flights: Flights::default(), cache }))
-    }
-
-    pub(crate) fn transport(&self) -> &Transport {
-        &self.0.transport
-    }
-
-    pub(crate) fn tokens(&self) -> &TokenCache {
-        &self.0.tokens
-    }
-
-    /// Makes the read. Who may ask has been settled before.
-    pub(crate) async fn read<T: Landing>(&self, read: &Read<T>, errand: &Errand) -> Result<T, Error> {
-        let start = Instant::now();
-        errand.note(|effort| effort.endpoint = read.0.call.endpoint());
-        let outcome = self.find(&read.0, errand).await;
-        errand.note(|effort| effort.took += start.elapsed());
-        // The form that a read was made with is that of its type.
-        T::of(outcome?).ok_or(Error::unavailable(Reason::Unexpected))
-    }
-
-    async fn find(&self, read: &Arc<Ready>, errand: &Errand) -> Result<Landed, Error> {
-        let Ready { call, key, question, .. } = &**read;
-        if is_kept(call)
-            && !errand.is_fresh
-            && let Some((answer, age)) = self.0.cache.get(key)
-        {
-            errand.note(|effort| effort.cache_age = Some(age));
-            return Ok(answer);
-        }
-        errand.budget.spend()?;
-        let progress = Progress::default();
-        let seat = Seat { caller: errand.caller, question: *question };
-        let turn = Turn { class: class(call), seat, priority: errand.priority };
-        let flight = |patience| self.clone().call(Arc::clone(read), turn, patience, progress.clone());
-        let (part, outcome) = self.0.flights.share(key, errand.deadline, errand.is_fresh, flight).await;
-        errand.note(|effort| match part {
-            Part::Started => progress.add_to(effort),
-            Part::Joined => effort.is_coalesced = true,
-        });
-        outcome
-    }
-
-    async fn call(self, read: Arc<Ready>, turn: Turn, patience: Patience, progress: Progress) -> Result<Landed, Error> {
-        let Inner { transport, tokens, cache, .. } = &*self.0;
-        let Ready { call, form, key, .. } = &*read;
-        let landed =
-            transport.get(call, tokens, turn, patience, progress, |answer| form.read(answer, transport)).await?;
-        if is_kept(call) {
-            cache.put(Arc::clone(key), &landed);
-        }
-        Ok(landed)
     }
 }

@@ -218,10 +218,29 @@ impl Page {
 pub(crate) struct RootField {
     pub(crate) name: &'static str,
     pub(crate) description: &'static str,
-    /// What a caller must hold.
-    pub(crate) scope: Option<Scope>,
+    pub(crate) access: Access,
     pub(crate) shape: Shape,
     pub(crate) arguments: &'static [Argument],
+}
+
+/// What it takes to be answered.
+#[derive(Clone, Copy)]
+pub(crate) enum Access {
+    /// The caller and the gateway hold this scope, or Auth0 takes another that the gateway holds for it.
+    Of(Scope),
+    /// The caller and the gateway hold this scope and no other.
+    Strict(Scope),
+    /// The caller is a user. What else depends on settings.
+    Own,
+}
+
+impl Access {
+    fn scope(self) -> Option<Scope> {
+        match self {
+            Self::Of(scope) | Self::Strict(scope) => Some(scope),
+            Self::Own => None,
+        }
+    }
 }
 
 /// What a root field answers with. All of them are nullable, so that one that fails leaves its siblings alone.
@@ -295,7 +314,8 @@ pub(crate) fn register_root_fields(registry: &mut Registry, root: &str, fields: 
         .iter()
         .map(|field| {
             let ty = field.shape.register(registry);
-            let (name, mut meta) = guarded_field(registry, field.name, field.description, "\n", field.scope, ty);
+            let (name, mut meta) =
+                guarded_field(registry, field.name, field.description, "\n", field.access.scope(), ty);
             meta.args = field.arguments.iter().map(|argument| argument.register(registry)).collect();
             (name, meta)
         })

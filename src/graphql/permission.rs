@@ -109,7 +109,7 @@ impl From<Denied> for Failure {
     }
 }
 
-/// The upstream. Private to this room, and handed out by [`authorize`] and [`authorize_self`] alone: who forgets to ask for
+/// The upstream. Private to this room, and handed out by [`authorize`], [`authorize_strictly`] and [`authorize_self`] alone: who forgets to ask for
 /// permission has nothing to call.
 pub(crate) struct Upstream {
     pub(super) api: ManagementApi,
@@ -138,6 +138,23 @@ pub(crate) fn authorize<'a>(
 ) -> Result<&'a ManagementApi, Failure> {
     authority(upstream, caller).check(scope)?;
     Ok(&upstream.api)
+}
+
+/// The same where Auth0 takes the scope and nothing in its place, as it does for looking users up by their address:
+/// <https://auth0.com/docs/api/management/v2/users-by-email/get-users-by-email>.
+pub(crate) fn authorize_strictly<'a>(
+    upstream: &'a Upstream,
+    caller: &Caller,
+    scope: Scope,
+) -> Result<&'a ManagementApi, Failure> {
+    let api = authorize(upstream, caller, scope)?;
+    let granted = api.token_status().and_then(|token| token.scopes);
+    match granted {
+        Some(granted) if !granted.iter().any(|granted| granted == scope.as_str()) => {
+            Err(Denied { scope, who: Who::Gateway }.into())
+        }
+        _ => Ok(api),
+    }
 }
 
 /// The way to the caller's own user, and to nothing else.

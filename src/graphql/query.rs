@@ -11,7 +11,7 @@ use async_graphql::{
 use super::error::Failure;
 use super::gateway::Gateway;
 use super::log::{LOG, LOG_BATCH, LOG_PAGE};
-use super::object::{Argument, RootField, Shape, register_root_fields};
+use super::object::{Access, Argument, RootField, Shape, register_root_fields};
 use super::permission::Upstream;
 use super::session::Session;
 use super::user::{USER, USER_PAGE};
@@ -23,7 +23,7 @@ pub(crate) static ROOT_FIELDS: &[RootField] = &[
     RootField {
         name: "users",
         description: "Searches users. Auth0's search lags some seconds behind the users themselves, and reaches 1,000 of them.",
-        scope: Some(Scope::ReadUsers),
+        access: Access::Of(Scope::ReadUsers),
         shape: Shape::Page(&USER_PAGE),
         arguments: &[
             Argument::new::<Option<String>>(
@@ -38,22 +38,21 @@ pub(crate) static ROOT_FIELDS: &[RootField] = &[
     RootField {
         name: "user",
         description: "The user with this id, as they are now; null if there is none.",
-        scope: Some(Scope::ReadUsers),
+        access: Access::Of(Scope::ReadUsers),
         shape: Shape::Record(&USER),
         arguments: &[Argument::new::<ID>("id", "The user's id, such as `auth0|…`.")],
     },
     RootField {
         name: "me",
         description: "The user whom your access token is for, as they are now; null if there is none any more. Needs the scope `read:users`, unless the gateway\nlets callers read their own user without it: see `selfAccess` of `gateway`. Other fields need their scopes all the same.",
-        // What it needs depends on settings.
-        scope: None,
+        access: Access::Own,
         shape: Shape::Record(&USER),
         arguments: &[],
     },
     RootField {
         name: "usersByEmail",
         description: "The users with this e-mail address, as they are now: several, if they came through several connections.",
-        scope: Some(Scope::ReadUsers),
+        access: Access::Strict(Scope::ReadUsers),
         shape: Shape::List(&USER),
         arguments: &[Argument::new::<String>(
             "email",
@@ -63,7 +62,7 @@ pub(crate) static ROOT_FIELDS: &[RootField] = &[
     RootField {
         name: "logs",
         description: "Reads logs. Without `from`: the newest, newest first. With it: those that follow that log, oldest first, as far as\nthe tenant keeps them.",
-        scope: Some(Scope::ReadLogs),
+        access: Access::Of(Scope::ReadLogs),
         shape: Shape::Page(&LOG_BATCH),
         arguments: &[
             Argument::new::<Option<ID>>(
@@ -76,14 +75,14 @@ pub(crate) static ROOT_FIELDS: &[RootField] = &[
     RootField {
         name: "log",
         description: "The log with this id; null if there is none, or no longer.",
-        scope: Some(Scope::ReadLogs),
+        access: Access::Of(Scope::ReadLogs),
         shape: Shape::Record(&LOG),
         arguments: &[Argument::new::<ID>("id", "The log's id.")],
     },
     RootField {
         name: "searchLogs",
         description: "Searches logs. Auth0's search reaches 1,000 of them; `logs` with `from` reaches all.",
-        scope: Some(Scope::ReadLogs),
+        access: Access::Of(Scope::ReadLogs),
         shape: Shape::Page(&LOG_PAGE),
         arguments: &[
             Argument::new::<Option<String>>(

@@ -7,7 +7,8 @@ use futures_util::future::join_all;
 use super::error::{ErrorCode, Failure};
 use super::join::{self, Joins};
 use super::json::Malformed;
-use super::permission::{Upstream, authority, authorize, authorize_self};
+use super::object::Access;
+use super::permission::{Upstream, authority, authorize, authorize_self, authorize_strictly};
 use super::plan::{Forbidden, Plan};
 use super::prepared::{Asks, CallPlan, Prepared, Root, RootPlan, Shaped, What};
 use super::project::{self, Missed};
@@ -111,7 +112,11 @@ impl<'a> Call<'a> {
     async fn fetch(&self, asks: &'a Asks) -> Result<(&'a PageAsked, Fetched), Failure> {
         let Self { session, upstream, .. } = *self;
         let caller = &session.caller;
-        let api = asks.table.scope.map(|scope| authorize(upstream, caller, scope)).transpose()?;
+        let api = match asks.table.access {
+            Access::Of(scope) => Some(authorize(upstream, caller, scope)?),
+            Access::Strict(scope) => Some(authorize_strictly(upstream, caller, scope)?),
+            Access::Own => None,
+        };
         let (question, asked) = asks.question.as_ref().map_err(Clone::clone)?;
         if let Some(mention) = asks.mentions.iter().find(|mention| !caller.holds(mention.scope)) {
             return Err((*mention).into());

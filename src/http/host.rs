@@ -17,13 +17,17 @@ use crate::graphql::{ErrorCode, Failure};
 
 /// The answer to a request for a host that the gateway does not answer to.
 pub(crate) fn refusal(shared: &Shared, request: &Request) -> Option<Response> {
-    let is_answered = |host| is_answered(host, &shared.settings.allowed_hosts);
-    if !shared.authenticator.admits_anonymous() || host(request).is_some_and(is_answered) {
+    if !shared.authenticator.admits_anonymous() || names_us(request, &shared.settings.allowed_hosts) {
         return None;
     }
     let message = "The gateway does not answer to this host name. Its operator can add the name to ALLOWED_HOSTS.";
     let failure = Failure::new(ErrorCode::BadRequest, message);
     Some(Envelope::of(request.headers()).refuse(StatusCode::MISDIRECTED_REQUEST, failure))
+}
+
+/// Whether a request names this machine, or a host that is allowed.
+pub(crate) fn names_us(request: &Request, allowed: &[String]) -> bool {
+    host(request).is_some_and(|host| is_answered(host, allowed))
 }
 
 /// The one host that a request names. Of two, the next server on the way might believe the other.
