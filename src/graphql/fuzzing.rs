@@ -13,6 +13,7 @@ use super::document::{Document, Documents};
 use super::error::{ErrorCode, Failure};
 use super::join::Joins;
 use super::json;
+use super::limits::Limiter;
 use super::log::{LOG, LOG_BATCH, LOG_PAGE};
 use super::operation::{Operation, fields};
 use super::plan::Planner;
@@ -51,7 +52,7 @@ fn find(documents: &Documents, source: &DocumentSource) -> Result<Arc<Document>,
 pub fn document(text: &str, variables: &str) {
     thread_local!(static DOCUMENTS: Documents = documents());
     let variables: Variables = serde_json::from_str(variables).unwrap_or_default();
-    let limits = Limits::default();
+    let limiter = Limiter::from(Limits::default());
     let document = match DOCUMENTS.with(|documents| find(documents, &DocumentSource::Text(text.to_owned()))) {
         Ok(document) => document,
         Err(failures) => {
@@ -60,14 +61,14 @@ pub fn document(text: &str, variables: &str) {
             return assert!(serde_json::from_slice::<Value>(&body).is_ok());
         }
     };
-    if limits.check_variables(&variables).is_err() {
+    if limiter.check_variables(&variables).is_err() {
         return;
     }
     for (name, _) in document.operations.iter() {
         let name = name.map(Name::as_str);
         let Ok(operation) = Operation::new(&SIGNATURES, &document, name, variables.clone()) else { continue };
         let prepared = Prepared::new(operation, &SIGNATURES, Permissions::default());
-        if limits.check_operation(&SIGNATURES, &prepared.operation, prepared.calls.len()).is_err() {
+        if limiter.check_operation(&SIGNATURES, &prepared.operation, prepared.calls.len()).is_err() {
             continue;
         }
         prepared.plans(Caller::ANONYMOUS.authority().into());

@@ -54,6 +54,7 @@ use async_graphql::{
 
 use self::audit::Audit;
 use self::document::{Document, Documents};
+use self::limits::Limiter;
 use self::operation::Operation;
 use self::permission::Upstream;
 use self::prepared::{Operations, Prepared};
@@ -182,8 +183,9 @@ impl Engine {
         let strict = schema(ValidationMode::Strict);
         let strict = if documents.introspection { strict } else { strict.disable_suggestions() }.finish();
         let signatures = Arc::new(Signatures::read(&write_sdl(&strict))?);
-        let documents = Arc::new(Documents::new(strict, Arc::clone(&signatures), settings.limits, documents));
-        let upstream = Arc::new(Upstream { api, settings });
+        let limiter = Limiter::from(settings.limits);
+        let documents = Arc::new(Documents::new(strict, Arc::clone(&signatures), limiter.clone(), documents));
+        let upstream = Arc::new(Upstream { api, settings, limiter });
         let schema = schema(ValidationMode::Fast).data(Arc::clone(&upstream)).finish();
         Ok(Self { documents, signatures, operations: Operations::default(), schema, upstream })
     }
@@ -231,11 +233,11 @@ impl Engine {
     ) -> Result<(Arc<Document>, Arc<Prepared>), Vec<Failure>> {
         let document = self.documents.find(source).await?;
         let prepare = |document: &Document, name: Option<&str>, variables: Variables| {
-            let Settings { limits, permissions, .. } = self.upstream.settings;
-            limits.check_variables(&variables)?;
+            let Upstream { settings: Settings { permissions, .. }, limiter, .. } = &*self.upstream;
+            limiter.check_variables(&variables)?;
             let operation = Operation::new(&self.signatures, document, name, variables)?;
-            let prepared = Prepared::new(operation, &self.signatures, permissions);
-            limits.check_operation(&self.signatures, &prepared.operation, prepared.calls.len())?;
+            let prepared = Prepared::new(operation, &self.signatures, *permissions);
+            limiter.check_operation(&self.signatures, &prepared.operation, prepared.calls.len())?;
             Ok(prepared)
         };
         let prepared = self.operations.get(&document, operation_name, variables, prepare);

@@ -8,6 +8,7 @@ use async_graphql::{Positioned, Request, ValidationMode, Variables};
 
 use super::*;
 use crate::graphql::error::ErrorCode;
+use crate::graphql::limits::Limits;
 use crate::graphql::operation::Operation;
 use crate::graphql::{schema, write_sdl};
 
@@ -89,6 +90,20 @@ fn introspection_in_normal_form_answers_what_the_document_itself_answers() {
         assert_eq!((&normal.errors, &plain.errors), (&vec![], &vec![]));
         assert!(normal.data.to_string().contains("emailVerified"));
         assert_eq!(normal.data, plain.data);
+    }
+}
+
+#[test]
+fn no_text_of_a_document_makes_it_valid() {
+    for value in [r#""\u0000""#, r#""Unknown operation named \"\u0000\"""#] {
+        for text in [
+            format!("{{ users(page: {value}) {{ total }} }}"),
+            format!("{{ users(sort: {{ field: {value} }}) {{ total }} }}"),
+            format!("query ($page: Int! = {value}) {{ users(page: $page) {{ total }} }}"),
+            format!("{{ __typename @include(if: {value}) }}"),
+        ] {
+            assert_eq!(refusal(&text)[0].0, ErrorCode::ValidationFailed, "{text}");
+        }
     }
 }
 

@@ -6,15 +6,15 @@ use async_graphql::parser::types::{Directive, ExecutableDocument, FragmentDefini
 use async_graphql::{Name, Positioned, Value as ConstValue};
 use async_graphql_value::Value;
 
-use super::{Limits, Measure};
+use super::{Limiter, Measure};
 use crate::graphql::error::{ErrorCode, Failure};
 
 /// How long a list of the schema is taken to be, such as the fields of a type. Ours are shorter as a rule, and few are longer.
 const LIST_OF_SCHEMA: u64 = 10;
 
 /// Judges a document.
-pub(super) fn check(limits: &Limits, document: &ExecutableDocument) -> Result<(), Failure> {
-    let mut walk = Walk::new(limits, document);
+pub(super) fn check(limiter: &Limiter, document: &ExecutableDocument) -> Result<(), Failure> {
+    let mut walk = Walk::new(limiter, document);
     let mut expansion = 0_u64;
     for (_, operation) in document.operations.iter() {
         let operation = &operation.node;
@@ -25,20 +25,20 @@ pub(super) fn check(limits: &Limits, document: &ExecutableDocument) -> Result<()
                 size.values = size.values.max(Values::of_constant(&default.node));
             }
         }
-        hold(limits, size)?;
+        hold(limiter, size)?;
         expansion = expansion.saturating_add(size.fields);
     }
     // A fragment that no operation spreads is validated all the same.
     for (name, fragment) in &document.fragments {
         let size = walk.fragment(name, 1)?;
         let ty = &fragment.node.type_condition.node.on.node;
-        hold(limits, if ty.starts_with("__") { size.in_introspection() } else { size })?;
+        hold(limiter, if ty.starts_with("__") { size.in_introspection() } else { size })?;
         expansion = expansion.saturating_add(size.fields);
     }
-    limits.hold(Measure::Expansion, expansion)
+    limiter.hold(Measure::Expansion, expansion)
 }
 
-fn hold(limits: &Limits, size: Size) -> Result<(), Failure> {
+fn hold(limiter: &Limiter, size: Size) -> Result<(), Failure> {
     let measures = [
         (Measure::Nesting, size.nesting),
         (Measure::Fields, size.fields),
@@ -51,7 +51,7 @@ fn hold(limits: &Limits, size: Size) -> Result<(), Failure> {
         (Measure::List, size.values.list),
         (Measure::String, size.values.string),
     ];
-    measures.into_iter().try_for_each(|(measure, value)| limits.hold(measure, value))
+    measures.into_iter().try_for_each(|(measure, value)| limiter.hold(measure, value))
 }
 
 /// What a selection comes to, with its fragments written out.
@@ -161,7 +161,7 @@ impl Values {
 }
 
 pub(super) struct Walk<'d> {
-    limits: &'d Limits,
+    limiter: &'d Limiter,
     fragments: &'d HashMap<Name, Positioned<FragmentDefinition>>,
     /// None while a fragment is being measured: meeting it then is a cycle.
     known: HashMap<&'d Name, Option<Size>>,
@@ -170,13 +170,13 @@ pub(super) struct Walk<'d> {
 }
 
 impl<'d> Walk<'d> {
-    pub(super) fn new(limits: &'d Limits, document: &'d ExecutableDocument) -> Self {
-        Self { limits, fragments: &document.fragments, known: HashMap::new(), visited: 0 }
+    pub(super) fn new(limiter: &'d Limiter, document: &'d ExecutableDocument) -> Self {
+        Self { limiter, fragments: &document.fragments, known: HashMap::new(), visited: 0 }
     }
 
     /// `level` is how deeply this walk itself has recursed: fragments can form a chain as long as the document.
     fn selection(&mut self, selection: &'d SelectionSet, level: u64) -> Result<Size, Failure> {
-        self.limits.hold(Measure::Nesting, level)?;
+        self.limiter.hold(Measure::Nesting, level)?;
         let mut size = Size { nesting: 1, ..Size::default() };
         for item in &selection.items {
             self.visited += 1;
@@ -233,6 +233,7 @@ mod tests {
     use std::fmt::Write as _;
 
     use super::*;
+    use crate::graphql::limits::Limits;
 
     /// `levels` fragments, each of which spreads the next twice.
     fn doubling(levels: usize) -> ExecutableDocument {
@@ -246,10 +247,10 @@ mod tests {
 
     #[test]
     fn the_work_is_linear_in_the_document_whatever_it_comes_to() {
-        let limits = Limits::default();
+        let limiter = Limiter::from(Limits::default());
         for levels in [10, 20, 40] {
             let document = doubling(levels);
-            let mut walk = Walk::new(&limits, &document);
+            let mut walk = Walk::new(&limiter, &document);
             let operation = document.operations.iter().next().unwrap().1;
             let size = walk.selection(&operation.node.selection_set.node, 1).unwrap();
             assert_eq!((size.fields, size.aliases), (1 << levels, 1 << levels));
