@@ -12,6 +12,7 @@ mod audit;
 #[doc(hidden)]
 pub mod bench;
 mod coercion;
+mod definitions;
 mod document;
 mod error;
 mod explain;

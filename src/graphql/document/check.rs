@@ -7,6 +7,7 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{EmptyMutation, EmptySubscription, Positioned, Request, Schema, ServerError};
 
+use crate::graphql::definitions;
 use crate::graphql::error::{ErrorCode, Failure};
 use crate::graphql::limits::{Limiter, is_introspection};
 use crate::graphql::query::Query;
@@ -56,11 +57,11 @@ impl Checks {
 
     /// Refuses, in words of its own, what is GraphQL and not answered here.
     fn check_support(&self, document: &ExecutableDocument) -> Result<(), Failure> {
-        let operations = document.operations.iter().map(|(_, operation)| {
+        let operations = definitions::operations(document).into_iter().map(|operation| {
             let operation = &operation.node;
             (&operation.directives, &operation.selection_set.node)
         });
-        let fragments = document.fragments.values().map(|fragment| {
+        let fragments = definitions::fragments(document).into_iter().map(|(_, fragment)| {
             let fragment = &fragment.node;
             (&fragment.directives, &fragment.selection_set.node)
         });
@@ -104,6 +105,8 @@ impl Checks {
             return Ok(());
         }
         let mut failures: Vec<_> = errors.into_iter().map(validation_failure).collect();
+        // It goes through the operations in no order.
+        failures.sort_by(|one, other| (&one.locations, &one.message).cmp(&(&other.locations, &other.message)));
         // Some rules run twice.
         failures.dedup();
         Err(failures)

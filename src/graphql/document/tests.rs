@@ -94,6 +94,22 @@ fn introspection_in_normal_form_answers_what_the_document_itself_answers() {
 }
 
 #[test]
+fn faults_of_several_definitions_are_told_in_the_document_s_order() {
+    let many = |part: fn(usize) -> String| (0..20).map(part).collect::<String>();
+    for (text, faults) in [
+        (many(|n| format!("query Q{n} {{ nope{n} }}\n")), 20),
+        (many(|n| format!("query Q{n} {{ ... @defer {{ __typename }} }}\n")), 1),
+        (many(|n| format!("query Q{n} {{ {} }}\n", "__typename ".repeat(51 + n))), 1),
+        (many(|n| format!("fragment F{n} on Query {{ ...F{n} }}\n")) + "{ __typename }", 1),
+    ] {
+        let failures = get(&text).unwrap_err();
+        assert_eq!(failures.len(), faults, "{failures:?}");
+        assert!(failures.is_sorted_by_key(|failure| failure.locations.clone()), "{failures:?}");
+        (0..5).for_each(|_| assert_eq!(get(&text).unwrap_err(), failures));
+    }
+}
+
+#[test]
 fn no_text_of_a_document_makes_it_valid() {
     for value in [r#""\u0000""#, r#""Unknown operation named \"\u0000\"""#] {
         for text in [

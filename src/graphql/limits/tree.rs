@@ -7,6 +7,7 @@ use async_graphql::{Name, Positioned, Value as ConstValue};
 use async_graphql_value::Value;
 
 use super::{Limiter, Measure};
+use crate::graphql::definitions;
 use crate::graphql::error::{ErrorCode, Failure};
 
 /// How long a list of the schema is taken to be, such as the fields of a type. Ours are shorter as a rule, and few are longer.
@@ -16,7 +17,7 @@ const LIST_OF_SCHEMA: u64 = 10;
 pub(super) fn check(limiter: &Limiter, document: &ExecutableDocument) -> Result<(), Failure> {
     let mut walk = Walk::new(limiter, document);
     let mut expansion = 0_u64;
-    for (_, operation) in document.operations.iter() {
+    for operation in definitions::operations(document) {
         let operation = &operation.node;
         let mut size = walk.selection(&operation.selection_set.node, 1)?.with_directives(&operation.directives);
         for variable in &operation.variable_definitions {
@@ -29,7 +30,7 @@ pub(super) fn check(limiter: &Limiter, document: &ExecutableDocument) -> Result<
         expansion = expansion.saturating_add(size.fields);
     }
     // A fragment that no operation spreads is validated all the same.
-    for (name, fragment) in &document.fragments {
+    for (name, fragment) in definitions::fragments(document) {
         let size = walk.fragment(name, 1)?;
         let ty = &fragment.node.type_condition.node.on.node;
         hold(limiter, if ty.starts_with("__") { size.in_introspection() } else { size })?;
