@@ -40,14 +40,21 @@ const variables = { q: `email:"${ADA}"`, perPage: 5 };
 
 test("the tool's documents run by their ids", async () => {
   const { fetch, requests } = recordingFetch();
-  const byId = new PersistedQueryLink(generatePersistedQueryIdsFromManifest({ loadManifest: read }));
+  const byId = new PersistedQueryLink(
+    generatePersistedQueryIdsFromManifest({ loadManifest: read }),
+  );
   const { data } = await client(fetch, byId).query({ query: people, variables });
   assert.ok(data.users.nodes.length > 0);
-  assert.ok(data.users.nodes.every(({ __typename, email }) => __typename === 'User' && email === ADA));
+  assert.ok(
+    data.users.nodes.every(({ __typename, email }) => __typename === 'User' && email === ADA),
+  );
   const [{ id, body }] = read().operations;
   assert.match(body, /fragment Person on User/);
   assert.deepEqual(
-    requests.map(({ parameters: { query, extensions } }) => [query, extensions.persistedQuery.sha256Hash]),
+    requests.map(({ parameters: { query, extensions } }) => [
+      query,
+      extensions.persistedQuery.sha256Hash,
+    ]),
     [[undefined, id]],
   );
 });
