@@ -197,7 +197,7 @@ pub(super) struct ServerArgs {
 pub(super) struct BoundsArgs {
     /// Most connections at once, from 1 to 100000; the next is closed. Default: 800.
     ///
-    /// Each takes a file descriptor, of which many systems give a process 1024 (ulimit -n).
+    /// Each takes a file descriptor, of which many systems give a process 1024 (ulimit -n). A WebSocket is one, too.
     #[arg(long, env, value_name = "NUMBER")]
     pub(super) max_connections: Option<String>,
 

@@ -1,26 +1,29 @@
 //! Whether a request is taken on at all: so that no one has the whole machine, and nobody waits for what comes too late.
 
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::envelope::Envelope;
+use super::authenticate::{Refusal, authenticate};
+use super::envelope::{Envelope, to_be_sent_again};
 use super::rate_limit::{Key, RateLimits};
 use super::tally::Tally;
 use super::{Settings, Shared};
-use crate::auth::Caller;
-use crate::graphql::{ErrorCode, Failure};
+use crate::auth::{Authenticator, Caller};
+use crate::graphql::{Deadline, ErrorCode, Failure};
 
 /// When to come back to a gateway that is busy. Most requests are answered within a second.
-const SOON: Duration = Duration::from_secs(1);
+pub(crate) const SOON: Duration = Duration::from_secs(1);
 
 /// What is counted of requests.
 pub(crate) struct Admission {
+    most: NonZeroUsize,
     places: Semaphore,
     /// Those for whom there was no place.
     refused: Tally,
@@ -31,50 +34,109 @@ pub(crate) struct Admission {
 
 impl Admission {
     pub(crate) fn new(settings: &Settings) -> Self {
+        let most = settings.max_concurrent_requests;
         Self {
-            places: Semaphore::new(settings.max_concurrent_requests.get().min(Semaphore::MAX_PERMITS)),
+            most,
+            places: Semaphore::new(most.get().min(Semaphore::MAX_PERMITS)),
             refused: Tally::default(),
             rates: settings.rate_limit.map(RateLimits::new),
             over: Tally::default(),
         }
     }
 
+    /// Takes a place among the requests that are answered at once, if one is free, until what is given back is dropped.
+    pub(crate) fn place(&self) -> Result<SemaphorePermit<'_>, TooMany> {
+        self.places.try_acquire().map_err(|_| {
+            if let Some(requests) = self.refused.count() {
+                tracing::warn!(requests, most = self.most, "refused: there are too many at once");
+            }
+            TooMany::AtOnce
+        })
+    }
+
+    /// Finds out who sends a request with these headers from `address`, and whether they may send it now.
+    pub(crate) async fn admit(
+        &self,
+        headers: &HeaderMap,
+        address: IpAddr,
+        authenticator: &Authenticator,
+        deadline: Deadline,
+    ) -> Result<Caller, Denial> {
+        let caller = authenticate(headers, authenticator, deadline).await;
+        // Whoever is turned away is counted too, so that nobody tries one credential after the other.
+        self.count(caller.as_ref().ok(), address).map_err(Denial::TooMany)?;
+        caller.map_err(Denial::Refusal)
+    }
+
     /// Counts a request of a caller, if it is known who that is, from `address`.
-    pub(crate) fn count(&self, caller: Option<&Caller>, address: IpAddr) -> Result<(), TooMany> {
+    fn count(&self, caller: Option<&Caller>, address: IpAddr) -> Result<(), TooMany> {
         let Some(rates) = &self.rates else { return Ok(()) };
         rates.admit(Key::of(caller, address)).map_err(|wait| {
             if let Some(requests) = self.over.count() {
                 tracing::warn!(requests, "refused: callers are over RATE_LIMIT");
             }
-            TooMany(wait)
+            TooMany::OfOneCaller(wait)
         })
     }
 }
 
-/// A caller has sent too many requests; the next may come after this time.
+/// Why a caller may not send a request.
 #[derive(Debug)]
-pub(crate) struct TooMany(Duration);
+pub(crate) enum Denial {
+    /// Too many were sent before.
+    TooMany(TooMany),
+    /// It is not known who it is.
+    Refusal(Refusal),
+}
+
+impl Denial {
+    pub(crate) fn reply(self, envelope: Envelope) -> Response {
+        match self {
+            Self::TooMany(too_many) => too_many.reply(envelope),
+            Self::Refusal(refusal) => refusal.reply(envelope),
+        }
+    }
+}
+
+/// There are too many requests.
+#[derive(Debug)]
+pub(crate) enum TooMany {
+    /// Of all callers, at once.
+    AtOnce,
+    /// Of one caller, whose next may come after this time.
+    OfOneCaller(Duration),
+}
 
 impl TooMany {
+    fn parts(&self) -> (StatusCode, Duration, &'static str) {
+        match self {
+            Self::AtOnce => {
+                let message = "The gateway is busy with other requests. Try again after `retryAfterMs`.";
+                (StatusCode::SERVICE_UNAVAILABLE, SOON, message)
+            }
+            Self::OfOneCaller(wait) => {
+                let message = "You send more requests than the gateway takes from one caller. Wait for `retryAfterMs`.";
+                (StatusCode::TOO_MANY_REQUESTS, *wait, message)
+            }
+        }
+    }
+
     pub(crate) fn reply(self, envelope: Envelope) -> Response {
-        let message = "You send more requests than the gateway takes from one caller. Wait for `retryAfterMs`.";
-        envelope.refuse_for(self.0, StatusCode::TOO_MANY_REQUESTS, Failure::new(ErrorCode::RateLimited, message))
+        let (status, wait, message) = self.parts();
+        envelope.refuse_for(wait, status, Failure::new(ErrorCode::RateLimited, message))
+    }
+
+    /// What is told where there is no status.
+    pub(crate) fn into_failure(self) -> Failure {
+        let (_, wait, message) = self.parts();
+        to_be_sent_again(Failure::new(ErrorCode::RateLimited, message), wait)
     }
 }
 
 /// Takes a request on while there is a place for it. It has the place until its answer is made, or its client is gone.
 pub(crate) async fn take_place(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let Ok(_place) = shared.admission.places.try_acquire() else {
-        if let Some(requests) = shared.admission.refused.count() {
-            tracing::warn!(
-                requests,
-                most = shared.settings.max_concurrent_requests,
-                "refused: there are too many at once"
-            );
-        }
-        let message = "The gateway is busy with other requests. Try again after `retryAfterMs`.";
-        let failure = Failure::new(ErrorCode::RateLimited, message);
-        return Envelope::of(request.headers()).refuse_for(SOON, StatusCode::SERVICE_UNAVAILABLE, failure);
-    };
-    next.run(request).await
+    match shared.admission.place() {
+        Ok(_place) => next.run(request).await,
+        Err(too_many) => too_many.reply(Envelope::of(request.headers())),
+    }
 }

@@ -130,6 +130,12 @@ impl Refusal {
         }
     }
 
+    /// The refusal without its headers, for where there are none. It is logged here.
+    pub(crate) fn into_failure(self) -> (StatusCode, Failure) {
+        self.failure.code.log(&self.failure.message, "authentication");
+        (self.status, self.failure)
+    }
+
     /// The answer. The refusal is logged here.
     pub(crate) fn reply(self, envelope: Envelope) -> Response {
         self.failure.code.log(&self.failure.message, "authentication");

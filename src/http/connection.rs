@@ -3,20 +3,22 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::Version;
 use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::activity::{Activity, Watched};
+use super::activity::{Activity, UnderWay, Watched};
 use super::client::Peer;
 use super::settings::Connections;
 
@@ -46,6 +48,44 @@ pub(crate) enum Phase {
     Over,
 }
 
+/// What a connection is to the requests that come by it. A WebSocket goes on when its request is over: it keeps what it needs
+/// of this.
+#[derive(Debug)]
+pub(crate) struct Carrier {
+    activity: Activity,
+    /// Those of all connections.
+    places: Arc<Semaphore>,
+    /// The connection's own.
+    place: Arc<OwnedSemaphorePermit>,
+    phase: watch::Receiver<Phase>,
+}
+
+impl Carrier {
+    /// That of a connection that was just accepted and has this place.
+    pub(crate) fn new(places: Arc<Semaphore>, place: OwnedSemaphorePermit, phase: watch::Receiver<Phase>) -> Self {
+        Self { activity: Activity::new(), places, place: Arc::new(place), phase }
+    }
+
+    /// The place of a WebSocket that is opened by a request of this version. It takes over the connection's own where there
+    /// is nothing else on it, and one more beside others of HTTP/2. None if there is none.
+    pub(crate) fn place(&self, version: Version) -> Option<Arc<OwnedSemaphorePermit>> {
+        match version {
+            Version::HTTP_2 => Arc::clone(&self.places).try_acquire_owned().ok().map(Arc::new),
+            _ => Some(Arc::clone(&self.place)),
+        }
+    }
+
+    /// Whether connections are served on.
+    pub(crate) fn phase(&self) -> watch::Receiver<Phase> {
+        self.phase.clone()
+    }
+
+    /// Keeps the connection from being idle, until what is given back is dropped.
+    pub(crate) fn begin(&self, version: Version) -> UnderWay {
+        self.activity.begin(version)
+    }
+}
+
 /// How the two protocols are spoken. HTTP/2 is told by its first bytes, for without TLS there is nothing to negotiate it.
 pub(crate) fn protocols() -> Builder<TokioExecutor> {
     let mut protocols = Builder::new(TokioExecutor::new());
@@ -58,11 +98,13 @@ pub(crate) fn protocols() -> Builder<TokioExecutor> {
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEAD)
         .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW);
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        // For WebSockets (RFC 8441).
+        .enable_connect_protocol();
     protocols
 }
 
-/// Serves `stream` until its client is gone, it is over by `limits`, or `phase` says so. All that is under way then is
+/// Serves `stream` until its client is gone, it is over by `limits`, or the phase says so. All that is under way then is
 /// dropped, and with it the calls that nobody else waits for.
 pub(crate) async fn serve(
     stream: TcpStream,
@@ -70,11 +112,12 @@ pub(crate) async fn serve(
     router: Router,
     protocols: &Builder<TokioExecutor>,
     limits: &Connections,
-    mut phase: watch::Receiver<Phase>,
+    carrier: Carrier,
 ) {
     // Answers are written whole; held back for more, the last packet would wait for the client's acknowledgment.
     let _ = stream.set_nodelay(true);
-    let activity = Activity::new();
+    let (activity, mut phase) = (carrier.activity.clone(), carrier.phase());
+    let carrier = Arc::new(carrier);
     let stream = TokioIo::new(Watched::new(stream, activity.clone()));
     let router = TowerToHyperService::new(router);
     let service = service_fn({
@@ -83,6 +126,7 @@ pub(crate) async fn serve(
             let under_way = activity.begin(request.version());
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(Peer(peer));
+            request.extensions_mut().insert(Arc::clone(&carrier));
             let answer = router.call(request);
             async move {
                 let answer: Result<_, Infallible> = answer.await;

@@ -53,7 +53,8 @@ fn is_from_elsewhere(headers: &HeaderMap) -> bool {
     headers.contains_key(SITE) && !is(SITE, &["same-origin", "none"]) && !is(DESTINATION, &["document"])
 }
 
-fn refuse(envelope: Envelope) -> Response {
+/// The answer to what another site's page sent.
+pub(crate) fn refuse(envelope: Envelope) -> Response {
     let message = "A page of another origin sent this. The gateway's operator can add its origin to CORS_ORIGINS.";
     envelope.refuse(StatusCode::FORBIDDEN, Failure::new(ErrorCode::Forbidden, message))
 }

@@ -43,10 +43,9 @@ impl Envelope {
 
     /// The same to what may be asked again after `wait`.
     pub(crate) fn refuse_for(self, wait: Duration, status: StatusCode, failure: Failure) -> Response {
-        // Rounded up: whoever comes sooner is refused once more.
-        let milliseconds = u64::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX);
-        let mut response = self.refuse(status, failure.with("retryAfterMs", milliseconds));
-        response.headers_mut().insert(header::RETRY_AFTER, milliseconds.div_ceil(1_000).max(1).into());
+        let seconds = milliseconds(wait).div_ceil(1_000).max(1);
+        let mut response = self.refuse(status, to_be_sent_again(failure, wait));
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         response
     }
 
@@ -59,6 +58,16 @@ impl Envelope {
         headers.insert(header::VARY, HeaderValue::from_static("accept"));
         response
     }
+}
+
+/// A failure that says after which time to send the request again.
+pub(crate) fn to_be_sent_again(failure: Failure, wait: Duration) -> Failure {
+    failure.with("retryAfterMs", milliseconds(wait))
+}
+
+/// Rounded up: whoever comes sooner is refused once more.
+fn milliseconds(wait: Duration) -> u64 {
+    u64::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX)
 }
 
 /// <https://graphql.github.io/graphql-over-http/draft/#sec-Status-Codes>.

@@ -1,12 +1,12 @@
 //! GraphQL over HTTP: <https://graphql.github.io/graphql-over-http/draft/>.
 
 use axum::body::{Body, Bytes, HttpBody as _};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
-use super::authenticate::{authenticate, insufficient_scope};
+use super::authenticate::insufficient_scope;
 use super::envelope::Envelope;
 use super::media_type::MediaType;
 use super::wishes::Wishes;
@@ -17,38 +17,31 @@ use crate::graphql::{self, Deadline, ErrorCode, Failure, Terms};
 /// attacker's while.
 const THROWN_AWAY: usize = 20_000_000;
 
-pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Response {
+pub(crate) async fn answer(shared: Shared, request: Request) -> Response {
     let Shared { engine, authenticator, settings, admission, .. } = shared;
     let Some(media_type) = MediaType::negotiate(request.headers()) else {
         let message = "Answers are application/graphql-response+json or application/json: `Accept` has to allow one.";
         return Envelope::default().refuse(StatusCode::NOT_ACCEPTABLE, bad(message));
     };
     let envelope = Envelope::new(media_type);
-    let wishes = match Wishes::read(request.headers(), settings.request_timeout) {
+    let wishes = match Wishes::read(request.headers(), &settings) {
         Ok(wishes) => wishes,
         Err(failure) => return envelope.refuse(StatusCode::BAD_REQUEST, failure),
     };
     let deadline = Deadline::within(wishes.timeout);
     // Before the body is read: the answer to whoever may not ask does not wait for it.
-    let caller = authenticate(request.headers(), &authenticator, deadline).await;
     let address = client::address(&request, &settings.trusted_proxies);
-    // Whoever is turned away is counted too, so that nobody tries one credential after the other.
-    let caller = match (admission.count(caller.as_ref().ok(), address), caller) {
-        (Ok(()), Ok(caller)) => caller,
-        (Err(too_many), _) => {
+    let caller = match admission.admit(request.headers(), address, &authenticator, deadline).await {
+        Ok(caller) => caller,
+        Err(denial) => {
             throw_away(request, deadline);
-            return too_many.reply(envelope);
-        }
-        (Ok(()), Err(refusal)) => {
-            throw_away(request, deadline);
-            return refusal.reply(envelope);
+            return denial.reply(envelope);
         }
     };
     match read(request, &settings, deadline).await {
         Ok(request) => {
             let request_id = request_id::current();
             let Wishes { is_fresh, explains, .. } = wishes;
-            let explains = explains || settings.explains;
             let terms = Terms { caller, deadline, request_id: &request_id, is_fresh, explains };
             let reply = engine.execute(request, &terms).await;
             let challenge = insufficient_scope(reply.lacking, &authenticator);

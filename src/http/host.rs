@@ -29,7 +29,7 @@ pub(crate) async fn check(State(shared): State<Shared>, request: Request, next: 
 }
 
 /// The one host that a request names. Of two, the next server on the way might believe the other.
-fn host(request: &Request) -> Option<&str> {
+pub(crate) fn host(request: &Request) -> Option<&str> {
     // HTTP/2 has the host in the request's target.
     if let Some(authority) = request.uri().authority() {
         return Some(authority.as_str());

@@ -21,6 +21,7 @@ mod rate_limit;
 mod request_id;
 mod serve;
 mod settings;
+mod subscriptions;
 mod tally;
 mod wishes;
 
@@ -28,7 +29,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state, map_request, map_response};
 use axum::response::{IntoResponse, Response};
@@ -45,6 +46,7 @@ pub use self::origins::{Origin, OriginError, Origins};
 pub use self::rate_limit::{Period, RateLimit};
 pub use self::serve::Server;
 pub use self::settings::{Connections, Settings};
+pub use self::subscriptions::Settings as WebSocketSettings;
 
 /// The server cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +73,7 @@ fn router(
     let shared = Shared { engine: Arc::new(engine), authenticator, settings: Arc::new(settings), admission, stopping };
     let origins = &shared.settings.cors_origins;
 
-    let mut graphql = any(graphql::answer)
+    let mut graphql = any(answer)
         .layer(compression::layer())
         .layer(map_request(compression::allow_identity))
         .layer(from_fn_with_state(shared.clone(), admission::take_place))
@@ -97,6 +99,15 @@ fn router(
     // The outermost: every answer carries an id, a panic's too.
     let router = router.layer(map_response(hardening::harden)).layer(from_fn(request_id::attach));
     Ok(router.with_state(shared))
+}
+
+/// GraphQL, over HTTP or over a WebSocket.
+async fn answer(State(shared): State<Shared>, request: Request) -> Response {
+    if subscriptions::is_asked_for(&request) {
+        subscriptions::open(shared, request).await
+    } else {
+        graphql::answer(shared, request).await
+    }
 }
 
 async fn not_found(request: Request) -> Response {

@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 
-use super::connection::{self, Phase};
+use super::connection::{self, Carrier, Phase};
 use super::settings::{Connections, Settings};
 use super::tally::Tally;
 use super::{BuildError, router};
@@ -71,7 +71,7 @@ impl Server {
             router,
             protocols: Arc::new(connection::protocols()),
             connections,
-            places: Arc::new(Semaphore::new(connections.most.get().min(Semaphore::MAX_PERMITS))),
+            places: Arc::new(Semaphore::new(most(&connections))),
             refused: Tally::default(),
             phase: phase.clone(),
         };
@@ -86,7 +86,7 @@ impl Server {
         tokio::select! {
             () = phase.closed() => {}
             () = sleep(drain) => {
-                tracing::warn!(connections = phase.receiver_count(), "cut off: they took too long to finish");
+                tracing::warn!(connections = acceptor.taken(), "cut off: they took too long to finish");
                 phase.send_replace(Phase::Over);
                 phase.closed().await;
             }
@@ -122,13 +122,19 @@ impl Acceptor {
             }
             return;
         };
-        let (router, protocols) = (self.router.clone(), Arc::clone(&self.protocols));
-        let (limits, phase) = (self.connections, self.phase.subscribe());
-        tokio::spawn(async move {
-            connection::serve(stream, peer.ip(), router, &protocols, &limits, phase).await;
-            drop(place);
-        });
+        let (router, protocols, limits) = (self.router.clone(), Arc::clone(&self.protocols), self.connections);
+        let carrier = Carrier::new(Arc::clone(&self.places), place, self.phase.subscribe());
+        tokio::spawn(async move { connection::serve(stream, peer.ip(), router, &protocols, &limits, carrier).await });
     }
+
+    /// How many places are taken.
+    fn taken(&self) -> usize {
+        most(&self.connections) - self.places.available_permits()
+    }
+}
+
+fn most(connections: &Connections) -> usize {
+    connections.most.get().min(Semaphore::MAX_PERMITS)
 }
 
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {

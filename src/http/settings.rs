@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use super::origins::Origins;
 use super::rate_limit::RateLimit;
+use super::subscriptions::Settings as WebSocketSettings;
 
 /// How requests are met.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct Settings {
     pub explains: bool,
     /// How connections are kept.
     pub connections: Connections,
+    /// How WebSockets are met. Each counts as a connection.
+    pub web_sockets: WebSocketSettings,
     /// How long requests are still taken once the gateway is told to stop, while `/readyz` tells that it will.
     pub shutdown_delay: Duration,
 }
@@ -66,6 +69,7 @@ impl Default for Settings {
             trusted_proxies: Vec::new(),
             explains: false,
             connections: Connections::default(),
+            web_sockets: WebSocketSettings::default(),
             shutdown_delay: Duration::ZERO,
         }
     }

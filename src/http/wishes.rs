@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, header};
 
+use super::Settings;
 use crate::graphql::{ErrorCode, Failure};
 
 /// Asks for an answer sooner than the gateway's own limit would have it: `1500ms`, `2s`, or seconds.
@@ -13,7 +14,7 @@ pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeou
 pub(crate) const EXPLAIN: HeaderName = HeaderName::from_static("x-explain");
 
 /// What a client wishes for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wishes {
     /// How long the answer may take.
     pub(crate) timeout: Duration,
@@ -24,8 +25,9 @@ pub(crate) struct Wishes {
 }
 
 impl Wishes {
-    /// Reads the wishes; `longest` is what an answer may take at all.
-    pub(crate) fn read(headers: &HeaderMap, longest: Duration) -> Result<Self, Failure> {
+    /// Reads the wishes, and grants what `settings` allow of them.
+    pub(crate) fn read(headers: &HeaderMap, settings: &Settings) -> Result<Self, Failure> {
+        let longest = settings.request_timeout;
         let timeout = match headers.get(TIMEOUT) {
             None => longest,
             Some(value) => value.to_str().ok().and_then(duration).map(|wish| wish.min(longest)).ok_or_else(|| {
@@ -39,7 +41,7 @@ impl Wishes {
             directive.eq_ignore_ascii_case("no-cache") || directive.eq_ignore_ascii_case("no-store")
         });
         let explains = headers.get(EXPLAIN).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"run"));
-        Ok(Self { timeout, is_fresh, explains })
+        Ok(Self { timeout, is_fresh, explains: explains || settings.explains })
     }
 }
 
@@ -59,7 +61,7 @@ mod tests {
     use super::*;
 
     fn read(name: HeaderName, value: &'static str) -> Result<Wishes, Failure> {
-        Wishes::read(&HeaderMap::from_iter([(name, HeaderValue::from_static(value))]), Duration::from_secs(10))
+        Wishes::read(&HeaderMap::from_iter([(name, HeaderValue::from_static(value))]), &Settings::default())
     }
 
     #[test]
@@ -79,7 +81,7 @@ mod tests {
             let timeout = read(TIMEOUT, value).ok().map(|wishes| wishes.timeout.as_millis());
             assert_eq!(timeout, expected, "{value}");
         }
-        let none = Wishes::read(&HeaderMap::new(), Duration::from_secs(10)).unwrap();
+        let none = Wishes::read(&HeaderMap::new(), &Settings::default()).unwrap();
         assert_eq!(none, Wishes { timeout: Duration::from_secs(10), is_fresh: false, explains: false });
     }
 
@@ -92,5 +94,7 @@ mod tests {
         }
         assert!(read(EXPLAIN, "run").unwrap().explains);
         assert!(!read(EXPLAIN, "no").unwrap().explains);
+        let always = Settings { explains: true, ..Settings::default() };
+        assert!(Wishes::read(&HeaderMap::new(), &always).unwrap().explains);
     }
 }

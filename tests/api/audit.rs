@@ -12,14 +12,14 @@ const EMAIL: &str = "canary.bird@example.com";
 const SECRET: &str = "canary-secret-9f2c";
 
 /// The lines of the trail since the last time.
-fn trail(log: &Written) -> Vec<Value> {
+pub(crate) fn trail(log: &Written) -> Vec<Value> {
     let text = log.take();
     let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines.filter(|line| line["target"] == "auth0_graphql::audit").map(|mut line| line["fields"].take()).collect()
 }
 
 /// Logs into memory while the guards live. The test's runtime has one thread.
-fn logging(level: tracing::Level) -> (Written, impl Sized) {
+pub(crate) fn logging(level: tracing::Level) -> (Written, impl Sized) {
     let log = Written::default();
     let subscriber = tracing_subscriber::fmt().with_max_level(level).json().with_writer(log.clone()).finish();
     // With two subscribers in the process all are asked whether anybody wants an event; a single one is asked once, in

@@ -34,7 +34,7 @@ async fn get(gateway: &TestGateway, parameters: &[(&str, &str)], accept: &str) -
 }
 
 /// A manifest in a folder of a test's own.
-fn manifest(test: &str, content: &Value) -> PathBuf {
+pub(crate) fn manifest(test: &str, content: &Value) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("documents-{test}"));
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
@@ -43,7 +43,7 @@ fn manifest(test: &str, content: &Value) -> PathBuf {
     file
 }
 
-fn trusting(path: &Path, mode: TrustedMode) -> DocumentSettings {
+pub(crate) fn trusting(path: &Path, mode: TrustedMode) -> DocumentSettings {
     let trusted = TrustedDocuments::read(path, mode).unwrap().look_every(Duration::from_millis(5));
     DocumentSettings { trusted: Some(trusted), ..DocumentSettings::default() }
 }

@@ -33,4 +33,5 @@ mod sharing;
 mod time;
 mod tokens;
 mod users;
+mod websocket;
 mod written;

@@ -25,27 +25,27 @@ use crate::gateway::TestGateway;
 /// So long that a test which waits for it does not end.
 const NEVER: Duration = Duration::from_secs(3_600);
 /// So short that a test can wait for it.
-const SHORT: Duration = Duration::from_millis(250);
+pub(crate) const SHORT: Duration = Duration::from_millis(250);
 
 /// Connections that are kept for as long as their clients like.
-const PATIENT: Connections =
+pub(crate) const PATIENT: Connections =
     Connections { most: std::num::NonZeroUsize::MAX, head_timeout: NEVER, idle_timeout: NEVER, drain_timeout: NEVER };
 
-fn patient() -> http::Settings {
+pub(crate) fn patient() -> http::Settings {
     http::Settings { connections: PATIENT, ..http::Settings::default() }
 }
 
 /// A gateway in front of an Auth0 that holds calls back; it can be stopped.
-struct Serving {
+pub(crate) struct Serving {
     address: SocketAddr,
-    url: String,
-    auth0: HeldAuth0,
+    pub(crate) url: String,
+    pub(crate) auth0: HeldAuth0,
     stop: Option<oneshot::Sender<()>>,
-    ended: JoinHandle<()>,
+    pub(crate) ended: JoinHandle<()>,
 }
 
 impl Serving {
-    async fn start(http: http::Settings) -> Self {
+    pub(crate) async fn start(http: http::Settings) -> Self {
         let auth0 = HeldAuth0::start().await;
         let domain = Domain::parse(&auth0.url).unwrap();
         let settings = auth0::Settings {
@@ -68,12 +68,12 @@ impl Serving {
     }
 
     /// Tells the gateway to stop.
-    fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
     }
 
     /// The answer to a GET, by a client library and on a connection of its own.
-    async fn get(&self, target: &str) -> reqwest::Result<reqwest::Response> {
+    pub(crate) async fn get(&self, target: &str) -> reqwest::Result<reqwest::Response> {
         let client = reqwest::Client::builder().no_proxy().build()?;
         client.get(format!("{}{target}", self.url)).send().await
     }

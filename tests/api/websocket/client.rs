@@ -1,0 +1,112 @@
+//! A client that says what a test wants said, be it right or wrong.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use reqwest::header::HeaderMap;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::http::HeaderName;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::gateway::TestGateway;
+
+/// After which a test has failed rather than that it waits any longer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(super) struct Client {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl Client {
+    /// A connection on which nothing has been said.
+    pub(super) async fn connect(gateway: &TestGateway) -> Self {
+        Self::connect_with(gateway, &[]).await.0
+    }
+
+    /// The same, with more headers in the upgrade request; gives back those of the answer too.
+    pub(super) async fn connect_with(gateway: &TestGateway, headers: &[(&'static str, &str)]) -> (Self, HeaderMap) {
+        Self::connect_to(&gateway.url, headers).await
+    }
+
+    pub(super) async fn connect_to(url: &str, headers: &[(&'static str, &str)]) -> (Self, HeaderMap) {
+        let url = format!("{}/graphql", url.replacen("http", "ws", 1));
+        let mut request = url.into_client_request().unwrap();
+        for (name, value) in [("sec-websocket-protocol", "graphql-transport-ws")].iter().chain(headers) {
+            request.headers_mut().insert(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        }
+        let (socket, response) = connect_async(request).await.unwrap();
+        assert_eq!(response.headers()["sec-websocket-protocol"], "graphql-transport-ws");
+        (Self { socket }, response.into_parts().0.headers)
+    }
+
+    /// A connection that is acknowledged.
+    pub(super) async fn ready(gateway: &TestGateway) -> Self {
+        let mut client = Self::connect(gateway).await;
+        client.init(Value::Null).await;
+        assert_eq!(client.hear().await, json!({ "type": "connection_ack" }));
+        client
+    }
+
+    pub(super) async fn init(&mut self, payload: Value) {
+        self.say(json!({ "type": "connection_init", "payload": payload })).await;
+    }
+
+    pub(super) async fn subscribe(&mut self, id: &str, payload: Value) {
+        self.say(json!({ "type": "subscribe", "id": id, "payload": payload })).await;
+    }
+
+    /// Runs an operation, the only one under way.
+    pub(super) async fn run(&mut self, payload: Value) -> Value {
+        self.subscribe("only", payload).await;
+        let mut next = self.hear().await;
+        assert_eq!((&next["id"], &next["type"]), (&json!("only"), &json!("next")), "{next}");
+        assert_eq!(self.hear().await, json!({ "id": "only", "type": "complete" }));
+        next["payload"].take()
+    }
+
+    pub(super) async fn say(&mut self, message: Value) {
+        self.send(Message::text(message.to_string())).await;
+    }
+
+    pub(super) async fn send(&mut self, message: Message) {
+        self.socket.send(message).await.unwrap();
+    }
+
+    pub(super) async fn hear(&mut self) -> Value {
+        serde_json::from_str(&self.hear_text().await).unwrap()
+    }
+
+    pub(super) async fn hear_text(&mut self) -> String {
+        self.hear_text_or_close().await.unwrap_or_else(|(code, reason)| panic!("closed: {code} {reason}"))
+    }
+
+    /// The close code and the reason.
+    pub(super) async fn closed(&mut self) -> (u16, String) {
+        match self.hear_text_or_close().await {
+            Ok(text) => panic!("not closed: {text}"),
+            Err(close) => close,
+        }
+    }
+
+    /// The next text, or the close code and the reason.
+    pub(super) async fn hear_text_or_close(&mut self) -> Result<String, (u16, String)> {
+        loop {
+            match self.next().await {
+                Some(Message::Text(text)) => return Ok(text.to_string()),
+                Some(Message::Close(Some(frame))) => return Err((frame.code.into(), frame.reason.to_string())),
+                Some(Message::Ping(_) | Message::Pong(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// Whatever comes next. Reading it answers a ping.
+    pub(super) async fn next(&mut self) -> Option<Message> {
+        let next = tokio::time::timeout_at(Instant::now() + PATIENCE, self.socket.next()).await;
+        next.unwrap().map(|message| message.unwrap())
+    }
+}
