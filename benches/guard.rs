@@ -9,7 +9,7 @@ use std::hint::black_box;
 
 use async_graphql::Variables;
 use auth0_graphql::auth0::bench::{Steps, find_records};
-use auth0_graphql::graphql::bench::{self, Plan, Stages};
+use auth0_graphql::graphql::bench::{Plan, Stages};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use serde_json::json;
@@ -91,8 +91,11 @@ const STAGES: &[Stage] = &[
         Box::new(move || drop(black_box(plan.project(black_box(records.as_bytes())).expect("a batch"))))
     }),
     ("response writing", || {
-        let projected = plan(USERS).project(list(user).as_bytes()).expect("a page");
-        Box::new(move || drop(black_box(bench::respond("users", projected.clone()))))
+        let projected = Bytes::from(plan(USERS).project(list(user).as_bytes()).expect("a page"));
+        let stages = stages();
+        let document = stages.document(USERS).now_or_never().expect("no waiting").expect("valid");
+        let ready = stages.normal(&document, variables()).expect("a normal form").prepare(&stages);
+        Box::new(move || drop(black_box(ready.respond(projected.clone()))))
     }),
 ];
 

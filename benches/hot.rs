@@ -97,6 +97,16 @@ fn normal_form(bencher: Bencher<'_, '_>, name: &str) {
         .bench_local_values(|variables| STAGES.normal(black_box(&document), variables));
 }
 
+/// All that is worked out once for an operation, its plans apart.
+#[divan::bench(args = OPERATIONS)]
+fn preparing(bencher: Bencher<'_, '_>, name: &str) {
+    let (text, variables) = operation(name);
+    let document = STAGES.document(&text).now_or_never().expect("no waiting").expect("a valid document");
+    bencher
+        .with_inputs(|| STAGES.normal(&document, variables.clone()).expect("a normal form"))
+        .bench_local_values(|normal| normal.prepare(&STAGES));
+}
+
 #[divan::bench(args = OPERATIONS)]
 fn planning(bencher: Bencher<'_, '_>, name: &str) {
     let (text, variables) = operation(name);
@@ -313,9 +323,9 @@ mod scan {
 
 #[divan::bench(args = PAGES)]
 fn response_writing(bencher: Bencher<'_, '_>, name: &str) {
-    let projected = plan(name).project(records(name).as_bytes()).expect("records");
-    bencher
-        .counter(BytesCount::of_slice(&projected))
-        .with_inputs(|| projected.clone())
-        .bench_local_values(|projected| bench::respond("users", projected));
+    let projected = Bytes::from(plan(name).project(records(name).as_bytes()).expect("records"));
+    let (text, variables) = operation(name);
+    let document = STAGES.document(&text).now_or_never().expect("no waiting").expect("a valid document");
+    let ready = STAGES.normal(&document, variables).expect("a normal form").prepare(&STAGES);
+    bencher.counter(BytesCount::of_slice(&projected)).bench_local(|| ready.respond(black_box(projected.clone())));
 }

@@ -103,6 +103,10 @@ query FailedLogins {
   },
 ];
 
+// A sandbox gives everybody a token; a gateway to a real tenant gives none.
+const token = document.querySelector('meta[name="playground-token"]')?.content;
+const headers = token && JSON.stringify({ Authorization: `Bearer ${token}` }, null, 2);
+
 // Bundled as files of their own: a worker needs a URL, and one of this origin
 // keeps `blob:` out of the Content-Security-Policy.
 globalThis.MonacoEnvironment = {
@@ -131,14 +135,28 @@ async function fetcher({ query, variables, operationName }, { headers } = {}) {
 }
 
 // Many programs take turns on localhost:3000; the name keeps their tabs and ours apart.
-// For the same reason headers, which may hold a bearer token, are never stored.
+// For the same reason headers, which may hold a bearer token, are never stored. GraphiQL's
+// own switch for that, below, keeps them out of the tabs, but not out of the history.
+const storage = Object.create(createLocalStorage({ namespace: 'auth0-graphql' }), {
+  setItem: {
+    value(key, value) {
+      const isOfOperations = /:(queries|favorites|tabState)$/.test(key);
+      Object.getPrototypeOf(this).setItem(key, isOfOperations ? withoutHeaders(value) : value);
+    },
+  },
+});
+
+const withoutHeaders = (operations) =>
+  JSON.stringify(JSON.parse(operations), (key, value) => (key === 'headers' ? null : value));
+
 createRoot(document.getElementById('playground')).render(
   <GraphiQL
     fetcher={fetcher}
     defaultTabs={OPERATIONS}
+    defaultHeaders={headers}
     defaultEditorToolsVisibility="variables"
     plugins={[HISTORY_PLUGIN, explorerPlugin()]}
-    storage={createLocalStorage({ namespace: 'auth0-graphql' })}
+    storage={storage}
     shouldPersistHeaders={false}
     inputValueDeprecation
     schemaDescription

@@ -28,7 +28,7 @@ impl Banner<'_> {
         let (who, header) = (&callers.who, callers.header);
         let mut tokens = callers.how_to_get_a_token(self.program, &url);
         if self.playground && !tokens.is_empty() {
-            tokens.push_str("\n    In the playground: {\"Authorization\": \"Bearer …\"} under Headers, with what `sandbox token` prints.\n");
+            tokens.push_str("\n    The playground has a token under Headers, of somebody who may read everything.\n");
         }
         let version = env!("CARGO_PKG_VERSION");
         format!(

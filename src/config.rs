@@ -30,7 +30,7 @@ use crate::sandbox::{Options, TokenRequest};
 use crate::telemetry::LogSettings;
 
 /// Where to listen, and how requests are met. The defaults are those that `--help` tells.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Server {
     /// Address and port to listen on; port 0 takes any free one.
     pub address: SocketAddr,

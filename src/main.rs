@@ -16,8 +16,9 @@ use auth0_graphql::graphql::{self, GatewayMode};
 #[cfg(feature = "sandbox")]
 use auth0_graphql::sandbox;
 use auth0_graphql::telemetry;
+use secrecy::SecretString;
 use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::banner::{Banner, Callers};
 
@@ -29,6 +30,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const USAGE: u8 = 64;
 /// `EX_UNAVAILABLE` of sysexits.h: the address cannot be listened on, or nothing listens where something should.
 const UNAVAILABLE: u8 = 69;
+
+/// For how long the playground's token is good, in seconds: longer than a sandbox is tried out at a stretch.
+#[cfg(feature = "sandbox")]
+const PLAYGROUND_TOKEN_LIFETIME: i64 = 30 * 86_400;
 
 /// An error, with the code that the program exits with.
 struct Failure {
@@ -102,8 +107,15 @@ fn run() -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// On a single core threads would do nothing but hand work to each other, for an eighth of what an operation costs.
+fn runtime() -> io::Result<Runtime> {
+    let has_one_core = std::thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
+    let mut builder = if has_one_core { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    builder.enable_all().build()
+}
+
 fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = Runtime::new().context("cannot start the async runtime")?;
+    let runtime = runtime().context("cannot start the async runtime")?;
     let outcome = runtime.block_on(future);
     // Dropping the runtime would wait for name look-ups that nobody waits for any more.
     runtime.shutdown_background();
@@ -114,13 +126,14 @@ async fn serve_graphql(serve: Serve) -> Result<(), Failure> {
     // First, so that a signal that comes while starting is not lost.
     let shutdown = shutdown_signal()?;
     let tenant = open(serve.tenant).await?;
-    let Server { address, http } = serve.server;
+    let Server { address, mut http } = serve.server;
     let (playground, is_reachable) = (http.playground, !http.allowed_hosts.is_empty());
     let is_meant = serve.auth.allow_anonymous;
     let (auth, sandbox) = match tenant.tokens {
         // So that callers and their scopes can be tried out with nothing else to set up.
         Some(tokens) if serve.auth.tokens.is_none() => {
             let sandbox = tokens.issuer.to_string();
+            http.playground_token = tenant.playground_token;
             (serve.auth.or_tokens(tokens), Some(sandbox))
         }
         _ => (serve.auth, None),
@@ -184,6 +197,8 @@ struct OpenTenant {
     people: String,
     /// The access tokens that it issues for the gateway, if it is a sandbox.
     tokens: Option<auth::TokenSettings>,
+    /// One of them, for somebody who may read everything.
+    playground_token: Option<SecretString>,
     /// A sandbox stops when it is dropped.
     #[cfg(feature = "sandbox")]
     _sandbox: Option<sandbox::Sandbox>,
@@ -195,6 +210,7 @@ impl OpenTenant {
             name: settings.domain.to_string(),
             people: String::new(),
             tokens: None,
+            playground_token: None,
             settings,
             mode: GatewayMode::Tenant,
             #[cfg(feature = "sandbox")]
@@ -207,7 +223,7 @@ impl OpenTenant {
 async fn open(tenant: Tenant) -> Result<OpenTenant, Failure> {
     use std::net::Ipv4Addr;
 
-    use auth0_graphql::sandbox::{GATEWAY_AUDIENCE, Sandbox};
+    use auth0_graphql::sandbox::{GATEWAY_AUDIENCE, Sandbox, TokenRequest};
 
     let (options, ignored) = match tenant {
         Tenant::Auth0(settings) => return Ok(OpenTenant::real(settings)),
@@ -230,12 +246,16 @@ async fn open(tenant: Tenant) -> Result<OpenTenant, Failure> {
         audiences: vec![GATEWAY_AUDIENCE.to_owned()],
         keys: None,
     };
+    let scope = auth::Scope::ALL.map(auth::Scope::as_str).join(" ");
+    let request = TokenRequest { scope, expires_in: PLAYGROUND_TOKEN_LIFETIME, ..TokenRequest::default() };
+    let playground_token = request.send(&sandbox.url()).await.context("the sandbox issues no tokens")?;
     Ok(OpenTenant {
         settings,
         mode: GatewayMode::Sandbox,
         name: "sandbox, made up and in memory".to_owned(),
         people: banner::people(&sandbox.people()),
         tokens: Some(tokens),
+        playground_token: Some(playground_token.into()),
         _sandbox: Some(sandbox),
     })
 }

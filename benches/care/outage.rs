@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::report::{Figure, Report, percentile};
-use super::stage::{Outcome, Stage, question};
+use super::stage::{Outcome, Stage, keeping_nothing, question};
 
 const CLIENTS: usize = 50;
 
@@ -47,7 +47,7 @@ pub(crate) async fn measure(time: Duration, report: &mut Report) -> Result<()> {
 
 async fn outage(fault: Value, token_lifetime: u64, time: Duration) -> Result<Vec<Figure>> {
     let options = Options { token_lifetime: token_lifetime.into(), ..Options::default() };
-    let stage = Arc::new(Stage::set(options, 0.0).await?);
+    let stage = Arc::new(Stage::set(options, keeping_nothing(0.0)).await?);
     let start = Instant::now();
     let end = start + BEFORE + time + AFTER;
     let mut clients = JoinSet::new();

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::report::{Figure, Report, percentile};
-use super::stage::{Outcome, Stage, question, search};
+use super::stage::{Outcome, Stage, keeping_nothing, question, search};
 
 const CLIENTS: usize = 50;
 
@@ -55,14 +55,14 @@ pub(crate) async fn measure(time: Duration, report: &mut Report) -> Result<()> {
 }
 
 async fn gateway(reserve: f64, time: Duration) -> Result<Vec<Figure>> {
-    let stage = Stage::set(Options { plan: Plan::Free, ..Options::default() }, reserve).await?;
+    let stage = Stage::set(Options { plan: Plan::Free, ..Options::default() }, keeping_nothing(reserve)).await?;
     let mark = if reserve > 0.0 { "85 to 90" } else { "at least 95" };
     let (least, most) = if reserve > 0.0 { (0.85, 0.90) } else { (0.95, 1.0) };
     crowd(stage, Way::Gateway, time, Some((least, most, mark))).await
 }
 
 async fn pass_through(time: Duration) -> Result<Vec<Figure>> {
-    let stage = Stage::set(Options { plan: Plan::Free, ..Options::default() }, 0.0).await?;
+    let stage = Stage::set(Options { plan: Plan::Free, ..Options::default() }, keeping_nothing(0.0)).await?;
     let client = stage.sandbox.client();
     let grant = json!({
         "grant_type": "client_credentials", "audience": stage.sandbox.audience(),

@@ -45,8 +45,9 @@ impl Report {
             let figures = || subjects.iter().filter_map(|(_, figures)| figures.get(row));
             let name = figures().next().map_or("", |figure| figure.name);
             let cells: String = figures().map(|figure| format!("{:>width$}  ", figure.text)).collect();
-            let marks = figures().filter_map(|figure| figure.mark).max_by_key(|(mark, _)| mark.len());
-            let marks = marks.map_or("", |(mark, _)| mark);
+            let mut marks: Vec<_> = figures().filter_map(|figure| figure.mark).map(|(mark, _)| mark).collect();
+            marks.dedup();
+            let marks = marks.join("; ");
             println!("{}", format!("{name:<44}{cells}{marks}").trim_end());
         }
         let figures = |figures: &[Figure]| -> Value {

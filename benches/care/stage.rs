@@ -1,16 +1,21 @@
 //! A sandbox tenant, a gateway to it, and those who ask.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use auth0_graphql::app::{App, Settings};
 use auth0_graphql::auth0::{self, Care, Domain};
+use auth0_graphql::http;
 use auth0_graphql::sandbox::{Options, Sandbox};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// A tenant and its gateway, which keeps no answers: each question is to be a call.
+/// How many are let in at once: a thousand is more than the defaults are for.
+const CROWD: NonZeroUsize = NonZeroUsize::new(2_000).unwrap();
+
+/// A tenant and its gateway.
 pub(crate) struct Stage {
     pub(crate) sandbox: Sandbox,
     /// Where the gateway is: `127.0.0.1:PORT`.
@@ -28,6 +33,11 @@ pub(crate) enum Outcome {
     Failed(String),
 }
 
+/// No answers are kept: each question is to be a call.
+pub(crate) fn keeping_nothing(rate_reserve: f64) -> Care {
+    Care { cache_ttl: Duration::ZERO, rate_reserve }
+}
+
 /// A call as the tenant saw it.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Call {
@@ -37,7 +47,7 @@ pub(crate) struct Call {
 }
 
 impl Stage {
-    pub(crate) async fn set(options: Options, reserve: f64) -> Result<Self> {
+    pub(crate) async fn set(options: Options, care: Care) -> Result<Self> {
         let sandbox = Sandbox::start(options, listener().await?).await?;
         let client = sandbox.client();
         let domain = Domain::parse(&sandbox.url())?;
@@ -47,8 +57,9 @@ impl Stage {
             client_id: client.id,
             client_secret: client.secret,
         };
-        let care = Care { cache_ttl: Duration::ZERO, rate_reserve: reserve };
-        let app = App::build(Settings { care, ..Settings::new(tenant) })?;
+        let connections = http::Connections { most: CROWD, ..http::Connections::default() };
+        let http = http::Settings { connections, max_concurrent_requests: CROWD, ..http::Settings::default() };
+        let app = App::build(Settings { care, http, ..Settings::new(tenant) })?;
         let listener = listener().await?;
         let address = listener.local_addr()?.to_string();
         tokio::spawn(app.serve(listener, std::future::pending()));

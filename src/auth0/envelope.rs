@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 
 use super::error::{Error, Reason};
 use super::identifier::LogId;
+use super::rendition::Renditions;
 
 /// A list of records.
 #[derive(Debug, Clone)]
@@ -24,6 +25,8 @@ pub struct Page {
     pub total: Option<u64>,
     /// Where the stream of logs goes on, if a `Link` header said so.
     pub next: Option<LogId>,
+    /// What those who share this answer have made of it.
+    pub renditions: Renditions,
 }
 
 impl Page {
@@ -35,7 +38,8 @@ impl Page {
         // By far the most of what is read is a bare array. Going through it twice would be a fifth of an answer's cost: it
         // is gone through by whoever reads its records. What was cut off or is no JSON at all shows at the ends.
         if let [b'[', .., b']'] = text {
-            return Ok(Self { records: body.slice_ref(text), total: None, next });
+            let renditions = Renditions::default();
+            return Ok(Self { records: body.slice_ref(text), total: None, next, renditions });
         }
         let (records, total) = match text.first() {
             Some(b'{') => {
@@ -46,7 +50,7 @@ impl Page {
             _ => (Some(json::<&RawValue>(body)?.get()), None),
         };
         let records = records.filter(|text| text.starts_with('[')).ok_or(Error::unavailable(Reason::Unexpected))?;
-        Ok(Self { records: body.slice_ref(records.as_bytes()), total, next })
+        Ok(Self { records: body.slice_ref(records.as_bytes()), total, next, renditions: Renditions::default() })
     }
 }
 

@@ -1,7 +1,7 @@
 //! On whose behalf calls are made, how many they may be, and what they took.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::deadline::Deadline;
@@ -115,6 +115,8 @@ struct Counters {
     calls: AtomicU32,
     retries: AtomicU32,
     waited_us: AtomicU64,
+    /// The age of the answer, where there was one after all.
+    cache_age: OnceLock<Duration>,
 }
 
 impl Progress {
@@ -128,10 +130,16 @@ impl Progress {
         self.0.waited_us.fetch_add(us, Ordering::Relaxed);
     }
 
+    pub(crate) fn found(&self, age: Duration) {
+        // There is one answer to a call.
+        self.0.cache_age.get_or_init(|| age);
+    }
+
     pub(crate) fn add_to(&self, effort: &mut Effort) {
         effort.calls += self.0.calls.load(Ordering::Relaxed);
         effort.retries += self.0.retries.load(Ordering::Relaxed);
         effort.waited += Duration::from_micros(self.0.waited_us.load(Ordering::Relaxed));
+        effort.cache_age = self.0.cache_age.get().copied().or(effort.cache_age);
     }
 }
 

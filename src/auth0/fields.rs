@@ -10,6 +10,8 @@ pub enum Fields {
     /// These keys, as they are called on the wire; an empty list asks for the record's id, which is
     /// the least that Auth0 can send.
     Only(Vec<&'static str>),
+    /// The whole record but for these. Users have it; with logs, Auth0 was recorded to leave out nearly everything.
+    AllBut(Vec<&'static str>),
 }
 
 impl Fields {
@@ -22,7 +24,10 @@ impl Fields {
                 let list = if keys.is_empty() { id.to_owned() } else { keys.join(",") };
                 call.with("fields", &list).with("include_fields", "true")
             }
-            Self::Only(_) | Self::All => call,
+            Self::AllBut(keys) if !keys.is_empty() && keys.iter().all(is_plain) => {
+                call.with("fields", &keys.join(",")).with("include_fields", "false")
+            }
+            Self::Only(_) | Self::AllBut(_) | Self::All => call,
         }
     }
 }
@@ -33,7 +38,9 @@ mod tests {
 
     #[test]
     fn fields_are_sent_only_if_auth0_will_take_them() {
-        let query = |fields: &Fields| fields.add_to(Call::to("users"), "user_id").query().map(str::to_owned);
+        let query = |fields: &Fields| {
+            fields.add_to(Call::to("users"), "user_id").target().split_once('?').map(|(_, query)| query.to_owned())
+        };
         assert_eq!(query(&Fields::All), None);
         assert_eq!(
             query(&Fields::Only(vec!["email", "isMobile"])).as_deref(),
@@ -42,5 +49,9 @@ mod tests {
         assert_eq!(query(&Fields::Only(vec![])).as_deref(), Some("fields=user_id&include_fields=true"));
         assert_eq!(query(&Fields::Only(vec!["email", "$event_schema"])), None);
         assert_eq!(query(&Fields::Only(vec!["email", ""])), None);
+        let all_but = Fields::AllBut(vec!["app_metadata", "identities"]);
+        assert_eq!(query(&all_but).as_deref(), Some("fields=app_metadata,identities&include_fields=false"));
+        assert_eq!(query(&Fields::AllBut(vec![])), None);
+        assert_eq!(query(&Fields::AllBut(vec!["$event_schema"])), None);
     }
 }

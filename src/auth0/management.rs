@@ -1,25 +1,20 @@
-//! The Management API's reads: one method per endpoint.
+//! The Management API's client, put together.
 
 use std::fmt;
 use std::time::Duration;
 
-use bytes::Bytes;
 use secrecy::SecretString;
 
 use super::breaker::BreakerStatus;
-use super::call::Call;
 use super::deadline::Deadline;
 use super::domain::Domain;
-use super::envelope::Page;
 use super::errand::Errand;
-use super::error::{BuildError, Error, Reason};
-use super::fields::Fields;
+use super::error::{BuildError, Error};
 use super::grant::AuthenticationApi;
-use super::identifier::{Email, LogId, UserId};
 use super::knock::{Knock, Unreachable};
 use super::pace::BucketStatus;
-use super::query::{LogCheckpoint, LogSearch, UserSearch};
-use super::read::{Form, Landed, Reader};
+use super::read::{Landing, Read};
+use super::reader::Reader;
 use super::retry::RetryPolicy;
 use super::token::{TokenCache, TokenStatus};
 use super::transport::Transport;
@@ -85,54 +80,9 @@ impl ManagementApi {
         Ok(Self(Reader::new(transport, TokenCache::new(api), care.cache_ttl)))
     }
 
-    /// Searches for users: `GET /users`. Without `totals`, [`Page::total`] is `None`.
-    ///
-    /// The search index lags a little behind: a user of a second ago may be missing.
-    pub async fn users(
-        &self,
-        search: &UserSearch,
-        fields: &Fields,
-        totals: bool,
-        errand: &Errand,
-    ) -> Result<Page, Error> {
-        let mut call = search.add_to(Call::search("users"));
-        if totals {
-            call = call.with("include_totals", "true");
-        }
-        self.list(fields.add_to(call, "user_id"), Form::List("users"), errand).await
-    }
-
-    /// One user: `GET /users/{id}`. A JSON object as Auth0 sent it, or `None` if there is no such
-    /// user.
-    pub async fn user(&self, id: &UserId, fields: &Fields, errand: &Errand) -> Result<Option<Bytes>, Error> {
-        let call = fields.add_to(Call::to_one("user", "users", id.as_str()), "user_id");
-        self.one(call, Form::User, errand).await
-    }
-
-    /// All users of an e-mail address: `GET /users-by-email`, which compares it case-sensitively.
-    pub async fn users_by_email(&self, email: &Email, fields: &Fields, errand: &Errand) -> Result<Page, Error> {
-        let call = Call::to("users-by-email").with("email", email.as_str());
-        self.list(fields.add_to(call, "user_id"), Form::List("users"), errand).await
-    }
-
-    /// Searches the logs: `GET /logs` by page. Auth0's total is the length of the page, so it is
-    /// not asked for.
-    pub async fn search_logs(&self, search: &LogSearch, fields: &Fields, errand: &Errand) -> Result<Page, Error> {
-        let call = fields.add_to(search.add_to(Call::search("logs")), "log_id");
-        self.list(call, Form::List("logs"), errand).await
-    }
-
-    /// Reads the stream of logs on from a checkpoint: `GET /logs` with `from`. Records are whole
-    /// and come oldest first, for Auth0 ignores every other parameter there.
-    pub async fn logs_after(&self, checkpoint: &LogCheckpoint, errand: &Errand) -> Result<Page, Error> {
-        self.list(checkpoint.add_to(Call::to("logs")), Form::List("logs"), errand).await
-    }
-
-    /// One log: `GET /logs/{id}`. A JSON object as Auth0 sent it, or `None` if there is no such log
-    /// (any more). It comes whole: of all these endpoints this one has no `fields`, and Auth0 refuses parameters that
-    /// an endpoint does not have. <https://auth0.com/docs/api/management/v2/logs/get-logs-by-id>
-    pub async fn log(&self, id: &LogId, errand: &Errand) -> Result<Option<Bytes>, Error> {
-        self.one(Call::to_one("log", "logs", id.as_str()), Form::Log, errand).await
+    /// Reads: see [`Read`] for what there is to be read.
+    pub async fn read<T: Landing>(&self, read: &Read<T>, errand: &Errand) -> Result<T, Error> {
+        self.0.read(read, errand).await
     }
 
     /// Asks for an access token, unless there is one already, and tells what is known of it. Every other call does so by itself.
@@ -170,19 +120,5 @@ impl ManagementApi {
     #[cfg(test)]
     pub(crate) fn tokens(&self) -> &TokenCache {
         self.0.tokens()
-    }
-
-    async fn list(&self, call: Call, form: Form, errand: &Errand) -> Result<Page, Error> {
-        match self.0.read(call, form, errand).await? {
-            Landed::Page(page) => Ok(page),
-            Landed::Record(_) => Err(Error::unavailable(Reason::Unexpected)),
-        }
-    }
-
-    async fn one(&self, call: Call, form: Form, errand: &Errand) -> Result<Option<Bytes>, Error> {
-        match self.0.read(call, form, errand).await? {
-            Landed::Record(record) => Ok(record),
-            Landed::Page(_) => Err(Error::unavailable(Reason::Unexpected)),
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! Auth0, as this program sees it: a typed, read-only client of the Management API.
 //!
-//! [`ManagementApi`] has one method per endpoint. Its arguments are values that were checked when
+//! [`ManagementApi`] makes [`Read`]s, one kind per endpoint. Their arguments are values that were checked when
 //! they were made ([`UserSearch`], [`LogSearch`], [`UserId`], …), so nothing that Auth0 would
 //! refuse out of hand is ever sent. Its answers are Auth0's own bytes: what surrounds the records
 //! is read here, the records themselves are not decoded.
@@ -32,7 +32,9 @@ mod management;
 mod pace;
 mod query;
 mod read;
+mod reader;
 mod refusal;
+mod rendition;
 mod retry;
 mod share;
 mod token;
@@ -54,4 +56,6 @@ pub use knock::{Knock, TlsFault, Unreachable};
 pub use management::{Care, ManagementApi, Settings};
 pub use pace::{BucketStatus, Class};
 pub use query::{Direction, LogCheckpoint, LogSearch, REACHABLE_RECORDS, UserSearch, UserSort};
+pub use read::{Landing, Read};
+pub use rendition::Renditions;
 pub use token::TokenStatus;

@@ -133,7 +133,7 @@ impl Transport {
         read: impl Fn(&Answer) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut exchange = Exchange::new(call.endpoint(), call.kind(), Some(turn), patience, progress);
-        let url = self.domain.url(call.path(), call.query());
+        let url = call.url(&self.domain);
         let read_unless_refused =
             |answer: &Answer| if is_token_refused(answer) { Ok(None) } else { read(answer).map(Some) };
         let mut is_replacement = false;

@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn three_settings_are_enough() {
         let serve = serve(&a_tenant()).unwrap();
-        assert_eq!(serve.server, Server::default());
+        assert_eq!(format!("{:?}", serve.server), format!("{:?}", Server::default()));
         let settings = real(serve.tenant);
         assert_eq!(settings.audience, "https://example.us.auth0.com/api/v2/");
         assert_eq!(settings.client_secret.expose_secret(), "a-secret");

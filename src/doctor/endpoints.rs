@@ -12,7 +12,7 @@ use super::report::Check;
 use crate::auth::{Scope, Scopes};
 use crate::auth0::{
     CallBudget, CallerKey, Deadline, Email, Errand, Error, Fields, InvalidArgument, LogCheckpoint, LogId, LogSearch,
-    ManagementApi, Misconfiguration, Page, UserId, UserSearch,
+    ManagementApi, Misconfiguration, Page, Read, UserId, UserSearch,
 };
 
 const USERS: &str = "GET /users";
@@ -105,27 +105,28 @@ impl Visit<'_> {
     async fn users(&mut self) -> Result<(), InvalidArgument> {
         let (api, ids_only) = (self.api, self.ids_only.clone());
         let (search, email) = (UserSearch::new(None, 0, 1, None)?, Email::parse(NOBODY)?);
-        let page = self.ask(USERS, async |errand| api.users(&search, &ids_only, false, errand).await).await;
+        let page =
+            self.ask(USERS, async |errand| api.read(&Read::users(&search, &ids_only, false), errand).await).await;
         match page.as_ref().and_then(first_id::<HasUserId>).and_then(|id| UserId::parse(&id.user_id).ok()) {
             Some(id) => {
-                self.ask(USER, async |errand| api.user(&id, &ids_only, errand).await).await;
+                self.ask(USER, async |errand| api.read(&Read::user(&id, &ids_only), errand).await).await;
             }
             None if page.is_some() => self.skip(&[USER], "the tenant has no user to look up"),
             None => self.skip(&[USER], "needs GET /users for an id"),
         }
-        self.ask(USERS_BY_EMAIL, async |errand| api.users_by_email(&email, &ids_only, errand).await).await;
+        self.ask(USERS_BY_EMAIL, async |errand| api.read(&Read::users_by_email(&email, &ids_only), errand).await).await;
         Ok(())
     }
 
     async fn logs(&mut self) -> Result<(), InvalidArgument> {
         let (api, ids_only) = (self.api, self.ids_only.clone());
         let search = LogSearch::newest(1)?;
-        let page = self.ask(LOGS, async |errand| api.search_logs(&search, &ids_only, errand).await).await;
+        let page = self.ask(LOGS, async |errand| api.read(&Read::search_logs(&search, &ids_only), errand).await).await;
         match page.as_ref().and_then(first_id::<HasLogId>).and_then(|id| LogId::parse(&id.log_id).ok()) {
             Some(id) => {
                 let from = LogCheckpoint::new(id.as_str(), 1)?;
-                self.ask(LOGS_FROM, async |errand| api.logs_after(&from, errand).await).await;
-                self.ask(LOG, async |errand| api.log(&id, errand).await).await;
+                self.ask(LOGS_FROM, async |errand| api.read(&Read::logs_after(&from), errand).await).await;
+                self.ask(LOG, async |errand| api.read(&Read::log(&id), errand).await).await;
             }
             None if page.is_some() => self.skip(&[LOGS_FROM, LOG], "the tenant has no log to look up"),
             None => self.skip(&[LOGS_FROM, LOG], "needs GET /logs for an id"),

@@ -5,12 +5,11 @@
 use std::sync::Arc;
 
 use async_graphql_value::Value;
-use aws_lc_rs::digest::{SHA256, digest};
 
-use super::operation::Operation;
-use super::requirements::Requirements;
-use super::root::Session;
-use super::{DocumentSource, Outcome, Reply, Terms, explain};
+use super::document::{Document, sha256};
+use super::prepared::Prepared;
+use super::session::Session;
+use super::{DocumentSource, Outcome, Reply, Terms};
 use crate::auth::{Identity, Scopes};
 
 /// The target of the trail, for the log's filter.
@@ -22,18 +21,12 @@ const LONGEST_NAME: usize = 100;
 /// What is to be told of an operation. It is told when this is dropped: whoever hangs up, or makes the gateway panic, is in the trail as well.
 pub(crate) struct Audit<'t> {
     terms: &'t Terms<'t>,
-    document: Document,
+    source: &'t DocumentSource,
+    /// The document, if there is one.
+    document: Option<Arc<Document>>,
     asked: Asked,
     session: Option<Arc<Session>>,
     outcome: Option<(&'static str, String)>,
-}
-
-/// Which document was sent.
-enum Document {
-    /// One with this hash.
-    Hash(String),
-    /// One that goes by this id or hash, if there is one.
-    Named { name: String, is_found: bool },
 }
 
 /// What an operation asks for.
@@ -48,24 +41,17 @@ struct Asked {
 
 impl<'t> Audit<'t> {
     /// None where nobody keeps a trail.
-    pub(crate) fn begin(document: &DocumentSource, terms: &'t Terms<'t>) -> Option<Self> {
+    pub(crate) fn begin(source: &'t DocumentSource, terms: &'t Terms<'t>) -> Option<Self> {
         let is_kept = tracing::enabled!(target: TARGET, tracing::Level::INFO);
-        is_kept.then(|| Self {
-            terms,
-            document: Document::of(document),
-            asked: Asked::default(),
-            session: None,
-            outcome: None,
-        })
+        is_kept.then(|| Self { terms, source, document: None, asked: Asked::default(), session: None, outcome: None })
     }
 
     /// Takes in what the operation asks for, once that is known.
-    pub(crate) fn asks(&mut self, operation: &Operation, requirements: &Requirements) {
-        if let Document::Named { is_found, .. } = &mut self.document {
-            *is_found = true;
-        }
+    pub(crate) fn asks(&mut self, document: Arc<Document>, prepared: &Prepared) {
+        self.document = Some(document);
+        let operation = &prepared.operation;
         let held = self.terms.caller.authority();
-        let needed = requirements.scopes();
+        let needed = prepared.requirements.scopes();
         let denied = needed.without(held);
         let mut fields: Vec<_> = operation.fields().map(|field| field.name.node.to_string()).collect();
         fields.sort_unstable();
@@ -102,29 +88,20 @@ impl<'t> Audit<'t> {
     }
 }
 
-impl Document {
-    fn of(source: &DocumentSource) -> Self {
-        match source {
-            DocumentSource::Text(text) => Self::Hash(hash(text)),
-            DocumentSource::Id(name) | DocumentSource::Persisted { hash: name, .. } => {
-                Self::Named { name: name.clone(), is_found: false }
-            }
-        }
-    }
-
-    /// A name that nothing goes by could be anything.
-    fn shown(&self) -> String {
-        match self {
-            Self::Hash(hash) => hash.clone(),
-            Self::Named { name, is_found: true } => name.clone(),
-            Self::Named { name, is_found: false } => short_hash(name),
-        }
+/// How the trail names a document: by the hash of its text, or by what its caller knows it by.
+fn name_of(source: &DocumentSource, found: Option<&Document>) -> String {
+    match (source, found) {
+        (DocumentSource::Text(_), Some(document)) => document.hash.clone(),
+        (DocumentSource::Text(text), None) => sha256(text),
+        (DocumentSource::Id(name) | DocumentSource::Persisted { hash: name, .. }, Some(_)) => name.clone(),
+        // A name that nothing goes by could be anything.
+        (DocumentSource::Id(name) | DocumentSource::Persisted { hash: name, .. }, None) => short_hash(name),
     }
 }
 
 impl Drop for Audit<'_> {
     fn drop(&mut self) {
-        let Self { terms, document, asked, session, outcome } = self;
+        let Self { terms, source, document, asked, session, outcome } = self;
         let (kind, name, subject) = match terms.caller.identity() {
             Identity::Anonymous => ("anonymous", None, None),
             Identity::ApiKey { name } => ("api key", Some(&**name), None),
@@ -133,21 +110,24 @@ impl Drop for Audit<'_> {
         };
         let (outcome, errors) = outcome.take().unwrap_or(("abandoned", String::new()));
         // Of an operation that was abandoned, the calls that are still under way are not known.
-        let calls = session.as_ref().map(|session| explain::calls(&session.explain()));
+        let calls = session.as_ref().map(|session| session.upstream_calls());
         let Asked { operation, fields, ids, used, denied } = asked;
+        // It stands in no span: it has the request's id itself, and what it has nothing of it leaves out.
+        let some = |text: String| (!text.is_empty()).then_some(text);
         tracing::info!(
             target: TARGET,
+            parent: None,
             outcome,
             caller.kind = kind,
             caller.name = name,
             caller.sub = subject,
             operation = operation.as_deref(),
-            document = document.shown(),
-            fields = fields.join(","),
-            ids = ?ids,
-            scopes.used = used.to_string(),
-            scopes.denied = denied.to_string(),
-            errors,
+            document = name_of(source, document.as_deref()),
+            fields = some(fields.join(",")),
+            ids = some(ids.join(",")),
+            scopes.used = some(used.to_string()),
+            scopes.denied = some(denied.to_string()),
+            errors = some(errors),
             upstream_calls = calls.unwrap_or_default(),
             request_id = terms.request_id,
             "operation {outcome}"
@@ -168,12 +148,7 @@ fn showable(id: &str) -> String {
 }
 
 fn short_hash(text: &str) -> String {
-    format!("sha256:{}", &hash(text)[..16])
-}
-
-/// SHA-256, in hexadecimal.
-fn hash(text: &str) -> String {
-    digest(&SHA256, text.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("sha256:{}", &sha256(text)[..16])
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use async_graphql::parser::types::{ExecutableDocument, Field};
-use async_graphql::{Name, Response, ValidationMode, Value, Variables};
+use async_graphql::parser::types::Field;
+use async_graphql::{Response, ValidationMode, Variables};
+use bytes::Bytes;
 
-use super::document::{DocumentSettings, Documents};
+use super::document::{self, DocumentSettings, Documents};
 use super::join::Joins;
 use super::json::{self, Raw, Records};
 use super::limits::Limits;
@@ -15,10 +16,13 @@ use super::log::LOG_BATCH;
 use super::object::Page;
 use super::operation::Operation;
 use super::plan::{Needs, PagePlan, Planner, Plans as _};
+use super::prepared::Prepared;
 use super::project::{self, PageFacts};
+use super::response::Answered;
+use super::root::Answer;
 use super::signature::Signatures;
 use super::user::USER_PAGE;
-use super::{Failure, response, schema, write_sdl};
+use super::{Failure, Permissions, schema, write_sdl};
 use crate::auth::Caller;
 
 /// The stages, ready to be run.
@@ -28,10 +32,13 @@ pub struct Stages {
 }
 
 /// A document that passed its checks.
-pub struct Document(Arc<ExecutableDocument>);
+pub struct Document(Arc<document::Document>);
 
 /// An operation in normal form.
 pub struct Normal(Operation);
+
+/// An operation that is ready to run.
+pub struct Ready(Prepared);
 
 /// A root field's plan.
 pub struct Plan(PagePlan);
@@ -94,11 +101,21 @@ impl Plan {
     }
 }
 
-/// Writes the response that has these bytes under this key.
-pub fn respond(key: &str, projected: Vec<u8>) -> Vec<u8> {
-    let key = Name::new(key);
-    let data = Value::Object([(key.clone(), Value::Binary(projected.into()))].into_iter().collect());
-    response::executed(&Response::new(data), [&key].into_iter(), None, "")
+impl Normal {
+    /// Works out everything that is the same each time.
+    #[must_use]
+    pub fn prepare(self, stages: &Stages) -> Ready {
+        Ready(Prepared::new(self.0, &stages.signatures, Permissions::default()))
+    }
+}
+
+impl Ready {
+    /// Writes the response that has these bytes under the first root field.
+    pub fn respond(&self, projected: Bytes) -> Vec<u8> {
+        let answers = [Answer { json: Some(projected), errors: Vec::new() }];
+        let own = Response::default();
+        Answered { prepared: &self.0, answers: &answers, own: &own }.write(None, "")
+    }
 }
 
 /// Goes through records and does nothing else: the number of their entries.

@@ -6,6 +6,7 @@ mod persisted;
 mod source;
 mod trusted;
 
+use std::ops::Deref;
 use std::sync::{Arc, Weak};
 
 use async_graphql::parser::types::ExecutableDocument;
@@ -19,14 +20,15 @@ use super::limits::Limits;
 use super::query::Query;
 use super::signature::Signatures;
 
-#[cfg(feature = "fuzzing")]
 pub(crate) use self::persisted::sha256;
 pub use self::source::DocumentSource;
 pub use self::trusted::{TrustedDocuments, TrustedDocumentsError, TrustedMode};
 
-/// How many bytes of text the cache holds. An operation of a front end has about 1 kB, and its parsed form takes some ten
-/// times its text.
+/// How many bytes of text the cache holds. An operation of a front end has about 1 kB.
 const CACHED_TEXT: u64 = 4 << 20;
+
+/// How many times its text the parsed form of a document takes, about.
+const PARSED: usize = 10;
 
 /// Which documents are run.
 #[derive(Clone, Debug)]
@@ -45,11 +47,29 @@ impl Default for DocumentSettings {
     }
 }
 
+/// A document that was found valid.
+#[derive(Debug)]
+pub(crate) struct Document {
+    parsed: ExecutableDocument,
+    /// The SHA-256 of its text, as [`sha256`] writes it.
+    pub(crate) hash: String,
+    /// The bytes that it takes in memory, about.
+    pub(crate) size: usize,
+}
+
+impl Deref for Document {
+    type Target = ExecutableDocument;
+
+    fn deref(&self) -> &ExecutableDocument {
+        &self.parsed
+    }
+}
+
 /// Documents that were found valid, and where others are found.
 pub(crate) struct Documents {
     checks: Checks,
     sources: Sources,
-    valid: Cache<Arc<str>, Arc<ExecutableDocument>>,
+    valid: Cache<Arc<str>, Arc<Document>>,
 }
 
 impl Documents {
@@ -60,7 +80,7 @@ impl Documents {
         limits: Limits,
         settings: DocumentSettings,
     ) -> Self {
-        let weight = |text: &Arc<str>, _: &Arc<ExecutableDocument>| u32::try_from(text.len()).unwrap_or(u32::MAX);
+        let weight = |text: &Arc<str>, _: &Arc<Document>| u32::try_from(text.len()).unwrap_or(u32::MAX);
         Self {
             checks: Checks::new(strict, signatures, limits, settings.introspection),
             sources: Sources::new(settings.persisted_queries, settings.trusted),
@@ -69,7 +89,7 @@ impl Documents {
     }
 
     /// The document that a client asks for, or everything that is wrong with it.
-    pub(crate) async fn find(&self, source: &DocumentSource) -> Result<Arc<ExecutableDocument>, Vec<Failure>> {
+    pub(crate) async fn find(&self, source: &DocumentSource) -> Result<Arc<Document>, Vec<Failure>> {
         let Found { text, keep_as } = self.sources.find(source).map_err(|failure| vec![failure])?;
         let document = self.get(&text).await?;
         // Only now: what cannot run is not worth keeping.
@@ -80,11 +100,12 @@ impl Documents {
     }
 
     /// The document that `text` is, or everything that is wrong with it.
-    pub(crate) async fn get(&self, text: &str) -> Result<Arc<ExecutableDocument>, Vec<Failure>> {
+    pub(crate) async fn get(&self, text: &str) -> Result<Arc<Document>, Vec<Failure>> {
         if let Some(document) = self.valid.get(text) {
             return Ok(document);
         }
-        let document = Arc::new(self.checks.check(text).await?);
+        let parsed = self.checks.check(text).await?;
+        let document = Arc::new(Document { parsed, hash: sha256(text), size: text.len() * PARSED });
         self.valid.insert(text.into(), Arc::clone(&document));
         Ok(document)
     }

@@ -37,11 +37,6 @@ fn entry(call: &Explained, key: &Name) -> Option<Value> {
     }))
 }
 
-/// The calls that were made for an operation.
-pub(crate) fn calls(explained: &[Explained]) -> u32 {
-    explained.iter().map(|call| call.effort.calls).sum()
-}
-
 fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

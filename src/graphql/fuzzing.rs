@@ -9,17 +9,18 @@ use futures_util::FutureExt as _;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::document::Documents;
+use super::document::{Document, Documents};
 use super::error::{ErrorCode, Failure};
 use super::join::Joins;
 use super::json;
 use super::log::{LOG, LOG_BATCH, LOG_PAGE};
 use super::operation::{Operation, fields};
 use super::plan::Planner;
+use super::prepared::Prepared;
 use super::project::{self, PageFacts};
 use super::signature::Signatures;
 use super::user::{USER, USER_PAGE};
-use super::{DocumentSettings, DocumentSource, Limits, calls, schema, write_sdl};
+use super::{DocumentSettings, DocumentSource, Limits, Permissions, schema, write_sdl};
 use crate::auth::Caller;
 
 /// What a refusal may come to in all, in bytes.
@@ -36,7 +37,7 @@ fn documents() -> Documents {
 }
 
 /// The document that `source` stands for. Nothing on the way to it waits.
-fn find(documents: &Documents, source: &DocumentSource) -> Result<Arc<ExecutableDocument>, Vec<Failure>> {
+fn find(documents: &Documents, source: &DocumentSource) -> Result<Arc<Document>, Vec<Failure>> {
     let found = documents.find(source).now_or_never().expect("checking a document does not wait");
     if let Err(failures) = &found {
         assert!(!failures.is_empty(), "refused without a reason");
@@ -65,9 +66,12 @@ pub fn document(text: &str, variables: &str) {
     for (name, _) in document.operations.iter() {
         let name = name.map(Name::as_str);
         let Ok(operation) = Operation::new(&SIGNATURES, &document, name, variables.clone()) else { continue };
-        if limits.check_operation(&SIGNATURES, &operation, calls(&operation)).is_err() {
+        let prepared = Prepared::new(operation, &SIGNATURES, Permissions::default());
+        if limits.check_operation(&SIGNATURES, &prepared.operation, prepared.calls.len()).is_err() {
             continue;
         }
+        prepared.plans(Caller::ANONYMOUS.authority().into());
+        let operation = prepared.operation;
         let once = format!("{:?}", operation.definition);
         let again = ExecutableDocument {
             operations: DocumentOperations::Single(Positioned::new(operation.definition, Default::default())),

@@ -16,7 +16,7 @@ use super::json::{self, Malformed, Raw, Records};
 use super::object::Object;
 use super::plan::{Needs, Plan, Plans as _};
 use super::project;
-use crate::auth0::{Errand, Error, ManagementApi, UserId, UserSearch};
+use crate::auth0::{Errand, Error, ManagementApi, Read, UserId, UserSearch};
 
 /// How many users one search looks up.
 const BATCH: usize = 50;
@@ -113,7 +113,7 @@ pub(crate) async fn users(
         async move {
             let search = UserSearch::new(Some(&batch.search), 0, BATCH as i64, None).map_err(Failure::from);
             let page = match search {
-                Ok(search) => api.users(&search, fields, false, &errand).await.map_err(Failure::from),
+                Ok(search) => api.read(&Read::users(&search, fields, false), &errand).await.map_err(Failure::from),
                 Err(failure) => Err(failure),
             };
             (batch.ids, page)
@@ -130,7 +130,7 @@ pub(crate) async fn users(
     let (singles, rest) = missing.split_at(missing.len().min(SINGLE_LOOKUPS));
     let lookups = singles.iter().map(|id| {
         let errand = errand();
-        async move { (*id, api.user(id, fields, &errand).await) }
+        async move { (*id, api.read(&Read::user(id, fields), &errand).await) }
     });
     for (id, user) in join_all(lookups).await {
         match user {

@@ -3,18 +3,9 @@
 //! Fields and forms: the Management API's OpenAPI description, Auth0's log event schemas, and what was seen on the wire,
 //! where most of these fields can be null or missing whatever the descriptions say.
 
-use super::object::{Field, FromString, Kind, Object, Page, PageField, PageKind, shapes};
+use super::object::{Field, FromString, Kind, Object, Page, PageField, PageKind};
 use super::user::USER;
 use crate::auth::Scope;
-
-shapes! {
-    /// A log, or null.
-    LogShape: "Log" => LOG;
-    /// Logs as they follow one another.
-    LogBatchShape: "LogBatch" => LOG_BATCH;
-    /// A page of logs that were searched for.
-    LogPageShape: "LogPage" => LOG_PAGE;
-}
 
 pub(crate) static LOG_BATCH: Page = Page {
     name: "LogBatch",

@@ -1,8 +1,11 @@
 //! GraphQL: from the text of an operation to the bytes of its answer. Knows no header and no status.
 //!
 //! An operation passes these stages, each a file: a text becomes a valid `document`; with its variables it becomes an
-//! `operation` in normal form; the root resolvers of `query` check, authorize and call; what Auth0 answers is `project`ed by a
-//! `plan`; the `response` is written.
+//! `operation` in normal form, of which everything that is the same each time is `prepared`: the `question`s that its root
+//! fields ask, and the `plan`s by which they are answered. Then each `root` field authorizes and calls, what Auth0 answers is
+//! `project`ed, and the `response` is written. async-graphql has the schema, validates documents, and answers introspection
+//! and what the gateway says of itself; what comes from Auth0 does not pass through its executor, which would cost more than
+//! all the rest.
 
 mod audit;
 #[cfg(feature = "bench")]
@@ -25,8 +28,10 @@ mod operation;
 mod outcome;
 mod permission;
 mod plan;
+mod prepared;
 mod project;
 mod query;
+mod question;
 mod requirements;
 mod requires_scope;
 mod response;
@@ -34,25 +39,26 @@ mod root;
 mod rules;
 mod scalar;
 mod search_fields;
+mod session;
 mod signature;
 mod user;
 mod value;
 
 use std::sync::Arc;
 
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Field};
+use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition};
 use async_graphql::{
     EmptyMutation, EmptySubscription, Positioned, Request as Execution, Response, SDLExportOptions, Schema,
-    SchemaBuilder, ValidationMode, Value,
+    SchemaBuilder, ValidationMode,
 };
 
 use self::audit::Audit;
-use self::document::Documents;
+use self::document::{Document, Documents};
 use self::operation::Operation;
 use self::permission::Upstream;
+use self::prepared::{Operations, Prepared};
 use self::query::Query;
-use self::requirements::Requirements;
-use self::root::{Session, is_same_call};
+use self::session::Session;
 use self::signature::Signatures;
 use crate::auth::{Caller, Scopes};
 use crate::auth0::{BreakerStatus, CallBudget, ManagementApi};
@@ -103,10 +109,9 @@ pub struct Settings {
 pub struct Engine {
     documents: Arc<Documents>,
     signatures: Arc<Signatures>,
+    operations: Operations,
     schema: Schema<Query, EmptyMutation, EmptySubscription>,
-    settings: Settings,
-    /// Asked for its health alone.
-    api: ManagementApi,
+    upstream: Arc<Upstream>,
 }
 
 /// Whether operations can be run.
@@ -178,14 +183,15 @@ impl Engine {
         let strict = if documents.introspection { strict } else { strict.disable_suggestions() }.finish();
         let signatures = Arc::new(Signatures::read(&write_sdl(&strict))?);
         let documents = Arc::new(Documents::new(strict, Arc::clone(&signatures), settings.limits, documents));
-        let schema = schema(ValidationMode::Fast).data(Upstream { api: api.clone(), settings }).finish();
-        Ok(Self { documents, signatures, schema, settings, api })
+        let upstream = Arc::new(Upstream { api, settings });
+        let schema = schema(ValidationMode::Fast).data(Arc::clone(&upstream)).finish();
+        Ok(Self { documents, signatures, operations: Operations::default(), schema, upstream })
     }
 
     /// Whether operations can be run now.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
-        match self.api.breaker() {
+        match self.upstream.api.breaker() {
             BreakerStatus::Open => Readiness::UpstreamFailing,
             // One call is to find out whether Auth0 has recovered: without requests none would be made.
             BreakerStatus::Closed | BreakerStatus::HalfOpen => Readiness::Ready,
@@ -200,9 +206,15 @@ impl Engine {
 
     /// Answers `request`.
     pub async fn execute(&self, request: Request, terms: &Terms<'_>) -> Reply {
-        let mut audit = Audit::begin(&request.document, terms);
-        let reply = match self.prepare(request).await {
-            Ok(operation) => self.run_if_permitted(operation, terms, audit.as_mut()).await,
+        let Request { document: source, operation_name, variables } = request;
+        let mut audit = Audit::begin(&source, terms);
+        let reply = match self.prepare(&source, operation_name, variables).await {
+            Ok((document, prepared)) => {
+                if let Some(audit) = &mut audit {
+                    audit.asks(document, &prepared);
+                }
+                self.run_if_permitted(prepared, terms, audit.as_mut()).await
+            }
             Err(failures) => refuse(failures, terms.request_id),
         };
         if let Some(audit) = &mut audit {
@@ -211,80 +223,74 @@ impl Engine {
         reply
     }
 
-    async fn prepare(&self, request: Request) -> Result<Operation, Vec<Failure>> {
-        let Request { document, operation_name, variables } = request;
-        let single = |failure| vec![failure];
-        let document = self.documents.find(&document).await?;
-        self.settings.limits.check_variables(&variables).map_err(single)?;
-        let operation = Operation::new(&self.signatures, &document, operation_name.as_deref(), variables);
-        let operation = operation.map_err(single)?;
-        self.settings.limits.check_operation(&self.signatures, &operation, calls(&operation)).map_err(single)?;
-        Ok(operation)
+    async fn prepare(
+        &self,
+        source: &DocumentSource,
+        operation_name: Option<String>,
+        variables: Variables,
+    ) -> Result<(Arc<Document>, Arc<Prepared>), Vec<Failure>> {
+        let document = self.documents.find(source).await?;
+        let prepare = |document: &Document, name: Option<&str>, variables: Variables| {
+            let Settings { limits, permissions, .. } = self.upstream.settings;
+            limits.check_variables(&variables)?;
+            let operation = Operation::new(&self.signatures, document, name, variables)?;
+            let prepared = Prepared::new(operation, &self.signatures, permissions);
+            limits.check_operation(&self.signatures, &prepared.operation, prepared.calls.len())?;
+            Ok(prepared)
+        };
+        let prepared = self.operations.get(&document, operation_name, variables, prepare);
+        prepared.map(|prepared| (document, prepared)).map_err(|failure| vec![failure])
     }
 
     async fn run_if_permitted(
         &self,
-        operation: Operation,
+        prepared: Arc<Prepared>,
         terms: &Terms<'_>,
-        mut audit: Option<&mut Audit<'_>>,
+        audit: Option<&mut Audit<'_>>,
     ) -> Reply {
-        let Settings { permissions, .. } = self.settings;
-        if audit.is_none() && permissions.scope_mode == ScopeMode::Filter {
-            return self.run(operation, terms, None).await;
-        }
-        let requirements = Requirements::of(&operation, &self.signatures, permissions);
-        if let Some(audit) = &mut audit {
-            audit.asks(&operation, &requirements);
-        }
-        let held = terms.caller.authority();
-        match requirements.check(held) {
-            Err(failure) if permissions.scope_mode == ScopeMode::Reject => {
-                Reply { lacking: requirements.scopes().without(held), ..refuse(vec![failure], terms.request_id) }
+        if self.upstream.settings.permissions.scope_mode == ScopeMode::Reject {
+            let held = terms.caller.authority();
+            if let Err(failure) = prepared.requirements.check(held) {
+                let lacking = prepared.requirements.scopes().without(held);
+                return Reply { lacking, ..refuse(vec![failure], terms.request_id) };
             }
-            _ => self.run(operation, terms, audit).await,
         }
+        self.run(prepared, terms, audit).await
     }
 
-    async fn run(&self, operation: Operation, terms: &Terms<'_>, audit: Option<&mut Audit<'_>>) -> Reply {
-        let keys: Vec<_> = operation.keys().cloned().collect();
-        let budget = CallBudget::new(self.settings.limits.upstream_calls);
-        let session = Arc::new(Session::new(terms.caller.clone(), terms.deadline, terms.is_fresh, budget));
+    async fn run(&self, prepared: Arc<Prepared>, terms: &Terms<'_>, audit: Option<&mut Audit<'_>>) -> Reply {
+        let budget = CallBudget::new(self.upstream.settings.limits.upstream_calls);
+        let session = Session::new(Arc::clone(&prepared), terms.caller.clone(), terms.deadline, terms.is_fresh, budget);
+        let session = Arc::new(session);
         if let Some(audit) = audit {
             audit.runs(&session);
         }
-        let response = if keys.is_empty() {
-            Response::new(Value::Null)
-        } else {
-            let mut execution = Execution::new(String::new()).data(Arc::clone(&session));
-            let definition = Positioned::new(operation.definition, Default::default());
-            execution.set_parsed_query(ExecutableDocument {
-                operations: DocumentOperations::Single(definition),
-                fragments: Default::default(),
-            });
-            self.schema.execute(execution).await
+        let answers = root::answer(&session, &self.upstream).await;
+        // Last, so that what the gateway says of itself has in it what the rest has taught it.
+        let own = match &prepared.own {
+            Some(own) => self.execute_own(own.clone(), &session).await,
+            None => Response::default(),
         };
-        let explained = session.explain();
-        let explanation = terms.explains.then(|| explain::entries(&explained, keys.iter()));
+        let explanation = terms.explains.then(|| explain::entries(&session.explain(), prepared.operation.keys()));
+        let answered = response::Answered { prepared: &prepared, answers: &answers, own: &own };
         Reply {
             outcome: Outcome::Executed,
-            body: response::executed(&response, keys.iter(), explanation.as_ref(), terms.request_id),
-            upstream_calls: explain::calls(&explained),
-            error_codes: response::codes(&response),
+            body: answered.write(explanation.as_ref(), terms.request_id),
+            upstream_calls: session.upstream_calls(),
+            error_codes: answered.codes(),
             lacking: Scopes::default(),
         }
     }
-}
 
-/// How many calls the root fields of an operation come to: those that ask the same are one.
-fn calls(operation: &Operation) -> usize {
-    let mut calls: Vec<&Field> = Vec::new();
-    for field in operation.fields() {
-        let is_ours = field.name.node.starts_with("__") || field.name.node == "gateway";
-        if !is_ours && !calls.iter().any(|call| is_same_call(call, field)) {
-            calls.push(field);
-        }
+    /// Has async-graphql answer what asks nothing of Auth0.
+    async fn execute_own(&self, own: OperationDefinition, session: &Arc<Session>) -> Response {
+        let mut execution = Execution::new(String::new()).data(Arc::clone(session));
+        execution.set_parsed_query(ExecutableDocument {
+            operations: DocumentOperations::Single(Positioned::new(own, Default::default())),
+            fragments: Default::default(),
+        });
+        self.schema.execute(execution).await
     }
-    calls.len()
 }
 
 /// An answer that says why nothing ran. The first failure's code stands for all.

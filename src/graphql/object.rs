@@ -3,13 +3,8 @@
 //! An object of Auth0's is described once, as a static table: a row per field. The schema, `fields=`, the scope check and
 //! the projection all read that table. This is the one file that touches async-graphql's registry.
 
-use std::borrow::Cow;
-use std::marker::PhantomData;
-
-use async_graphql::parser::types::Field as SelectedField;
-use async_graphql::registry::{Deprecation, MetaField, MetaType, Registry};
-use async_graphql::{ContextSelectionSet, InputType, OutputType, Positioned, ServerResult, TypeDirective as _, Value};
-use bytes::Bytes;
+use async_graphql::registry::{Deprecation, MetaField, MetaInputValue, MetaType, Registry};
+use async_graphql::{InputType, OutputType, TypeDirective as _};
 
 use super::outcome::LogOutcome;
 use super::requires_scope::requires_scope;
@@ -121,16 +116,7 @@ impl Object {
         }
         let fields = self.fields.iter().map(|field| {
             let ty = field.kind.register(registry);
-            match field.scope {
-                Some(scope) => {
-                    requires_scope.register(registry);
-                    let (name, mut meta) =
-                        meta_field(field.name, format!("{} Needs the scope `{scope}`.", field.description), ty);
-                    meta.directive_invocations.push(requires_scope::apply(scope.to_string()));
-                    (name, meta)
-                }
-                None => meta_field(field.name, field.description.to_owned(), ty),
-            }
+            guarded_field(registry, field.name, field.description, " ", field.scope, ty)
         });
         let fields = fields.collect();
         insert_object(registry, self.name, self.description, fields);
@@ -228,67 +214,115 @@ impl Page {
     }
 }
 
-/// A type of the schema whose values are projected to response bytes before async-graphql sees them.
-pub(crate) trait Shape: Send + Sync + 'static {
-    /// The type as SDL writes it, without the outer `!`.
-    const TYPE: &'static str;
-
-    /// Registers the types that this one is made of.
-    fn register(registry: &mut Registry);
+/// A root field: what is asked of Auth0 with which arguments, and what comes of it.
+pub(crate) struct RootField {
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) access: Access,
+    pub(crate) shape: Shape,
+    pub(crate) arguments: &'static [Argument],
 }
 
-/// A shape's value: bytes of JSON that the response writer copies as they are.
-pub(crate) struct Projected<S>(Bytes, PhantomData<S>);
-
-impl<S> Projected<S> {
-    pub(crate) fn new(bytes: Vec<u8>) -> Self {
-        Self(bytes.into(), PhantomData)
-    }
+/// What it takes to be answered.
+#[derive(Clone, Copy)]
+pub(crate) enum Access {
+    /// The caller and the gateway hold this scope, or Auth0 takes another that the gateway holds for it.
+    Of(Scope),
+    /// The caller and the gateway hold this scope and no other.
+    Strict(Scope),
+    /// The caller is a user. What else depends on settings.
+    Own,
 }
 
-impl<S: Shape> OutputType for Projected<S> {
-    fn type_name() -> Cow<'static, str> {
-        Cow::Borrowed(S::TYPE)
-    }
-
-    fn create_type_info(registry: &mut Registry) -> String {
-        S::register(registry);
-        Self::qualified_type_name()
-    }
-
-    async fn resolve(&self, _: &ContextSelectionSet<'_>, _: &Positioned<SelectedField>) -> ServerResult<Value> {
-        Ok(Value::Binary(self.0.clone()))
+impl Access {
+    fn scope(self) -> Option<Scope> {
+        match self {
+            Self::Of(scope) | Self::Strict(scope) => Some(scope),
+            Self::Own => None,
+        }
     }
 }
 
-/// Declares the shapes of tables: `Name: "type in SDL" => table`.
-macro_rules! shapes {
-    ($($(#[$doc:meta])* $shape:ident: $ty:literal => $table:path;)*) => {$(
-        $(#[$doc])*
-        pub(crate) struct $shape;
+/// What a root field answers with. All of them are nullable, so that one that fails leaves its siblings alone.
+#[derive(Clone, Copy)]
+pub(crate) enum Shape {
+    Page(&'static Page),
+    List(&'static Object),
+    Record(&'static Object),
+}
 
-        impl $crate::graphql::object::Shape for $shape {
-            const TYPE: &'static str = $ty;
+/// An argument of a [`RootField`].
+pub(crate) struct Argument {
+    name: &'static str,
+    /// Registers the argument's type and returns its name.
+    ty: fn(&mut Registry) -> String,
+    /// As SDL writes it.
+    default: Option<&'static str>,
+    description: &'static str,
+}
 
-            fn register(registry: &mut async_graphql::registry::Registry) {
-                $table.register_types(registry);
+impl Argument {
+    pub(crate) const fn new<T: InputType>(name: &'static str, description: &'static str) -> Self {
+        Self { name, ty: T::create_type_info, default: None, description }
+    }
+
+    pub(crate) const fn or(mut self, default: &'static str) -> Self {
+        self.default = Some(default);
+        self
+    }
+
+    fn register(&self, registry: &mut Registry) -> (String, MetaInputValue) {
+        let value = MetaInputValue {
+            name: self.name.to_owned(),
+            description: Some(self.description.to_owned()),
+            ty: (self.ty)(registry),
+            deprecation: Deprecation::NoDeprecated,
+            default_value: self.default.map(ToOwned::to_owned),
+            visible: None,
+            inaccessible: false,
+            tags: Vec::new(),
+            is_secret: false,
+            directive_invocations: Vec::new(),
+        };
+        (self.name.to_owned(), value)
+    }
+}
+
+impl Shape {
+    fn register(self, registry: &mut Registry) -> String {
+        match self {
+            Self::Page(page) => {
+                page.register(registry);
+                page.name.to_owned()
+            }
+            Self::List(object) => {
+                object.register(registry);
+                format!("[{}!]", object.name)
+            }
+            Self::Record(object) => {
+                object.register(registry);
+                object.name.to_owned()
             }
         }
-    )*};
-}
-pub(crate) use shapes;
-
-impl Object {
-    pub(crate) fn register_types(&'static self, registry: &mut Registry) {
-        register_builtin_scalars(registry);
-        self.register(registry);
     }
 }
 
-impl Page {
-    pub(crate) fn register_types(&'static self, registry: &mut Registry) {
-        register_builtin_scalars(registry);
-        self.register(registry);
+/// Adds `fields` to the registered type `root`, before those that it has.
+pub(crate) fn register_root_fields(registry: &mut Registry, root: &str, fields: &'static [RootField]) {
+    register_builtin_scalars(registry);
+    let ours: Vec<_> = fields
+        .iter()
+        .map(|field| {
+            let ty = field.shape.register(registry);
+            let (name, mut meta) =
+                guarded_field(registry, field.name, field.description, "\n", field.access.scope(), ty);
+            meta.args = field.arguments.iter().map(|argument| argument.register(registry)).collect();
+            (name, meta)
+        })
+        .collect();
+    if let Some(MetaType::Object { fields, .. }) = registry.types.get_mut(root) {
+        let theirs = std::mem::take(fields);
+        fields.extend(ours.into_iter().chain(theirs));
     }
 }
 
@@ -299,6 +333,22 @@ fn register_builtin_scalars(registry: &mut Registry) {
     <i32 as InputType>::create_type_info(registry);
     <f64 as InputType>::create_type_info(registry);
     <async_graphql::ID as InputType>::create_type_info(registry);
+}
+
+/// A field with what the schema says of the scope that it needs: a directive for programs, a sentence for people.
+fn guarded_field(
+    registry: &mut Registry,
+    name: &str,
+    description: &str,
+    separator: &str,
+    scope: Option<Scope>,
+    ty: String,
+) -> (String, MetaField) {
+    let Some(scope) = scope else { return meta_field(name, description.to_owned(), ty) };
+    requires_scope.register(registry);
+    let (name, mut meta) = meta_field(name, format!("{description}{separator}Needs the scope `{scope}`."), ty);
+    meta.directive_invocations.push(requires_scope::apply(scope.to_string()));
+    (name, meta)
 }
 
 fn meta_field(name: &str, description: String, ty: String) -> (String, MetaField) {

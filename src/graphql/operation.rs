@@ -63,12 +63,21 @@ impl Operation {
     pub(crate) fn fields(&self) -> impl Iterator<Item = &Field> {
         fields(&self.definition.selection_set.node)
     }
+
+    /// The root fields and where they stand, in order.
+    pub(crate) fn positioned_fields(&self) -> impl Iterator<Item = &Positioned<Field>> {
+        positioned_fields(&self.definition.selection_set.node)
+    }
 }
 
 /// The fields of a selection in normal form.
 pub(crate) fn fields(selection: &SelectionSet) -> impl Iterator<Item = &Field> {
+    positioned_fields(selection).map(|field| &field.node)
+}
+
+fn positioned_fields(selection: &SelectionSet) -> impl Iterator<Item = &Positioned<Field>> {
     selection.items.iter().filter_map(|item| match &item.node {
-        Selection::Field(field) => Some(&field.node),
+        Selection::Field(field) => Some(field),
         Selection::FragmentSpread(_) | Selection::InlineFragment(_) => None,
     })
 }

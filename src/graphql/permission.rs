@@ -1,13 +1,14 @@
 //! Who may see what: the scopes that a caller holds, those that Auth0 granted to the gateway itself, and the one way to Auth0.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, Enum};
 use bytes::Bytes;
 
 use super::Settings;
 use super::error::{ErrorCode, Failure};
-use super::root::Session;
-use crate::auth::{Identity, Scope, Scopes};
-use crate::auth0::{Errand, Error, Fields, ManagementApi, Misconfiguration, UserId};
+use crate::auth::{Caller, Identity, Scope, Scopes};
+use crate::auth0::{Errand, Error, Fields, ManagementApi, Misconfiguration, Read, UserId};
 
 /// How scopes are held to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -30,7 +31,7 @@ pub enum ScopeMode {
 }
 
 /// What may be shown: what the caller holds and, for what Auth0 guards by scopes itself, what the gateway was granted.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Authority {
     pub(crate) caller: Scopes,
     gateway: Scopes,
@@ -108,7 +109,7 @@ impl From<Denied> for Failure {
     }
 }
 
-/// The upstream. Private to this room, and handed out by [`authorize`] and [`authorize_self`] alone: a resolver that forgets to ask for
+/// The upstream. Private to this room, and handed out by [`authorize`], [`authorize_strictly`] and [`authorize_self`] alone: who forgets to ask for
 /// permission has nothing to call.
 pub(crate) struct Upstream {
     pub(super) api: ManagementApi,
@@ -117,41 +118,62 @@ pub(crate) struct Upstream {
 
 impl Upstream {
     pub(super) fn of<'a>(ctx: &Context<'a>) -> Result<&'a Self, Failure> {
-        ctx.data::<Self>().map_err(|_| Failure::internal())
+        ctx.data::<Arc<Self>>().map(|upstream| &**upstream).map_err(|_| Failure::internal())
     }
 }
 
-/// What the caller of this operation may be shown.
-pub(crate) fn authority(ctx: &Context<'_>) -> Result<Authority, Failure> {
-    Ok(Authority::new(Session::of(ctx)?.caller.authority(), &Upstream::of(ctx)?.api))
+/// What a caller may be shown.
+pub(crate) fn authority(upstream: &Upstream, caller: &Caller) -> Authority {
+    Authority::new(caller.authority(), &upstream.api)
 }
 
-/// The way from a resolver to Auth0, for callers who hold `scope`.
+/// The way to Auth0, for callers who hold `scope`.
 ///
 /// What the gateway was granted comes with its token, and that with the first call: it is not fetched ahead of that call only to learn this,
 /// for Auth0's own refusal says the same at the price of one call in the life of a process.
-pub(crate) fn authorize<'a>(ctx: &Context<'a>, scope: Scope) -> Result<&'a ManagementApi, Failure> {
-    authority(ctx)?.check(scope)?;
-    Ok(&Upstream::of(ctx)?.api)
+pub(crate) fn authorize<'a>(
+    upstream: &'a Upstream,
+    caller: &Caller,
+    scope: Scope,
+) -> Result<&'a ManagementApi, Failure> {
+    authority(upstream, caller).check(scope)?;
+    Ok(&upstream.api)
 }
 
-/// The way from a resolver to the caller's own user, and to nothing else.
+/// The same where Auth0 takes the scope and nothing in its place, as it does for looking users up by their address:
+/// <https://auth0.com/docs/api/management/v2/users-by-email/get-users-by-email>.
+pub(crate) fn authorize_strictly<'a>(
+    upstream: &'a Upstream,
+    caller: &Caller,
+    scope: Scope,
+) -> Result<&'a ManagementApi, Failure> {
+    let api = authorize(upstream, caller, scope)?;
+    let granted = api.token_status().and_then(|token| token.scopes);
+    match granted {
+        Some(granted) if !granted.iter().any(|granted| granted == scope.as_str()) => {
+            Err(Denied { scope, who: Who::Gateway }.into())
+        }
+        _ => Ok(api),
+    }
+}
+
+/// The way to the caller's own user, and to nothing else.
 pub(crate) struct OwnUser<'a> {
     api: &'a ManagementApi,
     id: UserId,
 }
 
 impl OwnUser<'_> {
-    /// As [`ManagementApi::user`].
+    /// As [`Read::user`].
     pub(crate) async fn read(&self, fields: &Fields, errand: &Errand) -> Result<Option<Bytes>, Error> {
-        self.api.user(&self.id, fields, errand).await
+        self.api.read(&Read::user(&self.id, fields), errand).await
     }
 }
 
 /// The way to the user whom the caller's token is for.
-pub(crate) fn authorize_self<'a>(ctx: &Context<'a>) -> Result<OwnUser<'a>, Failure> {
-    let Upstream { api, settings } = Upstream::of(ctx)?;
-    let id = match Session::of(ctx)?.caller.identity() {
+pub(crate) fn authorize_self<'a>(upstream: &'a Upstream, caller: &Caller) -> Result<OwnUser<'a>, Failure> {
+    let Upstream { api, settings } = upstream;
+    let id = match caller.identity() {
         Identity::Token { subject, .. } => own_id(subject),
         Identity::ApiKey { .. } => Err("`me` is the user whom an access token is for, and an API key is for none."),
         Identity::Anonymous => {
@@ -159,7 +181,7 @@ pub(crate) fn authorize_self<'a>(ctx: &Context<'a>) -> Result<OwnUser<'a>, Failu
         }
     };
     let id = id.map_err(|message| Failure::new(ErrorCode::Forbidden, message))?;
-    match authority(ctx)?.check(Scope::ReadUsers) {
+    match authority(upstream, caller).check(Scope::ReadUsers) {
         Err(Denied { who: Who::Caller, .. }) if settings.permissions.self_access => {}
         outcome => outcome?,
     }

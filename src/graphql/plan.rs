@@ -8,10 +8,11 @@ use async_graphql::Name;
 use async_graphql::parser::types::{Field as SelectedField, SelectionSet};
 
 use super::json;
-use super::object::{Kind, Object, Page, PageKind};
+use super::object::{Field, Kind, Object, Page, PageKind};
 use super::operation::{EMPTY, fields};
 use super::permission::{Authority, Denied};
 use crate::auth::Scopes;
+use crate::auth0::Fields;
 
 /// What to make of one record.
 pub(crate) struct Plan {
@@ -71,8 +72,10 @@ pub(crate) struct Forbidden {
 pub(crate) struct Needs {
     /// The keys of the record.
     pub(crate) keys: BTreeSet<&'static str>,
-    /// Every key that there is, those unknown to the table included.
+    /// Every key that there is, those unknown to the table included; but not these, unless they are among `keys`: they are not for
+    /// this caller to see.
     pub(crate) everything: bool,
+    pub(crate) withheld: BTreeSet<&'static str>,
     /// How many records match in all.
     pub(crate) total: bool,
 }
@@ -185,6 +188,24 @@ impl Plan {
     }
 }
 
+impl Needs {
+    /// As Auth0's `fields` parameter has it.
+    pub(crate) fn fields(&self, object: &Object) -> Fields {
+        let known = || object.fields.iter().filter_map(|field| field.keys.first());
+        if self.everything && !self.withheld.is_subset(&self.keys) {
+            return Fields::AllBut(self.withheld.difference(&self.keys).copied().collect());
+        }
+        if self.everything || known().all(|key| self.keys.contains(key)) {
+            return Fields::All;
+        }
+        if self.keys.is_empty() {
+            // Nothing of the records is wanted but that they are there. Every table begins with the id.
+            return Fields::Only(known().take(1).copied().collect());
+        }
+        Fields::Only(self.keys.iter().copied().collect())
+    }
+}
+
 impl Plans for Plan {
     fn add_needs(&self, needs: &mut Needs) {
         for emit in &self.emits {
@@ -193,7 +214,10 @@ impl Plans for Plan {
                 What::Value(slots, _) | What::Object(slots, _) | What::Objects(slots, _) | What::Join(slots, _) => {
                     needs.keys.extend(slots.first().map(|slot| self.keys[usize::from(*slot)]));
                 }
-                What::Attributes(_) => needs.everything = true,
+                What::Attributes(authority) => {
+                    needs.everything = true;
+                    needs.withheld.extend(withheld(self.object, *authority));
+                }
                 What::Typename(_) | What::Forbidden => {}
             }
         }
@@ -213,6 +237,22 @@ impl Plans for PagePlan {
             }
         }
     }
+}
+
+/// The keys whose values [`may_see_all_of`] keeps out of `attributes`.
+fn withheld(object: &'static Object, authority: Scopes) -> impl Iterator<Item = &'static str> {
+    let keys = object.fields.iter().flat_map(|field| field.keys.iter().copied());
+    keys.filter(move |key| object.field_of_key(key).is_some_and(|field| !may_see_all_of(field, authority)))
+}
+
+/// Whether nothing that may stand in the field's value is kept from whoever may see this much. An identity where a list of them should be has
+/// tokens in it all the same.
+pub(crate) fn may_see_all_of(field: &Field, authority: Scopes) -> bool {
+    let inner = match &field.kind {
+        Kind::Object(inner) | Kind::Objects(inner) => inner.fields,
+        _ => &[],
+    };
+    field.scope.is_none_or(|scope| authority.holds(scope)) && inner.iter().all(|field| may_see_all_of(field, authority))
 }
 
 fn selected(selection: &SelectionSet) -> impl Iterator<Item = &SelectedField> {

@@ -1,218 +1,155 @@
-//! The root of the schema: check the arguments, authorize, call, project.
+//! The root of the schema. What asks Auth0 is a table, read by the schema, by the planner and by whoever answers; what the
+//! gateway says of itself is async-graphql's to answer.
 
-use async_graphql::{Context, Enum, ID, InputObject, Object};
+use async_graphql::parser::types::Field;
+use async_graphql::registry::Registry;
+use async_graphql::{
+    ContainerType, Context, ContextSelectionSet, Enum, ID, InputObject, Object, ObjectType, OutputType, Positioned,
+    ServerResult, Value,
+};
 
 use super::error::Failure;
 use super::gateway::Gateway;
-use super::log::{LOG, LOG_BATCH, LOG_PAGE, LogBatchShape, LogPageShape, LogShape};
-use super::object::Projected;
-use super::permission::{Upstream, authorize, authorize_self};
-use super::project::PageFacts;
-use super::requires_scope::requires_scope;
-use super::root::{Root, Session};
-use super::user::{USER, USER_PAGE, UserListShape, UserPageShape, UserShape};
+use super::log::{LOG, LOG_BATCH, LOG_PAGE};
+use super::object::{Access, Argument, RootField, Shape, register_root_fields};
+use super::permission::Upstream;
+use super::session::Session;
+use super::user::{USER, USER_PAGE};
 use crate::auth::Scope;
-use crate::auth0::{Direction, Email, LogCheckpoint, LogId, LogSearch, UserId, UserSearch, UserSort};
+use crate::auth0::{Direction, UserSort};
+
+/// The root fields that ask Auth0. `users` and its like take what `question` reads from their arguments.
+pub(crate) static ROOT_FIELDS: &[RootField] = &[
+    RootField {
+        name: "users",
+        description: "Searches users. Auth0's search lags some seconds behind the users themselves, and reaches 1,000 of them.",
+        access: Access::Of(Scope::ReadUsers),
+        shape: Shape::Page(&USER_PAGE),
+        arguments: &[
+            Argument::new::<Option<String>>(
+                "q",
+                "What to search for, in Auth0's Lucene syntax: <https://auth0.com/docs/manage-users/user-search/user-search-query-syntax>. All users when absent or blank. A field that needs a scope needs it here too, and so does a term without a field, which is looked for in `app_metadata` as well.",
+            ),
+            Argument::new::<i32>("page", "Which page, counted from 0.").or("0"),
+            Argument::new::<i32>("perPage", "How many users a page holds, 1 to 100.").or("50"),
+            Argument::new::<Option<UserOrder>>("sort", "The order. Auth0's own, which is not documented, when absent."),
+        ],
+    },
+    RootField {
+        name: "user",
+        description: "The user with this id, as they are now; null if there is none.",
+        access: Access::Of(Scope::ReadUsers),
+        shape: Shape::Record(&USER),
+        arguments: &[Argument::new::<ID>("id", "The user's id, such as `auth0|…`.")],
+    },
+    RootField {
+        name: "me",
+        description: "The user whom your access token is for, as they are now; null if there is none any more. Needs the scope `read:users`, unless the gateway\nlets callers read their own user without it: see `selfAccess` of `gateway`. Other fields need their scopes all the same.",
+        access: Access::Own,
+        shape: Shape::Record(&USER),
+        arguments: &[],
+    },
+    RootField {
+        name: "usersByEmail",
+        description: "The users with this e-mail address, as they are now: several, if they came through several connections.",
+        access: Access::Strict(Scope::ReadUsers),
+        shape: Shape::List(&USER),
+        arguments: &[Argument::new::<String>(
+            "email",
+            "The address. Auth0 compares it case-sensitively, and lower-cases the addresses of database users only.",
+        )],
+    },
+    RootField {
+        name: "logs",
+        description: "Reads logs. Without `from`: the newest, newest first. With it: those that follow that log, oldest first, as far as\nthe tenant keeps them.",
+        access: Access::Of(Scope::ReadLogs),
+        shape: Shape::Page(&LOG_BATCH),
+        arguments: &[
+            Argument::new::<Option<ID>>(
+                "from",
+                "The id of a log, which is not part of the answer: the `next` of a batch before.",
+            ),
+            Argument::new::<i32>("take", "How many logs at the most, 1 to 100.").or("50"),
+        ],
+    },
+    RootField {
+        name: "log",
+        description: "The log with this id; null if there is none, or no longer.",
+        access: Access::Of(Scope::ReadLogs),
+        shape: Shape::Record(&LOG),
+        arguments: &[Argument::new::<ID>("id", "The log's id.")],
+    },
+    RootField {
+        name: "searchLogs",
+        description: "Searches logs. Auth0's search reaches 1,000 of them; `logs` with `from` reaches all.",
+        access: Access::Of(Scope::ReadLogs),
+        shape: Shape::Page(&LOG_PAGE),
+        arguments: &[
+            Argument::new::<Option<String>>(
+                "q",
+                "What to search for, in Auth0's Lucene syntax for logs: <https://auth0.com/docs/deploy-monitor/logs/log-search-query-syntax>. All logs when absent or blank.",
+            ),
+            Argument::new::<i32>("page", "Which page, counted from 0.").or("0"),
+            Argument::new::<i32>("perPage", "How many logs a page holds, 1 to 100.").or("50"),
+            Argument::new::<Option<LogOrder>>("sort", "The order; newest first when absent."),
+        ],
+    },
+];
 
 /// The root of the schema.
 pub(crate) struct Query;
 
-type Answer<S> = Option<Result<Projected<S>, Failure>>;
+/// The part of the root that async-graphql answers.
+struct Own;
 
 /// Reads users and logs of an Auth0 tenant. There are no mutations: the gateway is made so that it cannot change anything.
-#[Object]
-impl Query {
-    /// Searches users. Auth0's search lags some seconds behind the users themselves, and reaches 1,000 of them.
-    /// Needs the scope `read:users`.
-    #[graphql(directive = requires_scope::apply(Scope::ReadUsers.to_string()))]
-    async fn users(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(
-            desc = "What to search for, in Auth0's Lucene syntax: <https://auth0.com/docs/manage-users/user-search/user-search-query-syntax>. All users when absent or blank. A field that needs a scope needs it here too, and so does a term without a field, which is looked for in `app_metadata` as well."
-        )]
-        q: Option<String>,
-        #[graphql(default = 0, desc = "Which page, counted from 0.")] page: i32,
-        #[graphql(default = 50, desc = "How many users a page holds, 1 to 100.")] per_page: i32,
-        #[graphql(desc = "The order. Auth0's own, which is not documented, when absent.")] sort: Option<UserOrder>,
-    ) -> Answer<UserPageShape> {
-        let answer = async {
-            let api = authorize(ctx, Scope::ReadUsers)?;
-            let search = &UserSearch::new(
-                q.as_deref(),
-                page.into(),
-                per_page.into(),
-                sort.map(|order| (order.field.into(), order.direction.into())),
-            )?;
-            let facts = PageFacts {
-                page: count(page),
-                per_page: count(per_page),
-                is_last_reachable: !search.next_is_reachable(),
-                ..Default::default()
-            };
-            Root::new(ctx)?
-                .page(&USER_PAGE, facts, |needs, errand| async move {
-                    api.users(search, &needs.fields(&USER), needs.total, &errand).await
-                })
-                .await
-        };
-        Some(answer.await)
-    }
-
-    /// The user with this id, as they are now; null if there is none.
-    /// Needs the scope `read:users`.
-    #[graphql(directive = requires_scope::apply(Scope::ReadUsers.to_string()))]
-    async fn user(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The user's id, such as `auth0|…`.")] id: ID,
-    ) -> Answer<UserShape> {
-        let answer = async {
-            let api = authorize(ctx, Scope::ReadUsers)?;
-            let id = &UserId::parse(&id)?;
-            Root::new(ctx)?
-                .record(&USER, |needs, errand| async move { api.user(id, &needs.fields(&USER), &errand).await })
-                .await
-        };
-        answer.await.transpose()
-    }
-
-    /// The user whom your access token is for, as they are now; null if there is none any more. Needs the scope `read:users`, unless the gateway
-    /// lets callers read their own user without it: see `selfAccess` of `gateway`. Other fields need their scopes all the same.
-    async fn me(&self, ctx: &Context<'_>) -> Answer<UserShape> {
-        let answer = async {
-            let user = &authorize_self(ctx)?;
-            Root::new(ctx)?
-                .record(&USER, |needs, errand| async move { user.read(&needs.fields(&USER), &errand).await })
-                .await
-        };
-        answer.await.transpose()
-    }
-
-    /// The users with this e-mail address, as they are now: several, if they came through several connections.
-    /// Needs the scope `read:users`.
-    #[graphql(directive = requires_scope::apply(Scope::ReadUsers.to_string()))]
-    async fn users_by_email(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(
-            desc = "The address. Auth0 compares it case-sensitively, and lower-cases the addresses of database users only."
-        )]
-        email: String,
-    ) -> Answer<UserListShape> {
-        let answer = async {
-            let api = authorize(ctx, Scope::ReadUsers)?;
-            let email = &Email::parse(&email)?;
-            Root::new(ctx)?
-                .list(
-                    &USER,
-                    |needs, errand| async move { api.users_by_email(email, &needs.fields(&USER), &errand).await },
-                )
-                .await
-        };
-        Some(answer.await)
-    }
-
-    /// Reads logs. Without `from`: the newest, newest first. With it: those that follow that log, oldest first, as far as
-    /// the tenant keeps them.
-    /// Needs the scope `read:logs`.
-    #[graphql(directive = requires_scope::apply(Scope::ReadLogs.to_string()))]
-    async fn logs(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The id of a log, which is not part of the answer: the `next` of a batch before.")]
-        from: Option<ID>,
-        #[graphql(default = 50, desc = "How many logs at the most, 1 to 100.")] take: i32,
-    ) -> Answer<LogBatchShape> {
-        let answer = async {
-            let api = authorize(ctx, Scope::ReadLogs)?;
-            let root = Root::new(ctx)?;
-            match from {
-                Some(from) => {
-                    let checkpoint = &LogCheckpoint::new(&from, take.into())?;
-                    let facts = PageFacts { from: Some(&from), ..Default::default() };
-                    root.page(&LOG_BATCH, facts, |_, errand| async move { api.logs_after(checkpoint, &errand).await })
-                        .await
-                }
-                None => {
-                    let newest = &LogSearch::newest(take.into())?;
-                    root.page(&LOG_BATCH, PageFacts::default(), |needs, errand| async move {
-                        api.search_logs(newest, &needs.fields(&LOG), &errand).await
-                    })
-                    .await
-                }
-            }
-        };
-        Some(answer.await)
-    }
-
-    /// The log with this id; null if there is none, or no longer.
-    /// Needs the scope `read:logs`.
-    #[graphql(directive = requires_scope::apply(Scope::ReadLogs.to_string()))]
-    async fn log(&self, ctx: &Context<'_>, #[graphql(desc = "The log's id.")] id: ID) -> Answer<LogShape> {
-        let answer = async {
-            let api = authorize(ctx, Scope::ReadLogs)?;
-            let id = &LogId::parse(&id)?;
-            Root::new(ctx)?.record(&LOG, |_, errand| async move { api.log(id, &errand).await }).await
-        };
-        answer.await.transpose()
-    }
-
-    /// Searches logs. Auth0's search reaches 1,000 of them; `logs` with `from` reaches all.
-    /// Needs the scope `read:logs`.
-    #[graphql(directive = requires_scope::apply(Scope::ReadLogs.to_string()))]
-    async fn search_logs(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(
-            desc = "What to search for, in Auth0's Lucene syntax for logs: <https://auth0.com/docs/deploy-monitor/logs/log-search-query-syntax>. All logs when absent or blank."
-        )]
-        q: Option<String>,
-        #[graphql(default = 0, desc = "Which page, counted from 0.")] page: i32,
-        #[graphql(default = 50, desc = "How many logs a page holds, 1 to 100.")] per_page: i32,
-        #[graphql(desc = "The order; newest first when absent.")] sort: Option<LogOrder>,
-    ) -> Answer<LogPageShape> {
-        let answer = async {
-            let api = authorize(ctx, Scope::ReadLogs)?;
-            let direction =
-                sort.map_or(SortDirection::Desc, |LogOrder { field: LogOrderField::Date, direction }| direction);
-            let search = &LogSearch::new(q.as_deref(), page.into(), per_page.into(), direction.into())?;
-            let facts = PageFacts {
-                page: count(page),
-                per_page: count(per_page),
-                is_last_reachable: !search.next_is_reachable(),
-                ..Default::default()
-            };
-            Root::new(ctx)?
-                .page(&LOG_PAGE, facts, |needs, errand| async move {
-                    api.search_logs(search, &needs.fields(&LOG), &errand).await
-                })
-                .await
-        };
-        Some(answer.await)
-    }
-
+#[Object(name = "Query")]
+impl Own {
     /// The gateway itself. Asks nothing of Auth0.
     async fn gateway(&self, ctx: &Context<'_>) -> Result<Gateway, Failure> {
         Ok(Gateway::new(&Session::of(ctx)?.caller, Upstream::of(ctx)?))
     }
 }
 
+impl OutputType for Query {
+    fn type_name() -> std::borrow::Cow<'static, str> {
+        Own::type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        let name = Own::create_type_info(registry);
+        register_root_fields(registry, &Own::type_name(), ROOT_FIELDS);
+        name
+    }
+
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        Own.resolve(ctx, field).await
+    }
+}
+
+impl ContainerType for Query {
+    async fn resolve_field(&self, ctx: &Context<'_>) -> ServerResult<Option<Value>> {
+        Own.resolve_field(ctx).await
+    }
+}
+
+impl ObjectType for Query {}
+
 /// In which order users come.
 #[derive(InputObject)]
 #[graphql(name = "UserSort")]
-struct UserOrder {
+pub(crate) struct UserOrder {
     /// What they are ordered by.
-    field: UserOrderField,
+    pub(crate) field: UserOrderField,
     /// Which way.
     #[graphql(default_with = "SortDirection::Asc")]
-    direction: SortDirection,
+    pub(crate) direction: SortDirection,
 }
 
 /// What users can be ordered by.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(name = "UserSortField", remote = "UserSort")]
-enum UserOrderField {
+pub(crate) enum UserOrderField {
     /// When they were created.
     CreatedAt,
     /// When their profile last changed.
@@ -240,26 +177,26 @@ enum UserOrderField {
 /// In which order logs come.
 #[derive(InputObject)]
 #[graphql(name = "LogSort")]
-struct LogOrder {
+pub(crate) struct LogOrder {
     /// What they are ordered by.
     #[graphql(default_with = "LogOrderField::Date")]
-    field: LogOrderField,
+    pub(crate) field: LogOrderField,
     /// Which way.
     #[graphql(default_with = "SortDirection::Desc")]
-    direction: SortDirection,
+    pub(crate) direction: SortDirection,
 }
 
 /// What logs can be ordered by.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(name = "LogSortField")]
-enum LogOrderField {
+pub(crate) enum LogOrderField {
     /// When it happened.
     Date,
 }
 
 /// Which way to order.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
-enum SortDirection {
+pub(crate) enum SortDirection {
     /// Ascending: the least first.
     Asc,
     /// Descending: the greatest first.
@@ -273,9 +210,4 @@ impl From<SortDirection> for Direction {
             SortDirection::Desc => Self::Descending,
         }
     }
-}
-
-/// For numbers that were found to be in range.
-fn count(number: i32) -> u32 {
-    u32::try_from(number).unwrap_or_default()
 }

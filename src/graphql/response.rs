@@ -1,11 +1,14 @@
 //! The response writer. Every GraphQL response is written here: async-graphql's own serialization would write projected
 //! bytes as lists of numbers.
 
-use async_graphql::{Name, PathSegment, Response, ServerError, Value};
+use async_graphql::{PathSegment, Response, ServerError, Value};
+use bytes::Bytes;
 
 use super::error::{ErrorCode, Failure};
 use super::json;
 use super::operation::EMPTY;
+use super::prepared::{Prepared, What};
+use super::root::Answer;
 
 /// How many reasons are told why an operation never ran. The first few are what somebody mends; a document can be wrong in
 /// thousands of places.
@@ -18,65 +21,75 @@ const MOST_ERRORS: usize = 100;
 pub(crate) fn refusal(failures: Vec<Failure>, request_id: &str) -> Vec<u8> {
     let mut out = vec![b'{'];
     let errors: Vec<_> = failures.into_iter().map(ServerError::from).collect();
-    write_errors(&errors, MOST_REASONS, request_id, &mut out);
+    write_errors(errors.iter(), MOST_REASONS, request_id, &mut out);
     out.push(b'}');
     out
 }
 
-/// Writes the response to an operation that ran. `keys` are its root fields, in the order in which they are answered.
-pub(crate) fn executed<'k>(
-    response: &Response,
-    keys: impl Iterator<Item = &'k Name>,
-    upstream: Option<&Value>,
-    request_id: &str,
-) -> Vec<u8> {
-    let mut out = Vec::with_capacity(projected_size(&response.data) + 256);
-    out.extend_from_slice(br#"{"data":{"#);
-    let fields = match &response.data {
-        Value::Object(fields) => Some(fields),
-        _ => None,
-    };
-    for (place, key) in keys.enumerate() {
-        write_key(place, key, &mut out);
-        match fields.and_then(|fields| fields.get(key)) {
-            Some(value) => write(value, &mut out),
-            None => out.extend_from_slice(b"null"),
-        }
-    }
-    out.push(b'}');
-    if !response.errors.is_empty() {
-        out.push(b',');
-        write_errors(&response.errors, MOST_ERRORS, request_id, &mut out);
-    }
-    if let Some(upstream) = upstream {
-        out.extend_from_slice(br#","extensions":{"upstream":"#);
-        write(upstream, &mut out);
-        out.push(b'}');
-    }
-    out.push(b'}');
-    out
+/// An operation that ran, answered.
+pub(crate) struct Answered<'a> {
+    pub(crate) prepared: &'a Prepared,
+    /// By root field.
+    pub(crate) answers: &'a [Answer],
+    /// What async-graphql answered.
+    pub(crate) own: &'a Response,
 }
 
-/// The codes of a response's errors, each once, in the order in which they come.
-pub(crate) fn codes(response: &Response) -> Vec<String> {
-    let mut codes: Vec<String> = Vec::new();
-    for error in &response.errors {
-        let code = match error.extensions.as_ref().and_then(|extensions| extensions.get("code")) {
-            Some(Value::String(code)) => code,
-            _ => ErrorCode::Internal.as_str(),
+impl<'a> Answered<'a> {
+    /// Writes the response.
+    pub(crate) fn write(&self, upstream: Option<&Value>, request_id: &str) -> Vec<u8> {
+        let projected = self.answers.iter().filter_map(|answer| answer.json.as_ref()).map(Bytes::len).sum::<usize>();
+        let mut out = Vec::with_capacity(projected + 256);
+        out.extend_from_slice(br#"{"data":{"#);
+        let own = match &self.own.data {
+            Value::Object(fields) => Some(fields),
+            _ => None,
         };
-        if !codes.iter().any(|known| known == code) {
-            codes.push(code.to_owned());
+        for (place, (root, answer)) in self.prepared.roots.iter().zip(self.answers).enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(&root.written_key);
+            match &root.what {
+                What::Asks(_) => out.extend_from_slice(answer.json.as_deref().unwrap_or(b"null")),
+                What::Typename => out.extend_from_slice(br#""Query""#),
+                What::Own => match own.and_then(|fields| fields.get(&root.key)) {
+                    Some(value) => write(value, &mut out),
+                    None => out.extend_from_slice(b"null"),
+                },
+            }
         }
+        out.push(b'}');
+        if self.errors().next().is_some() {
+            out.push(b',');
+            write_errors(self.errors(), MOST_ERRORS, request_id, &mut out);
+        }
+        if let Some(upstream) = upstream {
+            out.extend_from_slice(br#","extensions":{"upstream":"#);
+            write(upstream, &mut out);
+            out.push(b'}');
+        }
+        out.push(b'}');
+        out
     }
-    codes
-}
 
-fn projected_size(data: &Value) -> usize {
-    match data {
-        Value::Object(fields) => fields.values().map(projected_size).sum(),
-        Value::Binary(bytes) => bytes.len(),
-        _ => 0,
+    /// The codes of the errors, each once, in the order in which they come.
+    pub(crate) fn codes(&self) -> Vec<String> {
+        let mut codes: Vec<String> = Vec::new();
+        for error in self.errors() {
+            let code = match error.extensions.as_ref().and_then(|extensions| extensions.get("code")) {
+                Some(Value::String(code)) => code,
+                _ => ErrorCode::Internal.as_str(),
+            };
+            if !codes.iter().any(|known| known == code) {
+                codes.push(code.to_owned());
+            }
+        }
+        codes
+    }
+
+    fn errors(&self) -> impl Iterator<Item = &'a ServerError> + use<'a> {
+        self.answers.iter().flat_map(|answer| &answer.errors).chain(&self.own.errors)
     }
 }
 
@@ -120,17 +133,21 @@ fn write_key(place: usize, key: &str, out: &mut Vec<u8>) {
 }
 
 /// Writes `most` of the errors, and how many more there are.
-fn write_errors(errors: &[ServerError], most: usize, request_id: &str, out: &mut Vec<u8>) {
-    let (told, untold) = errors.split_at(errors.len().min(most));
+fn write_errors<'e>(
+    mut errors: impl Iterator<Item = &'e ServerError>,
+    most: usize,
+    request_id: &str,
+    out: &mut Vec<u8>,
+) {
     out.extend_from_slice(br#""errors":["#);
-    for (place, error) in told.iter().enumerate() {
+    for (place, error) in errors.by_ref().take(most).enumerate() {
         if place > 0 {
             out.push(b',');
         }
         write_error(error, request_id, out);
     }
-    if let Some(first) = untold.first() {
-        let mut rest = ServerError::new(format!("There are {} more errors.", untold.len()), None);
+    if let Some(first) = errors.next() {
+        let mut rest = ServerError::new(format!("There are {} more errors.", errors.count() + 1), None);
         let code = first.extensions.as_ref().and_then(|extensions| extensions.get("code"));
         if let Some(code) = code.cloned() {
             rest.extensions.get_or_insert_default().set("code", code);

@@ -3,17 +3,8 @@
 //! Fields and forms: <https://auth0.com/docs/manage-users/user-accounts/user-profiles/user-profile-structure> and the
 //! Management API's OpenAPI description, with what was seen on the wire beside them.
 
-use super::object::{Field, FromString, Kind, Object, Page, PageField, PageKind, shapes};
+use super::object::{Field, FromString, Kind, Object, Page, PageField, PageKind};
 use crate::auth::Scope;
-
-shapes! {
-    /// A user, or null.
-    UserShape: "User" => USER;
-    /// A plain list of users.
-    UserListShape: "[User!]" => USER;
-    /// A page of users.
-    UserPageShape: "UserPage" => USER_PAGE;
-}
 
 pub(crate) static USER_PAGE: Page = Page {
     name: "UserPage",

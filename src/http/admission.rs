@@ -4,17 +4,15 @@ use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::Next;
 use axum::response::Response;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::Settings;
 use super::authenticate::{Refusal, authenticate};
 use super::envelope::{Envelope, to_be_sent_again};
 use super::rate_limit::{Key, RateLimits};
 use super::tally::Tally;
-use super::{Settings, Shared};
 use crate::auth::{Authenticator, Caller};
 use crate::graphql::{Deadline, ErrorCode, Failure};
 
@@ -130,13 +128,5 @@ impl TooMany {
     pub(crate) fn into_failure(self) -> Failure {
         let (_, wait, message) = self.parts();
         to_be_sent_again(Failure::new(ErrorCode::RateLimited, message), wait)
-    }
-}
-
-/// Takes a request on while there is a place for it. It has the place until its answer is made, or its client is gone.
-pub(crate) async fn take_place(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    match shared.admission.place() {
-        Ok(_place) => next.run(request).await,
-        Err(too_many) => too_many.reply(Envelope::of(request.headers())),
     }
 }

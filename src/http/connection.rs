@@ -6,21 +6,23 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::Version;
+use futures_util::FutureExt as _;
 use hyper::body::Incoming;
-use hyper::service::{Service as _, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
+use tower::ServiceExt as _;
 
 use super::activity::{Activity, UnderWay, Watched};
 use super::client::Peer;
 use super::settings::Connections;
+use super::site::Site;
+use super::{hardening, request_id};
 
 /// How much of a request's head is taken, in bytes. More than its parts may have, so that the answer can say what is wrong;
 /// beyond this there is no more than a bare 431.
@@ -109,7 +111,7 @@ pub(crate) fn protocols() -> Builder<TokioExecutor> {
 pub(crate) async fn serve(
     stream: TcpStream,
     peer: IpAddr,
-    router: Router,
+    site: Site,
     protocols: &Builder<TokioExecutor>,
     limits: &Connections,
     carrier: Carrier,
@@ -119,7 +121,6 @@ pub(crate) async fn serve(
     let (activity, mut phase) = (carrier.activity.clone(), carrier.phase());
     let carrier = Arc::new(carrier);
     let stream = TokioIo::new(Watched::new(stream, activity.clone()));
-    let router = TowerToHyperService::new(router);
     let service = service_fn({
         let activity = activity.clone();
         move |request: hyper::Request<Incoming>| {
@@ -127,11 +128,16 @@ pub(crate) async fn serve(
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(Peer(peer));
             request.extensions_mut().insert(Arc::clone(&carrier));
-            let answer = router.call(request);
+            let site = site.clone();
             async move {
-                let answer: Result<_, Infallible> = answer.await;
+                // The outermost: every answer carries an id, and tells browsers what not to do with it, a panic's too.
+                let answer = request_id::attach(request, |request| {
+                    site.oneshot(request).map(|answer| answer.unwrap_or_else(|never: Infallible| match never {}))
+                });
+                let mut answer = answer.await;
+                hardening::harden(answer.headers_mut());
                 drop(under_way);
-                answer
+                Ok::<_, Infallible>(answer)
             }
         }
     });

@@ -4,13 +4,11 @@
 //! and on. A POST of `application/json` needs a preflight already; this holds without one as well.
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::Response;
 use tower_http::csrf::{ConfigError, CsrfLayer, ProtectionError};
 
-use super::Shared;
 use super::envelope::Envelope;
 use super::origins::Origins;
 use crate::graphql::{ErrorCode, Failure};
@@ -34,15 +32,11 @@ pub(crate) fn layer(origins: &Origins) -> Result<Option<CsrfLayer<Rejection>>, C
     Ok(Some(layer.with_rejection_response(rejection)))
 }
 
-/// Judges GETs, which the layer lets pass since they change nothing. Ours cost calls to Auth0, and an image's address is
-/// enough to send one.
-pub(crate) async fn guard_get(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+/// Whether a page that may not sent this GET. The layer lets GETs pass since they change nothing; ours cost calls to Auth0,
+/// and an image's address is enough to send one.
+pub(crate) fn is_foreign_get(request: &Request, origins: &Origins) -> bool {
     let headers = request.headers();
-    let is_foreign = request.method() == Method::GET && is_from_elsewhere(headers);
-    if is_foreign && !shared.settings.cors_origins.allow(headers.get(header::ORIGIN)) {
-        return refuse(Envelope::of(headers));
-    }
-    next.run(request).await
+    request.method() == Method::GET && is_from_elsewhere(headers) && !origins.allow(headers.get(header::ORIGIN))
 }
 
 /// Whether another site's page sent this. A link that its reader follows is the reader's own doing.

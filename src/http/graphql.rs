@@ -10,41 +10,41 @@ use super::authenticate::insufficient_scope;
 use super::envelope::Envelope;
 use super::media_type::MediaType;
 use super::wishes::Wishes;
-use super::{Settings, Shared, client, parameters, request_id};
+use super::{Parts, Settings, Shared, client, parameters, request_id};
 use crate::graphql::{self, Deadline, ErrorCode, Failure, Terms};
 
 /// How many bytes of a body that is refused are read, at most: whatever is sent by mistake, and less than would be worth an
 /// attacker's while.
 const THROWN_AWAY: usize = 20_000_000;
 
-pub(crate) async fn answer(shared: Shared, request: Request) -> Response {
-    let Shared { engine, authenticator, settings, admission, .. } = shared;
+pub(crate) async fn answer(shared: &Shared, request: Request) -> Response {
+    let Parts { engine, authenticator, settings, admission, .. } = &**shared;
     let Some(media_type) = MediaType::negotiate(request.headers()) else {
         let message = "Answers are application/graphql-response+json or application/json: `Accept` has to allow one.";
         return Envelope::default().refuse(StatusCode::NOT_ACCEPTABLE, bad(message));
     };
     let envelope = Envelope::new(media_type);
-    let wishes = match Wishes::read(request.headers(), &settings) {
+    let wishes = match Wishes::read(request.headers(), settings) {
         Ok(wishes) => wishes,
         Err(failure) => return envelope.refuse(StatusCode::BAD_REQUEST, failure),
     };
     let deadline = Deadline::within(wishes.timeout);
     // Before the body is read: the answer to whoever may not ask does not wait for it.
     let address = client::address(&request, &settings.trusted_proxies);
-    let caller = match admission.admit(request.headers(), address, &authenticator, deadline).await {
+    let caller = match admission.admit(request.headers(), address, authenticator, deadline).await {
         Ok(caller) => caller,
         Err(denial) => {
             throw_away(request, deadline);
             return denial.reply(envelope);
         }
     };
-    match read(request, &settings, deadline).await {
+    match read(request, settings, deadline).await {
         Ok(request) => {
             let request_id = request_id::current();
             let Wishes { is_fresh, explains, .. } = wishes;
             let terms = Terms { caller, deadline, request_id: &request_id, is_fresh, explains };
             let reply = engine.execute(request, &terms).await;
-            let challenge = insufficient_scope(reply.lacking, &authenticator);
+            let challenge = insufficient_scope(reply.lacking, authenticator);
             let mut response = envelope.reply(reply);
             response.headers_mut().extend(challenge.map(|challenge| (header::WWW_AUTHENTICATE, challenge)));
             response

@@ -2,20 +2,14 @@
 
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderValue};
-use axum::response::Response;
 
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// An answer opened as a page runs nothing, loads nothing and is in no frame.
 const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
-pub(crate) async fn harden(mut response: Response) -> Response {
-    set(response.headers_mut());
-    response
-}
-
 /// Sets what is the same for all, and what the answer has no opinion of its own on: the playground has.
-fn set(headers: &mut HeaderMap) {
+pub(crate) fn harden(headers: &mut HeaderMap) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // Not even allowed origins embed answers as images or scripts; what they fetch, CORS decides.
     headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));

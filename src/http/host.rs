@@ -7,25 +7,27 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{StatusCode, header};
-use axum::middleware::Next;
 use axum::response::Response;
 
 use super::Shared;
 use super::envelope::Envelope;
 use crate::graphql::{ErrorCode, Failure};
 
-pub(crate) async fn check(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    if !shared.authenticator.admits_anonymous() {
-        return next.run(request).await;
-    }
-    if host(&request).is_some_and(|host| is_answered(host, &shared.settings.allowed_hosts)) {
-        return next.run(request).await;
+/// The answer to a request for a host that the gateway does not answer to.
+pub(crate) fn refusal(shared: &Shared, request: &Request) -> Option<Response> {
+    if !shared.authenticator.admits_anonymous() || names_us(request, &shared.settings.allowed_hosts) {
+        return None;
     }
     let message = "The gateway does not answer to this host name. Its operator can add the name to ALLOWED_HOSTS.";
-    Envelope::of(request.headers())
-        .refuse(StatusCode::MISDIRECTED_REQUEST, Failure::new(ErrorCode::BadRequest, message))
+    let failure = Failure::new(ErrorCode::BadRequest, message);
+    Some(Envelope::of(request.headers()).refuse(StatusCode::MISDIRECTED_REQUEST, failure))
+}
+
+/// Whether a request names this machine, or a host that is allowed.
+pub(crate) fn names_us(request: &Request, allowed: &[String]) -> bool {
+    host(request).is_some_and(|host| is_answered(host, allowed))
 }
 
 /// The one host that a request names. Of two, the next server on the way might believe the other.

@@ -3,14 +3,18 @@
 //! The page is a few lines of HTML; everything else has a name that changes with its
 //! content, lies under `/playground/`, and may be kept by a browser for good. A build that
 //! could not bundle it serves a plain page instead, which says how to get it.
+//!
+//! On a sandbox the page carries an access token, so that there is nothing to set up before the first
+//! query. It is no secret, for the sandbox gives everybody one, and still it is not for keeping: such a
+//! page is never stored.
 
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Read as _};
 use std::sync::LazyLock;
 
-use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
 use axum::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap,
     HeaderName, IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
@@ -21,6 +25,9 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, body::Bytes};
 use flate2::read::GzDecoder;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{Shared, host};
 
 /// An embedded file: its name, its content as Brotli, its content as gzip.
 type Asset = (&'static str, &'static [u8], &'static [u8]);
@@ -49,16 +56,32 @@ static PAGE_ETAG: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// `GET` and `HEAD` of `/` and of the files that it leads to.
-pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+pub(crate) fn routes() -> Router<Shared> {
     Router::new().route("/", get(page)).route("/playground/{file}", get(file)).route_layer(map_response(harden))
 }
 
-async fn page(request: HeaderMap) -> Response {
+async fn page(State(shared): State<Shared>, request: Request) -> Response {
+    let settings = &shared.settings;
+    // Not for a page whose name was made to lead here (DNS rebinding): it would be the page's own to read.
+    if let Some(token) =
+        settings.playground_token.as_ref().filter(|_| host::names_us(&request, &settings.allowed_hosts))
+    {
+        return ([(CACHE_CONTROL, "no-store")], Html(with_token(&PAGE, token))).into_response();
+    }
+    let request = request.headers();
     let caching = [(CACHE_CONTROL, "no-cache"), (ETAG, PAGE_ETAG.as_str())];
-    if is_fresh(&list(&request, &IF_NONE_MATCH), &PAGE_ETAG) {
+    if is_fresh(&list(request, &IF_NONE_MATCH), &PAGE_ETAG) {
         return (StatusCode::NOT_MODIFIED, caching).into_response();
     }
     (caching, Html(PAGE.as_ref())).into_response()
+}
+
+/// The page with a token in its head, where the script finds it.
+fn with_token(page: &str, token: &SecretString) -> String {
+    // Nothing that could end the attribute is in a token: RFC 6750, section 2.1.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~+/=".contains(c);
+    let token: String = token.expose_secret().chars().filter(|&c| is_plain(c)).collect();
+    page.replacen("</head>", &format!("  <meta name=\"playground-token\" content=\"{token}\" />\n  </head>"), 1)
 }
 
 async fn file(name: Result<Path<String>, PathRejection>, request: HeaderMap) -> Response {

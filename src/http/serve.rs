@@ -8,17 +8,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 
+use super::BuildError;
 use super::connection::{self, Carrier, Phase};
 use super::settings::{Connections, Settings};
+use super::site::{Site, site};
 use super::tally::Tally;
-use super::{BuildError, router};
 use crate::auth::Authenticator;
 use crate::graphql::Engine;
 
@@ -41,7 +41,7 @@ impl Stopping {
 
 /// The gateway's HTTP server.
 pub struct Server {
-    router: Router,
+    site: Site,
     stopping: Stopping,
     connections: Connections,
     shutdown_delay: Duration,
@@ -58,17 +58,17 @@ impl Server {
     pub fn new(engine: Engine, authenticator: Arc<Authenticator>, settings: Settings) -> Result<Self, BuildError> {
         let stopping = Stopping::default();
         let Settings { connections, shutdown_delay, request_timeout, .. } = settings;
-        let router = router(engine, authenticator, settings, stopping.clone())?;
-        Ok(Self { router, stopping, connections, shutdown_delay, drain: request_timeout + connections.drain_timeout })
+        let site = site(engine, authenticator, settings, stopping.clone())?;
+        Ok(Self { site, stopping, connections, shutdown_delay, drain: request_timeout + connections.drain_timeout })
     }
 
     /// Serves on `listener` until `shutdown` resolves, and for as long after as is set. Then nothing more is accepted, what is
     /// under way is finished, and what takes longer than any request may is cut off.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-        let Self { router, stopping, connections, shutdown_delay, drain } = self;
+        let Self { site, stopping, connections, shutdown_delay, drain } = self;
         let (phase, _) = watch::channel(Phase::Serving);
         let acceptor = Acceptor {
-            router,
+            site,
             protocols: Arc::new(connection::protocols()),
             connections,
             places: Arc::new(Semaphore::new(most(&connections))),
@@ -95,7 +95,7 @@ impl Server {
 }
 
 struct Acceptor {
-    router: Router,
+    site: Site,
     protocols: Arc<Builder<TokioExecutor>>,
     connections: Connections,
     places: Arc<Semaphore>,
@@ -122,9 +122,9 @@ impl Acceptor {
             }
             return;
         };
-        let (router, protocols, limits) = (self.router.clone(), Arc::clone(&self.protocols), self.connections);
+        let (site, protocols, limits) = (self.site.clone(), Arc::clone(&self.protocols), self.connections);
         let carrier = Carrier::new(Arc::clone(&self.places), place, self.phase.subscribe());
-        tokio::spawn(async move { connection::serve(stream, peer.ip(), router, &protocols, &limits, carrier).await });
+        tokio::spawn(async move { connection::serve(stream, peer.ip(), site, &protocols, &limits, carrier).await });
     }
 
     /// How many places are taken.

@@ -4,13 +4,14 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use secrecy::SecretString;
 
 use super::origins::Origins;
 use super::rate_limit::RateLimit;
 use super::subscriptions::Settings as WebSocketSettings;
 
 /// How requests are met.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Host names, beside those of loopback, that a `Host` header may hold: in lower case, IPv6 addresses in brackets, no
     /// ports.
@@ -19,6 +20,9 @@ pub struct Settings {
     pub cors_origins: Origins,
     /// Whether `GET /` is the playground.
     pub playground: bool,
+    /// An access token that the playground has filled in. Whoever can open the playground has it then, so it is for tenants
+    /// whose people are made up.
+    pub playground_token: Option<SecretString>,
     /// Time that a request may take, its reading included.
     pub request_timeout: Duration,
     /// Greatest size of a GraphQL request's body, in bytes.
@@ -58,6 +62,7 @@ impl Default for Settings {
             allowed_hosts: Vec::new(),
             cors_origins: Origins::default(),
             playground: true,
+            playground_token: None,
             request_timeout: Duration::from_secs(10),
             // Documents of front ends have a few kB, and GraphiQL's introspection query 2.
             max_body_bytes: 100_000,

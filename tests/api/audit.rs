@@ -76,7 +76,7 @@ async fn an_operation_is_one_line_however_it_ends() {
         "operation": "Support",
         "document": hash_of(query),
         "fields": "gateway,user",
-        "ids": format!("[{ada:?}, {ada:?}]"),
+        "ids": format!("{ada},{ada}"),
         "scopes.used": "read:users",
         "scopes.denied": "read:users_app_metadata",
         "errors": "FORBIDDEN",
@@ -94,8 +94,9 @@ async fn an_operation_is_one_line_however_it_ends() {
         ("{ __typename }", "answered", "", "__typename", 0),
     ] {
         let line = line_of(&log, &gateway, &users, json!({ "query": query })).await;
-        assert_eq!((&line["outcome"], &line["errors"]), (&json!(outcome), &json!(errors)), "{query}: {line}");
-        assert_eq!((&line["fields"], &line["upstream_calls"]), (&json!(fields), &json!(calls)), "{query}: {line}");
+        let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
+        assert_eq!((text("outcome"), text("errors")), (outcome.to_owned(), errors.to_owned()), "{query}: {line}");
+        assert_eq!((text("fields"), &line["upstream_calls"]), (fields.to_owned(), &json!(calls)), "{query}: {line}");
     }
     // A persisted document is known by the hash that it goes by.
     let extensions = json!({ "persistedQuery": { "version": 1, "sha256Hash": hash_of(query) } });
@@ -109,7 +110,7 @@ async fn an_operation_is_one_line_however_it_ends() {
     )
     .await;
     assert_eq!((&line["caller.kind"], &line["caller.sub"]), (&json!("anonymous"), &Value::Null));
-    assert_eq!(line["ids"], "[\"90020261102000000000000000000000000000\"]");
+    assert_eq!(line["ids"], "90020261102000000000000000000000000000");
 }
 
 #[tokio::test]

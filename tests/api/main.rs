@@ -6,6 +6,7 @@ mod arguments;
 mod audit;
 mod authentication;
 mod browsers;
+mod canary;
 mod cli;
 mod compression;
 mod doctor;

@@ -2,10 +2,12 @@
 
 use std::io::Read as _;
 
+use auth0_graphql::auth::{self, ApiKeys};
 use auth0_graphql::http;
 use flate2::read::GzDecoder;
 
 use crate::answer::Answer;
+use crate::authentication::hash_of;
 use crate::gateway::{Setup, TestGateway};
 
 const FOR_GOOD: &str = "public, max-age=31536000, immutable";
@@ -87,6 +89,51 @@ async fn nothing_from_elsewhere_may_run_load_or_frame() {
     assert!(!page.text().contains("<script>"), "an inline script would not run: {}", page.text());
     for elsewhere in ["src=\"http", "href=\"http", "src=\"//", "href=\"//"] {
         assert!(!page.text().contains(elsewhere), "{elsewhere}: {}", page.text());
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_filled_in_where_there_is_one_for_everybody() {
+    let plain = get(&TestGateway::spawn().await, "/", &[]).await;
+    assert!(!plain.text().contains("playground-token"), "{}", plain.text());
+
+    let token = "e30.e30.c2ln";
+    let http = http::Settings { playground_token: Some(token.into()), ..http::Settings::default() };
+    let gateway = TestGateway::spawn_with(Setup { http, takes_sandbox_tokens: true, ..Setup::default() }).await;
+    let page = get(&gateway, "/", &[&format!("If-None-Match: {}", plain.header("etag"))]).await;
+    let head = format!("  <meta name=\"playground-token\" content=\"{token}\" />\n  </head>");
+    assert_eq!(page.text(), plain.text().replace("</head>", &head));
+    // It is for nobody to keep.
+    assert_eq!((page.status, page.header("cache-control"), page.header("etag")), (200, "no-store", ""));
+    assert_eq!(page.header("content-security-policy"), plain.header("content-security-policy"));
+    for path in files(&page) {
+        assert!(!get(&gateway, &path, &[]).await.text().contains(token), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_another_name_is_given_no_token() {
+    let token = "e30.e30.c2ln";
+    let http = http::Settings {
+        playground_token: Some(token.into()),
+        allowed_hosts: vec!["gateway.example.com".to_owned()],
+        ..http::Settings::default()
+    };
+    // Where nobody is let in without a token, every name is answered.
+    let key = format!("reports:{}:read:logs", hash_of("the key of the reports"));
+    let auth = auth::Settings { api_keys: ApiKeys::parse(&key).unwrap(), ..auth::Settings::default() };
+    let setup = Setup { http, auth, takes_sandbox_tokens: true, ..Setup::default() };
+    let gateway = TestGateway::spawn_with(setup).await;
+    for (host, is_given) in [
+        ("localhost:3000", true),
+        ("127.0.0.1", true),
+        ("gateway.example.com", true),
+        ("elsewhere.example.com", false),
+        ("localhost.example.com", false),
+    ] {
+        let answer = Answer::to(&gateway, &format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+        assert_eq!(answer.status, 200, "{host}");
+        assert_eq!(answer.text().contains(token), is_given, "{host}: {}", answer.text());
     }
 }
 

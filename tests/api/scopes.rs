@@ -272,20 +272,51 @@ async fn what_is_kept_of_one_caller_s_search_is_not_shown_to_another() {
     })
     .await;
     let (all, some) = (token(&gateway, &all_but("")).await, token(&gateway, &[USERS]).await);
-    // All attributes, so that both ask the same of Auth0.
-    let query = "{ users(perPage: 3) { nodes { appMetadata attributes } } }";
+    // The tokens come with the identities, so that both ask the same of Auth0.
+    let query = "{ users(perPage: 3) { nodes { identities { provider accessToken } } } }";
     let seen = ask(&gateway, &all, query).await.body;
-    assert!(seen["data"]["users"]["nodes"][0]["appMetadata"].is_object(), "{seen}");
+    let shown = seen["data"].to_string();
+    assert!(shown.contains("\"accessToken\":\""), "{seen}");
     let body = ask(&gateway, &some, query).await.body;
     assert_eq!(reads(&gateway).await.len(), 1);
-    assert_eq!(denials(&body), [(APP_METADATA, "users.nodes.appMetadata".to_owned())]);
-    for (mine, theirs) in body["data"]["users"]["nodes"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .zip(seen["data"]["users"]["nodes"].as_array().unwrap())
-    {
-        assert_eq!(mine, &json!({ "appMetadata": null, "attributes": theirs["attributes"] }));
+    assert_eq!(denials(&body), [(TOKENS, "users.nodes.identities.accessToken".to_owned())]);
+    assert!(!body.to_string().contains("\"accessToken\":\""), "{body}");
+    assert_eq!(body.to_string().matches("provider").count(), shown.matches("provider").count());
+}
+
+#[tokio::test]
+async fn attributes_leave_with_auth0_what_the_caller_may_not_see() {
+    let gateway = gateway(ScopeMode::Filter).await;
+    let roots = [
+        "user(id: \"ID\") { FIELDS }",
+        "users(perPage: 3) { nodes { FIELDS } }",
+        "usersByEmail(email: \"EMAIL\") { FIELDS }",
+        "logs(take: 30) { nodes { user { FIELDS } } }",
+    ];
+    let with = |scopes: &[&'static str]| [&[USERS, LOGS], scopes].concat();
+    for (scopes, fields, left_out) in [
+        (with(&[APP_METADATA, TOKENS]), "attributes", None),
+        (with(&[TOKENS]), "attributes", Some("app_metadata")),
+        (with(&[TOKENS]), "appMetadata other: attributes", Some("app_metadata")),
+        (with(&[APP_METADATA]), "attributes name", Some("identities")),
+        // They are wanted without their tokens, which cannot be said to Auth0.
+        (with(&[APP_METADATA]), "attributes identities { provider }", None),
+        (with(&[]), "attributes", Some("app_metadata,identities")),
+    ] {
+        let token = token(&gateway, &scopes).await;
+        for root in roots {
+            let query = filled(&gateway, &format!("{{ {} }}", root.replace("FIELDS", fields))).await;
+            gateway.forget_calls().await;
+            let Reply { body, .. } = ask(&gateway, &token, &query).await;
+            assert!(body["data"].to_string().contains("\":{"), "{query}: {body}");
+            let asked = gateway.asked().await;
+            let of_users: Vec<_> = asked.iter().filter(|target| target.starts_with("/api/v2/users")).collect();
+            assert!(!of_users.is_empty(), "{query}");
+            for target in of_users {
+                let told = left_out.map(|keys| format!("fields={keys}&include_fields=false"));
+                assert_eq!(target.split_once("fields=").map(|(_, keys)| format!("fields={keys}")), told, "{query}");
+            }
+        }
     }
 }
 

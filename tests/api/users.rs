@@ -29,7 +29,12 @@ async fn auth0_is_asked_for_the_selected_fields_and_no_more() {
             "{ users { page nodes { __typename } } }",
             "users?page=0&per_page=50&search_engine=v3&fields=user_id&include_fields=true",
         ),
-        ("{ users { nodes { email attributes } } }", "users?page=0&per_page=50&search_engine=v3"),
+        // All but what this caller, who may not see tokens, would not be shown.
+        (
+            "{ users { nodes { email attributes } } }",
+            "users?page=0&per_page=50&search_engine=v3&fields=identities&include_fields=false",
+        ),
+        ("{ users { nodes { attributes identities { provider } } } }", "users?page=0&per_page=50&search_engine=v3"),
         // `attributes` of an identity are inside the key that is asked for anyway.
         (
             "{ users { nodes { identities { attributes } } } }",
@@ -47,12 +52,15 @@ async fn auth0_is_asked_for_the_selected_fields_and_no_more() {
             "{ user(id: \"auth0|1\") { lastLogin loginsCount } }",
             "users/auth0%7C1?fields=last_login,logins_count&include_fields=true",
         ),
-        ("{ user(id: \"auth0|1\") { attributes } }", "users/auth0%7C1"),
+        ("{ user(id: \"auth0|1\") { attributes } }", "users/auth0%7C1?fields=identities&include_fields=false"),
         (
             "{ usersByEmail(email: \"Ada+x@Example.com\") { userId } }",
             "users-by-email?email=Ada%2Bx%40Example.com&fields=user_id&include_fields=true",
         ),
-        ("{ usersByEmail(email: \"a@example.com\") { attributes } }", "users-by-email?email=a%40example.com"),
+        (
+            "{ usersByEmail(email: \"a@example.com\") { attributes } }",
+            "users-by-email?email=a%40example.com&fields=identities&include_fields=false",
+        ),
         ("{ gateway { version } __typename }", ""),
     ] {
         gateway.data(query).await;

@@ -188,17 +188,47 @@ test('the explorer plug-in shows the schema and writes the query', { skip }, asy
   await nothingOffensive();
 });
 
+test('on a sandbox a token is filled in, and sent from the first request on', { skip }, async () => {
+  const introspection = page.waitForRequest('**/graphql');
+  await page.reload();
+  const { authorization } = (await introspection).headers();
+  assert.match(authorization, /^Bearer [\w-]+\.[\w-]+\.[\w-]+$/);
+  await page.locator('.graphiql-query-editor .view-line').first().waitFor();
+  await type('{ gateway { scopes } }');
+  const answer = page.waitForResponse(answerTo(/scopes/));
+  await page.locator('.graphiql-execute-button').click();
+  assert.equal((await (await answer).request().allHeaders()).authorization, authorization);
+  const { scopes } = (await (await answer).json()).data.gateway;
+  assert.deepEqual(scopes.toSorted(), [
+    'read:logs',
+    'read:user_idp_tokens',
+    'read:users',
+    'read:users_app_metadata',
+  ]);
+  await page.getByRole('button', { name: 'Headers', exact: true }).click();
+  await page.locator('.graphiql-editor-tool').getByText('Authorization').waitFor();
+  const stored = await page.evaluate(() => JSON.stringify(localStorage));
+  assert.doesNotMatch(stored, /Bearer/);
+  await nothingOffensive();
+});
+
 test('headers are sent and never stored', { skip }, async () => {
   await type('{ users { total } }');
   await page.getByRole('button', { name: 'Headers', exact: true }).click();
   await page.locator('.graphiql-editor-tool .view-lines:visible').click();
+  await page.keyboard.press('ControlOrMeta+A');
   await page.keyboard.type('{ "x-note": "not to be kept"');
   const request = page.waitForRequest('**/graphql');
   await page.locator('.graphiql-execute-button').click();
   assert.equal((await request).headers()['x-note'], 'not to be kept');
   await page.locator('.result-window').getByText('"total"').waitFor();
+  // By the second run, the first one is history and the headers are the tab's.
+  await type('{ logs(take: 1) { next } }');
+  await page.locator('.graphiql-execute-button').click();
+  await page.locator('.result-window').getByText('"next"').waitFor();
   const stored = await page.evaluate(() => JSON.stringify(localStorage));
   assert.match(stored, /users \{ total \}/);
+  assert.match(stored, /queries.*logs\(take: 1\)/);
   assert.doesNotMatch(stored, /not to be kept/);
   await nothingOffensive();
 });

@@ -146,7 +146,10 @@ impl Server {
                     .env("AUTH0_CLIENT_ID", format!("{:032x}", fastrand::u128(..)))
                     .env("AUTH0_CLIENT_SECRET", format!("{:032x}", fastrand::u128(..)))
                     .env("HOST", address.ip().to_string())
-                    .env("PORT", address.port().to_string());
+                    .env("PORT", address.port().to_string())
+                    // More than scenarios have. The defaults go by what systems give a process, and by what Auth0 can answer.
+                    .env("MAX_CONNECTIONS", "2000")
+                    .env("MAX_CONCURRENT_REQUESTS", "2000");
                 command
             }
             Self::Proxy => inner("proxy")?,

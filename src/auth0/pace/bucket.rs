@@ -44,15 +44,16 @@ struct Landing {
 impl Bucket {
     /// A bucket that a call was found to be counted in.
     pub(super) fn new(limit: u32, reserve: f64, now: Duration) -> Self {
+        let refill = Refill::new();
         let mut allowance = Allowance::new(reserve, limit, now);
         if let Some(allowance) = &mut allowance {
-            allowance.spend(1.0);
+            allowance.spend(1.0, now, refill.expected(now));
         }
         Self {
             limit,
             level: 0.0,
             at: now,
-            refill: Refill::new(),
+            refill,
             allowance,
             landings: Vec::new(),
             newest_counted: Duration::ZERO,
@@ -114,8 +115,9 @@ impl Bucket {
     /// Lets calls go; gives back what is left.
     pub(super) fn spend(&mut self, calls: u64) -> f64 {
         self.level -= calls as f64;
+        let rate = self.rate();
         if let Some(allowance) = &mut self.allowance {
-            allowance.spend(calls as f64);
+            allowance.spend(calls as f64, self.at, rate);
         }
         self.level
     }
@@ -124,7 +126,7 @@ impl Bucket {
     pub(super) fn refund(&mut self) {
         self.level += 1.0;
         if let Some(allowance) = &mut self.allowance {
-            allowance.spend(-1.0);
+            allowance.refund();
         }
     }
 
@@ -186,7 +188,7 @@ impl Bucket {
         if is_news {
             let rate = self.rate();
             if let Some(allowance) = &mut self.allowance {
-                allowance.settle_for_good(self.at, rate);
+                allowance.start_over(self.at, rate);
             }
             self.refill.doubt(self.at);
         }

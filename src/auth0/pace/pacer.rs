@@ -173,6 +173,15 @@ impl Pacer {
         decisions
     }
 
+    /// Whether one waits who might go, which is never so after [`Self::advance`]. While the next token of every bucket is
+    /// left to a call that finds out, the others wait for that one.
+    #[cfg(test)]
+    pub(super) fn is_idle_in_vain(&self) -> bool {
+        let can_go = |lane: &Lane| !lane.queue.is_empty() && lane.bucket.has_room();
+        let can_probe = !self.unknown.queue.is_empty() && self.may_probe();
+        can_probe || !self.gives_way() && self.lanes.iter().any(can_go)
+    }
+
     /// When there will be something to decide, if nothing else happens before; `None` if nobody
     /// waits for the time to pass.
     pub(super) fn next_wake(&self) -> Option<Duration> {

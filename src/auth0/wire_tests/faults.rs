@@ -9,12 +9,12 @@ use serde_json::json;
 use wiremock::ResponseTemplate;
 
 use super::super::transport::BODY_LIMIT;
-use super::super::{Errand, Error, Fields, ManagementApi, Misconfiguration, Page, Reason, UserSearch};
+use super::super::{Errand, Error, Fields, ManagementApi, Misconfiguration, Page, Read, Reason, UserSearch};
 use super::{Tenant, TestResult, ample, array, client, within};
 
 async fn read(api: &ManagementApi, errand: &Errand) -> Result<Page, Error> {
     match UserSearch::new(None, 0, 1, None) {
-        Ok(search) => api.users(&search, &Fields::All, false, errand).await,
+        Ok(search) => api.read(&Read::users(&search, &Fields::All, false), errand).await,
         Err(_) => unreachable!("the search is valid"),
     }
 }

@@ -8,12 +8,12 @@ use serde_json::json;
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, Request, ResponseTemplate};
 
-use super::super::{Error, Fields, ManagementApi, Misconfiguration, UserSearch};
+use super::super::{Error, Fields, ManagementApi, Misconfiguration, Read, UserSearch};
 use super::{Tenant, TestResult, ample, array, later, patience};
 
 async fn read(api: &ManagementApi) -> Result<(), Error> {
     match UserSearch::new(None, 0, 1, None) {
-        Ok(search) => api.users(&search, &Fields::All, false, &ample()).await.map(drop),
+        Ok(search) => api.read(&Read::users(&search, &Fields::All, false), &ample()).await.map(drop),
         Err(_) => unreachable!("the search is valid"),
     }
 }

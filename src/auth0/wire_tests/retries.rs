@@ -7,7 +7,7 @@ use wiremock::matchers::{method, path};
 use wiremock::{Mock, ResponseTemplate};
 
 use super::super::retry::RetryPolicy;
-use super::super::{BreakerStatus, Errand, Error, Fields, ManagementApi, Page, Reason, UserId, UserSearch};
+use super::super::{BreakerStatus, Errand, Error, Fields, ManagementApi, Page, Read, Reason, UserId, UserSearch};
 use super::faults::scripted;
 use super::{KEEPING_NOTHING, Tenant, TestResult, ample, array, later, patience, settings, within};
 
@@ -16,14 +16,14 @@ const USER: &str = "/api/v2/users/auth0%7C1";
 
 async fn search(api: &ManagementApi, errand: &Errand) -> Result<Page, Error> {
     match UserSearch::new(None, 0, 1, None) {
-        Ok(search) => api.users(&search, &Fields::All, false, errand).await,
+        Ok(search) => api.read(&Read::users(&search, &Fields::All, false), errand).await,
         Err(_) => unreachable!("the search is valid"),
     }
 }
 
 async fn user(api: &ManagementApi) -> Result<(), Error> {
     match UserId::parse("auth0|1") {
-        Ok(id) => api.user(&id, &Fields::All, &ample()).await.map(drop),
+        Ok(id) => api.read(&Read::user(&id, &Fields::All), &ample()).await.map(drop),
         Err(_) => unreachable!("the id is valid"),
     }
 }
@@ -246,7 +246,7 @@ async fn the_attempts_are_counted() -> TestResult {
     let (first, second, refused) = (ample(), ample(), ample());
     search(&tenant.api, &first).await?;
     search(&tenant.api, &second).await?;
-    assert!(tenant.api.user(&user, &Fields::All, &refused).await.is_err());
+    assert!(tenant.api.read(&Read::user(&user, &Fields::All), &refused).await.is_err());
     let counted = [first, second, refused].map(|errand| (errand.effort().calls, errand.effort().retries));
     // A call with a new token, and one after a failure, come on top of the first.
     assert_eq!(counted, [(3, 2), (1, 0), (1, 0)]);

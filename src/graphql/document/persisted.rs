@@ -2,7 +2,6 @@
 //!
 //! This saves bytes and makes short GETs; it keeps nothing out, for anybody can have anything kept.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -35,17 +34,21 @@ impl PersistedQueries {
 
 /// A text's SHA-256 in lower-case hexadecimal.
 pub(crate) fn sha256(text: &str) -> String {
-    let mut hexadecimal = String::with_capacity(64);
-    for byte in digest(&SHA256, text.as_bytes()).as_ref() {
-        // Writing to a string cannot fail.
-        let _ = write!(hexadecimal, "{byte:02x}");
-    }
-    hexadecimal
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let hash = digest(&SHA256, text.as_bytes());
+    let digits = hash.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hash_is_as_everybody_else_writes_it() {
+        // `printf abc | sha256sum`.
+        assert_eq!(sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
 
     #[test]
     fn what_is_kept_is_bounded() {

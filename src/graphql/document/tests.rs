@@ -21,7 +21,7 @@ fn wait_for<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-fn get(text: &str) -> Result<Arc<ExecutableDocument>, Vec<Failure>> {
+fn get(text: &str) -> Result<Arc<Document>, Vec<Failure>> {
     wait_for(documents().get(text))
 }
 

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use crate::auth::Scopes;
 use crate::graphql::json::{self, Raw};
-use crate::graphql::object::{Field, Kind, Object};
+use crate::graphql::object::{Kind, Object};
+use crate::graphql::plan::may_see_all_of;
 use crate::graphql::value;
 
 /// Appends what the table does not know, and of what it knows only that which had no form that fits.
@@ -36,16 +37,6 @@ pub(super) fn write<'e, 'a: 'e>(
         value.write(out);
     }
     out.push(b'}');
-}
-
-/// Whether nothing that may stand in the field's value is kept from whoever may see this much. An identity where a list of them should be has
-/// tokens in it all the same.
-fn may_see_all_of(field: &Field, authority: Scopes) -> bool {
-    let inner = match &field.kind {
-        Kind::Object(inner) | Kind::Objects(inner) => inner.fields,
-        _ => &[],
-    };
-    field.scope.is_none_or(|scope| authority.holds(scope)) && inner.iter().all(|field| may_see_all_of(field, authority))
 }
 
 fn fits(kind: &Kind, value: Raw<'_>, scratch: &mut Vec<u8>) -> bool {

@@ -10,7 +10,7 @@ use crate::auth::Caller;
 use crate::graphql::{Deadline, Failure, Reply, Terms, refuse};
 use crate::http::admission::Denial;
 use crate::http::wishes::Wishes;
-use crate::http::{Shared, parameters};
+use crate::http::{Parts, Shared, parameters};
 
 /// Why a client may not do what it asks for.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(crate) async fn admit(
     address: IpAddr,
     deadline: Deadline,
 ) -> Result<Caller, TurnedAway> {
-    let Shared { admission, authenticator, .. } = shared;
+    let Parts { admission, authenticator, .. } = &**shared;
     admission.admit(credentials, address, authenticator, deadline).await.map_err(|denial| match denial {
         Denial::TooMany(too_many) => TurnedAway::ForNow(too_many.into_failure()),
         Denial::Refusal(refusal) => match refusal.into_failure() {

@@ -153,6 +153,43 @@ async fn a_token_of_the_sandbox_is_printed_and_taken_and_never_logged() {
     assert!(named.clone().count() == 1 && named.all(|line| line.contains("auth0_graphql::audit")), "{log}");
 }
 
+/// The token that the playground of a gateway has filled in.
+async fn filled_in(printed: &str) -> Option<String> {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let page = http.get(value(printed, "Playground")).send().await.unwrap().text().await.unwrap();
+    let (_, rest) = page.split_once("name=\"playground-token\" content=\"")?;
+    Some(rest.split('"').next().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn the_playground_of_a_sandbox_has_a_token_that_reads_everything() {
+    let mut gateway = Run::new("filled_in", &["--sandbox", "--port", "0"]).start();
+    let printed = gateway.printed_until("Ctrl-C");
+    let token = filled_in(&printed).await.unwrap();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let query = "{ users(perPage: 1) { nodes { appMetadata identities { accessToken } } } logs(take: 1) { next } }";
+    let call = http.post(value(&printed, "GraphQL")).bearer_auth(&token);
+    let answer = call.json(&serde_json::json!({ "query": query })).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let answer: serde_json::Value = answer.json().await.unwrap();
+    assert!(answer.get("errors").is_none() && answer["data"]["logs"]["next"].is_string(), "{answer}");
+}
+
+#[tokio::test]
+async fn where_tokens_are_others_the_playground_has_none() {
+    let issuer = ["--jwt-issuer", "https://login.example.com/", "--jwt-audience", "https://gateway.example.com"];
+    let of_a_sandbox = Run::new("other_issuer", &[&["--sandbox", "--port", "0"][..], &issuer].concat());
+    let of_a_tenant = Run::new("real_tenant", &["--port", "0", "--auth0-domain", "example.us.auth0.com"])
+        .env("AUTH0_CLIENT_ID", "gateway")
+        .env("AUTH0_CLIENT_SECRET", "of-nobody");
+    for run in [of_a_sandbox, of_a_tenant] {
+        let mut gateway = run.start();
+        let printed = gateway.printed_until("Ctrl-C");
+        assert_eq!(filled_in(&printed).await, None, "{printed}");
+        assert!(!printed.contains("The playground has a token"), "{printed}");
+    }
+}
+
 #[test]
 fn where_no_sandbox_is_no_token_is_printed() {
     let end = Run::new("no_sandbox", &["sandbox", "token", "--url", "http://127.0.0.1:1"]).end();

@@ -94,3 +94,20 @@ async fn logs_are_searched_by_whatever_they_have() {
         assert!(!codes(&ask(&gateway, &logs, &query).await.body).contains(&"FORBIDDEN"), "{q}");
     }
 }
+
+#[tokio::test]
+async fn there_is_no_order_by_what_a_scope_guards() {
+    let gateway = gateway(ScopeMode::Filter).await;
+    let orders = gateway.data("{ __type(name: \"UserSortField\") { enumValues { name } } }").await;
+    let guarded = ["APP_METADATA", "IDENTITIES", "ACCESS_TOKEN", "REFRESH_TOKEN"];
+    for order in orders["__type"]["enumValues"].as_array().unwrap() {
+        let name = order["name"].as_str().unwrap();
+        assert!(!guarded.iter().any(|guarded| name.contains(guarded)), "{name}");
+    }
+    let users = token(&gateway, &[USERS]).await;
+    for field in ["APP_METADATA", "\"app_metadata.plan\""] {
+        let query = format!("{{ users(sort: {{ field: {field} }}) {{ nodes {{ userId }} }} }}");
+        assert_eq!(codes(&ask(&gateway, &users, &query).await.body), ["GRAPHQL_VALIDATION_FAILED"]);
+    }
+    assert_eq!(upstream(&gateway).await, []);
+}

@@ -68,6 +68,18 @@ async fn a_scope_that_the_gateway_lacks_is_named_before_a_call_is_wasted() {
 }
 
 #[tokio::test]
+async fn the_scope_of_tokens_reads_users_but_not_by_their_address() {
+    let gateway = TestGateway::spawn_with_scopes(&[TOKENS]).await;
+    let user = gateway.data("{ users(perPage: 1) { nodes { email } } }").await;
+    let email = user["users"]["nodes"][0]["email"].as_str().unwrap();
+    gateway.forget_calls().await;
+    let answer = gateway.query(&format!("{{ usersByEmail(email: \"{email}\") {{ name }} }}")).await;
+    assert_eq!(codes(&answer), ["UPSTREAM_MISCONFIGURED"], "{answer}");
+    assert_eq!(answer["errors"][0]["extensions"]["missingScopes"], json!([USERS]));
+    assert_eq!(gateway.all_calls().await, [], "it is known before a call is wasted");
+}
+
+#[tokio::test]
 async fn where_auth0_does_not_tell_what_it_granted_nothing_is_prejudged() {
     let (gateway, auth0) = in_front_of(json!({ "access_token": "opaque" })).await;
     let all = token(&gateway, &[USERS, LOGS, TOKENS]).await;

@@ -46,7 +46,7 @@ async fn aliases_that_ask_the_same_share_one_call() {
     let mut asked = gateway.asked().await;
     asked.sort();
     let by_email = "/api/v2/users-by-email?email=finn.moreau%40example.com&fields=name,nickname&include_fields=true";
-    assert_eq!(asked, [by_email, "/api/v2/users/github%7C4000001"]);
+    assert_eq!(asked, [by_email, "/api/v2/users/github%7C4000001?fields=identities&include_fields=false"]);
 }
 
 #[tokio::test]

@@ -39,17 +39,47 @@ fn a_crowd_gets_all_that_the_plan_gives_and_no_429() {
     }
 }
 
+/// How long a call takes there and back each, in seconds: next door, and from near and far.
+const WAYS: [std::ops::Range<f64>; 3] = [0.000_05..0.000_2, 0.02..0.15, 0.05..0.25];
+
 #[test]
 fn a_reserve_is_left_to_others() {
-    for (plan, seed) in
-        [Auth0::free(), Auth0::enterprise()].into_iter().flat_map(|plan| SEEDS.map(move |seed| (plan.clone(), seed)))
-    {
-        let mut world = World::with(plan, seed, PaceSettings { reserve: 0.1, queue: 10_000 });
-        crowd(&mut world);
-        world.run(MINUTE);
-        assert_eq!(world.limited(), 0);
-        let used = used(world.auth0.bucket(Class::Users));
-        assert!((0.85..=0.90).contains(&used), "{used}");
+    let plans = [Auth0::free(), Auth0::enterprise()];
+    let cases = plans
+        .iter()
+        .flat_map(|plan| WAYS.map(|way| (plan, way)))
+        .flat_map(|case| SEEDS.map(move |seed| (case.clone(), seed)));
+    for ((plan, way), seed) in cases {
+        for (reserve, expected) in [(0.1, 0.85..=0.90), (0.3, 0.60..=0.71)] {
+            let mut world = World::with(plan.clone(), seed, PaceSettings { reserve, queue: 10_000 });
+            world.latency = way.clone();
+            crowd(&mut world);
+            world.run(MINUTE);
+            assert_eq!(world.limited(), 0);
+            assert_eq!(promises(&world).1, 0);
+            let used = used(world.auth0.bucket(Class::Users));
+            assert!(expected.contains(&used), "{reserve} {way:?} {used}");
+        }
+    }
+}
+
+#[test]
+fn when_others_go_away_our_share_is_found_again() {
+    for plan in [Auth0::free(), Auth0::enterprise()] {
+        for seed in SEEDS {
+            let mut world = World::with(plan.clone(), seed, PaceSettings { reserve: 0.1, queue: 10_000 });
+            crowd(&mut world);
+            let bucket = plan.bucket(Class::Users);
+            world.add_others(Class::Users, bucket.capacity(MINUTE) / 120.0);
+            world.run(MINUTE);
+            world.others_go_away();
+            world.run(8 * MINUTE);
+            let taken = world.auth0.bucket(Class::Users).taken;
+            world.run(10 * MINUTE);
+            let taken = (world.auth0.bucket(Class::Users).taken - taken) as f64;
+            let share = taken / (bucket.capacity(2 * MINUTE) - bucket.capacity(Duration::ZERO));
+            assert!((0.84..=0.90).contains(&share), "{seed} {share}");
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::super::{CallerKey, Class, PaceSettings, Priority};
 use super::auth0::{Auth0, Bucket};
-use super::world::{Client, World};
+use super::world::{Client, End, World};
 
 fn bucket(limit: std::ops::RangeInclusive<u32>) -> impl Strategy<Value = Bucket> {
     (limit, 0.9_f64..30.0).prop_map(|(limit, per_second)| Bucket::new(limit, per_second))
@@ -57,6 +57,36 @@ proptest! {
         // All were told what became of their calls; some may have gone on asking.
         let unasked: u32 = world.clients.iter().map(|client| client.calls).sum();
         prop_assert_eq!(world.log.len() + world.open() + unasked as usize, calls as usize);
+    }
+
+    /// Beyond the share of the size and of the refill there is the loan, once, and the call that finds out. Later, what was not
+    /// taken for a minute for want of knowing the refill may be made up for.
+    #[test]
+    fn at_no_time_have_more_calls_been_made_than_our_share(
+        limit in 1_u32..60,
+        per_second in 0.9_f64..30.0,
+        clients in prop::collection::vec(client(), 1..40),
+        reserve in 0.01_f64..0.9,
+        seed: u64,
+    ) {
+        let tenant = Auth0::shared(Bucket::new(limit, per_second));
+        let mut world = World::with(tenant, seed, PaceSettings { reserve, queue: 1_000 });
+        for client in clients {
+            world.add(client);
+        }
+        world.run(Duration::from_secs(400));
+        let share = 1.0 - reserve;
+        let at_once = (share * f64::from(limit)).max(1.0) + 30.0_f64.mul_add(reserve, 2.0) + 1.0;
+        let mut sent: Vec<_> =
+            world.log.iter().filter(|entry| entry.end == End::Answered).map(|entry| entry.decided).collect();
+        sent.sort_unstable();
+        for (first, start) in sent.iter().enumerate() {
+            let made_up_for = if first == 0 { 0.0 } else { 60.0 };
+            for (last, end) in sent.iter().enumerate().skip(first) {
+                let most = ((*end - *start).as_secs_f64() + made_up_for).mul_add(share * per_second, at_once);
+                prop_assert!((last - first + 1) as f64 <= most + 1e-6, "{} from {start:?} to {end:?}", last - first + 1);
+            }
+        }
     }
 
     #[test]

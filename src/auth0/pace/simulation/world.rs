@@ -126,6 +126,10 @@ impl World {
         self.schedule(self.now, Event::OthersCall(class, per_second));
     }
 
+    pub(super) fn others_go_away(&mut self) {
+        self.events.retain(|_, event| !matches!(event, Event::OthersCall(..)));
+    }
+
     /// Lets time pass.
     pub(super) fn run(&mut self, until: Duration) {
         while let Some((&(time, _), _)) = self.events.first_key_value()
@@ -224,7 +228,9 @@ impl World {
     }
 
     fn decide(&mut self) {
-        for decision in self.pacer.advance(self.now) {
+        let decisions = self.pacer.advance(self.now);
+        assert!(!self.pacer.is_idle_in_vain(), "somebody waits for what is there");
+        for decision in decisions {
             let (client, asked) = self.waiting.remove(&decision.ticket).expect("who is told must have been waiting");
             match decision.outcome {
                 Ok(call) => self.sends(client, call),

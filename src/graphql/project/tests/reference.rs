@@ -155,7 +155,15 @@ impl Reference<'_> {
         let fields = picked.iter().filter_map(|picked| object.field(picked.field));
         for field in fields.filter(|field| self.may_see(field.scope)) {
             match field.kind {
-                Kind::Attributes => needs.everything = true,
+                Kind::Attributes => {
+                    needs.everything = true;
+                    let mut known = std::collections::BTreeSet::new();
+                    for (row, key) in object.fields.iter().flat_map(|row| row.keys.iter().map(move |key| (row, *key))) {
+                        if known.insert(key) && !self.may_see_all_of(row) {
+                            needs.withheld.insert(key);
+                        }
+                    }
+                }
                 _ => needs.keys.extend(field.keys.first()),
             }
         }

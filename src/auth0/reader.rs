@@ -1,0 +1,175 @@
+//! The way of a read: an answer that is kept, or a call that is under way, or a call of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::cache::AnswerCache;
+use super::call::{Call, Kind};
+use super::deadline::Patience;
+use super::errand::{Errand, Progress};
+use super::error::{Error, Reason};
+use super::pace::{Class, Seat, Turn};
+use super::read::{Landed, Landing, Read, Ready};
+use super::rendition::Renditions;
+use super::share::{Flights, Part};
+use super::token::TokenCache;
+use super::transport::Transport;
+
+/// Whether an answer may be kept for a moment: what Auth0 searches for lags behind by itself.
+fn is_kept(call: &Call) -> bool {
+    call.kind() == Kind::Search
+}
+
+/// In which of the plans' buckets the call counts, where they have several.
+fn class(call: &Call) -> Class {
+    match call.endpoint() {
+        "users" | "user" | "users-by-email" => Class::Users,
+        "logs" | "log" => Class::Logs,
+        _ => Class::Other,
+    }
+}
+
+/// Reads a tenant for many at once. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Reader(Arc<Inner>);
+
+struct Inner {
+    transport: Transport,
+    tokens: TokenCache,
+    flights: Flights<Landed>,
+    cache: AnswerCache<Landed>,
+}
+
+impl Reader {
+    pub(crate) fn new(transport: Transport, tokens: TokenCache, cache_ttl: Duration) -> Self {
+        let size = |landed: &Landed| match landed {
+            Landed::Page(page) => page.records.len() + Renditions::most(page.records.len()),
+            Landed::Record(record) => record.as_ref().map_or(0, Bytes::len),
+        };
+        let cache = AnswerCache::new(cache_ttl, size);
+        Self(Arc::new(Inner { transport, tokens, flights: Flights::default(), cache }))
+    }
+
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.0.transport
+    }
+
+    pub(crate) fn tokens(&self) -> &TokenCache {
+        &self.0.tokens
+    }
+
+    /// Makes the read. Who may ask has been settled before.
+    pub(crate) async fn read<T: Landing>(&self, read: &Read<T>, errand: &Errand) -> Result<T, Error> {
+        let start = Instant::now();
+        errand.note(|effort| effort.endpoint = read.0.call.endpoint());
+        let outcome = self.find(&read.0, errand).await;
+        errand.note(|effort| effort.took += start.elapsed());
+        // The form that a read was made with is that of its type.
+        T::of(outcome?).ok_or(Error::unavailable(Reason::Unexpected))
+    }
+
+    async fn find(&self, read: &Arc<Ready>, errand: &Errand) -> Result<Landed, Error> {
+        let Ready { call, key, .. } = &**read;
+        if is_kept(call)
+            && !errand.is_fresh
+            && let Some((answer, age)) = self.0.cache.get(key)
+        {
+            errand.note(|effort| effort.cache_age = Some(age));
+            return Ok(answer);
+        }
+        errand.budget.spend()?;
+        self.share(read, errand).await
+    }
+
+    async fn share(&self, read: &Arc<Ready>, errand: &Errand) -> Result<Landed, Error> {
+        let Ready { call, key, question, .. } = &**read;
+        let progress = Progress::default();
+        let seat = Seat { caller: errand.caller, question: *question };
+        let turn = Turn { class: class(call), seat, priority: errand.priority };
+        let may_be_kept = is_kept(call) && !errand.is_fresh;
+        let flight = |patience| {
+            let (reader, read, progress) = (self.clone(), Arc::clone(read), progress.clone());
+            async move {
+                // A call that was under way when there was nothing kept, and is not any more, has left its answer since.
+                if may_be_kept && let Some((answer, age)) = reader.0.cache.get(&read.key) {
+                    progress.found(age);
+                    return Ok(answer);
+                }
+                reader.call(read, turn, patience, progress).await
+            }
+        };
+        let (part, outcome) = self.0.flights.share(key, errand.deadline, errand.is_fresh, flight).await;
+        errand.note(|effort| match part {
+            Part::Started => progress.add_to(effort),
+            Part::Joined => effort.is_coalesced = true,
+        });
+        outcome
+    }
+
+    async fn call(self, read: Arc<Ready>, turn: Turn, patience: Patience, progress: Progress) -> Result<Landed, Error> {
+        let Inner { transport, tokens, cache, .. } = &*self.0;
+        let Ready { call, form, key, .. } = &*read;
+        let landed =
+            transport.get(call, tokens, turn, patience, progress, |answer| form.read(answer, transport)).await?;
+        if is_kept(call) {
+            cache.put(Arc::clone(key), &landed);
+        }
+        Ok(landed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::super::deadline::Deadline;
+    use super::super::domain::Domain;
+    use super::super::envelope::Page;
+    use super::super::errand::{CallBudget, CallerKey};
+    use super::super::grant::AuthenticationApi;
+    use super::super::read::Form;
+    use super::super::retry::RetryPolicy;
+    use super::*;
+
+    /// Of a tenant that is not there.
+    fn reader() -> Reader {
+        let domain = Domain::parse("http://127.0.0.1:1").unwrap();
+        let audience = domain.default_audience();
+        let policy = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
+        let transport = Transport::new(domain, policy, 0.0).unwrap();
+        let client_secret = SecretString::from("none");
+        let api = AuthenticationApi {
+            transport: transport.clone(),
+            audience,
+            client_id: "gateway".to_owned(),
+            client_secret,
+        };
+        Reader::new(transport, TokenCache::new(api), Duration::from_secs(3600))
+    }
+
+    fn errand() -> Errand {
+        Errand::new(Deadline::within(Duration::from_secs(20)), CallerKey::default(), CallBudget::new(9))
+    }
+
+    #[tokio::test]
+    async fn who_finds_nothing_kept_and_no_call_under_way_looks_once_more() {
+        let reader = reader();
+        let read = Read::<Page>::new(Call::search("users").with("page", "0"), Form::List("users")).0;
+        let landed = Landed::Record(Some(Bytes::from_static(b"{}")));
+        let share = |errand| {
+            let (reader, read) = (reader.clone(), Arc::clone(&read));
+            async move { (reader.share(&read, &errand).await.is_ok(), errand.effort()) }
+        };
+        assert!(!share(errand()).await.0);
+        // The call that was under way ends between the first look, which is past here, and the second.
+        reader.0.cache.put(Arc::clone(&read.key), &landed);
+        let (is_answered, effort) = share(errand()).await;
+        assert!(is_answered);
+        assert_eq!((effort.calls, effort.is_coalesced), (0, false));
+        assert!(effort.cache_age.is_some());
+        assert!(!share(errand().fresh()).await.0, "a kept answer will not do");
+    }
+}

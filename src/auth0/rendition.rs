@@ -1,0 +1,83 @@
+//! What is made of an answer, kept beside it.
+//!
+//! Many who ask the same at the same time share one call and one answer. What each makes of it is the same too, as a rule,
+//! and costs more than the rest: so that is shared as well, for as long as the answer itself is, and not a moment longer.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+
+/// How many renditions are kept of an answer. One is the rule; a second is for two versions of a front end.
+const KEPT: usize = 2;
+
+/// What has been made of an answer. Clones share it.
+#[derive(Clone, Default)]
+pub struct Renditions(Arc<Mutex<Vec<Rendition>>>);
+
+struct Rendition {
+    recipe: Arc<dyn Any + Send + Sync>,
+    part: usize,
+    bytes: Bytes,
+}
+
+impl Rendition {
+    fn is_of(&self, recipe: *const (), part: usize) -> bool {
+        self.part == part && std::ptr::eq(Arc::as_ptr(&self.recipe).cast(), recipe)
+    }
+}
+
+impl Renditions {
+    /// What was made of the answer by this part of this very recipe.
+    #[must_use]
+    pub fn get<R>(&self, recipe: &Arc<R>, part: usize) -> Option<Bytes> {
+        let recipe = Arc::as_ptr(recipe).cast();
+        let renditions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        renditions.iter().find(|rendition| rendition.is_of(recipe, part)).map(|rendition| rendition.bytes.clone())
+    }
+
+    /// Keeps what was made of the answer, unless enough is kept already; it must not be larger than the answer. The recipe is
+    /// kept too, so that no other can take its place in memory and be mistaken for it.
+    pub fn keep(&self, recipe: Arc<dyn Any + Send + Sync>, part: usize, bytes: &Bytes) {
+        let mut renditions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if renditions.len() < KEPT {
+            renditions.push(Rendition { recipe, part, bytes: bytes.clone() });
+        }
+    }
+
+    /// The most bytes that renditions of an answer of this size take.
+    pub(crate) const fn most(answer: usize) -> usize {
+        answer.saturating_mul(KEPT)
+    }
+}
+
+impl fmt::Debug for Renditions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Renditions")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rendition_is_had_by_its_own_recipe_and_part_alone() {
+        let renditions = Renditions::default();
+        let (one, other) = (Arc::new("recipe"), Arc::new("recipe"));
+        let bytes = Bytes::from_static(b"{}");
+        renditions.keep(one.clone(), 1, &bytes);
+        assert_eq!(renditions.clone().get(&one, 1), Some(bytes));
+        assert_eq!(renditions.get(&one, 0), None);
+        assert_eq!(renditions.get(&other, 1), None);
+    }
+
+    #[test]
+    fn only_so_many_are_kept() {
+        let renditions = Renditions::default();
+        let recipe = Arc::new(());
+        (0..=KEPT).for_each(|part| renditions.keep(recipe.clone(), part, &Bytes::new()));
+        assert_eq!((0..=KEPT).filter(|part| renditions.get(&recipe, *part).is_some()).count(), KEPT);
+    }
+}

@@ -1,0 +1,226 @@
+//! Operations that may run, with everything about them that is the same each time: normal form, what they need, what they
+//! ask, and how to answer. Front ends send the same few operations all day.
+
+mod operations;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_graphql::parser::types::{Field, OperationDefinition, Selection, SelectionSet};
+use async_graphql::{Name, Pos, Positioned};
+use async_graphql_value::Value;
+
+pub(crate) use self::operations::Operations;
+use super::error::Failure;
+use super::json;
+use super::object::{RootField, Shape};
+use super::operation::Operation;
+use super::permission::{Authority, Permissions};
+use super::plan::{Forbidden, Needs, PagePlan, Plan, Planner, Plans as _};
+use super::query::ROOT_FIELDS;
+use super::question::{PageAsked, Question, Reading};
+use super::requirements::Requirements;
+use super::search_fields::{Mention, mentions};
+use super::signature::Signatures;
+
+/// For how many authorities an operation's plans are kept. There are four scopes to hold; in practice callers come in two
+/// or three kinds.
+const KEPT_PLANS: usize = 8;
+
+/// An operation that may run.
+pub(crate) struct Prepared {
+    pub(crate) operation: Operation,
+    pub(crate) requirements: Requirements,
+    /// The root fields, in the order in which they are answered.
+    pub(crate) roots: Vec<Root>,
+    /// The root fields that ask Auth0 the same, and so are answered by one call.
+    pub(crate) calls: Vec<Vec<usize>>,
+    /// What asks nothing of Auth0, for async-graphql to run.
+    pub(crate) own: Option<OperationDefinition>,
+    plans: Mutex<Vec<(Authority, Arc<Plans>)>>,
+}
+
+/// A root field.
+pub(crate) struct Root {
+    pub(crate) key: Name,
+    /// The response key as the answer has it, quotes and colon included.
+    pub(crate) written_key: Box<[u8]>,
+    pub(crate) pos: Pos,
+    pub(crate) what: What,
+}
+
+/// What a root field is.
+pub(crate) enum What {
+    /// It asks Auth0.
+    Asks(Box<Asks>),
+    Typename,
+    /// It is async-graphql's to answer.
+    Own,
+}
+
+/// A root field that asks Auth0.
+pub(crate) struct Asks {
+    pub(crate) table: &'static RootField,
+    pub(crate) question: Result<(Question, PageAsked), Failure>,
+    /// What its arguments name that not everybody may see.
+    pub(crate) mentions: Vec<Mention>,
+}
+
+/// How to answer an operation for callers of one authority.
+pub(crate) struct Plans {
+    /// By call.
+    pub(crate) calls: Vec<CallPlan>,
+    /// By root field; none for those that ask nothing of Auth0.
+    pub(crate) roots: Vec<Option<RootPlan>>,
+}
+
+/// What to ask of Auth0.
+pub(crate) struct CallPlan {
+    pub(crate) needs: Needs,
+    /// None where the question is out of bounds, or depends on who asks.
+    pub(crate) reading: Option<Reading>,
+}
+
+/// What to make of what Auth0 answers.
+pub(crate) struct RootPlan {
+    pub(crate) shaped: Shaped,
+    pub(crate) joins: Vec<Plan>,
+    pub(crate) forbidden: Vec<Forbidden>,
+}
+
+/// A plan for one of the shapes that root fields have.
+pub(crate) enum Shaped {
+    Page(PagePlan),
+    List(Plan),
+    Record(Plan),
+}
+
+impl Prepared {
+    pub(crate) fn new(operation: Operation, signatures: &Signatures, permissions: Permissions) -> Self {
+        let requirements = Requirements::of(&operation, signatures, permissions);
+        let roots: Vec<_> = operation.positioned_fields().map(Root::new).collect();
+        let fields: Vec<_> = operation.fields().collect();
+        let mut calls: Vec<Vec<usize>> = Vec::new();
+        for place in (0..roots.len()).filter(|place| matches!(roots[*place].what, What::Asks(_))) {
+            match calls.iter_mut().find(|call| is_same_call(fields[call[0]], fields[place])) {
+                Some(call) => call.push(place),
+                None => calls.push(vec![place]),
+            }
+        }
+        let own = own(&operation, &roots);
+        Self { operation, requirements, roots, calls, own, plans: Mutex::default() }
+    }
+
+    /// The keys of the root fields that a call is for.
+    pub(crate) fn keys_of_call(&self, call: usize) -> impl Iterator<Item = &Name> {
+        self.calls.get(call).into_iter().flatten().filter_map(|root| self.key(*root))
+    }
+
+    /// The key of a root field.
+    pub(crate) fn key(&self, root: usize) -> Option<&Name> {
+        self.roots.get(root).map(|root| &root.key)
+    }
+
+    /// How to answer callers of this authority.
+    pub(crate) fn plans(&self, authority: Authority) -> Arc<Plans> {
+        let mut kept = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, plans)) = kept.iter().find(|(of, _)| *of == authority) {
+            return Arc::clone(plans);
+        }
+        let plans = Arc::new(self.plan(authority));
+        if kept.len() < KEPT_PLANS {
+            kept.push((authority, Arc::clone(&plans)));
+        }
+        plans
+    }
+
+    fn plan(&self, authority: Authority) -> Plans {
+        let roots: Vec<_> = self
+            .roots
+            .iter()
+            .zip(self.operation.fields())
+            .map(|(root, field)| match &root.what {
+                What::Asks(asks) => Some(RootPlan::new(asks.table.shape, &field.selection_set.node, authority)),
+                What::Typename | What::Own => None,
+            })
+            .collect();
+        let calls = self.calls.iter().map(|call| {
+            let mut needs = Needs::default();
+            call.iter().filter_map(|root| roots[*root].as_ref()).for_each(|root| root.shaped.add_needs(&mut needs));
+            let question = match &self.roots[call[0]].what {
+                What::Asks(asks) => asks.question.as_ref().ok(),
+                What::Typename | What::Own => None,
+            };
+            CallPlan { reading: question.and_then(|(question, _)| question.read(&needs)), needs }
+        });
+        let calls = calls.collect();
+        Plans { calls, roots }
+    }
+}
+
+impl Root {
+    fn new(field: &Positioned<Field>) -> Self {
+        let key = field.node.response_key().node.clone();
+        let mut written_key = Vec::new();
+        json::write_string(&key, &mut written_key);
+        written_key.push(b':');
+        let name = field.node.name.node.as_str();
+        let what = match ROOT_FIELDS.iter().find(|table| table.name == name) {
+            Some(table) => What::Asks(Box::new(Asks {
+                table,
+                question: Question::of(&field.node),
+                mentions: mentions(&field.node),
+            })),
+            None if name == "__typename" => What::Typename,
+            None => What::Own,
+        };
+        Self { key, written_key: written_key.into(), pos: field.pos, what }
+    }
+}
+
+impl RootPlan {
+    fn new(shape: Shape, selection: &SelectionSet, authority: Authority) -> Self {
+        let mut planner = Planner::new(authority);
+        let shaped = match shape {
+            Shape::Page(page) => Shaped::Page(planner.page(page, selection)),
+            Shape::List(object) => Shaped::List(planner.record(object, selection)),
+            Shape::Record(object) => Shaped::Record(planner.record(object, selection)),
+        };
+        let Planner { forbidden, joins, .. } = planner;
+        Self { shaped, joins, forbidden }
+    }
+}
+
+impl Shaped {
+    fn add_needs(&self, needs: &mut Needs) {
+        match self {
+            Self::Page(plan) => plan.add_needs(needs),
+            Self::List(plan) | Self::Record(plan) => plan.add_needs(needs),
+        }
+    }
+}
+
+/// The operation without the fields that ask Auth0. None if that leaves nothing.
+fn own(operation: &Operation, roots: &[Root]) -> Option<OperationDefinition> {
+    let definition = &operation.definition;
+    let fields = operation.positioned_fields().zip(roots).filter(|(_, root)| matches!(root.what, What::Own));
+    let items: Vec<_> = fields.map(|(field, _)| Positioned::new(Selection::Field(field.clone()), field.pos)).collect();
+    (!items.is_empty()).then(|| OperationDefinition {
+        ty: definition.ty,
+        variable_definitions: Vec::new(),
+        directives: Vec::new(),
+        selection_set: Positioned::new(SelectionSet { items }, definition.selection_set.pos),
+    })
+}
+
+/// Whether two root fields in normal form are answered by one call.
+pub(crate) fn is_same_call(one: &Field, other: &Field) -> bool {
+    one.name.node == other.name.node && arguments(one).eq(arguments(other))
+}
+
+/// The arguments that say something: an optional one that is null asks the same as one that is absent.
+fn arguments(field: &Field) -> impl Iterator<Item = (&Name, &Value)> {
+    field.arguments.iter().map(|(name, value)| (&name.node, &value.node)).filter(|(_, value)| **value != Value::Null)
+}
+
+#[cfg(test)]
+mod tests;
