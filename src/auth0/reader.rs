@@ -72,11 +72,7 @@ impl Reader {
     }
 
     async fn find(&self, read: &Arc<Ready>, errand: &Errand) -> Result<Landed, Error> {
-        let Ready { call, key, .. } = &**read;
-        if is_kept(call)
-            && !errand.is_fresh
-            && let Some((answer, age)) = self.0.cache.get(key)
-        {
+        if let Some((answer, age)) = self.kept(read, errand.is_fresh) {
             errand.note(|effort| effort.cache_age = Some(age));
             return Ok(answer);
         }
@@ -84,24 +80,35 @@ impl Reader {
         self.share(read, errand).await
     }
 
+    /// The answer that is kept, if one is and will do, and its age.
+    fn kept(&self, Ready { call, key, .. }: &Ready, is_fresh: bool) -> Option<(Landed, Duration)> {
+        if is_fresh || !is_kept(call) {
+            return None;
+        }
+        self.0.cache.get(key).filter(|(answer, _)| match answer {
+            Landed::Page(page) => !page.renditions.is_spoiled(),
+            Landed::Record(_) => true,
+        })
+    }
+
     async fn share(&self, read: &Arc<Ready>, errand: &Errand) -> Result<Landed, Error> {
         let Ready { call, key, question, .. } = &**read;
         let progress = Progress::default();
         let seat = Seat { caller: errand.caller, question: *question };
         let turn = Turn { class: class(call), seat, priority: errand.priority };
-        let may_be_kept = is_kept(call) && !errand.is_fresh;
+        let is_fresh = errand.is_fresh;
         let flight = |patience| {
             let (reader, read, progress) = (self.clone(), Arc::clone(read), progress.clone());
             async move {
                 // A call that was under way when there was nothing kept, and is not any more, has left its answer since.
-                if may_be_kept && let Some((answer, age)) = reader.0.cache.get(&read.key) {
+                if let Some((answer, age)) = reader.kept(&read, is_fresh) {
                     progress.found(age);
                     return Ok(answer);
                 }
                 reader.call(read, turn, patience, progress).await
             }
         };
-        let (part, outcome) = self.0.flights.share(key, errand.deadline, errand.is_fresh, flight).await;
+        let (part, outcome) = self.0.flights.share(key, errand.deadline, is_fresh, flight).await;
         errand.note(|effort| match part {
             Part::Started => progress.add_to(effort),
             Part::Joined => effort.is_coalesced = true,

@@ -5,7 +5,8 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
@@ -14,7 +15,13 @@ const KEPT: usize = 2;
 
 /// What has been made of an answer. Clones share it.
 #[derive(Clone, Default)]
-pub struct Renditions(Arc<Mutex<Vec<Rendition>>>);
+pub struct Renditions(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    renditions: Mutex<Vec<Rendition>>,
+    is_spoiled: AtomicBool,
+}
 
 struct Rendition {
     recipe: Arc<dyn Any + Send + Sync>,
@@ -33,17 +40,29 @@ impl Renditions {
     #[must_use]
     pub fn get<R>(&self, recipe: &Arc<R>, part: usize) -> Option<Bytes> {
         let recipe = Arc::as_ptr(recipe).cast();
-        let renditions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        renditions.iter().find(|rendition| rendition.is_of(recipe, part)).map(|rendition| rendition.bytes.clone())
+        self.lock().iter().find(|rendition| rendition.is_of(recipe, part)).map(|rendition| rendition.bytes.clone())
     }
 
     /// Keeps what was made of the answer, unless enough is kept already; it must not be larger than the answer. The recipe is
     /// kept too, so that no other can take its place in memory and be mistaken for it.
     pub fn keep(&self, recipe: Arc<dyn Any + Send + Sync>, part: usize, bytes: &Bytes) {
-        let mut renditions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut renditions = self.lock();
         if renditions.len() < KEPT {
             renditions.push(Rendition { recipe, part, bytes: bytes.clone() });
         }
+    }
+
+    /// Says that nothing can be made of the answer: whoever asks next is better served by another.
+    pub fn spoil(&self) {
+        self.0.is_spoiled.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_spoiled(&self) -> bool {
+        self.0.is_spoiled.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Rendition>> {
+        self.0.renditions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The most bytes that renditions of an answer of this size take.

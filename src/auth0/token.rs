@@ -38,7 +38,7 @@ pub(crate) struct AccessToken {
     generation: u64,
     lifespan: Lifespan,
     expires_at: DateTime<Utc>,
-    scopes: Option<Vec<String>>,
+    scopes: Option<Arc<[String]>>,
 }
 
 impl AccessToken {
@@ -46,7 +46,7 @@ impl AccessToken {
         let lifespan = Lifespan::new(grant.asked_at, grant.life, fastrand::f64());
         // For display only: the wall clock may be set, so nothing is decided by it.
         let expires_at = Utc::now() + grant.life.saturating_sub(grant.asked_at.elapsed());
-        Self { header: grant.header, generation, lifespan, expires_at, scopes: grant.scopes }
+        Self { header: grant.header, generation, lifespan, expires_at, scopes: grant.scopes.map(Arc::from) }
     }
 
     pub(crate) fn header(&self) -> HeaderValue {
@@ -64,7 +64,7 @@ pub struct TokenStatus {
     /// When it ends.
     pub expires_at: DateTime<Utc>,
     /// The scopes that were granted, if Auth0 said so.
-    pub scopes: Option<Vec<String>>,
+    pub scopes: Option<Arc<[String]>>,
 }
 
 /// Cheap to clone: all clones share the token.

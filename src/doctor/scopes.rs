@@ -121,8 +121,8 @@ pub(super) fn judge(token: &Token, matrix: &[ScopeRow]) -> Check {
     }
 }
 
-fn granted(token: &Token) -> Option<&Vec<String>> {
-    token.as_ref()?.as_ref().ok()?.scopes.as_ref()
+fn granted(token: &Token) -> Option<&[String]> {
+    token.as_ref()?.as_ref().ok()?.scopes.as_deref()
 }
 
 /// Fit for a terminal, whatever came in the answer.

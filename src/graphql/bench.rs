@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use async_graphql::parser::types::Field;
-use async_graphql::{Response, ValidationMode, Variables};
+use async_graphql::{Response, Variables};
 use bytes::Bytes;
 
 use super::document::{self, DocumentSettings, Documents};
@@ -56,7 +56,7 @@ impl From<Failure> for Refused {
 impl Stages {
     /// Stages of the gateway's own schema.
     pub fn new() -> Result<Self, Refused> {
-        let strict = schema(ValidationMode::Strict).finish();
+        let strict = schema().finish();
         let signatures = Arc::new(Signatures::read(&write_sdl(&strict)).map_err(|_| Refused)?);
         let documents = Documents::new(strict, Arc::clone(&signatures), Limits::default(), DocumentSettings::default());
         Ok(Self { signatures, documents })

@@ -4,7 +4,7 @@
 use std::sync::{Arc, LazyLock};
 
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument};
-use async_graphql::{Name, Positioned, ValidationMode, Variables};
+use async_graphql::{Name, Positioned, Variables};
 use futures_util::FutureExt as _;
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -28,12 +28,12 @@ use crate::auth::Caller;
 const LONGEST_REFUSAL: usize = 50_000;
 
 static SIGNATURES: LazyLock<Arc<Signatures>> = LazyLock::new(|| {
-    let sdl = write_sdl(&schema(ValidationMode::Strict).finish());
+    let sdl = write_sdl(&schema().finish());
     Arc::new(Signatures::read(&sdl).expect("our own schema can be read"))
 });
 
 fn documents() -> Documents {
-    let strict = schema(ValidationMode::Strict).finish();
+    let strict = schema().finish();
     Documents::new(strict, Arc::clone(&SIGNATURES), Limits::default(), DocumentSettings::default())
 }
 

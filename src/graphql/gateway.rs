@@ -137,7 +137,11 @@ impl From<TokenStatus> for GatewayToken {
                 Scope::ALL.iter().map(|scope| scope.as_str()).filter(|scope| !granted.iter().any(|have| have == scope));
             missing.collect()
         });
-        Self { expires_at: DateTime(token.expires_at), scopes: token.scopes, missing_scopes: missing }
+        Self {
+            expires_at: DateTime(token.expires_at),
+            scopes: token.scopes.map(|scopes| scopes.to_vec()),
+            missing_scopes: missing,
+        }
     }
 }
 

@@ -18,8 +18,9 @@ pub(crate) struct Malformed;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Raw<'a> {
     text: &'a str,
-    /// Whether a string in it holds an escape. Most hold none, and can be copied without a look.
-    has_escapes: bool,
+    /// How many strings in it hold an escape. Most values have none, and can be copied without a look. As long as an
+    /// address: what is copied with a gap behind it stalls the processor.
+    escaped: usize,
 }
 
 impl<'a> Raw<'a> {
@@ -49,7 +50,7 @@ impl<'a> Raw<'a> {
     /// The string that it stands for, if it is one, a lone surrogate as U+FFFD.
     pub(crate) fn string(self) -> Option<Cow<'a, str>> {
         let inner = self.text.strip_prefix('"')?.strip_suffix('"')?;
-        if !self.has_escapes {
+        if self.escaped == 0 {
             return Some(Cow::Borrowed(inner));
         }
         Some(serde_json::from_str(&whole_surrogates(self.text)).map_or(Cow::Borrowed(inner), Cow::Owned))
@@ -59,10 +60,10 @@ impl<'a> Raw<'a> {
     /// writes them for text cut inside an emoji, yet strict readers refuse the whole answer for one.
     #[inline]
     pub(crate) fn write(self, out: &mut Vec<u8>) {
-        if self.has_escapes {
-            out.extend_from_slice(whole_surrogates(self.text).as_bytes());
-        } else {
+        if self.escaped == 0 {
             out.extend_from_slice(self.text.as_bytes());
+        } else {
+            out.extend_from_slice(whole_surrogates(self.text).as_bytes());
         }
     }
 }

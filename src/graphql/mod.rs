@@ -50,7 +50,7 @@ use std::sync::Arc;
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition};
 use async_graphql::{
     EmptyMutation, EmptySubscription, Positioned, Request as Execution, Response, SDLExportOptions, Schema,
-    SchemaBuilder, ValidationMode,
+    SchemaBuilder,
 };
 
 use self::audit::Audit;
@@ -76,7 +76,7 @@ pub use async_graphql::Variables;
 /// The schema in GraphQL's schema definition language.
 #[must_use]
 pub fn sdl() -> String {
-    write_sdl(&schema(ValidationMode::Strict).finish())
+    write_sdl(&schema().finish())
 }
 
 fn write_sdl(schema: &Schema<Query, EmptyMutation, EmptySubscription>) -> String {
@@ -86,12 +86,8 @@ fn write_sdl(schema: &Schema<Query, EmptyMutation, EmptySubscription>) -> String
 /// How deeply async-graphql may recurse, as a last fence behind [`Limits`]. The standard introspection query needs 17.
 const RECURSION: usize = 20;
 
-fn schema(mode: ValidationMode) -> SchemaBuilder<Query, EmptyMutation, EmptySubscription> {
-    let schema = Schema::build(Query, EmptyMutation, EmptySubscription).limit_recursive_depth(RECURSION);
-    match mode {
-        ValidationMode::Strict => schema,
-        ValidationMode::Fast => schema.validation_mode(ValidationMode::Fast),
-    }
+fn schema() -> SchemaBuilder<Query, EmptyMutation, EmptySubscription> {
+    Schema::build(Query, EmptyMutation, EmptySubscription).limit_recursive_depth(RECURSION)
 }
 
 /// How operations are run.
@@ -181,14 +177,13 @@ pub struct BuildError(#[from] signature::UnreadableSchema);
 impl Engine {
     /// An engine that reads from `api` what `documents` ask for.
     pub fn new(api: ManagementApi, settings: Settings, documents: DocumentSettings) -> Result<Self, BuildError> {
-        let strict = schema(ValidationMode::Strict);
-        let strict = if documents.introspection { strict } else { strict.disable_suggestions() }.finish();
-        let signatures = Arc::new(Signatures::read(&write_sdl(&strict))?);
         let limiter = Limiter::from(settings.limits);
-        let documents = Arc::new(Documents::new(strict, Arc::clone(&signatures), limiter.clone(), documents));
-        let upstream = Arc::new(Upstream { api, settings, limiter });
-        let schema = schema(ValidationMode::Fast).data(Arc::clone(&upstream)).finish();
-        Ok(Self { documents, signatures, operations: Operations::default(), schema, upstream })
+        let upstream = Arc::new(Upstream { api, settings, limiter: limiter.clone() });
+        let schema = schema().data(Arc::clone(&upstream));
+        let schema = if documents.introspection { schema } else { schema.disable_suggestions() }.finish();
+        let signatures = Arc::new(Signatures::read(&write_sdl(&schema))?);
+        let documents = Documents::new(schema.clone(), Arc::clone(&signatures), limiter, documents);
+        Ok(Self { documents: Arc::new(documents), signatures, operations: Operations::default(), schema, upstream })
     }
 
     /// Whether operations can be run now.

@@ -86,13 +86,13 @@ impl Requirements {
 
 #[cfg(test)]
 mod tests {
-    use async_graphql::{ValidationMode, Variables};
+    use async_graphql::Variables;
 
     use super::*;
     use crate::graphql::{schema, write_sdl};
 
     fn requirements(text: &str, permissions: Permissions) -> String {
-        let signatures = Signatures::read(&write_sdl(&schema(ValidationMode::Strict).finish())).unwrap();
+        let signatures = Signatures::read(&write_sdl(&schema().finish())).unwrap();
         let document = async_graphql::parser::parse_query(text).unwrap();
         let operation = Operation::new(&signatures, &document, None, Variables::default()).unwrap();
         let Requirements(all) = Requirements::of(&operation, &signatures, permissions);

@@ -153,7 +153,12 @@ impl<'a> Call<'a> {
             Some(rendition) => rendition,
             None => {
                 let joined = self.join(place, joins, json).await?;
-                let (projected, missed) = project(shaped, json, asked, fetched, &joined).map_err(|_| unreadable())?;
+                let projected = project(shaped, json, asked, fetched, &joined);
+                let (projected, missed) = projected.map_err(|_| {
+                    // An error is shared, and never kept.
+                    fetched.renditions.spoil();
+                    unreadable()
+                })?;
                 errors.extend(missed.into_iter().map(|Missed { path, failure }| error(failure, root, path)));
                 // What was joined is as old as it is by itself. What aliases blow up would take more room than was reckoned with.
                 if joins.is_empty() && projected.len() <= json.len() {

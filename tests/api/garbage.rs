@@ -80,3 +80,14 @@ async fn a_body_beyond_reason_is_refused() {
     refused("packed", json_body(packed(&huge)).insert_header("content-encoding", "gzip")).await;
     refused("announced", json_body(huge)).await;
 }
+
+#[tokio::test]
+async fn what_cannot_be_read_is_not_kept() {
+    let auth0 = mock::answering(json_body(r#"[{"name":"Ada"}]"#)).await;
+    let spoiled = Mock::given(path("/api/v2/users")).respond_with(json_body(r#"[{"name":}]"#));
+    spoiled.up_to_n_times(1).with_priority(1).mount(&auth0).await;
+    let gateway = mock::gateway_to(&auth0).await;
+    let query = "{ users { nodes { name } } }";
+    assert_eq!(codes(&gateway.query(query).await), ["UPSTREAM_UNAVAILABLE"]);
+    assert_eq!(gateway.data(query).await["users"]["nodes"], json!([{ "name": "Ada" }]));
+}

@@ -204,14 +204,6 @@ pub(crate) fn build_gateway() -> Result<PathBuf> {
     cargo.stdout.split(|byte| *byte == b'\n').find_map(executable).context("cargo does not say where the gateway is")
 }
 
-/// Whether the gateway's schema joins logs with users.
-pub(crate) fn gateway_joins(gateway: &Path) -> Result<bool> {
-    let schema = Command::new(gateway).arg("schema").output()?;
-    let schema = String::from_utf8(schema.stdout)?;
-    let log = schema.split("type Log {").nth(1).and_then(|rest| rest.split("\n}").next()).unwrap_or_default();
-    Ok(log.lines().any(|line| line.trim() == "user: User"))
-}
-
 /// Serves an anchor until the process is ended.
 pub(crate) async fn serve(anchor: Inner, address: SocketAddr, upstream: String) -> Result<()> {
     match anchor {

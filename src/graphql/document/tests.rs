@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::future::Future;
 
 use async_graphql::parser::types::DocumentOperations;
-use async_graphql::{Positioned, Request, ValidationMode, Variables};
+use async_graphql::{Positioned, Request, Variables};
 
 use super::*;
 use crate::graphql::error::ErrorCode;
@@ -13,7 +13,7 @@ use crate::graphql::operation::Operation;
 use crate::graphql::{schema, write_sdl};
 
 fn documents() -> Documents {
-    let strict = schema(ValidationMode::Strict).finish();
+    let strict = schema().finish();
     let signatures = Arc::new(Signatures::read(&write_sdl(&strict)).unwrap());
     Documents::new(strict, signatures, Limits::default(), DocumentSettings::default())
 }
@@ -85,7 +85,7 @@ fn introspection_in_normal_form_answers_what_the_document_itself_answers() {
             operations: DocumentOperations::Single(Positioned::new(operation.definition, Default::default())),
             fragments: Default::default(),
         });
-        let normal = wait_for(schema(ValidationMode::Fast).finish().execute(request));
+        let normal = wait_for(schema().finish().execute(request));
         let plain = wait_for(documents.checks.strict.execute(text.as_str()));
         assert_eq!((&normal.errors, &plain.errors), (&vec![], &vec![]));
         assert!(normal.data.to_string().contains("emailVerified"));
@@ -134,7 +134,7 @@ fn a_valid_document_is_kept() {
 #[test]
 fn without_introspection_the_schema_is_kept_to_itself() {
     let settings = DocumentSettings { introspection: false, ..DocumentSettings::default() };
-    let strict = schema(ValidationMode::Strict).disable_suggestions().finish();
+    let strict = schema().disable_suggestions().finish();
     let signatures = Arc::new(Signatures::read(&write_sdl(&strict)).unwrap());
     let documents = Documents::new(strict, signatures, Limits::default(), settings);
     let all =

@@ -40,7 +40,7 @@ fn entries(record: &str) -> Option<Entries<'_>> {
 }
 
 fn checked(raw: Raw<'_>) -> &str {
-    assert_eq!(raw.has_escapes, raw.text.contains('\\'), "{}", raw.text);
+    assert_eq!(raw.escaped > 0, raw.text.contains('\\'), "{}", raw.text);
     assert_eq!(raw.is_null(), raw.text == "null", "{}", raw.text);
     raw.text
 }

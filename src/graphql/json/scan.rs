@@ -1,9 +1,9 @@
 //! Finds where the values of a JSON text begin and end, and makes nothing of them.
 //!
-//! Written out, for the best library cost more than half as much again. `serde_json` hands out raw values too, but goes
-//! through each byte by itself and does not tell which strings hold an escape, so that whoever copies them looks at them once
-//! more. What is faster recurses into nested values, and either ends there with the stack or refuses what is deep.
-//! Here nesting is a list, as deep as the text is long. What is accepted is held to `serde_json` by tests and a fuzz target.
+//! Written out, for the best library that will do costs nearly twice as much: `serde_json` hands out raw values too, but does
+//! not tell which of them hold an escape, so that whoever copies them has to look at them once more. What is faster recurses
+//! into nested values, and its stack ends with them; `benches/README.md` has the figures. Here nesting is a list, as deep as
+//! the text is long. What is accepted is held to `serde_json` by tests and a fuzz target.
 
 use super::{Malformed, Raw};
 
@@ -49,7 +49,7 @@ impl<'a> Scanner<'a> {
 
     /// The key of an entry, as a string literal; the colon behind it is passed over. It costs least if it is `expected`,
     /// a key that was read before: a literal that begins like another one is that other one, since it ends where that ends.
-    #[inline]
+    #[inline(always)]
     pub(super) fn key(&mut self, expected: Option<Raw<'a>>) -> Result<Raw<'a>, Malformed> {
         let bytes = self.text.as_bytes();
         let (start, _) = peek(bytes, self.at)?;
@@ -59,23 +59,23 @@ impl<'a> Scanner<'a> {
             self.at = colon(bytes, start + key.text.len())?;
             return Ok(key);
         }
-        let (end, has_escapes) = string(bytes, start)?;
+        let (end, escaped) = string(bytes, start)?;
         self.at = colon(bytes, end)?;
-        self.raw(start, end, has_escapes)
+        self.raw(start, end, escaped)
     }
 
     /// The next value.
-    #[inline]
+    #[inline(always)]
     pub(super) fn value(&mut self) -> Result<Raw<'a>, Malformed> {
         let bytes = self.text.as_bytes();
         let (start, first) = peek(bytes, self.at)?;
-        let (end, has_escapes) = match first {
+        let (end, escaped) = match first {
             b'"' => string(bytes, start)?,
             b'{' | b'[' => self.compound(start, first)?,
-            _ => (scalar(bytes, start, first)?, false),
+            _ => (scalar(bytes, start, first)?, 0),
         };
         self.at = end;
-        self.raw(start, end, has_escapes)
+        self.raw(start, end, escaped)
     }
 
     /// Nothing but white space may be left.
@@ -84,15 +84,15 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline]
-    fn raw(&self, start: usize, end: usize, has_escapes: bool) -> Result<Raw<'a>, Malformed> {
+    fn raw(&self, start: usize, end: usize, escaped: usize) -> Result<Raw<'a>, Malformed> {
         let text = self.text.get(start..end).ok_or(Malformed)?;
-        Ok(Raw { text, has_escapes })
+        Ok(Raw { text, escaped })
     }
 
-    /// Passes over the object or array that is opened there: where it ends, and whether a string in it holds an escape.
-    fn compound(&mut self, start: usize, opening: u8) -> Result<(usize, bool), Malformed> {
+    /// Passes over the object or array that is opened there: where it ends, and how many strings in it hold an escape.
+    fn compound(&mut self, start: usize, opening: u8) -> Result<(usize, usize), Malformed> {
         let bytes = self.text.as_bytes();
-        let mut has_escapes = false;
+        let mut escaped = 0;
         let mut closing = closing_of(opening);
         let (mut at, mut is_filled) = opens(bytes, start, opening)?;
         self.enclosing.clear();
@@ -101,14 +101,14 @@ impl<'a> Scanner<'a> {
                 if closing == b'}' {
                     let (start, _) = peek(bytes, at)?;
                     let (end, is_escaped) = string(bytes, start)?;
-                    has_escapes |= is_escaped;
+                    escaped += is_escaped;
                     at = colon(bytes, end)?;
                 }
                 let (start, first) = peek(bytes, at)?;
                 match first {
                     b'"' => {
                         let (end, is_escaped) = string(bytes, start)?;
-                        has_escapes |= is_escaped;
+                        escaped += is_escaped;
                         at = end;
                     }
                     b'{' | b'[' => {
@@ -122,7 +122,7 @@ impl<'a> Scanner<'a> {
             } else {
                 match self.enclosing.pop() {
                     Some(outer) => closing = outer,
-                    None => return Ok((at, has_escapes)),
+                    None => return Ok((at, escaped)),
                 }
             }
             (at, is_filled) = goes_on(bytes, at, closing)?;
@@ -173,22 +173,22 @@ fn closing_of(opening: u8) -> u8 {
     opening + 2
 }
 
-/// Where the string that begins there ends, and whether it holds an escape.
+/// Where the string that begins there ends, and 1 if it holds an escape, or else 0.
 #[inline]
-fn string(bytes: &[u8], start: usize) -> Result<(usize, bool), Malformed> {
+fn string(bytes: &[u8], start: usize) -> Result<(usize, usize), Malformed> {
     if bytes.get(start) != Some(&b'"') {
         return Err(Malformed);
     }
     let at = plain(bytes, start + 1);
     match bytes.get(at) {
-        Some(b'"') => Ok((at + 1, false)),
-        _ => Ok((escaped(bytes, at)?, true)),
+        Some(b'"') => Ok((at + 1, 0)),
+        _ => Ok((end_of_escaped(bytes, at)?, 1)),
     }
 }
 
 /// The end of a string of which an escape is next.
 #[inline(never)]
-fn escaped(bytes: &[u8], mut at: usize) -> Result<usize, Malformed> {
+fn end_of_escaped(bytes: &[u8], mut at: usize) -> Result<usize, Malformed> {
     loop {
         at += match bytes.get(at..).unwrap_or_default() {
             [b'"', ..] => return Ok(at + 1),

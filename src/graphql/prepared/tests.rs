@@ -1,6 +1,6 @@
 //! What is prepared once, and what for.
 
-use async_graphql::{ValidationMode, Variables};
+use async_graphql::Variables;
 
 use super::*;
 use crate::auth::{Scope, Scopes};
@@ -17,7 +17,7 @@ struct Kit {
 
 impl Kit {
     fn new() -> Self {
-        let strict = schema(ValidationMode::Strict).finish();
+        let strict = schema().finish();
         let signatures = Arc::new(Signatures::read(&write_sdl(&strict)).unwrap());
         let documents = Documents::new(strict, Arc::clone(&signatures), Limits::default(), DocumentSettings::default());
         Self { signatures, documents, operations: Operations::default() }

@@ -126,7 +126,7 @@ impl<'p, 'a> Desk<'p, 'a> {
     #[inline]
     pub(super) fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
         if let Some(slot) = self.keys.slot(self.plan, key) {
-            self.values[slot] = (!value.is_null()).then_some(value);
+            self.values[slot] = if value.is_null() { None } else { Some(value) };
         }
         if let Some(entries) = &mut self.entries {
             entries.insert(key.string().unwrap_or_default(), value);

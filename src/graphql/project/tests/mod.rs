@@ -10,7 +10,7 @@ mod tree;
 
 use std::sync::{Arc, LazyLock};
 
-use async_graphql::{ValidationMode, Variables};
+use async_graphql::Variables;
 use serde_json::json;
 
 use super::*;
@@ -29,17 +29,12 @@ use crate::graphql::{schema, write_sdl};
 const AUTHORITY: Scopes = Caller::ANONYMOUS.authority();
 
 static SIGNATURES: LazyLock<Arc<Signatures>> =
-    LazyLock::new(|| Arc::new(Signatures::read(&write_sdl(&schema(ValidationMode::Strict).finish())).unwrap()));
+    LazyLock::new(|| Arc::new(Signatures::read(&write_sdl(&schema().finish())).unwrap()));
 
 static DOCUMENTS: LazyLock<Documents> = LazyLock::new(|| {
     // Generated documents say everything many times over, in many words.
     let limits = Limits { enforcement: Enforcement::Measure, ..Limits::default() };
-    Documents::new(
-        schema(ValidationMode::Strict).finish(),
-        Arc::clone(&SIGNATURES),
-        limits,
-        DocumentSettings::default(),
-    )
+    Documents::new(schema().finish(), Arc::clone(&SIGNATURES), limits, DocumentSettings::default())
 });
 
 /// The operation in normal form, by the way that a request takes.
