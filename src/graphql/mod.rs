@@ -16,7 +16,7 @@ mod definitions;
 mod document;
 mod error;
 mod explain;
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod gateway;
 mod join;

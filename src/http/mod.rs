@@ -9,7 +9,7 @@ mod connection;
 mod cors;
 mod csrf;
 mod envelope;
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod graphql;
 mod hardening;

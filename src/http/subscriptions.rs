@@ -10,7 +10,7 @@
 
 mod close;
 mod connection;
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod init;
 mod message;

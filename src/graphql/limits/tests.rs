@@ -155,7 +155,12 @@ fn measuring_refuses_nothing_but_what_would_harm_the_process() {
 #[test]
 fn what_is_measured_is_counted_by_measure() {
     let limiter = Limiter::from(Limits { enforcement: Enforcement::Measure, depth: 3, ..Limits::default() });
-    for text in ["{ a }", "{ a { b { c { d } } } }", "{ a { b { c { d { e } } } } }", "{ a { b { c { d } } } }"] {
+    for text in [
+        "{ a }",
+        "{ a { b { c { d } } } }",
+        "query A { a { b { c { d { e } } } } } query B { ...F } fragment F on T { a { b { c { d } } } }",
+        "{ a { b { c { d } } } }",
+    ] {
         assert_eq!(refusal_by(&limiter.clone(), text), None);
     }
     let long = Variables::from_value(value!({ "x": "y".repeat(STRING as usize + 1) }));

@@ -13,10 +13,10 @@ use crate::graphql::error::{ErrorCode, Failure};
 /// How long a list of the schema is taken to be, such as the fields of a type. Ours are shorter as a rule, and few are longer.
 const LIST_OF_SCHEMA: u64 = 10;
 
-/// Judges a document.
+/// Judges a document by what is greatest in it of each measure, be that in an operation or in a fragment.
 pub(super) fn check(limiter: &Limiter, document: &ExecutableDocument) -> Result<(), Failure> {
     let mut walk = Walk::new(limiter, document);
-    let mut expansion = 0_u64;
+    let (mut greatest, mut expansion) = (Size::default(), 0_u64);
     for operation in definitions::operations(document) {
         let operation = &operation.node;
         let mut size = walk.selection(&operation.selection_set.node, 1)?.with_directives(&operation.directives);
@@ -26,16 +26,17 @@ pub(super) fn check(limiter: &Limiter, document: &ExecutableDocument) -> Result<
                 size.values = size.values.max(Values::of_constant(&default.node));
             }
         }
-        hold(limiter, size)?;
+        greatest = greatest.max(size);
         expansion = expansion.saturating_add(size.fields);
     }
     // A fragment that no operation spreads is validated all the same.
     for (name, fragment) in definitions::fragments(document) {
         let size = walk.fragment(name, 1)?;
         let ty = &fragment.node.type_condition.node.on.node;
-        hold(limiter, if ty.starts_with("__") { size.in_introspection() } else { size })?;
+        greatest = greatest.max(if ty.starts_with("__") { size.in_introspection() } else { size });
         expansion = expansion.saturating_add(size.fields);
     }
+    hold(limiter, greatest)?;
     limiter.hold(Measure::Expansion, expansion)
 }
 
@@ -85,6 +86,22 @@ impl Size {
             weight: self.weight.saturating_add(other.weight),
             introspection_depth: self.introspection_depth.max(other.introspection_depth),
             introspection_weight: self.introspection_weight.saturating_add(other.introspection_weight),
+            values: self.values.max(other.values),
+        }
+    }
+
+    /// The greater of two selections, by each measure.
+    fn max(self, other: Self) -> Self {
+        Self {
+            fields: self.fields.max(other.fields),
+            roots: self.roots.max(other.roots),
+            nesting: self.nesting.max(other.nesting),
+            aliases: self.aliases.max(other.aliases),
+            directives: self.directives.max(other.directives),
+            depth: self.depth.max(other.depth),
+            weight: self.weight.max(other.weight),
+            introspection_depth: self.introspection_depth.max(other.introspection_depth),
+            introspection_weight: self.introspection_weight.max(other.introspection_weight),
             values: self.values.max(other.values),
         }
     }

@@ -71,3 +71,26 @@ fn closes_with(reason: String) {
     };
     assert!(frame.code == 4400 && frame.reason.len() <= LONGEST_REASON);
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_message_is_read_as_it_was_meant_or_refused(
+            kind in r#""(connection_init|ping|pong|subscribe|complete|\PC{0,9})"|[0-9]"#,
+            id in r#""\PC{0,9}"|null|1"#,
+            payload in r#"null|1|\{("(query|authorization|headers|x-api-key)":("\PC{0,9}"|\{\}|null)){0,1}\}"#,
+        ) {
+            message(&format!(r#"{{"id":{id},"type":{kind},"payload":{payload}}}"#));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in r#"\PC{0,60}"#) {
+            message(&text);
+        }
+    }
+}
