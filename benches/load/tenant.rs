@@ -21,6 +21,9 @@ pub(crate) type Record = BTreeMap<String, Box<RawValue>>;
 const REACH: usize = 1_000;
 const PAGE: usize = 100;
 
+/// How many users the logs are of.
+const AWAKE: usize = 60;
+
 /// How many records lie between where two arguments' pages begin.
 const STEP: usize = 4;
 
@@ -108,23 +111,19 @@ impl Tenant {
     }
 }
 
-/// Has logs of users who were left out, or who are beyond the reach of search, name one who is there: each his own, so that as
-/// many of them are distinct as before.
+/// Has logs name users who are there: some of the sandbox's were left out, or are beyond the reach of search. Of a hundred logs
+/// some forty-five users are distinct, which is what a tenant's users who are awake come to.
 fn name_present_users(logs: &mut [Record], users: &[Record]) -> Result<()> {
-    let ids: Vec<_> = users.iter().filter_map(|user| text(user, "user_id")).collect();
-    let mut others = ids.iter().cycle();
-    let mut names: HashMap<_, _> = ids.iter().map(|id| ((*id).to_owned(), *id)).collect();
+    let mut awake = users.iter().filter_map(|user| text(user, "user_id")).take(AWAKE).cycle();
+    let mut names = HashMap::new();
     for log in logs {
-        let Some(id) = text(log, "user_id").filter(|id| id.contains('|')).map(str::to_owned) else { continue };
-        let name = match names.get(&id) {
+        let Some(id) = text(log, "user_id").filter(|id| id.contains('|')) else { continue };
+        let name = match names.get(id) {
             Some(name) => name,
-            None => {
-                let other = others.next().context("there are no users")?;
-                names.insert(id, other);
-                other
-            }
+            None => names.entry(id.to_owned()).or_insert(awake.next().context("there are no users")?),
         };
-        log.insert("user_id".to_owned(), serde_json::value::to_raw_value(name)?);
+        let name = serde_json::value::to_raw_value(name)?;
+        log.insert("user_id".to_owned(), name);
     }
     Ok(())
 }
