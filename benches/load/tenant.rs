@@ -22,7 +22,7 @@ const REACH: usize = 1_000;
 const PAGE: usize = 100;
 
 /// How many users the logs are of.
-const AWAKE: usize = 60;
+const AWAKE: usize = 45;
 
 /// How many records lie between where two arguments' pages begin.
 const STEP: usize = 4;
@@ -112,7 +112,7 @@ impl Tenant {
 }
 
 /// Has logs name users who are there: some of the sandbox's were left out, or are beyond the reach of search. Of a hundred logs
-/// some forty-five users are distinct, which is what a tenant's users who are awake come to.
+/// some forty are distinct then.
 fn name_present_users(logs: &mut [Record], users: &[Record]) -> Result<()> {
     let mut awake = users.iter().filter_map(|user| text(user, "user_id")).take(AWAKE).cycle();
     let mut names = HashMap::new();
