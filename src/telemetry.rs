@@ -1,5 +1,7 @@
 //! The log: what is recorded, in which form, to standard error.
 
+pub(crate) mod tally;
+
 use std::fmt;
 use std::io::{self, IsTerminal};
 

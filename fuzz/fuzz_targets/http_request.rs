@@ -7,22 +7,20 @@ use std::time::Duration;
 
 use auth0_graphql::auth::{self, Authenticator};
 use auth0_graphql::auth0::{self, Care, Domain, ManagementApi};
-use auth0_graphql::graphql::{DocumentSettings, Engine, GatewayMode, Limits};
-use auth0_graphql::http;
-use axum::Router;
+use auth0_graphql::graphql::{self, DocumentSettings, Engine, GatewayMode, Limits, Permissions};
+use auth0_graphql::http::{self, fuzzing::Gateway};
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use secrecy::SecretString;
 use tokio::runtime::{Builder, Runtime};
-use tower::ServiceExt as _;
 
 thread_local! {
-    static GATEWAY: (Runtime, Router) = gateway();
+    static GATEWAY: (Runtime, Gateway) = gateway();
 }
 
-fn gateway() -> (Runtime, Router) {
+fn gateway() -> (Runtime, Gateway) {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     // Nobody listens on the discard port.
     let domain = Domain::parse("http://127.0.0.1:9").unwrap();
@@ -33,11 +31,17 @@ fn gateway() -> (Runtime, Router) {
         client_secret: SecretString::from("secret"),
     };
     let api = ManagementApi::new(tenant, &Care::default()).unwrap();
-    let engine = Engine::new(api, GatewayMode::Tenant, Limits::default(), DocumentSettings::default()).unwrap();
     let authenticator = Arc::new(Authenticator::new(auth::Settings::default()).unwrap());
+    let settings = graphql::Settings {
+        mode: GatewayMode::Tenant,
+        limits: Limits::default(),
+        permissions: Permissions::default(),
+        admits_anonymous: authenticator.admits_anonymous(),
+    };
+    let engine = Engine::new(api, settings, DocumentSettings::default()).unwrap();
     // Whatever would wait for the tenant is told at once that it took too long.
     let settings = http::Settings { request_timeout: Duration::from_millis(1), ..http::Settings::default() };
-    (runtime, http::router(engine, authenticator, settings))
+    (runtime, Gateway::new(engine, authenticator, settings).unwrap())
 }
 
 /// A request as it would stand on the wire: a line with method and target, headers, a blank line, the body.
@@ -61,9 +65,9 @@ fn read(data: &[u8]) -> Option<Request<Body>> {
 
 fuzz_target!(|data: &[u8]| -> Corpus {
     let Some(request) = read(data) else { return Corpus::Reject };
-    GATEWAY.with(|(runtime, router)| {
+    GATEWAY.with(|(runtime, gateway)| {
         runtime.block_on(async {
-            let Ok(response) = router.clone().oneshot(request).await;
+            let response = gateway.answer(request).await;
             let (status, headers) = (response.status(), response.headers().clone());
             assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR);
             assert!(headers.contains_key("x-request-id") && headers.contains_key("x-content-type-options"));

@@ -83,3 +83,25 @@ fn lies_in(part: &Bytes, whole: &Bytes) -> bool {
     let (part, whole) = (part.as_ptr_range(), whole.as_ptr_range());
     whole.start <= part.start && part.end <= whole.end
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_a_caller_says_stays_in_its_place(text in r#"\PC{0,40}|[a-z|%/?#&=.\\ "+\n]{0,20}"#) {
+            arguments(&text);
+        }
+
+        #[test]
+        fn records_are_found_or_there_are_none(
+            link in r#"(<https://[a-z./]{0,9}\?from=[0-9a-f%]{0,9}>; ?rel="?next"?,?|\PC){0,3}"#,
+            body in r#"[\[{]{0,2}("users"|"total"|[\[\]{}:,"] ?|1|null){0,12}[\]}]{0,2}"#,
+        ) {
+            envelope(link.as_bytes(), body.as_bytes());
+        }
+    }
+}

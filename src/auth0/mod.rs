@@ -23,7 +23,7 @@ mod error;
 mod explanation;
 mod fields;
 mod freshness;
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod grant;
 mod identifier;

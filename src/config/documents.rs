@@ -17,7 +17,7 @@ const MAX_DEPTH: RangeInclusive<u64> = 3..=15;
 #[derive(Args, Default)]
 #[command(next_help_heading = "Documents")]
 pub(super) struct DocumentArgs {
-    /// Whether documents beyond a limit are refused: enforce, or measure to log and run them. Default: enforce.
+    /// Whether documents beyond a limit are refused: enforce, or measure to count and run them. Default: enforce.
     ///
     /// With measure, what keeps the process itself from harm is refused all the same: documents that nest too deeply or grow
     /// without bounds when their fragments are written out.

@@ -16,7 +16,7 @@ use moka::sync::Cache;
 use self::check::Checks;
 use self::source::{Found, Sources};
 use super::error::Failure;
-use super::limits::Limits;
+use super::limits::Limiter;
 use super::query::Query;
 use super::signature::Signatures;
 
@@ -77,12 +77,12 @@ impl Documents {
     pub(crate) fn new(
         strict: Schema<Query, EmptyMutation, EmptySubscription>,
         signatures: Arc<Signatures>,
-        limits: Limits,
+        limiter: impl Into<Limiter>,
         settings: DocumentSettings,
     ) -> Self {
         let weight = |text: &Arc<str>, _: &Arc<Document>| u32::try_from(text.len()).unwrap_or(u32::MAX);
         Self {
-            checks: Checks::new(strict, signatures, limits, settings.introspection),
+            checks: Checks::new(strict, signatures, limiter.into(), settings.introspection),
             sources: Sources::new(settings.persisted_queries, settings.trusted),
             valid: Cache::builder().weigher(weight).max_capacity(CACHED_TEXT).build(),
         }

@@ -13,6 +13,7 @@ use super::document::{Document, Documents};
 use super::error::{ErrorCode, Failure};
 use super::join::Joins;
 use super::json;
+use super::limits::Limiter;
 use super::log::{LOG, LOG_BATCH, LOG_PAGE};
 use super::operation::{Operation, fields};
 use super::plan::Planner;
@@ -51,7 +52,7 @@ fn find(documents: &Documents, source: &DocumentSource) -> Result<Arc<Document>,
 pub fn document(text: &str, variables: &str) {
     thread_local!(static DOCUMENTS: Documents = documents());
     let variables: Variables = serde_json::from_str(variables).unwrap_or_default();
-    let limits = Limits::default();
+    let limiter = Limiter::from(Limits::default());
     let document = match DOCUMENTS.with(|documents| find(documents, &DocumentSource::Text(text.to_owned()))) {
         Ok(document) => document,
         Err(failures) => {
@@ -60,14 +61,14 @@ pub fn document(text: &str, variables: &str) {
             return assert!(serde_json::from_slice::<Value>(&body).is_ok());
         }
     };
-    if limits.check_variables(&variables).is_err() {
+    if limiter.check_variables(&variables).is_err() {
         return;
     }
     for (name, _) in document.operations.iter() {
         let name = name.map(Name::as_str);
         let Ok(operation) = Operation::new(&SIGNATURES, &document, name, variables.clone()) else { continue };
         let prepared = Prepared::new(operation, &SIGNATURES, Permissions::default());
-        if limits.check_operation(&SIGNATURES, &prepared.operation, prepared.calls.len()).is_err() {
+        if limiter.check_operation(&SIGNATURES, &prepared.operation, prepared.calls.len()).is_err() {
             continue;
         }
         prepared.plans(Caller::ANONYMOUS.authority().into());
@@ -161,6 +162,68 @@ pub fn projection(choice: u8, body: &[u8]) {
         let nested = [b"[[[[".as_slice(), body, b"]]]]"].concat();
         if serde_json::from_slice::<Value>(&nested).is_ok() {
             assert!(serde_json::from_str::<Value>(answer).is_ok(), "{answer}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::{Index, select};
+
+    use super::*;
+
+    const DOCUMENTS: &[&str] = &[
+        "query Q ( $n : Int! = 7 , $q : String ) { users ( q : $q , perPage : $n ) { total nodes { ...F } } } \
+         fragment F on User { userId a: email @skip ( if : false ) identities { provider } }",
+        "query A { logs ( take : 2 ) { next nodes { logId user { email } } } } query B { __typename } ",
+        "{ user ( id : \"auth0|1\" ) { ... on User { name } } __schema { types { name fields { name } } } } ",
+        "query ( $s : UserSort , $x : Boolean! ) { users ( sort : $s ) @include ( if : $x ) { page } gateway { version } } ",
+    ];
+    const VARIABLES: &[&str] =
+        &["{ }", r#"{ "n" : 3 , "q" : "a" }"#, r#"{ "x" : true , "s" : { "field" : "EMAIL" } }"#];
+    const BODIES: &[&str] = &[
+        r#"[ { "user_id" : "auth0|1" , "email" : "ada@example.com" , "email_verified" : "true" , "more" : [ 1 , null ] } ]"#,
+        r#"{ "log_id" : "9" , "type" : "s" , "date" : "" , "details" : { "a" : { } } , "identities" : [ { } ] }"#,
+    ];
+
+    /// One of `texts`, in which some words are left out, written twice or put in place of others.
+    fn mangled(texts: &'static [&'static str]) -> impl Strategy<Value = String> {
+        let changes = vec((0..3, any::<Index>(), any::<Index>()), 0..4);
+        (select(texts), changes).prop_map(|(text, changes)| {
+            let mut words: Vec<_> = text.split_inclusive(' ').collect();
+            for (change, from, to) in changes {
+                let (word, at) = (*from.get(&words), to.index(words.len()));
+                match change {
+                    0 => words.insert(at, word),
+                    1 => words[at] = word,
+                    _ if words.len() > 1 => drop(words.remove(at)),
+                    _ => {}
+                }
+            }
+            words.concat()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_document_is_refused_or_runs_in_a_form_that_is_its_own(text in mangled(DOCUMENTS), variables in mangled(VARIABLES)) {
+            document(&text, &variables);
+        }
+
+        #[test]
+        fn what_auth0_answers_is_projected_or_refused(choice in any::<u8>(), body in mangled(BODIES)) {
+            projection(choice, body.as_bytes());
+        }
+    }
+
+    proptest! {
+        // Each makes several schemas.
+        #![proptest_config(ProptestConfig::with_cases(12))]
+        #[test]
+        fn what_is_kept_of_documents_changes_no_answer(texts in vec(mangled(DOCUMENTS), 1..3)) {
+            document_cache(&texts.iter().map(String::as_str).collect::<Vec<_>>());
         }
     }
 }

@@ -3,6 +3,7 @@
 use async_graphql::{Enum, SimpleObject};
 
 use super::Settings;
+use super::limits::{Beyond, Limiter};
 use super::permission::{ScopeMode, Upstream};
 use super::scalar::DateTime;
 use crate::auth::{Caller, Identity, Scope};
@@ -145,18 +146,26 @@ impl From<TokenStatus> for GatewayToken {
 }
 
 /// Said where everyone can see it: the log of a start is soon forgotten.
-fn warnings(settings: &Settings) -> Vec<String> {
-    let is_real = settings.mode == GatewayMode::Tenant;
-    let anonymous = (settings.admits_anonymous && is_real).then(|| {
+fn warnings(settings: &Settings, limiter: &Limiter) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if settings.admits_anonymous && settings.mode == GatewayMode::Tenant {
         let scopes = Caller::ANONYMOUS.authority();
-        format!("ANONYMOUS ACCESS: whoever reaches this gateway can read the tenant without credentials ({scopes}).")
-    });
-    anonymous.into_iter().collect()
+        warnings.push(format!(
+            "ANONYMOUS ACCESS: whoever reaches this gateway can read the tenant without credentials ({scopes})."
+        ));
+    }
+    if limiter.only_measures() {
+        warnings.push("LIMITS=measure: operations beyond most limits are counted here, and run.".to_owned());
+        warnings.extend(limiter.beyond().map(|Beyond { measure, limit, times, greatest }| {
+            format!("Beyond the limit of {limit} for {measure}: {times} since the start, the greatest {greatest}.")
+        }));
+    }
+    warnings
 }
 
 impl Gateway {
     pub(crate) fn new(caller: &Caller, upstream: &Upstream) -> Self {
-        let Upstream { api, settings } = upstream;
+        let Upstream { api, settings, limiter } = upstream;
         Self {
             version: env!("CARGO_PKG_VERSION"),
             mode: settings.mode,
@@ -164,7 +173,7 @@ impl Gateway {
             scope_mode: settings.permissions.scope_mode,
             self_access: settings.permissions.self_access,
             anonymous_access: settings.admits_anonymous,
-            warnings: warnings(settings),
+            warnings: warnings(settings, limiter),
             scopes: caller.authority().iter().map(Scope::as_str).collect(),
             token: api.token_status().map(Into::into),
             rate_limits: api.rate_limits().into_iter().map(Into::into).collect(),

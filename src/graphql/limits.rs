@@ -6,16 +6,12 @@
 //! variables, and in normal form its [cost] and its calls to Auth0, are judged.
 
 mod cost;
+mod limiter;
 mod text;
 mod tree;
 
-use async_graphql::Variables;
-use async_graphql::parser::types::ExecutableDocument;
-
+pub(crate) use self::limiter::{Beyond, Limiter};
 pub(crate) use self::tree::is_introspection;
-use super::error::{ErrorCode, Failure};
-use super::operation::Operation;
-use super::signature::Signatures;
 
 /// What is done about a document that is beyond a limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -23,7 +19,7 @@ pub enum Enforcement {
     /// It is refused.
     #[default]
     Enforce,
-    /// It is logged, and runs: to learn which limits one's clients need. The limits that keep the process itself from harm,
+    /// It is counted and logged, and runs: to learn which limits one's clients need. The limits that keep the process itself from harm,
     /// on nesting and on what validation has to walk, hold all the same.
     Measure,
 }
@@ -111,6 +107,25 @@ pub(crate) enum Measure {
 }
 
 impl Measure {
+    const ALL: [Self; 16] = [
+        Self::Bytes,
+        Self::Tokens,
+        Self::Word,
+        Self::Nesting,
+        Self::Expansion,
+        Self::Fields,
+        Self::Depth,
+        Self::RootFields,
+        Self::Aliases,
+        Self::Directives,
+        Self::IntrospectionDepth,
+        Self::IntrospectionSize,
+        Self::List,
+        Self::String,
+        Self::UpstreamCalls,
+        Self::Cost,
+    ];
+
     /// The name, as errors have it in `extensions.measure`.
     const fn name(self) -> &'static str {
         match self {
@@ -182,58 +197,6 @@ impl Limits {
             Measure::UpstreamCalls => calls,
             Measure::Cost => self.cost,
         }
-    }
-
-    /// Judges the text of a document, before it is parsed.
-    pub(crate) fn check_text(&self, text: &str) -> Result<(), Failure> {
-        let text::Measures { bytes, tokens, nesting, word } = text::measure(text);
-        self.hold(Measure::Bytes, bytes)?;
-        self.hold(Measure::Tokens, tokens)?;
-        self.hold(Measure::Word, word)?;
-        self.hold(Measure::Nesting, nesting)
-    }
-
-    /// Judges a parsed document.
-    pub(crate) fn check(&self, document: &ExecutableDocument) -> Result<(), Failure> {
-        tree::check(self, document)
-    }
-
-    /// Judges the values that a caller gave for variables.
-    pub(crate) fn check_variables(&self, variables: &Variables) -> Result<(), Failure> {
-        let size = variables.values().map(tree::Values::of_constant).fold(tree::Values::default(), tree::Values::max);
-        self.hold(Measure::List, size.list)?;
-        self.hold(Measure::String, size.string)
-    }
-
-    /// Judges an operation in normal form, as far as its cost can be told before it runs. `calls` is how many calls to Auth0
-    /// its root fields come to.
-    pub(crate) fn check_operation(
-        &self,
-        signatures: &Signatures,
-        operation: &Operation,
-        calls: usize,
-    ) -> Result<(), Failure> {
-        self.hold(Measure::UpstreamCalls, u64::try_from(calls).unwrap_or(u64::MAX))?;
-        self.hold(Measure::Cost, cost::cost(signatures, operation))
-    }
-
-    fn hold(&self, measure: Measure, value: u64) -> Result<(), Failure> {
-        let limit = self.of(measure);
-        if value <= limit {
-            return Ok(());
-        }
-        let name = measure.name();
-        if self.enforcement == Enforcement::Measure && !measure.guards_the_process() {
-            tracing::warn!(measure = name, limit, value, "beyond a limit: with LIMITS=enforce this would be refused");
-            return Ok(());
-        }
-        let unit = measure.unit();
-        let message =
-            format!("The document is too complex: {value} {unit}, and the limit is {limit}. Ask for less at once.");
-        Err(Failure::new(ErrorCode::TooComplex, message)
-            .with("measure", name)
-            .with("limit", limit)
-            .with("value", value))
     }
 }
 

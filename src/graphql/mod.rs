@@ -12,10 +12,11 @@ mod audit;
 #[doc(hidden)]
 pub mod bench;
 mod coercion;
+mod definitions;
 mod document;
 mod error;
 mod explain;
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod gateway;
 mod join;
@@ -54,6 +55,7 @@ use async_graphql::{
 
 use self::audit::Audit;
 use self::document::{Document, Documents};
+use self::limits::Limiter;
 use self::operation::Operation;
 use self::permission::Upstream;
 use self::prepared::{Operations, Prepared};
@@ -175,11 +177,12 @@ pub struct BuildError(#[from] signature::UnreadableSchema);
 impl Engine {
     /// An engine that reads from `api` what `documents` ask for.
     pub fn new(api: ManagementApi, settings: Settings, documents: DocumentSettings) -> Result<Self, BuildError> {
-        let upstream = Arc::new(Upstream { api, settings });
+        let limiter = Limiter::from(settings.limits);
+        let upstream = Arc::new(Upstream { api, settings, limiter: limiter.clone() });
         let schema = schema().data(Arc::clone(&upstream));
         let schema = if documents.introspection { schema } else { schema.disable_suggestions() }.finish();
         let signatures = Arc::new(Signatures::read(&write_sdl(&schema))?);
-        let documents = Documents::new(schema.clone(), Arc::clone(&signatures), settings.limits, documents);
+        let documents = Documents::new(schema.clone(), Arc::clone(&signatures), limiter, documents);
         Ok(Self { documents: Arc::new(documents), signatures, operations: Operations::default(), schema, upstream })
     }
 
@@ -226,11 +229,11 @@ impl Engine {
     ) -> Result<(Arc<Document>, Arc<Prepared>), Vec<Failure>> {
         let document = self.documents.find(source).await?;
         let prepare = |document: &Document, name: Option<&str>, variables: Variables| {
-            let Settings { limits, permissions, .. } = self.upstream.settings;
-            limits.check_variables(&variables)?;
+            let Upstream { settings: Settings { permissions, .. }, limiter, .. } = &*self.upstream;
+            limiter.check_variables(&variables)?;
             let operation = Operation::new(&self.signatures, document, name, variables)?;
-            let prepared = Prepared::new(operation, &self.signatures, permissions);
-            limits.check_operation(&self.signatures, &prepared.operation, prepared.calls.len())?;
+            let prepared = Prepared::new(operation, &self.signatures, *permissions);
+            limiter.check_operation(&self.signatures, &prepared.operation, prepared.calls.len())?;
             Ok(prepared)
         };
         let prepared = self.operations.get(&document, operation_name, variables, prepare);

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::Settings;
 use super::error::{ErrorCode, Failure};
+use super::limits::Limiter;
 use crate::auth::{Caller, Identity, Scope, Scopes};
 use crate::auth0::{Errand, Error, Fields, ManagementApi, Misconfiguration, Read, UserId};
 
@@ -114,6 +115,7 @@ impl From<Denied> for Failure {
 pub(crate) struct Upstream {
     pub(super) api: ManagementApi,
     pub(super) settings: Settings,
+    pub(super) limiter: Limiter,
 }
 
 impl Upstream {
@@ -172,7 +174,7 @@ impl OwnUser<'_> {
 
 /// The way to the user whom the caller's token is for.
 pub(crate) fn authorize_self<'a>(upstream: &'a Upstream, caller: &Caller) -> Result<OwnUser<'a>, Failure> {
-    let Upstream { api, settings } = upstream;
+    let Upstream { api, settings, .. } = upstream;
     let id = match caller.identity() {
         Identity::Token { subject, .. } => own_id(subject),
         Identity::ApiKey { .. } => Err("`me` is the user whom an access token is for, and an API key is for none."),

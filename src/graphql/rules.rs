@@ -15,12 +15,13 @@ use async_graphql_value::Value;
 use indexmap::IndexMap;
 
 use super::coercion::may_stand_in;
+use super::definitions;
 use super::error::{ErrorCode, Failure};
 use super::signature::{Input, InputType, Signatures};
 
 /// Holds every operation of `document` to both rules.
 pub(crate) fn check(signatures: &Signatures, document: &ExecutableDocument) -> Result<(), Failure> {
-    for (_, operation) in document.operations.iter() {
+    for operation in definitions::operations(document) {
         let rules = Rules::new(signatures, document, &operation.node);
         rules.merge(&[&operation.node.selection_set.node])?;
         rules.selection(signatures.query(), &operation.node.selection_set.node, &mut HashSet::new())?;

@@ -12,9 +12,9 @@ use super::Settings;
 use super::authenticate::{Refusal, authenticate};
 use super::envelope::{Envelope, to_be_sent_again};
 use super::rate_limit::{Key, RateLimits};
-use super::tally::Tally;
 use crate::auth::{Authenticator, Caller};
 use crate::graphql::{Deadline, ErrorCode, Failure};
+use crate::telemetry::tally::Tally;
 
 /// When to come back to a gateway that is busy. Most requests are answered within a second.
 pub(crate) const SOON: Duration = Duration::from_secs(1);

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Version;
-use futures_util::FutureExt as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -16,13 +15,11 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
-use tower::ServiceExt as _;
 
 use super::activity::{Activity, UnderWay, Watched};
 use super::client::Peer;
 use super::settings::Connections;
-use super::site::Site;
-use super::{hardening, request_id};
+use super::site::{self, Site};
 
 /// How much of a request's head is taken, in bytes. More than its parts may have, so that the answer can say what is wrong;
 /// beyond this there is no more than a bare 431.
@@ -130,12 +127,7 @@ pub(crate) async fn serve(
             request.extensions_mut().insert(Arc::clone(&carrier));
             let site = site.clone();
             async move {
-                // The outermost: every answer carries an id, and tells browsers what not to do with it, a panic's too.
-                let answer = request_id::attach(request, |request| {
-                    site.oneshot(request).map(|answer| answer.unwrap_or_else(|never: Infallible| match never {}))
-                });
-                let mut answer = answer.await;
-                hardening::harden(answer.headers_mut());
+                let answer = site::answer(site, request).await;
                 drop(under_way);
                 Ok::<_, Infallible>(answer)
             }

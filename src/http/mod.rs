@@ -9,6 +9,8 @@ mod connection;
 mod cors;
 mod csrf;
 mod envelope;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod graphql;
 mod hardening;
 mod health;
@@ -23,7 +25,6 @@ mod serve;
 mod settings;
 mod site;
 mod subscriptions;
-mod tally;
 mod wishes;
 
 use std::ops::Deref;

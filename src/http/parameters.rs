@@ -142,6 +142,13 @@ fn bad(message: impl Into<String>) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    use proptest::option;
+    use proptest::prelude::*;
+    use serde_json::json;
+
     use super::*;
 
     const NO_DOCUMENT: &str = "There is no `query`, nor a `documentId` or `extensions.persistedQuery` in its place.";
@@ -226,6 +233,44 @@ mod tests {
             ("query=%ff", "The query string is not UTF-8."),
         ] {
             assert_eq!(from_query_string(query).err().unwrap().message, expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_request_means_the_same_in_a_body_and_in_a_query_string(
+            query in option::of("\\PC{1,40}"),
+            id in option::weighted(0.2, "\\PC{1,9}"),
+            hash in option::weighted(0.2, "\\PC{1,9}"),
+            operation_name in option::of("\\PC{1,9}"),
+            value in "\\PC{0,9}",
+        ) {
+            let variables = json!({ "x": value });
+            let extensions = json!({ "persistedQuery": hash.map(|hash| json!({ "version": 1, "sha256Hash": hash })) });
+            let texts = [("query", &query), ("documentId", &id), ("operationName", &operation_name)];
+            let texts = texts.into_iter().filter_map(|(name, text)| Some((name, text.clone()?)));
+            let mut target = String::new();
+            for (name, text) in texts.chain([("variables", variables.to_string()), ("extensions", extensions.to_string())]) {
+                write!(target, "{name}={}&", utf8_percent_encode(&text, NON_ALPHANUMERIC)).unwrap();
+            }
+            let body = json!({
+                "query": query,
+                "documentId": id,
+                "operationName": operation_name,
+                "variables": variables,
+                "extensions": extensions,
+            });
+            let read = |request: Result<Request, Failure>| {
+                request.map(|Request { document, operation_name, variables }| (document, operation_name, variables))
+            };
+            prop_assert_eq!(read(from_body(body.to_string().as_bytes())), read(from_query_string(&target)));
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in any::<Vec<u8>>(), text in "\\PC{0,40}") {
+            for refusal in [from_body(&bytes).err(), from_body(text.as_bytes()).err(), from_query_string(&text).err()] {
+                prop_assert!(refusal.is_none_or(|failure| failure.code == ErrorCode::BadRequest));
+            }
         }
     }
 }

@@ -18,9 +18,9 @@ use super::BuildError;
 use super::connection::{self, Carrier, Phase};
 use super::settings::{Connections, Settings};
 use super::site::{Site, site};
-use super::tally::Tally;
 use crate::auth::Authenticator;
 use crate::graphql::Engine;
+use crate::telemetry::tally::Tally;
 
 /// How long not to accept when the system cannot give another connection, as when a process has too many files open.
 const PAUSE: Duration = Duration::from_millis(500);

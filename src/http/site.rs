@@ -20,7 +20,7 @@ use axum::response::Response;
 use axum::routing::{any_service, get};
 use futures_util::FutureExt as _;
 use tower::util::Either;
-use tower::{Layer as _, Service, ServiceBuilder, service_fn};
+use tower::{Layer as _, Service, ServiceBuilder, ServiceExt as _, service_fn};
 use tower_http::cors::Cors;
 
 use super::admission::Admission;
@@ -28,7 +28,8 @@ use super::envelope::Envelope;
 use super::serve::Stopping;
 use super::settings::Settings;
 use super::{
-    BuildError, Parts, Shared, compression, cors, csrf, graphql, health, host, playground, request_id, subscriptions,
+    BuildError, Parts, Shared, compression, cors, csrf, graphql, hardening, health, host, playground, request_id,
+    subscriptions,
 };
 use crate::auth::Authenticator;
 use crate::graphql::{Engine, ErrorCode, Failure};
@@ -59,7 +60,7 @@ pub(crate) fn site(
         .option_layer(csrf::layer(origins)?)
         .service(service_fn(move |request| {
             let shared = answering.clone();
-            async move { Ok::<_, Infallible>(answer(shared, request).await) }
+            async move { Ok::<_, Infallible>(graphql(shared, request).await) }
         }));
     let playground = if shared.settings.playground { playground::routes() } else { Router::new() };
     let router = playground
@@ -77,8 +78,18 @@ pub(crate) fn site(
     })
 }
 
+/// Answers a request. The outermost: every answer carries an id, and tells browsers what not to do with it, a panic's too.
+pub(crate) async fn answer(site: Site, request: Request) -> Response {
+    let answer = request_id::attach(request, |request| {
+        site.oneshot(request).map(|answer| answer.unwrap_or_else(|never: Infallible| match never {}))
+    });
+    let mut answer = answer.await;
+    hardening::harden(answer.headers_mut());
+    answer
+}
+
 /// GraphQL, over HTTP or over a WebSocket, with what stands before it.
-async fn answer(shared: Shared, request: Request) -> Response {
+async fn graphql(shared: Shared, request: Request) -> Response {
     if let Some(refusal) = host::refusal(&shared, &request) {
         return refusal;
     }

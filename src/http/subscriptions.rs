@@ -10,6 +10,8 @@
 
 mod close;
 mod connection;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod init;
 mod message;
 mod operation;

@@ -157,6 +157,17 @@ async fn limits_that_are_measured_only_refuse_nothing_but_what_would_harm_the_pr
     let aliases = times(150, |n| format!("a{n}: email "));
     let data = gateway.data(&format!("{{ users(perPage: 2) {{ nodes {{ {aliases} }} }} }}")).await;
     assert_eq!(data["users"]["nodes"][1].as_object().unwrap().len(), 150);
+    let warnings = gateway.data("{ gateway { warnings } }").await["gateway"]["warnings"].take();
+    // The first is that anonymous callers are let in.
+    assert_eq!(
+        warnings.as_array().unwrap()[1..],
+        [
+            "LIMITS=measure: operations beyond most limits are counted here, and run.",
+            "Beyond the limit of 1 for depth: 2 since the start, the greatest 3.",
+            "Beyond the limit of 81 for aliases: 1 since the start, the greatest 150.",
+            "Beyond the limit of 1 for cost: 1 since the start, the greatest 300.",
+        ]
+    );
     for query in [
         format!("{{ users(q: {}", "[".repeat(1_000)),
         format!("{{ {} }} fragment F on Query {{ {} }}", "...F ".repeat(100), "__typename ".repeat(1_000)),

@@ -7,8 +7,9 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{EmptyMutation, EmptySubscription, Positioned, Request, Schema, ServerError};
 
+use crate::graphql::definitions;
 use crate::graphql::error::{ErrorCode, Failure};
-use crate::graphql::limits::{Limits, is_introspection};
+use crate::graphql::limits::{Limiter, is_introspection};
 use crate::graphql::query::Query;
 use crate::graphql::rules;
 use crate::graphql::signature::Signatures;
@@ -17,6 +18,9 @@ use crate::graphql::signature::Signatures;
 /// operation it validates everything, finds nothing to run, and says so.
 const NO_OPERATION: &str = "\0";
 
+/// What it says, to the letter: no other error is to be taken for it, whatever text of the document it repeats.
+const NOTHING_TO_RUN: &str = "Unknown operation named \"\0\"";
+
 /// How many characters of what async-graphql says are passed on. It repeats names and values of any length.
 const LONGEST_MESSAGE: usize = 400;
 
@@ -24,7 +28,7 @@ const LONGEST_MESSAGE: usize = 400;
 pub(crate) struct Checks {
     pub(super) strict: Schema<Query, EmptyMutation, EmptySubscription>,
     pub(super) signatures: Arc<Signatures>,
-    limits: Limits,
+    limiter: Limiter,
     introspection: bool,
 }
 
@@ -33,18 +37,18 @@ impl Checks {
     pub(crate) fn new(
         strict: Schema<Query, EmptyMutation, EmptySubscription>,
         signatures: Arc<Signatures>,
-        limits: Limits,
+        limiter: Limiter,
         introspection: bool,
     ) -> Self {
-        Self { strict, signatures, limits, introspection }
+        Self { strict, signatures, limiter, introspection }
     }
 
     /// The document that `text` is, or everything that is wrong with it.
     pub(crate) async fn check(&self, text: &str) -> Result<ExecutableDocument, Vec<Failure>> {
         let single = |failure| vec![failure];
-        self.limits.check_text(text).map_err(single)?;
+        self.limiter.check_text(text).map_err(single)?;
         let document = async_graphql::parser::parse_query(text).map_err(|error| vec![parse_failure(&error)])?;
-        self.limits.check(&document).map_err(single)?;
+        self.limiter.check(&document).map_err(single)?;
         self.check_support(&document).map_err(single)?;
         self.validate(document.clone()).await?;
         rules::check(&self.signatures, &document).map_err(single)?;
@@ -53,11 +57,11 @@ impl Checks {
 
     /// Refuses, in words of its own, what is GraphQL and not answered here.
     fn check_support(&self, document: &ExecutableDocument) -> Result<(), Failure> {
-        let operations = document.operations.iter().map(|(_, operation)| {
+        let operations = definitions::operations(document).into_iter().map(|operation| {
             let operation = &operation.node;
             (&operation.directives, &operation.selection_set.node)
         });
-        let fragments = document.fragments.values().map(|fragment| {
+        let fragments = definitions::fragments(document).into_iter().map(|(_, fragment)| {
             let fragment = &fragment.node;
             (&fragment.directives, &fragment.selection_set.node)
         });
@@ -97,10 +101,12 @@ impl Checks {
         let mut request = Request::new(String::new()).operation_name(NO_OPERATION);
         request.set_parsed_query(document);
         let errors = self.strict.execute(request).await.errors;
-        if matches!(errors.as_slice(), [only] if only.message.contains(NO_OPERATION)) {
+        if matches!(errors.as_slice(), [only] if only.message == NOTHING_TO_RUN) {
             return Ok(());
         }
         let mut failures: Vec<_> = errors.into_iter().map(validation_failure).collect();
+        // It goes through the operations in no order.
+        failures.sort_by(|one, other| (&one.locations, &one.message).cmp(&(&other.locations, &other.message)));
         // Some rules run twice.
         failures.dedup();
         Err(failures)

@@ -8,6 +8,7 @@ use async_graphql::{Positioned, Request, Variables};
 
 use super::*;
 use crate::graphql::error::ErrorCode;
+use crate::graphql::limits::Limits;
 use crate::graphql::operation::Operation;
 use crate::graphql::{schema, write_sdl};
 
@@ -89,6 +90,36 @@ fn introspection_in_normal_form_answers_what_the_document_itself_answers() {
         assert_eq!((&normal.errors, &plain.errors), (&vec![], &vec![]));
         assert!(normal.data.to_string().contains("emailVerified"));
         assert_eq!(normal.data, plain.data);
+    }
+}
+
+#[test]
+fn faults_of_several_definitions_are_told_in_the_document_s_order() {
+    let many = |part: fn(usize) -> String| (0..20).map(part).collect::<String>();
+    for (text, faults) in [
+        (many(|n| format!("query Q{n} {{ nope{n} }}\n")), 20),
+        (many(|n| format!("query Q{n} {{ ... @defer {{ __typename }} }}\n")), 1),
+        (many(|n| format!("query Q{n} {{ {} }}\n", "__typename ".repeat(51 + n))), 1),
+        (many(|n| format!("fragment F{n} on Query {{ ...F{n} }}\n")) + "{ __typename }", 1),
+    ] {
+        let failures = get(&text).unwrap_err();
+        assert_eq!(failures.len(), faults, "{failures:?}");
+        assert!(failures.is_sorted_by_key(|failure| failure.locations.clone()), "{failures:?}");
+        (0..5).for_each(|_| assert_eq!(get(&text).unwrap_err(), failures));
+    }
+}
+
+#[test]
+fn no_text_of_a_document_makes_it_valid() {
+    for value in [r#""\u0000""#, r#""Unknown operation named \"\u0000\"""#] {
+        for text in [
+            format!("{{ users(page: {value}) {{ total }} }}"),
+            format!("{{ users(sort: {{ field: {value} }}) {{ total }} }}"),
+            format!("query ($page: Int! = {value}) {{ users(page: $page) {{ total }} }}"),
+            format!("{{ __typename @include(if: {value}) }}"),
+        ] {
+            assert_eq!(refusal(&text)[0].0, ErrorCode::ValidationFailed, "{text}");
+        }
     }
 }
 

@@ -1,14 +1,15 @@
 //! What each limit lets pass and what it refuses.
 
-use async_graphql::{Value, value};
+use async_graphql::{Value, Variables, value};
 
 use super::*;
+use crate::graphql::error::ErrorCode;
 
 /// The measure that refuses a document, if one does, with its limit and the document's value.
-fn refusal_by(limits: &Limits, text: &str) -> Option<(String, u64, u64)> {
-    let checked = limits
+fn refusal_by(limiter: &Limiter, text: &str) -> Option<(String, u64, u64)> {
+    let checked = limiter
         .check_text(text)
-        .and_then(|()| limits.check(&async_graphql::parser::parse_query(text).expect("a document")));
+        .and_then(|()| limiter.check(&async_graphql::parser::parse_query(text).expect("a document")));
     checked.err().map(|failure| {
         assert_eq!(failure.code, ErrorCode::TooComplex, "{failure:?}");
         let [("measure", Value::String(measure)), ("limit", limit), ("value", value)] = failure.details.as_slice()
@@ -21,7 +22,7 @@ fn refusal_by(limits: &Limits, text: &str) -> Option<(String, u64, u64)> {
 }
 
 fn refusal(text: &str) -> Option<(String, u64, u64)> {
-    refusal_by(&Limits::default(), text)
+    refusal_by(&Limits::default().into(), text)
 }
 
 /// `count` times what `part` writes for each number.
@@ -92,9 +93,9 @@ fn aliases_and_directives_count_wherever_their_fragment_is_spread() {
 
 #[test]
 fn calls_beyond_the_default_bring_aliases_and_root_fields_with_them() {
-    let limits = Limits { upstream_calls: 500, ..Limits::default() };
+    let limiter = Limits { upstream_calls: 500, ..Limits::default() }.into();
     let users = format!("{{ {} }}", times(500, |n| format!("u{n}: user(id: 1) {{ a }} ")));
-    assert_eq!(refusal_by(&limits, &users), None);
+    assert_eq!(refusal_by(&limiter, &users), None);
     assert!(refusal(&users).is_some());
 }
 
@@ -119,10 +120,10 @@ fn types_that_lead_to_types_again_and_again_are_refused() {
 
 #[test]
 fn values_of_variables_are_held_to_the_same_limits() {
-    let limits = Limits::default();
+    let limiter = Limiter::from(Limits::default());
     let measure = |value: Value| {
         let variables = Variables::from_value(value!({ "x": { "y": [value] } }));
-        limits.check_variables(&variables).err().map(|failure| failure.details[0].1.clone())
+        limiter.check_variables(&variables).err().map(|failure| failure.details[0].1.clone())
     };
     let list = |length: u64| Value::List((0..length).map(Value::from).collect());
     assert_eq!(measure(list(LIST)), None);
@@ -134,20 +135,61 @@ fn values_of_variables_are_held_to_the_same_limits() {
 #[test]
 fn cycles_are_refused_with_their_place() {
     let text = "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }";
-    let failure = Limits::default().check(&async_graphql::parser::parse_query(text).unwrap()).unwrap_err();
+    let failure =
+        Limiter::from(Limits::default()).check(&async_graphql::parser::parse_query(text).unwrap()).unwrap_err();
     assert_eq!((failure.code, failure.locations.len()), (ErrorCode::ValidationFailed, 1));
 }
 
 #[test]
 fn measuring_refuses_nothing_but_what_would_harm_the_process() {
-    let limits = Limits { enforcement: Enforcement::Measure, depth: 1, cost: 1, upstream_calls: 1 };
+    let limiter = Limits { enforcement: Enforcement::Measure, depth: 1, cost: 1, upstream_calls: 1 }.into();
     let text = format!("{{ a {{ {} }} }}", times(3_000, |n| format!("a{n}: b @c(d: \"{}\") ", "x".repeat(20))));
-    assert_eq!(refusal_by(&limits, &text), None);
-    assert_eq!(limits.check_variables(&Variables::from_value(value!({ "x": "y".repeat(40_000) }))), Ok(()));
+    assert_eq!(refusal_by(&limiter, &text), None);
+    assert_eq!(limiter.check_variables(&Variables::from_value(value!({ "x": "y".repeat(40_000) }))), Ok(()));
     let deep = format!("{}a{}", "{ a ".repeat(100), " }".repeat(100));
-    assert_eq!(refusal_by(&limits, &deep).map(|(measure, ..)| measure).as_deref(), Some("nesting"));
+    assert_eq!(refusal_by(&limiter, &deep).map(|(measure, ..)| measure).as_deref(), Some("nesting"));
     let wide = format!("{{ {} }} fragment F on Query {{ {} }}", "...F ".repeat(100), "a ".repeat(1_000));
-    assert_eq!(refusal_by(&limits, &wide).map(|(measure, ..)| measure).as_deref(), Some("expansion"));
+    assert_eq!(refusal_by(&limiter, &wide).map(|(measure, ..)| measure).as_deref(), Some("expansion"));
+}
+
+#[test]
+fn what_is_measured_is_counted_by_measure() {
+    let limiter = Limiter::from(Limits { enforcement: Enforcement::Measure, depth: 3, ..Limits::default() });
+    for text in [
+        "{ a }",
+        "{ a { b { c { d } } } }",
+        "query A { a { b { c { d { e } } } } } query B { ...F } fragment F on T { a { b { c { d } } } }",
+        "{ a { b { c { d } } } }",
+    ] {
+        assert_eq!(refusal_by(&limiter.clone(), text), None);
+    }
+    let long = Variables::from_value(value!({ "x": "y".repeat(STRING as usize + 1) }));
+    assert_eq!(limiter.check_variables(&long), Ok(()));
+    let beyond: Vec<_> = limiter.beyond().collect();
+    assert_eq!(
+        beyond,
+        [
+            Beyond { measure: "depth", limit: 3, times: 3, greatest: 5 },
+            Beyond { measure: "string length", limit: STRING, times: 1, greatest: STRING + 1 },
+        ]
+    );
+}
+
+#[test]
+fn what_is_refused_is_not_counted() {
+    let limiter = Limiter::from(Limits { depth: 1, ..Limits::default() });
+    assert!(refusal_by(&limiter, "{ a { b } }").is_some());
+    let deep = format!("{}a{}", "{ a ".repeat(100), " }".repeat(100));
+    let measuring = Limiter::from(Limits { enforcement: Enforcement::Measure, ..Limits::default() });
+    assert!(refusal_by(&measuring, &deep).is_some());
+    assert_eq!((limiter.beyond().count(), measuring.beyond().count()), (0, 0));
+}
+
+#[test]
+fn each_measure_has_its_own_counter() {
+    for (place, measure) in Measure::ALL.into_iter().enumerate() {
+        assert_eq!(measure as usize, place, "{measure:?}");
+    }
 }
 
 #[test]

@@ -6,17 +6,18 @@ use async_graphql::parser::types::{Directive, ExecutableDocument, FragmentDefini
 use async_graphql::{Name, Positioned, Value as ConstValue};
 use async_graphql_value::Value;
 
-use super::{Limits, Measure};
+use super::{Limiter, Measure};
+use crate::graphql::definitions;
 use crate::graphql::error::{ErrorCode, Failure};
 
 /// How long a list of the schema is taken to be, such as the fields of a type. Ours are shorter as a rule, and few are longer.
 const LIST_OF_SCHEMA: u64 = 10;
 
-/// Judges a document.
-pub(super) fn check(limits: &Limits, document: &ExecutableDocument) -> Result<(), Failure> {
-    let mut walk = Walk::new(limits, document);
-    let mut expansion = 0_u64;
-    for (_, operation) in document.operations.iter() {
+/// Judges a document by what is greatest in it of each measure, be that in an operation or in a fragment.
+pub(super) fn check(limiter: &Limiter, document: &ExecutableDocument) -> Result<(), Failure> {
+    let mut walk = Walk::new(limiter, document);
+    let (mut greatest, mut expansion) = (Size::default(), 0_u64);
+    for operation in definitions::operations(document) {
         let operation = &operation.node;
         let mut size = walk.selection(&operation.selection_set.node, 1)?.with_directives(&operation.directives);
         for variable in &operation.variable_definitions {
@@ -25,20 +26,21 @@ pub(super) fn check(limits: &Limits, document: &ExecutableDocument) -> Result<()
                 size.values = size.values.max(Values::of_constant(&default.node));
             }
         }
-        hold(limits, size)?;
+        greatest = greatest.max(size);
         expansion = expansion.saturating_add(size.fields);
     }
     // A fragment that no operation spreads is validated all the same.
-    for (name, fragment) in &document.fragments {
+    for (name, fragment) in definitions::fragments(document) {
         let size = walk.fragment(name, 1)?;
         let ty = &fragment.node.type_condition.node.on.node;
-        hold(limits, if ty.starts_with("__") { size.in_introspection() } else { size })?;
+        greatest = greatest.max(if ty.starts_with("__") { size.in_introspection() } else { size });
         expansion = expansion.saturating_add(size.fields);
     }
-    limits.hold(Measure::Expansion, expansion)
+    hold(limiter, greatest)?;
+    limiter.hold(Measure::Expansion, expansion)
 }
 
-fn hold(limits: &Limits, size: Size) -> Result<(), Failure> {
+fn hold(limiter: &Limiter, size: Size) -> Result<(), Failure> {
     let measures = [
         (Measure::Nesting, size.nesting),
         (Measure::Fields, size.fields),
@@ -51,7 +53,7 @@ fn hold(limits: &Limits, size: Size) -> Result<(), Failure> {
         (Measure::List, size.values.list),
         (Measure::String, size.values.string),
     ];
-    measures.into_iter().try_for_each(|(measure, value)| limits.hold(measure, value))
+    measures.into_iter().try_for_each(|(measure, value)| limiter.hold(measure, value))
 }
 
 /// What a selection comes to, with its fragments written out.
@@ -84,6 +86,22 @@ impl Size {
             weight: self.weight.saturating_add(other.weight),
             introspection_depth: self.introspection_depth.max(other.introspection_depth),
             introspection_weight: self.introspection_weight.saturating_add(other.introspection_weight),
+            values: self.values.max(other.values),
+        }
+    }
+
+    /// The greater of two selections, by each measure.
+    fn max(self, other: Self) -> Self {
+        Self {
+            fields: self.fields.max(other.fields),
+            roots: self.roots.max(other.roots),
+            nesting: self.nesting.max(other.nesting),
+            aliases: self.aliases.max(other.aliases),
+            directives: self.directives.max(other.directives),
+            depth: self.depth.max(other.depth),
+            weight: self.weight.max(other.weight),
+            introspection_depth: self.introspection_depth.max(other.introspection_depth),
+            introspection_weight: self.introspection_weight.max(other.introspection_weight),
             values: self.values.max(other.values),
         }
     }
@@ -161,7 +179,7 @@ impl Values {
 }
 
 pub(super) struct Walk<'d> {
-    limits: &'d Limits,
+    limiter: &'d Limiter,
     fragments: &'d HashMap<Name, Positioned<FragmentDefinition>>,
     /// None while a fragment is being measured: meeting it then is a cycle.
     known: HashMap<&'d Name, Option<Size>>,
@@ -170,13 +188,13 @@ pub(super) struct Walk<'d> {
 }
 
 impl<'d> Walk<'d> {
-    pub(super) fn new(limits: &'d Limits, document: &'d ExecutableDocument) -> Self {
-        Self { limits, fragments: &document.fragments, known: HashMap::new(), visited: 0 }
+    pub(super) fn new(limiter: &'d Limiter, document: &'d ExecutableDocument) -> Self {
+        Self { limiter, fragments: &document.fragments, known: HashMap::new(), visited: 0 }
     }
 
     /// `level` is how deeply this walk itself has recursed: fragments can form a chain as long as the document.
     fn selection(&mut self, selection: &'d SelectionSet, level: u64) -> Result<Size, Failure> {
-        self.limits.hold(Measure::Nesting, level)?;
+        self.limiter.hold(Measure::Nesting, level)?;
         let mut size = Size { nesting: 1, ..Size::default() };
         for item in &selection.items {
             self.visited += 1;
@@ -233,6 +251,7 @@ mod tests {
     use std::fmt::Write as _;
 
     use super::*;
+    use crate::graphql::limits::Limits;
 
     /// `levels` fragments, each of which spreads the next twice.
     fn doubling(levels: usize) -> ExecutableDocument {
@@ -246,10 +265,10 @@ mod tests {
 
     #[test]
     fn the_work_is_linear_in_the_document_whatever_it_comes_to() {
-        let limits = Limits::default();
+        let limiter = Limiter::from(Limits::default());
         for levels in [10, 20, 40] {
             let document = doubling(levels);
-            let mut walk = Walk::new(&limits, &document);
+            let mut walk = Walk::new(&limiter, &document);
             let operation = document.operations.iter().next().unwrap().1;
             let size = walk.selection(&operation.node.selection_set.node, 1).unwrap();
             assert_eq!((size.fields, size.aliases), (1 << levels, 1 << levels));

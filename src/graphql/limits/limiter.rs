@@ -1,0 +1,128 @@
+//! Holds documents and operations to the limits, and counts what is beyond those that are only measured.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_graphql::Variables;
+use async_graphql::parser::types::ExecutableDocument;
+
+use super::{Enforcement, Limits, Measure, cost, text, tree};
+use crate::graphql::error::{ErrorCode, Failure};
+use crate::graphql::operation::Operation;
+use crate::graphql::signature::Signatures;
+use crate::telemetry::tally::Tally;
+
+/// Holds to [`Limits`]. Cheap to clone: all clones count together.
+#[derive(Clone)]
+pub(crate) struct Limiter {
+    limits: Limits,
+    counters: Arc<[Counter; Measure::ALL.len()]>,
+}
+
+/// What was beyond one limit, and ran.
+#[derive(Debug, Default)]
+struct Counter {
+    times: AtomicU64,
+    greatest: AtomicU64,
+    untold: Tally,
+}
+
+/// How often what ran was beyond a limit. A document is judged when the gateway meets it and an operation for each new set of
+/// variables, not again for as long as they are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Beyond {
+    pub(crate) measure: &'static str,
+    pub(crate) limit: u64,
+    pub(crate) times: u64,
+    pub(crate) greatest: u64,
+}
+
+impl From<Limits> for Limiter {
+    fn from(limits: Limits) -> Self {
+        Self { limits, counters: Arc::default() }
+    }
+}
+
+impl Limiter {
+    /// Whether most of what is beyond a limit runs.
+    pub(crate) fn only_measures(&self) -> bool {
+        self.limits.enforcement == Enforcement::Measure
+    }
+
+    /// What ran and was beyond a limit, by measure.
+    pub(crate) fn beyond(&self) -> impl Iterator<Item = Beyond> {
+        Measure::ALL.into_iter().zip(&*self.counters).filter_map(|(measure, counter)| {
+            let times = counter.times.load(Ordering::Relaxed);
+            let greatest = counter.greatest.load(Ordering::Relaxed);
+            let limit = self.limits.of(measure);
+            (times > 0).then_some(Beyond { measure: measure.name(), limit, times, greatest })
+        })
+    }
+
+    /// Judges the text of a document, before it is parsed.
+    pub(crate) fn check_text(&self, text: &str) -> Result<(), Failure> {
+        let text::Measures { bytes, tokens, nesting, word } = text::measure(text);
+        self.hold(Measure::Bytes, bytes)?;
+        self.hold(Measure::Tokens, tokens)?;
+        self.hold(Measure::Word, word)?;
+        self.hold(Measure::Nesting, nesting)
+    }
+
+    /// Judges a parsed document.
+    pub(crate) fn check(&self, document: &ExecutableDocument) -> Result<(), Failure> {
+        tree::check(self, document)
+    }
+
+    /// Judges the values that a caller gave for variables.
+    pub(crate) fn check_variables(&self, variables: &Variables) -> Result<(), Failure> {
+        let size = variables.values().map(tree::Values::of_constant).fold(tree::Values::default(), tree::Values::max);
+        self.hold(Measure::List, size.list)?;
+        self.hold(Measure::String, size.string)
+    }
+
+    /// Judges an operation in normal form, as far as its cost can be told before it runs. `calls` is how many calls to Auth0
+    /// its root fields come to.
+    pub(crate) fn check_operation(
+        &self,
+        signatures: &Signatures,
+        operation: &Operation,
+        calls: usize,
+    ) -> Result<(), Failure> {
+        self.hold(Measure::UpstreamCalls, u64::try_from(calls).unwrap_or(u64::MAX))?;
+        self.hold(Measure::Cost, cost::cost(signatures, operation))
+    }
+
+    pub(super) fn hold(&self, measure: Measure, value: u64) -> Result<(), Failure> {
+        let limit = self.limits.of(measure);
+        if value <= limit {
+            return Ok(());
+        }
+        if self.only_measures() && !measure.guards_the_process() {
+            self.count(measure, limit, value);
+            return Ok(());
+        }
+        let unit = measure.unit();
+        let message =
+            format!("The document is too complex: {value} {unit}, and the limit is {limit}. Ask for less at once.");
+        Err(Failure::new(ErrorCode::TooComplex, message)
+            .with("measure", measure.name())
+            .with("limit", limit)
+            .with("value", value))
+    }
+
+    fn count(&self, measure: Measure, limit: u64, value: u64) {
+        let Some(counter) = self.counters.get(measure as usize) else { return };
+        counter.times.fetch_add(1, Ordering::Relaxed);
+        let greatest = counter.greatest.fetch_max(value, Ordering::Relaxed).max(value);
+        if let Some(times) = counter.untold.count() {
+            let measure = measure.name();
+            tracing::warn!(
+                measure,
+                times,
+                limit,
+                greatest,
+                "beyond a limit: with LIMITS=enforce this would be refused"
+            );
+        }
+    }
+}

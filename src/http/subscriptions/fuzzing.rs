@@ -1,0 +1,96 @@
+//! A door for a fuzz target in `fuzz/`. It panics if a promise of this room is broken.
+
+use axum::extract::ws::Message;
+use axum::http::{HeaderMap, HeaderValue, header};
+use serde_json::Value;
+
+use super::close::Close;
+use super::message::{self, ClientMessage};
+use super::{bad, init};
+use crate::graphql::refuse;
+use crate::http::authenticate::API_KEY;
+use crate::http::{Settings, parameters};
+
+/// Longest reason that a close frame holds, in bytes (RFC 6455, 5.5).
+const LONGEST_REASON: usize = 123;
+
+/// What a client of a WebSocket says: it is what another reader reads in it, and what is sent back carries the id that it
+/// gave, or there is a reason that fits into a close frame.
+pub fn message(text: &str) {
+    let message = match message::read(text) {
+        Ok(message) => message,
+        Err(reason) => return closes_with(reason.to_owned()),
+    };
+    // It refuses numbers beyond all bounds and deep nesting even in members that nobody reads.
+    let Ok(said) = serde_json::from_str::<Value>(text) else { return };
+    let kind = match message {
+        ClientMessage::Init(payload) => {
+            match init::read(payload, HeaderMap::new(), &Settings::default()) {
+                Ok(introduction) => {
+                    let credentials = introduction.credentials;
+                    assert!(credentials.values().all(HeaderValue::is_sensitive));
+                    assert!(credentials.keys().all(|name| name == header::AUTHORIZATION || name == API_KEY));
+                }
+                Err(reason) => closes_with(reason),
+            }
+            "connection_init"
+        }
+        ClientMessage::Ping => "ping",
+        ClientMessage::Pong => "pong",
+        ClientMessage::Subscribe { id, payload } => {
+            assert_eq!(serde_json::from_str::<Value>(payload).ok().as_ref(), said.get("payload"));
+            subscribe(&id, payload);
+            assert_eq!(said["id"], id);
+            "subscribe"
+        }
+        ClientMessage::Complete { id } => {
+            assert!(!id.is_empty() && said["id"] == id);
+            "complete"
+        }
+    };
+    assert_eq!(said["type"], kind);
+}
+
+fn subscribe(id: &str, payload: &str) {
+    assert!(!id.is_empty());
+    let failure = parameters::from_body(payload.as_bytes()).err().unwrap_or_else(|| bad("A refusal."));
+    let refusal = refuse(vec![failure], "id").body;
+    let refusal = std::str::from_utf8(&refusal).unwrap_or_default();
+    let error = message::error(id, refusal).unwrap_or_default();
+    for (kind, written) in [("next", message::next(id, refusal)), ("error", error), ("complete", message::complete(id))]
+    {
+        let written: Value = serde_json::from_str(&written).unwrap_or_default();
+        assert_eq!((&written["type"], &written["id"]), (&Value::from(kind), &Value::from(id)));
+    }
+}
+
+fn closes_with(reason: String) {
+    assert!(!reason.is_empty());
+    let Message::Close(Some(frame)) = Close::BadMessage(reason).into_message() else {
+        unreachable!("it is a close frame")
+    };
+    assert!(frame.code == 4400 && frame.reason.len() <= LONGEST_REASON);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_message_is_read_as_it_was_meant_or_refused(
+            kind in r#""(connection_init|ping|pong|subscribe|complete|\PC{0,9})"|[0-9]"#,
+            id in r#""\PC{0,9}"|null|1"#,
+            payload in r#"null|1|\{("(query|authorization|headers|x-api-key)":("\PC{0,9}"|\{\}|null)){0,1}\}"#,
+        ) {
+            message(&format!(r#"{{"id":{id},"type":{kind},"payload":{payload}}}"#));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in r#"\PC{0,60}"#) {
+            message(&text);
+        }
+    }
+}
