@@ -10,7 +10,7 @@ impl Scenario {
     /// Compares an answer, field by field, with the tenant's records.
     pub(crate) fn check(&self, lists: Lists, tenant: &Tenant, argument: usize, answer: &[u8]) -> Result<()> {
         let answer: Value = serde_json::from_slice(answer).context("the answer is not JSON")?;
-        ensure!(answer.get("errors").is_none(), "the answer has errors: {}", answer["errors"]);
+        ensure!(answer.get("errors").is_none(), "the answer has errors, the first of them {}", answer["errors"][0]);
         for root in self.roots {
             let list = &answer["data"][root.name()];
             let list = match lists {

@@ -10,8 +10,9 @@ use super::{Malformed, Raw, Records, read_array, read_record, read_records};
 /// The entries of each record as they stand in the text; None for one that is no object.
 type Read<'a> = Vec<Option<Entries<'a>>>;
 
+/// The raw entries of an object.
 #[derive(Debug, Default, PartialEq)]
-struct Entries<'a>(Vec<(&'a str, &'a str)>);
+pub(crate) struct Entries<'a>(pub(crate) Vec<(&'a str, &'a str)>);
 
 /// Panics where text is not read as `serde_json` reads it: as a list of records, as one record, as an array, and in what
 /// is said of escapes.

@@ -1,9 +1,8 @@
 //! JSON as a tree, decoded plainly: what the projection is held to, and how its answers are read.
 
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+
+use crate::graphql::json::agreement::Entries;
 
 /// A JSON value. Numbers keep their text, objects every entry in its place: what `serde_json::Value` would lose.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,31 +85,4 @@ fn lossy_string(literal: &str) -> Option<String> {
         });
     }
     Some(String::from_utf16_lossy(&units))
-}
-
-/// The raw entries of an object.
-struct Entries<'a>(Vec<(&'a str, &'a str)>);
-
-impl<'de> Deserialize<'de> for Entries<'de> {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        json.deserialize_map(EachEntry)
-    }
-}
-
-struct EachEntry;
-
-impl<'de> Visitor<'de> for EachEntry {
-    type Value = Entries<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut entries = Vec::new();
-        while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
-            entries.push((key.get(), value.get()));
-        }
-        Ok(Entries(entries))
-    }
 }
