@@ -19,7 +19,7 @@ pub(crate) struct Limiter {
     counters: Arc<[Counter; Measure::ALL.len()]>,
 }
 
-/// What was beyond one limit, and ran.
+/// What was beyond one limit, and let pass.
 #[derive(Debug, Default)]
 struct Counter {
     times: AtomicU64,
@@ -27,7 +27,7 @@ struct Counter {
     untold: Tally,
 }
 
-/// How often what ran was beyond a limit. A document is judged when the gateway meets it and an operation for each new set of
+/// How often something beyond a limit was let pass. A document is judged when the gateway meets it and an operation for each new set of
 /// variables, not again for as long as they are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Beyond {
@@ -44,12 +44,12 @@ impl From<Limits> for Limiter {
 }
 
 impl Limiter {
-    /// Whether most of what is beyond a limit runs.
+    /// Whether most of what is beyond a limit is let pass.
     pub(crate) fn only_measures(&self) -> bool {
         self.limits.enforcement == Enforcement::Measure
     }
 
-    /// What ran and was beyond a limit, by measure.
+    /// What was beyond a limit and let pass, by measure.
     pub(crate) fn beyond(&self) -> impl Iterator<Item = Beyond> {
         Measure::ALL.into_iter().zip(&*self.counters).filter_map(|(measure, counter)| {
             let times = counter.times.load(Ordering::Relaxed);
