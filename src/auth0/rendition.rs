@@ -10,8 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-/// How many renditions are kept of an answer. One is the rule; a second is for two versions of a front end.
+/// How many times an answer's own bytes its renditions may take. One rendition is the rule, which is somewhat longer than the
+/// answer if everything is asked for; else there is room for those of two versions of a front end.
 const KEPT: usize = 2;
+
+/// How many renditions are kept of an answer. They are looked through one by one, and each keeps its recipe.
+const MOST: usize = 4;
 
 /// What has been made of an answer. Clones share it.
 #[derive(Clone, Default)]
@@ -43,11 +47,12 @@ impl Renditions {
         self.lock().iter().find(|rendition| rendition.is_of(recipe, part)).map(|rendition| rendition.bytes.clone())
     }
 
-    /// Keeps what was made of the answer, unless enough is kept already; it must not be larger than the answer. The recipe is
-    /// kept too, so that no other can take its place in memory and be mistaken for it.
-    pub fn keep(&self, recipe: Arc<dyn Any + Send + Sync>, part: usize, bytes: &Bytes) {
+    /// Keeps what was made of the answer, which has this many bytes, unless enough is kept already. The recipe is kept too, so
+    /// that no other can take its place in memory and be mistaken for it.
+    pub fn keep(&self, recipe: Arc<dyn Any + Send + Sync>, part: usize, bytes: &Bytes, answer: usize) {
         let mut renditions = self.lock();
-        if renditions.len() < KEPT {
+        let kept: usize = renditions.iter().map(|rendition| rendition.bytes.len()).sum();
+        if renditions.len() < MOST && kept + bytes.len() <= Self::most(answer) {
             renditions.push(Rendition { recipe, part, bytes: bytes.clone() });
         }
     }
@@ -86,7 +91,7 @@ mod tests {
         let renditions = Renditions::default();
         let (one, other) = (Arc::new("recipe"), Arc::new("recipe"));
         let bytes = Bytes::from_static(b"{}");
-        renditions.keep(one.clone(), 1, &bytes);
+        renditions.keep(one.clone(), 1, &bytes, 2);
         assert_eq!(renditions.clone().get(&one, 1), Some(bytes));
         assert_eq!(renditions.get(&one, 0), None);
         assert_eq!(renditions.get(&other, 1), None);
@@ -96,7 +101,11 @@ mod tests {
     fn only_so_many_are_kept() {
         let renditions = Renditions::default();
         let recipe = Arc::new(());
-        (0..=KEPT).for_each(|part| renditions.keep(recipe.clone(), part, &Bytes::new()));
-        assert_eq!((0..=KEPT).filter(|part| renditions.get(&recipe, *part).is_some()).count(), KEPT);
+        let lengths = [90, 120, 100, 5, 0, 0];
+        for (part, length) in lengths.into_iter().enumerate() {
+            renditions.keep(recipe.clone(), part, &vec![b' '; length].into(), 100);
+        }
+        let kept = (0..lengths.len()).filter(|part| renditions.get(&recipe, *part).is_some());
+        assert_eq!(kept.collect::<Vec<_>>(), [0, 2, 3, 4]);
     }
 }

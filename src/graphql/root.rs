@@ -160,9 +160,9 @@ impl<'a> Call<'a> {
                     unreadable()
                 })?;
                 errors.extend(missed.into_iter().map(|Missed { path, failure }| error(failure, root, path)));
-                // What was joined is as old as it is by itself. What aliases blow up would take more room than was reckoned with.
-                if joins.is_empty() && projected.len() <= json.len() {
-                    fetched.renditions.keep(plans.clone(), place, &projected);
+                // What was joined is as old as it is by itself.
+                if joins.is_empty() {
+                    fetched.renditions.keep(plans.clone(), place, &projected, json.len());
                 }
                 projected
             }
