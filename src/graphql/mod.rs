@@ -37,6 +37,7 @@ mod requirements;
 mod requires_scope;
 mod response;
 mod root;
+mod root_field;
 mod rules;
 mod scalar;
 mod search_fields;

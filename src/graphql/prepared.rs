@@ -12,13 +12,13 @@ use async_graphql_value::Value;
 pub(crate) use self::operations::Operations;
 use super::error::Failure;
 use super::json;
-use super::object::{RootField, Shape};
 use super::operation::Operation;
 use super::permission::{Authority, Permissions};
 use super::plan::{Forbidden, Needs, PagePlan, Plan, Planner, Plans as _};
 use super::query::ROOT_FIELDS;
 use super::question::{PageAsked, Question, Reading};
 use super::requirements::Requirements;
+use super::root_field::{RootField, Shape};
 use super::search_fields::{Mention, mentions};
 use super::signature::Signatures;
 

@@ -11,8 +11,8 @@ use async_graphql::{
 use super::error::Failure;
 use super::gateway::Gateway;
 use super::log::{LOG, LOG_BATCH, LOG_PAGE};
-use super::object::{Access, Argument, RootField, Shape, register_root_fields};
 use super::permission::Upstream;
+use super::root_field::{Access, Argument, RootField, Shape, register_root_fields};
 use super::session::Session;
 use super::user::{USER, USER_PAGE};
 use crate::auth::Scope;
