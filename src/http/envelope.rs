@@ -31,14 +31,12 @@ impl Envelope {
 
     /// The answer to a GraphQL request.
     pub(crate) fn reply(self, reply: Reply) -> Response {
-        let mut response = self.wrap(status(self.media_type, reply.outcome), reply.body);
-        response.headers_mut().insert(UPSTREAM_CALLS, reply.upstream_calls.into());
-        response
+        self.wrap(status(self.media_type, reply.outcome), reply.body, reply.upstream_calls)
     }
 
     /// The answer to what is no GraphQL request: its status is HTTP's own business, whatever the media type.
     pub(crate) fn refuse(self, status: StatusCode, failure: Failure) -> Response {
-        self.wrap(status, refuse(vec![failure], &request_id::current()).body)
+        self.wrap(status, refuse(vec![failure], &request_id::current()).body, 0)
     }
 
     /// The same to what may be asked again after `wait`.
@@ -49,12 +47,13 @@ impl Envelope {
         response
     }
 
-    fn wrap(self, status: StatusCode, body: Vec<u8>) -> Response {
+    fn wrap(self, status: StatusCode, body: Vec<u8>, upstream_calls: u32) -> Response {
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, self.media_type.header());
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(UPSTREAM_CALLS, upstream_calls.into());
         headers.insert(header::VARY, HeaderValue::from_static("accept"));
         response
     }

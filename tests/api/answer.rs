@@ -97,6 +97,7 @@ impl Answer {
         assert_eq!(self.status, status, "{what}: {body}");
         assert!(self.header("content-type").ends_with("json; charset=utf-8"), "{what}: {self:?}");
         assert_eq!(self.header("cache-control"), "no-store", "{what}");
+        assert_eq!(self.header("x-upstream-calls"), "0", "{what}");
         assert_eq!(body.get("data"), None, "{what}: {body}");
         let errors = body["errors"].as_array().unwrap();
         assert_eq!(errors[0]["extensions"]["code"], code, "{what}: {body}");
