@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::str::FromStr;
 
+use hyper::Uri;
+use hyper::http::uri::{PathAndQuery, Scheme};
 use url::{Host, Url};
 
 use super::deadline::Deadline;
@@ -17,8 +19,10 @@ use super::deadline::Deadline;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Domain {
     /// Scheme, host, perhaps a port, and `/`.
-    base: Url,
+    base: Uri,
     is_loopback: bool,
+    /// Whether the host is an address, with no name to look up.
+    is_address: bool,
 }
 
 impl Domain {
@@ -55,14 +59,18 @@ impl Domain {
         if url.path() != "/" {
             return Err(DomainError::Path);
         }
-        let (is_loopback, is_qualified) = match url.host().ok_or(DomainError::NotAHost)? {
+        // What a URL may be named, a request cannot always be sent to.
+        let base = Uri::try_from(url.as_str()).map_err(|_| DomainError::NotAHost)?;
+        let host = url.host().ok_or(DomainError::NotAHost)?;
+        let is_address = !matches!(host, Host::Domain(_));
+        let (is_loopback, is_qualified) = match host {
             Host::Domain(name) => (name == "localhost", name.contains('.') && !name.ends_with('.')),
             Host::Ipv4(address) => (address.is_loopback(), true),
             Host::Ipv6(address) => (address.is_loopback(), true),
         };
         if is_loopback {
             return match scheme {
-                Some(_) => Ok(Self { base: url, is_loopback }),
+                Some(_) => Ok(Self { base, is_loopback, is_address }),
                 None => Err(DomainError::LoopbackScheme),
             };
         }
@@ -77,7 +85,7 @@ impl Domain {
         if !is_qualified {
             return Err(DomainError::NotQualified);
         }
-        Ok(Self { base: url, is_loopback })
+        Ok(Self { base, is_loopback, is_address })
     }
 
     /// The identifier of the tenant's Management API, `https://{host}/api/v2/`, if this is the
@@ -102,33 +110,43 @@ impl Domain {
     ///
     /// The operating system's, or [`io::ErrorKind::TimedOut`] at the deadline.
     pub(crate) async fn look_up(&self, deadline: Deadline) -> io::Result<usize> {
-        let Some(Host::Domain(name)) = self.base.host() else { return Ok(1) };
-        let port = self.base.port_or_known_default().unwrap_or_default();
-        let found = deadline.limit(tokio::net::lookup_host((name, port))).await;
+        if self.is_address {
+            return Ok(1);
+        }
+        // Which port makes no difference.
+        let found = deadline.limit(tokio::net::lookup_host((self.host(), 443))).await;
         Ok(found.map_err(|_| io::ErrorKind::TimedOut)??.count())
     }
 
     /// Whether the host is an address, with no name to look up.
     pub(crate) fn is_address(&self) -> bool {
-        !matches!(self.base.host(), Some(Host::Domain(_)))
+        self.is_address
     }
 
     /// Whether it is asked over TLS. It is, but for a stand-in on this machine.
     pub(crate) fn is_https(&self) -> bool {
-        self.base.scheme() == "https"
+        self.base.scheme() == Some(&Scheme::HTTPS)
     }
 
     /// The host alone, as it would stand in a message of Auth0's.
     pub(crate) fn host(&self) -> &str {
-        self.base.host_str().unwrap_or_default()
+        self.base.host().unwrap_or_default()
     }
 
-    /// The address of a resource: both arguments are percent-encoded already.
-    pub(crate) fn url(&self, path: &str, query: Option<&str>) -> Url {
-        let mut url = self.base.clone();
-        url.set_path(path);
-        url.set_query(query);
-        url
+    /// Scheme, host, perhaps a port, and `/`.
+    pub(crate) fn base(&self) -> &Uri {
+        &self.base
+    }
+
+    /// The address of a resource, given path and query, which are percent-encoded already.
+    ///
+    /// # Errors
+    ///
+    /// When they are longer than 64 KiB, which no call is: its arguments are bounded.
+    pub(crate) fn uri(&self, target: &str) -> Result<Uri, hyper::http::Error> {
+        let mut parts = self.base.clone().into_parts();
+        parts.path_and_query = Some(PathAndQuery::try_from(target)?);
+        Ok(Uri::from_parts(parts)?)
     }
 }
 
@@ -144,7 +162,10 @@ impl FromStr for Domain {
 /// scheme.
 impl fmt::Display for Domain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_loopback { self.base.as_str().trim_end_matches('/') } else { self.host() })
+        match (self.is_loopback, self.base.scheme(), self.base.authority()) {
+            (true, Some(scheme), Some(authority)) => write!(f, "{scheme}://{authority}"),
+            _ => f.write_str(self.host()),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use reqwest::header::{HeaderMap, LINK};
+use hyper::header::{HeaderMap, LINK};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 

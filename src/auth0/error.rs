@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::transport::BODY_LIMIT;
+use super::wire::BODY_LIMIT;
 
 /// Why a call to Auth0 gave no answer that can be used. Cheap to clone, for one failure may have
 /// many waiters.
@@ -212,7 +212,7 @@ pub enum Misconfiguration {
     "the HTTP client for Auth0 cannot be set up; the system's root certificates are most often the \
      reason"
 )]
-pub struct BuildError(#[source] pub(crate) reqwest::Error);
+pub struct BuildError(#[source] pub(crate) rustls::Error);
 
 fn try_again(after: Option<Duration>) -> String {
     match after {

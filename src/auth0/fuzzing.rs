@@ -1,7 +1,7 @@
 //! Doors for the fuzz targets in `fuzz/`. Each panics if a promise of this room is broken.
 
 use bytes::Bytes;
-use reqwest::header::{HeaderMap, HeaderValue, LINK};
+use hyper::header::{HeaderMap, HeaderValue, LINK};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use url::Url;

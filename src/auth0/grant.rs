@@ -9,18 +9,18 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use chrono::{DateTime, Utc};
-use reqwest::header::HeaderValue;
+use hyper::header::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::deadline::Deadline;
 use super::error::{Error, Misconfiguration, Reason};
 use super::freshness::life;
 use super::refusal::retry_after;
-use super::transport::{Answer, Transport};
+use super::transport::Transport;
+use super::wire::Answer;
 
 /// How long a grant may take. It belongs to nobody's request, so it has a time of its own: as long
 /// as the most patient of its waiters is likely to have.
@@ -46,28 +46,21 @@ pub(crate) struct Grant {
     pub(crate) scopes: Option<Vec<String>>,
 }
 
-#[derive(Serialize)]
-struct GrantRequest<'a> {
-    grant_type: &'static str,
-    client_id: &'a str,
-    client_secret: &'a str,
-    audience: &'a str,
-}
-
 impl AuthenticationApi {
     /// Asks for a token, in as many attempts as it takes.
     pub(crate) async fn grant(&self) -> Result<Grant, Error> {
         let asked_at = Instant::now();
-        let request = GrantRequest {
-            grant_type: "client_credentials",
-            client_id: &self.client_id,
-            client_secret: self.client_secret.expose_secret(),
-            audience: &self.audience,
-        };
+        let request = json!({
+            "grant_type": "client_credentials",
+            "client_id": self.client_id,
+            "client_secret": self.client_secret.expose_secret(),
+            "audience": self.audience,
+        });
         let read = |answer: &Answer| {
             if answer.status.is_success() { granted(&answer.body, asked_at) } else { Err(refused(answer, Utc::now())) }
         };
-        self.transport.post("/oauth/token", "oauth/token", &request, Deadline::within(GRANT_TIMEOUT).into(), read).await
+        let (body, patience) = (request.to_string().into(), Deadline::within(GRANT_TIMEOUT).into());
+        self.transport.post("/oauth/token", "oauth/token", body, patience, read).await
     }
 }
 
@@ -149,8 +142,8 @@ fn is_error_code(text: &str) -> bool {
 mod tests {
     use base64::prelude::BASE64_URL_SAFE_NO_PAD;
     use bytes::Bytes;
-    use reqwest::StatusCode;
-    use reqwest::header::HeaderMap;
+    use hyper::StatusCode;
+    use hyper::header::HeaderMap;
 
     use super::*;
 

@@ -4,12 +4,13 @@ use std::error::Error as StdError;
 use std::io;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use reqwest::header::{AGE, DATE, HeaderMap};
+use hyper::header::{AGE, DATE, HeaderMap};
 use rustls::CertificateError;
 
 use super::deadline::Deadline;
 use super::error::BuildError;
 use super::transport::Transport;
+use super::wire::{self, NoTunnel};
 
 /// Every tenant answers this to everybody (OpenID Connect Discovery 1.0, 4).
 const DOOR: &str = "/.well-known/openid-configuration";
@@ -74,9 +75,10 @@ pub enum TlsFault {
 
 impl Transport {
     pub(crate) async fn knock(&self, deadline: Deadline) -> Result<Knock, Unreachable> {
-        let request = self.client().get(self.domain().url(DOOR, None));
+        let uri = self.domain().uri(DOOR).map_err(|error| Unreachable::Connection(error.to_string()))?;
+        let request = self.wire().send(wire::get(uri, None));
         let asked_at = Utc::now();
-        let response = deadline.limit(request.send()).await.map_err(|_| Unreachable::Timeout)?;
+        let response = deadline.limit(request).await.map_err(|_| Unreachable::Timeout)?;
         let response = response.map_err(|error| unreachable(&error))?;
         Ok(Knock { date: date(response.headers()), asked_at, answered_at: Utc::now() })
     }
@@ -89,23 +91,33 @@ fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
     Some(date + TimeDelta::seconds(age.into()))
 }
 
-fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
-    std::iter::successors(error.source(), |cause| (*cause).source())
+/// An error, and what is behind it.
+fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |cause| (*cause).source())
 }
 
-/// What began it. The outermost error has the address in it, so it is not told.
-fn innermost(error: &reqwest::Error) -> String {
-    causes(error).last().map_or_else(|| "no reason given".to_owned(), ToString::to_string)
+/// What began it.
+fn innermost(error: &(dyn StdError + 'static)) -> String {
+    chain(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
-fn unreachable(error: &reqwest::Error) -> Unreachable {
-    if error.is_timeout() {
+fn unreachable(error: &(dyn StdError + 'static)) -> Unreachable {
+    if let Some(fault) = chain(error).find_map(tls_fault) {
+        return fault.into();
+    }
+    if chain(error).any(is_timeout) {
         return Unreachable::Timeout;
     }
-    match causes(error).find_map(tls_fault) {
-        Some(fault) => fault.into(),
-        None => Unreachable::Connection(innermost(error)),
+    let cause = innermost(error);
+    // It would be looked for at the tenant's end.
+    match chain(error).find(|cause| cause.is::<NoTunnel>()) {
+        Some(no_tunnel) => Unreachable::Connection(format!("{no_tunnel}: {cause}")),
+        None => Unreachable::Connection(cause),
     }
+}
+
+fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
 }
 
 fn tls_fault(error: &(dyn StdError + 'static)) -> Option<TlsFault> {
@@ -147,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_kept_answer_is_older_than_its_arrival() {
-        let headers = |pairs: &[(reqwest::header::HeaderName, &str)]| {
+        let headers = |pairs: &[(hyper::header::HeaderName, &str)]| {
             pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect::<HeaderMap>()
         };
         let at = |text: &str| text.parse::<DateTime<Utc>>().ok();

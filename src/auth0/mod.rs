@@ -39,6 +39,7 @@ mod retry;
 mod share;
 mod token;
 mod transport;
+mod wire;
 
 #[cfg(test)]
 mod wire_tests;

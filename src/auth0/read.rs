@@ -14,7 +14,8 @@ use super::identifier::{Email, LogId, UserId};
 use super::pace::Question;
 use super::query::{LogCheckpoint, LogSearch, UserSearch};
 use super::refusal::{is_absent_log, is_absent_user, refusal};
-use super::transport::{Answer, Transport};
+use super::transport::Transport;
+use super::wire::Answer;
 
 /// What a read brought, in Auth0's own bytes.
 #[derive(Debug, Clone)]

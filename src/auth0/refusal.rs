@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use hyper::StatusCode;
+use hyper::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 
 use super::error::{Error, Misconfiguration, Reason};
 use super::explanation::showable;
-use super::transport::Answer;
+use super::wire::Answer;
 
 /// More scopes than this are no longer read.
 const MOST_SCOPES: usize = 20;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use chrono::{DateTime, Utc};
-use reqwest::header::HeaderValue;
+use hyper::header::HeaderValue;
 use tokio::sync::watch;
 use tokio::time::Instant;
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use reqwest::header::{AUTHORIZATION, HeaderMap};
-use reqwest::{RequestBuilder, Response, StatusCode, redirect};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Request, Uri};
 use tokio::time::Instant;
 
 use super::breaker::{Breaker, BreakerStatus, Health};
@@ -18,25 +18,7 @@ use super::pace::{Admission, Governor, PaceSettings, Refused, Turn};
 use super::refusal::is_token_refused;
 use super::retry::{Decision, Failed, RetryBudget, RetryPolicy};
 use super::token::TokenCache;
-
-/// The most that a body may hold once unpacked. A hundred of the largest profiles are 100 MB in
-/// theory, but a page of ordinary ones stays below 1 MiB; what is larger than this would cost every
-/// other caller memory.
-pub(crate) const BODY_LIMIT: usize = 16 * 1024 * 1024;
-
-/// A handshake with Auth0's edge takes well under a second from anywhere.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// Shorter than what proxies and address translators commonly keep an idle connection for (60 s and
-/// up), so that a pooled connection is rarely found dead.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
-
-/// How soon a silent HTTP/2 connection is tested, and how long the test may take: a dead one would
-/// otherwise swallow every call until its deadline.
-const PING_INTERVAL: Duration = Duration::from_secs(20);
-const PING_TIMEOUT: Duration = Duration::from_secs(5);
-
-const USER_AGENT: &str = concat!("auth0-graphql/", env!("CARGO_PKG_VERSION"));
+use super::wire::{self, Answer, Wire};
 
 /// How long to wait after a 429 that says nothing of it. The slowest plan gives two calls a second,
 /// and the second in which a burst was spent may have just begun.
@@ -44,14 +26,6 @@ const UNTOLD_WAIT: Duration = Duration::from_secs(1);
 
 /// Most calls that may wait for their turn: at the fastest plan's sixteen a second, more than anybody waits for.
 const LONGEST_QUEUE: usize = 1_000;
-
-/// A whole answer, whatever its status.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-}
 
 /// What all attempts at a call have in common.
 struct Exchange {
@@ -75,7 +49,7 @@ impl Exchange {
 /// The way to one tenant. Cheap to clone; clones share connections, breaker and budget.
 #[derive(Debug, Clone)]
 pub(crate) struct Transport {
-    client: reqwest::Client,
+    wire: Wire,
     domain: Domain,
     policy: RetryPolicy,
     budget: Arc<RetryBudget>,
@@ -85,26 +59,13 @@ pub(crate) struct Transport {
 
 impl Transport {
     pub(crate) fn new(domain: Domain, policy: RetryPolicy, reserve: f64) -> Result<Self, BuildError> {
-        let mut builder = reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            // A redirect would carry the token, or the secret, to wherever it points.
-            .redirect(redirect::Policy::none())
-            .https_only(!domain.is_loopback())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            .http2_keep_alive_interval(PING_INTERVAL)
-            .http2_keep_alive_timeout(PING_TIMEOUT);
-        if domain.is_loopback() {
-            // No proxy knows the way to this machine's loopback.
-            builder = builder.no_proxy();
-        }
         let governor = Governor::new(PaceSettings { reserve, queue: LONGEST_QUEUE });
-        let client = builder.build().map_err(BuildError)?;
-        Ok(Self { client, domain, policy, budget: Arc::default(), breaker: Breaker::new(), governor })
+        let wire = Wire::new(&domain)?;
+        Ok(Self { wire, domain, policy, budget: Arc::default(), breaker: Breaker::new(), governor })
     }
 
-    pub(crate) fn client(&self) -> &reqwest::Client {
-        &self.client
+    pub(crate) fn wire(&self) -> &Wire {
+        &self.wire
     }
 
     pub(crate) fn domain(&self) -> &Domain {
@@ -133,14 +94,14 @@ impl Transport {
         read: impl Fn(&Answer) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut exchange = Exchange::new(call.endpoint(), call.kind(), Some(turn), patience, progress);
-        let url = call.url(&self.domain);
+        let uri = self.uri(call.target())?;
         let read_unless_refused =
             |answer: &Answer| if is_token_refused(answer) { Ok(None) } else { read(answer).map(Some) };
         let mut is_replacement = false;
         loop {
             // Its failure is not tried again here: that was done where the token was asked for.
             let token = tokens.token(&exchange.patience).await?;
-            let request = || self.client.get(url.clone()).header(AUTHORIZATION, token.header());
+            let request = || wire::get(uri.clone(), Some(token.header()));
             if let Some(value) = self.attempts(&mut exchange, request, read_unless_refused).await? {
                 return Ok(value);
             }
@@ -161,20 +122,24 @@ impl Transport {
         &self,
         path: &str,
         endpoint: &'static str,
-        body: &impl serde::Serialize,
+        body: Bytes,
         patience: Patience,
         read: impl Fn(&Answer) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let url = self.domain.url(path, None);
+        let uri = self.uri(path)?;
         let mut exchange = Exchange::new(endpoint, Kind::Grant, None, patience, Progress::default());
-        self.attempts(&mut exchange, || self.client.post(url.clone()).json(body), read).await
+        self.attempts(&mut exchange, || wire::post(uri.clone(), body.clone()), read).await
+    }
+
+    fn uri(&self, target: &str) -> Result<Uri, Error> {
+        self.domain.uri(target).map_err(|error| Error::unavailable_because(Reason::Connection, error))
     }
 
     /// Attempts until one succeeds or no other is worth it.
     async fn attempts<T>(
         &self,
         exchange: &mut Exchange,
-        request: impl Fn() -> RequestBuilder,
+        request: impl Fn() -> Request<Full<Bytes>>,
         read: impl Fn(&Answer) -> Result<T, Error>,
     ) -> Result<T, Error> {
         loop {
@@ -208,7 +173,7 @@ impl Transport {
     async fn attempt<T>(
         &self,
         exchange: &mut Exchange,
-        request: RequestBuilder,
+        request: Request<Full<Bytes>>,
         read: impl Fn(&Answer) -> Result<T, Error>,
     ) -> Result<T, Error> {
         // Before: who may forbid it, or make it wait. No turn is taken that an open breaker would waste; whether this is the
@@ -273,17 +238,10 @@ impl Transport {
         }
     }
 
-    async fn send(&self, request: RequestBuilder, exchange: &Exchange) -> Result<Answer, Error> {
+    async fn send(&self, request: Request<Full<Bytes>>, exchange: &Exchange) -> Result<Answer, Error> {
         let endpoint = exchange.endpoint;
         let start = Instant::now();
-        let outcome = exchange
-            .patience
-            .limit(async {
-                let response = request.send().await.map_err(|error| lost(error, Reason::Connection))?;
-                receive(response).await
-            })
-            .await
-            .flatten();
+        let outcome = exchange.patience.limit(self.wire.exchange(request)).await.flatten();
         let duration_ms = start.elapsed().as_millis() as u64;
         match &outcome {
             Ok(answer) => {
@@ -297,38 +255,4 @@ impl Transport {
         }
         outcome
     }
-}
-
-/// Reads a body, as far as it may go. One that comes in a single piece, as small ones do, is not
-/// copied.
-async fn receive(mut response: Response) -> Result<Answer, Error> {
-    let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
-    let announced = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
-    if announced > BODY_LIMIT {
-        return Err(Error::unavailable(Reason::TooLarge));
-    }
-    let mut only = Bytes::new();
-    let mut pieces = BytesMut::new();
-    while let Some(piece) = response.chunk().await.map_err(|error| lost(error, Reason::Interrupted))? {
-        if only.len() + pieces.len() + piece.len() > BODY_LIMIT {
-            return Err(Error::unavailable(Reason::TooLarge));
-        }
-        if only.is_empty() && pieces.is_empty() {
-            only = piece;
-        } else {
-            if pieces.is_empty() {
-                pieces.reserve(announced.max(only.len() + piece.len()));
-                pieces.extend_from_slice(&std::mem::take(&mut only));
-            }
-            pieces.extend_from_slice(&piece);
-        }
-    }
-    let body = if pieces.is_empty() { only } else { pieces.freeze() };
-    Ok(Answer { status, headers, body })
-}
-
-/// What a failed exchange is called. The address, which `reqwest` puts into its messages, is taken
-/// out first.
-fn lost(error: reqwest::Error, reason: Reason) -> Error {
-    Error::unavailable_because(reason, error.without_url())
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 use wiremock::ResponseTemplate;
 
-use super::super::transport::BODY_LIMIT;
+use super::super::wire::BODY_LIMIT;
 use super::super::{Errand, Error, Fields, ManagementApi, Misconfiguration, Page, Read, Reason, UserSearch};
 use super::{Tenant, TestResult, ample, array, client, within};
 
