@@ -1,6 +1,5 @@
 //! How long somebody waits.
 
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -54,9 +53,8 @@ impl Patience {
         self.deadline().remaining()
     }
 
-    /// Waits for a future for as long as anybody is willing to.
-    pub(crate) async fn limit<T>(&self, future: impl Future<Output = T>) -> Result<T, Error> {
-        let mut future = pin!(future);
+    /// Waits for a future for as long as anybody is willing to. Who calls pins it: here, it would take its place twice.
+    pub(crate) async fn limit<F: Future + Unpin>(&self, mut future: F) -> Result<F::Output, Error> {
         loop {
             let deadline = self.deadline();
             match deadline.limit(&mut future).await {

@@ -4,6 +4,7 @@
 //! at most one at a time; it is a task of its own, so that it goes on when the caller who started
 //! it hangs up.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -148,7 +149,7 @@ impl TokenCache {
         match self.refresh() {
             Next::Now(result) => result,
             Next::Later(mut flight) => {
-                match patience.limit(flight.wait_for(Option::is_some)).await? {
+                match patience.limit(pin!(flight.wait_for(Option::is_some))).await? {
                     Ok(landed) => landed.clone().unwrap_or_else(|| Err(Error::unavailable(Reason::Interrupted))),
                     // The task is gone without a word: its runtime is shutting down.
                     Err(_) => Err(Error::unavailable(Reason::Interrupted)),

@@ -1,5 +1,6 @@
 //! HTTP to Auth0: one client, one deadline per call, one loop of attempts. It knows no endpoint.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -143,7 +144,7 @@ impl Transport {
         read: impl Fn(&Answer) -> Result<T, Error>,
     ) -> Result<T, Error> {
         loop {
-            let error = match self.attempt(exchange, request(), &read).await {
+            let error = match self.attempt(exchange, &request, &read).await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
@@ -173,8 +174,8 @@ impl Transport {
     async fn attempt<T>(
         &self,
         exchange: &mut Exchange,
-        request: Request<Full<Bytes>>,
-        read: impl Fn(&Answer) -> Result<T, Error>,
+        request: &impl Fn() -> Request<Full<Bytes>>,
+        read: &impl Fn(&Answer) -> Result<T, Error>,
     ) -> Result<T, Error> {
         // Before: who may forbid it, or make it wait. No turn is taken that an open breaker would waste; whether this is the
         // probe of one that is half-open is decided when the turn has come.
@@ -208,7 +209,7 @@ impl Transport {
         let took = start.elapsed();
 
         // After: who learns from it.
-        let outcome = answer.as_ref().map_err(Error::clone).and_then(&read);
+        let outcome = answer.as_ref().map_err(Error::clone).and_then(read);
         pass.report(Health::of(outcome.as_ref().err(), exchange.kind, took));
         match (admission, &outcome, &answer) {
             (Some(admission), Err(Error::RateLimited { retry_after }), _) => {
@@ -238,10 +239,10 @@ impl Transport {
         }
     }
 
-    async fn send(&self, request: Request<Full<Bytes>>, exchange: &Exchange) -> Result<Answer, Error> {
+    async fn send(&self, request: &impl Fn() -> Request<Full<Bytes>>, exchange: &Exchange) -> Result<Answer, Error> {
         let endpoint = exchange.endpoint;
         let start = Instant::now();
-        let outcome = exchange.patience.limit(self.wire.exchange(request)).await.flatten();
+        let outcome = exchange.patience.limit(pin!(self.wire.exchange(request()))).await.flatten();
         let duration_ms = start.elapsed().as_millis() as u64;
         match &outcome {
             Ok(answer) => {

@@ -15,7 +15,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT,
 };
-use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
@@ -50,6 +50,19 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
+impl Answer {
+    fn unpacked(mut self) -> Result<Self, Error> {
+        let coding = self.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
+        if coding.is_some_and(|coding| coding.eq_ignore_ascii_case(b"gzip")) && !self.body.is_empty() {
+            self.body = gzip::unpack(&self.body, BODY_LIMIT).map_err(|error| match error {
+                Unpackable::TooLarge => Error::unavailable(Reason::TooLarge),
+                Unpackable::Broken(_) => Error::unavailable_because(Reason::Interrupted, error),
+            })?;
+        }
+        Ok(self)
+    }
+}
+
 /// The connections to one tenant. Cheap to clone; clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Wire(legacy::Client<Connector, Full<Bytes>>);
@@ -68,15 +81,23 @@ impl Wire {
 
     /// Sends a request and reads its answer, as far as it may go. Redirects are answers like any other: to follow one would carry
     /// the token, or the secret, to wherever it points.
-    pub(crate) async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, Error> {
-        let response =
-            self.send(request).await.map_err(|error| Error::unavailable_because(Reason::Connection, error))?;
-        receive(response).await
+    ///
+    /// The request is handed over before the future is there, which so is small: it is a part of many others.
+    pub(crate) fn exchange(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> impl Future<Output = Result<Answer, Error>> + use<> {
+        let response = self.send(request);
+        async move {
+            let response = response.await.map_err(|error| Error::unavailable_because(Reason::Connection, error))?;
+            let (head, body) = response.into_parts();
+            Answer { status: head.status, headers: head.headers, body: collect(body).await? }.unpacked()
+        }
     }
 
     /// Sends a request, and waits until an answer begins.
-    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, legacy::Error> {
-        self.0.request(request).await
+    pub(crate) fn send(&self, request: Request<Full<Bytes>>) -> legacy::ResponseFuture {
+        self.0.request(request)
     }
 }
 
@@ -106,20 +127,6 @@ fn request(method: Method, uri: Uri, body: Bytes) -> Request<Full<Bytes>> {
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     headers.insert(USER_AGENT, OWN_NAME);
     request
-}
-
-async fn receive(response: Response<Incoming>) -> Result<Answer, Error> {
-    let (head, body) = response.into_parts();
-    let (status, headers) = (head.status, head.headers);
-    let mut body = collect(body).await?;
-    let is_packed = headers.get(CONTENT_ENCODING).is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"gzip"));
-    if is_packed && !body.is_empty() {
-        body = gzip::unpack(&body, BODY_LIMIT).map_err(|error| match error {
-            Unpackable::TooLarge => Error::unavailable(Reason::TooLarge),
-            Unpackable::Broken(_) => Error::unavailable_because(Reason::Interrupted, error),
-        })?;
-    }
-    Ok(Answer { status, headers, body })
 }
 
 /// Reads a body. One that comes in a single piece, as small ones do, is not copied.

@@ -1,6 +1,7 @@
 //! What the doctor finds, and that it gives nothing away.
 
 mod access;
+mod proxied;
 mod reach;
 mod scopes;
 

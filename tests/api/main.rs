@@ -11,6 +11,7 @@ mod cli;
 mod compression;
 mod doctor;
 mod documents;
+mod edge;
 mod faults;
 mod garbage;
 mod gateway;

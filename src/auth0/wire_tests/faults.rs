@@ -5,6 +5,8 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::json;
 use wiremock::ResponseTemplate;
 
@@ -88,6 +90,25 @@ async fn an_endless_body_is_not_read_to_its_end() -> TestResult {
 async fn a_body_in_pieces_is_put_together() -> TestResult {
     let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n[1\r\n3\r\n,2,\r\n2\r\n3]\r\n0\r\n\r\n";
     assert_eq!(read(&raw(answer.into())?, &ample()).await?.records, "[1,2,3]");
+    Ok(())
+}
+
+/// An answer that is packed.
+fn packed(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    // A vector takes everything.
+    encoder.write_all(body).unwrap();
+    let body = encoder.finish().unwrap();
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), &body].concat()
+}
+
+#[tokio::test]
+async fn a_packed_body_is_unpacked_up_to_the_limit() -> TestResult {
+    assert_eq!(read(&raw(packed(b"[1,2,3]"))?, &ample()).await?.records, "[1,2,3]");
+    let list = |blanks: usize| [b"[", &vec![b' '; blanks][..], b"]"].concat();
+    assert_eq!(read(&raw(packed(&list(BODY_LIMIT - 2)))?, &ample()).await?.records.len(), BODY_LIMIT);
+    assert_eq!(reason(read(&raw(packed(&list(BODY_LIMIT - 1)))?, &ample()).await), Some(Reason::TooLarge));
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The life of the shared token.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,7 +119,7 @@ async fn an_aging_token_serves_while_the_next_is_fetched() -> TestResult {
         }
         Ok::<_, Error>(())
     };
-    patience().limit(replaced).await??;
+    patience().limit(pin!(replaced)).await??;
     assert_eq!(tenant.grants_given().await, 2);
     Ok(())
 }
@@ -191,7 +192,7 @@ async fn an_aging_token_survives_a_failing_issuer() -> TestResult {
         }
         read(&tenant.api).await
     };
-    patience().limit(failed).await??;
+    patience().limit(pin!(failed)).await??;
     Ok(())
 }
 

@@ -49,6 +49,30 @@ async fn each_endpoint_is_asked_for_exactly_what_is_wanted() -> TestResult {
 }
 
 #[tokio::test]
+async fn requests_tell_who_asks_and_how_they_may_be_answered() -> TestResult {
+    let tenant = Tenant::granting().await?;
+    tenant.answers("/api/v2/users", array("[]")).await;
+    let search = UserSearch::new(None, 0, 1, None)?;
+    tenant.api.read(&Read::users(&search, &Fields::All, false), &ample()).await?;
+
+    let host = tenant.server.address().to_string();
+    let own_name = concat!("auth0-graphql/", env!("CARGO_PKG_VERSION"));
+    let requests = tenant.requests().await;
+    let [grant, read] = &requests[..] else { unreachable!("{requests:?}") };
+    for (request, own) in [(grant, ("content-type", "application/json")), (read, ("authorization", "Bearer token-1"))] {
+        let mut headers: Vec<_> =
+            request.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        headers.retain(|(name, _)| *name != "content-length");
+        headers.sort_unstable_by_key(|(name, _)| *name);
+        let mut expected =
+            [("accept", "*/*"), ("accept-encoding", "gzip"), ("host", &*host), ("user-agent", own_name), own];
+        expected.sort_unstable();
+        assert_eq!(headers, expected);
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_answer_is_passed_on_as_it_came() -> TestResult {
     let tenant = Tenant::granting().await?;
     let body = r#"{"start":0,"users":[ {"user_id":"auth0|1","email_verified":"true"} ],"total":41}"#;
