@@ -205,8 +205,10 @@ impl Transport {
         exchange.progress.called(exchange.attempts > 0);
         exchange.attempts += 1;
         let start = Instant::now();
-        let answer = self.send(request, exchange).await;
+        let answering = pin!(self.wire.exchange(request()));
+        let answer = exchange.patience.limit(answering).await.flatten();
         let took = start.elapsed();
+        log(exchange.endpoint, &answer, took);
 
         // After: who learns from it.
         let outcome = answer.as_ref().map_err(Error::clone).and_then(read);
@@ -238,22 +240,18 @@ impl Transport {
             }
         }
     }
+}
 
-    async fn send(&self, request: &impl Fn() -> Request<Full<Bytes>>, exchange: &Exchange) -> Result<Answer, Error> {
-        let endpoint = exchange.endpoint;
-        let start = Instant::now();
-        let outcome = exchange.patience.limit(pin!(self.wire.exchange(request()))).await.flatten();
-        let duration_ms = start.elapsed().as_millis() as u64;
-        match &outcome {
-            Ok(answer) => {
-                let (status, bytes) = (answer.status.as_u16(), answer.body.len());
-                tracing::debug!(endpoint, status, bytes, duration_ms, "Auth0 answered");
-            }
-            Err(error) => {
-                let cause = error.causes();
-                tracing::debug!(endpoint, duration_ms, %error, cause, "Auth0 gave no answer");
-            }
+fn log(endpoint: &'static str, answer: &Result<Answer, Error>, took: Duration) {
+    let duration_ms = took.as_millis() as u64;
+    match answer {
+        Ok(answer) => {
+            let (status, bytes) = (answer.status.as_u16(), answer.body.len());
+            tracing::debug!(endpoint, status, bytes, duration_ms, "Auth0 answered");
         }
-        outcome
+        Err(error) => {
+            let cause = error.causes();
+            tracing::debug!(endpoint, duration_ms, %error, cause, "Auth0 gave no answer");
+        }
     }
 }

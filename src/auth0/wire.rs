@@ -90,8 +90,9 @@ impl Wire {
         let response = self.send(request);
         async move {
             let response = response.await.map_err(|error| Error::unavailable_because(Reason::Connection, error))?;
-            let (head, body) = response.into_parts();
-            Answer { status: head.status, headers: head.headers, body: collect(body).await? }.unpacked()
+            let (head, mut body) = response.into_parts();
+            let body = collect(&mut body).await?;
+            Answer { status: head.status, headers: head.headers, body }.unpacked()
         }
     }
 
@@ -130,7 +131,7 @@ fn request(method: Method, uri: Uri, body: Bytes) -> Request<Full<Bytes>> {
 }
 
 /// Reads a body. One that comes in a single piece, as small ones do, is not copied.
-async fn collect(mut body: Incoming) -> Result<Bytes, Error> {
+async fn collect(body: &mut Incoming) -> Result<Bytes, Error> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > BODY_LIMIT {
         return Err(Error::unavailable(Reason::TooLarge));
