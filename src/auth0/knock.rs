@@ -10,7 +10,7 @@ use rustls::CertificateError;
 use super::deadline::Deadline;
 use super::error::BuildError;
 use super::transport::Transport;
-use super::wire::{self, NoTunnel};
+use super::wire::{NoTunnel, Outgoing};
 
 /// Every tenant answers this to everybody (OpenID Connect Discovery 1.0, 4).
 const DOOR: &str = "/.well-known/openid-configuration";
@@ -76,10 +76,10 @@ pub enum TlsFault {
 impl Transport {
     pub(crate) async fn knock(&self, deadline: Deadline) -> Result<Knock, Unreachable> {
         let uri = self.domain().uri(DOOR).map_err(|error| Unreachable::Connection(error.to_string()))?;
-        let request = self.wire().send(wire::get(uri, None));
+        let outgoing = Outgoing::get(uri, None);
         let asked_at = Utc::now();
-        let response = deadline.limit(request).await.map_err(|_| Unreachable::Timeout)?;
-        let response = response.map_err(|error| unreachable(&error))?;
+        let response = deadline.limit(self.wire().send(&outgoing)).await.map_err(|_| Unreachable::Timeout)?;
+        let (response, _) = response.map_err(|error| unreachable(&error))?;
         Ok(Knock { date: date(response.headers()), asked_at, answered_at: Utc::now() })
     }
 }

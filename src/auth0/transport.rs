@@ -1,12 +1,10 @@
 //! HTTP to Auth0: one client, one deadline per call, one loop of attempts. It knows no endpoint.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::{Request, Uri};
+use hyper::Uri;
 use tokio::time::Instant;
 
 use super::breaker::{Breaker, BreakerStatus, Health};
@@ -19,7 +17,7 @@ use super::pace::{Admission, Governor, PaceSettings, Refused, Turn};
 use super::refusal::is_token_refused;
 use super::retry::{Decision, Failed, RetryBudget, RetryPolicy};
 use super::token::TokenCache;
-use super::wire::{self, Answer, Wire};
+use super::wire::{Answer, Outgoing, Wire};
 
 /// How long to wait after a 429 that says nothing of it. The slowest plan gives two calls a second,
 /// and the second in which a burst was spent may have just begun.
@@ -102,8 +100,8 @@ impl Transport {
         loop {
             // Its failure is not tried again here: that was done where the token was asked for.
             let token = tokens.token(&exchange.patience).await?;
-            let request = || wire::get(uri.clone(), Some(token.header()));
-            if let Some(value) = self.attempts(&mut exchange, request, read_unless_refused).await? {
+            let outgoing = Outgoing::get(uri.clone(), Some(token.header()));
+            if let Some(value) = self.attempts(&mut exchange, &outgoing, read_unless_refused).await? {
                 return Ok(value);
             }
             // Keys are rotated and grants are withdrawn while a token lives: one that is refused is
@@ -129,7 +127,7 @@ impl Transport {
     ) -> Result<T, Error> {
         let uri = self.uri(path)?;
         let mut exchange = Exchange::new(endpoint, Kind::Grant, None, patience, Progress::default());
-        self.attempts(&mut exchange, || wire::post(uri.clone(), body.clone()), read).await
+        self.attempts(&mut exchange, &Outgoing::post(uri, body), read).await
     }
 
     fn uri(&self, target: &str) -> Result<Uri, Error> {
@@ -140,11 +138,11 @@ impl Transport {
     async fn attempts<T>(
         &self,
         exchange: &mut Exchange,
-        request: impl Fn() -> Request<Full<Bytes>>,
+        outgoing: &Outgoing,
         read: impl Fn(&Answer) -> Result<T, Error>,
     ) -> Result<T, Error> {
         loop {
-            let error = match self.attempt(exchange, &request, &read).await {
+            let error = match self.attempt(exchange, outgoing, &read).await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
@@ -174,7 +172,7 @@ impl Transport {
     async fn attempt<T>(
         &self,
         exchange: &mut Exchange,
-        request: &impl Fn() -> Request<Full<Bytes>>,
+        outgoing: &Outgoing,
         read: &impl Fn(&Answer) -> Result<T, Error>,
     ) -> Result<T, Error> {
         // Before: who may forbid it, or make it wait. No turn is taken that an open breaker would waste; whether this is the
@@ -205,7 +203,7 @@ impl Transport {
         exchange.progress.called(exchange.attempts > 0);
         exchange.attempts += 1;
         let start = Instant::now();
-        let answering = pin!(self.wire.exchange(request()));
+        let answering = Box::pin(self.wire.exchange(outgoing));
         let answer = exchange.patience.limit(answering).await.flatten();
         let took = start.elapsed();
         log(exchange.endpoint, &answer, took);

@@ -1,25 +1,27 @@
 //! HTTP as it is spoken with the tenant. It knows requests, answers and connections, and nothing of attempts.
 //!
-//! This is hyper's client and not reqwest, which is built upon it. Every operation goes this way, and what reqwest has to offer is
+//! This is hyper, and not reqwest, which is built upon it. Every operation goes this way, and what reqwest has to offer is
 //! switched off here (redirects, cookies, a retry of its own) or done elsewhere (time limits), but would be paid for in every
-//! call: the address alone would be parsed twice.
+//! call: the address alone would be parsed twice. For the pool see [`connections`].
 
+mod connections;
 mod connector;
 mod gzip;
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
+    USER_AGENT,
 };
-use hyper::{Method, Request, StatusCode, Uri};
-use hyper_util::client::legacy;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper::{Method, Request, Response, StatusCode, Uri};
 
-use self::connector::Connector;
+use tower::BoxError;
+
+use self::connections::{Connection, Connections};
 pub(crate) use self::connector::NoTunnel;
 use self::gzip::Unpackable;
 use super::domain::Domain;
@@ -29,15 +31,6 @@ use super::error::{BuildError, Error, Reason};
 /// theory, but a page of ordinary ones stays below 1 MiB; what is larger than this would cost every
 /// other caller memory.
 pub(crate) const BODY_LIMIT: usize = 16 * 1024 * 1024;
-
-/// Shorter than what proxies and address translators commonly keep an idle connection for (60 s and
-/// up), so that a pooled connection is rarely found dead.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
-
-/// How soon a silent HTTP/2 connection is tested, and how long the test may take: a dead one would
-/// otherwise swallow every call until its deadline.
-const PING_INTERVAL: Duration = Duration::from_secs(20);
-const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the gateway calls itself, as a `User-Agent`.
 const OWN_NAME: HeaderValue = HeaderValue::from_static(concat!("auth0-graphql/", env!("CARGO_PKG_VERSION")));
@@ -63,71 +56,106 @@ impl Answer {
     }
 }
 
-/// The connections to one tenant. Cheap to clone; clones share them.
+/// What is sent, whichever protocol the connection speaks.
 #[derive(Debug, Clone)]
-pub(crate) struct Wire(legacy::Client<Connector, Full<Bytes>>);
+pub(crate) struct Outgoing {
+    method: Method,
+    uri: Uri,
+    /// The header that not every request has.
+    header: Option<(HeaderName, HeaderValue)>,
+    body: Bytes,
+}
+
+impl Outgoing {
+    /// A `GET`, as whoever `authorization` stands for.
+    pub(crate) fn get(uri: Uri, authorization: Option<HeaderValue>) -> Self {
+        let header = authorization.map(|authorization| (AUTHORIZATION, authorization));
+        Self { method: Method::GET, uri, header, body: Bytes::new() }
+    }
+
+    /// A `POST` of JSON.
+    pub(crate) fn post(uri: Uri, body: Bytes) -> Self {
+        let header = Some((CONTENT_TYPE, HeaderValue::from_static("application/json")));
+        Self { method: Method::POST, uri, header, body }
+    }
+}
+
+/// Why no answer began.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Lost {
+    #[error("no connection")]
+    Connecting(#[source] BoxError),
+    #[error("the connection was lost")]
+    Sending(#[source] hyper::Error),
+}
+
+/// The way to one tenant. Clones share its connections.
+#[derive(Debug, Clone)]
+pub(crate) struct Wire(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    connections: Connections,
+    /// The headers that every request has.
+    headers: HeaderMap,
+    /// The same for HTTP/1.1, which names the host there. HTTP/2 names it in the address, and some servers refuse a request that
+    /// does both.
+    headers_with_host: HeaderMap,
+}
 
 impl Wire {
     pub(crate) fn new(domain: &Domain) -> Result<Self, BuildError> {
-        let client = legacy::Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            .http2_keep_alive_interval(PING_INTERVAL)
-            .http2_keep_alive_timeout(PING_TIMEOUT)
-            .build(Connector::new(domain).map_err(BuildError)?);
-        Ok(Self(client))
+        let headers = HeaderMap::from_iter([
+            (ACCEPT, HeaderValue::from_static("*/*")),
+            (ACCEPT_ENCODING, HeaderValue::from_static("gzip")),
+            (USER_AGENT, OWN_NAME),
+        ]);
+        let mut headers_with_host = headers.clone();
+        let host = domain.base().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
+        headers_with_host.extend(host.map(|host| (HOST, host)));
+        let connections = Connections::new(domain).map_err(BuildError)?;
+        Ok(Self(Arc::new(Inner { connections, headers, headers_with_host })))
     }
 
     /// Sends a request and reads its answer, as far as it may go. Redirects are answers like any other: to follow one would carry
     /// the token, or the secret, to wherever it points.
-    ///
-    /// The request is handed over before the future is there, which so is small: it is a part of many others.
-    pub(crate) fn exchange(
-        &self,
-        request: Request<Full<Bytes>>,
-    ) -> impl Future<Output = Result<Answer, Error>> + use<> {
-        let response = self.send(request);
-        async move {
-            let response = response.await.map_err(|error| Error::unavailable_because(Reason::Connection, error))?;
-            let (head, mut body) = response.into_parts();
-            let body = collect(&mut body).await?;
-            Answer { status: head.status, headers: head.headers, body }.unpacked()
+    pub(crate) async fn exchange(&self, outgoing: &Outgoing) -> Result<Answer, Error> {
+        let begun = self.send(outgoing).await;
+        let (response, connection) = begun.map_err(|lost| Error::unavailable_because(Reason::Connection, lost))?;
+        let (head, mut body) = response.into_parts();
+        let body = collect(&mut body).await?;
+        self.0.connections.put_back(connection);
+        Answer { status: head.status, headers: head.headers, body }.unpacked()
+    }
+
+    /// Sends a request, and waits until an answer begins. The connection is of use to another once the body is read.
+    pub(crate) async fn send(&self, outgoing: &Outgoing) -> Result<(Response<Incoming>, Connection), Lost> {
+        while let Some(mut connection) = self.0.connections.take() {
+            match connection.send(self.request(outgoing, &connection)).await {
+                Ok(response) => return Ok((response, connection)),
+                // It had been closed meanwhile, and nothing was sent.
+                Err(error) if error.message().is_some() => {}
+                Err(error) => return Err(Lost::Sending(error.into_error())),
+            }
+        }
+        let mut connection = Box::pin(self.0.connections.open()).await?;
+        match connection.send(self.request(outgoing, &connection)).await {
+            Ok(response) => Ok((response, connection)),
+            Err(error) => Err(Lost::Sending(error.into_error())),
         }
     }
 
-    /// Sends a request, and waits until an answer begins.
-    pub(crate) fn send(&self, request: Request<Full<Bytes>>) -> legacy::ResponseFuture {
-        self.0.request(request)
+    fn request(&self, outgoing: &Outgoing, connection: &Connection) -> Request<Full<Bytes>> {
+        let Outgoing { method, uri, header, body } = outgoing.clone();
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        (*request.uri_mut(), *request.headers_mut()) = match (connection, uri.path_and_query()) {
+            (Connection::Http1(_), Some(target)) => (target.clone().into(), self.0.headers_with_host.clone()),
+            _ => (uri, self.0.headers.clone()),
+        };
+        request.headers_mut().extend(header);
+        request
     }
-}
-
-/// A `GET`, as whoever `authorization` stands for.
-pub(crate) fn get(uri: Uri, authorization: Option<HeaderValue>) -> Request<Full<Bytes>> {
-    let mut request = request(Method::GET, uri, Bytes::new());
-    if let Some(authorization) = authorization {
-        request.headers_mut().insert(AUTHORIZATION, authorization);
-    }
-    request
-}
-
-/// A `POST` of JSON.
-pub(crate) fn post(uri: Uri, body: Bytes) -> Request<Full<Bytes>> {
-    let mut request = request(Method::POST, uri, body);
-    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    request
-}
-
-fn request(method: Method, uri: Uri, body: Bytes) -> Request<Full<Bytes>> {
-    let mut request = Request::new(Full::new(body));
-    (*request.method_mut(), *request.uri_mut()) = (method, uri);
-    // One more, and `Host`, come to these.
-    let headers = request.headers_mut();
-    headers.reserve(5);
-    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-    headers.insert(USER_AGENT, OWN_NAME);
-    request
 }
 
 /// Reads a body. One that comes in a single piece, as small ones do, is not copied.

@@ -37,9 +37,15 @@ type Connecting<S> = Pin<Box<dyn Future<Output = Result<S, BoxError>> + Send>>;
 /// To the tenant, or to the proxy on the way there.
 type Tcp = MaybeHttpsStream<TokioIo<TcpStream>>;
 
-/// Connects to one tenant. Cheap to clone, which is done for every call.
-#[derive(Clone)]
-pub(crate) struct Connector(Arc<HttpsConnector<Road>>);
+/// Once there is TLS with the tenant, or none for a stand-in on this machine.
+pub(super) type Stream = MaybeHttpsStream<Tcp>;
+
+/// Connects to one tenant.
+#[derive(Debug)]
+pub(super) struct Connector {
+    https: HttpsConnector<Road>,
+    destination: Uri,
+}
 
 impl Connector {
     pub(super) fn new(domain: &Domain) -> Result<Self, rustls::Error> {
@@ -61,11 +67,17 @@ impl Connector {
             Some(proxy) => Road::Proxied(Box::new(tunnel(&proxy, HttpsConnector::from((tcp, tls.clone()))))),
         };
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let mut connector = HttpsConnector::from((road, tls));
+        let mut https = HttpsConnector::from((road, tls));
         if domain.is_https() {
-            connector.enforce_https();
+            https.enforce_https();
         }
-        Ok(Self(Arc::new(connector)))
+        Ok(Self { https, destination: domain.base().clone() })
+    }
+
+    pub(super) async fn connect(&self) -> Result<Stream, BoxError> {
+        let connecting = self.https.clone().oneshot(self.destination.clone());
+        let limited = Deadline::within(CONNECT_TIMEOUT).limit(connecting).await;
+        limited.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
     }
 }
 
@@ -85,24 +97,6 @@ fn tunnel(proxy: &Intercept, connector: HttpsConnector<HttpConnector>) -> Tunnel
     match proxy.basic_auth() {
         Some(credentials) => tunnel.with_auth(credentials.clone()),
         None => tunnel,
-    }
-}
-
-impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<Tcp>;
-    type Error = BoxError;
-    type Future = Connecting<Self::Response>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, destination: Uri) -> Self::Future {
-        let connecting = HttpsConnector::clone(&self.0).oneshot(destination);
-        Box::pin(async {
-            let limited = Deadline::within(CONNECT_TIMEOUT).limit(connecting).await;
-            limited.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
-        })
     }
 }
 
