@@ -153,7 +153,9 @@ impl Wire {
             (Connection::Http1(_), Some(target)) => (target.clone().into(), self.0.headers_with_host.clone()),
             _ => (uri, self.0.headers.clone()),
         };
-        request.headers_mut().extend(header);
+        if let Some((name, value)) = header {
+            request.headers_mut().insert(name, value);
+        }
         request
     }
 }

@@ -3,6 +3,7 @@
 //! hyper-util has a client with a pool, for any number of hosts. To find the one host in it, to copy its settings for a connection
 //! that may have to be made, and to have a task wait for each that is to be put back cost a twentieth of an operation.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -58,7 +59,7 @@ pub(super) struct Connections {
 #[derive(Debug, Default)]
 struct Pool {
     /// Those that nobody uses, in the order in which they were put back.
-    idle: Vec<Idle>,
+    idle: VecDeque<Idle>,
     shared: Option<http2::SendRequest<Full<Bytes>>>,
 }
 
@@ -78,7 +79,10 @@ impl Connections {
     pub(super) fn new(domain: &Domain) -> Result<Self, rustls::Error> {
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2.timer(TokioTimer::new()).keep_alive_interval(PING_INTERVAL).keep_alive_timeout(PING_TIMEOUT);
-        Ok(Self { connector: Connector::new(domain)?, http1: http1::Builder::new(), http2, pool: Arc::default() })
+        let mut http1 = http1::Builder::new();
+        // A request without a body is in one piece anyway.
+        http1.writev(false);
+        Ok(Self { connector: Connector::new(domain)?, http1, http2, pool: Arc::default() })
     }
 
     /// One that is open already, if there is one: of HTTP/1.1 the one that was used last, so that those that are too many
@@ -90,7 +94,7 @@ impl Connections {
             return Some(Connection::Http2(shared.clone()));
         }
         let now = Instant::now();
-        while let Some(idle) = pool.idle.pop() {
+        while let Some(idle) = pool.idle.pop_back() {
             if idle.is_fresh(now) && !idle.sender.is_closed() {
                 return Some(Connection::Http1(idle.sender));
             }
@@ -133,9 +137,10 @@ impl Connections {
 impl Pool {
     fn put_back(&mut self, sender: http1::SendRequest<Full<Bytes>>) {
         let since = Instant::now();
-        let stale = self.idle.partition_point(|idle| !idle.is_fresh(since));
-        self.idle.drain(..stale);
-        self.idle.push(Idle { sender, since });
+        while self.idle.front().is_some_and(|idle| !idle.is_fresh(since)) {
+            self.idle.pop_front();
+        }
+        self.idle.push_back(Idle { sender, since });
     }
 }
 

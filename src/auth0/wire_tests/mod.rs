@@ -1,5 +1,6 @@
 //! The client against HTTP servers that answer what a test tells them to.
 
+mod connections;
 mod faults;
 mod grants;
 mod reads;
