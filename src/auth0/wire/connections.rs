@@ -1,7 +1,8 @@
 //! The open connections to one tenant: any number of HTTP/1.1, each for one request at a time, or one of HTTP/2 for all of them.
 //!
 //! hyper-util has a client with a pool, for any number of hosts. To find the one host in it, to copy its settings for a connection
-//! that may have to be made, and to have a task wait for each that is to be put back cost a twentieth of an operation.
+//! that may have to be made, and to have a task wait for each that is to be put back cost a twentieth of an operation's CPU.
+//! What speaks HTTP, and knows when a connection is of no more use, is hyper here as there.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -59,17 +60,18 @@ pub(super) struct Connections {
 #[derive(Debug, Default)]
 struct Pool {
     /// Those that nobody uses, in the order in which they were put back.
-    idle: VecDeque<Idle>,
-    shared: Option<http2::SendRequest<Full<Bytes>>>,
+    idle: VecDeque<Kept<http1::SendRequest<Full<Bytes>>>>,
+    shared: Option<Kept<http2::SendRequest<Full<Bytes>>>>,
 }
 
 #[derive(Debug)]
-struct Idle {
-    sender: http1::SendRequest<Full<Bytes>>,
+struct Kept<S> {
+    sender: S,
+    /// When it was used last.
     since: Instant,
 }
 
-impl Idle {
+impl<S> Kept<S> {
     fn is_fresh(&self, now: Instant) -> bool {
         now.duration_since(self.since) < POOL_IDLE_TIMEOUT
     }
@@ -89,11 +91,11 @@ impl Connections {
     /// grow old.
     pub(super) fn take(&self) -> Option<Connection> {
         let mut pool = lock(&self.pool);
-        pool.shared.take_if(|shared| shared.is_closed());
-        if let Some(shared) = &pool.shared {
-            return Some(Connection::Http2(shared.clone()));
-        }
         let now = Instant::now();
+        if let Some(shared) = pool.shared.as_mut().filter(|shared| shared.is_fresh(now) && !shared.sender.is_closed()) {
+            shared.since = now;
+            return Some(Connection::Http2(shared.sender.clone()));
+        }
         while let Some(idle) = pool.idle.pop_back() {
             if idle.is_fresh(now) && !idle.sender.is_closed() {
                 return Some(Connection::Http1(idle.sender));
@@ -109,7 +111,7 @@ impl Connections {
             let (sender, connection) = self.http2.handshake(stream).await.map_err(Lost::Sending)?;
             tokio::spawn(connection);
             // Of several that were opened at once, the last is kept. The others end with the request that they were opened for.
-            lock(&self.pool).shared = Some(sender.clone());
+            lock(&self.pool).shared = Some(Kept { sender: sender.clone(), since: Instant::now() });
             Ok(Connection::Http2(sender))
         } else {
             let (sender, connection) = self.http1.handshake(stream).await.map_err(Lost::Sending)?;
@@ -140,7 +142,7 @@ impl Pool {
         while self.idle.front().is_some_and(|idle| !idle.is_fresh(since)) {
             self.idle.pop_front();
         }
-        self.idle.push_back(Idle { sender, since });
+        self.idle.push_back(Kept { sender, since });
     }
 }
 

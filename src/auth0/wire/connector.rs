@@ -29,7 +29,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// has no pings of its own.
 const PROBE_INTERVAL: Duration = Duration::from_secs(15);
 const PROBES: u32 = 3;
-#[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+#[cfg(target_os = "linux")]
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
 
 type Connecting<S> = Pin<Box<dyn Future<Output = Result<S, BoxError>> + Send>>;
@@ -56,7 +56,7 @@ impl Connector {
         tcp.set_keepalive(Some(PROBE_INTERVAL));
         tcp.set_keepalive_interval(Some(PROBE_INTERVAL));
         tcp.set_keepalive_retries(Some(PROBES));
-        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+        #[cfg(target_os = "linux")]
         tcp.set_tcp_user_timeout(Some(ACKNOWLEDGED_WITHIN));
 
         let mut tls = tls()?;
