@@ -71,6 +71,9 @@ impl KeptPlaces {
 
     /// One asks again and will be served; whether it came as told. If not, its place is not needed any more.
     pub(super) fn take(&mut self, seat: Seat, now: Duration) -> bool {
+        if self.dues.is_empty() {
+            return false;
+        }
         let is_due = self.is_due(seat, now);
         if self.remove(seat) {
             self.strikes = 0;

@@ -45,6 +45,15 @@ impl Call {
     }
 }
 
+/// What comes of asking.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// Nobody is before it, and there is room.
+    Goes(Call),
+    /// [`Pacer::advance`] says when it may go.
+    Waits(Ticket),
+}
+
 /// What one that waits is told.
 #[derive(Debug)]
 pub(super) struct Decision {
@@ -121,14 +130,36 @@ impl Pacer {
         }
     }
 
-    /// Asks for a call. [`Self::advance`] says when it may go, which may be at once.
-    pub(super) fn ask(&mut self, now: Duration, request: Request) -> Result<Ticket, Refused> {
+    /// Asks for a call.
+    pub(super) fn ask(&mut self, now: Duration, request: Request) -> Result<Asked, Refused> {
         self.settle(now);
         let Request { turn: Turn { class, seat, priority }, deadline } = request;
         let ticket = Ticket(self.next_id());
         let waiter = Waiter { ticket, class, seat, priority, asked: now, deadline };
+        if let Some(standing) = self.walk_through(&waiter) {
+            return Ok(Asked::Goes(self.let_go(&waiter, standing)));
+        }
         self.enqueue(waiter)?;
-        Ok(ticket)
+        Ok(Asked::Waits(ticket))
+    }
+
+    /// By which standing one may go without standing in line, which costs more than all the rest: on a tenant that is not
+    /// busy, everybody may.
+    fn walk_through(&mut self, waiter: &Waiter) -> Option<Standing> {
+        let standing = *self.standings.of(waiter.class);
+        let is_free = match standing {
+            Standing::Unpaced => true,
+            Standing::Unknown => false,
+            Standing::Paced(_) if self.gives_way() => false,
+            Standing::Paced(id) => self.lanes.iter_mut().find(|lane| lane.id == id).is_some_and(|lane| {
+                let is_free = lane.queue.is_empty() && lane.bucket.has_room();
+                if is_free {
+                    lane.queue.passed_by(waiter.seat, waiter.priority, self.now);
+                }
+                is_free
+            }),
+        };
+        is_free.then_some(standing)
     }
 
     /// One that waits has gone away.
@@ -151,12 +182,12 @@ impl Pacer {
             .map(|(ticket, refused)| Decision { ticket, outcome: Err(refused) })
             .collect();
         for waiter in std::mem::take(&mut self.freed) {
-            decisions.push(self.let_go(&waiter, Standing::Unpaced));
+            decisions.push(self.decide(&waiter, Standing::Unpaced));
         }
         while self.may_probe()
             && let Some(waiter) = self.unknown.queue.pop()
         {
-            decisions.push(self.let_go(&waiter, Standing::Unknown));
+            decisions.push(self.decide(&waiter, Standing::Unknown));
         }
         if self.gives_way() {
             return decisions;
@@ -167,7 +198,7 @@ impl Pacer {
                 && let Some(waiter) = lane.queue.pop()
             {
                 let standing = Standing::Paced(lane.id);
-                decisions.push(self.let_go(&waiter, standing));
+                decisions.push(self.decide(&waiter, standing));
             }
         }
         decisions
@@ -216,13 +247,18 @@ impl Pacer {
         self.lanes.iter().map(status).collect()
     }
 
-    /// Brings all estimates up to date. Time never runs backwards here.
+    /// Brings all estimates up to date. Time never runs backwards here; and within a moment, whatever changes an estimate
+    /// keeps it up to date.
     pub(super) fn settle(&mut self, now: Duration) {
-        self.now = self.now.max(now);
-        let tallies: Vec<_> = self.lanes.iter().map(|lane| self.tally(lane.id)).collect();
-        for (lane, tally) in self.lanes.iter_mut().zip(tallies) {
-            lane.bucket.settle(self.now, tally.in_flight);
-            lane.queue.lapse(self.now);
+        if now <= self.now {
+            return;
+        }
+        self.now = now;
+        for position in 0..self.lanes.len() {
+            let in_flight = self.tally(self.lanes[position].id).in_flight;
+            let lane = &mut self.lanes[position];
+            lane.bucket.settle(now, in_flight);
+            lane.queue.lapse(now);
         }
     }
 
@@ -302,7 +338,7 @@ impl Pacer {
     }
 
     /// Lets a call go. One of an unknown class is taken from every bucket, for it may be any.
-    fn let_go(&mut self, waiter: &Waiter, standing: Standing) -> Decision {
+    fn let_go(&mut self, waiter: &Waiter, standing: Standing) -> Call {
         let (class, tallies) = (waiter.class, self.tallies);
         let mut taken_from = None;
         for lane in &mut self.lanes {
@@ -317,8 +353,11 @@ impl Pacer {
         let tally = self.tallies.of_mut(class);
         tally.sent += 1;
         tally.in_flight += 1;
-        let call = Call { class, asked: waiter.asked, sent: self.now, is_probe, taken_from, tallies };
-        Decision { ticket: waiter.ticket, outcome: Ok(call) }
+        Call { class, asked: waiter.asked, sent: self.now, is_probe, taken_from, tallies }
+    }
+
+    fn decide(&mut self, waiter: &Waiter, standing: Standing) -> Decision {
+        Decision { ticket: waiter.ticket, outcome: Ok(self.let_go(waiter, standing)) }
     }
 
     fn can_probe_at_once(&self) -> bool {
