@@ -12,8 +12,9 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::super::deadline::Deadline;
+use super::asking::{Asked, Request};
 use super::headers::Reading;
-use super::pacer::{Asked, Call, Pacer, Request};
+use super::pacer::{Call, Pacer};
 use super::queue::Ticket;
 use super::{BucketStatus, PaceSettings, Refused, Turn};
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
+use super::super::asking::{Asked, Request};
 use super::super::headers::Reading;
-use super::super::pacer::{Asked, Call, Pacer, Request};
+use super::super::pacer::{Call, Pacer};
 use super::super::queue::Ticket;
 use super::super::{CallerKey, Class, PaceSettings, Priority, Question, Seat, Turn};
 use super::auth0::Auth0;
