@@ -1,5 +1,6 @@
 //! HTTP to Auth0: one client, one deadline per call, one loop of attempts. It knows no endpoint.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -203,7 +204,7 @@ impl Transport {
         exchange.progress.called(exchange.attempts > 0);
         exchange.attempts += 1;
         let start = Instant::now();
-        let answering = Box::pin(self.wire.exchange(outgoing));
+        let answering = pin!(self.wire.exchange(outgoing));
         let answer = exchange.patience.limit(answering).await.flatten();
         let took = start.elapsed();
         log(exchange.endpoint, &answer, took);

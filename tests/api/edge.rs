@@ -31,10 +31,10 @@ pub(crate) struct Seen {
 }
 
 impl Edge {
-    /// A proxy that opens every tunnel to what listens at `tenant`, behind TLS with this certificate.
-    pub(crate) async fn before(tenant: &str, certificate: &Certificate) -> Self {
+    /// A proxy that opens every tunnel to what listens at `tenant`, behind TLS with this certificate and these protocols.
+    pub(crate) async fn before(tenant: &str, certificate: &Certificate, protocols: &[&str]) -> Self {
         let tenant = tenant.strip_prefix("http://").unwrap().to_owned();
-        let acceptor = acceptor(certificate);
+        let acceptor = acceptor(certificate, protocols);
         Self::start(move |mut stream, seen| {
             let (tenant, acceptor) = (tenant.clone(), acceptor.clone());
             async move {
@@ -81,7 +81,7 @@ impl Edge {
     }
 }
 
-fn acceptor(certificate: &Certificate) -> TlsAcceptor {
+fn acceptor(certificate: &Certificate, protocols: &[&str]) -> TlsAcceptor {
     let chain = vec![CertificateDer::from(certificate.certificate.clone())];
     let key = PrivatePkcs8KeyDer::from(certificate.key.clone());
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -90,6 +90,6 @@ fn acceptor(certificate: &Certificate) -> TlsAcceptor {
         .with_no_client_auth()
         .with_single_cert(chain, key.into())
         .unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
     TlsAcceptor::from(Arc::new(config))
 }

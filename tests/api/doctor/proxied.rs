@@ -13,6 +13,9 @@ use super::{Doctor, of_health, of_mock, sandbox};
 const TENANT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const ANOTHER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 
+/// The protocols of a server that speaks both.
+const BOTH: [&str; 2] = ["h2", "http/1.1"];
+
 /// A doctor of a gateway that reaches the sandbox through an edge.
 fn of_proxied(sandbox: &Sandbox, variable: &'static str, edge: &Edge) -> Doctor {
     Doctor::of_client(sandbox, &sandbox.client())
@@ -29,11 +32,17 @@ fn trusting(doctor: Doctor, certificate: &Certificate, name: &str) -> Doctor {
 }
 
 #[tokio::test]
-async fn a_tenant_behind_a_proxy_is_well_and_asked_over_http_2() {
+async fn a_tenant_behind_a_proxy_is_well_and_asked_over_http_2_if_it_can() {
     let sandbox = sandbox().await;
     let certificate = Certificate::of(TENANT, Utc::now() - TimeDelta::hours(1));
-    for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
-        let edge = Edge::before(&sandbox.url(), &certificate).await;
+    for (variable, protocols, agreed) in [
+        ("HTTPS_PROXY", &BOTH[..], "h2"),
+        ("https_proxy", &BOTH, "h2"),
+        ("ALL_PROXY", &["http/1.1"], "http/1.1"),
+        // One that agrees upon nothing.
+        ("all_proxy", &[], ""),
+    ] {
+        let edge = Edge::before(&sandbox.url(), &certificate, protocols).await;
         let doctor = trusting(of_proxied(&sandbox, variable, &edge), &certificate, variable);
         let examined = doctor.examine().await;
         assert_eq!((examined.code, examined.that_are("failed")), (Some(0), vec![]), "{examined:#?}");
@@ -46,8 +55,9 @@ async fn a_tenant_behind_a_proxy_is_well_and_asked_over_http_2() {
         assert!(seen.heads[0].contains("Basic YWxhZGRpbjpvcGVuIHNlc2FtZQ=="), "{head}");
         assert!(head.contains("user-agent: auth0-graphql/"), "{head}");
         assert!(!head.contains("bearer"), "{head}");
-        // One connection for the knock, the token and all the rest.
-        assert_eq!(seen.protocols, ["h2"]);
+        // Over HTTP/2, one connection for the knock, the token and all the rest.
+        assert!(seen.protocols.iter().all(|protocol| protocol == agreed), "{seen:?}");
+        assert_eq!(seen.protocols.len() == 1, agreed == "h2", "{seen:?}");
     }
 }
 
@@ -92,7 +102,7 @@ async fn a_certificate_that_is_not_trusted_is_told_with_the_reason() {
         ("other", Certificate::of(ANOTHER, now - TimeDelta::hours(1)), "the certificate is for another name"),
     ] {
         let sandbox = sandbox().await;
-        let edge = Edge::before(&sandbox.url(), &certificate).await;
+        let edge = Edge::before(&sandbox.url(), &certificate, &BOTH).await;
         let doctor = trusting(of_proxied(&sandbox, "HTTPS_PROXY", &edge), &certificate, name);
         let examined = doctor.examine().await;
         examined.failed(&["tls"]);
@@ -101,7 +111,7 @@ async fn a_certificate_that_is_not_trusted_is_told_with_the_reason() {
     }
     // One that nobody vouches for.
     let sandbox = sandbox().await;
-    let edge = Edge::before(&sandbox.url(), &Certificate::of(TENANT, now - TimeDelta::hours(1))).await;
+    let edge = Edge::before(&sandbox.url(), &Certificate::of(TENANT, now - TimeDelta::hours(1)), &BOTH).await;
     let examined = trusting(of_proxied(&sandbox, "HTTPS_PROXY", &edge), &good, "unknown").examine().await;
     assert!(examined.failed(&["tls"]).contains("SSL_CERT_FILE"), "{examined:#?}");
     let finding = examined.check("tls")["finding"].as_str().unwrap();
