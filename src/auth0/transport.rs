@@ -1,4 +1,4 @@
-//! HTTP to Auth0: one client, one deadline per call, one loop of attempts. It knows no endpoint.
+//! Calls to Auth0: one deadline and one loop of attempts for each. It knows no endpoint, and leaves HTTP to the wire.
 
 use std::pin::pin;
 use std::sync::Arc;
