@@ -210,7 +210,7 @@ impl Engine {
         let reply = match self.prepare(&source, operation_name, variables).await {
             Ok((document, prepared)) => {
                 if let Some(audit) = &mut audit {
-                    audit.asks(document, &prepared);
+                    audit.asks(document, Arc::clone(&prepared));
                 }
                 self.run_if_permitted(prepared, terms, audit.as_mut()).await
             }
@@ -267,7 +267,8 @@ impl Engine {
         let answers = root::answer(&session, &self.upstream).await;
         // Last, so that what the gateway says of itself has in it what the rest has taught it.
         let own = match &prepared.own {
-            Some(own) => self.execute_own(own.clone(), &session).await,
+            // In a box: most operations have none of it, and all would have its size.
+            Some(own) => Box::pin(self.execute_own(own.clone(), &session)).await,
             None => Response::default(),
         };
         let explanation = terms.explains.then(|| explain::entries(&session.explain(), prepared.operation.keys()));
