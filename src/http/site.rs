@@ -73,13 +73,15 @@ pub(crate) fn site(
 }
 
 /// Answers a request. The outermost: every answer carries an id, and tells browsers what not to do with it, a panic's too.
-pub(crate) async fn answer(site: Site, request: Request) -> Response {
-    let answer = request_id::attach(request, |request| {
-        site.oneshot(request).map(|answer| answer.unwrap_or_else(|never: Infallible| match never {}))
-    });
-    let mut answer = answer.await;
-    hardening::harden(answer.headers_mut());
-    answer
+///
+/// A future put together, and no `async fn`: each of these that hands a request on has room for it twice, and is moved itself.
+pub(crate) fn answer(site: Site, request: Request) -> impl Future<Output = Response> {
+    let id = request_id::of(&request);
+    let answer = site.oneshot(request).map(|answer| answer.unwrap_or_else(|never: Infallible| match never {}));
+    request_id::attach(id, answer).map(|mut answer| {
+        hardening::harden(answer.headers_mut());
+        answer
+    })
 }
 
 /// GraphQL, over HTTP or over a WebSocket, with what stands before it.
