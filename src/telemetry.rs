@@ -1,5 +1,6 @@
 //! The log: what is recorded, in which form, to standard error.
 
+mod line;
 pub(crate) mod tally;
 
 use std::fmt;
@@ -8,6 +9,8 @@ use std::io::{self, IsTerminal};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::TryInitError;
+
+use self::line::{Json, Text};
 
 /// What is logged, and how.
 #[derive(Debug, Clone, Default)]
@@ -102,9 +105,10 @@ pub fn init(settings: &LogSettings) -> Result<(), TryInitError> {
     let subscriber =
         tracing_subscriber::fmt().with_writer(io::stderr).with_env_filter(EnvFilter::new(settings.filter.to_string()));
     match settings.format {
-        Format::Json => subscriber.json().finish().try_init(),
+        Format::Json => subscriber.fmt_fields(Json).event_format(Json).finish().try_init(),
+        // In color.
         Format::Text if io::stderr().is_terminal() => subscriber.finish().try_init(),
-        Format::Text => subscriber.with_ansi(false).finish().try_init(),
+        Format::Text => subscriber.with_ansi(false).fmt_fields(Text).event_format(Text).finish().try_init(),
     }
 }
 

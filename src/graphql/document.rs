@@ -104,7 +104,8 @@ impl Documents {
         if let Some(document) = self.valid.get(text) {
             return Ok(document);
         }
-        let parsed = self.checks.check(text).await?;
+        // In a box: it is rare, and would make the future of every operation three times as large.
+        let parsed = Box::pin(self.checks.check(text)).await?;
         let document = Arc::new(Document { parsed, hash: sha256(text), size: text.len() * PARSED });
         self.valid.insert(text.into(), Arc::clone(&document));
         Ok(document)

@@ -210,9 +210,12 @@ impl Engine {
         let reply = match self.prepare(&source, operation_name, variables).await {
             Ok((document, prepared)) => {
                 if let Some(audit) = &mut audit {
-                    audit.asks(document, &prepared);
+                    audit.asks(document, Arc::clone(&prepared));
                 }
-                self.run_if_permitted(prepared, terms, audit.as_mut()).await
+                match self.refusal(&prepared, terms) {
+                    Some(refusal) => refusal,
+                    None => self.run(prepared, terms, audit.as_mut()).await,
+                }
             }
             Err(failures) => refuse(failures, terms.request_id),
         };
@@ -241,20 +244,15 @@ impl Engine {
         prepared.map(|prepared| (document, prepared)).map_err(|failure| vec![failure])
     }
 
-    async fn run_if_permitted(
-        &self,
-        prepared: Arc<Prepared>,
-        terms: &Terms<'_>,
-        audit: Option<&mut Audit<'_>>,
-    ) -> Reply {
-        if self.upstream.settings.permissions.scope_mode == ScopeMode::Reject {
-            let held = terms.caller.authority();
-            if let Err(failure) = prepared.requirements.check(held) {
-                let lacking = prepared.requirements.scopes().without(held);
-                return Reply { lacking, ..refuse(vec![failure], terms.request_id) };
-            }
+    /// The answer to an operation that needs more scopes than its caller holds, where these are not run.
+    fn refusal(&self, prepared: &Prepared, terms: &Terms<'_>) -> Option<Reply> {
+        if self.upstream.settings.permissions.scope_mode != ScopeMode::Reject {
+            return None;
         }
-        self.run(prepared, terms, audit).await
+        let held = terms.caller.authority();
+        let failure = prepared.requirements.check(held).err()?;
+        let lacking = prepared.requirements.scopes().without(held);
+        Some(Reply { lacking, ..refuse(vec![failure], terms.request_id) })
     }
 
     async fn run(&self, prepared: Arc<Prepared>, terms: &Terms<'_>, audit: Option<&mut Audit<'_>>) -> Reply {
@@ -267,7 +265,8 @@ impl Engine {
         let answers = root::answer(&session, &self.upstream).await;
         // Last, so that what the gateway says of itself has in it what the rest has taught it.
         let own = match &prepared.own {
-            Some(own) => self.execute_own(own.clone(), &session).await,
+            // In a box: most operations have none of it, and all would have its size.
+            Some(own) => Box::pin(self.execute_own(own.clone(), &session)).await,
             None => Response::default(),
         };
         let explanation = terms.explains.then(|| explain::entries(&session.explain(), prepared.operation.keys()));

@@ -10,6 +10,7 @@ use async_graphql::{Name, Pos, Positioned};
 use async_graphql_value::Value;
 
 pub(crate) use self::operations::Operations;
+use super::audit::Told;
 use super::error::Failure;
 use super::json;
 use super::operation::Operation;
@@ -30,6 +31,8 @@ const KEPT_PLANS: usize = 8;
 pub(crate) struct Prepared {
     pub(crate) operation: Operation,
     pub(crate) requirements: Requirements,
+    /// What the audit tells of it.
+    pub(crate) told: Told,
     /// The root fields, in the order in which they are answered.
     pub(crate) roots: Vec<Root>,
     /// The root fields that ask Auth0 the same, and so are answered by one call.
@@ -97,6 +100,7 @@ pub(crate) enum Shaped {
 impl Prepared {
     pub(crate) fn new(operation: Operation, signatures: &Signatures, permissions: Permissions) -> Self {
         let requirements = Requirements::of(&operation, signatures, permissions);
+        let told = Told::of(&operation);
         let roots: Vec<_> = operation.positioned_fields().map(Root::new).collect();
         let fields: Vec<_> = operation.fields().collect();
         let mut calls: Vec<Vec<usize>> = Vec::new();
@@ -107,7 +111,7 @@ impl Prepared {
             }
         }
         let own = own(&operation, &roots);
-        Self { operation, requirements, roots, calls, own, plans: Mutex::default() }
+        Self { operation, requirements, told, roots, calls, own, plans: Mutex::default() }
     }
 
     /// The keys of the root fields that a call is for.

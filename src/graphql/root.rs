@@ -29,19 +29,17 @@ pub(crate) struct Answer {
 pub(crate) async fn answer(session: &Session, upstream: &Upstream) -> Vec<Answer> {
     let prepared = &*session.prepared;
     let mut answers: Vec<_> = prepared.roots.iter().map(|_| Answer::default()).collect();
-    let mut place = |(root, answer): (usize, Answer)| {
+    let place = |(root, answer): (usize, Answer)| {
         if let Some(slot) = answers.get_mut(root) {
             *slot = answer;
         }
     };
-    let runs = (0..prepared.calls.len()).map(|call| Call { session, upstream, prepared, call }.run());
+    let run = |call| Call { session, upstream, prepared, call }.run();
     // A single call, which is the rule, needs nobody to look after it.
     if prepared.calls.len() == 1 {
-        for run in runs {
-            run.await.into_iter().for_each(&mut place);
-        }
+        run(0).await.into_iter().for_each(place);
     } else {
-        join_all(runs).await.into_iter().flatten().for_each(place);
+        join_all((0..prepared.calls.len()).map(run)).await.into_iter().flatten().for_each(place);
     }
     answers
 }

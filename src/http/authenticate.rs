@@ -153,8 +153,8 @@ impl Refusal {
 /// What RFC 6750 (3.1) wants with a 403 for want of scopes; none where these are not lacking, or no tokens are taken.
 pub(crate) fn insufficient_scope(lacking: Scopes, authenticator: &Authenticator) -> Option<HeaderValue> {
     let is_wanted = !lacking.is_empty() && authenticator.takes_tokens();
-    let challenge = format!(r#"Bearer error="insufficient_scope", scope="{lacking}""#);
-    is_wanted.then(|| HeaderValue::try_from(challenge).ok()).flatten()
+    let challenge = is_wanted.then(|| format!(r#"Bearer error="insufficient_scope", scope="{lacking}""#));
+    challenge.and_then(|challenge| HeaderValue::try_from(challenge).ok())
 }
 
 /// What HTTP wants with every 401 (RFC 9110, 15.5.2). No scheme is registered for API keys, so where there is nothing else they go by a

@@ -1,22 +1,21 @@
 //! The address that a request comes from.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+use super::connection::Carrier;
 
-/// Who is at the other end of a request's connection.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) IpAddr);
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The address that a request comes from.
 pub(crate) fn address(request: &Request, trusted: &[IpNet]) -> IpAddr {
-    // The accept loop knows every peer.
-    let peer = request.extensions().get().map_or(Ipv4Addr::UNSPECIFIED.into(), |Peer(address)| *address);
-    behind(peer, request.headers(), trusted)
+    // Every connection knows who is at its other end.
+    let peer = request.extensions().get::<Arc<Carrier>>().map(|carrier| carrier.peer());
+    behind(peer.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), request.headers(), trusted)
 }
 
 /// Follows `X-Forwarded-For` backwards for as long as a trusted proxy speaks. Every proxy adds the address that it was asked
@@ -25,8 +24,8 @@ pub(crate) fn address(request: &Request, trusted: &[IpNet]) -> IpAddr {
 fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut address = peer.to_canonical();
-    let lines: Vec<_> = headers.get_all(FORWARDED_FOR).iter().map(|line| line.to_str().unwrap_or_default()).collect();
-    let mut hops = lines.iter().rev().flat_map(|line| line.rsplit(','));
+    let lines = headers.get_all(FORWARDED_FOR).iter().rev();
+    let mut hops = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
     while is_trusted(&address) {
         let Some(hop) = hops.next().and_then(|hop| parse(hop.trim())) else { break };
         address = hop.to_canonical();

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Version;
+use futures_util::FutureExt as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -17,7 +18,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::activity::{Activity, UnderWay, Watched};
-use super::client::Peer;
 use super::settings::Connections;
 use super::site::{self, Site};
 
@@ -51,6 +51,8 @@ pub(crate) enum Phase {
 /// of this.
 #[derive(Debug)]
 pub(crate) struct Carrier {
+    /// Who is at the other end.
+    peer: IpAddr,
     activity: Activity,
     /// Those of all connections.
     places: Arc<Semaphore>,
@@ -60,9 +62,18 @@ pub(crate) struct Carrier {
 }
 
 impl Carrier {
-    /// That of a connection that was just accepted and has this place.
-    pub(crate) fn new(places: Arc<Semaphore>, place: OwnedSemaphorePermit, phase: watch::Receiver<Phase>) -> Self {
-        Self { activity: Activity::new(), places, place: Arc::new(place), phase }
+    /// That of a connection that was just accepted from `peer` and has this place.
+    pub(crate) fn new(
+        peer: IpAddr,
+        places: Arc<Semaphore>,
+        place: OwnedSemaphorePermit,
+        phase: watch::Receiver<Phase>,
+    ) -> Self {
+        Self { peer, activity: Activity::new(), places, place: Arc::new(place), phase }
+    }
+
+    pub(crate) fn peer(&self) -> IpAddr {
+        self.peer
     }
 
     /// The place of a WebSocket that is opened by a request of this version. It takes over the connection's own where there
@@ -107,7 +118,6 @@ pub(crate) fn protocols() -> Builder<TokioExecutor> {
 /// dropped, and with it the calls that nobody else waits for.
 pub(crate) async fn serve(
     stream: TcpStream,
-    peer: IpAddr,
     site: Site,
     protocols: &Builder<TokioExecutor>,
     limits: &Connections,
@@ -123,14 +133,11 @@ pub(crate) async fn serve(
         move |request: hyper::Request<Incoming>| {
             let under_way = activity.begin(request.version());
             let mut request = request.map(Body::new);
-            request.extensions_mut().insert(Peer(peer));
             request.extensions_mut().insert(Arc::clone(&carrier));
-            let site = site.clone();
-            async move {
-                let answer = site::answer(site, request).await;
+            site::answer(site.clone(), request).map(|answer| {
                 drop(under_way);
                 Ok::<_, Infallible>(answer)
-            }
+            })
         }
     });
     // A WebSocket is an upgrade.

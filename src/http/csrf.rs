@@ -19,7 +19,7 @@ const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const DESTINATION: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// How a request from elsewhere is answered.
-type Rejection = fn(ProtectionError) -> Response<Body>;
+pub(crate) type Rejection = fn(ProtectionError) -> Response<Body>;
 
 /// Judges requests that are no GET by `Sec-Fetch-Site` and `Origin`; nothing where every origin is allowed.
 pub(crate) fn layer(origins: &Origins) -> Result<Option<CsrfLayer<Rejection>>, ConfigError> {

@@ -13,6 +13,9 @@ use crate::graphql::{ErrorCode, Failure, Outcome, Reply, refuse};
 /// How many calls to Auth0 were made for an answer.
 pub(crate) const UPSTREAM_CALLS: HeaderName = HeaderName::from_static("x-upstream-calls");
 
+/// How many headers an answer has, about: these, and those that every answer gets on its way out.
+const HEADERS: usize = 12;
+
 /// The wrapping that a caller asked for.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Envelope {
@@ -51,6 +54,7 @@ impl Envelope {
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = status;
         let headers = response.headers_mut();
+        headers.reserve(HEADERS);
         headers.insert(header::CONTENT_TYPE, self.media_type.header());
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(UPSTREAM_CALLS, upstream_calls.into());

@@ -89,10 +89,12 @@ fn is_json(headers: &HeaderMap) -> bool {
     let mut lines = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(content_type), None) = (lines.next(), lines.next()) else { return false };
     let Ok(content_type) = content_type.to_str() else { return false };
-    let mut parts = content_type.split(';').map(|part| part.trim().to_ascii_lowercase());
-    parts.next().is_some_and(|essence| essence == "application/json")
+    let mut parts = content_type.split(';').map(str::trim);
+    parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"))
         && parts.all(|parameter| match parameter.split_once('=') {
-            Some(("charset", charset)) => charset.trim_matches('"') == "utf-8",
+            Some((name, value)) if name.eq_ignore_ascii_case("charset") => {
+                value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+            }
             _ => true,
         })
 }

@@ -45,8 +45,8 @@ pub(crate) fn host(request: &Request) -> Option<&str> {
 
 fn is_answered(authority: &str, allowed: &[String]) -> bool {
     let Some(host) = without_port(authority) else { return false };
-    let host = host.to_ascii_lowercase();
-    host == "localhost" || is_loopback(&host) || allowed.contains(&host)
+    let is = |name: &str| host.eq_ignore_ascii_case(name);
+    is("localhost") || is_loopback(host) || allowed.iter().any(|name| is(name))
 }
 
 /// Any address of this machine's own will do: no name server can make an address another machine's.

@@ -23,34 +23,37 @@ impl MediaType {
         })
     }
 
+    fn name(self) -> &'static str {
+        match self {
+            Self::GraphqlResponse => "application/graphql-response+json",
+            Self::Json => "application/json",
+        }
+    }
+
     /// How closely a range names this type; none if it does not match.
     fn closeness(self, range: &str) -> Option<u8> {
-        match (range, self) {
-            ("application/graphql-response+json", Self::GraphqlResponse) | ("application/json", Self::Json) => Some(2),
-            ("application/*", _) => Some(1),
-            ("*/*", _) => Some(0),
-            _ => None,
-        }
+        let names = ["*/*", "application/*", self.name()];
+        (0..).zip(names).find(|(_, name)| range.eq_ignore_ascii_case(name)).map(|(closeness, _)| closeness)
     }
 
     /// The media type that the `Accept` headers prefer; none if they rule out both.
     pub(crate) fn negotiate(headers: &HeaderMap) -> Option<Self> {
-        let ranges: Vec<_> = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
-        if ranges.is_empty() { Some(Self::default()) } else { choose(&ranges.join(",")) }
+        let mut lines = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
+        if lines.peek().is_none() { Some(Self::default()) } else { choose(lines.flat_map(|line| line.split(','))) }
     }
 }
 
-/// The best media type that `accept` allows. Of the ranges that match a type, the closest speaks for it; of the types, the
+/// The best media type that these ranges allow. Of the ranges that match a type, the closest speaks for it; of the types, the
 /// one of the best quality is taken, then the one more closely named, then the one named first.
-fn choose(accept: &str) -> Option<MediaType> {
+fn choose<'a>(ranges: impl Iterator<Item = &'a str>) -> Option<MediaType> {
     // The older type first: it is taken where nothing tells the two apart.
     let mut candidates = [(MediaType::Json, None), (MediaType::GraphqlResponse, None)];
-    for (place, range) in accept.split(',').enumerate() {
+    for (place, range) in ranges.enumerate() {
         let mut parts = range.split(';').map(str::trim);
-        let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let name = parts.next().unwrap_or_default();
         let quality = quality(parts);
         for (media_type, verdict) in &mut candidates {
-            let Some(closeness) = media_type.closeness(&name) else { continue };
+            let Some(closeness) = media_type.closeness(name) else { continue };
             let next = Some((closeness, quality, Reverse(place)));
             *verdict = (*verdict).max(next);
         }
@@ -72,11 +75,11 @@ fn quality<'a>(parameters: impl Iterator<Item = &'a str>) -> u16 {
     let mut quality = 1.0;
     for parameter in parameters {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        let value = value.trim();
-        match name.trim().to_ascii_lowercase().as_str() {
-            "q" => quality = value.parse::<f32>().ok().filter(|q| (0.0..=1.0).contains(q)).unwrap_or(0.0),
-            "charset" if !value.trim_matches('"').eq_ignore_ascii_case("utf-8") => return 0,
-            _ => {}
+        let (name, value) = (name.trim(), value.trim());
+        if name.eq_ignore_ascii_case("q") {
+            quality = value.parse::<f32>().ok().filter(|q| (0.0..=1.0).contains(q)).unwrap_or(0.0);
+        } else if name.eq_ignore_ascii_case("charset") && !value.trim_matches('"').eq_ignore_ascii_case("utf-8") {
+            return 0;
         }
     }
     (quality * 1000.0) as u16
@@ -116,7 +119,7 @@ mod tests {
             ("application/json;q=oops", None),
             ("", None),
         ] {
-            assert_eq!(choose(accept), expected, "{accept}");
+            assert_eq!(choose(accept.split(',')), expected, "{accept}");
         }
     }
 

@@ -1,8 +1,11 @@
 //! Every request has an id: the caller's own where it is fit to be repeated, else a new one.
 
+use std::sync::Arc;
+
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
+use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
 /// Carries the id, in requests and in answers.
@@ -12,28 +15,30 @@ pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST: usize = 64;
 
 tokio::task_local! {
-    static CURRENT: String;
+    static CURRENT: Arc<str>;
 }
 
 /// The id of the request that this task answers.
-pub(crate) fn current() -> String {
-    CURRENT.try_with(Clone::clone).unwrap_or_default()
+pub(crate) fn current() -> Arc<str> {
+    CURRENT.try_with(Arc::clone).unwrap_or_default()
 }
 
-/// Has `answer` answer the request under its id.
-pub(crate) async fn attach<F: Future<Output = Response>>(
-    request: Request,
-    answer: impl FnOnce(Request) -> F,
-) -> Response {
+/// The id of a request.
+pub(crate) fn of(request: &Request) -> Arc<str> {
     let given = request.headers().get(HEADER).and_then(|value| value.to_str().ok()).filter(|id| is_fit(id));
-    let id = given.map_or_else(new, ToOwned::to_owned);
+    given.map_or_else(new, Arc::from)
+}
+
+/// Has a request with this id answered by `answer`.
+pub(crate) fn attach(id: Arc<str>, answer: impl Future<Output = Response>) -> impl Future<Output = Response> {
+    let span = tracing::info_span!("request", id = &*id);
     let header = HeaderValue::from_str(&id);
-    let span = tracing::info_span!("request", id);
-    let mut response = CURRENT.scope(id, answer(request).instrument(span)).await;
-    if let Ok(header) = header {
-        response.headers_mut().insert(HEADER, header);
-    }
-    response
+    CURRENT.scope(id, answer.instrument(span)).map(|mut answer| {
+        if let Ok(header) = header {
+            answer.headers_mut().insert(HEADER, header);
+        }
+        answer
+    })
 }
 
 /// Ids go into logs and answers: nothing but what every id generator in use needs.
@@ -44,17 +49,14 @@ fn is_fit(id: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'=' | b'+' | b'/' | b':'))
 }
 
-fn new() -> String {
+fn new() -> Arc<str> {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut rest = fastrand::u128(..);
     // Not by `format!`, which takes ten times as long for numbers of this size.
-    std::iter::repeat_with(|| {
-        let digit = DIGITS[(rest & 15) as usize];
-        rest >>= 4;
-        char::from(digit)
-    })
-    .take(32)
-    .collect()
+    let mut id = [0; 32];
+    for (digits, byte) in id.as_chunks_mut().0.iter_mut().zip(fastrand::u128(..).to_ne_bytes()) {
+        *digits = [byte >> 4, byte & 15].map(|digit| DIGITS[usize::from(digit)]);
+    }
+    std::str::from_utf8(&id).unwrap_or_default().into()
 }
 
 #[cfg(test)]

@@ -123,8 +123,8 @@ impl Acceptor {
             return;
         };
         let (site, protocols, limits) = (self.site.clone(), Arc::clone(&self.protocols), self.connections);
-        let carrier = Carrier::new(Arc::clone(&self.places), place, self.phase.subscribe());
-        tokio::spawn(async move { connection::serve(stream, peer.ip(), site, &protocols, &limits, carrier).await });
+        let carrier = Carrier::new(peer.ip(), Arc::clone(&self.places), place, self.phase.subscribe());
+        tokio::spawn(async move { connection::serve(stream, site, &protocols, &limits, carrier).await });
     }
 
     /// How many places are taken.

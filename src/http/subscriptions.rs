@@ -104,7 +104,7 @@ pub(crate) async fn open(shared: Shared, request: Request) -> Response {
     let read = shared.settings.max_body_bytes.saturating_mul(READ);
     let request_id = request_id::current();
     // It outlives the request that opened it.
-    let span = tracing::info_span!(parent: None, "websocket", id = request_id);
+    let span = tracing::info_span!(parent: None, "websocket", id = &*request_id);
     let opening = Opening { request_id, credentials: init::credentials(parts.headers), address };
     upgrade
         .read_buffer_size(BUFFER)

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
@@ -26,7 +27,7 @@ const GOODBYE: Duration = Duration::from_secs(5);
 /// What is known from the request that opened a WebSocket.
 pub(crate) struct Opening {
     /// Its id.
-    pub(crate) request_id: String,
+    pub(crate) request_id: Arc<str>,
     /// The credentials that came with it.
     pub(crate) credentials: HeaderMap,
     /// Where it came from.
