@@ -9,7 +9,6 @@ use async_graphql::{Response, Variables};
 use bytes::Bytes;
 
 use super::document::{self, DocumentSettings, Documents};
-use super::join::Joins;
 use super::json::{self, Raw, Records};
 use super::limits::Limits;
 use super::log::LOG_BATCH;
@@ -96,7 +95,7 @@ impl Plan {
     /// Projects Auth0's records.
     pub fn project(&self, records: &[u8]) -> Result<Vec<u8>, Refused> {
         let mut out = Vec::new();
-        project::page(&self.0, records, &PageFacts::default(), &Joins::default(), &mut out).map_err(|_| Refused)?;
+        project::page(&self.0, records, &PageFacts::default(), &mut out).map_err(|_| Refused)?;
         Ok(out)
     }
 }

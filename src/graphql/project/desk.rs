@@ -3,11 +3,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use async_graphql::PathSegment;
 use indexmap::IndexMap;
 
-use super::{Missed, attributes, begin_entry, name};
-use crate::graphql::join::{Joined, Joins};
+use super::gap::Gap;
+use super::{attributes, begin_entry};
 use crate::graphql::json::{self, Raw, Records};
 use crate::graphql::plan::{Plan, Slots, What};
 use crate::graphql::value;
@@ -74,33 +73,6 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// What is joined to records, and what of it could not be had. Objects within a record join nothing.
-pub(super) struct Joining<'j> {
-    joins: &'j Joins,
-    pub(super) missed: Vec<Missed>,
-}
-
-impl<'j> Joining<'j> {
-    pub(super) fn new(joins: &'j Joins) -> Self {
-        Self { joins, missed: Vec::new() }
-    }
-
-    fn write(&mut self, join: usize, id: Option<Raw<'_>>, key: &[u8], out: &mut Vec<u8>) -> bool {
-        match id.and_then(Raw::string).map_or(Joined::Null, |id| self.joins.get(join, &id)) {
-            Joined::Json(json) => {
-                out.extend_from_slice(json);
-                true
-            }
-            Joined::Null => false,
-            Joined::Failed(failure) => {
-                let path = vec![PathSegment::Field(name(key).to_owned())];
-                self.missed.push(Missed { path, failure: failure.clone() });
-                false
-            }
-        }
-    }
-}
-
 impl<'p, 'a> Desk<'p, 'a> {
     pub(super) fn new(plan: &'p Plan) -> Self {
         let inner = plan.emits.iter().filter_map(|emit| match &emit.what {
@@ -133,8 +105,9 @@ impl<'p, 'a> Desk<'p, 'a> {
         }
     }
 
-    /// Appends what the plan makes of the record that was taken in, and clears the desk for the next one.
-    pub(super) fn write(&mut self, joining: &mut Joining<'_>, out: &mut Vec<u8>) {
+    /// Appends what the plan makes of the record that was taken in, and clears the desk for the next one. Objects within a
+    /// record join nothing.
+    pub(super) fn write(&mut self, gaps: &mut Vec<Gap<'p, 'a>>, out: &mut Vec<u8>) {
         let plan = self.plan;
         let mut inner = self.inner.iter_mut();
         out.push(b'{');
@@ -144,12 +117,17 @@ impl<'p, 'a> Desk<'p, 'a> {
             let is_written = match &emit.what {
                 What::Value(slots, kind) => value(slots).is_some_and(|value| value::write(kind, value, out)),
                 What::Object(slots, _) => {
-                    inner.next().zip(value(slots)).is_some_and(|(desk, value)| desk.write_object(value, joining, out))
+                    inner.next().zip(value(slots)).is_some_and(|(desk, value)| desk.write_object(value, gaps, out))
                 }
                 What::Objects(slots, _) => {
-                    inner.next().zip(value(slots)).is_some_and(|(desk, value)| desk.write_objects(value, joining, out))
+                    inner.next().zip(value(slots)).is_some_and(|(desk, value)| desk.write_objects(value, gaps, out))
                 }
-                What::Join(slots, join) => joining.write(*join, value(slots), &emit.key, out),
+                What::Join(slots, join) => {
+                    if let Some(id) = value(slots).and_then(Raw::string) {
+                        gaps.push(Gap { at: out.len(), join: *join, id, list: None, index: None, key: &emit.key });
+                    }
+                    false
+                }
                 What::Typename(name) => {
                     json::write_string(name, out);
                     true
@@ -169,22 +147,22 @@ impl<'p, 'a> Desk<'p, 'a> {
     }
 
     /// Appends the object and says so, or appends nothing if it is none.
-    fn write_object(&mut self, value: Raw<'a>, joining: &mut Joining<'_>, out: &mut Vec<u8>) -> bool {
+    fn write_object(&mut self, value: Raw<'a>, gaps: &mut Vec<Gap<'p, 'a>>, out: &mut Vec<u8>) -> bool {
         if value.first() != b'{' {
             return false;
         }
-        let mut projection = Projection::new(self, joining, out);
+        let mut projection = Projection::new(self, gaps, out);
         // The value was found well-formed when it was passed over: reading it again cannot fail half-way.
         json::read_record(value.text(), &mut projection).is_ok()
     }
 
     /// Appends the objects of the array and says so, or appends nothing if it is none.
-    fn write_objects(&mut self, value: Raw<'a>, joining: &mut Joining<'_>, out: &mut Vec<u8>) -> bool {
+    fn write_objects(&mut self, value: Raw<'a>, gaps: &mut Vec<Gap<'p, 'a>>, out: &mut Vec<u8>) -> bool {
         if value.first() != b'[' {
             return false;
         }
         out.push(b'[');
-        let mut projection = Projection::new(self, joining, out);
+        let mut projection = Projection::new(self, gaps, out);
         // As above.
         let read = json::read_records(value.text(), &mut projection);
         out.push(b']');
@@ -208,28 +186,33 @@ fn first_of<'a>(values: &[Option<Raw<'a>>], slots: &Slots) -> Option<Raw<'a>> {
 }
 
 /// Reads records onto a desk, and appends what is made of each when it is over.
-pub(super) struct Projection<'d, 'p, 'a, 'j> {
+pub(super) struct Projection<'d, 'p, 'a> {
     desk: &'d mut Desk<'p, 'a>,
-    joining: &'d mut Joining<'j>,
+    gaps: &'d mut Vec<Gap<'p, 'a>>,
     /// How many records were objects, and were written.
     pub(super) written: usize,
     out: &'d mut Vec<u8>,
 }
 
-impl<'d, 'p, 'a, 'j> Projection<'d, 'p, 'a, 'j> {
-    pub(super) fn new(desk: &'d mut Desk<'p, 'a>, joining: &'d mut Joining<'j>, out: &'d mut Vec<u8>) -> Self {
-        Self { desk, joining, written: 0, out }
+impl<'d, 'p, 'a> Projection<'d, 'p, 'a> {
+    pub(super) fn new(desk: &'d mut Desk<'p, 'a>, gaps: &'d mut Vec<Gap<'p, 'a>>, out: &'d mut Vec<u8>) -> Self {
+        Self { desk, gaps, written: 0, out }
+    }
+
+    /// What the record that was taken in has in a slot of the plan.
+    pub(super) fn value(&self, slot: usize) -> Option<Raw<'a>> {
+        self.desk.values.get(slot).copied().flatten()
     }
 
     /// Appends what is made of the record that was taken in, as no element of a list: where that stands.
     pub(super) fn alone(&mut self) -> Range<usize> {
         let start = self.out.len();
-        self.desk.write(self.joining, self.out);
+        self.desk.write(self.gaps, self.out);
         start..self.out.len()
     }
 }
 
-impl<'a> Records<'a> for Projection<'_, '_, 'a, '_> {
+impl<'a> Records<'a> for Projection<'_, '_, 'a> {
     #[inline]
     fn expected(&self) -> Option<Raw<'a>> {
         self.desk.expected()
@@ -247,10 +230,10 @@ impl<'a> Records<'a> for Projection<'_, '_, 'a, '_> {
         if self.written > 0 {
             self.out.push(b',');
         }
-        let known = self.joining.missed.len();
-        self.desk.write(self.joining, self.out);
-        for missed in &mut self.joining.missed[known..] {
-            missed.path.insert(0, PathSegment::Index(self.written));
+        let known = self.gaps.len();
+        self.desk.write(self.gaps, self.out);
+        for gap in &mut self.gaps[known..] {
+            gap.index = Some(self.written);
         }
         self.written += 1;
     }
