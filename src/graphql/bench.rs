@@ -121,13 +121,13 @@ impl Ready {
 pub fn scan(records: &str) -> Result<usize, Refused> {
     struct Count(usize);
     impl<'a> Records<'a> for Count {
-        fn entry(&mut self, _: Raw<'a>, _: Raw<'a>) {
+        fn entry(&mut self, _: Raw<'a>, _: bool, _: Raw<'a>) {
             self.0 += 1;
         }
 
         fn end(&mut self, _: bool) {}
     }
     let mut count = Count(0);
-    json::read_records(records, &mut count).map_err(|_| Refused)?;
+    json::read_records(records.as_bytes(), &mut count).map_err(|_| Refused)?;
     Ok(count.0)
 }

@@ -250,7 +250,7 @@ mod tests {
 
     /// Gaps for users of these names.
     fn gaps(names: &[impl AsRef<str>]) -> Vec<Gap<'_, '_>> {
-        let gap = |id| Gap { at: 0, join: 0, id: Cow::Borrowed(id), list: None, index: None, key: b"\"user\":" };
+        let gap = |id| Gap { at: 0, join: 0, id: Cow::Borrowed(id), list: None, index: None, lead: b"{\"user\":" };
         names.iter().map(|name| gap(name.as_ref())).collect()
     }
 

@@ -36,9 +36,23 @@ pub(crate) struct PagePlan {
 
 /// One entry of the answer.
 pub(crate) struct Emit<W> {
-    /// The response key as the answer has it, quotes and colon included.
-    pub(crate) key: Box<[u8]>,
+    /// What stands before its value: the response key, between the brace or the comma in front of it and the colon.
+    pub(crate) lead: Box<[u8]>,
     pub(crate) what: W,
+}
+
+impl<W> Emit<W> {
+    fn push(emits: &mut Vec<Self>, field: &SelectedField, what: W) {
+        let mut lead = vec![if emits.is_empty() { b'{' } else { b',' }];
+        json::write_string(field.response_key().node.as_str(), &mut lead);
+        lead.push(b':');
+        emits.push(Self { lead: lead.into(), what });
+    }
+
+    /// The end of the object that has these entries.
+    pub(crate) fn end(emits: &[Self]) -> &'static [u8] {
+        if emits.is_empty() { b"{}" } else { b"}" }
+    }
 }
 
 /// What stands under a key of a record.
@@ -145,7 +159,7 @@ impl Planner {
                 // Validation has refused fields that the type does not have.
                 continue;
             };
-            plan.emits.push(Emit { key: key(field), what });
+            Emit::push(&mut plan.emits, field, what);
         }
         plan
     }
@@ -166,7 +180,7 @@ impl Planner {
                 None if name == "__typename" => PageWhat::Typename(page.name),
                 None => continue,
             };
-            emits.push(Emit { key: key(field), what });
+            Emit::push(&mut emits, field, what);
         }
         PagePlan { emits }
     }
@@ -266,11 +280,4 @@ pub(crate) fn may_see_all_of(field: &Field, authority: Scopes) -> bool {
 
 fn selected(selection: &SelectionSet) -> impl Iterator<Item = &SelectedField> {
     fields(selection).filter(|field| field.response_key().node != EMPTY)
-}
-
-fn key(field: &SelectedField) -> Box<[u8]> {
-    let mut key = Vec::new();
-    json::write_string(field.response_key().node.as_str(), &mut key);
-    key.push(b':');
-    key.into()
 }

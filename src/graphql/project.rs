@@ -36,7 +36,7 @@ pub(crate) fn page<'p, 'a>(
     facts: &PageFacts<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Vec<Gap<'p, 'a>>, Malformed> {
-    let records = std::str::from_utf8(records).map_err(|_| Malformed)?;
+    json::check_utf8(records)?;
     // Auth0's word goes first.
     let wants_ids =
         facts.next.is_none() && plan.emits.iter().any(|emit| matches!(emit.what, PageWhat::Fact(PageKind::Next)));
@@ -44,15 +44,14 @@ pub(crate) fn page<'p, 'a>(
     let mut gaps = Vec::new();
     // GraphQL names every field of every record, those too that Auth0 left out.
     out.reserve(records.len() / 2 * 3);
-    out.push(b'{');
-    for (place, emit) in plan.emits.iter().enumerate() {
-        begin_entry(place, emit, out);
+    for emit in &plan.emits {
+        out.extend_from_slice(&emit.lead);
         match &emit.what {
             PageWhat::Typename(name) => json::write_string(name, out),
             PageWhat::Nodes(plan) => {
                 let known = gaps.len();
                 seen = Some(list(plan, records, wants_ids, &mut gaps, out)?);
-                gaps[known..].iter_mut().for_each(|gap: &mut Gap<'_, '_>| gap.list = Some(&emit.key));
+                gaps[known..].iter_mut().for_each(|gap: &mut Gap<'_, '_>| gap.list = Some(&emit.lead));
             }
             PageWhat::Fact(fact) => {
                 let seen = match &seen {
@@ -63,7 +62,7 @@ pub(crate) fn page<'p, 'a>(
             }
         }
     }
-    out.push(b'}');
+    out.extend_from_slice(Emit::end(&plan.emits));
     // A page of which nothing but facts was wanted has been read all the same: garbage is never answered as an empty page.
     if seen.is_none() {
         look_through(records, wants_ids)?;
@@ -78,7 +77,8 @@ pub(crate) fn records<'p, 'a>(
     out: &mut Vec<u8>,
 ) -> Result<Vec<Gap<'p, 'a>>, Malformed> {
     let mut gaps = Vec::new();
-    list(plan, std::str::from_utf8(records).map_err(|_| Malformed)?, false, &mut gaps, out)?;
+    json::check_utf8(records)?;
+    list(plan, records, false, &mut gaps, out)?;
     Ok(gaps)
 }
 
@@ -88,7 +88,7 @@ pub(crate) fn record<'p, 'a>(
     record: &'a [u8],
     out: &mut Vec<u8>,
 ) -> Result<Vec<Gap<'p, 'a>>, Malformed> {
-    let record = std::str::from_utf8(record).map_err(|_| Malformed)?;
+    json::check_utf8(record)?;
     let (mut desk, mut gaps) = (Desk::new(plan), Vec::new());
     let mut projection = Projection::new(&mut desk, &mut gaps, out);
     json::read_record(record, &mut projection)?;
@@ -121,8 +121,8 @@ pub(crate) fn apart<'a>(plan: &JoinPlan, records: &'a [u8], out: &mut Vec<u8>) -
             self.projection.expected()
         }
 
-        fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
-            self.projection.entry(key, value);
+        fn entry(&mut self, key: Raw<'a>, is_expected: bool, value: Raw<'a>) {
+            self.projection.entry(key, is_expected, value);
         }
 
         fn end(&mut self, is_object: bool) {
@@ -133,7 +133,7 @@ pub(crate) fn apart<'a>(plan: &JoinPlan, records: &'a [u8], out: &mut Vec<u8>) -
             }
         }
     }
-    let records = std::str::from_utf8(records).map_err(|_| Malformed)?;
+    json::check_utf8(records)?;
     let (mut desk, mut gaps) = (Desk::new(&plan.record), Vec::new());
     let projection = Projection::new(&mut desk, &mut gaps, out);
     let mut each = EachApart { id: plan.id, apart: Vec::new(), projection };
@@ -157,6 +157,18 @@ struct LogIds<'a> {
     greatest: Option<Cow<'a, str>>,
 }
 
+impl<'a> LogIds<'a> {
+    #[inline(never)]
+    fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
+        let [log_id, id] = &mut self.present;
+        match key.string().as_deref() {
+            Some("log_id") => *log_id = Some(value),
+            Some("_id") => *id = Some(value),
+            _ => {}
+        }
+    }
+}
+
 impl<'a> Seen<'a> {
     fn new(wants_ids: bool) -> Self {
         Self { records: 0, ids: wants_ids.then(LogIds::default) }
@@ -164,11 +176,8 @@ impl<'a> Seen<'a> {
 
     #[inline]
     fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
-        let Some(LogIds { present: [log_id, id], .. }) = &mut self.ids else { return };
-        match key.string().as_deref() {
-            Some("log_id") => *log_id = Some(value),
-            Some("_id") => *id = Some(value),
-            _ => {}
+        if let Some(ids) = &mut self.ids {
+            ids.entry(key, value);
         }
     }
 
@@ -208,10 +217,10 @@ fn write_fact(fact: PageKind, facts: &PageFacts<'_>, seen: &Seen<'_>, out: &mut 
     }
 }
 
-fn look_through(records: &str, wants_ids: bool) -> Result<Seen<'_>, Malformed> {
+fn look_through(records: &[u8], wants_ids: bool) -> Result<Seen<'_>, Malformed> {
     struct Look<'a>(Seen<'a>);
     impl<'a> Records<'a> for Look<'a> {
-        fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
+        fn entry(&mut self, key: Raw<'a>, _: bool, value: Raw<'a>) {
             self.0.entry(key, value);
         }
 
@@ -226,7 +235,7 @@ fn look_through(records: &str, wants_ids: bool) -> Result<Seen<'_>, Malformed> {
 
 fn list<'p, 'a>(
     plan: &'p Plan,
-    records: &'a str,
+    records: &'a [u8],
     wants_ids: bool,
     gaps: &mut Vec<Gap<'p, 'a>>,
     out: &mut Vec<u8>,
@@ -239,9 +248,9 @@ fn list<'p, 'a>(
         }
 
         #[inline]
-        fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
+        fn entry(&mut self, key: Raw<'a>, is_expected: bool, value: Raw<'a>) {
             self.0.entry(key, value);
-            self.1.entry(key, value);
+            self.1.entry(key, is_expected, value);
         }
 
         fn end(&mut self, is_object: bool) {
@@ -254,13 +263,6 @@ fn list<'p, 'a>(
     json::read_records(records, &mut Both(&mut seen, Projection::new(&mut desk, gaps, out)))?;
     out.push(b']');
     Ok(seen)
-}
-
-fn begin_entry<W>(place: usize, emit: &Emit<W>, out: &mut Vec<u8>) {
-    if place > 0 {
-        out.push(b',');
-    }
-    out.extend_from_slice(&emit.key);
 }
 
 #[cfg(test)]

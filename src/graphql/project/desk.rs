@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use indexmap::IndexMap;
 
+use super::attributes;
 use super::gap::Gap;
-use super::{attributes, begin_entry};
 use crate::graphql::json::{self, Raw, Records};
-use crate::graphql::plan::{Plan, Slots, What};
+use crate::graphql::plan::{Emit, Plan, Slots, What};
 use crate::graphql::value;
 
 /// How many keys of records are remembered. Auth0's have some fifty.
@@ -18,7 +18,7 @@ const KEYS_REMEMBERED: usize = 64;
 pub(super) struct Desk<'p, 'a> {
     plan: &'p Plan,
     keys: Keys<'a>,
-    /// By slot. Of several entries under one key the last counts, as everywhere in JavaScript; null is nothing.
+    /// By slot. Of several entries under one key the last counts, as everywhere in JavaScript.
     values: Vec<Option<Raw<'a>>>,
     /// All entries, if those that the table does not know are wanted.
     entries: Option<IndexMap<Cow<'a, str>, Raw<'a>>>,
@@ -43,9 +43,9 @@ impl<'a> Keys<'a> {
     }
 
     #[inline]
-    fn slot(&mut self, plan: &Plan, key: Raw<'a>) -> Option<usize> {
+    fn slot(&mut self, plan: &Plan, key: Raw<'a>, is_expected: bool) -> Option<usize> {
         match self.known.get(self.next) {
-            Some((known, slot)) if known.is_same(key) => {
+            Some((_, slot)) if is_expected => {
                 self.next += 1;
                 *slot
             }
@@ -53,9 +53,10 @@ impl<'a> Keys<'a> {
         }
     }
 
+    #[inline(never)]
     fn look_for(&mut self, plan: &Plan, key: Raw<'a>) -> Option<usize> {
         let (before, behind) = self.known.split_at_checked(self.next).unwrap_or_default();
-        let is_it = |(known, _): &(Raw<'_>, Option<usize>)| known.text() == key.text();
+        let is_it = |(known, _): &(Raw<'_>, Option<usize>)| known.bytes() == key.bytes();
         let found = behind.iter().position(is_it).map(|place| place + before.len());
         let place = match found.or_else(|| before.iter().position(is_it)) {
             Some(place) => place,
@@ -95,11 +96,19 @@ impl<'p, 'a> Desk<'p, 'a> {
     }
 
     /// Takes in an entry of the record.
-    #[inline]
-    pub(super) fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
-        if let Some(slot) = self.keys.slot(self.plan, key) {
-            self.values[slot] = if value.is_null() { None } else { Some(value) };
+    #[inline(always)]
+    fn entry(&mut self, key: Raw<'a>, is_expected: bool, value: Raw<'a>) {
+        if let Some(slot) = self.keys.slot(self.plan, key, is_expected) {
+            self.values[slot] = Some(value);
         }
+        if self.entries.is_some() {
+            self.remember(key, value);
+        }
+    }
+
+    /// Apart, so that what is seldom wanted costs nothing where it is not.
+    #[inline(never)]
+    fn remember(&mut self, key: Raw<'a>, value: Raw<'a>) {
         if let Some(entries) = &mut self.entries {
             entries.insert(key.string().unwrap_or_default(), value);
         }
@@ -110,9 +119,8 @@ impl<'p, 'a> Desk<'p, 'a> {
     pub(super) fn write(&mut self, gaps: &mut Vec<Gap<'p, 'a>>, out: &mut Vec<u8>) {
         let plan = self.plan;
         let mut inner = self.inner.iter_mut();
-        out.push(b'{');
-        for (place, emit) in plan.emits.iter().enumerate() {
-            begin_entry(place, emit, out);
+        for emit in &plan.emits {
+            out.extend_from_slice(&emit.lead);
             let value = |slots: &Slots| first_of(&self.values, slots);
             let is_written = match &emit.what {
                 What::Value(slots, kind) => value(slots).is_some_and(|value| value::write(kind, value, out)),
@@ -124,7 +132,7 @@ impl<'p, 'a> Desk<'p, 'a> {
                 }
                 What::Join(slots, join) => {
                     if let Some(id) = value(slots).and_then(Raw::string) {
-                        gaps.push(Gap { at: out.len(), join: *join, id, list: None, index: None, key: &emit.key });
+                        gaps.push(Gap { at: out.len(), join: *join, id, list: None, index: None, lead: &emit.lead });
                     }
                     false
                 }
@@ -142,7 +150,7 @@ impl<'p, 'a> Desk<'p, 'a> {
                 out.extend_from_slice(b"null");
             }
         }
-        out.push(b'}');
+        out.extend_from_slice(Emit::end(&plan.emits));
         self.clear();
     }
 
@@ -153,7 +161,7 @@ impl<'p, 'a> Desk<'p, 'a> {
         }
         let mut projection = Projection::new(self, gaps, out);
         // The value was found well-formed when it was passed over: reading it again cannot fail half-way.
-        json::read_record(value.text(), &mut projection).is_ok()
+        json::read_record(value.bytes(), &mut projection).is_ok()
     }
 
     /// Appends the objects of the array and says so, or appends nothing if it is none.
@@ -164,7 +172,7 @@ impl<'p, 'a> Desk<'p, 'a> {
         out.push(b'[');
         let mut projection = Projection::new(self, gaps, out);
         // As above.
-        let read = json::read_records(value.text(), &mut projection);
+        let read = json::read_records(value.bytes(), &mut projection);
         out.push(b']');
         read.is_ok()
     }
@@ -182,7 +190,7 @@ impl<'p, 'a> Desk<'p, 'a> {
 /// The value of a field: of its keys, the first that is there and not null.
 #[inline]
 fn first_of<'a>(values: &[Option<Raw<'a>>], slots: &Slots) -> Option<Raw<'a>> {
-    slots.iter().find_map(|slot| values[usize::from(*slot)])
+    slots.iter().find_map(|slot| values[usize::from(*slot)].filter(|value| !value.is_null()))
 }
 
 /// Reads records onto a desk, and appends what is made of each when it is over.
@@ -219,8 +227,8 @@ impl<'a> Records<'a> for Projection<'_, '_, 'a> {
     }
 
     #[inline]
-    fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
-        self.desk.entry(key, value);
+    fn entry(&mut self, key: Raw<'a>, is_expected: bool, value: Raw<'a>) {
+        self.desk.entry(key, is_expected, value);
     }
 
     fn end(&mut self, is_object: bool) {

@@ -13,13 +13,12 @@ pub(crate) struct Gap<'p, 'a> {
     pub(crate) join: usize,
     /// The id of the record that belongs there.
     pub(crate) id: Cow<'a, str>,
-    /// Of a page, the key of the list that the record is in. Keys are written as the answer has them, quotes and colon
-    /// included.
+    /// Of a page, what stands before the list that the record is in.
     pub(crate) list: Option<&'p [u8]>,
     /// The record's place in its list.
     pub(crate) index: Option<usize>,
-    /// The key that the null stands under.
-    pub(crate) key: &'p [u8],
+    /// What stands before the null.
+    pub(crate) lead: &'p [u8],
 }
 
 impl Gap<'_, '_> {
@@ -28,14 +27,15 @@ impl Gap<'_, '_> {
 
     /// The path from the root field's own selection down.
     pub(crate) fn path(&self) -> Vec<PathSegment> {
-        let field = |key| PathSegment::Field(name(key).to_owned());
+        let field = |lead| PathSegment::Field(name(lead).to_owned());
         let list = self.list.map(field);
-        list.into_iter().chain(self.index.map(PathSegment::Index)).chain([field(self.key)]).collect()
+        list.into_iter().chain(self.index.map(PathSegment::Index)).chain([field(self.lead)]).collect()
     }
 }
 
-/// The name in a key of the answer. Names have nothing to escape.
-fn name(key: &[u8]) -> &str {
-    let quoted = key.get(1..key.len().saturating_sub(2)).unwrap_or_default();
-    std::str::from_utf8(quoted).unwrap_or_default()
+/// The key in what stands before a value: between a brace or a comma and a quote, and a quote and the colon. Names have
+/// nothing to escape.
+fn name(lead: &[u8]) -> &str {
+    let name = lead.get(2..lead.len().saturating_sub(2)).unwrap_or_default();
+    std::str::from_utf8(name).unwrap_or_default()
 }
