@@ -231,64 +231,65 @@ fn end_of_escaped(bytes: &[u8], mut at: usize) -> Result<usize, Malformed> {
 /// Where a byte is that does not stand for itself in a string: the first quote, backslash or control character from `at` on.
 #[inline]
 fn plain(bytes: &[u8], at: usize) -> usize {
-    let mut at = at;
+    let special = |bytes: u8x16| {
+        let quotes = bytes.simd_eq(u8x16::splat(b'"'));
+        let backslashes = bytes.simd_eq(u8x16::splat(b'\\'));
+        let controls = bytes.simd_eq(bytes.min(u8x16::splat(0x1f)));
+        quotes | backslashes | controls
+    };
+    find(bytes, at, special, |byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))
+}
+
+/// Where the digits that begin there end.
+#[inline]
+fn digits(bytes: &[u8], at: usize) -> usize {
+    let digits = |bytes: u8x16| bytes.simd_eq(bytes.max(u8x16::splat(b'0')).min(u8x16::splat(b'9')));
+    find(bytes, at, |bytes| !digits(bytes), |byte| !byte.is_ascii_digit())
+}
+
+/// Where the first byte of a kind is from `at` on, or the end. `them` has all bits set where one is, and `is_one` says it of
+/// the few for which sixteen are too many.
+#[inline(always)]
+fn find(bytes: &[u8], mut at: usize, them: impl Fn(u8x16) -> u8x16, is_one: impl Fn(u8) -> bool) -> usize {
     while let Some(block) = bytes.get(at..at + 16).and_then(<[u8]>::first_chunk) {
-        let special = special(*block);
-        if special != 0 {
-            return at + special.trailing_zeros() as usize;
+        let them = them(u8x16::new(*block)).to_bitmask();
+        if them != 0 {
+            return at + them.trailing_zeros() as usize;
         }
         at += block.len();
     }
-    at + bytes.get(at..).unwrap_or_default().iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f)).count()
-}
-
-/// A bit for each of these bytes that does not stand for itself in a string, the lowest for the first.
-#[inline]
-fn special(block: [u8; 16]) -> u32 {
-    let bytes = u8x16::new(block);
-    let quotes = bytes.simd_eq(u8x16::splat(b'"'));
-    let backslashes = bytes.simd_eq(u8x16::splat(b'\\'));
-    let controls = bytes.simd_eq(bytes.min(u8x16::splat(0x1f)));
-    (quotes | backslashes | controls).to_bitmask()
+    while bytes.get(at).is_some_and(|byte| !is_one(*byte)) {
+        at += 1;
+    }
+    at
 }
 
 /// Where the number, `true`, `false` or `null` that begins there ends.
 #[inline]
 fn scalar(bytes: &[u8], start: usize, first: u8) -> Result<usize, Malformed> {
     let rest = bytes.get(start..).unwrap_or_default();
-    let len = match first {
-        b't' if rest.starts_with(b"true") => 4,
-        b'f' if rest.starts_with(b"false") => 5,
-        b'n' if rest.starts_with(b"null") => 4,
-        b'-' | b'0'..=b'9' => number(rest).ok_or(Malformed)?,
-        _ => return Err(Malformed),
-    };
-    Ok(start + len)
+    match first {
+        b't' if rest.starts_with(b"true") => Ok(start + 4),
+        b'f' if rest.starts_with(b"false") => Ok(start + 5),
+        b'n' if rest.starts_with(b"null") => Ok(start + 4),
+        b'-' | b'0'..=b'9' => number(bytes, start),
+        _ => Err(Malformed),
+    }
 }
 
-/// The length of the number that the bytes begin with.
-fn number(bytes: &[u8]) -> Option<usize> {
-    let digits = |from: usize| bytes.get(from..).unwrap_or_default().iter().take_while(|b| b.is_ascii_digit()).count();
-    let mut at = usize::from(bytes.first() == Some(&b'-'));
-    at += match bytes.get(at) {
-        Some(b'0') => 1,
-        Some(b'1'..=b'9') => digits(at),
-        _ => return None,
+/// Where the number that begins there ends.
+fn number(bytes: &[u8], start: usize) -> Result<usize, Malformed> {
+    let some_digits = |at| match digits(bytes, at) {
+        end if end == at => Err(Malformed),
+        end => Ok(end),
     };
+    let mut at = start + usize::from(bytes.get(start) == Some(&b'-'));
+    at = if bytes.get(at) == Some(&b'0') { at + 1 } else { some_digits(at)? };
     if bytes.get(at) == Some(&b'.') {
-        let fraction = digits(at + 1);
-        if fraction == 0 {
-            return None;
-        }
-        at += 1 + fraction;
+        at = some_digits(at + 1)?;
     }
     if let Some(b'e' | b'E') = bytes.get(at) {
-        at += 1 + usize::from(matches!(bytes.get(at + 1), Some(b'+' | b'-')));
-        let exponent = digits(at);
-        if exponent == 0 {
-            return None;
-        }
-        at += exponent;
+        at = some_digits(at + 1 + usize::from(matches!(bytes.get(at + 1), Some(b'+' | b'-'))))?;
     }
-    Some(at)
+    Ok(at)
 }
