@@ -1,7 +1,6 @@
 //! What the micro-benchmarks measure of the way to Auth0, without Auth0. Built with the feature `bench` only, and promised to
 //! nobody.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +15,7 @@ use super::domain::Domain;
 use super::envelope::Page;
 use super::errand::{CallerKey, Priority};
 use super::grant::{AuthenticationApi, Grant};
+use super::key::Key;
 use super::pace::{Class, Governor, PaceSettings, Question, Seat, Turn};
 use super::retry::RetryPolicy;
 use super::share::Flights;
@@ -81,7 +81,7 @@ impl Steps {
 
     /// Asks the same question for so many at once: one call is made for all of them.
     pub async fn share(&self, waiters: usize) -> usize {
-        let key: Arc<str> = "/api/v2/users".into();
+        let key = Key::of("/api/v2/users");
         let ask = || {
             self.flights.share(&key, self.deadline, false, |_| async {
                 tokio::task::yield_now().await;

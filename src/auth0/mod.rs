@@ -27,6 +27,7 @@ mod freshness;
 pub mod fuzzing;
 mod grant;
 mod identifier;
+mod key;
 mod knock;
 mod management;
 mod pace;

@@ -11,6 +11,7 @@
 //! clock, the lock and the wakers around it.
 
 mod allowance;
+mod asking;
 mod bucket;
 mod gate;
 mod governor;

@@ -11,7 +11,7 @@ use super::envelope::{self, Page};
 use super::error::Error;
 use super::fields::Fields;
 use super::identifier::{Email, LogId, UserId};
-use super::pace::Question;
+use super::key::Key;
 use super::query::{LogCheckpoint, LogSearch, UserSearch};
 use super::refusal::{is_absent_log, is_absent_user, refusal};
 use super::transport::{Answer, Transport};
@@ -63,17 +63,13 @@ pub struct Read<T>(pub(super) Arc<Ready>, PhantomData<fn() -> T>);
 pub(crate) struct Ready {
     pub(super) call: Call,
     pub(super) form: Form,
-    /// What tells reads apart. Everybody sees the tenant through the gateway's one token, so that path and query are all that
-    /// an answer depends on.
-    pub(super) key: Arc<str>,
-    pub(super) question: Question,
+    pub(super) key: Key,
 }
 
 impl<T> Read<T> {
     pub(super) fn new(call: Call, form: Form) -> Self {
-        let key: Arc<str> = call.target().into();
-        let question = Question::of(&key);
-        Self(Arc::new(Ready { call, form, key, question }), PhantomData)
+        let key = Key::of(call.target());
+        Self(Arc::new(Ready { call, form, key }), PhantomData)
     }
 }
 

@@ -92,9 +92,9 @@ impl Reader {
     }
 
     async fn share(&self, read: &Arc<Ready>, errand: &Errand) -> Result<Landed, Error> {
-        let Ready { call, key, question, .. } = &**read;
+        let Ready { call, key, .. } = &**read;
         let progress = Progress::default();
-        let seat = Seat { caller: errand.caller, question: *question };
+        let seat = Seat { caller: errand.caller, question: key.question() };
         let turn = Turn { class: class(call), seat, priority: errand.priority };
         let is_fresh = errand.is_fresh;
         let flight = |patience| {
@@ -122,7 +122,7 @@ impl Reader {
         let landed =
             transport.get(call, tokens, turn, patience, progress, |answer| form.read(answer, transport)).await?;
         if is_kept(call) {
-            cache.put(Arc::clone(key), &landed);
+            cache.put(key.clone(), &landed);
         }
         Ok(landed)
     }
@@ -172,7 +172,7 @@ mod tests {
         };
         assert!(!share(errand()).await.0);
         // The call that was under way ends between the first look, which is past here, and the second.
-        reader.0.cache.put(Arc::clone(&read.key), &landed);
+        reader.0.cache.put(read.key.clone(), &landed);
         let (is_answered, effort) = share(errand()).await;
         assert!(is_answered);
         assert_eq!((effort.calls, effort.is_coalesced), (0, false));

@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 
 use super::deadline::{Deadline, Patience};
 use super::error::{Error, Reason};
+use super::key::Key;
 
 /// What a caller did for an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub(crate) enum Part {
 #[derive(Debug)]
 pub(crate) struct Flights<T>(Arc<Mutex<List<T>>>);
 
-type List<T> = HashMap<Arc<str>, Weak<Flight<T>>>;
+type List<T> = HashMap<Key, Weak<Flight<T>>>;
 
 /// A call under way. Only those who wait for it hold it.
 #[derive(Debug)]
@@ -60,7 +61,7 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
     /// its answer may be from before the question.
     pub(crate) async fn share<F>(
         &self,
-        key: &Arc<str>,
+        key: &Key,
         deadline: Deadline,
         is_fresh: bool,
         call: impl FnOnce(Patience) -> F,
@@ -81,7 +82,7 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
 
     fn board<F>(
         &self,
-        key: &Arc<str>,
+        key: &Key,
         deadline: Deadline,
         is_fresh: bool,
         call: impl FnOnce(Patience) -> F,
@@ -98,8 +99,9 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         }
         let patience = Patience::from(deadline);
         let (land, landing) = watch::channel(None);
-        let arrival = Arrival { flights: self.clone(), key: Arc::clone(key), landing: landing.clone() };
-        let call = call(patience.clone());
+        let arrival = Arrival { flights: self.clone(), key: key.clone(), landing: landing.clone() };
+        // Kilobytes of state, which would be moved several times on their way into the task.
+        let call = Box::pin(call(patience.clone()));
         let task = tokio::spawn(async move {
             let arrival = arrival;
             let outcome = call.await;
@@ -108,7 +110,7 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
             land.send_replace(Some(outcome));
         });
         let flight = Arc::new(Flight { landing, patience, task: task.abort_handle() });
-        flights.insert(Arc::clone(key), Arc::downgrade(&flight));
+        flights.insert(key.clone(), Arc::downgrade(&flight));
         (Part::Started, flight)
     }
 
@@ -121,7 +123,7 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
 /// Takes a flight off the list when its task ends, in whatever way.
 struct Arrival<T> {
     flights: Flights<T>,
-    key: Arc<str>,
+    key: Key,
     landing: watch::Receiver<Option<Result<T, Error>>>,
 }
 

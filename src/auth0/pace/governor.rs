@@ -12,8 +12,9 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::super::deadline::Deadline;
+use super::asking::{Asked, Request};
 use super::headers::Reading;
-use super::pacer::{Call, Pacer, Request};
+use super::pacer::{Call, Pacer};
 use super::queue::Ticket;
 use super::{BucketStatus, PaceSettings, Refused, Turn};
 
@@ -72,7 +73,10 @@ impl Governor {
     /// At once if the call could not be answered before the deadline or if too many wait; and while
     /// it waits, once that turns out to be so.
     pub(crate) async fn admit(&self, turn: Turn, deadline: Deadline) -> Result<Admission, Refused> {
-        let call = self.wait(turn, deadline)?.decision().await?;
+        let call = match self.ask(turn, deadline)? {
+            Leave::Given(call) => call,
+            Leave::Awaited(waiting) => waiting.decision().await?,
+        };
         Ok(Admission { governor: self.clone(), call, has_ended: false })
     }
 
@@ -82,13 +86,17 @@ impl Governor {
         self.lock().pacer.buckets(now)
     }
 
-    fn wait(&self, turn: Turn, deadline: Deadline) -> Result<Waiting, Refused> {
-        let (sender, outcome) = oneshot::channel();
+    fn ask(&self, turn: Turn, deadline: Deadline) -> Result<Leave, Refused> {
         self.change(|pacer, waiters, now| {
             let request = Request { turn, deadline: now + deadline.remaining() };
-            let ticket = pacer.ask(now, request)?;
-            waiters.insert(ticket, sender);
-            Ok(Waiting { governor: self.clone(), ticket, outcome: Some(outcome) })
+            Ok(match pacer.ask(now, request)? {
+                Asked::Goes(call) => Leave::Given(call),
+                Asked::Waits(ticket) => {
+                    let (sender, outcome) = oneshot::channel();
+                    waiters.insert(ticket, sender);
+                    Leave::Awaited(Waiting { governor: self.clone(), ticket, outcome: Some(outcome) })
+                }
+            })
         })
     }
 
@@ -206,6 +214,12 @@ impl Drop for Admission {
             self.governor.change(|pacer, _, now| pacer.lost(now, call));
         }
     }
+}
+
+/// Leave to make a call, now or when its turn has come.
+enum Leave {
+    Given(Call),
+    Awaited(Waiting),
 }
 
 /// One that waits for its turn, and leaves the queue when dropped.

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use chrono::DateTime;
-use reqwest::header::{DATE, HeaderMap};
+use reqwest::header::{DATE, HeaderMap, HeaderName};
 
-const LIMIT: &str = "x-ratelimit-limit";
-const REMAINING: &str = "x-ratelimit-remaining";
-const RESET: &str = "x-ratelimit-reset";
+static LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+static REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+static RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
 /// No documented bucket takes more than some seconds to fill. A `reset` further away than this is
 /// taken for a mistake: believed, it would stop all calls until then.
@@ -32,8 +32,8 @@ pub(super) struct Reading {
 impl Reading {
     /// `None` if there is no limit and remaining, or none to believe.
     pub(super) fn from_headers(headers: &HeaderMap) -> Option<Self> {
-        let limit = number::<u32>(headers, LIMIT)?;
-        let remaining = number::<u32>(headers, REMAINING)?;
+        let limit = number::<u32>(headers, &LIMIT)?;
+        let remaining = number::<u32>(headers, &REMAINING)?;
         if remaining > limit || limit == 0 {
             return None;
         }
@@ -46,32 +46,30 @@ impl Reading {
 /// From the two clocks of the same answer, which is one clock. Without `Date` there is nothing to
 /// compare with: our own clock may be off by more than the seconds that matter here.
 fn full_within(headers: &HeaderMap) -> Option<Duration> {
-    let reset = number::<i64>(headers, RESET)?;
+    let reset = number::<i64>(headers, &RESET)?;
     let date = DateTime::parse_from_rfc2822(headers.get(DATE)?.to_str().ok()?).ok()?;
     let seconds = u64::try_from(reset.checked_sub(date.timestamp())?).ok()?;
     (1..=LONGEST_FILL).contains(&seconds).then(|| Duration::from_secs(seconds))
 }
 
-fn number<T: std::str::FromStr>(headers: &HeaderMap, name: &str) -> Option<T> {
+fn number<T: std::str::FromStr>(headers: &HeaderMap, name: &HeaderName) -> Option<T> {
     headers.get(name)?.to_str().ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use reqwest::header::{HeaderName, HeaderValue};
+    use reqwest::header::HeaderValue;
 
     use super::*;
 
-    fn read(values: &[(&str, &str)]) -> Option<Reading> {
-        let named = |(name, value): &(&str, &str)| {
-            (name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap())
-        };
+    fn read(values: &[(&HeaderName, &str)]) -> Option<Reading> {
+        let named = |&(name, value): &(&HeaderName, &str)| (name.clone(), HeaderValue::from_str(value).unwrap());
         Reading::from_headers(&values.iter().map(named).collect())
     }
 
     fn at(reset: &str, date: &str) -> Option<u64> {
-        let headers = [(LIMIT, "10"), (REMAINING, "3"), (RESET, reset), ("date", date)];
+        let headers = [(&LIMIT, "10"), (&REMAINING, "3"), (&RESET, reset), (&DATE, date)];
         read(&headers).unwrap().full_within.map(|time| time.as_secs())
     }
 
@@ -105,15 +103,15 @@ mod tests {
             ("4294967296", "1"),
             ("2.5", "1"),
         ] {
-            assert_eq!(read(&[(LIMIT, limit), (REMAINING, remaining)]), None, "{limit} {remaining}");
+            assert_eq!(read(&[(&LIMIT, limit), (&REMAINING, remaining)]), None, "{limit} {remaining}");
         }
-        assert_eq!(read(&[(LIMIT, "2")]), None);
+        assert_eq!(read(&[(&LIMIT, "2")]), None);
         assert_eq!(read(&[]), None);
     }
 
     #[test]
     fn the_call_itself_is_always_counted() {
-        let reading = read(&[(LIMIT, "2"), (REMAINING, "2")]);
+        let reading = read(&[(&LIMIT, "2"), (&REMAINING, "2")]);
         assert_eq!(reading, Some(Reading { limit: 2, remaining: 1, full_within: None }));
     }
 
@@ -121,12 +119,12 @@ mod tests {
         #[test]
         fn any_bytes_are_survived(limit: Vec<u8>, remaining: Vec<u8>, reset: i64, date: i64) {
             let mut headers = HeaderMap::new();
-            for (name, bytes) in [(LIMIT, limit), (REMAINING, remaining)] {
+            for (name, bytes) in [(&LIMIT, limit), (&REMAINING, remaining)] {
                 if let Ok(value) = HeaderValue::from_bytes(&bytes) {
-                    headers.insert(HeaderName::from_static(name), value);
+                    headers.insert(name, value);
                 }
             }
-            headers.insert(RESET, HeaderValue::from(reset));
+            headers.insert(&RESET, HeaderValue::from(reset));
             headers.insert(DATE, HeaderValue::from(date));
             if let Some(reading) = Reading::from_headers(&headers) {
                 prop_assert!(reading.remaining < reading.limit);

@@ -5,7 +5,8 @@
 //! taken at once by whoever has just been served.
 
 use std::collections::{BTreeSet, HashMap};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::CallerKey;
@@ -27,9 +28,9 @@ pub(crate) struct Question(pub(super) u64);
 
 impl Question {
     pub(crate) fn of(text: &str) -> Self {
-        let mut hasher = DefaultHasher::new();
-        text.hash(&mut hasher);
-        Self(hasher.finish())
+        // Nobody outside can find two texts with the same hash.
+        static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        Self(SEED.hash_one(text))
     }
 }
 
@@ -71,6 +72,9 @@ impl KeptPlaces {
 
     /// One asks again and will be served; whether it came as told. If not, its place is not needed any more.
     pub(super) fn take(&mut self, seat: Seat, now: Duration) -> bool {
+        if self.dues.is_empty() {
+            return false;
+        }
         let is_due = self.is_due(seat, now);
         if self.remove(seat) {
             self.strikes = 0;

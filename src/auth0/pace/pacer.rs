@@ -10,19 +10,11 @@ use super::bucket::Bucket;
 use super::gate::Gate;
 use super::queue::{FairQueue, Ticket, Waiter};
 use super::tally::{ByClass, Tally};
-use super::{BucketStatus, Class, PaceSettings, Priority, Refused, Turn};
+use super::{BucketStatus, Class, PaceSettings, Refused};
 
 /// What those are told who are refused before anything is known, and what a first 429 closes an
 /// unknown bucket for.
 pub(super) const UNKNOWN_WAIT: Duration = Duration::from_secs(1);
-
-/// A request for one call.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Request {
-    pub(super) turn: Turn,
-    /// When the answer is of no use any more.
-    pub(super) deadline: Duration,
-}
 
 /// A call that was let go, and what was known as it went.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +66,7 @@ pub(super) struct Unknown {
 
 impl Lane {
     /// How long one would wait from now, if all come back who were told to.
-    fn wait_of(&self, waiter: &Waiter, now: Duration) -> Duration {
+    pub(super) fn wait_of(&self, waiter: &Waiter, now: Duration) -> Duration {
         let wait_for = |calls| self.bucket.wait_for(calls);
         wait_for(self.queue.ahead_of(waiter.seat, waiter.priority, now, |calls| now + wait_for(calls)) + 1)
     }
@@ -121,16 +113,6 @@ impl Pacer {
         }
     }
 
-    /// Asks for a call. [`Self::advance`] says when it may go, which may be at once.
-    pub(super) fn ask(&mut self, now: Duration, request: Request) -> Result<Ticket, Refused> {
-        self.settle(now);
-        let Request { turn: Turn { class, seat, priority }, deadline } = request;
-        let ticket = Ticket(self.next_id());
-        let waiter = Waiter { ticket, class, seat, priority, asked: now, deadline };
-        self.enqueue(waiter)?;
-        Ok(ticket)
-    }
-
     /// One that waits has gone away.
     pub(super) fn leave(&mut self, now: Duration, ticket: Ticket) {
         self.settle(now);
@@ -151,12 +133,12 @@ impl Pacer {
             .map(|(ticket, refused)| Decision { ticket, outcome: Err(refused) })
             .collect();
         for waiter in std::mem::take(&mut self.freed) {
-            decisions.push(self.let_go(&waiter, Standing::Unpaced));
+            decisions.push(self.decide(&waiter, Standing::Unpaced));
         }
         while self.may_probe()
             && let Some(waiter) = self.unknown.queue.pop()
         {
-            decisions.push(self.let_go(&waiter, Standing::Unknown));
+            decisions.push(self.decide(&waiter, Standing::Unknown));
         }
         if self.gives_way() {
             return decisions;
@@ -167,7 +149,7 @@ impl Pacer {
                 && let Some(waiter) = lane.queue.pop()
             {
                 let standing = Standing::Paced(lane.id);
-                decisions.push(self.let_go(&waiter, standing));
+                decisions.push(self.decide(&waiter, standing));
             }
         }
         decisions
@@ -216,74 +198,18 @@ impl Pacer {
         self.lanes.iter().map(status).collect()
     }
 
-    /// Brings all estimates up to date. Time never runs backwards here.
+    /// Brings all estimates up to date. Time never runs backwards here; and within a moment, whatever changes an estimate
+    /// keeps it up to date.
     pub(super) fn settle(&mut self, now: Duration) {
-        self.now = self.now.max(now);
-        let tallies: Vec<_> = self.lanes.iter().map(|lane| self.tally(lane.id)).collect();
-        for (lane, tally) in self.lanes.iter_mut().zip(tallies) {
-            lane.bucket.settle(self.now, tally.in_flight);
-            lane.queue.lapse(self.now);
+        if now <= self.now {
+            return;
         }
-    }
-
-    /// Gives a waiter its place, if it is worth its while.
-    pub(super) fn enqueue(&mut self, waiter: Waiter) -> Result<(), Refused> {
-        let standing = *self.standings.of(waiter.class);
-        let wait = self.wait_of(&waiter, standing);
-        if wait.is_none_or(|wait| !wait.is_zero())
-            && let Err(refused) = self.check_worth(&waiter, wait)
-        {
-            return Err(self.keep_place(&waiter, standing, refused));
-        }
-        match standing {
-            Standing::Unpaced => self.freed.push(waiter),
-            Standing::Unknown => self.unknown.queue.push(waiter, self.now),
-            Standing::Paced(id) => match self.lanes.iter_mut().find(|lane| lane.id == id) {
-                Some(lane) => lane.queue.push(waiter, self.now),
-                None => self.unknown.queue.push(waiter, self.now),
-            },
-        }
-        Ok(())
-    }
-
-    /// Whether there is room to wait, and time. `wait` is `None` if it cannot be foreseen.
-    fn check_worth(&self, waiter: &Waiter, wait: Option<Duration>) -> Result<(), Refused> {
-        let refused = Refused { retry_after: wait.unwrap_or(UNKNOWN_WAIT) };
-        let room = self.settings.queue.saturating_sub(self.queues().map(FairQueue::len).sum());
-        let held: usize = self.queues().map(|queue| queue.held_by(waiter.seat.caller)).sum();
-        if held >= room {
-            return Err(refused);
-        }
-        let latency = *self.latencies.of(waiter.class);
-        if wait.is_some_and(|wait| self.now + wait + latency > waiter.deadline) {
-            return Err(refused);
-        }
-        Ok(())
-    }
-
-    /// How long a waiter would wait from now; `None` if nobody can know.
-    fn wait_of(&self, waiter: &Waiter, standing: Standing) -> Option<Duration> {
-        match standing {
-            Standing::Unpaced => Some(Duration::ZERO),
-            Standing::Unknown => self.can_probe_at_once().then_some(Duration::ZERO),
-            Standing::Paced(id) => {
-                let lane = self.lanes.iter().find(|lane| lane.id == id)?;
-                // Those whose place is kept are not there: what they cannot take now is for whoever is.
-                let is_free = lane.queue.is_empty() && lane.bucket.has_room();
-                Some(if is_free { Duration::ZERO } else { lane.wait_of(waiter, self.now) })
-            }
-        }
-    }
-
-    /// Sees to it that one that was refused has its turn when it comes back as it is told.
-    fn keep_place(&mut self, waiter: &Waiter, standing: Standing, refused: Refused) -> Refused {
-        let may_keep = waiter.priority == Priority::Interactive && self.may_keep();
-        match self.lanes.iter_mut().find(|lane| standing == Standing::Paced(lane.id)) {
-            Some(lane) if may_keep => {
-                let due = lane.queue.keep(waiter.seat, self.now + refused.retry_after, self.now);
-                Refused { retry_after: due.saturating_sub(self.now) }
-            }
-            _ => refused,
+        self.now = now;
+        for position in 0..self.lanes.len() {
+            let in_flight = self.tally(self.lanes[position].id).in_flight;
+            let lane = &mut self.lanes[position];
+            lane.bucket.settle(now, in_flight);
+            lane.queue.lapse(now);
         }
     }
 
@@ -302,7 +228,7 @@ impl Pacer {
     }
 
     /// Lets a call go. One of an unknown class is taken from every bucket, for it may be any.
-    fn let_go(&mut self, waiter: &Waiter, standing: Standing) -> Decision {
+    pub(super) fn let_go(&mut self, waiter: &Waiter, standing: Standing) -> Call {
         let (class, tallies) = (waiter.class, self.tallies);
         let mut taken_from = None;
         for lane in &mut self.lanes {
@@ -317,11 +243,14 @@ impl Pacer {
         let tally = self.tallies.of_mut(class);
         tally.sent += 1;
         tally.in_flight += 1;
-        let call = Call { class, asked: waiter.asked, sent: self.now, is_probe, taken_from, tallies };
-        Decision { ticket: waiter.ticket, outcome: Ok(call) }
+        Call { class, asked: waiter.asked, sent: self.now, is_probe, taken_from, tallies }
     }
 
-    fn can_probe_at_once(&self) -> bool {
+    fn decide(&mut self, waiter: &Waiter, standing: Standing) -> Decision {
+        Decision { ticket: waiter.ticket, outcome: Ok(self.let_go(waiter, standing)) }
+    }
+
+    pub(super) fn can_probe_at_once(&self) -> bool {
         self.unknown.queue.is_empty() && self.may_probe()
     }
 
@@ -336,19 +265,14 @@ impl Pacer {
 
     /// Whether the known classes leave the next token to a call that finds out about an unknown
     /// one, which would else never find all buckets with a token at a time.
-    fn gives_way(&self) -> bool {
+    pub(super) fn gives_way(&self) -> bool {
         !self.unknown.queue.is_empty()
             && !self.unknown.is_probing
             && self.unknown.gate.is_open(self.now)
             && self.lanes.iter().all(|lane| lane.bucket.gate().is_open(self.now))
     }
 
-    /// As many places are kept as there is room to wait.
-    fn may_keep(&self) -> bool {
-        self.queues().map(FairQueue::kept).sum::<usize>() < self.settings.queue
-    }
-
-    fn queues(&self) -> impl Iterator<Item = &FairQueue> {
+    pub(super) fn queues(&self) -> impl Iterator<Item = &FairQueue> {
         self.lanes.iter().map(|lane| &lane.queue).chain([&self.unknown.queue])
     }
 
@@ -369,7 +293,7 @@ impl Pacer {
         LaneId(self.next_id())
     }
 
-    fn next_id(&mut self) -> u64 {
+    pub(super) fn next_id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id
     }

@@ -94,8 +94,14 @@ impl FairQueue {
         self.kept.lapse(now);
     }
 
+    /// One goes without standing in line; its place, if one was kept, is not needed any more. Whether it came back as it was
+    /// told.
+    pub(super) fn passed_by(&mut self, seat: Seat, priority: Priority, now: Duration) -> bool {
+        priority == Priority::Interactive && self.kept.take(seat, now)
+    }
+
     pub(super) fn push(&mut self, waiter: Waiter, now: Duration) {
-        let is_back = waiter.priority == Priority::Interactive && self.kept.take(waiter.seat, now);
+        let is_back = self.passed_by(waiter.seat, waiter.priority, now);
         self.turns(waiter.priority).push(waiter.seat.caller, waiter.ticket, is_back);
         self.by_deadline.insert((waiter.deadline, waiter.ticket));
         self.waiters.insert(waiter.ticket, waiter);

@@ -144,14 +144,13 @@ impl Refill {
 
     /// Learns from an answer of this bucket.
     pub(super) fn learn(&mut self, seen: &Sighting) {
-        let mut bounds = vec![seen.filling().unwrap_or(0.0)];
+        let mut best = seen.filling().unwrap_or(0.0);
         for earlier in self.before(seen) {
             if seen.time_since(earlier) >= SHORTEST {
-                bounds.push(seen.growth_since(earlier));
+                best = best.max(seen.growth_since(earlier));
             }
-            bounds.extend(seen.filling_since(earlier));
+            best = best.max(seen.filling_since(earlier).unwrap_or(0.0));
         }
-        let best = bounds.into_iter().fold(0.0, f64::max);
         if best > self.lower.unwrap_or(0.0) {
             self.lower = Some(best);
         }

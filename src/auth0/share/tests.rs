@@ -63,7 +63,7 @@ fn join(
     is_fresh: bool,
     call: impl Future<Output = Result<u32, Error>> + Send + 'static,
 ) -> tokio::task::JoinHandle<(Part, Result<u32, Error>)> {
-    let (flights, key) = (flights.clone(), Arc::from(key));
+    let (flights, key) = (flights.clone(), Key::of(key));
     tokio::spawn(async move { flights.share(&key, deadline, is_fresh, |_| call).await })
 }
 

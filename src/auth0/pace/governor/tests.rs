@@ -182,7 +182,7 @@ fn whoever_waits_starts_the_pump_that_went_down_with_its_runtime() {
     let (here, elsewhere) = (runtime(), runtime());
     let governor = here.block_on(drained());
     // The pump is started where the first waiter is.
-    let _first = elsewhere.block_on(async { governor.wait(turn(ANNA), Deadline::within(9 * SECOND)).unwrap() });
+    let _first = elsewhere.block_on(async { governor.ask(turn(ANNA), Deadline::within(9 * SECOND)).unwrap() });
     here.block_on(async {
         let mut second = pin!(admit(&governor, BELA, 9 * SECOND));
         assert!(poll!(&mut second).is_pending());

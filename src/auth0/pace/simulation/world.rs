@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
+use super::super::asking::{Asked, Request};
 use super::super::headers::Reading;
-use super::super::pacer::{Call, Pacer, Request};
+use super::super::pacer::{Call, Pacer};
 use super::super::queue::Ticket;
 use super::super::{CallerKey, Class, PaceSettings, Priority, Question, Seat, Turn};
 use super::auth0::Auth0;
@@ -208,7 +209,8 @@ impl World {
         let seat = Seat { caller, question: Question(index as u64) };
         let request = Request { turn: Turn { class, seat, priority }, deadline: self.now + patience };
         match self.pacer.ask(self.now, request) {
-            Ok(ticket) => {
+            Ok(Asked::Goes(call)) => self.sends(index, call),
+            Ok(Asked::Waits(ticket)) => {
                 self.waiting.insert(ticket, (index, self.now));
             }
             Err(refused) => self.refused(index, self.now, refused.retry_after),
