@@ -311,6 +311,54 @@ mod scan {
         });
     }
 
+    /// jiter's iterators. They pass over a value without handing it out: its text is what lies between two places. What is
+    /// nested more than 200 levels deep is refused.
+    #[divan::bench(args = PAGES)]
+    fn jiter(bencher: Bencher<'_, '_>, name: &str) {
+        let records = records(name);
+        let entries = || -> Result<usize, jiter::JiterError> {
+            let mut json = jiter::Jiter::new(black_box(records.as_bytes()));
+            let mut entries = 0;
+            let mut record = json.next_array()?;
+            while record.is_some() {
+                let mut has_entry = json.next_object()?.is_some();
+                while has_entry {
+                    let start = json.current_index();
+                    json.next_skip()?;
+                    black_box(json.slice_to_current(start));
+                    entries += 1;
+                    has_entry = json.next_key()?.is_some();
+                }
+                record = json.array_step()?;
+            }
+            json.finish()?;
+            Ok(entries)
+        };
+        entries().expect("records");
+        bencher.counter(BytesCount::of_str(&records)).bench_local(entries);
+    }
+
+    /// simd-json's tape: the copy that it writes into, and what it finds there. Where the text of a value is, it does not tell.
+    #[divan::bench(args = PAGES)]
+    fn simd_json_tape(bencher: Bencher<'_, '_>, name: &str) {
+        let records = records(name);
+        let mut buffers = simd_json::Buffers::new(records.len());
+        let mut entries = || -> Option<usize> {
+            let mut json = black_box(records.as_bytes()).to_vec();
+            let tape = simd_json::to_tape_with_buffers(&mut json, &mut buffers).ok()?;
+            let mut entries = 0;
+            for record in tape.as_value().as_array()?.iter() {
+                for entry in record.as_object()?.iter() {
+                    black_box(entry);
+                    entries += 1;
+                }
+            }
+            Some(entries)
+        };
+        entries().expect("records");
+        bencher.counter(BytesCount::of_str(&records)).bench_local(entries);
+    }
+
     /// No more than being sure that it is UTF-8.
     #[divan::bench(args = PAGES)]
     fn utf8_only(bencher: Bencher<'_, '_>, name: &str) {

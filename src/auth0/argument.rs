@@ -63,3 +63,31 @@ impl fmt::Display for Problem {
         }
     }
 }
+
+/// Whether the text holds a control character. Nearly every text is ASCII, of which each byte tells; all are looked at, since
+/// many can be looked at at once.
+pub(super) fn holds_control(text: &str) -> bool {
+    if text.is_ascii() {
+        text.bytes().fold(false, |held, byte| held | byte.is_ascii_control())
+    } else {
+        text.chars().any(char::is_control)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_found_wherever_they_are() {
+        for character in '\0'..='\u{250}' {
+            for text in [
+                format!("{character}"),
+                format!("a long text, and then {character} é"),
+                format!("{character} and text"),
+            ] {
+                assert_eq!(holds_control(&text), character.is_control(), "{text:?}");
+            }
+        }
+    }
+}

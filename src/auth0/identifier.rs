@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::argument::{InvalidArgument, Problem};
+use super::argument::{InvalidArgument, Problem, holds_control};
 
 /// Far above any id that Auth0 gives out, far below what makes a URL too long.
 const LONGEST_ID: usize = 512;
@@ -82,7 +82,7 @@ impl Email {
             Problem::Empty
         } else if text.len() > LONGEST_EMAIL {
             Problem::TooLong { most: LONGEST_EMAIL }
-        } else if text.chars().any(char::is_control) {
+        } else if holds_control(text) {
             Problem::ControlCharacter
         } else {
             return Ok(Self(text.into()));
@@ -104,7 +104,7 @@ fn path_segment(argument: &'static str, text: &str) -> Result<Box<str>, InvalidA
         Problem::Empty
     } else if text.len() > LONGEST_ID {
         Problem::TooLong { most: LONGEST_ID }
-    } else if text.chars().any(char::is_control) {
+    } else if holds_control(text) {
         Problem::ControlCharacter
     } else if text.contains('/') {
         Problem::Forbidden("/")

@@ -1,7 +1,7 @@
 //! What may be asked of Auth0's lists. Constructing a value is the validation: whatever exists can
 //! be sent.
 
-use super::argument::{InvalidArgument, Problem};
+use super::argument::{InvalidArgument, Problem, holds_control};
 use super::call::Call;
 use super::identifier::LogId;
 
@@ -237,7 +237,7 @@ fn searchable(q: Option<&str>) -> Result<Option<String>, InvalidArgument> {
     };
     let problem = if q.len() > LONGEST_Q {
         Problem::TooLong { most: LONGEST_Q }
-    } else if q.chars().any(char::is_control) {
+    } else if holds_control(q) {
         Problem::ControlCharacter
     } else {
         return Ok(Some(q.to_owned()));

@@ -9,7 +9,6 @@ use async_graphql::{Response, Variables};
 use bytes::Bytes;
 
 use super::document::{self, DocumentSettings, Documents};
-use super::join::Joins;
 use super::json::{self, Raw, Records};
 use super::limits::Limits;
 use super::log::LOG_BATCH;
@@ -96,7 +95,7 @@ impl Plan {
     /// Projects Auth0's records.
     pub fn project(&self, records: &[u8]) -> Result<Vec<u8>, Refused> {
         let mut out = Vec::new();
-        project::page(&self.0, records, &PageFacts::default(), &Joins::default(), &mut out).map_err(|_| Refused)?;
+        project::page(&self.0, records, &PageFacts::default(), &mut out).map_err(|_| Refused)?;
         Ok(out)
     }
 }
@@ -122,13 +121,13 @@ impl Ready {
 pub fn scan(records: &str) -> Result<usize, Refused> {
     struct Count(usize);
     impl<'a> Records<'a> for Count {
-        fn entry(&mut self, _: Raw<'a>, _: Raw<'a>) {
+        fn entry(&mut self, _: Raw<'a>, _: bool, _: Raw<'a>) {
             self.0 += 1;
         }
 
         fn end(&mut self, _: bool) {}
     }
     let mut count = Count(0);
-    json::read_records(records, &mut count).map_err(|_| Refused)?;
+    json::read_records(records.as_bytes(), &mut count).map_err(|_| Refused)?;
     Ok(count.0)
 }

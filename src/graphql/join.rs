@@ -1,22 +1,21 @@
-//! Users of logs: ids read from the logs' bytes, looked up in batches, spliced in.
+//! Users of logs: ids read while the logs are projected, looked up in batches, put in the gaps that were left.
 //!
 //! There is no loader per record: a page of a hundred logs is one more search for fifty distinct users, where waking a
 //! future for each log would cost ten times the rest of the operation.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use async_graphql::PathSegment;
 use futures_util::future::join_all;
-use indexmap::IndexSet;
+use indexmap::IndexMap;
 
 use super::error::{ErrorCode, Failure};
-use super::json::{self, Malformed, Raw, Records};
+use super::json::Malformed;
 use super::object::Object;
-use super::plan::{Needs, Plan, Plans as _};
-use super::project;
-use crate::auth0::{Errand, Error, ManagementApi, Read, UserId, UserSearch};
+use super::plan::{JoinPlan, Needs, Plans as _};
+use super::project::{self, Gap};
+use crate::auth0::{Errand, ManagementApi, Read, UserId, UserSearch};
 
 /// How many users one search looks up.
 const BATCH: usize = 50;
@@ -29,86 +28,129 @@ const LONGEST_SEARCH: usize = 2_500;
 /// few are really to be had; most are gone for good, and each costs a call.
 const SINGLE_LOOKUPS: usize = 10;
 
-/// The joined records of a root field.
-#[derive(Default)]
-pub(crate) struct Joins {
-    users: HashMap<String, User>,
-    /// The projections, by join.
-    json: Vec<Vec<u8>>,
+/// The users that a root field joins.
+pub(crate) struct Users<'g> {
+    /// What is known of each id that logs name, in the order in which they name them.
+    known: IndexMap<&'g str, User, foldhash::fast::RandomState>,
+    /// What each join made of the users that were found.
+    found: Vec<Found>,
 }
 
-/// What became of a user that logs name.
+/// What is known of a user that logs name.
 enum User {
-    /// Where the user stands in each join's projections.
-    Found(Vec<Range<usize>>),
+    /// Nothing yet.
+    Sought(UserId),
+    /// It is the one with this number among those that were found.
+    Found(usize),
     /// There is no such user, or no longer.
     Gone,
-    /// Nobody knows.
+    /// Nobody can tell.
     Failed(Failure),
 }
 
-/// What a join gives for a record.
-pub(crate) enum Joined<'j> {
-    Json(&'j [u8]),
-    Null,
-    Failed(&'j Failure),
+/// The projections of the users that were found, and where each stands.
+#[derive(Default)]
+struct Found {
+    json: Vec<u8>,
+    places: Vec<Range<usize>>,
 }
 
-impl Joins {
-    /// What `join` gives for `id`.
-    pub(crate) fn get(&self, join: usize, id: &str) -> Joined<'_> {
-        match self.users.get(id) {
-            Some(User::Found(places)) => {
-                let json = self.json.get(join).zip(places.get(join)).and_then(|(json, place)| json.get(place.clone()));
-                json.map_or(Joined::Null, Joined::Json)
-            }
-            Some(User::Failed(failure)) => Joined::Failed(failure),
-            Some(User::Gone) | None => Joined::Null,
+/// A joined record that could not be had.
+pub(crate) struct Missed {
+    /// Where it would stand, from the root field's own selection down.
+    pub(crate) path: Vec<PathSegment>,
+    pub(crate) failure: Failure,
+}
+
+impl<'g> Users<'g> {
+    /// The users that belong in `gaps`. After a failed login the id is whatever the request said: what cannot be one is
+    /// nobody's.
+    fn named_in(gaps: &'g [Gap<'_, '_>], joins: usize) -> Self {
+        let mut known = IndexMap::default();
+        for gap in gaps {
+            known.entry(&*gap.id).or_insert_with(|| match UserId::parse(&gap.id) {
+                Ok(id) if gap.id.contains('|') => User::Sought(id),
+                _ => User::Gone,
+            });
         }
+        Self { known, found: (0..joins).map(|_| Found::default()).collect() }
     }
 
-    fn fail(&mut self, ids: &[UserId], failure: &Failure) {
-        self.users.extend(ids.iter().map(|id| (id.as_str().to_owned(), User::Failed(failure.clone()))));
+    /// Those that nothing is known of, and their ids as logs have them.
+    fn sought(&self) -> impl Iterator<Item = (&'g str, &UserId)> {
+        self.known.iter().filter_map(|(name, user)| match user {
+            User::Sought(id) => Some((*name, id)),
+            _ => None,
+        })
+    }
+
+    fn set(&mut self, id: &str, user: User) {
+        if let Some(known) = self.known.get_mut(id) {
+            *known = user;
+        }
     }
 
     /// Takes in the users in `records`, one projection for each of `plans`.
-    fn take_in(&mut self, plans: &[Plan], records: &[u8]) -> Result<(), Malformed> {
-        let records = std::str::from_utf8(records).map_err(|_| Malformed)?;
-        let (mut ids, mut places) = (Vec::new(), Vec::<Vec<Range<usize>>>::new());
-        for (plan, json) in plans.iter().zip(&mut self.json) {
+    fn take_in(&mut self, plans: &[JoinPlan], records: &[u8]) -> Result<(), Malformed> {
+        let before = self.found.first().map_or(0, |found| found.places.len());
+        let mut ids = Vec::new();
+        for (plan, Found { json, places }) in plans.iter().zip(&mut self.found) {
             // For each plan the same users in the same order.
-            for (number, user) in project::apart(plan, records, "user_id", json)?.into_iter().enumerate() {
-                match places.get_mut(number) {
-                    Some(places) => places.push(user.place),
-                    None => {
-                        ids.push(user.id);
-                        places.push(vec![user.place]);
-                    }
-                }
+            ids = project::apart(plan, records, json)?;
+            places.extend(ids.iter().map(|user| user.place.clone()));
+        }
+        for (number, user) in ids.into_iter().enumerate() {
+            if let Some(id) = user.id {
+                self.set(&id, User::Found(before + number));
             }
         }
-        let found = ids.into_iter().zip(places);
-        self.users.extend(found.filter_map(|(id, places)| Some((id?.into_owned(), User::Found(places)))));
         Ok(())
+    }
+
+    /// What a join made of the user with this number.
+    fn json(&self, join: usize, number: usize) -> &[u8] {
+        let json = self.found.get(join).and_then(|Found { json, places }| json.get(places.get(number)?.clone()));
+        json.unwrap_or(Gap::NULL)
+    }
+
+    /// What was `projected` with `gaps`, without them.
+    pub(crate) fn fill(&self, gaps: &[Gap<'_, '_>], projected: &[u8]) -> (Vec<u8>, Vec<Missed>) {
+        let mut out = Vec::with_capacity(projected.len() * 2);
+        let (mut copied, mut missed) = (0, Vec::new());
+        for gap in gaps {
+            match self.known.get(&*gap.id) {
+                Some(User::Found(number)) => {
+                    out.extend_from_slice(&projected[copied..gap.at]);
+                    out.extend_from_slice(self.json(gap.join, *number));
+                    copied = gap.at + Gap::NULL.len();
+                }
+                Some(User::Failed(failure)) => {
+                    missed.push(Missed { path: gap.path(), failure: failure.clone() });
+                }
+                Some(User::Sought(_) | User::Gone) | None => {}
+            }
+        }
+        out.extend_from_slice(&projected[copied..]);
+        (out, missed)
     }
 }
 
-/// Looks up the users that `logs` name, for each of `plans`. `errand` makes the errand of a call.
-pub(crate) async fn users(
+/// Looks up the users that belong in `gaps`, for each of `plans`. `errand` makes the errand of a call.
+pub(crate) async fn users<'g>(
     api: &ManagementApi,
     object: &Object,
-    plans: &[Plan],
-    logs: &[u8],
+    plans: &[JoinPlan],
+    gaps: &'g [Gap<'_, '_>],
     errand: impl Fn() -> Arc<Errand>,
-) -> Result<Joins, Malformed> {
+) -> Result<Users<'g>, Malformed> {
     let mut needs = Needs::default();
-    plans.iter().for_each(|plan| plan.add_needs(&mut needs));
-    needs.keys.insert("user_id");
+    plans.iter().for_each(|plan| plan.record.add_needs(&mut needs));
+    needs.keys.insert(object.id_key());
     let fields = &needs.fields(object);
 
-    let ids = ids(logs)?;
-    let mut joins = Joins { users: HashMap::new(), json: plans.iter().map(|_| Vec::new()).collect() };
-    let searches = batches(&ids).into_iter().map(|batch| {
+    let mut users = Users::named_in(gaps, plans.len());
+    let sought: Vec<_> = users.sought().map(|(name, _)| name).collect();
+    let searches = batches(&sought).into_iter().map(|batch| {
         let errand = errand();
         async move {
             let search = UserSearch::new(Some(&batch.search), 0, BATCH as i64, None).map_err(Failure::from);
@@ -121,34 +163,29 @@ pub(crate) async fn users(
     });
     for (ids, page) in join_all(searches).await {
         match page {
-            Ok(page) => joins.take_in(plans, &page.records)?,
-            Err(failure) => joins.fail(ids, &failure),
+            Ok(page) => users.take_in(plans, &page.records)?,
+            Err(failure) => ids.iter().for_each(|id| users.set(id, User::Failed(failure.clone()))),
         }
     }
 
-    let missing: Vec<_> = ids.iter().filter(|id| !joins.users.contains_key(id.as_str())).collect();
-    let (singles, rest) = missing.split_at(missing.len().min(SINGLE_LOOKUPS));
-    let lookups = singles.iter().map(|id| {
+    let mut missing = users.sought();
+    let lookups = missing.by_ref().take(SINGLE_LOOKUPS).map(|(name, id)| {
         let errand = errand();
-        async move { (*id, api.read(&Read::user(id, fields), &errand).await) }
+        async move { (name, api.read(&Read::user(id, fields), &errand).await) }
     });
-    for (id, user) in join_all(lookups).await {
+    let lookups = join_all(lookups);
+    let rest: Vec<_> = missing.map(|(name, _)| name).collect();
+    for (name, user) in lookups.await {
         match user {
-            Ok(Some(user)) => joins.take_in(plans, &[b"[", &user[..], b"]"].concat())?,
-            Ok(None) => {
-                joins.users.insert(id.as_str().to_owned(), User::Gone);
-            }
-            Err(error) => joins.fail(std::slice::from_ref(id), &failure(error)),
+            Ok(Some(user)) => users.take_in(plans, &[b"[", &user[..], b"]"].concat())?,
+            Ok(None) => users.set(name, User::Gone),
+            Err(error) => users.set(name, User::Failed(error.into())),
         }
     }
-    for id in rest {
-        joins.fail(std::slice::from_ref(id), &too_many());
+    for name in rest {
+        users.set(name, User::Failed(too_many()));
     }
-    Ok(joins)
-}
-
-fn failure(error: Error) -> Failure {
-    error.into()
+    Ok(users)
 }
 
 fn too_many() -> Failure {
@@ -159,117 +196,117 @@ fn too_many() -> Failure {
     Failure::new(ErrorCode::TooComplex, message).with("measure", "single lookups").with("limit", SINGLE_LOOKUPS)
 }
 
-/// The distinct users that `logs` name, in order. After a failed login the id is whatever the request said: what cannot be
-/// one is left out.
-fn ids(logs: &[u8]) -> Result<Vec<UserId>, Malformed> {
-    struct Ids<'a> {
-        present: Option<Raw<'a>>,
-        distinct: IndexSet<Cow<'a, str>>,
-    }
-    impl<'a> Records<'a> for Ids<'a> {
-        fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
-            if key.string().as_deref() == Some("user_id") {
-                self.present = Some(value);
-            }
-        }
-
-        fn end(&mut self, _: bool) {
-            self.distinct.extend(self.present.take().and_then(Raw::string));
-        }
-    }
-    let mut ids = Ids { present: None, distinct: IndexSet::new() };
-    read(logs, &mut ids)?;
-    let plausible = ids.distinct.iter().filter(|id| id.contains('|'));
-    Ok(plausible.filter_map(|id| UserId::parse(id).ok()).collect())
-}
-
-/// A single log is read like a list of one.
-fn read<'a>(logs: &'a [u8], records: &mut impl Records<'a>) -> Result<(), Malformed> {
-    let logs = std::str::from_utf8(logs).map_err(|_| Malformed)?;
-    if logs.trim_start().starts_with('[') {
-        json::read_records(logs, records)
-    } else {
-        json::read_record(logs, records)
-    }
-}
-
 /// Users to look up at once.
-struct Batch<'i> {
-    ids: &'i [UserId],
+struct Batch<'i, 'g> {
+    ids: &'i [&'g str],
     /// In Auth0's Lucene syntax.
     search: String,
 }
 
-fn batches(ids: &[UserId]) -> Vec<Batch<'_>> {
-    let mut batches: Vec<Batch<'_>> = Vec::new();
-    let mut start = 0;
-    let mut alternatives = String::new();
-    for (place, id) in ids.iter().enumerate() {
-        let quoted = quoted(id.as_str());
-        if place > start && (place - start == BATCH || alternatives.len() + quoted.len() > LONGEST_SEARCH) {
-            batches.push(Batch { ids: &ids[start..place], search: format!("user_id:({alternatives})") });
-            start = place;
-            alternatives.clear();
+fn batches<'i, 'g>(mut ids: &'i [&'g str]) -> Vec<Batch<'i, 'g>> {
+    let mut batches = Vec::new();
+    while !ids.is_empty() {
+        let mut search = "user_id:(".to_owned();
+        let mut len = 0;
+        for id in ids.iter().take(BATCH) {
+            let end = search.len();
+            if len > 0 {
+                search.push_str(" OR ");
+            }
+            push_quoted(id, &mut search);
+            if len > 0 && search.len() > LONGEST_SEARCH {
+                search.truncate(end);
+                break;
+            }
+            len += 1;
         }
-        if place > start {
-            alternatives.push_str(" OR ");
-        }
-        alternatives.push_str(&quoted);
-    }
-    if start < ids.len() {
-        batches.push(Batch { ids: &ids[start..], search: format!("user_id:({alternatives})") });
+        search.push(')');
+        let (batch, rest) = ids.split_at(len);
+        batches.push(Batch { ids: batch, search });
+        ids = rest;
     }
     batches
 }
 
-/// A phrase in Lucene's syntax: between quotes, only a quote and a backslash mean something.
-fn quoted(text: &str) -> String {
-    let mut phrase = String::with_capacity(text.len() + 2);
-    phrase.push('"');
-    for character in text.chars() {
-        if matches!(character, '"' | '\\') {
-            phrase.push('\\');
-        }
-        phrase.push(character);
+/// Appends a phrase in Lucene's syntax: between quotes, only a quote and a backslash mean something.
+fn push_quoted(text: &str, search: &mut String) {
+    search.push('"');
+    let mut rest = text;
+    while let Some(at) = memchr::memchr2(b'"', b'\\', rest.as_bytes()) {
+        search.push_str(&rest[..at]);
+        search.push('\\');
+        search.push_str(&rest[at..=at]);
+        rest = &rest[at + 1..];
     }
-    phrase.push('"');
-    phrase
+    search.push_str(rest);
+    search.push('"');
 }
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
 
-    fn parsed(ids: impl IntoIterator<Item = String>) -> Vec<UserId> {
-        ids.into_iter().map(|id| UserId::parse(&id).unwrap()).collect()
+    /// Gaps for users of these names.
+    fn gaps(names: &[impl AsRef<str>]) -> Vec<Gap<'_, '_>> {
+        let gap = |id| Gap { at: 0, join: 0, id: Cow::Borrowed(id), list: None, index: None, lead: b"{\"user\":" };
+        names.iter().map(|name| gap(name.as_ref())).collect()
+    }
+
+    fn sought<'g>(gaps: &'g [Gap<'_, '_>]) -> Vec<&'g str> {
+        Users::named_in(gaps, 1).sought().map(|(name, _)| name).collect()
     }
 
     #[test]
-    fn ids_are_read_once_each_and_only_plausible_ones() {
-        let logs = br#"[{"user_id":"auth0|1"},{"user_id":null},{"user_id":"auth0\u007c1"},{"user_id":""},{"a":{"user_id":"x|y"}},
-            {"user_id":"admin"},{"user_id":"auth0|../1"},{"user_id":7},null,{"user_id":"sms|2","user_id":"sms|3"}]"#;
-        let ids = ids(logs).unwrap();
-        assert_eq!(ids.iter().map(UserId::as_str).collect::<Vec<_>>(), ["auth0|1", "sms|3"]);
-        assert_eq!(super::ids(br#"{"user_id":"auth0|1"}"#).unwrap(), parsed(["auth0|1".to_owned()]));
-        assert!(super::ids(b"[{").is_err());
+    fn users_are_sought_once_each_and_only_plausible_ones() {
+        let gaps = gaps(&["auth0|1", "auth0|1", "", "admin", "auth0|../1", "sms|3", "auth0|1"]);
+        assert_eq!(sought(&gaps), ["auth0|1", "sms|3"]);
     }
 
     #[test]
     fn batches_are_bounded_in_number_and_length() {
-        let short = parsed((0..120).map(|number| format!("auth0|{number}")));
-        assert_eq!(batches(&short).iter().map(|batch| batch.ids.len()).collect::<Vec<_>>(), [50, 50, 20]);
-        let long = parsed((0..30).map(|number| format!("samlp|{number:0>400}")));
-        for batch in batches(&long) {
-            assert!(batch.search.len() < LONGEST_SEARCH + 500, "{}", batch.search.len());
-        }
-        assert_eq!(batches(&long).iter().map(|batch| batch.ids.len()).sum::<usize>(), 30);
-        assert_eq!(batches(&[]).len(), 0);
+        let lengths = |names: &[String]| {
+            let gaps = gaps(names);
+            let sought = sought(&gaps);
+            let batches = batches(&sought);
+            assert_eq!(batches.iter().flat_map(|batch| batch.ids).copied().collect::<Vec<_>>(), names);
+            assert!(batches.iter().all(|batch| batch.search.len() <= LONGEST_SEARCH + 1));
+            batches.iter().map(|batch| batch.ids.len()).collect::<Vec<_>>()
+        };
+        assert_eq!(lengths(&(0..120).map(|number| format!("auth0|{number}")).collect::<Vec<_>>()), [50, 50, 20]);
+        assert_eq!(
+            lengths(&(0..30).map(|number| format!("samlp|{number:0>400}")).collect::<Vec<_>>()),
+            [6, 6, 6, 6, 6]
+        );
+        assert_eq!(lengths(&[]), [0; 0]);
     }
 
     #[test]
     fn an_id_stays_one_phrase() {
-        assert_eq!(quoted(r#"ad|a" OR "b\c"#), r#""ad|a\" OR \"b\\c""#);
-        let ids = parsed(["auth0|1".to_owned(), "sms|2".to_owned()]);
-        assert_eq!(batches(&ids)[0].search, r#"user_id:("auth0|1" OR "sms|2")"#);
+        let search = |ids: &[&str]| batches(ids).pop().map(|batch| batch.search);
+        assert_eq!(search(&[r#"ad|a" OR "b\c"#]).as_deref(), Some(r#"user_id:("ad|a\" OR \"b\\c")"#));
+        assert_eq!(search(&["auth0|1", "sms|2"]).as_deref(), Some(r#"user_id:("auth0|1" OR "sms|2")"#));
+    }
+
+    #[test]
+    fn a_gap_is_filled_or_stays_null_or_is_told_of() {
+        let projected = br#"[{"user":null,"a":1},{"user":null},{"user":null}]"#;
+        let mut gaps = gaps(&["sms|1", "sms|2", "sms|3"]);
+        for (index, (gap, at)) in gaps.iter_mut().zip([9, 30, 44]).enumerate() {
+            gap.at = at;
+            gap.index = Some(index);
+        }
+        let mut users = Users::named_in(&gaps, 1);
+        users.found[0] = Found { json: br#"{}{"name":"Person Example"}"#.to_vec(), places: vec![0..2, 2..27] };
+        users.set("sms|1", User::Found(1));
+        users.set("sms|3", User::Failed(Failure::internal()));
+        let (filled, missed) = users.fill(&gaps, projected);
+        assert_eq!(
+            String::from_utf8(filled).unwrap(),
+            r#"[{"user":{"name":"Person Example"},"a":1},{"user":null},{"user":null}]"#
+        );
+        let paths: Vec<_> = missed.into_iter().map(|missed| missed.path).collect();
+        assert_eq!(paths, [[PathSegment::Index(2), PathSegment::Field("user".to_owned())]]);
     }
 }

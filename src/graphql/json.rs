@@ -17,7 +17,8 @@ pub(crate) struct Malformed;
 /// A JSON value as it stands in a text, known to be well-formed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Raw<'a> {
-    text: &'a str,
+    /// Not as `str`, which would look at both ends of each value once more.
+    bytes: &'a [u8],
     /// How many strings in it hold an escape. Most values have none, and can be copied without a look. As long as an
     /// address: what is copied with a gap behind it stalls the processor.
     escaped: usize,
@@ -26,20 +27,28 @@ pub(crate) struct Raw<'a> {
 impl<'a> Raw<'a> {
     /// The value as it stands there, quotes included.
     #[inline]
+    pub(crate) fn bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The same as text.
     pub(crate) fn text(self) -> &'a str {
-        self.text
+        str_of(self.bytes)
+    }
+
+    /// What stands between the quotes, if it is a string in which nothing is escaped.
+    #[inline]
+    pub(crate) fn plain(self) -> Option<&'a [u8]> {
+        match self.bytes {
+            [b'"', inner @ .., b'"'] if self.escaped == 0 => Some(inner),
+            _ => None,
+        }
     }
 
     /// What kind of value it is, by its first byte.
     #[inline]
     pub(crate) fn first(self) -> u8 {
-        self.text.as_bytes().first().copied().unwrap_or_default()
-    }
-
-    /// Whether it is the very same value: in the same place of the same text.
-    #[inline]
-    pub(crate) fn is_same(self, other: Self) -> bool {
-        std::ptr::eq(self.text, other.text)
+        self.bytes.first().copied().unwrap_or_default()
     }
 
     #[inline]
@@ -49,11 +58,12 @@ impl<'a> Raw<'a> {
 
     /// The string that it stands for, if it is one, a lone surrogate as U+FFFD.
     pub(crate) fn string(self) -> Option<Cow<'a, str>> {
-        let inner = self.text.strip_prefix('"')?.strip_suffix('"')?;
+        let [b'"', inner @ .., b'"'] = self.bytes else { return None };
         if self.escaped == 0 {
-            return Some(Cow::Borrowed(inner));
+            return Some(Cow::Borrowed(str_of(inner)));
         }
-        Some(serde_json::from_str(&whole_surrogates(self.text)).map_or(Cow::Borrowed(inner), Cow::Owned))
+        let text = serde_json::from_str(&whole_surrogates(self.text()));
+        Some(text.map_or_else(|_| Cow::Borrowed(str_of(inner)), Cow::Owned))
     }
 
     /// Appends the value as it stands, but for escaped lone surrogates: those are legal in JSON's grammar, and JavaScript
@@ -61,10 +71,15 @@ impl<'a> Raw<'a> {
     #[inline]
     pub(crate) fn write(self, out: &mut Vec<u8>) {
         if self.escaped == 0 {
-            out.extend_from_slice(self.text.as_bytes());
+            out.extend_from_slice(self.bytes);
         } else {
-            out.extend_from_slice(whole_surrogates(self.text).as_bytes());
+            self.write_escaped(out);
         }
+    }
+
+    #[inline(never)]
+    fn write_escaped(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(whole_surrogates(self.text()).as_bytes());
     }
 }
 
@@ -76,15 +91,26 @@ pub(crate) trait Records<'a> {
         None
     }
 
-    /// One entry of the record: its key, which is a string, and its value. Duplicate keys come as often as they stand there.
-    fn entry(&mut self, key: Raw<'a>, value: Raw<'a>);
+    /// One entry of the record: its key, which is a string, whether that is the expected one, and its value. Duplicate keys
+    /// come as often as they stand there.
+    fn entry(&mut self, key: Raw<'a>, is_expected: bool, value: Raw<'a>);
 
     /// The record is over. `is_object` is false for one that is no JSON object (`null`, a string): it had no entries.
     fn end(&mut self, is_object: bool);
 }
 
+/// Sees to it that the text is UTF-8, which those who read it take for granted. Most of it is ASCII, and that is told soonest.
+pub(crate) fn check_utf8(text: &[u8]) -> Result<(), Malformed> {
+    if text.is_ascii() || std::str::from_utf8(text).is_ok() { Ok(()) } else { Err(Malformed) }
+}
+
+/// A part of a text that is known to be UTF-8.
+fn str_of(part: &[u8]) -> &str {
+    std::str::from_utf8(part).unwrap_or_default()
+}
+
 /// Reads `text`, a JSON array of records, in one pass.
-pub(crate) fn read_records<'a>(text: &'a str, records: &mut impl Records<'a>) -> Result<(), Malformed> {
+pub(crate) fn read_records<'a>(text: &'a [u8], records: &mut impl Records<'a>) -> Result<(), Malformed> {
     let mut json = Scanner::new(text);
     if json.opens(b'[')? {
         loop {
@@ -98,7 +124,7 @@ pub(crate) fn read_records<'a>(text: &'a str, records: &mut impl Records<'a>) ->
 }
 
 /// Reads `text`, a single record.
-pub(crate) fn read_record<'a>(text: &'a str, records: &mut impl Records<'a>) -> Result<(), Malformed> {
+pub(crate) fn read_record<'a>(text: &'a [u8], records: &mut impl Records<'a>) -> Result<(), Malformed> {
     let mut json = Scanner::new(text);
     each_entry(&mut json, records)?;
     json.end()
@@ -111,8 +137,8 @@ fn each_entry<'a>(json: &mut Scanner<'a>, records: &mut impl Records<'a>) -> Res
         json.value()?;
     } else if json.opens(b'{')? {
         loop {
-            let key = json.key(records.expected())?;
-            records.entry(key, json.value()?);
+            let (key, is_expected) = json.key(records.expected())?;
+            records.entry(key, is_expected, json.value()?);
             if !json.goes_on(b'}')? {
                 break;
             }
@@ -123,7 +149,7 @@ fn each_entry<'a>(json: &mut Scanner<'a>, records: &mut impl Records<'a>) -> Res
 }
 
 /// Calls `element` with each element of the JSON array `text`.
-pub(crate) fn read_array<'a>(text: &'a str, mut element: impl FnMut(Raw<'a>)) -> Result<(), Malformed> {
+pub(crate) fn read_array<'a>(text: &'a [u8], mut element: impl FnMut(Raw<'a>)) -> Result<(), Malformed> {
     let mut json = Scanner::new(text);
     if json.opens(b'[')? {
         loop {

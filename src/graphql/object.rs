@@ -104,6 +104,11 @@ impl Object {
         self.fields.iter().find(|field| field.name == name)
     }
 
+    /// The key that a record's id has on the wire. Every table begins with it.
+    pub(crate) fn id_key(&self) -> &'static str {
+        self.fields.first().and_then(|field| field.keys.first()).copied().unwrap_or_default()
+    }
+
     /// The field that gives out the value under `key` itself. Fields that are derived from a key come after it in the
     /// table.
     pub(crate) fn field_of_key(&self, key: &str) -> Option<&'static Field> {

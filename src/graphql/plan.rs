@@ -22,6 +22,13 @@ pub(crate) struct Plan {
     pub(crate) keys: Vec<&'static str>,
 }
 
+/// What to make of records that are joined to others.
+pub(crate) struct JoinPlan {
+    pub(crate) record: Plan,
+    /// The slot of the id by which they are asked for.
+    pub(crate) id: usize,
+}
+
 /// What to make of a page.
 pub(crate) struct PagePlan {
     pub(crate) emits: Vec<Emit<PageWhat>>,
@@ -29,9 +36,23 @@ pub(crate) struct PagePlan {
 
 /// One entry of the answer.
 pub(crate) struct Emit<W> {
-    /// The response key as the answer has it, quotes and colon included.
-    pub(crate) key: Box<[u8]>,
+    /// What stands before its value: the response key, between the brace or the comma in front of it and the colon.
+    pub(crate) lead: Box<[u8]>,
     pub(crate) what: W,
+}
+
+impl<W> Emit<W> {
+    fn push(emits: &mut Vec<Self>, field: &SelectedField, what: W) {
+        let mut lead = vec![if emits.is_empty() { b'{' } else { b',' }];
+        json::write_string(field.response_key().node.as_str(), &mut lead);
+        lead.push(b':');
+        emits.push(Self { lead: lead.into(), what });
+    }
+
+    /// The end of the object that has these entries.
+    pub(crate) fn end(emits: &[Self]) -> &'static [u8] {
+        if emits.is_empty() { b"{}" } else { b"}" }
+    }
 }
 
 /// What stands under a key of a record.
@@ -92,7 +113,7 @@ pub(crate) struct Planner {
     path: Vec<Name>,
     pub(crate) forbidden: Vec<Forbidden>,
     /// What to make of the records that are joined, by join.
-    pub(crate) joins: Vec<Plan>,
+    pub(crate) joins: Vec<JoinPlan>,
 }
 
 impl Planner {
@@ -125,8 +146,9 @@ impl Planner {
                         What::Objects(plan.slots(row.keys), inner)
                     }
                     (_, Kind::Join(other)) => {
-                        let other = self.record(other, &field.selection_set.node);
-                        self.joins.push(other);
+                        let mut record = self.record(other, &field.selection_set.node);
+                        let id = record.slot_for(other.id_key());
+                        self.joins.push(JoinPlan { record, id });
                         What::Join(plan.slots(row.keys), self.joins.len() - 1)
                     }
                     (_, kind) => What::Value(plan.slots(row.keys), kind),
@@ -137,7 +159,7 @@ impl Planner {
                 // Validation has refused fields that the type does not have.
                 continue;
             };
-            plan.emits.push(Emit { key: key(field), what });
+            Emit::push(&mut plan.emits, field, what);
         }
         plan
     }
@@ -158,7 +180,7 @@ impl Planner {
                 None if name == "__typename" => PageWhat::Typename(page.name),
                 None => continue,
             };
-            emits.push(Emit { key: key(field), what });
+            Emit::push(&mut emits, field, what);
         }
         PagePlan { emits }
     }
@@ -166,15 +188,16 @@ impl Planner {
 
 impl Plan {
     fn slots(&mut self, keys: &'static [&'static str]) -> Slots {
-        let mut slot = |key| {
-            let slot = self.keys.iter().position(|known| *known == key).unwrap_or_else(|| {
-                self.keys.push(key);
-                self.keys.len() - 1
-            });
-            // A table has some fifty keys.
-            u16::try_from(slot).unwrap_or(u16::MAX)
-        };
-        keys.iter().map(|key| slot(*key)).collect()
+        // A table has some fifty keys.
+        keys.iter().map(|key| u16::try_from(self.slot_for(key)).unwrap_or(u16::MAX)).collect()
+    }
+
+    /// The slot of `key`, whose value is needed.
+    fn slot_for(&mut self, key: &'static str) -> usize {
+        self.slot(key).unwrap_or_else(|| {
+            self.keys.push(key);
+            self.keys.len() - 1
+        })
     }
 
     /// The slot of `key`, if its value is needed.
@@ -191,16 +214,16 @@ impl Plan {
 impl Needs {
     /// As Auth0's `fields` parameter has it.
     pub(crate) fn fields(&self, object: &Object) -> Fields {
-        let known = || object.fields.iter().filter_map(|field| field.keys.first());
+        let mut known = object.fields.iter().filter_map(|field| field.keys.first());
         if self.everything && !self.withheld.is_subset(&self.keys) {
             return Fields::AllBut(self.withheld.difference(&self.keys).copied().collect());
         }
-        if self.everything || known().all(|key| self.keys.contains(key)) {
+        if self.everything || known.all(|key| self.keys.contains(key)) {
             return Fields::All;
         }
         if self.keys.is_empty() {
-            // Nothing of the records is wanted but that they are there. Every table begins with the id.
-            return Fields::Only(known().take(1).copied().collect());
+            // Nothing of the records is wanted but that they are there.
+            return Fields::Only(vec![object.id_key()]);
         }
         Fields::Only(self.keys.iter().copied().collect())
     }
@@ -257,11 +280,4 @@ pub(crate) fn may_see_all_of(field: &Field, authority: Scopes) -> bool {
 
 fn selected(selection: &SelectionSet) -> impl Iterator<Item = &SelectedField> {
     fields(selection).filter(|field| field.response_key().node != EMPTY)
-}
-
-fn key(field: &SelectedField) -> Box<[u8]> {
-    let mut key = Vec::new();
-    json::write_string(field.response_key().node.as_str(), &mut key);
-    key.push(b':');
-    key.into()
 }

@@ -15,7 +15,7 @@ use super::error::Failure;
 use super::json;
 use super::operation::Operation;
 use super::permission::{Authority, Permissions};
-use super::plan::{Forbidden, Needs, PagePlan, Plan, Planner, Plans as _};
+use super::plan::{Forbidden, JoinPlan, Needs, PagePlan, Plan, Planner, Plans as _};
 use super::query::ROOT_FIELDS;
 use super::question::{PageAsked, Question, Reading};
 use super::requirements::Requirements;
@@ -86,7 +86,7 @@ pub(crate) struct CallPlan {
 /// What to make of what Auth0 answers.
 pub(crate) struct RootPlan {
     pub(crate) shaped: Shaped,
-    pub(crate) joins: Vec<Plan>,
+    pub(crate) joins: Vec<JoinPlan>,
     pub(crate) forbidden: Vec<Forbidden>,
 }
 

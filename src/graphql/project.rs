@@ -2,18 +2,16 @@
 
 mod attributes;
 mod desk;
+mod gap;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use async_graphql::PathSegment;
-
-use self::desk::{Desk, Joining, Projection};
-use super::error::Failure;
-use super::join::Joins;
+use self::desk::{Desk, Projection};
+pub(crate) use self::gap::Gap;
 use super::json::{self, Malformed, Raw, Records};
 use super::object::PageKind;
-use super::plan::{Emit, PagePlan, PageWhat, Plan};
+use super::plan::{Emit, JoinPlan, PagePlan, PageWhat, Plan};
 use super::value;
 
 /// What is known of a page beside its records.
@@ -32,117 +30,115 @@ pub(crate) struct PageFacts<'a> {
 }
 
 /// Appends the page whose `records` Auth0 sent, as `plan` wants it.
-pub(crate) fn page(
-    plan: &PagePlan,
-    records: &[u8],
+pub(crate) fn page<'p, 'a>(
+    plan: &'p PagePlan,
+    records: &'a [u8],
     facts: &PageFacts<'_>,
-    joins: &Joins,
     out: &mut Vec<u8>,
-) -> Result<Vec<Missed>, Malformed> {
-    let records = std::str::from_utf8(records).map_err(|_| Malformed)?;
-    let wants_next = plan.emits.iter().any(|emit| matches!(emit.what, PageWhat::Fact(PageKind::Next)));
+) -> Result<Vec<Gap<'p, 'a>>, Malformed> {
+    json::check_utf8(records)?;
+    // Auth0's word goes first.
+    let wants_ids =
+        facts.next.is_none() && plan.emits.iter().any(|emit| matches!(emit.what, PageWhat::Fact(PageKind::Next)));
     let mut seen = None;
-    let mut missed = Vec::new();
+    let mut gaps = Vec::new();
     // GraphQL names every field of every record, those too that Auth0 left out.
     out.reserve(records.len() / 2 * 3);
-    out.push(b'{');
-    for (place, emit) in plan.emits.iter().enumerate() {
-        begin_entry(place, emit, out);
+    for emit in &plan.emits {
+        out.extend_from_slice(&emit.lead);
         match &emit.what {
             PageWhat::Typename(name) => json::write_string(name, out),
             PageWhat::Nodes(plan) => {
-                let (nodes, mut missed_here) = list(plan, records, wants_next, joins, out)?;
-                seen = Some(nodes);
-                let key = PathSegment::Field(name(&emit.key).to_owned());
-                missed_here.iter_mut().for_each(|missed| missed.path.insert(0, key.clone()));
-                missed.append(&mut missed_here);
+                let known = gaps.len();
+                seen = Some(list(plan, records, wants_ids, &mut gaps, out)?);
+                gaps[known..].iter_mut().for_each(|gap: &mut Gap<'_, '_>| gap.list = Some(&emit.lead));
             }
             PageWhat::Fact(fact) => {
                 let seen = match &seen {
                     Some(seen) => seen,
-                    None => seen.insert(look_through(records, wants_next)?),
+                    None => seen.insert(look_through(records, wants_ids)?),
                 };
                 write_fact(*fact, facts, seen, out);
             }
         }
     }
-    out.push(b'}');
+    out.extend_from_slice(Emit::end(&plan.emits));
     // A page of which nothing but facts was wanted has been read all the same: garbage is never answered as an empty page.
     if seen.is_none() {
-        look_through(records, wants_next)?;
+        look_through(records, wants_ids)?;
     }
-    Ok(missed)
+    Ok(gaps)
 }
 
 /// Appends the JSON array `records` as a list, as `plan` wants it.
-pub(crate) fn records(plan: &Plan, records: &[u8], joins: &Joins, out: &mut Vec<u8>) -> Result<Vec<Missed>, Malformed> {
-    list(plan, std::str::from_utf8(records).map_err(|_| Malformed)?, false, joins, out).map(|(_, missed)| missed)
+pub(crate) fn records<'p, 'a>(
+    plan: &'p Plan,
+    records: &'a [u8],
+    out: &mut Vec<u8>,
+) -> Result<Vec<Gap<'p, 'a>>, Malformed> {
+    let mut gaps = Vec::new();
+    json::check_utf8(records)?;
+    list(plan, records, false, &mut gaps, out)?;
+    Ok(gaps)
 }
 
 /// Appends the single `record`, as `plan` wants it.
-pub(crate) fn record(plan: &Plan, record: &[u8], joins: &Joins, out: &mut Vec<u8>) -> Result<Vec<Missed>, Malformed> {
-    let mut missed = object(plan, std::str::from_utf8(record).map_err(|_| Malformed)?, joins, out)?;
+pub(crate) fn record<'p, 'a>(
+    plan: &'p Plan,
+    record: &'a [u8],
+    out: &mut Vec<u8>,
+) -> Result<Vec<Gap<'p, 'a>>, Malformed> {
+    json::check_utf8(record)?;
+    let (mut desk, mut gaps) = (Desk::new(plan), Vec::new());
+    let mut projection = Projection::new(&mut desk, &mut gaps, out);
+    json::read_record(record, &mut projection)?;
+    if projection.written == 0 {
+        return Err(Malformed);
+    }
     // There is no list that it stands in.
-    missed.iter_mut().for_each(|missed| drop(missed.path.remove(0)));
-    Ok(missed)
+    gaps.iter_mut().for_each(|gap| gap.index = None);
+    Ok(gaps)
 }
 
 /// A record that was projected on its own.
 pub(crate) struct Apart<'a> {
-    /// The text under the key that was asked for, if there is one.
+    /// Its id, if that is a string.
     pub(crate) id: Option<Cow<'a, str>>,
     /// Where its projection stands.
     pub(crate) place: Range<usize>,
 }
 
-/// Appends each record of the JSON array `records` on its own, as `plan` wants it, and reads the id that it has under `key`.
-/// Elements that are no records are left out.
-pub(crate) fn apart<'a>(
-    plan: &Plan,
-    records: &'a str,
-    key: &str,
-    out: &mut Vec<u8>,
-) -> Result<Vec<Apart<'a>>, Malformed> {
-    struct EachApart<'k, 'd, 'p, 'a, 'j> {
-        key: &'k str,
-        id: Option<Raw<'a>>,
+/// Appends each record of the JSON array `records` on its own, as `plan` wants it, which says where the id is too. Elements
+/// that are no records are left out.
+pub(crate) fn apart<'a>(plan: &JoinPlan, records: &'a [u8], out: &mut Vec<u8>) -> Result<Vec<Apart<'a>>, Malformed> {
+    struct EachApart<'d, 'p, 'a> {
+        id: usize,
         apart: Vec<Apart<'a>>,
-        projection: Projection<'d, 'p, 'a, 'j>,
+        projection: Projection<'d, 'p, 'a>,
     }
-    impl<'a> Records<'a> for EachApart<'_, '_, '_, 'a, '_> {
+    impl<'a> Records<'a> for EachApart<'_, '_, 'a> {
         fn expected(&self) -> Option<Raw<'a>> {
             self.projection.expected()
         }
 
-        fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
-            if key.string().as_deref() == Some(self.key) {
-                self.id = Some(value);
-            }
-            self.projection.entry(key, value);
+        fn entry(&mut self, key: Raw<'a>, is_expected: bool, value: Raw<'a>) {
+            self.projection.entry(key, is_expected, value);
         }
 
         fn end(&mut self, is_object: bool) {
-            let id = self.id.take().and_then(Raw::string);
             if is_object {
+                let id = self.projection.value(self.id).and_then(Raw::string);
                 let place = self.projection.alone();
                 self.apart.push(Apart { id, place });
             }
         }
     }
-    let joins = Joins::default();
-    let (mut desk, mut joining) = (Desk::new(plan), Joining::new(&joins));
-    let projection = Projection::new(&mut desk, &mut joining, out);
-    let mut each = EachApart { key, id: None, apart: Vec::new(), projection };
+    json::check_utf8(records)?;
+    let (mut desk, mut gaps) = (Desk::new(&plan.record), Vec::new());
+    let projection = Projection::new(&mut desk, &mut gaps, out);
+    let mut each = EachApart { id: plan.id, apart: Vec::new(), projection };
     json::read_records(records, &mut each)?;
     Ok(each.apart)
-}
-
-/// A joined record that could not be had.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Missed {
-    /// Where it would stand, from the root field's own selection down.
-    pub(crate) path: Vec<PathSegment>,
-    pub(crate) failure: Failure,
 }
 
 /// What was seen while reading records.
@@ -161,6 +157,18 @@ struct LogIds<'a> {
     greatest: Option<Cow<'a, str>>,
 }
 
+impl<'a> LogIds<'a> {
+    #[inline(never)]
+    fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
+        let [log_id, id] = &mut self.present;
+        match key.string().as_deref() {
+            Some("log_id") => *log_id = Some(value),
+            Some("_id") => *id = Some(value),
+            _ => {}
+        }
+    }
+}
+
 impl<'a> Seen<'a> {
     fn new(wants_ids: bool) -> Self {
         Self { records: 0, ids: wants_ids.then(LogIds::default) }
@@ -168,11 +176,8 @@ impl<'a> Seen<'a> {
 
     #[inline]
     fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
-        let Some(LogIds { present: [log_id, id], .. }) = &mut self.ids else { return };
-        match key.string().as_deref() {
-            Some("log_id") => *log_id = Some(value),
-            Some("_id") => *id = Some(value),
-            _ => {}
+        if let Some(ids) = &mut self.ids {
+            ids.entry(key, value);
         }
     }
 
@@ -212,10 +217,10 @@ fn write_fact(fact: PageKind, facts: &PageFacts<'_>, seen: &Seen<'_>, out: &mut 
     }
 }
 
-fn look_through(records: &str, wants_ids: bool) -> Result<Seen<'_>, Malformed> {
+fn look_through(records: &[u8], wants_ids: bool) -> Result<Seen<'_>, Malformed> {
     struct Look<'a>(Seen<'a>);
     impl<'a> Records<'a> for Look<'a> {
-        fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
+        fn entry(&mut self, key: Raw<'a>, _: bool, value: Raw<'a>) {
             self.0.entry(key, value);
         }
 
@@ -228,24 +233,24 @@ fn look_through(records: &str, wants_ids: bool) -> Result<Seen<'_>, Malformed> {
     Ok(look.0)
 }
 
-fn list<'a>(
-    plan: &Plan,
-    records: &'a str,
+fn list<'p, 'a>(
+    plan: &'p Plan,
+    records: &'a [u8],
     wants_ids: bool,
-    joins: &Joins,
+    gaps: &mut Vec<Gap<'p, 'a>>,
     out: &mut Vec<u8>,
-) -> Result<(Seen<'a>, Vec<Missed>), Malformed> {
-    struct Both<'s, 'd, 'p, 'a, 'j>(&'s mut Seen<'a>, Projection<'d, 'p, 'a, 'j>);
-    impl<'a> Records<'a> for Both<'_, '_, '_, 'a, '_> {
+) -> Result<Seen<'a>, Malformed> {
+    struct Both<'s, 'd, 'p, 'a>(&'s mut Seen<'a>, Projection<'d, 'p, 'a>);
+    impl<'a> Records<'a> for Both<'_, '_, '_, 'a> {
         #[inline]
         fn expected(&self) -> Option<Raw<'a>> {
             self.1.expected()
         }
 
         #[inline]
-        fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
+        fn entry(&mut self, key: Raw<'a>, is_expected: bool, value: Raw<'a>) {
             self.0.entry(key, value);
-            self.1.entry(key, value);
+            self.1.entry(key, is_expected, value);
         }
 
         fn end(&mut self, is_object: bool) {
@@ -253,31 +258,11 @@ fn list<'a>(
             self.1.end(is_object);
         }
     }
-    let (mut seen, mut desk, mut joining) = (Seen::new(wants_ids), Desk::new(plan), Joining::new(joins));
+    let (mut seen, mut desk) = (Seen::new(wants_ids), Desk::new(plan));
     out.push(b'[');
-    json::read_records(records, &mut Both(&mut seen, Projection::new(&mut desk, &mut joining, out)))?;
+    json::read_records(records, &mut Both(&mut seen, Projection::new(&mut desk, gaps, out)))?;
     out.push(b']');
-    Ok((seen, joining.missed))
-}
-
-fn object(plan: &Plan, record: &str, joins: &Joins, out: &mut Vec<u8>) -> Result<Vec<Missed>, Malformed> {
-    let (mut desk, mut joining) = (Desk::new(plan), Joining::new(joins));
-    let mut projection = Projection::new(&mut desk, &mut joining, out);
-    json::read_record(record, &mut projection)?;
-    if projection.written == 0 { Err(Malformed) } else { Ok(joining.missed) }
-}
-
-/// The name in a key of the answer. Names have nothing to escape.
-fn name(key: &[u8]) -> &str {
-    let quoted = key.get(1..key.len().saturating_sub(2)).unwrap_or_default();
-    std::str::from_utf8(quoted).unwrap_or_default()
-}
-
-fn begin_entry<W>(place: usize, emit: &Emit<W>, out: &mut Vec<u8>) {
-    if place > 0 {
-        out.push(b',');
-    }
-    out.extend_from_slice(&emit.key);
+    Ok(seen)
 }
 
 #[cfg(test)]

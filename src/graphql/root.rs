@@ -5,12 +5,12 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 
 use super::error::{ErrorCode, Failure};
-use super::join::{self, Joins};
+use super::join::{self, Missed};
 use super::json::Malformed;
 use super::permission::{Upstream, authority, authorize, authorize_self, authorize_strictly};
-use super::plan::{Forbidden, Plan};
+use super::plan::{Forbidden, JoinPlan};
 use super::prepared::{Asks, CallPlan, Prepared, Root, RootPlan, Shaped, What};
-use super::project::{self, Missed};
+use super::project::{self, Gap};
 use super::question::{PageAsked, Question, Reading};
 use super::root_field::Access;
 use super::session::{Purpose, Session};
@@ -150,19 +150,21 @@ impl<'a> Call<'a> {
         let projected = match fetched.renditions.get(&plans, place) {
             Some(rendition) => rendition,
             None => {
-                let joined = self.join(place, joins, json).await?;
-                let projected = project(shaped, json, asked, fetched, &joined);
-                let (projected, missed) = projected.map_err(|_| {
+                let (projected, gaps) = project(shaped, json, asked, fetched).map_err(|_| {
                     // An error is shared, and never kept.
                     fetched.renditions.spoil();
                     unreadable()
                 })?;
-                errors.extend(missed.into_iter().map(|Missed { path, failure }| error(failure, root, path)));
-                // What was joined is as old as it is by itself.
                 if joins.is_empty() {
+                    let projected = Bytes::from(projected);
                     fetched.renditions.keep(plans.clone(), place, &projected, json.len());
+                    projected
+                } else {
+                    // What is joined is as old as it is by itself: this is not kept.
+                    let (joined, missed) = self.join(place, joins, &projected, &gaps).await?;
+                    errors.extend(missed.into_iter().map(|Missed { path, failure }| error(failure, root, path)));
+                    joined.into()
                 }
-                projected
             }
         };
         for Forbidden { path, denied } in forbidden {
@@ -172,32 +174,34 @@ impl<'a> Call<'a> {
         Ok(Some(projected))
     }
 
-    async fn join(&self, place: usize, plans: &[Plan], records: &[u8]) -> Result<Joins, Failure> {
-        if plans.is_empty() {
-            return Ok(Joins::default());
-        }
+    /// What was projected, its gaps filled with what `joins` make of the users that belong there.
+    async fn join(
+        &self,
+        place: usize,
+        joins: &[JoinPlan],
+        projected: &[u8],
+        gaps: &[Gap<'_, '_>],
+    ) -> Result<(Vec<u8>, Vec<Missed>), Failure> {
         let api = authorize(self.upstream, &self.session.caller, Scope::ReadUsers)?;
         let errand = || self.session.errand(Purpose::Join(place));
-        join::users(api, &USER, plans, records, errand).await.map_err(|_| unreadable())
+        let users = join::users(api, &USER, joins, gaps, errand).await.map_err(|_| unreadable())?;
+        Ok(users.fill(gaps, projected))
     }
 }
 
-fn project(
-    shaped: &Shaped,
-    json: &[u8],
+fn project<'p, 'a>(
+    shaped: &'p Shaped,
+    json: &'a [u8],
     asked: &PageAsked,
     fetched: &Fetched,
-    joins: &Joins,
-) -> Result<(Bytes, Vec<Missed>), Malformed> {
+) -> Result<(Vec<u8>, Vec<Gap<'p, 'a>>), Malformed> {
     let mut out = Vec::new();
-    let missed = match shaped {
-        Shaped::Page(plan) => {
-            project::page(plan, json, &asked.facts(fetched.total, fetched.next.as_ref()), joins, &mut out)?
-        }
-        Shaped::List(plan) => project::records(plan, json, joins, &mut out)?,
-        Shaped::Record(plan) => project::record(plan, json, joins, &mut out)?,
+    let gaps = match shaped {
+        Shaped::Page(plan) => project::page(plan, json, &asked.facts(fetched.total, fetched.next.as_ref()), &mut out)?,
+        Shaped::List(plan) => project::records(plan, json, &mut out)?,
+        Shaped::Record(plan) => project::record(plan, json, &mut out)?,
     };
-    Ok((out.into(), missed))
+    Ok((out, gaps))
 }
 
 /// What a caller is told of something inside a root field, or of the field itself where the path is empty, that is null.

@@ -38,8 +38,8 @@ impl ScalarType for Json {
 }
 
 /// Whether `text` is a date-time by RFC 3339, section 5.6. Written out because a page of users asks four hundred times.
-pub(crate) fn is_date_time(text: &str) -> bool {
-    let Some((head, mut rest)) = text.as_bytes().split_first_chunk::<19>() else { return false };
+pub(crate) fn is_date_time(text: &[u8]) -> bool {
+    let Some((head, mut rest)) = text.split_first_chunk::<19>() else { return false };
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T' | b't' | b' ', h1, h2, b':', n1, n2, b':', s1, s2] = *head
     else {
         return false;
@@ -114,14 +114,14 @@ mod tests {
             ("", false),
             ("２026-11-02T08:15:30Z", false),
         ] {
-            assert_eq!(is_date_time(text), expected, "{text}");
+            assert_eq!(is_date_time(text.as_bytes()), expected, "{text}");
         }
     }
 
     proptest::proptest! {
         #[test]
         fn it_agrees_with_chrono(text in "[0-9]{4}-[01][0-9]-[0-3][0-9][Tt ][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{1,9})?([Zz]|[+-][0-2][0-9]:[0-6][0-9])") {
-            proptest::prop_assert_eq!(is_date_time(&text), chrono::DateTime::parse_from_rfc3339(&text).is_ok(), "{}", text);
+            proptest::prop_assert_eq!(is_date_time(text.as_bytes()), chrono::DateTime::parse_from_rfc3339(&text).is_ok(), "{}", text);
         }
     }
 }

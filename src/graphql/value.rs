@@ -11,26 +11,32 @@ use super::object::{FromString, Kind};
 use super::scalar::is_date_time;
 
 /// Appends `value` as `kind` gives it out and says so, or appends nothing where it has no form that fits.
+#[inline]
 pub(crate) fn write(kind: &Kind, value: Raw<'_>, out: &mut Vec<u8>) -> bool {
     match kind {
+        // By far the most are, and stay as they stand there.
+        Kind::Id | Kind::String if value.first() == b'"' => {
+            value.write(out);
+            true
+        }
         Kind::Id => write_id(value, out),
         Kind::String => write_text(value, out),
         Kind::Boolean => {
             let word = value.string().unwrap_or(Cow::Borrowed(value.text()));
-            matches!(&*word, "true" | "false") && write_verbatim(&word, out)
+            matches!(&*word, "true" | "false") && write_verbatim(word.as_bytes(), out)
         }
-        Kind::Int => value.text().parse::<i32>().is_ok_and(|number| {
-            write_number(number, out);
-            true
-        }),
+        // JSON has one way to write an integer, but for the sign of zero.
+        Kind::Int => value
+            .text()
+            .parse::<i32>()
+            .is_ok_and(|number| write_verbatim(if number == 0 { b"0" } else { value.bytes() }, out)),
         Kind::Float => {
-            is_number(value) && value.text().parse().is_ok_and(f64::is_finite) && write_verbatim(value.text(), out)
+            is_number(value) && value.text().parse().is_ok_and(f64::is_finite) && write_verbatim(value.bytes(), out)
         }
-        Kind::DateTime => match value.string() {
-            // A date-time has nothing to escape, so that what was written plainly can stay as it is.
-            Some(Cow::Borrowed(text)) => is_date_time(text) && write_verbatim(value.text(), out),
-            Some(Cow::Owned(text)) => is_date_time(&text) && write_quoted(&text, out),
-            None => false,
+        // A date-time has nothing to escape, so that what was written plainly can stay as it is.
+        Kind::DateTime => match value.plain() {
+            Some(text) => is_date_time(text) && write_verbatim(value.bytes(), out),
+            None => value.string().is_some_and(|text| is_date_time(text.as_bytes()) && write_quoted(&text, out)),
         },
         Kind::Json => {
             value.write(out);
@@ -71,7 +77,7 @@ fn write_text(value: Raw<'_>, out: &mut Vec<u8>) -> bool {
         }
         b'[' => {
             let mut first = None;
-            let read = json::read_array(value.text(), |element| {
+            let read = json::read_array(value.bytes(), |element| {
                 if first.is_none() && element.first() == b'"' {
                     first = Some(element);
                 }
@@ -92,7 +98,7 @@ fn write_texts(from_string: FromString, value: Raw<'_>, out: &mut Vec<u8>) -> bo
     match (value.string(), from_string) {
         (None, _) if value.first() == b'[' => {
             out.push(b'[');
-            let read = json::read_array(value.text(), |element| {
+            let read = json::read_array(value.bytes(), |element| {
                 let end = out.len();
                 separate(out);
                 if !write_text(element, out) {
@@ -121,8 +127,9 @@ fn write_texts(from_string: FromString, value: Raw<'_>, out: &mut Vec<u8>) -> bo
     true
 }
 
-fn write_verbatim(text: &str, out: &mut Vec<u8>) -> bool {
-    out.extend_from_slice(text.as_bytes());
+#[inline]
+fn write_verbatim(text: &[u8], out: &mut Vec<u8>) -> bool {
+    out.extend_from_slice(text);
     true
 }
 
@@ -134,7 +141,7 @@ fn write_quoted(text: &str, out: &mut Vec<u8>) -> bool {
 }
 
 fn is_integer(value: Raw<'_>) -> bool {
-    is_number(value) && !value.text().contains(['.', 'e', 'E'])
+    is_number(value) && !value.bytes().iter().any(|byte| matches!(byte, b'.' | b'e' | b'E'))
 }
 
 fn is_number(value: Raw<'_>) -> bool {

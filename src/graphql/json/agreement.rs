@@ -19,14 +19,14 @@ pub(crate) struct Entries<'a>(pub(crate) Vec<(&'a str, &'a str)>);
 pub(crate) fn check(text: &str) {
     let records = serde_json::from_str::<Vec<&RawValue>>(text).ok();
     let expected = records.as_ref().map(|records| records.iter().map(|record| entries(record.get())).collect());
-    assert_eq!(read(|collected| read_records(text, collected)), expected, "as records: {text}");
+    assert_eq!(read(|collected| read_records(text.as_bytes(), collected)), expected, "as records: {text}");
 
     let record = serde_json::from_str::<&RawValue>(text).ok();
     let expected = record.map(|record| vec![entries(record.get())]);
-    assert_eq!(read(|collected| read_record(text, collected)), expected, "as a record: {text}");
+    assert_eq!(read(|collected| read_record(text.as_bytes(), collected)), expected, "as a record: {text}");
 
     let mut elements = Vec::new();
-    let array = read_array(text, |element| elements.push(checked(element))).ok().map(|()| elements);
+    let array = read_array(text.as_bytes(), |element| elements.push(checked(element))).ok().map(|()| elements);
     let expected = records.map(|records| records.into_iter().map(RawValue::get).collect());
     assert_eq!(array, expected, "as an array: {text}");
 }
@@ -41,9 +41,10 @@ fn entries(record: &str) -> Option<Entries<'_>> {
 }
 
 fn checked(raw: Raw<'_>) -> &str {
-    assert_eq!(raw.escaped > 0, raw.text.contains('\\'), "{}", raw.text);
-    assert_eq!(raw.is_null(), raw.text == "null", "{}", raw.text);
-    raw.text
+    let text = raw.text();
+    assert_eq!(raw.escaped > 0, text.contains('\\'), "{text}");
+    assert_eq!(raw.is_null(), text == "null", "{text}");
+    text
 }
 
 #[derive(Default)]
@@ -60,7 +61,8 @@ impl<'a> Records<'a> for Collected<'a> {
         self.keys.get(self.next).copied()
     }
 
-    fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
+    fn entry(&mut self, key: Raw<'a>, is_expected: bool, value: Raw<'a>) {
+        assert_eq!(is_expected, self.expected().is_some_and(|expected| expected.bytes == key.bytes));
         self.keys.push(key);
         self.next += 1;
         self.present.0.push((checked(key), checked(value)));

@@ -5,25 +5,27 @@
 //! into nested values, and its stack ends with them; `benches/README.md` has the figures. Here nesting is a list, as deep as
 //! the text is long. What is accepted is held to `serde_json` by tests and a fuzz target.
 
+use wide::u8x16;
+
 use super::{Malformed, Raw};
 
 /// A JSON text, and how far it has been read.
 pub(super) struct Scanner<'a> {
-    text: &'a str,
+    text: &'a [u8],
     at: usize,
     /// How the values around the one that is being read end, the outermost first.
     enclosing: Vec<u8>,
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+    pub(super) fn new(text: &'a [u8]) -> Self {
         Self { text, at: 0, enclosing: Vec::new() }
     }
 
     /// The first byte behind white space, which is passed over.
     #[inline]
     pub(super) fn peek(&mut self) -> Result<u8, Malformed> {
-        let (at, byte) = peek(self.text.as_bytes(), self.at)?;
+        let (at, byte) = peek(self.text, self.at)?;
         self.at = at;
         Ok(byte)
     }
@@ -31,7 +33,7 @@ impl<'a> Scanner<'a> {
     /// Passes over the comma before another element, or over `closing`: whether there is another.
     #[inline]
     pub(super) fn goes_on(&mut self, closing: u8) -> Result<bool, Malformed> {
-        let (at, goes_on) = goes_on(self.text.as_bytes(), self.at, closing)?;
+        let (at, goes_on) = goes_on(self.text, self.at, closing)?;
         self.at = at;
         Ok(goes_on)
     }
@@ -42,32 +44,36 @@ impl<'a> Scanner<'a> {
         if self.peek()? != opening {
             return Err(Malformed);
         }
-        let (at, is_filled) = opens(self.text.as_bytes(), self.at, opening)?;
+        let (at, is_filled) = opens(self.text, self.at, opening)?;
         self.at = at;
         Ok(is_filled)
     }
 
-    /// The key of an entry, as a string literal; the colon behind it is passed over. It costs least if it is `expected`,
-    /// a key that was read before: a literal that begins like another one is that other one, since it ends where that ends.
+    /// The key of an entry, as a string literal, and whether it is `expected`, a key that was read before; the colon behind
+    /// it is passed over. An expected one costs least: a literal that begins like another one is that other one, since it ends
+    /// where that ends.
     #[inline(always)]
-    pub(super) fn key(&mut self, expected: Option<Raw<'a>>) -> Result<Raw<'a>, Malformed> {
-        let bytes = self.text.as_bytes();
-        let (start, _) = peek(bytes, self.at)?;
+    pub(super) fn key(&mut self, expected: Option<Raw<'a>>) -> Result<(Raw<'a>, bool), Malformed> {
+        let bytes = self.text;
+        let (start, quote) = peek(bytes, self.at)?;
         if let Some(key) = expected
-            && bytes.get(start..).is_some_and(|rest| rest.starts_with(key.text.as_bytes()))
+            && begins_with(bytes, start, key.bytes)
         {
-            self.at = colon(bytes, start + key.text.len())?;
-            return Ok(key);
+            self.at = colon(bytes, start + key.bytes.len())?;
+            return Ok((key, true));
+        }
+        if quote != b'"' {
+            return Err(Malformed);
         }
         let (end, escaped) = string(bytes, start)?;
         self.at = colon(bytes, end)?;
-        self.raw(start, end, escaped)
+        Ok((self.raw(start, end, escaped)?, false))
     }
 
     /// The next value.
     #[inline(always)]
     pub(super) fn value(&mut self) -> Result<Raw<'a>, Malformed> {
-        let bytes = self.text.as_bytes();
+        let bytes = self.text;
         let (start, first) = peek(bytes, self.at)?;
         let (end, escaped) = match first {
             b'"' => string(bytes, start)?,
@@ -85,13 +91,13 @@ impl<'a> Scanner<'a> {
 
     #[inline]
     fn raw(&self, start: usize, end: usize, escaped: usize) -> Result<Raw<'a>, Malformed> {
-        let text = self.text.get(start..end).ok_or(Malformed)?;
-        Ok(Raw { text, escaped })
+        let bytes = self.text.get(start..end).ok_or(Malformed)?;
+        Ok(Raw { bytes, escaped })
     }
 
     /// Passes over the object or array that is opened there: where it ends, and how many strings in it hold an escape.
     fn compound(&mut self, start: usize, opening: u8) -> Result<(usize, usize), Malformed> {
-        let bytes = self.text.as_bytes();
+        let bytes = self.text;
         let mut escaped = 0;
         let mut closing = closing_of(opening);
         let (mut at, mut is_filled) = opens(bytes, start, opening)?;
@@ -99,7 +105,10 @@ impl<'a> Scanner<'a> {
         loop {
             if is_filled {
                 if closing == b'}' {
-                    let (start, _) = peek(bytes, at)?;
+                    let (start, quote) = peek(bytes, at)?;
+                    if quote != b'"' {
+                        return Err(Malformed);
+                    }
                     let (end, is_escaped) = string(bytes, start)?;
                     escaped += is_escaped;
                     at = colon(bytes, end)?;
@@ -130,9 +139,30 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// Whether the bytes begin with `key`. Keys are short, so that two words say it, which may overlap: a call to `memcmp` costs
+/// twice as much.
+#[inline]
+fn begins_with(bytes: &[u8], at: usize, key: &[u8]) -> bool {
+    let Some(bytes) = bytes.get(at..at + key.len()) else { return false };
+    match key.len() {
+        8..=16 => bytes.first_chunk::<8>() == key.first_chunk() && bytes.last_chunk::<8>() == key.last_chunk(),
+        4..8 => bytes.first_chunk::<4>() == key.first_chunk() && bytes.last_chunk::<4>() == key.last_chunk(),
+        _ => bytes == key,
+    }
+}
+
 /// The first byte from there on that is no white space, and where it is.
 #[inline]
-fn peek(bytes: &[u8], mut at: usize) -> Result<(usize, u8), Malformed> {
+fn peek(bytes: &[u8], at: usize) -> Result<(usize, u8), Malformed> {
+    match bytes.get(at) {
+        // Auth0 writes no white space.
+        Some(byte) if *byte > b' ' => Ok((at, *byte)),
+        _ => behind_space(bytes, at),
+    }
+}
+
+#[inline(never)]
+fn behind_space(bytes: &[u8], mut at: usize) -> Result<(usize, u8), Malformed> {
     loop {
         match bytes.get(at) {
             Some(b' ' | b'\n' | b'\r' | b'\t') => at += 1,
@@ -173,12 +203,9 @@ fn closing_of(opening: u8) -> u8 {
     opening + 2
 }
 
-/// Where the string that begins there ends, and 1 if it holds an escape, or else 0.
+/// Where the string that begins there with a quote ends, and 1 if it holds an escape, or else 0.
 #[inline]
 fn string(bytes: &[u8], start: usize) -> Result<(usize, usize), Malformed> {
-    if bytes.get(start) != Some(&b'"') {
-        return Err(Malformed);
-    }
     let at = plain(bytes, start + 1);
     match bytes.get(at) {
         Some(b'"') => Ok((at + 1, 0)),
@@ -203,70 +230,66 @@ fn end_of_escaped(bytes: &[u8], mut at: usize) -> Result<usize, Malformed> {
 
 /// Where a byte is that does not stand for itself in a string: the first quote, backslash or control character from `at` on.
 #[inline]
-fn plain(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
-        let special = special(u64::from_le_bytes(*word));
-        if special != 0 {
-            return at + special.trailing_zeros() as usize / 8;
+fn plain(bytes: &[u8], at: usize) -> usize {
+    let special = |bytes: u8x16| {
+        let quotes = bytes.simd_eq(u8x16::splat(b'"'));
+        let backslashes = bytes.simd_eq(u8x16::splat(b'\\'));
+        let controls = bytes.simd_eq(bytes.min(u8x16::splat(0x1f)));
+        quotes | backslashes | controls
+    };
+    find(bytes, at, special, |byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))
+}
+
+/// Where the digits that begin there end.
+#[inline]
+fn digits(bytes: &[u8], at: usize) -> usize {
+    let digits = |bytes: u8x16| bytes.simd_eq(bytes.max(u8x16::splat(b'0')).min(u8x16::splat(b'9')));
+    find(bytes, at, |bytes| !digits(bytes), |byte| !byte.is_ascii_digit())
+}
+
+/// Where the first byte of a kind is from `at` on, or the end. `them` has all bits set where one is, and `is_one` says it of
+/// the few for which sixteen are too many.
+#[inline(always)]
+fn find(bytes: &[u8], mut at: usize, them: impl Fn(u8x16) -> u8x16, is_one: impl Fn(u8) -> bool) -> usize {
+    while let Some(block) = bytes.get(at..at + 16).and_then(<[u8]>::first_chunk) {
+        let them = them(u8x16::new(*block)).to_bitmask();
+        if them != 0 {
+            return at + them.trailing_zeros() as usize;
         }
-        at += 8;
+        at += block.len();
     }
-    while bytes.get(at).is_some_and(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f)) {
+    while bytes.get(at).is_some_and(|byte| !is_one(*byte)) {
         at += 1;
     }
     at
-}
-
-/// The top bit of each byte that is special in a string. Above the lowest of them others may be set that should not be: a
-/// subtraction borrows from the next byte.
-#[inline]
-fn special(word: u64) -> u64 {
-    const ONES: u64 = u64::MAX / 255;
-    const TOPS: u64 = ONES << 7;
-    let quote = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
-    let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
-    let control = word.wrapping_sub(ONES * 0x20);
-    // A byte beyond ASCII stands for itself: neither of the three can tell one from those that it looks for.
-    (quote | backslash | control) & !word & TOPS
 }
 
 /// Where the number, `true`, `false` or `null` that begins there ends.
 #[inline]
 fn scalar(bytes: &[u8], start: usize, first: u8) -> Result<usize, Malformed> {
     let rest = bytes.get(start..).unwrap_or_default();
-    let len = match first {
-        b't' if rest.starts_with(b"true") => 4,
-        b'f' if rest.starts_with(b"false") => 5,
-        b'n' if rest.starts_with(b"null") => 4,
-        b'-' | b'0'..=b'9' => number(rest).ok_or(Malformed)?,
-        _ => return Err(Malformed),
-    };
-    Ok(start + len)
+    match first {
+        b't' if rest.starts_with(b"true") => Ok(start + 4),
+        b'f' if rest.starts_with(b"false") => Ok(start + 5),
+        b'n' if rest.starts_with(b"null") => Ok(start + 4),
+        b'-' | b'0'..=b'9' => number(bytes, start),
+        _ => Err(Malformed),
+    }
 }
 
-/// The length of the number that the bytes begin with.
-fn number(bytes: &[u8]) -> Option<usize> {
-    let digits = |from: usize| bytes.get(from..).unwrap_or_default().iter().take_while(|b| b.is_ascii_digit()).count();
-    let mut at = usize::from(bytes.first() == Some(&b'-'));
-    at += match bytes.get(at) {
-        Some(b'0') => 1,
-        Some(b'1'..=b'9') => digits(at),
-        _ => return None,
+/// Where the number that begins there ends.
+fn number(bytes: &[u8], start: usize) -> Result<usize, Malformed> {
+    let some_digits = |at| match digits(bytes, at) {
+        end if end == at => Err(Malformed),
+        end => Ok(end),
     };
+    let mut at = start + usize::from(bytes.get(start) == Some(&b'-'));
+    at = if bytes.get(at) == Some(&b'0') { at + 1 } else { some_digits(at)? };
     if bytes.get(at) == Some(&b'.') {
-        let fraction = digits(at + 1);
-        if fraction == 0 {
-            return None;
-        }
-        at += 1 + fraction;
+        at = some_digits(at + 1)?;
     }
     if let Some(b'e' | b'E') = bytes.get(at) {
-        at += 1 + usize::from(matches!(bytes.get(at + 1), Some(b'+' | b'-')));
-        let exponent = digits(at);
-        if exponent == 0 {
-            return None;
-        }
-        at += exponent;
+        at = some_digits(at + 1 + usize::from(matches!(bytes.get(at + 1), Some(b'+' | b'-'))))?;
     }
-    Some(at)
+    Ok(at)
 }

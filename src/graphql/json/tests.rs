@@ -8,7 +8,7 @@ use proptest::test_runner::RngSeed;
 use super::*;
 
 fn raw(text: &str) -> Raw<'_> {
-    let mut json = Scanner::new(text);
+    let mut json = Scanner::new(text.as_bytes());
     let raw = json.value().unwrap();
     json.end().unwrap();
     raw
@@ -101,7 +101,7 @@ proptest! {
     }
 
     #[test]
-    fn any_byte_in_any_place_of_a_string_is_read_as_serde_json_reads_it(before in 0..20_usize, byte in 0..128_u8, after in 0..20_usize) {
+    fn any_byte_in_any_place_of_a_string_is_read_as_serde_json_reads_it(before in 0..36_usize, byte in 0..128_u8, after in 0..36_usize) {
         let text = format!("{}{}{}", "a".repeat(before), char::from(byte), "é".repeat(after));
         agreement::check(&format!("[\"{text}\"]"));
         agreement::check(&format!("[{{\"{text}\":\"{text}\"}}]"));
@@ -121,11 +121,11 @@ fn json_is_read_as_serde_json_reads_it_wherever_it_is_cut() {
 fn no_depth_is_too_deep() {
     let depth = 8 << 20;
     let deep = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-    assert!(read_array(&deep, |_| ()).is_ok());
-    assert!(read_array(&deep[..deep.len() - 1], |_| ()).is_err());
-    assert!(read_array(&deep[1..], |_| ()).is_err());
+    assert!(read_array(deep.as_bytes(), |_| ()).is_ok());
+    assert!(read_array(&deep.as_bytes()[..deep.len() - 1], |_| ()).is_err());
+    assert!(read_array(&deep.as_bytes()[1..], |_| ()).is_err());
     let entries = "{\"a\":".repeat(100_000) + "1" + &"}".repeat(100_000);
-    assert!(read_array(&format!("[{entries}]"), |_| ()).is_ok());
-    assert!(read_array(&format!("[{entries}}}]"), |_| ()).is_err());
-    assert!(read_array(&format!("[{}]", entries.replace("}}", "}]")), |_| ()).is_err());
+    assert!(read_array(format!("[{entries}]").as_bytes(), |_| ()).is_ok());
+    assert!(read_array(format!("[{entries}}}]").as_bytes(), |_| ()).is_err());
+    assert!(read_array(format!("[{}]", entries.replace("}}", "}]")).as_bytes(), |_| ()).is_err());
 }

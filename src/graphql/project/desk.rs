@@ -3,13 +3,12 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use async_graphql::PathSegment;
 use indexmap::IndexMap;
 
-use super::{Missed, attributes, begin_entry, name};
-use crate::graphql::join::{Joined, Joins};
+use super::attributes;
+use super::gap::Gap;
 use crate::graphql::json::{self, Raw, Records};
-use crate::graphql::plan::{Plan, Slots, What};
+use crate::graphql::plan::{Emit, Plan, Slots, What};
 use crate::graphql::value;
 
 /// How many keys of records are remembered. Auth0's have some fifty.
@@ -19,7 +18,7 @@ const KEYS_REMEMBERED: usize = 64;
 pub(super) struct Desk<'p, 'a> {
     plan: &'p Plan,
     keys: Keys<'a>,
-    /// By slot. Of several entries under one key the last counts, as everywhere in JavaScript; null is nothing.
+    /// By slot. Of several entries under one key the last counts, as everywhere in JavaScript.
     values: Vec<Option<Raw<'a>>>,
     /// All entries, if those that the table does not know are wanted.
     entries: Option<IndexMap<Cow<'a, str>, Raw<'a>>>,
@@ -44,9 +43,9 @@ impl<'a> Keys<'a> {
     }
 
     #[inline]
-    fn slot(&mut self, plan: &Plan, key: Raw<'a>) -> Option<usize> {
+    fn slot(&mut self, plan: &Plan, key: Raw<'a>, is_expected: bool) -> Option<usize> {
         match self.known.get(self.next) {
-            Some((known, slot)) if known.is_same(key) => {
+            Some((_, slot)) if is_expected => {
                 self.next += 1;
                 *slot
             }
@@ -54,9 +53,10 @@ impl<'a> Keys<'a> {
         }
     }
 
+    #[inline(never)]
     fn look_for(&mut self, plan: &Plan, key: Raw<'a>) -> Option<usize> {
         let (before, behind) = self.known.split_at_checked(self.next).unwrap_or_default();
-        let is_it = |(known, _): &(Raw<'_>, Option<usize>)| known.text() == key.text();
+        let is_it = |(known, _): &(Raw<'_>, Option<usize>)| known.bytes() == key.bytes();
         let found = behind.iter().position(is_it).map(|place| place + before.len());
         let place = match found.or_else(|| before.iter().position(is_it)) {
             Some(place) => place,
@@ -71,33 +71,6 @@ impl<'a> Keys<'a> {
         };
         self.next = place + 1;
         self.known[place].1
-    }
-}
-
-/// What is joined to records, and what of it could not be had. Objects within a record join nothing.
-pub(super) struct Joining<'j> {
-    joins: &'j Joins,
-    pub(super) missed: Vec<Missed>,
-}
-
-impl<'j> Joining<'j> {
-    pub(super) fn new(joins: &'j Joins) -> Self {
-        Self { joins, missed: Vec::new() }
-    }
-
-    fn write(&mut self, join: usize, id: Option<Raw<'_>>, key: &[u8], out: &mut Vec<u8>) -> bool {
-        match id.and_then(Raw::string).map_or(Joined::Null, |id| self.joins.get(join, &id)) {
-            Joined::Json(json) => {
-                out.extend_from_slice(json);
-                true
-            }
-            Joined::Null => false,
-            Joined::Failed(failure) => {
-                let path = vec![PathSegment::Field(name(key).to_owned())];
-                self.missed.push(Missed { path, failure: failure.clone() });
-                false
-            }
-        }
     }
 }
 
@@ -123,33 +96,46 @@ impl<'p, 'a> Desk<'p, 'a> {
     }
 
     /// Takes in an entry of the record.
-    #[inline]
-    pub(super) fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
-        if let Some(slot) = self.keys.slot(self.plan, key) {
-            self.values[slot] = if value.is_null() { None } else { Some(value) };
+    #[inline(always)]
+    fn entry(&mut self, key: Raw<'a>, is_expected: bool, value: Raw<'a>) {
+        if let Some(slot) = self.keys.slot(self.plan, key, is_expected) {
+            self.values[slot] = Some(value);
         }
+        if self.entries.is_some() {
+            self.remember(key, value);
+        }
+    }
+
+    /// Apart, so that what is seldom wanted costs nothing where it is not.
+    #[inline(never)]
+    fn remember(&mut self, key: Raw<'a>, value: Raw<'a>) {
         if let Some(entries) = &mut self.entries {
             entries.insert(key.string().unwrap_or_default(), value);
         }
     }
 
-    /// Appends what the plan makes of the record that was taken in, and clears the desk for the next one.
-    pub(super) fn write(&mut self, joining: &mut Joining<'_>, out: &mut Vec<u8>) {
+    /// Appends what the plan makes of the record that was taken in, and clears the desk for the next one. Objects within a
+    /// record join nothing.
+    pub(super) fn write(&mut self, gaps: &mut Vec<Gap<'p, 'a>>, out: &mut Vec<u8>) {
         let plan = self.plan;
         let mut inner = self.inner.iter_mut();
-        out.push(b'{');
-        for (place, emit) in plan.emits.iter().enumerate() {
-            begin_entry(place, emit, out);
+        for emit in &plan.emits {
+            out.extend_from_slice(&emit.lead);
             let value = |slots: &Slots| first_of(&self.values, slots);
             let is_written = match &emit.what {
                 What::Value(slots, kind) => value(slots).is_some_and(|value| value::write(kind, value, out)),
                 What::Object(slots, _) => {
-                    inner.next().zip(value(slots)).is_some_and(|(desk, value)| desk.write_object(value, joining, out))
+                    inner.next().zip(value(slots)).is_some_and(|(desk, value)| desk.write_object(value, gaps, out))
                 }
                 What::Objects(slots, _) => {
-                    inner.next().zip(value(slots)).is_some_and(|(desk, value)| desk.write_objects(value, joining, out))
+                    inner.next().zip(value(slots)).is_some_and(|(desk, value)| desk.write_objects(value, gaps, out))
                 }
-                What::Join(slots, join) => joining.write(*join, value(slots), &emit.key, out),
+                What::Join(slots, join) => {
+                    if let Some(id) = value(slots).and_then(Raw::string) {
+                        gaps.push(Gap { at: out.len(), join: *join, id, list: None, index: None, lead: &emit.lead });
+                    }
+                    false
+                }
                 What::Typename(name) => {
                     json::write_string(name, out);
                     true
@@ -164,29 +150,29 @@ impl<'p, 'a> Desk<'p, 'a> {
                 out.extend_from_slice(b"null");
             }
         }
-        out.push(b'}');
+        out.extend_from_slice(Emit::end(&plan.emits));
         self.clear();
     }
 
     /// Appends the object and says so, or appends nothing if it is none.
-    fn write_object(&mut self, value: Raw<'a>, joining: &mut Joining<'_>, out: &mut Vec<u8>) -> bool {
+    fn write_object(&mut self, value: Raw<'a>, gaps: &mut Vec<Gap<'p, 'a>>, out: &mut Vec<u8>) -> bool {
         if value.first() != b'{' {
             return false;
         }
-        let mut projection = Projection::new(self, joining, out);
+        let mut projection = Projection::new(self, gaps, out);
         // The value was found well-formed when it was passed over: reading it again cannot fail half-way.
-        json::read_record(value.text(), &mut projection).is_ok()
+        json::read_record(value.bytes(), &mut projection).is_ok()
     }
 
     /// Appends the objects of the array and says so, or appends nothing if it is none.
-    fn write_objects(&mut self, value: Raw<'a>, joining: &mut Joining<'_>, out: &mut Vec<u8>) -> bool {
+    fn write_objects(&mut self, value: Raw<'a>, gaps: &mut Vec<Gap<'p, 'a>>, out: &mut Vec<u8>) -> bool {
         if value.first() != b'[' {
             return false;
         }
         out.push(b'[');
-        let mut projection = Projection::new(self, joining, out);
+        let mut projection = Projection::new(self, gaps, out);
         // As above.
-        let read = json::read_records(value.text(), &mut projection);
+        let read = json::read_records(value.bytes(), &mut projection);
         out.push(b']');
         read.is_ok()
     }
@@ -204,40 +190,45 @@ impl<'p, 'a> Desk<'p, 'a> {
 /// The value of a field: of its keys, the first that is there and not null.
 #[inline]
 fn first_of<'a>(values: &[Option<Raw<'a>>], slots: &Slots) -> Option<Raw<'a>> {
-    slots.iter().find_map(|slot| values[usize::from(*slot)])
+    slots.iter().find_map(|slot| values[usize::from(*slot)].filter(|value| !value.is_null()))
 }
 
 /// Reads records onto a desk, and appends what is made of each when it is over.
-pub(super) struct Projection<'d, 'p, 'a, 'j> {
+pub(super) struct Projection<'d, 'p, 'a> {
     desk: &'d mut Desk<'p, 'a>,
-    joining: &'d mut Joining<'j>,
+    gaps: &'d mut Vec<Gap<'p, 'a>>,
     /// How many records were objects, and were written.
     pub(super) written: usize,
     out: &'d mut Vec<u8>,
 }
 
-impl<'d, 'p, 'a, 'j> Projection<'d, 'p, 'a, 'j> {
-    pub(super) fn new(desk: &'d mut Desk<'p, 'a>, joining: &'d mut Joining<'j>, out: &'d mut Vec<u8>) -> Self {
-        Self { desk, joining, written: 0, out }
+impl<'d, 'p, 'a> Projection<'d, 'p, 'a> {
+    pub(super) fn new(desk: &'d mut Desk<'p, 'a>, gaps: &'d mut Vec<Gap<'p, 'a>>, out: &'d mut Vec<u8>) -> Self {
+        Self { desk, gaps, written: 0, out }
+    }
+
+    /// What the record that was taken in has in a slot of the plan.
+    pub(super) fn value(&self, slot: usize) -> Option<Raw<'a>> {
+        self.desk.values.get(slot).copied().flatten()
     }
 
     /// Appends what is made of the record that was taken in, as no element of a list: where that stands.
     pub(super) fn alone(&mut self) -> Range<usize> {
         let start = self.out.len();
-        self.desk.write(self.joining, self.out);
+        self.desk.write(self.gaps, self.out);
         start..self.out.len()
     }
 }
 
-impl<'a> Records<'a> for Projection<'_, '_, 'a, '_> {
+impl<'a> Records<'a> for Projection<'_, '_, 'a> {
     #[inline]
     fn expected(&self) -> Option<Raw<'a>> {
         self.desk.expected()
     }
 
     #[inline]
-    fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
-        self.desk.entry(key, value);
+    fn entry(&mut self, key: Raw<'a>, is_expected: bool, value: Raw<'a>) {
+        self.desk.entry(key, is_expected, value);
     }
 
     fn end(&mut self, is_object: bool) {
@@ -247,10 +238,10 @@ impl<'a> Records<'a> for Projection<'_, '_, 'a, '_> {
         if self.written > 0 {
             self.out.push(b',');
         }
-        let known = self.joining.missed.len();
-        self.desk.write(self.joining, self.out);
-        for missed in &mut self.joining.missed[known..] {
-            missed.path.insert(0, PathSegment::Index(self.written));
+        let known = self.gaps.len();
+        self.desk.write(self.gaps, self.out);
+        for gap in &mut self.gaps[known..] {
+            gap.index = Some(self.written);
         }
         self.written += 1;
     }

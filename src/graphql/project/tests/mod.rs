@@ -52,17 +52,17 @@ fn answer_page(
 ) -> Result<Vec<u8>, Malformed> {
     let plan = Planner::new(AUTHORITY).page(of, &operation.fields().next().unwrap().selection_set.node);
     let mut out = Vec::new();
-    page(&plan, json, facts, &Joins::default(), &mut out).map(|_| out)
+    page(&plan, json, facts, &mut out).map(|_| out)
 }
 
 fn answer_records(of: &'static Object, operation: &Operation, json: &[u8]) -> Result<Vec<u8>, Malformed> {
     let mut out = Vec::new();
-    records(&plan(of, operation), json, &Joins::default(), &mut out).map(|_| out)
+    records(&plan(of, operation), json, &mut out).map(|_| out)
 }
 
 fn answer_record(of: &'static Object, operation: &Operation, json: &[u8]) -> Result<Vec<u8>, Malformed> {
     let mut out = Vec::new();
-    record(&plan(of, operation), json, &Joins::default(), &mut out).map(|_| out)
+    record(&plan(of, operation), json, &mut out).map(|_| out)
 }
 
 fn plan(of: &'static Object, operation: &Operation) -> Plan {
