@@ -15,7 +15,7 @@ struct Room {
 }
 
 const ROOMS: &[Room] = &[
-    Room { name: "auth0", may_use: &["telemetry"], must_never_see: &["axum", "async_graphql"] },
+    Room { name: "auth0", may_use: &["telemetry"], must_never_see: &["axum", "async_graphql", "reqwest"] },
     Room { name: "auth", may_use: &["telemetry"], must_never_see: &["async_graphql"] },
     // It knows no header and no status.
     Room {

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use futures_util::poll;
-use reqwest::header::{DATE, HeaderValue};
+use hyper::header::{DATE, HeaderValue};
 use tokio::runtime;
 
 use super::super::{CallerKey, Class, Priority, Question, Seat};
