@@ -56,6 +56,15 @@ impl<'a> Raw<'a> {
         self.first() == b'n'
     }
 
+    /// Whether it is a string that stands for `text`.
+    #[inline]
+    pub(crate) fn is(self, text: &str) -> bool {
+        match self.plain() {
+            Some(plain) => plain == text.as_bytes(),
+            None => self.escaped > 0 && self.string().is_some_and(|string| string == text),
+        }
+    }
+
     /// The string that it stands for, if it is one, a lone surrogate as U+FFFD.
     pub(crate) fn string(self) -> Option<Cow<'a, str>> {
         let [b'"', inner @ .., b'"'] = self.bytes else { return None };

@@ -158,13 +158,13 @@ struct LogIds<'a> {
 }
 
 impl<'a> LogIds<'a> {
-    #[inline(never)]
+    #[inline]
     fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
         let [log_id, id] = &mut self.present;
-        match key.string().as_deref() {
-            Some("log_id") => *log_id = Some(value),
-            Some("_id") => *id = Some(value),
-            _ => {}
+        if key.is("log_id") {
+            *log_id = Some(value);
+        } else if key.is("_id") {
+            *id = Some(value);
         }
     }
 }
