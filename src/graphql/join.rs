@@ -32,6 +32,8 @@ const SINGLE_LOOKUPS: usize = 10;
 pub(crate) struct Users<'g> {
     /// What is known of each id that logs name, in the order in which they name them.
     known: IndexMap<&'g str, User, foldhash::fast::RandomState>,
+    /// Which of them belongs in each gap.
+    in_gaps: Vec<usize>,
     /// What each join made of the users that were found.
     found: Vec<Found>,
 }
@@ -66,14 +68,18 @@ impl<'g> Users<'g> {
     /// The users that belong in `gaps`. After a failed login the id is whatever the request said: what cannot be one is
     /// nobody's.
     fn named_in(gaps: &'g [Gap<'_, '_>], joins: usize) -> Self {
-        let mut known = IndexMap::default();
-        for gap in gaps {
-            known.entry(&*gap.id).or_insert_with(|| match UserId::parse(&gap.id) {
+        let mut known = IndexMap::with_capacity_and_hasher(gaps.len(), Default::default());
+        let in_gaps = gaps.iter().map(|gap| {
+            let entry = known.entry(&*gap.id);
+            let number = entry.index();
+            entry.or_insert_with(|| match UserId::parse(&gap.id) {
                 Ok(id) if gap.id.contains('|') => User::Sought(id),
                 _ => User::Gone,
             });
-        }
-        Self { known, found: (0..joins).map(|_| Found::default()).collect() }
+            number
+        });
+        let in_gaps = in_gaps.collect();
+        Self { known, in_gaps, found: (0..joins).map(|_| Found::default()).collect() }
     }
 
     /// Those that nothing is known of, and their ids as logs have them.
@@ -113,12 +119,12 @@ impl<'g> Users<'g> {
         json.unwrap_or(Gap::NULL)
     }
 
-    /// What was `projected` with `gaps`, without them.
+    /// What was `projected` with `gaps`, those that these users belong in, without them.
     pub(crate) fn fill(&self, gaps: &[Gap<'_, '_>], projected: &[u8]) -> (Vec<u8>, Vec<Missed>) {
         let mut out = Vec::with_capacity(projected.len() * 2);
         let (mut copied, mut missed) = (0, Vec::new());
-        for gap in gaps {
-            match self.known.get(&*gap.id) {
+        for (gap, user) in gaps.iter().zip(&self.in_gaps) {
+            match self.known.get_index(*user).map(|(_, user)| user) {
                 Some(User::Found(number)) => {
                     out.extend_from_slice(&projected[copied..gap.at]);
                     out.extend_from_slice(self.json(gap.join, *number));
