@@ -31,6 +31,18 @@ impl<'a> Raw<'a> {
         self.bytes
     }
 
+    /// What it consists of. A value that a call is given as a whole is in memory from its start, also where the call is not made,
+    /// and to read it back from there at once stalls the processor.
+    #[inline]
+    pub(crate) fn parts(self) -> (&'a [u8], usize) {
+        (self.bytes, self.escaped)
+    }
+
+    /// The value that consists of `parts`.
+    pub(crate) fn of((bytes, escaped): (&'a [u8], usize)) -> Self {
+        Self { bytes, escaped }
+    }
+
     /// The same as text.
     pub(crate) fn text(self) -> &'a str {
         str_of(self.bytes)

@@ -147,6 +147,7 @@ fn begins_with(bytes: &[u8], at: usize, key: &[u8]) -> bool {
     match key.len() {
         8..=16 => bytes.first_chunk::<8>() == key.first_chunk() && bytes.last_chunk::<8>() == key.last_chunk(),
         4..8 => bytes.first_chunk::<4>() == key.first_chunk() && bytes.last_chunk::<4>() == key.last_chunk(),
+        17..=32 => bytes.first_chunk::<16>() == key.first_chunk() && bytes.last_chunk::<16>() == key.last_chunk(),
         _ => bytes == key,
     }
 }

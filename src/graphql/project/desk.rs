@@ -49,12 +49,13 @@ impl<'a> Keys<'a> {
                 self.next += 1;
                 *slot
             }
-            _ => self.look_for(plan, key),
+            _ => self.look_for(plan, key.parts()),
         }
     }
 
     #[inline(never)]
-    fn look_for(&mut self, plan: &Plan, key: Raw<'a>) -> Option<usize> {
+    fn look_for(&mut self, plan: &Plan, key: (&'a [u8], usize)) -> Option<usize> {
+        let key = Raw::of(key);
         let (before, behind) = self.known.split_at_checked(self.next).unwrap_or_default();
         let is_it = |(known, _): &(Raw<'_>, Option<usize>)| known.bytes() == key.bytes();
         let found = behind.iter().position(is_it).map(|place| place + before.len());
@@ -102,15 +103,15 @@ impl<'p, 'a> Desk<'p, 'a> {
             self.values[slot] = Some(value);
         }
         if self.entries.is_some() {
-            self.remember(key, value);
+            self.remember(key.parts(), value.parts());
         }
     }
 
     /// Apart, so that what is seldom wanted costs nothing where it is not.
     #[inline(never)]
-    fn remember(&mut self, key: Raw<'a>, value: Raw<'a>) {
+    fn remember(&mut self, key: (&'a [u8], usize), value: (&'a [u8], usize)) {
         if let Some(entries) = &mut self.entries {
-            entries.insert(key.string().unwrap_or_default(), value);
+            entries.insert(Raw::of(key).string().unwrap_or_default(), Raw::of(value));
         }
     }
 
