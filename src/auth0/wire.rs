@@ -56,8 +56,8 @@ impl Answer {
     }
 }
 
-/// What is sent, whichever protocol the connection speaks.
-#[derive(Debug, Clone)]
+/// What is sent, whichever protocol the connection speaks. Not `Debug`: a body may hold the secret.
+#[derive(Clone)]
 pub(crate) struct Outgoing {
     method: Method,
     uri: Uri,
