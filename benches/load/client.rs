@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -70,8 +71,8 @@ impl Connection {
     }
 }
 
-/// Loads `address` for `time`. The questions are asked in turn; every answer must be as expected, byte by byte if
-/// `is_exact`, else in length.
+/// Asks for `time`. The connections take the questions in turn, one line for all, so that no two ask the same at once;
+/// every answer must be as expected, byte by byte if `is_exact`, else in length.
 pub(crate) async fn load(
     connections: Vec<Connection>,
     questions: &Arc<Vec<Question>>,
@@ -80,16 +81,15 @@ pub(crate) async fn load(
 ) -> Result<(Vec<Connection>, Yield)> {
     let start = Instant::now();
     let end = start + time;
-    let step = connections.len();
+    let turn = Arc::new(AtomicUsize::new(0));
     let mut tasks = JoinSet::new();
-    for (first, mut connection) in connections.into_iter().enumerate() {
-        let questions = Arc::clone(questions);
+    for mut connection in connections {
+        let (questions, turn) = (Arc::clone(questions), Arc::clone(&turn));
         tasks.spawn(async move {
             let mut latencies = Vec::with_capacity(4096);
-            let mut next = first;
             while Instant::now() < end {
-                let Question { request, answer } = &questions[next % questions.len()];
-                next += step;
+                let turn = turn.fetch_add(1, Ordering::Relaxed);
+                let Question { request, answer } = &questions[turn % questions.len()];
                 let asked = Instant::now();
                 let given = connection.ask(request).await?;
                 latencies.push(u32::try_from(asked.elapsed().as_micros()).unwrap_or(u32::MAX));

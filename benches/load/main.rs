@@ -8,13 +8,13 @@
 //! time is read from the server's process, so that what else the machine does matters little.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints a table")]
 
-mod anchors;
 mod answer;
 mod client;
 mod http;
 mod process;
 mod report;
 mod scenario;
+mod servers;
 mod standin;
 mod tenant;
 
@@ -28,15 +28,15 @@ use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use clap::{Args, Parser, Subcommand};
 
-use self::anchors::{Ground, Inner, Server};
 use self::client::{Connection, Question, load};
 use self::process::Process;
 use self::report::{Report, Row, Start, median};
 use self::scenario::Scenario;
+use self::servers::{Ground, Inner, Server};
 use self::standin::StandIn;
 use self::tenant::Tenant;
 
-// The gateway's own, so that the anchors in this program have it too.
+// The gateway's own, so that the peers in this program have it too.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -52,9 +52,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Serve {
-    /// Serves an anchor, for the benchmark itself.
+    /// Serve a peer, for the benchmark itself.
     #[command(hide = true)]
-    Serve { anchor: Inner, address: SocketAddr, upstream: String },
+    Serve { server: Inner, address: SocketAddr, upstream: String },
 }
 
 #[derive(Args)]
@@ -73,10 +73,10 @@ struct Options {
 
     /// Measure every server that can be had on this machine beside the gateway.
     #[arg(long)]
-    anchors: bool,
+    peers: bool,
 
     /// Servers to measure, separated by commas.
-    #[arg(long, value_delimiter = ',', default_value = "gateway", conflicts_with = "anchors")]
+    #[arg(long, value_delimiter = ',', default_value = "gateway", conflicts_with = "peers")]
     servers: Vec<Server>,
 
     /// Write the figures to this file as JSON.
@@ -126,9 +126,9 @@ fn main() -> Result<ExitCode> {
         };
         builder.enable_all().build()
     };
-    if let Some(Serve::Serve { anchor, address, upstream }) = serve {
+    if let Some(Serve::Serve { server, address, upstream }) = serve {
         // As the gateway runs: a thread for every core that it may use.
-        runtime(true)?.block_on(anchors::serve(anchor, address, upstream))?;
+        runtime(true)?.block_on(servers::serve(server, address, upstream))?;
         return Ok(ExitCode::SUCCESS);
     }
     if !options.bench {
@@ -138,7 +138,7 @@ fn main() -> Result<ExitCode> {
     }
     let gateway = match &options.gateway {
         Some(gateway) => gateway.canonicalize().context("there is no such gateway")?,
-        None => anchors::build_gateway()?,
+        None => servers::build_gateway()?,
     };
     let has_cores = std::thread::available_parallelism()?.get() > 1 && process::pin_self(&options.load_cores);
     if !has_cores {
@@ -189,7 +189,7 @@ struct Bench {
 impl Bench {
     async fn measure(&self, options: &Options) -> Result<Report> {
         let scenarios = chosen(options)?;
-        let mut servers = if options.anchors { Server::ALL.to_vec() } else { options.servers.clone() };
+        let mut servers = if options.peers { Server::ALL.to_vec() } else { options.servers.clone() };
         let mut report = Report::new(&self.ground, self.rounds, self.time);
         servers.retain(|server| {
             let prepared = server.prepare();

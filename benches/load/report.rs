@@ -7,9 +7,9 @@ use std::time::Duration;
 use chrono::{SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-use crate::anchors::{Ground, Server};
 use crate::client::Yield;
 use crate::scenario::Scenario;
+use crate::servers::{Ground, Server};
 
 /// Everything that was measured.
 pub(crate) struct Report {

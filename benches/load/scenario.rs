@@ -259,7 +259,7 @@ impl Root {
         match self {
             // What the number says to Auth0 is no matter: to the stand-in it says where the page begins.
             Self::Users { .. } => ("q", "String", format!("logins_count:[{argument} TO *]")),
-            Self::Logs { .. } => ("from", "ID", tenant.log_before(argument).to_owned()),
+            Self::Logs { .. } => ("from", "ID", tenant.log_before(logs_argument(argument)).to_owned()),
         }
     }
 
@@ -296,9 +296,14 @@ impl Root {
     pub(crate) fn records<'t>(&self, tenant: &'t Tenant, argument: usize) -> Vec<&'t Record> {
         match self {
             Self::Users { per_page, .. } => tenant.users_of(argument, *per_page),
-            Self::Logs { take, .. } => tenant.logs_after(tenant.log_before(argument), *take),
+            Self::Logs { take, .. } => tenant.logs_after(tenant.log_before(logs_argument(argument)), *take),
         }
     }
+}
+
+/// Another order of the arguments, so that operations with the same users never come with logs that are near each other.
+fn logs_argument(argument: usize) -> usize {
+    (argument * 73 + 17) % ARGUMENTS
 }
 
 fn selection(fields: &[Field]) -> String {

@@ -80,6 +80,8 @@ impl Tenant {
         ensure!(users.len() > ARGUMENTS && logs.len() > ARGUMENTS * STEP + PAGE, "the sandbox has too few records");
         logs.sort_by_key(|log| text(log, "log_id").map(str::to_owned));
         name_present_users(&mut logs, &users)?;
+        users.iter_mut().enumerate().try_for_each(|(number, user)| grow_user(number, user))?;
+        logs.iter_mut().enumerate().try_for_each(|(number, log)| grow_log(number, log))?;
         Self::new(users, logs)
     }
 
@@ -125,6 +127,69 @@ fn name_present_users(logs: &mut [Record], users: &[Record]) -> Result<()> {
         let name = serde_json::value::to_raw_value(name)?;
         log.insert("user_id".to_owned(), name);
     }
+    Ok(())
+}
+
+/// Adds what real profiles have and invented ones lack, up to some 1.2 kB: metadata in several levels, texts with escapes
+/// and emoji, up to five identities.
+fn grow_user(number: usize, user: &mut Record) -> Result<()> {
+    let mut identities: Vec<Value> =
+        user.get("identities").map_or(Ok(Vec::new()), |raw| serde_json::from_str(raw.get()))?;
+    for linked in identities.len()..=number % 5 {
+        let (connection, provider) =
+            [("google-oauth2", "google-oauth2"), ("github", "github"), ("corp-saml", "samlp")][linked % 3];
+        identities.push(json!({
+            "connection": connection,
+            "provider": provider,
+            "user_id": format!("{:021}", number * 7_919 + linked),
+            "isSocial": linked % 3 < 2,
+            "profileData": {
+                "email": format!("person.{number}.{linked}@example.org"),
+                "email_verified": true,
+                "name": format!("Pat \"{number}\" Exemple-Ångström"),
+            },
+        }));
+    }
+    let plan = ["free", "team", "enterprise"][number % 3];
+    let app = json!({
+        "plan": plan,
+        "roles": ["viewer", "editor", "billing"],
+        "billing": {
+            "currency": "EUR",
+            "seats": number % 90,
+            "address": { "city": "Ghent", "zip": "9000", "lines": ["Veldstraat 1", "2/b"] },
+        },
+        "features": { "beta": number.is_multiple_of(2), "limits": { "exports": 12, "rate": 0.25 } },
+    });
+    let own = json!({
+        "bio": format!("Cartographer 🗺️ no. {number}\nLikes \"tides\" \\ maps\t– and cafés."),
+        "addresses": [{ "city": "Paris", "primary": true }, { "city": "Kraków" }],
+        "newsletter": { "weekly": true, "topics": ["maps", "tides", "🌊"] },
+    });
+    for (key, value) in [("identities", Value::from(identities)), ("app_metadata", app), ("user_metadata", own)] {
+        user.insert(key.to_owned(), serde_json::value::to_raw_value(&value)?);
+    }
+    Ok(())
+}
+
+/// Adds to a log what Auth0 tells of a request, up to some 1.1 kB.
+fn grow_log(number: usize, log: &mut Record) -> Result<()> {
+    let details: Option<Value> = log.get("details").map(|raw| serde_json::from_str(raw.get())).transpose()?;
+    let Value::Object(mut details) = details.unwrap_or_default() else { return Ok(()) };
+    details.entry("prompts").or_insert_with(|| {
+        json!([{
+            "name": "prompt-authenticate",
+            "initiatedAt": 1_790_000_000_000_u64 + number as u64,
+            "completedAt": 1_790_000_001_234_u64 + number as u64,
+            "connection": "Username-Password-Authentication",
+            "stats": { "loginsCount": number },
+            "elapsedTime": null,
+        }])
+    });
+    details
+        .entry("error")
+        .or_insert_with(|| json!({ "message": "No \"error\"\n– none ✅", "oauthError": "", "type": "none" }));
+    log.insert("details".to_owned(), serde_json::value::to_raw_value(&details)?);
     Ok(())
 }
 

@@ -30,7 +30,7 @@ pub(crate) enum Server {
     Tailcall,
 }
 
-/// Anchors that this very program serves when it is told to.
+/// Peers inside this very program, served when it is told to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum Inner {
     Proxy,
@@ -51,10 +51,10 @@ pub(crate) struct Ground {
     pub(crate) directory: PathBuf,
 }
 
-const ANCHORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/load/anchors");
+const PEERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers");
 const TAILCALL: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
-    "/benches/load/anchors/tailcall/node_modules/@tailcallhq/core-linux-x64-gnu/bin/tailcall"
+    "/benches/peers/tailcall/node_modules/@tailcallhq/core-linux-x64-gnu/bin/tailcall"
 );
 
 impl Server {
@@ -156,12 +156,12 @@ impl Server {
             Self::Plain => inner("plain")?,
             Self::Mercurius => {
                 let mut command = pinned(Path::new("node"));
-                command.arg(format!("{ANCHORS}/mercurius/server.mjs"));
+                command.arg(format!("{PEERS}/mercurius/server.mjs"));
                 command.env("UPSTREAM", &ground.upstream).env("PORT", address.port().to_string());
                 command
             }
             Self::Tailcall => {
-                let configuration = std::fs::read_to_string(format!("{ANCHORS}/tailcall/schema.graphql"))?
+                let configuration = std::fs::read_to_string(format!("{PEERS}/tailcall/schema.graphql"))?
                     .replace("UPSTREAM", &ground.upstream)
                     .replace("PORT", &address.port().to_string());
                 let file = ground.directory.join("tailcall.graphql");
@@ -175,9 +175,9 @@ impl Server {
     }
 }
 
-/// Installs the packages of an anchor, once.
-fn npm_ci(anchor: &str) -> Result<()> {
-    let directory = Path::new(ANCHORS).join(anchor);
+/// Install the packages of a peer, once.
+fn npm_ci(peer: &str) -> Result<()> {
+    let directory = Path::new(PEERS).join(peer);
     if directory.join("node_modules").exists() {
         return Ok(());
     }
@@ -204,9 +204,9 @@ pub(crate) fn build_gateway() -> Result<PathBuf> {
     cargo.stdout.split(|byte| *byte == b'\n').find_map(executable).context("cargo does not say where the gateway is")
 }
 
-/// Serves an anchor until the process is ended.
-pub(crate) async fn serve(anchor: Inner, address: SocketAddr, upstream: String) -> Result<()> {
-    match anchor {
+/// Serve a peer until the process is ended.
+pub(crate) async fn serve(server: Inner, address: SocketAddr, upstream: String) -> Result<()> {
+    match server {
         Inner::Proxy => proxy::serve(address, upstream).await,
         Inner::Plain => plain::serve(address, upstream).await,
     }
