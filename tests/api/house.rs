@@ -1,6 +1,8 @@
 //! The plan of the house, held: which room of `src/` may know which, and who reads the environment.
 
+mod circles;
 mod paths;
+mod words;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -94,6 +96,29 @@ fn every_room_knows_only_what_the_plan_allows() {
         }
     }
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+#[test]
+fn doc_comments_are_noun_phrases_or_imperatives() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut faults = Vec::new();
+    for file in rust_files(&source) {
+        let code = fs::read_to_string(&file).unwrap();
+        let inside = file.strip_prefix(&source).unwrap().display().to_string();
+        faults.extend(words::questions(&code).into_iter().map(|(line, text)| format!("src/{inside}:{line}: {text}")));
+    }
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+#[test]
+fn no_files_know_each_other_but_parent_and_child() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files: Vec<_> = rust_files(&source)
+        .into_iter()
+        .map(|file| (module(file.strip_prefix(&source).unwrap()), fs::read_to_string(&file).unwrap()))
+        .collect();
+    let circles = circles::circles(&circles::graph(&files));
+    assert!(circles.is_empty(), "{circles:#?}");
 }
 
 /// What is wrong with a file, each fault with its line.

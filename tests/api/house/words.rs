@@ -1,0 +1,26 @@
+//! Doc comments: noun phrases or imperatives.
+
+/// Words that begin a question about an item, where its name in the field's own terms is wanted.
+const NOT_FIRST: &[&str] = &["Who", "What", "Whether", "Which", "That", "Those", "How"];
+
+/// The first lines of doc comments that begin with such a word, each with its number.
+pub(super) fn questions(code: &str) -> Vec<(usize, &str)> {
+    let mut is_inside = false;
+    let mut found = Vec::new();
+    for (number, line) in code.lines().enumerate() {
+        let line = line.trim_start();
+        let text = line.strip_prefix("///").or_else(|| line.strip_prefix("//!"));
+        let is_first = text.is_some() && !std::mem::replace(&mut is_inside, text.is_some());
+        let word = text.and_then(|text| text.split_whitespace().next()).unwrap_or_default();
+        if is_first && NOT_FIRST.contains(&word) {
+            found.push((number + 1, line));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_first_line_of_a_doc_comment_counts() {
+    let code = "//! What a caller may.\n//! That\n\n/// A caller.\n/// Whether so.\nstruct A {\n    /// Who asks.\n    b: u8,\n}";
+    assert_eq!(questions(code), [(1, "//! What a caller may."), (7, "/// Who asks.")]);
+}
