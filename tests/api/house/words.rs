@@ -10,9 +10,9 @@ pub(super) fn questions(code: &str) -> Vec<(usize, &str)> {
     for (number, line) in code.lines().enumerate() {
         let line = line.trim_start();
         let text = line.strip_prefix("///").or_else(|| line.strip_prefix("//!"));
-        let is_first = text.is_some() && !std::mem::replace(&mut is_inside, text.is_some());
+        let was_inside = std::mem::replace(&mut is_inside, text.is_some());
         let word = text.and_then(|text| text.split_whitespace().next()).unwrap_or_default();
-        if is_first && NOT_FIRST.contains(&word) {
+        if !was_inside && NOT_FIRST.contains(&word) {
             found.push((number + 1, line));
         }
     }
