@@ -54,6 +54,14 @@ impl Call {
         Self { endpoint, kind: Kind::Read, target: format!("/api/v2/{collection}/{id}"), selection: None }
     }
 
+    /// A list that belongs to a record.
+    pub(crate) fn to_list_of(endpoint: &'static str, collection: &str, id: &str, list: &str) -> Self {
+        let mut call = Self::to_one(endpoint, collection, id);
+        call.target.push('/');
+        call.target.push_str(list);
+        call
+    }
+
     /// Adds a query parameter.
     pub(crate) fn with(mut self, key: &'static str, value: &str) -> Self {
         // In the path it would be encoded.

@@ -107,6 +107,13 @@ impl Read<Page> {
         Self::new(fields.add_to(search.add_to(Call::search("logs")), "log_id", None), Form::List("logs"))
     }
 
+    /// The logs of one user: `GET /users/{id}/logs` by page. It takes no `q`, and no `fields`.
+    /// <https://auth0.com/docs/api/management/v2/users/get-logs-by-user>
+    #[must_use]
+    pub fn user_logs(id: &UserId, search: &LogSearch) -> Self {
+        Self::new(search.add_to(Call::to_list_of("user-logs", "users", id.as_str(), "logs")), Form::List("logs"))
+    }
+
     /// The stream of logs, read on from a checkpoint: `GET /logs` with `from`. Records are whole
     /// and come oldest first, for Auth0 ignores every other parameter there.
     #[must_use]

@@ -27,7 +27,7 @@ fn is_kept(call: &Call) -> bool {
 fn class(call: &Call) -> Class {
     match call.endpoint() {
         "users" | "user" | "users-by-email" => Class::Users,
-        "logs" | "log" => Class::Logs,
+        "logs" | "log" | "user-logs" => Class::Logs,
         _ => Class::Other,
     }
 }

@@ -166,9 +166,14 @@ pub(crate) struct OwnUser<'a> {
 }
 
 impl OwnUser<'_> {
-    /// As [`Read::user`].
-    pub(crate) async fn read(&self, fields: &Fields, errand: &Errand) -> Result<Option<Bytes>, Error> {
-        self.api.read(&Read::user(&self.id, fields), errand).await
+    /// Reads the user, as `read` asks for them.
+    pub(crate) async fn read(
+        &self,
+        read: fn(&UserId, &Fields) -> Read<Option<Bytes>>,
+        fields: &Fields,
+        errand: &Errand,
+    ) -> Result<Option<Bytes>, Error> {
+        self.api.read(&read(&self.id, fields), errand).await
     }
 }
 
