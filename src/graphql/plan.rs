@@ -4,12 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use async_graphql::Name;
-use async_graphql::parser::types::{Field as SelectedField, SelectionSet};
-
 use super::json;
 use super::object::{Field, Kind, Object, Page, PageKind};
-use super::operation::{EMPTY, fields};
+use super::operation::{Field as SelectedField, Name};
 use super::permission::{Authority, Denied};
 use crate::auth::Scopes;
 use crate::auth0::Fields;
@@ -44,7 +41,7 @@ pub(crate) struct Emit<W> {
 impl<W> Emit<W> {
     fn push(emits: &mut Vec<Self>, field: &SelectedField, what: W) {
         let mut lead = vec![if emits.is_empty() { b'{' } else { b',' }];
-        json::write_string(field.response_key().node.as_str(), &mut lead);
+        json::write_string(&field.key, &mut lead);
         lead.push(b':');
         emits.push(Self { lead: lead.into(), what });
     }
@@ -122,14 +119,14 @@ impl Planner {
     }
 
     /// The plan for the records of `object` from which `selection` is wanted.
-    pub(crate) fn record(&mut self, object: &'static Object, selection: &SelectionSet) -> Plan {
+    pub(crate) fn record(&mut self, object: &'static Object, selection: &[SelectedField]) -> Plan {
         let mut plan = Plan { object, emits: Vec::new(), keys: Vec::new() };
-        for field in selected(selection) {
-            let name = field.name.node.as_str();
+        for field in selection {
+            let name = field.name.as_str();
             let what = if name == "__typename" {
                 What::Typename(object.name)
             } else if let Some(row) = object.field(name) {
-                self.path.push(field.response_key().node.clone());
+                self.path.push(field.key.clone());
                 let denied = row.scope.and_then(|scope| self.authority.check(scope).err());
                 let what = match (denied, &row.kind) {
                     (Some(denied), _) => {
@@ -138,15 +135,15 @@ impl Planner {
                     }
                     (_, Kind::Attributes) => What::Attributes(self.authority.caller),
                     (_, Kind::Object(inner)) => {
-                        let inner = self.record(inner, &field.selection_set.node);
+                        let inner = self.record(inner, &field.fields);
                         What::Object(plan.slots(row.keys), inner)
                     }
                     (_, Kind::Objects(inner)) => {
-                        let inner = self.record(inner, &field.selection_set.node);
+                        let inner = self.record(inner, &field.fields);
                         What::Objects(plan.slots(row.keys), inner)
                     }
                     (_, Kind::Join(other)) => {
-                        let mut record = self.record(other, &field.selection_set.node);
+                        let mut record = self.record(other, &field.fields);
                         let id = record.slot_for(other.id_key());
                         self.joins.push(JoinPlan { record, id });
                         What::Join(plan.slots(row.keys), self.joins.len() - 1)
@@ -165,14 +162,14 @@ impl Planner {
     }
 
     /// The plan for the `page` from which `selection` is wanted.
-    pub(crate) fn page(&mut self, page: &'static Page, selection: &SelectionSet) -> PagePlan {
+    pub(crate) fn page(&mut self, page: &'static Page, selection: &[SelectedField]) -> PagePlan {
         let mut emits = Vec::new();
-        for field in selected(selection) {
-            let name = field.name.node.as_str();
+        for field in selection {
+            let name = field.name.as_str();
             let what = match page.field(name) {
                 Some(row) if row.kind == PageKind::Nodes => {
-                    self.path.push(field.response_key().node.clone());
-                    let plan = self.record(page.object, &field.selection_set.node);
+                    self.path.push(field.key.clone());
+                    let plan = self.record(page.object, &field.fields);
                     self.path.pop();
                     PageWhat::Nodes(plan)
                 }
@@ -276,8 +273,4 @@ pub(crate) fn may_see_all_of(field: &Field, authority: Scopes) -> bool {
         _ => &[],
     };
     field.scope.is_none_or(|scope| authority.holds(scope)) && inner.iter().all(|field| may_see_all_of(field, authority))
-}
-
-fn selected(selection: &SelectionSet) -> impl Iterator<Item = &SelectedField> {
-    fields(selection).filter(|field| field.response_key().node != EMPTY)
 }

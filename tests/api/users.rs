@@ -1,5 +1,6 @@
 //! Users: what is asked of Auth0 for them, and what its answers become.
 
+mod fields;
 mod pages;
 mod siblings;
 
@@ -88,8 +89,8 @@ async fn whoever_wants_every_field_gets_the_whole_profile() {
     assert_eq!(gateway.asked().await, [format!("/api/v2/users/{path}")]);
 
     let all_but_one = fields[1..].join(" ");
-    gateway.data(&format!("{{ user(id: {:?}) {{ {all_but_one} }} }}", ada.user_id)).await;
-    assert!(gateway.asked().await[0].contains("?fields="));
+    gateway.data(&format!("{{ users {{ nodes {{ {all_but_one} }} }} }}")).await;
+    assert!(gateway.asked().await[0].contains("&fields="));
 }
 
 #[tokio::test]

@@ -14,6 +14,8 @@ pub(crate) enum Close {
     Unreadable,
     /// A message is larger than this many bytes.
     TooLarge(usize),
+    /// More pings and pongs than any client needs.
+    TooManyPings,
     /// The gateway's own fault.
     Internal,
     /// It is not known now whether the credentials are good.
@@ -37,6 +39,7 @@ impl Close {
         match self {
             Self::GoingAway => 1001,
             Self::Unreadable => 1002,
+            Self::TooManyPings => 1008,
             Self::TooLarge(_) => 1009,
             Self::Internal => 1011,
             // "Try Again Later" in IANA's registry of close codes.
@@ -55,6 +58,7 @@ impl Close {
             Self::GoingAway => "The gateway stops.".to_owned(),
             Self::Unreadable => "This is no WebSocket frame, not UTF-8, or far too large.".to_owned(),
             Self::TooLarge(most) => format!("The message is larger than {most} bytes: ask for less at once."),
+            Self::TooManyPings => "Too many pings: send at most 10 a second.".to_owned(),
             Self::Internal => "Internal error.".to_owned(),
             Self::TryAgain(reason) | Self::BadMessage(reason) | Self::Forbidden(reason) => reason,
             Self::Unauthorized => "Unauthorized: send connection_init, and wait for connection_ack.".to_owned(),

@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
 use axum::http::HeaderMap;
+use futures_util::SinkExt as _;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde_json::value::RawValue;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
@@ -23,6 +26,9 @@ use crate::http::Shared;
 
 /// How long a client may take to close after the gateway did.
 const GOODBYE: Duration = Duration::from_secs(5);
+
+/// Pings and pongs that a client may send: clients send one in some seconds.
+const PINGS: Quota = Quota::per_second(NonZeroU32::new(10).unwrap()).allow_burst(NonZeroU32::new(100).unwrap());
 
 /// What is known from the request that opened a WebSocket.
 pub(crate) struct Opening {
@@ -47,6 +53,7 @@ pub(crate) struct Connection {
     tasks: JoinSet<Result<Reply, Close>>,
     /// How many operations there have been.
     count: u64,
+    pings: DefaultDirectRateLimiter,
 }
 
 /// Why a connection ends.
@@ -73,6 +80,7 @@ impl Connection {
             operations: HashMap::new(),
             tasks: JoinSet::new(),
             count: 0,
+            pings: RateLimiter::direct(PINGS),
         }
     }
 
@@ -110,7 +118,11 @@ impl Connection {
                 message = self.socket.recv() => {
                     is_silent = false;
                     match message {
-                        Some(Ok(message)) => self.hear(message).await?,
+                        Some(Ok(message)) => {
+                            self.hear(message).await?;
+                            // The library queues answers to control frames: a peer who does not read is not read from.
+                            self.flush().await?;
+                        }
                         Some(Err(error)) => {
                             tracing::debug!(%error, "unreadable");
                             return Err(Close::Unreadable.into());
@@ -143,7 +155,8 @@ impl Connection {
             Message::Text(text) => text,
             Message::Binary(_) => return Err(Close::BadMessage("Messages are texts.".to_owned()).into()),
             // They are answered by the library, and were a sign of life.
-            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return Ok(()),
+            Message::Ping(_) | Message::Pong(_) => return self.count_ping(),
+            Message::Close(_) => return Ok(()),
         };
         let most = self.shared.settings.max_body_bytes;
         if text.len() > most {
@@ -151,17 +164,33 @@ impl Connection {
         }
         match message::read(&text).map_err(|reason| Close::BadMessage(reason.to_owned()))? {
             ClientMessage::Init(payload) => self.init(payload).await,
-            ClientMessage::Ping => self.send(Message::text(PONG)).await,
-            ClientMessage::Pong => Ok(()),
-            ClientMessage::Subscribe { id, payload } => self.subscribe(id, payload.to_owned()).await,
-            ClientMessage::Complete { id } => {
-                // One that has been answered meanwhile is not there any more, which is no fault of the client's.
-                if let Some(operation) = self.operations.remove(&id) {
-                    operation.abort();
-                }
-                Ok(())
+            ClientMessage::Ping => {
+                self.count_ping()?;
+                self.send(Message::text(PONG)).await
             }
+            ClientMessage::Pong => self.count_ping(),
+            ClientMessage::Subscribe { id, payload } => self.subscribe(id, payload.to_owned()).await,
+            ClientMessage::Complete { id } => match self.operations.remove(&id) {
+                Some(operation) => self.cancel(&operation).await,
+                // One that has been answered meanwhile is not there any more, which is no fault of the client's.
+                None => Ok(()),
+            },
         }
+    }
+
+    /// Cancels an operation, and waits until it is gone: one that is counted no more must hold nothing any more.
+    async fn cancel(&mut self, operation: &AbortHandle) -> Result<(), End> {
+        operation.abort();
+        while !operation.is_finished() {
+            let Some(ended) = self.tasks.join_next_with_id().await else { break };
+            self.answer(ended).await?;
+        }
+        Ok(())
+    }
+
+    /// Counts a ping or a pong, of the WebSocket's or of the protocol's.
+    fn count_ping(&self) -> Result<(), End> {
+        self.pings.check().map_err(|_| Close::TooManyPings.into())
     }
 
     async fn init(&mut self, payload: Option<&RawValue>) -> Result<(), End> {
@@ -239,11 +268,24 @@ impl Connection {
 
     /// Sends a message. Who does not take it for as long as silence is borne is gone.
     async fn send(&mut self, message: Message) -> Result<(), End> {
-        let deadline = Deadline::within(self.shared.settings.web_sockets.ping_interval.saturating_mul(2));
+        let deadline = self.send_deadline();
         match deadline.limit(self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(End::Gone),
         }
+    }
+
+    /// Sends what the library has queued.
+    async fn flush(&mut self) -> Result<(), End> {
+        let deadline = self.send_deadline();
+        match deadline.limit(self.socket.flush()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(End::Gone),
+        }
+    }
+
+    fn send_deadline(&self) -> Deadline {
+        Deadline::within(self.shared.settings.web_sockets.ping_interval.saturating_mul(2))
     }
 
     /// Closes. What the client has sent meanwhile is read and dropped: a connection that ends with something unread can take
