@@ -144,12 +144,13 @@ async fn a_key_that_cannot_be_asked_for_yet_is_no_fault_of_the_client_s() {
     let (_, signed) = token.split_once('.').unwrap();
     let header = URL_SAFE_NO_PAD.encode(json!({ "alg": "RS256", "kid": "another" }).to_string());
     let payload = json!({ "authorization": format!("Bearer {header}.{signed}") });
+    // So that the keys are there.
+    scopes(&gateway, &[], json!({ "authorization": token })).await.unwrap();
     let mut codes = Vec::new();
-    for _attempt in 0..5 {
+    for _attempt in 0..4 {
         codes.push(scopes(&gateway, &[], payload.clone()).await.unwrap_err().0);
     }
-    // The keys are fetched for the first, and three times more.
-    assert_eq!(codes, [4403, 4403, 4403, 4403, 1013]);
+    assert_eq!(codes, [4403, 4403, 4403, 1013]);
 }
 
 #[tokio::test]
