@@ -37,7 +37,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "config",
         may_use: &[
-            "auth::Address",
+            "auth::SecureUrl",
             "auth::ApiKeys",
             "auth::Issuer",
             "auth::Settings",
