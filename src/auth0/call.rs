@@ -54,12 +54,10 @@ impl Call {
         Self { endpoint, kind: Kind::Read, target: format!("/api/v2/{collection}/{id}"), selection: None }
     }
 
-    /// A list that belongs to a record.
-    pub(crate) fn to_list_of(endpoint: &'static str, collection: &str, id: &str, list: &str) -> Self {
-        let mut call = Self::to_one(endpoint, collection, id);
-        call.target.push('/');
-        call.target.push_str(list);
-        call
+    /// A list that belongs to a single record. It is searched like the list of all.
+    pub(crate) fn below(endpoint: &'static str, collection: &str, id: &str, list: &str) -> Self {
+        let Self { target, .. } = Self::to_one(endpoint, collection, id);
+        Self { endpoint, kind: Kind::Search, target: format!("{target}/{list}"), selection: None }
     }
 
     /// Adds a query parameter.

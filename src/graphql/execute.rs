@@ -114,7 +114,7 @@ struct Fetched<'a> {
 }
 
 impl<'a> Fetched<'a> {
-    fn list(page: &'a PageArgs, Page { records, total, next, renditions }: Page) -> Self {
+    fn list(page: &'a PageArgs, Page { records, total, next, renditions, .. }: Page) -> Self {
         Self { page, json: Some(records), total, next, renditions }
     }
 

@@ -297,9 +297,14 @@ impl<'p> Joins<'p> {
         match (&fetch.relation.fetch, &fetch.request) {
             (Fetch::ByIds(by_ids), _) => {
                 let fields = fields(fetch);
-                let (possible, impossible): (Vec<_>, Vec<_>) =
-                    sought.into_iter().partition(|key| (by_ids.single)(fetched.name(*key), &fields).is_some());
-                impossible.into_iter().for_each(|key| fetched.settle(key));
+                let mut possible = Vec::with_capacity(sought.len());
+                for key in sought {
+                    match (by_ids.check)(fetched.name(key)) {
+                        Ok(true) => possible.push(key),
+                        Ok(false) => fetched.settle(key),
+                        Err(failure) => fetched.fail(key, &failure),
+                    }
+                }
                 let names: Vec<_> = possible.iter().map(|key| fetched.name(*key)).collect();
                 let mut rest = &possible[..];
                 let mut refused = Vec::new();
@@ -342,14 +347,16 @@ impl<'p> Joins<'p> {
             }
             let fields = fields(fetch);
             for key in sought {
-                let single = (by_ids.single)(fetched.name(key), &fields);
-                match single {
-                    Some(read) if self.lookups > 0 => {
+                if self.lookups == 0 {
+                    fetched.fail(key, &too_many());
+                    continue;
+                }
+                match (by_ids.single)(fetched.name(key), &fields) {
+                    Ok(read) => {
                         self.lookups -= 1;
                         calls.push(Call { fetch: number, keys: vec![key], request: read.into(), page: None });
                     }
-                    Some(_) => fetched.fail(key, &too_many()),
-                    None => fetched.settle(key),
+                    Err(failure) => fetched.fail(key, &failure),
                 }
             }
         }
@@ -478,9 +485,14 @@ mod tests {
 
     #[test]
     fn only_plausible_users_are_sought() {
-        let is_sought = |id| (users().single)(id, &Fields::All).is_some();
-        assert!(["auth0|1", "sms|3", "email|john..doe@example.com"].into_iter().all(is_sought));
-        assert!(!["", "admin", "me@clients", "a|\u{0}"].into_iter().any(is_sought));
+        let is_sought = |id| (users().check)(id);
+        for id in ["auth0|1", "sms|3", "email|john..doe@example.com", "auth0|../1"] {
+            assert_eq!(is_sought(id), Ok(true), "{id}");
+        }
+        for id in ["", "admin", "me@clients"] {
+            assert_eq!(is_sought(id), Ok(false), "{id}");
+        }
+        assert!(is_sought("auth0|\n1").is_err());
     }
 
     #[test]

@@ -3,12 +3,13 @@
 //! Fields and forms: the Management API's OpenAPI description, Auth0's log event schemas, and what was seen on the wire,
 //! where most of these fields can be null or missing whatever the descriptions say.
 
+use super::error::{ErrorCode, Failure};
 use super::object::{ByIds, Fetch, Field, FromString, Kind, Object, Page, PageField, PageKind, Relation, Shape};
 use super::user::USER;
 use crate::auth::Scope;
 use crate::auth0::{Read, UserId, UserSearch};
 
-/// Of a failed login, the user's id is whatever the request said: what cannot be one is nobody's.
+/// After a failed login the id is whatever the request said: without a bar it is nobody's.
 static USER_OF_LOG: Relation = Relation {
     shape: Shape::Record(&USER),
     fetch: Fetch::ByIds(ByIds {
@@ -18,12 +19,16 @@ static USER_OF_LOG: Relation = Relation {
             let search = UserSearch::new(Some(q), 0, USERS_AT_ONCE as i64, None)?;
             Ok(Read::users(&search, fields, false))
         },
-        single: |id, fields| {
-            let id = UserId::parse(id).ok().filter(|id| id.as_str().contains('|'))?;
-            Some(Read::user(&id, fields))
-        },
+        check: |id| Ok(id.contains('|') && UserId::parse(id).map_err(|_| no_id()).map(|_| true)?),
+        single: |id, fields| Ok(Read::user(&UserId::parse(id)?, fields)),
     }),
 };
+
+fn no_id() -> Failure {
+    let message =
+        "The log names a user by an id that cannot be looked up: it is longer than any, or holds control characters.";
+    Failure::new(ErrorCode::BadUserInput, message)
+}
 
 /// How many users one search looks up.
 const USERS_AT_ONCE: usize = 50;

@@ -60,8 +60,10 @@ pub(crate) struct ByIds {
     pub(crate) key: &'static str,
     /// The search for this, in Auth0's Lucene syntax.
     pub(crate) search: fn(&str, &Fields) -> Result<Read<ApiPage>, Failure>,
-    /// The read of one of them, which knows what the search does not know yet. None where there can be no record of that id.
-    pub(crate) single: fn(&str, &Fields) -> Option<Read<Option<Bytes>>>,
+    /// Whether there can be a record of this id. An error where there can be one, and it cannot be asked for.
+    pub(crate) check: fn(&str) -> Result<bool, Failure>,
+    /// The read of one of them, which knows what the search does not know yet.
+    pub(crate) single: fn(&str, &Fields) -> Result<Read<Option<Bytes>>, Failure>,
 }
 
 /// What a field gives out, and with that which of Auth0's forms it takes in. A form that does not fit is null, never an

@@ -10,7 +10,7 @@ use super::object::{
 use super::plan::{PageArgs, ParentRequest};
 use super::query::{LogOrder, log_direction, read};
 use crate::auth::Scope;
-use crate::auth0::{LogSearch, Read, UserId};
+use crate::auth0::{Read, UserId, UserLogs};
 
 pub(crate) static USER_PAGE: Page = Page {
     name: "UserPage",
@@ -41,9 +41,11 @@ static LOGS_OF_USER: Relation = Relation {
     shape: Shape::Page(&LOG_PAGE),
     fetch: Fetch::PerParent(|arguments| {
         let (page, per_page): (i32, i32) = (read(arguments, "page")?, read(arguments, "perPage")?);
-        let search = LogSearch::new(None, page.into(), per_page.into(), log_direction(arguments)?)?;
-        let asked = PageArgs::of(page, per_page, search.next_is_reachable());
-        Ok(ParentRequest::new(asked, move |user| Some(Read::user_logs(&UserId::parse(user).ok()?, &search).into())))
+        let logs = UserLogs::new(page.into(), per_page.into(), log_direction(arguments)?)?;
+        let asked = PageArgs::of(page, per_page, logs.next_is_reachable());
+        Ok(ParentRequest::new(asked, move |user| {
+            Some(Read::user_logs(&UserId::parse(user).ok()?, &logs, false).into())
+        }))
     }),
 };
 

@@ -11,7 +11,7 @@ use crate::graphql::error::{ErrorCode, Failure};
 use crate::graphql::operation::Operation;
 use crate::graphql::plan::CallCount;
 use crate::graphql::signature::Signatures;
-use crate::telemetry::tally::Tally;
+use crate::telemetry::LogThrottle;
 
 /// Holds to [`Limits`]. Cheap to clone: all clones count together.
 #[derive(Clone)]
@@ -25,7 +25,7 @@ pub(crate) struct Limiter {
 struct Counter {
     times: AtomicU64,
     greatest: AtomicU64,
-    untold: Tally,
+    untold: LogThrottle,
 }
 
 /// How often something beyond a limit was let pass. A document is judged when the gateway meets it and an operation for each new set of
