@@ -26,7 +26,8 @@ use self::endpoints::Asked;
 use self::report::{Bucket, Check};
 pub use self::report::{Report, Status};
 use crate::auth::{self, Scopes};
-use crate::auth0::{self, Care, Deadline, InvalidArgument, Knock, ManagementApi, Unreachable};
+use crate::auth0::{self, Care, InvalidArgument, Knock, ManagementApi, Unreachable};
+use crate::deadline::Deadline;
 
 /// Whom to examine: the settings of a gateway, as it would be served.
 #[derive(Debug)]

@@ -38,8 +38,8 @@ pub enum Problem {
     },
     /// The text holds a control character, such as a line end.
     ControlCharacter,
-    /// The text holds this, which would have a meaning in a path.
-    Forbidden(&'static str),
+    /// The text is `.` or `..`, which have a meaning in a path.
+    DotSegment,
 }
 
 impl fmt::Display for Problem {
@@ -59,7 +59,7 @@ impl fmt::Display for Problem {
             Self::Empty => f.write_str("must not be empty"),
             Self::TooLong { most } => write!(f, "must not be longer than {most} bytes"),
             Self::ControlCharacter => f.write_str("must not hold control characters, such as line ends"),
-            Self::Forbidden(what) => write!(f, "must not hold `{what}`"),
+            Self::DotSegment => f.write_str("must not be `.` or `..`"),
         }
     }
 }

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use super::deadline::Deadline;
 use super::error::Error;
+use crate::deadline::Deadline;
 
 /// An errand: one thing to find out for one caller. Made anew for each call.
 #[derive(Debug)]

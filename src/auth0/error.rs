@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::wire::BODY_LIMIT;
+use crate::deadline::Elapsed;
+use crate::single_flight::FlightError;
 
 /// Why a call to Auth0 gave no answer that can be used. Cheap to clone, for one failure may have
 /// many waiters.
@@ -53,6 +55,21 @@ pub enum Error {
     },
 }
 
+impl From<Elapsed> for Error {
+    fn from(_: Elapsed) -> Self {
+        Self::Timeout
+    }
+}
+
+impl From<FlightError> for Error {
+    fn from(error: FlightError) -> Self {
+        match error {
+            FlightError::Elapsed(elapsed) => elapsed.into(),
+            FlightError::Interrupted => Self::unavailable(Reason::Interrupted),
+        }
+    }
+}
+
 impl Error {
     /// Everything behind this error, joined into one line for the log.
     #[must_use]
@@ -61,6 +78,15 @@ impl Error {
         let chain: Vec<String> =
             std::iter::successors(first, |error| error.source()).map(ToString::to_string).collect();
         chain.join(": ")
+    }
+
+    /// The error for the log, which is to hold nothing of what was asked: Auth0's explanations repeat it.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        match self {
+            Self::Rejected { .. } => "Auth0 refused the request".to_owned(),
+            _ => self.to_string(),
+        }
     }
 
     /// Whether no call was made, for the breaker was open.
@@ -195,6 +221,14 @@ pub enum Misconfiguration {
     /// The tenant's subscription does not include it.
     #[error("the tenant's Auth0 subscription does not include this")]
     PlanLimit,
+    /// Another refusal that no caller can mend. What Auth0 says of it is for the log alone.
+    #[error("the Management API refuses the gateway's call (status {status}): {explanation}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// Auth0's own words, cleaned.
+        explanation: String,
+    },
     /// 403 for another reason.
     #[error("the Management API forbids this to the application, and does not say that a scope is missing")]
     Forbidden,
@@ -256,6 +290,13 @@ mod tests {
         let error = Error::misconfigured(Misconfiguration::ClientRefused);
         assert!(!error.to_string().contains("AUTH0_CLIENT_SECRET"), "{error}");
         assert!(error.source().is_some_and(|remedy| remedy.to_string().contains("AUTH0_CLIENT_SECRET")));
+    }
+
+    #[test]
+    fn the_log_is_told_nothing_of_what_was_asked() {
+        let error = Error::Rejected { message: "The query 'name:ada' cannot be parsed.".to_owned(), error_code: None };
+        assert!(error.to_string().contains("ada"));
+        assert!(!error.summary().contains("ada") && error.causes().is_empty());
     }
 
     #[test]

@@ -15,16 +15,16 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::deadline::Deadline;
 use super::error::{Error, Misconfiguration, Reason};
 use super::freshness::life;
 use super::refusal::retry_after;
 use super::transport::Transport;
 use super::wire::Answer;
+use crate::deadline::Deadline;
 
 /// How long a grant may take. It belongs to nobody's request, so it has a time of its own: as long
 /// as the most patient of its waiters is likely to have.
-const GRANT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const GRANT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The endpoint that gives tokens, and what it wants to know. `Debug` shows no secret.
 #[derive(Debug)]

@@ -7,10 +7,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use hyper::header::{AGE, DATE, HeaderMap};
 use rustls::CertificateError;
 
-use super::deadline::Deadline;
 use super::error::BuildError;
 use super::transport::Transport;
 use super::wire::{NoTunnel, Outgoing};
+use crate::deadline::Deadline;
 
 /// Every tenant answers this to everybody (OpenID Connect Discovery 1.0, 4).
 const DOOR: &str = "/.well-known/openid-configuration";

@@ -6,7 +6,6 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::breaker::BreakerStatus;
-use super::deadline::Deadline;
 use super::domain::Domain;
 use super::errand::Errand;
 use super::error::{BuildError, Error};
@@ -18,6 +17,7 @@ use super::reader::Reader;
 use super::retry::RetryPolicy;
 use super::token::{TokenCache, TokenStatus};
 use super::transport::Transport;
+use crate::deadline::Deadline;
 
 /// Which tenant, and as whom. `Debug` does not show the secret.
 #[derive(Debug, Clone)]

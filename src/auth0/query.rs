@@ -189,6 +189,34 @@ impl LogSearch {
     }
 }
 
+/// A page of one user's logs, which Auth0 sorts by `date` alone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UserLogs {
+    window: Window,
+    sort: Direction,
+}
+
+impl UserLogs {
+    /// `page` counts from 0.
+    ///
+    /// # Errors
+    ///
+    /// `page` below 0, `per_page` outside 1 to 100, and a page beyond [`REACHABLE_RECORDS`].
+    pub fn new(page: i64, per_page: i64, sort: Direction) -> Result<Self, InvalidArgument> {
+        Ok(Self { window: Window::new(page, per_page)?, sort })
+    }
+
+    /// Whether the page behind this one could be asked for at all.
+    #[must_use]
+    pub fn next_is_reachable(&self) -> bool {
+        self.window.next_is_reachable()
+    }
+
+    pub(crate) fn add_to(&self, call: Call) -> Call {
+        self.window.add_to(call).with("sort", &format!("date:{}", self.sort.wire()))
+    }
+}
+
 /// A place in the stream of logs, and how many to read on from there, oldest first. It reaches as
 /// far as the tenant keeps its logs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

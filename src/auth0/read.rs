@@ -12,7 +12,7 @@ use super::error::Error;
 use super::fields::{Fields, USER_FIELDS};
 use super::identifier::{Email, LogId, UserId};
 use super::key::Key;
-use super::query::{LogCheckpoint, LogSearch, UserSearch};
+use super::query::{LogCheckpoint, LogSearch, UserLogs, UserSearch};
 use super::refusal::{is_absent_log, is_absent_user, refusal};
 use super::transport::Transport;
 use super::wire::Answer;
@@ -46,7 +46,11 @@ impl Form {
             return Ok(Landed::Record(None));
         }
         if !answer.status.is_success() {
-            return Err(refusal(answer, transport.domain().host(), Utc::now()));
+            let scope = match self {
+                Self::List("users") | Self::User => "read:users",
+                Self::List(_) | Self::Log => "read:logs",
+            };
+            return Err(refusal(answer, transport.domain().host(), scope, Utc::now()));
         }
         match self {
             Self::List(key) => Page::read(&answer.body, key, &answer.headers).map(Landed::Page),
@@ -105,6 +109,17 @@ impl Read<Page> {
     #[must_use]
     pub fn search_logs(search: &LogSearch, fields: &Fields) -> Self {
         Self::new(fields.add_to(search.add_to(Call::search("logs")), "log_id", None), Form::List("logs"))
+    }
+
+    /// The logs of one user: `GET /users/{id}/logs` by page. Without `totals`, [`Page::total`] is `None`. Records come whole: the
+    /// endpoint has no `fields`. <https://auth0.com/docs/api/management/v2/users/get-logs-by-user>
+    #[must_use]
+    pub fn user_logs(id: &UserId, logs: &UserLogs, totals: bool) -> Self {
+        let mut call = logs.add_to(Call::below("user-logs", "users", id.as_str(), "logs"));
+        if totals {
+            call = call.with("include_totals", "true");
+        }
+        Self::new(call, Form::List("logs"))
     }
 
     /// The stream of logs, read on from a checkpoint: `GET /logs` with `from`. Records are whole

@@ -8,15 +8,16 @@ use tokio::time::Instant;
 
 use super::cache::AnswerCache;
 use super::call::{Call, Kind};
-use super::deadline::Patience;
 use super::errand::{Errand, Progress};
 use super::error::{Error, Reason};
+use super::key::Key;
 use super::pace::{Class, Seat, Turn};
 use super::read::{Landed, Landing, Read, Ready};
 use super::rendition::Renditions;
-use super::share::{Flights, Part};
 use super::token::TokenCache;
 use super::transport::Transport;
+use crate::deadline::SharedDeadline;
+use crate::single_flight::{Cancellation, Role, SingleFlight};
 
 /// Whether an answer may be kept for a moment: what Auth0 searches for lags behind by itself.
 fn is_kept(call: &Call) -> bool {
@@ -39,7 +40,7 @@ pub(crate) struct Reader(Arc<Inner>);
 struct Inner {
     transport: Transport,
     tokens: TokenCache,
-    flights: Flights<Landed>,
+    flights: SingleFlight<Key, Result<Landed, Error>>,
     cache: AnswerCache<Landed>,
 }
 
@@ -50,7 +51,7 @@ impl Reader {
             Landed::Record(record) => record.as_ref().map_or(0, Bytes::len),
         };
         let cache = AnswerCache::new(cache_ttl, size);
-        Self(Arc::new(Inner { transport, tokens, flights: Flights::default(), cache }))
+        Self(Arc::new(Inner { transport, tokens, flights: SingleFlight::new(Cancellation::WithLastWaiter), cache }))
     }
 
     pub(crate) fn transport(&self) -> &Transport {
@@ -86,7 +87,7 @@ impl Reader {
             return None;
         }
         self.0.cache.get(key).filter(|(answer, _)| match answer {
-            Landed::Page(page) => !page.renditions.is_spoiled(),
+            Landed::Page(page) => !page.renditions.is_spoiled() && !page.identity.is_invalid(),
             Landed::Record(_) => true,
         })
     }
@@ -108,15 +109,28 @@ impl Reader {
                 reader.call(read, turn, patience, progress).await
             }
         };
-        let (part, outcome) = self.0.flights.share(key, errand.deadline, is_fresh, flight).await;
-        errand.note(|effort| match part {
-            Part::Started => progress.add_to(effort),
-            Part::Joined => effort.is_coalesced = true,
+        let flights = &self.0.flights;
+        let waiter = if is_fresh {
+            flights.start(key, errand.deadline, flight)
+        } else {
+            flights.join_or_start(key, errand.deadline, flight)
+        };
+        let role = waiter.role;
+        let outcome = waiter.outcome(errand.deadline).await;
+        errand.note(|effort| match role {
+            Role::Started => progress.add_to(effort),
+            Role::Joined => effort.is_coalesced = true,
         });
-        outcome
+        outcome?
     }
 
-    async fn call(self, read: Arc<Ready>, turn: Turn, patience: Patience, progress: Progress) -> Result<Landed, Error> {
+    async fn call(
+        self,
+        read: Arc<Ready>,
+        turn: Turn,
+        patience: SharedDeadline,
+        progress: Progress,
+    ) -> Result<Landed, Error> {
         let Inner { transport, tokens, cache, .. } = &*self.0;
         let Ready { call, form, key, .. } = &*read;
         let landed =
@@ -132,7 +146,6 @@ impl Reader {
 mod tests {
     use secrecy::SecretString;
 
-    use super::super::deadline::Deadline;
     use super::super::domain::Domain;
     use super::super::envelope::Page;
     use super::super::errand::{CallBudget, CallerKey};
@@ -140,6 +153,7 @@ mod tests {
     use super::super::read::Form;
     use super::super::retry::RetryPolicy;
     use super::*;
+    use crate::deadline::Deadline;
 
     /// Of a tenant that is not there.
     fn reader() -> Reader {

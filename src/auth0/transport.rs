@@ -10,7 +10,6 @@ use tokio::time::Instant;
 
 use super::breaker::{Breaker, BreakerStatus, Health};
 use super::call::{Call, Kind};
-use super::deadline::Patience;
 use super::domain::Domain;
 use super::errand::Progress;
 use super::error::{BuildError, Error, Misconfiguration, Reason};
@@ -20,6 +19,7 @@ use super::refusal::{is_token_refused, refused_fields};
 use super::retry::{Decision, Failed, RetryBudget, RetryPolicy};
 use super::token::TokenCache;
 use super::wire::{Answer, Outgoing, Wire};
+use crate::deadline::SharedDeadline;
 
 /// How long to wait after a 429 that says nothing of it. The slowest plan gives two calls a second,
 /// and the second in which a burst was spent may have just begun.
@@ -34,7 +34,7 @@ struct Exchange {
     kind: Kind,
     /// Who takes the next turn; none where nobody paces.
     turn: Option<Turn>,
-    patience: Patience,
+    patience: SharedDeadline,
     progress: Progress,
     attempts: u32,
     /// How long to wait after a 429 that says nothing of it.
@@ -42,7 +42,13 @@ struct Exchange {
 }
 
 impl Exchange {
-    fn new(endpoint: &'static str, kind: Kind, turn: Option<Turn>, patience: Patience, progress: Progress) -> Self {
+    fn new(
+        endpoint: &'static str,
+        kind: Kind,
+        turn: Option<Turn>,
+        patience: SharedDeadline,
+        progress: Progress,
+    ) -> Self {
         Self { endpoint, kind, turn, patience, progress, attempts: 0, untold_wait: UNTOLD_WAIT }
     }
 }
@@ -108,7 +114,7 @@ impl Transport {
         call: &Call,
         tokens: &TokenCache,
         turn: Turn,
-        patience: Patience,
+        patience: SharedDeadline,
         progress: Progress,
         read: impl Fn(&Answer) -> Result<T, Error>,
     ) -> Result<T, Error> {
@@ -158,7 +164,7 @@ impl Transport {
         path: &str,
         endpoint: &'static str,
         body: Bytes,
-        patience: Patience,
+        patience: SharedDeadline,
         read: impl Fn(&Answer) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let uri = self.uri(path)?;
@@ -240,7 +246,7 @@ impl Transport {
         exchange.attempts += 1;
         let start = Instant::now();
         let answering = pin!(self.wire.exchange(outgoing));
-        let answer = exchange.patience.limit(answering).await.flatten();
+        let answer = exchange.patience.limit(answering).await.map_err(Error::from).flatten();
         let took = start.elapsed();
         log(exchange.endpoint, &answer, took);
 

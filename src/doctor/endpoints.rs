@@ -11,9 +11,10 @@ use super::access;
 use super::report::Check;
 use crate::auth::{Scope, Scopes};
 use crate::auth0::{
-    CallBudget, CallerKey, Deadline, Email, Errand, Error, Fields, InvalidArgument, LogCheckpoint, LogId, LogSearch,
+    CallBudget, CallerKey, Email, Errand, Error, Fields, InvalidArgument, LogCheckpoint, LogId, LogSearch,
     ManagementApi, Misconfiguration, Page, Read, UserId, UserSearch,
 };
+use crate::deadline::Deadline;
 
 const USERS: &str = "GET /users";
 const USER: &str = "GET /users/{id}";

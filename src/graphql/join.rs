@@ -65,16 +65,16 @@ pub(crate) struct Missed {
 }
 
 impl<'g> Users<'g> {
-    /// The users that belong in `gaps`. After a failed login the id is whatever the request said: what cannot be one is
-    /// nobody's.
+    /// The users that belong in `gaps`. After a failed login the id is whatever the request said: without a bar it is nobody's.
     fn named_in(gaps: &'g [Gap<'_, '_>], joins: usize) -> Self {
         let mut known = IndexMap::with_capacity_and_hasher(gaps.len(), Default::default());
         let in_gaps = gaps.iter().map(|gap| {
             let entry = known.entry(&*gap.id);
             let number = entry.index();
             entry.or_insert_with(|| match UserId::parse(&gap.id) {
-                Ok(id) if gap.id.contains('|') => User::Sought(id),
-                _ => User::Gone,
+                _ if !gap.id.contains('|') => User::Gone,
+                Ok(id) => User::Sought(id),
+                Err(_) => User::Failed(no_id()),
             });
             number
         });
@@ -194,6 +194,12 @@ pub(crate) async fn users<'g>(
     Ok(users)
 }
 
+fn no_id() -> Failure {
+    let message =
+        "The log names a user by an id that cannot be looked up: it is longer than any, or holds control characters.";
+    Failure::new(ErrorCode::BadUserInput, message)
+}
+
 fn too_many() -> Failure {
     let message = format!(
         "Auth0's search does not know this user, and more than {SINGLE_LOOKUPS} such users of one answer are not looked up \
@@ -266,7 +272,7 @@ mod tests {
 
     #[test]
     fn users_are_sought_once_each_and_only_plausible_ones() {
-        let gaps = gaps(&["auth0|1", "auth0|1", "", "admin", "auth0|../1", "sms|3", "auth0|1"]);
+        let gaps = gaps(&["auth0|1", "auth0|1", "", "admin", "auth0|\n1", "sms|3", "auth0|1"]);
         assert_eq!(sought(&gaps), ["auth0|1", "sms|3"]);
     }
 

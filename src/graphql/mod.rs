@@ -72,7 +72,7 @@ pub use self::error::{ErrorCode, Failure};
 pub use self::gateway::GatewayMode;
 pub use self::limits::{Enforcement, Limits};
 pub use self::permission::{Permissions, ScopeMode};
-pub use crate::auth0::Deadline;
+pub use crate::deadline::Deadline;
 pub use async_graphql::Variables;
 
 /// The schema in GraphQL's schema definition language.

@@ -61,7 +61,7 @@ struct Fetched {
 }
 
 impl From<Page> for Fetched {
-    fn from(Page { records, total, next, renditions }: Page) -> Self {
+    fn from(Page { records, total, next, renditions, .. }: Page) -> Self {
         Self { json: Some(records), total, next, renditions }
     }
 }

@@ -8,7 +8,8 @@ use super::error::Failure;
 use super::explain::Explained;
 use super::prepared::Prepared;
 use crate::auth::Caller;
-use crate::auth0::{CallBudget, CallerKey, Deadline, Errand};
+use crate::auth0::{CallBudget, CallerKey, Errand};
+use crate::deadline::Deadline;
 
 /// What is known of the operation by whoever answers a part of it.
 pub(crate) struct Session {

@@ -15,9 +15,9 @@ use serde_json::json;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::deadline::Patience;
 use super::retry::RetryPolicy;
-use super::{CallBudget, CallerKey, Care, Deadline, Domain, Errand, ManagementApi, Settings};
+use super::{CallBudget, CallerKey, Care, Domain, Errand, ManagementApi, Settings};
+use crate::deadline::{Deadline, SharedDeadline};
 
 type TestResult = Result<(), Box<dyn StdError>>;
 
@@ -30,7 +30,7 @@ fn within(time: Duration) -> Errand {
     Errand::new(Deadline::within(time), CallerKey::default(), CallBudget::new(u32::MAX))
 }
 
-fn patience() -> Patience {
+fn patience() -> SharedDeadline {
     Deadline::within(Duration::from_secs(20)).into()
 }
 
