@@ -6,11 +6,11 @@
 //! ```text
 //! query  = [ clauses ]
 //! clauses = clause { blank [ ( "AND" | "OR" ) blank ] clause }
-//! clause = [ "NOT" blank ] ( "*:*" | "_exists_:" name | [ name ":" ] value )
-//! value  = term | '"' characters '"' | ( "[" | "{" ) bound "TO" bound ( "]" | "}" ) | "(" clauses ")"
+//! clause = [ "NOT" blank | "+" | "-" ] ( "*:*" | "_exists_:" name | [ name ":" ] value )
+//! value  = [ ( "<" | ">" ) [ "=" ] ] term | '"' characters '"' | ( "[" | "{" ) bound "TO" bound ( "]" | "}" ) | "(" clauses ")"
 //! ```
 //!
-//! Left out: `+`, `-`, `!`, `&&`, `||`, boosts, fuzziness, regular expressions, names that are quoted, escaped or have
+//! Left out: blanks after signs and colons, `!`, `&&`, `||`, boosts, fuzziness, regular expressions, names that are quoted, escaped or have
 //! wildcards, and every character that some parser might take for a blank or an operator.
 
 /// Groups within groups. Lucene itself has no bound; the stack does.
@@ -63,7 +63,8 @@ impl<'q> Reader<'q> {
     }
 
     fn clause(&mut self, has_field: bool, depth: usize) -> Option<()> {
-        self.takes_keyword("NOT");
+        // A sign that a blank follows is a term to Lucene.
+        let _ = self.takes_keyword("NOT") || self.takes("+") || self.takes("-");
         if self.takes("*:*") {
             return Some(());
         }
@@ -123,6 +124,9 @@ impl<'q> Reader<'q> {
 
     fn term(&mut self) -> Option<&'q str> {
         let start = self.rest;
+        if self.takes("<") || self.takes(">") {
+            self.takes("=");
+        }
         let mut last = None;
         while let Some(next) = self.rest.chars().next() {
             match next {
