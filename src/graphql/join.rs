@@ -15,7 +15,7 @@ use super::json::Malformed;
 use super::object::Object;
 use super::plan::{JoinPlan, Needs, Plans as _};
 use super::project::{self, Gap};
-use crate::auth0::{Errand, ManagementApi, Read, UserId, UserSearch};
+use crate::auth0::{ApiRequest, CallContext, ManagementApi, UserId, UserSearch};
 
 /// How many users one search looks up.
 const BATCH: usize = 50;
@@ -147,7 +147,7 @@ pub(crate) async fn users<'g>(
     object: &Object,
     plans: &[JoinPlan],
     gaps: &'g [Gap<'_, '_>],
-    errand: impl Fn() -> Arc<Errand>,
+    errand: impl Fn() -> Arc<CallContext>,
 ) -> Result<Users<'g>, Malformed> {
     let mut needs = Needs::default();
     plans.iter().for_each(|plan| plan.record.add_needs(&mut needs));
@@ -161,7 +161,9 @@ pub(crate) async fn users<'g>(
         async move {
             let search = UserSearch::new(Some(&batch.search), 0, BATCH as i64, None).map_err(Failure::from);
             let page = match search {
-                Ok(search) => api.read(&Read::users(&search, fields, false), &errand).await.map_err(Failure::from),
+                Ok(search) => {
+                    api.read(&ApiRequest::users(&search, fields, false), &errand).await.map_err(Failure::from)
+                }
                 Err(failure) => Err(failure),
             };
             (batch.ids, page)
@@ -177,7 +179,7 @@ pub(crate) async fn users<'g>(
     let mut missing = users.sought();
     let lookups = missing.by_ref().take(SINGLE_LOOKUPS).map(|(name, id)| {
         let errand = errand();
-        async move { (name, api.read(&Read::user(id, fields), &errand).await) }
+        async move { (name, api.read(&ApiRequest::user(id, fields), &errand).await) }
     });
     let lookups = join_all(lookups);
     let rest: Vec<_> = missing.map(|(name, _)| name).collect();
