@@ -33,7 +33,7 @@ use self::sandbox::SandboxArgs;
 use self::sandbox::SandboxCommand;
 use self::server::is_loopback;
 use crate::auth::Settings as AuthSettings;
-use crate::auth0::{Care, Settings};
+use crate::auth0::{ClientPolicy, Settings};
 use crate::graphql::{DocumentSettings, Limits, Permissions};
 use crate::http::Settings as HttpSettings;
 #[cfg(feature = "sandbox")]
@@ -98,8 +98,8 @@ pub enum Invocation {
 pub struct Serve {
     /// The tenant to serve.
     pub tenant: Tenant,
-    /// Sparing of the tenant.
-    pub care: Care,
+    /// Policy of the client that reads it.
+    pub policy: ClientPolicy,
     /// Limits of an operation.
     pub limits: Limits,
     /// Documents that are run.
@@ -193,10 +193,11 @@ pub fn read() -> Result<Invocation, ConfigError> {
 impl Serve {
     fn new(args: &ServeArgs) -> Result<Self, Problems> {
         let mut problems = Problems::default();
+        check::note_problems(args, &mut problems);
         let is_sandbox = args.sandbox.sandbox;
         let mut limits = Limits::default();
         let tenant = tenant(args, &mut problems);
-        let care = args.care.settings(&mut limits, &mut problems);
+        let policy = args.policy.settings(&mut limits, &mut problems);
         let auth = args.callers.settings(&mut problems);
         let permissions = args.callers.permissions(&mut problems);
         let server = args.server.settings(&args.bounds, is_sandbox, &mut problems);
@@ -204,10 +205,9 @@ impl Serve {
         let is_open = is_sandbox || is_loopback(server.address.ip());
         let documents = args.documents.settings(is_open, &mut problems);
         let log = args.log.settings(&mut problems);
-        check::note_problems(args, &mut problems);
         match tenant {
             Some(tenant) if problems.is_empty() => {
-                Ok(Self { tenant, care, limits, documents, server, auth, permissions, log })
+                Ok(Self { tenant, policy, limits, documents, server, auth, permissions, log })
             }
             _ => Err(problems),
         }
@@ -245,6 +245,7 @@ fn sandbox_invocation(args: SandboxArgs) -> Result<Invocation, Problems> {
 }
 
 #[cfg(not(feature = "sandbox"))]
+#[expect(clippy::needless_pass_by_value, reason = "as the one with the sandbox")]
 fn sandbox_invocation(args: SandboxArgs) -> Result<Invocation, Problems> {
     let mut problems = Problems::default();
     args.log.settings(&mut problems);

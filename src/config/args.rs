@@ -1,9 +1,8 @@
 //! The command line: commands and their flags.
-#![expect(clippy::doc_markdown, reason = "the comments are read on a terminal, not as Markdown")]
 
 use clap::{Args, Parser, Subcommand};
 
-use super::auth0::{Auth0Args, CareArgs};
+use super::auth0::{Auth0Args, PolicyArgs};
 use super::callers::CallerArgs;
 use super::documents::DocumentArgs;
 use super::log::LogArgs;
@@ -64,7 +63,7 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     pub(super) auth0: Auth0Args,
     #[command(flatten)]
-    pub(super) care: CareArgs,
+    pub(super) policy: PolicyArgs,
     #[command(flatten)]
     pub(super) server: ServerArgs,
     #[command(flatten)]

@@ -1,5 +1,4 @@
 //! Settings of the tenant, and of how it is spared.
-#![expect(clippy::doc_markdown, reason = "the comments are read on a terminal, not as Markdown")]
 
 use clap::Args;
 use secrecy::SecretString;
@@ -7,7 +6,7 @@ use secrecy::SecretString;
 use super::Problems;
 use super::kinds::{Copied, Number, Share, Time, is_one_word, quoted};
 use super::setting::{Checked, Given as _, Setting};
-use crate::auth0::{Care, Domain, Settings};
+use crate::auth0::{ClientPolicy, Domain, Settings};
 use crate::graphql::Limits;
 
 #[derive(Args)]
@@ -39,17 +38,17 @@ pub(super) struct Auth0Args {
 
 #[derive(Args)]
 #[command(next_help_heading = "Sparing Auth0")]
-pub(super) struct CareArgs {
+pub(super) struct PolicyArgs {
     /// Time for which an answer of a user search or a log search may be served again, from 0s to 60s; 0 switches that off.
     ///
     /// Auth0's searches lag behind by themselves. Single users and logs are always read anew.
-    #[arg(long, env, value_name = "TIME", default_value_t = Checked::of(Care::default().cache_ttl))]
+    #[arg(long, env, value_name = "TIME", default_value_t = Checked::of(ClientPolicy::default().cache_ttl))]
     cache_ttl: Checked<Time<0, 60_000>>,
 
     /// Share of the tenant's rate limit that is left to others, from 0 to 0.9.
     ///
     /// The limit is the tenant's: logins' own scripts and other clients of the Management API draw on it too.
-    #[arg(long, env, value_name = "SHARE", default_value_t = Checked::of(Care::default().rate_reserve))]
+    #[arg(long, env, value_name = "SHARE", default_value_t = Checked::of(ClientPolicy::default().rate_reserve))]
     rate_reserve: Checked<Share>,
 
     /// Most calls to Auth0 that one GraphQL operation may make, from 1 to 1000.
@@ -59,6 +58,7 @@ pub(super) struct CareArgs {
 
 impl Auth0Args {
     /// The names of the settings that were given.
+    #[cfg(feature = "sandbox")]
     pub(super) fn given(&self) -> Vec<&'static str> {
         [
             ("AUTH0_DOMAIN", self.auth0_domain.is_given()),
@@ -87,13 +87,13 @@ impl Auth0Args {
     }
 }
 
-impl CareArgs {
-    pub(super) fn settings(&self, limits: &mut Limits, problems: &mut Problems) -> Care {
-        let mut care = Care::default();
-        self.cache_ttl.set(&mut care.cache_ttl, problems);
-        self.rate_reserve.set(&mut care.rate_reserve, problems);
+impl PolicyArgs {
+    pub(super) fn settings(&self, limits: &mut Limits, problems: &mut Problems) -> ClientPolicy {
+        let mut policy = ClientPolicy::default();
+        self.cache_ttl.set(&mut policy.cache_ttl, problems);
+        self.rate_reserve.set(&mut policy.rate_reserve, problems);
         self.upstream_calls_per_operation.set(&mut limits.upstream_calls, problems);
-        care
+        policy
     }
 }
 

@@ -1,5 +1,4 @@
 //! Settings of documents: which are run, and what they may cost.
-#![expect(clippy::doc_markdown, reason = "the comments are read on a terminal, not as Markdown")]
 
 use std::path::PathBuf;
 

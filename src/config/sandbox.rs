@@ -1,5 +1,8 @@
 //! Settings of the sandbox.
-#![expect(clippy::doc_markdown, reason = "the comments are read on a terminal, not as Markdown")]
+#![cfg_attr(
+    feature = "sandbox",
+    expect(clippy::doc_markdown, reason = "the comments are read on a terminal, not as Markdown")
+)]
 
 use clap::Args;
 #[cfg(feature = "sandbox")]

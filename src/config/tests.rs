@@ -105,9 +105,9 @@ fn what_the_template_holds_is_not_filled_in_and_what_it_comments_out_is_the_defa
 
 #[test]
 fn three_settings_are_enough_and_the_rest_are_the_rooms_defaults() {
-    let Serve { tenant, care, limits, documents, server, auth, permissions, log } = serve(&[]).unwrap();
+    let Serve { tenant, policy, limits, documents, server, auth, permissions, log } = serve(&[]).unwrap();
     assert_eq!(format!("{server:?}"), format!("{:?}", Server::default()));
-    assert_eq!(format!("{care:?}"), format!("{:?}", Care::default()));
+    assert_eq!(format!("{policy:?}"), format!("{:?}", ClientPolicy::default()));
     assert_eq!(limits, Limits::default());
     assert_eq!(format!("{documents:?}"), format!("{:?}", DocumentSettings::default()));
     assert_eq!(auth, AuthSettings::default());
