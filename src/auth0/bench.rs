@@ -10,9 +10,9 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
 use tokio::time::Instant;
 
+use super::context::{CallerKey, Priority};
 use super::domain::Domain;
 use super::envelope::Page;
-use super::errand::{CallerKey, Priority};
 use super::grant::{AuthenticationApi, Grant};
 use super::key::Key;
 use super::pace::{Class, Governor, PaceSettings, Question, Seat, Turn};

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::error::{Error, Reason};
-use super::identifier::LogId;
+use super::ids::LogId;
 use super::rendition::Renditions;
 
 /// A list of records.

@@ -152,8 +152,8 @@ impl From<Failure> for ServerError {
     }
 }
 
-impl From<auth0::InvalidArgument> for Failure {
-    fn from(invalid: auth0::InvalidArgument) -> Self {
+impl From<auth0::ArgumentError> for Failure {
+    fn from(invalid: auth0::ArgumentError) -> Self {
         Self::new(ErrorCode::BadUserInput, invalid.to_string()).with("argument", invalid.argument)
     }
 }

@@ -160,7 +160,7 @@ impl<'a> Call<'a> {
         // They ask the same: any of them speaks for all.
         let root = prepared.calls.get(number).and_then(|call| prepared.roots.get(*call.first()?));
         let Some(What::Asks(asks)) = root.map(|root| &root.what) else { return Err(Failure::internal()) };
-        let Asks { table, request, mentions } = &**asks;
+        let Asks { table, request, guarded } = &**asks;
         let caller = &session.caller;
         let api = match table.access {
             Access::Of(scope) => Some(authorize(upstream, caller, scope)?),
@@ -168,8 +168,8 @@ impl<'a> Call<'a> {
             Access::Own => None,
         };
         let request = request.as_ref().map_err(Clone::clone)?;
-        if let Some(mention) = mentions.iter().find(|mention| !caller.holds(mention.scope)) {
-            return Err((*mention).into());
+        if let Some(used) = guarded.iter().find(|used| !caller.holds(used.scope)) {
+            return Err((*used).into());
         }
         let plan = prepared.plan(authority(upstream, caller));
         let Some(CallPlan { keys, request: ready }) = plan.calls.get(number) else { return Err(Failure::internal()) };

@@ -167,7 +167,7 @@ impl<'p> Joins<'p> {
     fn open(&mut self, join: usize, key: usize, open: &mut Vec<Open>) {
         let Some(join) = self.plan.joins.get(join) else { return };
         let Some(fetched) = self.fetches.get_mut(join.fetch) else { return };
-        let Some((batch, place)) = fetched.to_open(join.number, key) else { return };
+        let Some((batch, place)) = fetched.unopened(join.number, key) else { return };
         let Some(Batch { projected, segments }) = self.batch(join, batch) else { return };
         let Some(range) = segments.get(place).map(|segment| segment.slots.clone()) else { return };
         // Out of the batch while they are taken down: they may ask for what stands beside them.
@@ -312,8 +312,8 @@ impl<'p> Joins<'p> {
                     let (keys, others) = rest.split_at(len);
                     rest = others;
                     match (by_ids.search)(&search, &fields) {
-                        Ok(read) => {
-                            calls.push(Call { fetch: number, keys: keys.to_vec(), request: read.into(), page: None });
+                        Ok(request) => {
+                            calls.push(Call { fetch: number, keys: keys.to_vec(), request, page: None });
                         }
                         Err(failure) => refused.extend(keys.iter().map(|key| (*key, failure.clone()))),
                     }
@@ -352,9 +352,9 @@ impl<'p> Joins<'p> {
                     continue;
                 }
                 match (by_ids.single)(fetched.name(key), &fields) {
-                    Ok(read) => {
+                    Ok(request) => {
                         self.lookups -= 1;
-                        calls.push(Call { fetch: number, keys: vec![key], request: read.into(), page: None });
+                        calls.push(Call { fetch: number, keys: vec![key], request, page: None });
                     }
                     Err(failure) => fetched.fail(key, &failure),
                 }
@@ -366,7 +366,7 @@ impl<'p> Joins<'p> {
 
 impl Fetched {
     /// Where the record stands that was found for a key, if the slots that one of the joins has in it are still to be opened.
-    fn to_open(&mut self, number: usize, key: usize) -> Option<(usize, usize)> {
+    fn unopened(&mut self, number: usize, key: usize) -> Option<(usize, usize)> {
         let (_, State::Found(found)) = self.known.get_index(key)? else { return None };
         let opened = self.opened.get_mut(number)?;
         if opened.len() <= *found {

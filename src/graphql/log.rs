@@ -7,7 +7,7 @@ use super::error::{ErrorCode, Failure};
 use super::object::{ByIds, Fetch, Field, FromString, Kind, Object, Page, PageField, PageKind, Relation, Shape};
 use super::user::USER;
 use crate::auth::Scope;
-use crate::auth0::{Read, UserId, UserSearch};
+use crate::auth0::{ApiRequest, UserId, UserSearch};
 
 /// After a failed login the id is whatever the request said: without a bar it is nobody's.
 static USER_OF_LOG: Relation = Relation {
@@ -17,10 +17,10 @@ static USER_OF_LOG: Relation = Relation {
         key: "user_id",
         search: |q, fields| {
             let search = UserSearch::new(Some(q), 0, USERS_AT_ONCE as i64, None)?;
-            Ok(Read::users(&search, fields, false))
+            Ok(ApiRequest::users(&search, fields, false).into())
         },
         check: |id| Ok(id.contains('|') && UserId::parse(id).map_err(|_| no_id()).map(|_| true)?),
-        single: |id, fields| Ok(Read::user(&UserId::parse(id)?, fields)),
+        single: |id, fields| Ok(ApiRequest::user(&UserId::parse(id)?, fields).into()),
     }),
 };
 

@@ -20,6 +20,7 @@ mod explain;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod gateway;
+mod guarded_fields;
 mod joins;
 mod limits;
 mod local;
@@ -39,7 +40,7 @@ mod response;
 mod root_field;
 mod rules;
 mod scalar;
-mod search_fields;
+mod search_query;
 mod session;
 mod signature;
 mod splice;

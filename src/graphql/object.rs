@@ -5,17 +5,16 @@
 
 use async_graphql::registry::{Deprecation, MetaField, MetaInputValue, MetaType, Registry};
 use async_graphql::{InputType, OutputType, TypeDirective as _};
-use bytes::Bytes;
 
 use super::error::Failure;
 use super::operation::Arguments;
 use super::outcome::LogOutcome;
-use super::plan::ParentRequest;
+use super::plan::{ParentRequest, PreparedRequest};
 use super::project::json::Raw;
 use super::requires_scope::requires_scope;
 use super::scalar::{DateTime, Json};
 use crate::auth::Scope;
-use crate::auth0::{Fields, Page as ApiPage, Read};
+use crate::auth0::Fields;
 
 /// An object type: what one record of Auth0's holds.
 pub(crate) struct Object {
@@ -59,11 +58,11 @@ pub(crate) struct ByIds {
     /// The ids' field in Auth0's search.
     pub(crate) key: &'static str,
     /// The search for this, in Auth0's Lucene syntax.
-    pub(crate) search: fn(&str, &Fields) -> Result<Read<ApiPage>, Failure>,
+    pub(crate) search: fn(&str, &Fields) -> Result<PreparedRequest, Failure>,
     /// Whether there can be a record of this id. An error where there can be one, and it cannot be asked for.
     pub(crate) check: fn(&str) -> Result<bool, Failure>,
     /// The read of one of them, which knows what the search does not know yet.
-    pub(crate) single: fn(&str, &Fields) -> Result<Read<Option<Bytes>>, Failure>,
+    pub(crate) single: fn(&str, &Fields) -> Result<PreparedRequest, Failure>,
 }
 
 /// What a field gives out, and with that which of Auth0's forms it takes in. A form that does not fit is null, never an

@@ -9,7 +9,7 @@ use super::Settings;
 use super::error::{ErrorCode, Failure};
 use super::limits::Limiter;
 use crate::auth::{Caller, Identity, Scope, Scopes};
-use crate::auth0::{Errand, Error, Fields, ManagementApi, Misconfiguration, Read, UserId};
+use crate::auth0::{ApiRequest, CallContext, Error, Fields, ManagementApi, MisconfigurationError, UserId};
 
 /// How scopes are held to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -103,7 +103,7 @@ impl From<Denied> for Failure {
             }
             // As when Auth0 itself says so, which is how it is found out by the first call of all.
             Who::Gateway => {
-                let (what, missing_scopes) = (Misconfiguration::MissingScope, vec![scope.as_str().to_owned()]);
+                let (what, missing_scopes) = (MisconfigurationError::MissingScope, vec![scope.as_str().to_owned()]);
                 Error::Misconfigured { what, missing_scopes }.into()
             }
         }
@@ -169,11 +169,11 @@ impl OwnUser<'_> {
     /// Reads the user, as `read` asks for them.
     pub(crate) async fn read(
         &self,
-        read: fn(&UserId, &Fields) -> Read<Option<Bytes>>,
+        read: fn(&UserId, &Fields) -> ApiRequest<Option<Bytes>>,
         fields: &Fields,
-        errand: &Errand,
+        context: &CallContext,
     ) -> Result<Option<Bytes>, Error> {
-        self.api.read(&read(&self.id, fields), errand).await
+        self.api.read(&read(&self.id, fields), context).await
     }
 }
 

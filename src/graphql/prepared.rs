@@ -10,6 +10,7 @@ use async_graphql::parser::types::ExecutableDocument;
 pub(crate) use self::operations::Operations;
 use super::audit::Told;
 use super::error::Failure;
+use super::guarded_fields::{GuardedFieldUse, guarded_field_uses};
 use super::local;
 use super::operation::{Field, Location, Name, Operation};
 use super::permission::{Authority, Permissions};
@@ -19,7 +20,6 @@ use super::plan::{
 use super::project::json;
 use super::requirements::Requirements;
 use super::root_field::{RootField, root_field};
-use super::search_fields::{Mention, mentions};
 use super::signature::Signatures;
 
 /// For how many authorities an operation's plans are kept. There are four scopes to hold; in practice callers come in two
@@ -65,8 +65,8 @@ pub(crate) enum What {
 pub(crate) struct Asks {
     pub(crate) table: &'static RootField,
     pub(crate) request: Result<Request, Failure>,
-    /// What its arguments name that not everybody may see.
-    pub(crate) mentions: Vec<Mention>,
+    /// What its arguments use that not everybody may see.
+    pub(crate) guarded: Vec<GuardedFieldUse>,
 }
 
 impl Prepared {
@@ -76,9 +76,11 @@ impl Prepared {
         permissions: Permissions,
         most_calls: u32,
     ) -> Self {
-        let requirements = Requirements::of(&operation, signatures, permissions);
+        let guarded = guarded_field_uses(&operation.fields);
+        let requirements = Requirements::of(&operation, &guarded, signatures, permissions);
         let told = Told::of(&operation);
-        let roots: Vec<_> = operation.fields.iter().map(Root::new).collect();
+        let roots: Vec<_> =
+            operation.fields.iter().zip(guarded).map(|(field, guarded)| Root::new(field, guarded)).collect();
         let fields = &operation.fields;
         let mut calls: Vec<Vec<usize>> = Vec::new();
         for place in (0..roots.len()).filter(|place| matches!(roots[*place].what, What::Asks(_))) {
@@ -143,7 +145,7 @@ impl Prepared {
 }
 
 impl Root {
-    fn new(field: &Field) -> Self {
+    fn new(field: &Field, guarded: Vec<GuardedFieldUse>) -> Self {
         let key = field.key.clone();
         let mut written_key = Vec::new();
         json::write_string(&key, &mut written_key);
@@ -152,7 +154,7 @@ impl Root {
         let what = match root_field(name) {
             Some(table) => {
                 let request = field.arguments.as_ref().map_err(Clone::clone).and_then(table.parse);
-                What::Asks(Box::new(Asks { table, request, mentions: mentions(field) }))
+                What::Asks(Box::new(Asks { table, request, guarded }))
             }
             None if name == "__typename" => What::Typename,
             None => What::Own,

@@ -20,7 +20,7 @@ use super::root_field::{Access, RootField, register_root_fields};
 use super::session::Session;
 use super::user::{USER, USER_PAGE};
 use crate::auth::Scope;
-use crate::auth0::{Direction, Email, LogCheckpoint, LogId, LogSearch, Read, UserId, UserSearch, UserSort};
+use crate::auth0::{ApiRequest, Direction, Email, LogCheckpoint, LogId, LogSearch, UserId, UserSearch, UserSort};
 
 /// The root fields that ask Auth0. Each says itself what its arguments ask for.
 pub(crate) static ROOT_FIELDS: &[RootField] = &[
@@ -45,7 +45,7 @@ pub(crate) static ROOT_FIELDS: &[RootField] = &[
             let sort = sort.map(|order| (order.field.into(), order.direction.into()));
             let search = UserSearch::new(q.as_deref(), page.into(), per_page.into(), sort)?;
             let asked = PageArgs::of(page, per_page, search.next_is_reachable());
-            Ok(Request::shared(asked, move |fields, total| Read::users(&search, fields, total).into()))
+            Ok(Request::shared(asked, move |fields, total| ApiRequest::users(&search, fields, total).into()))
         },
     },
     RootField {
@@ -56,7 +56,7 @@ pub(crate) static ROOT_FIELDS: &[RootField] = &[
         arguments: &[Argument::new::<ID>("id", "The user's id, such as `auth0|…`.")],
         parse: |arguments| {
             let id = UserId::parse(&read::<ID>(arguments, "id")?)?;
-            Ok(Request::shared(PageArgs::default(), move |fields, _| Read::user(&id, fields).into()))
+            Ok(Request::shared(PageArgs::default(), move |fields, _| ApiRequest::user(&id, fields).into()))
         },
     },
     RootField {
@@ -65,7 +65,7 @@ pub(crate) static ROOT_FIELDS: &[RootField] = &[
         access: Access::Own,
         shape: Shape::Record(&USER),
         arguments: &[],
-        parse: |_| Ok(Request { page: PageArgs::default(), prepare: Prepare::OwnUser(Read::user) }),
+        parse: |_| Ok(Request { page: PageArgs::default(), prepare: Prepare::OwnUser(ApiRequest::user) }),
     },
     RootField {
         name: "usersByEmail",
@@ -78,7 +78,7 @@ pub(crate) static ROOT_FIELDS: &[RootField] = &[
         )],
         parse: |arguments| {
             let email = Email::parse(&read::<String>(arguments, "email")?)?;
-            Ok(Request::shared(PageArgs::default(), move |fields, _| Read::users_by_email(&email, fields).into()))
+            Ok(Request::shared(PageArgs::default(), move |fields, _| ApiRequest::users_by_email(&email, fields).into()))
         },
     },
     RootField {
@@ -98,11 +98,11 @@ pub(crate) static ROOT_FIELDS: &[RootField] = &[
             let Some(ID(from)) = read(arguments, "from")? else {
                 let search = LogSearch::newest(take.into())?;
                 return Ok(Request::shared(PageArgs::default(), move |fields, _| {
-                    Read::search_logs(&search, fields).into()
+                    ApiRequest::search_logs(&search, fields).into()
                 }));
             };
             let checkpoint = LogCheckpoint::new(&from, take.into())?;
-            Ok(Request::shared(PageArgs::from(from), move |_, _| Read::logs_after(&checkpoint).into()))
+            Ok(Request::shared(PageArgs::from(from), move |_, _| ApiRequest::logs_after(&checkpoint).into()))
         },
     },
     RootField {
@@ -113,7 +113,7 @@ pub(crate) static ROOT_FIELDS: &[RootField] = &[
         arguments: &[Argument::new::<ID>("id", "The log's id.")],
         parse: |arguments| {
             let id = LogId::parse(&read::<ID>(arguments, "id")?)?;
-            Ok(Request::shared(PageArgs::default(), move |_, _| Read::log(&id).into()))
+            Ok(Request::shared(PageArgs::default(), move |_, _| ApiRequest::log(&id).into()))
         },
     },
     RootField {
@@ -135,7 +135,7 @@ pub(crate) static ROOT_FIELDS: &[RootField] = &[
             let q: Option<String> = read(arguments, "q")?;
             let search = LogSearch::new(q.as_deref(), page.into(), per_page.into(), log_direction(arguments)?)?;
             let asked = PageArgs::of(page, per_page, search.next_is_reachable());
-            Ok(Request::shared(asked, move |fields, _| Read::search_logs(&search, fields).into()))
+            Ok(Request::shared(asked, move |fields, _| ApiRequest::search_logs(&search, fields).into()))
         },
     },
 ];

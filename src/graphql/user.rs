@@ -10,7 +10,7 @@ use super::object::{
 use super::plan::{PageArgs, ParentRequest};
 use super::query::{LogOrder, log_direction, read};
 use crate::auth::Scope;
-use crate::auth0::{Read, UserId, UserLogs};
+use crate::auth0::{ApiRequest, UserId, UserLogs};
 
 pub(crate) static USER_PAGE: Page = Page {
     name: "UserPage",
@@ -44,7 +44,7 @@ static LOGS_OF_USER: Relation = Relation {
         let logs = UserLogs::new(page.into(), per_page.into(), log_direction(arguments)?)?;
         let asked = PageArgs::of(page, per_page, logs.next_is_reachable());
         Ok(ParentRequest::new(asked, move |user| {
-            Some(Read::user_logs(&UserId::parse(user).ok()?, &logs, false).into())
+            Some(ApiRequest::user_logs(&UserId::parse(user).ok()?, &logs, false).into())
         }))
     }),
 };

@@ -374,7 +374,7 @@ async fn an_answer_that_memory_has_no_room_for_is_refused_even_where_limits_are_
     let limits = Limits { enforcement: Enforcement::Measure, ..Limits::default() };
     let gateway = TestGateway::spawn_with(Setup { upstream: Some(auth0.uri()), limits, ..Setup::uncached() }).await;
     let aliases = |count| (0..count).map(|n| format!("a{n}: userMetadata ")).collect::<String>();
-        let fits = gateway.query(&format!("{{ users {{ nodes {{ {} }} }} }}", aliases(3))).await;
+    let fits = gateway.query(&format!("{{ users {{ nodes {{ {} }} }} }}", aliases(3))).await;
     assert_eq!(codes(&fits), [""; 0]);
     for query in [
         format!("{{ users {{ nodes {{ {} }} }} }}", aliases(9)),

@@ -47,7 +47,7 @@ const ROOMS: &[Room] = &[
             "auth::Issuer",
             "auth::Settings",
             "auth::TokenSettings",
-            "auth0::Care",
+            "auth0::ClientPolicy",
             "auth0::Domain",
             "auth0::Settings",
             "graphql::DocumentSettings",

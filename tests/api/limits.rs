@@ -195,7 +195,7 @@ async fn an_operation_that_fails_in_many_places_is_told_the_first_hundred() {
         ..Setup::default()
     })
     .await;
-    let fields = times(120, |n| format!("u{n}: user(id: \"a/{n}\") {{ email }} "));
+    let fields = times(120, |n| format!("u{n}: user(id: \"\\u0007{n}\") {{ email }} "));
     let response = gateway.query(&format!("{{ {fields} }}")).await;
     assert_eq!(response["data"].as_object().unwrap().len(), 120);
     let errors = response["errors"].as_array().unwrap();

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::auth0::{Fields, LogId, Page, Read, UserId};
+use crate::auth0::{ApiRequest, Fields, LogId, Page, UserId};
 use crate::graphql::project::PageFacts;
 
 /// What a root field asks.
@@ -16,22 +16,25 @@ pub(crate) struct Request {
 /// How a request is made ready to be sent, for these keys of the records and with or without their total.
 pub(crate) enum Prepare {
     /// The same for every caller.
-    Shared(Box<dyn Fn(&Fields, bool) -> PreparedRequest + Send + Sync>),
+    Shared(PrepareShared),
     /// For the caller's own user.
-    OwnUser(fn(&UserId, &Fields) -> Read<Option<Bytes>>),
+    OwnUser(fn(&UserId, &Fields) -> ApiRequest<Option<Bytes>>),
 }
+
+type PrepareShared = Box<dyn Fn(&Fields, bool) -> PreparedRequest + Send + Sync>;
+type PrepareForParent = Box<dyn Fn(&str) -> Option<PreparedRequest> + Send + Sync>;
 
 /// What a join asks of each parent. None where the parent's key cannot be asked for.
 pub(crate) struct ParentRequest {
     pub(crate) page: PageArgs,
-    pub(crate) prepare: Box<dyn Fn(&str) -> Option<PreparedRequest> + Send + Sync>,
+    pub(crate) prepare: PrepareForParent,
 }
 
 /// A request that is ready to be sent, of whichever kind.
 #[derive(Debug, Clone)]
 pub(crate) enum PreparedRequest {
-    List(Read<Page>),
-    Record(Read<Option<Bytes>>),
+    List(ApiRequest<Page>),
+    Record(ApiRequest<Option<Bytes>>),
 }
 
 /// What is known of a page before it is read.
@@ -70,14 +73,14 @@ impl fmt::Debug for Request {
     }
 }
 
-impl From<Read<Page>> for PreparedRequest {
-    fn from(read: Read<Page>) -> Self {
+impl From<ApiRequest<Page>> for PreparedRequest {
+    fn from(read: ApiRequest<Page>) -> Self {
         Self::List(read)
     }
 }
 
-impl From<Read<Option<Bytes>>> for PreparedRequest {
-    fn from(read: Read<Option<Bytes>>) -> Self {
+impl From<ApiRequest<Option<Bytes>>> for PreparedRequest {
+    fn from(read: ApiRequest<Option<Bytes>>) -> Self {
         Self::Record(read)
     }
 }

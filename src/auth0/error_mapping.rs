@@ -7,9 +7,9 @@ use hyper::StatusCode;
 use hyper::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 
-use super::error::{Error, Misconfiguration, Reason};
-use super::explanation::sanitize;
-use super::wire::Answer;
+use super::error::{Error, MisconfigurationError, Reason};
+use super::sanitize::sanitize;
+use super::wire::UpstreamResponse;
 
 /// More scopes than this are no longer read.
 const MOST_SCOPES: usize = 20;
@@ -43,7 +43,7 @@ impl Envelope {
 
 /// Whether the Management API did not take the token. It says 400 of one that is not even a JWT, which is what
 /// `/oauth/token` gives for no audience or for another API's.
-pub(crate) fn is_token_refused(answer: &Answer) -> bool {
+pub(crate) fn is_token_refused(answer: &UpstreamResponse) -> bool {
     match answer.status {
         StatusCode::UNAUTHORIZED => true,
         StatusCode::BAD_REQUEST => Envelope::read(&answer.body)
@@ -55,7 +55,7 @@ pub(crate) fn is_token_refused(answer: &Answer) -> bool {
 
 /// The names that an endpoint says it takes, if it refused those that were sent in `fields`; empty if it does not say. Its words are
 /// `… Must be a comma separated list of the following values: phone_number,email,…' on property fields (…).`
-pub(crate) fn refused_fields(answer: &Answer) -> Option<Vec<String>> {
+pub(crate) fn refused_fields(answer: &UpstreamResponse) -> Option<Vec<String>> {
     if answer.status != StatusCode::BAD_REQUEST {
         return None;
     }
@@ -66,7 +66,7 @@ pub(crate) fn refused_fields(answer: &Answer) -> Option<Vec<String>> {
 }
 
 /// Whether a 404 for a user means that there is no such user.
-pub(crate) fn is_absent_user(answer: &Answer) -> bool {
+pub(crate) fn is_absent_user(answer: &UpstreamResponse) -> bool {
     answer.status == StatusCode::NOT_FOUND
         && Envelope::read(&answer.body).is_some_and(|envelope| {
             envelope.error_code.as_deref() == Some("inexistent_user")
@@ -77,7 +77,7 @@ pub(crate) fn is_absent_user(answer: &Answer) -> bool {
 /// Whether a 404 for a log means that there is no such log. Auth0 documents no code for it, so the
 /// envelope has to do: a path that does not exist is answered with the message "Not Found" and
 /// nothing more.
-pub(crate) fn is_absent_log(answer: &Answer) -> bool {
+pub(crate) fn is_absent_log(answer: &UpstreamResponse) -> bool {
     answer.status == StatusCode::NOT_FOUND
         && Envelope::read(&answer.body).is_some_and(|envelope| {
             envelope.status_code == Some(404) && envelope.message.is_some_and(|message| message != "Not Found")
@@ -86,15 +86,15 @@ pub(crate) fn is_absent_log(answer: &Answer) -> bool {
 
 /// What a Management API answer other than success means. `host` is the upstream's, kept out of
 /// what is shown; `scope` is the one that the gateway is meant to have for the endpoint.
-pub(crate) fn refusal(answer: &Answer, host: &str, scope: &str, now: DateTime<Utc>) -> Error {
+pub(crate) fn refusal(answer: &UpstreamResponse, host: &str, scope: &str, now: DateTime<Utc>) -> Error {
     if is_token_refused(answer) {
-        return Error::misconfigured(Misconfiguration::TokenRefused);
+        return Error::misconfigured(MisconfigurationError::TokenRefused);
     }
     let envelope = Envelope::read(&answer.body);
     let status = answer.status;
     match status.as_u16() {
-        300..=399 => Error::misconfigured(Misconfiguration::Redirected(status.as_u16())),
-        404 => Error::misconfigured(Misconfiguration::NotFound),
+        300..=399 => Error::misconfigured(MisconfigurationError::Redirected(status.as_u16())),
+        404 => Error::misconfigured(MisconfigurationError::NotFound),
         429 => Error::RateLimited { retry_after: retry_after(&answer.headers, now) },
         403 => match envelope {
             Some(envelope) => forbidden(envelope, scope),
@@ -116,7 +116,10 @@ pub(crate) fn refusal(answer: &Answer, host: &str, scope: &str, now: DateTime<Ut
                 StatusCode::BAD_REQUEST | StatusCode::URI_TOO_LONG => {
                     Error::Rejected { message, error_code: error_code.filter(|code| is_name(code)) }
                 }
-                _ => Error::misconfigured(Misconfiguration::Refused { status: status.as_u16(), explanation: message }),
+                _ => Error::misconfigured(MisconfigurationError::Refused {
+                    status: status.as_u16(),
+                    explanation: message,
+                }),
             }
         }
         code => Error::unavailable(Reason::Status(code)),
@@ -129,11 +132,11 @@ fn forbidden(envelope: Envelope, scope: &str) -> Error {
     let message = envelope.message.unwrap_or_default();
     let missing_scopes = expected_scopes(&message, scope);
     let what = match envelope.error_code.as_deref() {
-        Some("insufficient_entitlement") => Misconfiguration::PlanLimit,
-        _ if message.to_ascii_lowercase().contains("upgrade your subscription") => Misconfiguration::PlanLimit,
-        Some("insufficient_scope") => Misconfiguration::MissingScope,
-        _ if !missing_scopes.is_empty() => Misconfiguration::MissingScope,
-        _ => Misconfiguration::Forbidden,
+        Some("insufficient_entitlement") => MisconfigurationError::PlanLimit,
+        _ if message.to_ascii_lowercase().contains("upgrade your subscription") => MisconfigurationError::PlanLimit,
+        Some("insufficient_scope") => MisconfigurationError::MissingScope,
+        _ if !missing_scopes.is_empty() => MisconfigurationError::MissingScope,
+        _ => MisconfigurationError::Forbidden,
     };
     Error::Misconfigured { what, missing_scopes }
 }
@@ -175,8 +178,8 @@ mod tests {
 
     const HOST: &str = "tenant.us.auth0.com";
 
-    fn answer(status: u16, body: &'static str) -> Answer {
-        Answer {
+    fn answer(status: u16, body: &'static str) -> UpstreamResponse {
+        UpstreamResponse {
             status: StatusCode::from_u16(status).unwrap_or_default(),
             headers: HeaderMap::new(),
             body: Bytes::from_static(body.as_bytes()),
@@ -225,7 +228,7 @@ mod tests {
             @"Misconfigured { what: PlanLimit, missing_scopes: [] }"
         );
         insta::assert_snapshot!(judge(403, "{}"), @"Misconfigured { what: Forbidden, missing_scopes: [] }");
-        insta::assert_snapshot!(judge(403, "<html>"), @"Unavailable(Outage { reason: Blocked(403), cause: None })");
+        insta::assert_snapshot!(judge(403, "<html>"), @"Unavailable(UnavailableError { reason: Blocked(403), cause: None })");
     }
 
     #[test]
@@ -252,8 +255,8 @@ mod tests {
             (401, "Misconfigured { what: TokenRefused, missing_scopes: [] }"),
             (404, "Misconfigured { what: NotFound, missing_scopes: [] }"),
             (429, "RateLimited { retry_after: None }"),
-            (500, "Unavailable(Outage { reason: Status(500), cause: None })"),
-            (503, "Unavailable(Outage { reason: Status(503), cause: None })"),
+            (500, "Unavailable(UnavailableError { reason: Status(500), cause: None })"),
+            (503, "Unavailable(UnavailableError { reason: Status(503), cause: None })"),
         ] {
             for body in ["<html>", "{}", "", "[]"] {
                 assert_eq!(judge(status, body), expected, "{status} {body}");
@@ -269,7 +272,7 @@ mod tests {
     fn an_endpoint_says_which_fields_it_takes() {
         let list = |status, message: &str| {
             let body = serde_json::json!({ "message": message }).to_string();
-            let answer = Answer {
+            let answer = UpstreamResponse {
                 status: StatusCode::from_u16(status).unwrap_or_default(),
                 headers: HeaderMap::new(),
                 body: body.into(),
