@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     let (count, seed) = (number("QUERIES", 100_000), number("SEED", fastrand::u64(..)));
     println!("{count} queries, SEED={seed}");
     let mut queries = queries::all(seed, count as usize);
-    let (mut read, mut accepted, mut differences) = (0, 0, 0);
+    let (mut read, mut accepted, mut open, mut differences) = (0, 0, 0, 0);
     while differences < SHOWN {
         let batch: Vec<_> = queries.by_ref().take(BATCH).collect();
         if batch.is_empty() {
@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         for (query, lucene) in batch.iter().zip(ask(&classpath, &batch)) {
             read += 1;
             accepted += usize::from(lucene.is_some());
+            open += usize::from(guarded_scopes(query).is_empty());
             for difference in [sandbox(query, lucene.as_deref()), gateway(query, lucene.as_deref())] {
                 if let Err(difference) = difference {
                     differences += 1;
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
             }
         }
     }
-    println!("{read} queries, {accepted} of them in Lucene's grammar, {differences} differences");
+    println!("{read} queries, {accepted} of them in Lucene's grammar, {open} need no scope, {differences} differences");
     if differences == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
