@@ -3,6 +3,8 @@
 //! The sandbox's finds the same clauses. The gateway's asks for the scope of every guarded field that Lucene finds in a query,
 //! and for that of the default fields.
 
+#![expect(clippy::expect_used, reason = "what cannot be run has failed")]
+
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::process::{Child, Command, ExitCode, Stdio};
 
@@ -21,33 +23,34 @@ const BATCH: usize = 10_000;
 type Clause = (String, Option<String>, Vec<Option<String>>);
 
 fn main() -> ExitCode {
-    let Ok(classpath) = std::env::var("LUCENE") else {
-        eprintln!("LUCENE is not set: run tests/lucene/run.sh");
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let [classpath, count, seed] = arguments.as_slice() else {
+        eprintln!("run tests/lucene/run.sh");
         return ExitCode::FAILURE;
     };
-    let number = |name, default| std::env::var(name).map_or(default, |text| text.parse().expect("a number"));
-    let (count, seed) = (number("QUERIES", 100_000), number("SEED", fastrand::u64(..)));
-    println!("{count} queries, SEED={seed}");
-    let mut queries = queries::all(seed, count as usize);
+    let (count, seed) = (count.parse().expect("how many queries"), seed.parse().expect("a number to begin with"));
+    let mut queries = queries::all(seed, count);
     let (mut read, mut accepted, mut open, mut differences) = (0, 0, 0, 0);
     while differences < SHOWN {
         let batch: Vec<_> = queries.by_ref().take(BATCH).collect();
         if batch.is_empty() {
             break;
         }
-        for (query, lucene) in batch.iter().zip(ask(&classpath, &batch)) {
+        for (query, lucene) in batch.iter().zip(ask(classpath, &batch)) {
             read += 1;
             accepted += usize::from(lucene.is_some());
             open += usize::from(guarded_scopes(query).is_empty());
             for difference in [sandbox(query, lucene.as_deref()), gateway(query, lucene.as_deref())] {
                 if let Err(difference) = difference {
                     differences += 1;
-                    println!("{query:?}\n    Lucene: {lucene:?}\n    {difference}");
+                    eprintln!("{query:?}\n    Lucene: {lucene:?}\n    {difference}");
                 }
             }
         }
     }
-    println!("{read} queries, {accepted} of them in Lucene's grammar, {open} need no scope, {differences} differences");
+    eprintln!(
+        "{read} queries, {accepted} of them in Lucene's grammar, {open} need no scope, {differences} differences"
+    );
     if differences == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -20,4 +20,6 @@ classes=${CARGO_TARGET_DIR:-target}/lucene
 mkdir -p "$classes"
 classpath=$(printf '%s:' $jars/lucene-{core,queryparser,queries,sandbox,analyzers-common}-8*.jar)$classes
 javac -Xlint:all -Werror -d "$classes" -cp "$classpath" tests/lucene/Clauses.java
-LUCENE=$classpath cargo test --features fuzzing --test lucene
+seed=${SEED:-$RANDOM$RANDOM}
+echo "SEED=$seed"
+cargo test --features fuzzing --test lucene -- "$classpath" "${QUERIES:-100000}" "$seed"

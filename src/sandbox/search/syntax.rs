@@ -43,20 +43,20 @@ struct Clause {
     expression: Expression,
 }
 
-/// Reads a query. `leaf` makes a test of a field, or of the default fields, and a value.
-pub(crate) fn read(
-    query: &str,
-    leaf: &mut dyn FnMut(Option<&str>, Value) -> Result<Expression, SyntaxError>,
-) -> Result<Expression, SyntaxError> {
+/// Makes a test of a field, or of the default fields, and a value.
+type MakeTest<'m> = dyn FnMut(Option<&str>, Value) -> Result<Expression, SyntaxError> + 'm;
+
+/// Reads a query.
+pub(crate) fn read(query: &str, make_test: &mut MakeTest<'_>) -> Result<Expression, SyntaxError> {
     let tokens = tokens(query)?;
-    let mut parser = Parser { rest: &tokens, leaf };
+    let mut parser = Parser { rest: &tokens, make_test };
     let expression = parser.query(None, 0)?;
     if parser.rest.is_empty() { Ok(expression) } else { Err(SyntaxError) }
 }
 
 struct Parser<'t, 'q> {
     rest: &'t [Token<'q>],
-    leaf: &'t mut dyn FnMut(Option<&str>, Value) -> Result<Expression, SyntaxError>,
+    make_test: &'t mut MakeTest<'t>,
 }
 
 impl<'q> Parser<'_, 'q> {
@@ -117,7 +117,7 @@ impl<'q> Parser<'_, 'q> {
             Token::Range { lower, upper, lower_inclusive, upper_inclusive } => {
                 self.takes(&Token::Boost);
                 let (lower, upper) = (bound(lower)?, bound(upper)?);
-                return (self.leaf)(field, Value::Range { lower, upper, lower_inclusive, upper_inclusive });
+                return (self.make_test)(field, Value::Range { lower, upper, lower_inclusive, upper_inclusive });
             }
             _ => return Err(SyntaxError),
         };
@@ -129,7 +129,7 @@ impl<'q> Parser<'_, 'q> {
             (Value::Word(text), Some(distance)) => Value::Fuzzy(text, self::distance(distance)?),
             (value, _) => value,
         };
-        (self.leaf)(field, value)
+        (self.make_test)(field, value)
     }
 
     fn fuzzy(&mut self) -> Option<&'q str> {
