@@ -2,19 +2,40 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::origins::{Origin, Origins};
-use super::{authenticate, envelope, request_id, wishes};
+use super::{authenticate, request_id, request_options, responder};
 
 /// How long a browser may remember a preflight's answer: the longest that Chromium takes. Firefox takes a day.
 const REMEMBERED: Duration = Duration::from_secs(2 * 60 * 60);
 
+/// Sent by Apollo's clients and by libraries for tracing, and read by what stands between them and the gateway: client awareness,
+/// trace context (W3C and B3), Sentry's, Datadog's.
+const CLIENT_HEADERS: [&str; 16] = [
+    "apollographql-client-name",
+    "apollographql-client-version",
+    "apollo-require-preflight",
+    "x-apollo-operation-name",
+    "x-apollo-operation-id",
+    "traceparent",
+    "tracestate",
+    "baggage",
+    "b3",
+    "x-b3-traceid",
+    "x-b3-spanid",
+    "x-b3-sampled",
+    "sentry-trace",
+    "x-datadog-trace-id",
+    "x-datadog-parent-id",
+    "x-datadog-sampling-priority",
+];
+
 /// Lets pages of `origins` send GraphQL requests and read the answers; nothing where there are none.
 ///
 /// Never with a browser's own credentials, its cookies and certificates: callers show theirs in headers.
-pub(crate) fn layer(origins: &Origins) -> Option<CorsLayer> {
+pub(crate) fn layer(origins: &Origins, more_headers: &[HeaderName]) -> Option<CorsLayer> {
     let origins = match origins {
         Origins::Any => AllowOrigin::any(),
         Origins::These(origins) if origins.is_empty() => return None,
@@ -25,11 +46,13 @@ pub(crate) fn layer(origins: &Origins) -> Option<CorsLayer> {
         header::CACHE_CONTROL,
         header::CONTENT_TYPE,
         authenticate::API_KEY,
-        wishes::EXPLAIN,
-        wishes::TIMEOUT,
+        request_options::EXPLAIN,
+        request_options::TIMEOUT,
         request_id::HEADER,
     ];
-    let shown = [header::RETRY_AFTER, envelope::UPSTREAM_CALLS, request_id::HEADER];
+    let known = CLIENT_HEADERS.map(HeaderName::from_static);
+    let sent: Vec<_> = sent.into_iter().chain(known).chain(more_headers.iter().cloned()).collect();
+    let shown = [header::RETRY_AFTER, responder::UPSTREAM_CALLS, request_id::HEADER];
     let layer = CorsLayer::new().allow_origin(origins).allow_methods([Method::GET, Method::POST]);
     Some(layer.allow_headers(sent).expose_headers(shown).max_age(REMEMBERED))
 }

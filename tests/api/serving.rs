@@ -28,8 +28,13 @@ const NEVER: Duration = Duration::from_secs(3_600);
 pub(crate) const SHORT: Duration = Duration::from_millis(250);
 
 /// Connections that are kept for as long as their clients like.
-pub(crate) const PATIENT: Connections =
-    Connections { most: std::num::NonZeroUsize::MAX, head_timeout: NEVER, idle_timeout: NEVER, drain_timeout: NEVER };
+pub(crate) const PATIENT: Connections = Connections {
+    most: std::num::NonZeroUsize::MAX,
+    replaceable_after: NEVER,
+    head_timeout: NEVER,
+    idle_timeout: NEVER,
+    drain_timeout: NEVER,
+};
 
 pub(crate) fn patient() -> http::Settings {
     http::Settings { connections: PATIENT, ..http::Settings::default() }
