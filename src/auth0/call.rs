@@ -26,12 +26,21 @@ pub(crate) struct Call {
     endpoint: &'static str,
     kind: Kind,
     target: String,
+    /// The parameters that choose fields, which are the last ones.
+    selection: Option<Selection>,
+}
+
+/// Which names a call sends in `fields`, and where in its target that begins.
+#[derive(Debug, Clone)]
+struct Selection {
+    names: Vec<&'static str>,
+    start: usize,
 }
 
 impl Call {
     /// A list: the endpoint's name is its path.
     pub(crate) fn to(endpoint: &'static str) -> Self {
-        Self { endpoint, kind: Kind::Read, target: format!("/api/v2/{endpoint}") }
+        Self { endpoint, kind: Kind::Read, target: format!("/api/v2/{endpoint}"), selection: None }
     }
 
     /// A list that is searched.
@@ -42,7 +51,7 @@ impl Call {
     /// A single record of a list.
     pub(crate) fn to_one(endpoint: &'static str, collection: &str, id: &str) -> Self {
         let id = utf8_percent_encode(id, SEGMENT);
-        Self { endpoint, kind: Kind::Read, target: format!("/api/v2/{collection}/{id}") }
+        Self { endpoint, kind: Kind::Read, target: format!("/api/v2/{collection}/{id}"), selection: None }
     }
 
     /// Adds a query parameter.
@@ -53,6 +62,23 @@ impl Call {
         self.target.push('=');
         self.target.extend(utf8_percent_encode(value, VALUE));
         self
+    }
+
+    /// Adds `fields` and `include_fields`, behind everything else.
+    pub(crate) fn with_fields(self, names: Vec<&'static str>, include: bool) -> Self {
+        let start = self.target.len();
+        let call = self.with("fields", &names.join(",")).with("include_fields", if include { "true" } else { "false" });
+        Self { selection: Some(Selection { names, start }), ..call }
+    }
+
+    /// The names that it sends in `fields`; none where it asks for whole records.
+    pub(crate) fn field_names(&self) -> &[&'static str] {
+        self.selection.as_ref().map_or(&[], |selection| &selection.names)
+    }
+
+    /// Path and query of the same call for whole records.
+    pub(crate) fn target_without_fields(&self) -> &str {
+        self.selection.as_ref().map_or(&self.target, |selection| &self.target[..selection.start])
     }
 
     /// The endpoint's name, such as `users`: fit for logs and metrics, for it says nothing of what

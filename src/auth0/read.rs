@@ -9,7 +9,7 @@ use chrono::Utc;
 use super::call::Call;
 use super::envelope::{self, Page};
 use super::error::Error;
-use super::fields::Fields;
+use super::fields::{Fields, USER_FIELDS};
 use super::identifier::{Email, LogId, UserId};
 use super::key::Key;
 use super::query::{LogCheckpoint, LogSearch, UserSearch};
@@ -90,21 +90,21 @@ impl Read<Page> {
         if totals {
             call = call.with("include_totals", "true");
         }
-        Self::new(fields.add_to(call, "user_id"), Form::List("users"))
+        Self::new(fields.add_to(call, "user_id", None), Form::List("users"))
     }
 
     /// All users of an e-mail address: `GET /users-by-email`, which compares it case-sensitively.
     #[must_use]
     pub fn users_by_email(email: &Email, fields: &Fields) -> Self {
         let call = Call::to("users-by-email").with("email", email.as_str());
-        Self::new(fields.add_to(call, "user_id"), Form::List("users"))
+        Self::new(fields.add_to(call, "user_id", Some(USER_FIELDS)), Form::List("users"))
     }
 
     /// A search of the logs: `GET /logs` by page. Auth0's total is the length of the page, so it is
     /// not asked for.
     #[must_use]
     pub fn search_logs(search: &LogSearch, fields: &Fields) -> Self {
-        Self::new(fields.add_to(search.add_to(Call::search("logs")), "log_id"), Form::List("logs"))
+        Self::new(fields.add_to(search.add_to(Call::search("logs")), "log_id", None), Form::List("logs"))
     }
 
     /// The stream of logs, read on from a checkpoint: `GET /logs` with `from`. Records are whole
@@ -120,7 +120,7 @@ impl Read<Option<Bytes>> {
     /// user.
     #[must_use]
     pub fn user(id: &UserId, fields: &Fields) -> Self {
-        Self::new(fields.add_to(Call::to_one("user", "users", id.as_str()), "user_id"), Form::User)
+        Self::new(fields.add_to(Call::to_one("user", "users", id.as_str()), "user_id", Some(USER_FIELDS)), Form::User)
     }
 
     /// One log: `GET /logs/{id}`. It brings a JSON object as Auth0 sent it, or `None` if there is no such log

@@ -49,6 +49,18 @@ pub(crate) fn is_token_refused(answer: &Answer) -> bool {
     }
 }
 
+/// The names that an endpoint says it takes, if it refused those that were sent in `fields`; empty if it does not say. Its words are
+/// `… Must be a comma separated list of the following values: phone_number,email,…' on property fields (…).`
+pub(crate) fn refused_fields(answer: &Answer) -> Option<Vec<String>> {
+    if answer.status != StatusCode::BAD_REQUEST {
+        return None;
+    }
+    let message = Envelope::read(&answer.body)?.message?;
+    let (told, _) = message.split_once("' on property fields")?;
+    let (_, list) = told.rsplit_once("following values:").unwrap_or_default();
+    Some(list.split(',').map(str::trim).filter(|name| is_name(name)).map(str::to_owned).collect())
+}
+
 /// Whether a 404 for a user means that there is no such user.
 pub(crate) fn is_absent_user(answer: &Answer) -> bool {
     answer.status == StatusCode::NOT_FOUND
@@ -211,6 +223,25 @@ mod tests {
             judge(400, r#"{"message":"Bad HTTP authentication header format"}"#),
             "Misconfigured { what: TokenRefused, missing_scopes: [] }"
         );
+    }
+
+    #[test]
+    fn an_endpoint_says_which_fields_it_takes() {
+        let list = |status, message: &str| {
+            let body = serde_json::json!({ "message": message }).to_string();
+            let answer = Answer {
+                status: StatusCode::from_u16(status).unwrap_or_default(),
+                headers: HeaderMap::new(),
+                body: body.into(),
+            };
+            refused_fields(&answer)
+        };
+        let message = "Query validation error: 'String 'email,x' does not match pattern. Must be a comma separated list of \
+                       the following values: email,name,user_id' on property fields (A list: of fields).";
+        assert_eq!(list(400, message), Some(["email", "name", "user_id"].map(str::to_owned).to_vec()));
+        assert_eq!(list(400, "Query validation error: 'No' on property fields (x)."), Some(Vec::new()));
+        assert_eq!(list(400, "Query validation error: 'No' on property q (fields)."), None);
+        assert_eq!(list(403, message), None);
     }
 
     #[test]

@@ -14,8 +14,9 @@ use super::deadline::Patience;
 use super::domain::Domain;
 use super::errand::Progress;
 use super::error::{BuildError, Error, Misconfiguration, Reason};
+use super::fields::LearnedFields;
 use super::pace::{Admission, Governor, PaceSettings, Refused, Turn};
-use super::refusal::is_token_refused;
+use super::refusal::{is_token_refused, refused_fields};
 use super::retry::{Decision, Failed, RetryBudget, RetryPolicy};
 use super::token::TokenCache;
 use super::wire::{Answer, Outgoing, Wire};
@@ -46,6 +47,15 @@ impl Exchange {
     }
 }
 
+/// What came of a read's attempts, if Auth0 answered.
+enum Verdict<T> {
+    Value(T),
+    /// The token was not taken.
+    TokenRefused,
+    /// A name in `fields` was not taken. Those that are, as far as Auth0 says.
+    FieldsRefused(Vec<String>),
+}
+
 /// The way to one tenant. Cheap to clone; clones share connections, breaker and budget.
 #[derive(Debug, Clone)]
 pub(crate) struct Transport {
@@ -53,6 +63,7 @@ pub(crate) struct Transport {
     domain: Domain,
     policy: RetryPolicy,
     budget: Arc<RetryBudget>,
+    fields: Arc<LearnedFields>,
     breaker: Breaker,
     governor: Governor,
 }
@@ -61,7 +72,15 @@ impl Transport {
     pub(crate) fn new(domain: Domain, policy: RetryPolicy, reserve: f64) -> Result<Self, BuildError> {
         let governor = Governor::new(PaceSettings { reserve, queue: LONGEST_QUEUE });
         let wire = Wire::new(&domain)?;
-        Ok(Self { wire, domain, policy, budget: Arc::default(), breaker: Breaker::new(), governor })
+        Ok(Self {
+            wire,
+            domain,
+            policy,
+            budget: Arc::default(),
+            fields: Arc::default(),
+            breaker: Breaker::new(),
+            governor,
+        })
     }
 
     pub(crate) fn wire(&self) -> &Wire {
@@ -94,16 +113,32 @@ impl Transport {
         read: impl Fn(&Answer) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut exchange = Exchange::new(call.endpoint(), call.kind(), Some(turn), patience, progress);
-        let uri = self.uri(call.target())?;
-        let read_unless_refused =
-            |answer: &Answer| if is_token_refused(answer) { Ok(None) } else { read(answer).map(Some) };
+        let mut is_whole = self.fields.refuse(call);
         let mut is_replacement = false;
         loop {
+            let target = if is_whole { call.target_without_fields() } else { call.target() };
+            let uri = self.uri(target)?;
+            let sends_fields = !is_whole && !call.field_names().is_empty();
+            let judge = |answer: &Answer| {
+                if is_token_refused(answer) {
+                    return Ok(Verdict::TokenRefused);
+                }
+                match refused_fields(answer).filter(|_| sends_fields) {
+                    Some(list) => Ok(Verdict::FieldsRefused(list)),
+                    None => read(answer).map(Verdict::Value),
+                }
+            };
             // Its failure is not tried again here: that was done where the token was asked for.
             let token = tokens.token(&exchange.patience).await?;
-            let outgoing = Outgoing::get(uri.clone(), Some(token.header()));
-            if let Some(value) = self.attempts(&mut exchange, &outgoing, read_unless_refused).await? {
-                return Ok(value);
+            let outgoing = Outgoing::get(uri, Some(token.header()));
+            match self.attempts(&mut exchange, &outgoing, judge).await? {
+                Verdict::Value(value) => return Ok(value),
+                Verdict::FieldsRefused(list) => {
+                    self.fields.learn(call, list);
+                    is_whole = true;
+                    continue;
+                }
+                Verdict::TokenRefused => {}
             }
             // Keys are rotated and grants are withdrawn while a token lives: one that is refused is
             // replaced, once.

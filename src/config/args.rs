@@ -172,6 +172,12 @@ pub(super) struct ServerArgs {
     #[arg(long, env, value_name = "ORIGINS")]
     pub(super) cors_origins: Option<String>,
 
+    /// Request headers that these pages may send beside the usual ones, separated by commas. Default: none.
+    ///
+    /// Usual are those that the gateway reads, Apollo's client awareness and the headers of tracing libraries.
+    #[arg(long, env, value_name = "HEADERS")]
+    pub(super) cors_headers: Option<String>,
+
     /// Whether GET / is the GraphQL playground: on or off. Default: on with the sandbox and on loopback addresses, else off.
     #[arg(long, env, value_name = "on|off")]
     pub(super) playground: Option<String>,
@@ -195,13 +201,14 @@ pub(super) struct ServerArgs {
 #[derive(Args, Default)]
 #[command(next_help_heading = "Bounds")]
 pub(super) struct BoundsArgs {
-    /// Most connections at once, from 1 to 100000; the next is closed. Default: 800.
+    /// Most connections at once, from 1 to 100000. Default: 10000, or what memory and the limit of open files allow.
     ///
-    /// Each takes a file descriptor, of which many systems give a process 1024 (ulimit -n). A WebSocket is one, too.
+    /// The next replaces the longest idle one of the address that holds most. A WebSocket is one, too. Each takes an open file, of
+    /// which the gateway allows itself as many as the system lets it have (ulimit -Hn).
     #[arg(long, env, value_name = "NUMBER")]
     pub(super) max_connections: Option<String>,
 
-    /// Most GraphQL requests at once, from 1 to 100000; the next is answered 503. Default: 500.
+    /// Most GraphQL requests at once, from 1 to 100000; the next is answered 503. Default: 4000, or what memory allows.
     ///
     /// Requests mostly wait for Auth0. More of them than it answers within REQUEST_TIMEOUT would wait in vain.
     #[arg(long, env, value_name = "NUMBER")]

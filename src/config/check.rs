@@ -14,7 +14,7 @@ use super::{Invocation, Problems, Serve, Server, Tenant, callers, documents};
 use crate::auth::Settings as AuthSettings;
 use crate::auth0::{Care, Domain, Settings};
 use crate::graphql::Limits;
-use crate::http::Settings as HttpSettings;
+use crate::http::{CorsHeadersError, Settings as HttpSettings};
 #[cfg(feature = "sandbox")]
 use crate::sandbox::TokenRequest;
 use crate::telemetry::{Filter, Format, LogSettings};
@@ -167,6 +167,9 @@ fn server(args: &ServerArgs, sandbox: bool, auth: &AuthSettings, problems: &mut 
     }
     let allowed_hosts = optional(problems, "ALLOWED_HOSTS", args.allowed_hosts.as_deref(), parse::allowed_hosts);
     let cors_origins = optional(problems, "CORS_ORIGINS", args.cors_origins.as_deref(), parse::cors_origins);
+    let cors_headers = optional(problems, "CORS_HEADERS", args.cors_headers.as_deref(), |text| {
+        text.parse().map_err(|error: CorsHeadersError| format!("{error}, not {}", parse::quoted(text)))
+    });
     let playground =
         optional(problems, "PLAYGROUND", args.playground.as_deref(), |text| parse::switch(text, "on", "off"));
     let request_timeout =
@@ -178,6 +181,7 @@ fn server(args: &ServerArgs, sandbox: bool, auth: &AuthSettings, problems: &mut 
         http: HttpSettings {
             allowed_hosts: allowed_hosts.unwrap_or(defaults.http.allowed_hosts),
             cors_origins: cors_origins.unwrap_or(defaults.http.cors_origins),
+            cors_headers: cors_headers.unwrap_or(defaults.http.cors_headers),
             playground: playground.unwrap_or(sandbox || loopback),
             request_timeout: request_timeout.unwrap_or(defaults.http.request_timeout),
             max_body_bytes: max_body_bytes.unwrap_or(defaults.http.max_body_bytes),
@@ -290,6 +294,7 @@ mod tests {
                 request_timeout: some("1h"),
                 max_body_bytes: some("1"),
                 cors_origins: some("example.com"),
+                cors_headers: some("*"),
                 shutdown_delay: some("1h"),
             },
             bounds: BoundsArgs {
@@ -311,7 +316,7 @@ mod tests {
             ..ServeArgs::default()
         };
         let faults = faults(&args);
-        assert!(faults.starts_with("25 settings"), "{faults}");
+        assert!(faults.starts_with("26 settings"), "{faults}");
         for setting in [
             "AUTH0_DOMAIN is missing",
             "AUTH0_CLIENT_ID is missing",
@@ -331,6 +336,7 @@ mod tests {
             "REQUEST_TIMEOUT must",
             "MAX_BODY_BYTES must",
             "CORS_ORIGINS must",
+            "CORS_HEADERS must",
             "SHUTDOWN_DELAY must",
             "MAX_CONNECTIONS must",
             "MAX_CONCURRENT_REQUESTS must",

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches};
 
-use super::parse::given;
+use super::parse::{given, without_user_info};
 use super::{Serve, Server, Tenant};
 use crate::auth0::Care;
 use crate::graphql::Limits;
@@ -36,7 +36,7 @@ fn row(arg: &Arg, matches: &ArgMatches, dotenv: &HashSet<String>, serve: Option<
     let ignored = is_ignored(name, serve);
     let (value, source) = match &text {
         Some(_) if arg.is_hide_env_values_set() => ("(set, not shown)".to_owned(), source(name, arg, matches, dotenv)),
-        Some(value) => (value.trim().escape_debug().to_string(), source(name, arg, matches, dotenv)),
+        Some(value) => (without_user_info(value.trim()).escape_debug().to_string(), source(name, arg, matches, dotenv)),
         None => match default(name, serve) {
             Some(value) => (value, "default"),
             None if ignored => ("-".to_owned(), "not needed with the sandbox"),

@@ -4,7 +4,6 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use async_graphql::parser::types::Field;
 use async_graphql::{Response, Variables};
 use bytes::Bytes;
 
@@ -13,7 +12,7 @@ use super::json::{self, Raw, Records};
 use super::limits::Limits;
 use super::log::LOG_BATCH;
 use super::object::Page;
-use super::operation::Operation;
+use super::operation::{Field, Operation};
 use super::plan::{Needs, PagePlan, Planner, Plans as _};
 use super::prepared::Prepared;
 use super::project::{self, PageFacts};
@@ -74,20 +73,20 @@ impl Stages {
     /// Plans every root field that is a page of users or a batch of logs, and works out what to ask of Auth0.
     pub fn plans(&self, operation: &Normal) -> Vec<Plan> {
         let page = |field: &Field| -> Option<&'static Page> {
-            match field.name.node.as_str() {
+            match field.name.as_str() {
                 "users" => Some(&USER_PAGE),
                 "logs" => Some(&LOG_BATCH),
                 _ => None,
             }
         };
         let plan = |field: &Field| {
-            let plan = Planner::new(Caller::ANONYMOUS.authority()).page(page(field)?, &field.selection_set.node);
+            let plan = Planner::new(Caller::ANONYMOUS.authority()).page(page(field)?, &field.fields);
             let mut needs = Needs::default();
             plan.add_needs(&mut needs);
             black_box(needs);
             Some(Plan(plan))
         };
-        operation.0.fields().filter_map(plan).collect()
+        operation.0.fields.iter().filter_map(plan).collect()
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use async_graphql::{Name, Value, value};
+use async_graphql::{Value, value};
 
+use super::operation::Name;
 use crate::auth0::Effort;
 
 /// A call, and what it took.

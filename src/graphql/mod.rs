@@ -22,6 +22,7 @@ mod gateway;
 mod join;
 mod json;
 mod limits;
+mod local;
 mod log;
 mod log_type;
 mod object;
@@ -48,10 +49,9 @@ mod value;
 
 use std::sync::Arc;
 
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition};
+use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{
-    EmptyMutation, EmptySubscription, Positioned, Request as Execution, Response, SDLExportOptions, Schema,
-    SchemaBuilder,
+    EmptyMutation, EmptySubscription, Request as Execution, Response, SDLExportOptions, Schema, SchemaBuilder,
 };
 
 use self::audit::Audit;
@@ -269,7 +269,9 @@ impl Engine {
             Some(own) => Box::pin(self.execute_own(own.clone(), &session)).await,
             None => Response::default(),
         };
-        let explanation = terms.explains.then(|| explain::entries(&session.explain(), prepared.operation.keys()));
+        let explanation = terms
+            .explains
+            .then(|| explain::entries(&session.explain(), prepared.operation.fields.iter().map(|field| &field.key)));
         let answered = response::Answered { prepared: &prepared, answers: &answers, own: &own };
         Reply {
             outcome: Outcome::Executed,
@@ -281,12 +283,9 @@ impl Engine {
     }
 
     /// Has async-graphql answer what asks nothing of Auth0.
-    async fn execute_own(&self, own: OperationDefinition, session: &Arc<Session>) -> Response {
+    async fn execute_own(&self, own: ExecutableDocument, session: &Arc<Session>) -> Response {
         let mut execution = Execution::new(String::new()).data(Arc::clone(session));
-        execution.set_parsed_query(ExecutableDocument {
-            operations: DocumentOperations::Single(Positioned::new(own, Default::default())),
-            fragments: Default::default(),
-        });
+        execution.set_parsed_query(own);
         self.schema.execute(execution).await
     }
 }

@@ -4,12 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use async_graphql::Name;
-use async_graphql::parser::types::{Field as SelectedField, SelectionSet};
-
 use super::json;
-use super::object::{Field, Kind, Object, Page, PageKind};
-use super::operation::{EMPTY, fields};
+use super::object::{Field, Guard, Kind, Object, Page, PageKind};
+use super::operation::{Field as SelectedField, Name};
 use super::permission::{Authority, Denied};
 use crate::auth::Scopes;
 use crate::auth0::Fields;
@@ -44,7 +41,7 @@ pub(crate) struct Emit<W> {
 impl<W> Emit<W> {
     fn push(emits: &mut Vec<Self>, field: &SelectedField, what: W) {
         let mut lead = vec![if emits.is_empty() { b'{' } else { b',' }];
-        json::write_string(field.response_key().node.as_str(), &mut lead);
+        json::write_string(&field.key, &mut lead);
         lead.push(b':');
         emits.push(Self { lead: lead.into(), what });
     }
@@ -64,8 +61,8 @@ pub(crate) enum What {
     Objects(Slots, Plan),
     /// The record that the id in these slots names, as this one of the planner's joins has it.
     Join(Slots, usize),
-    /// What the table does not know, and of what it knows only that which this caller may see.
-    Attributes(Scopes),
+    /// What the table does not know, as far as there is no guard, and of what it knows only that which this caller may see.
+    Attributes(Scopes, Option<&'static Guard>),
     /// Not to be shown.
     Forbidden,
 }
@@ -122,34 +119,40 @@ impl Planner {
     }
 
     /// The plan for the records of `object` from which `selection` is wanted.
-    pub(crate) fn record(&mut self, object: &'static Object, selection: &SelectionSet) -> Plan {
+    pub(crate) fn record(&mut self, object: &'static Object, selection: &[SelectedField]) -> Plan {
         let mut plan = Plan { object, emits: Vec::new(), keys: Vec::new() };
-        for field in selected(selection) {
-            let name = field.name.node.as_str();
+        for field in selection {
+            let name = field.name.as_str();
             let what = if name == "__typename" {
                 What::Typename(object.name)
             } else if let Some(row) = object.field(name) {
-                self.path.push(field.response_key().node.clone());
+                self.path.push(field.key.clone());
                 let denied = row.scope.and_then(|scope| self.authority.check(scope).err());
                 let what = match (denied, &row.kind) {
                     (Some(denied), _) => {
                         self.forbidden.push(Forbidden { path: self.path.clone(), denied });
                         What::Forbidden
                     }
-                    (_, Kind::Attributes) => What::Attributes(self.authority.caller),
+                    (_, Kind::Attributes(guard)) => {
+                        let guard = guard.filter(|guard| !self.authority.caller.holds(guard.scope));
+                        What::Attributes(self.authority.caller, guard)
+                    }
                     (_, Kind::Object(inner)) => {
-                        let inner = self.record(inner, &field.selection_set.node);
+                        let inner = self.record(inner, &field.fields);
                         What::Object(plan.slots(row.keys), inner)
                     }
                     (_, Kind::Objects(inner)) => {
-                        let inner = self.record(inner, &field.selection_set.node);
+                        let inner = self.record(inner, &field.fields);
                         What::Objects(plan.slots(row.keys), inner)
                     }
                     (_, Kind::Join(other)) => {
-                        let mut record = self.record(other, &field.selection_set.node);
+                        let mut record = self.record(other, &field.fields);
                         let id = record.slot_for(other.id_key());
                         self.joins.push(JoinPlan { record, id });
                         What::Join(plan.slots(row.keys), self.joins.len() - 1)
+                    }
+                    (_, Kind::Guarded(guard)) if self.authority.caller.holds(guard.scope) => {
+                        What::Value(plan.slots(row.keys), &Kind::Json)
                     }
                     (_, kind) => What::Value(plan.slots(row.keys), kind),
                 };
@@ -165,14 +168,14 @@ impl Planner {
     }
 
     /// The plan for the `page` from which `selection` is wanted.
-    pub(crate) fn page(&mut self, page: &'static Page, selection: &SelectionSet) -> PagePlan {
+    pub(crate) fn page(&mut self, page: &'static Page, selection: &[SelectedField]) -> PagePlan {
         let mut emits = Vec::new();
-        for field in selected(selection) {
-            let name = field.name.node.as_str();
+        for field in selection {
+            let name = field.name.as_str();
             let what = match page.field(name) {
                 Some(row) if row.kind == PageKind::Nodes => {
-                    self.path.push(field.response_key().node.clone());
-                    let plan = self.record(page.object, &field.selection_set.node);
+                    self.path.push(field.key.clone());
+                    let plan = self.record(page.object, &field.fields);
                     self.path.pop();
                     PageWhat::Nodes(plan)
                 }
@@ -207,7 +210,7 @@ impl Plan {
 
     /// Whether the answer takes in keys that the table does not know.
     pub(crate) fn keeps_unknown(&self) -> bool {
-        self.emits.iter().any(|emit| matches!(emit.what, What::Attributes(_)))
+        self.emits.iter().any(|emit| matches!(emit.what, What::Attributes(..)))
     }
 }
 
@@ -237,7 +240,7 @@ impl Plans for Plan {
                 What::Value(slots, _) | What::Object(slots, _) | What::Objects(slots, _) | What::Join(slots, _) => {
                     needs.keys.extend(slots.first().map(|slot| self.keys[usize::from(*slot)]));
                 }
-                What::Attributes(authority) => {
+                What::Attributes(authority, _) => {
                     needs.everything = true;
                     needs.withheld.extend(withheld(self.object, *authority));
                 }
@@ -273,11 +276,8 @@ fn withheld(object: &'static Object, authority: Scopes) -> impl Iterator<Item = 
 pub(crate) fn may_see_all_of(field: &Field, authority: Scopes) -> bool {
     let inner = match &field.kind {
         Kind::Object(inner) | Kind::Objects(inner) => inner.fields,
+        Kind::Guarded(guard) | Kind::Attributes(Some(guard)) if !authority.holds(guard.scope) => return false,
         _ => &[],
     };
     field.scope.is_none_or(|scope| authority.holds(scope)) && inner.iter().all(|field| may_see_all_of(field, authority))
-}
-
-fn selected(selection: &SelectionSet) -> impl Iterator<Item = &SelectedField> {
-    fields(selection).filter(|field| field.response_key().node != EMPTY)
 }

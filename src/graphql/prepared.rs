@@ -5,15 +5,12 @@ mod operations;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_graphql::parser::types::{Field, OperationDefinition, Selection, SelectionSet};
-use async_graphql::{Name, Pos, Positioned};
-use async_graphql_value::Value;
+use async_graphql::parser::types::ExecutableDocument;
 
 pub(crate) use self::operations::Operations;
 use super::audit::Told;
 use super::error::Failure;
-use super::json;
-use super::operation::Operation;
+use super::operation::{Arguments, Field, Location, Name, Operation, Value};
 use super::permission::{Authority, Permissions};
 use super::plan::{Forbidden, JoinPlan, Needs, PagePlan, Plan, Planner, Plans as _};
 use super::query::ROOT_FIELDS;
@@ -22,6 +19,7 @@ use super::requirements::Requirements;
 use super::root_field::{RootField, Shape};
 use super::search_fields::{Mention, mentions};
 use super::signature::Signatures;
+use super::{json, local};
 
 /// For how many authorities an operation's plans are kept. There are four scopes to hold; in practice callers come in two
 /// or three kinds.
@@ -38,7 +36,7 @@ pub(crate) struct Prepared {
     /// The root fields that ask Auth0 the same, and so are answered by one call.
     pub(crate) calls: Vec<Vec<usize>>,
     /// What asks nothing of Auth0, for async-graphql to run.
-    pub(crate) own: Option<OperationDefinition>,
+    pub(crate) own: Option<ExecutableDocument>,
     plans: Mutex<Vec<(Authority, Arc<Plans>)>>,
 }
 
@@ -47,7 +45,7 @@ pub(crate) struct Root {
     pub(crate) key: Name,
     /// The response key as the answer has it, quotes and colon included.
     pub(crate) written_key: Box<[u8]>,
-    pub(crate) pos: Pos,
+    pub(crate) location: Location,
     pub(crate) what: What,
 }
 
@@ -101,16 +99,17 @@ impl Prepared {
     pub(crate) fn new(operation: Operation, signatures: &Signatures, permissions: Permissions) -> Self {
         let requirements = Requirements::of(&operation, signatures, permissions);
         let told = Told::of(&operation);
-        let roots: Vec<_> = operation.positioned_fields().map(Root::new).collect();
-        let fields: Vec<_> = operation.fields().collect();
+        let roots: Vec<_> = operation.fields.iter().map(Root::new).collect();
+        let fields = &operation.fields;
         let mut calls: Vec<Vec<usize>> = Vec::new();
         for place in (0..roots.len()).filter(|place| matches!(roots[*place].what, What::Asks(_))) {
-            match calls.iter_mut().find(|call| is_same_call(fields[call[0]], fields[place])) {
+            match calls.iter_mut().find(|call| is_same_call(&fields[call[0]], &fields[place])) {
                 Some(call) => call.push(place),
                 None => calls.push(vec![place]),
             }
         }
-        let own = own(&operation, &roots);
+        let own = fields.iter().zip(&roots).filter(|(_, root)| matches!(root.what, What::Own));
+        let own = local::document(signatures, own.map(|(field, _)| field));
         Self { operation, requirements, told, roots, calls, own, plans: Mutex::default() }
     }
 
@@ -141,9 +140,9 @@ impl Prepared {
         let roots: Vec<_> = self
             .roots
             .iter()
-            .zip(self.operation.fields())
+            .zip(&self.operation.fields)
             .map(|(root, field)| match &root.what {
-                What::Asks(asks) => Some(RootPlan::new(asks.table.shape, &field.selection_set.node, authority)),
+                What::Asks(asks) => Some(RootPlan::new(asks.table.shape, &field.fields, authority)),
                 What::Typename | What::Own => None,
             })
             .collect();
@@ -162,27 +161,25 @@ impl Prepared {
 }
 
 impl Root {
-    fn new(field: &Positioned<Field>) -> Self {
-        let key = field.node.response_key().node.clone();
+    fn new(field: &Field) -> Self {
+        let key = field.key.clone();
         let mut written_key = Vec::new();
         json::write_string(&key, &mut written_key);
         written_key.push(b':');
-        let name = field.node.name.node.as_str();
+        let name = field.name.as_str();
         let what = match ROOT_FIELDS.iter().find(|table| table.name == name) {
-            Some(table) => What::Asks(Box::new(Asks {
-                table,
-                question: Question::of(&field.node),
-                mentions: mentions(&field.node),
-            })),
+            Some(table) => {
+                What::Asks(Box::new(Asks { table, question: Question::of(field), mentions: mentions(field) }))
+            }
             None if name == "__typename" => What::Typename,
             None => What::Own,
         };
-        Self { key, written_key: written_key.into(), pos: field.pos, what }
+        Self { key, written_key: written_key.into(), location: field.location, what }
     }
 }
 
 impl RootPlan {
-    fn new(shape: Shape, selection: &SelectionSet, authority: Authority) -> Self {
+    fn new(shape: Shape, selection: &[Field], authority: Authority) -> Self {
         let mut planner = Planner::new(authority);
         let shaped = match shape {
             Shape::Page(page) => Shaped::Page(planner.page(page, selection)),
@@ -203,27 +200,14 @@ impl Shaped {
     }
 }
 
-/// The operation without the fields that ask Auth0. None if that leaves nothing.
-fn own(operation: &Operation, roots: &[Root]) -> Option<OperationDefinition> {
-    let definition = &operation.definition;
-    let fields = operation.positioned_fields().zip(roots).filter(|(_, root)| matches!(root.what, What::Own));
-    let items: Vec<_> = fields.map(|(field, _)| Positioned::new(Selection::Field(field.clone()), field.pos)).collect();
-    (!items.is_empty()).then(|| OperationDefinition {
-        ty: definition.ty,
-        variable_definitions: Vec::new(),
-        directives: Vec::new(),
-        selection_set: Positioned::new(SelectionSet { items }, definition.selection_set.pos),
-    })
-}
-
 /// Whether two root fields in normal form are answered by one call.
 pub(crate) fn is_same_call(one: &Field, other: &Field) -> bool {
-    one.name.node == other.name.node && arguments(one).eq(arguments(other))
+    one.name == other.name && arguments(one).eq(arguments(other))
 }
 
 /// The arguments that say something: an optional one that is null asks the same as one that is absent.
 fn arguments(field: &Field) -> impl Iterator<Item = (&Name, &Value)> {
-    field.arguments.iter().map(|(name, value)| (&name.node, &value.node)).filter(|(_, value)| **value != Value::Null)
+    field.arguments.iter().flat_map(Arguments::iter).filter(|(_, value)| **value != Value::Null)
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! What a root field asks of Auth0, read from its normal form once for all the times that it is asked. Pure.
 
-use async_graphql::parser::types::Field;
 use async_graphql::{ID, InputType};
 use bytes::Bytes;
 
 use super::error::Failure;
+use super::local::const_value;
 use super::log::LOG;
+use super::operation::{Arguments, Field};
 use super::plan::Needs;
 use super::project::PageFacts;
 use super::query::{LogOrder, LogOrderField, SortDirection, UserOrder};
@@ -46,9 +47,9 @@ pub(crate) enum Reading {
 impl Question {
     /// What `field` asks, if its arguments are within bounds.
     pub(crate) fn of(field: &Field) -> Result<(Self, PageAsked), Failure> {
-        let arguments = Arguments(field);
+        let arguments = Reader(field.arguments.as_ref().map_err(Clone::clone)?);
         let alone = |question| (question, PageAsked::default());
-        Ok(match field.name.node.as_str() {
+        Ok(match field.name.as_str() {
             "users" => {
                 let (page, per_page): (i32, i32) = (arguments.get("page")?, arguments.get("perPage")?);
                 let q: Option<String> = arguments.get("q")?;
@@ -115,11 +116,11 @@ impl PageAsked {
 }
 
 /// The arguments of a field in normal form: all of them fit their types.
-struct Arguments<'f>(&'f Field);
+struct Reader<'f>(&'f Arguments);
 
-impl Arguments<'_> {
+impl Reader<'_> {
     fn get<T: InputType>(&self, name: &str) -> Result<T, Failure> {
-        let value = self.0.get_argument(name).and_then(|value| value.node.clone().into_const());
-        T::parse(value).map_err(|_| Failure::internal())
+        let value = self.0.get(name);
+        T::parse(value.map(const_value)).map_err(|_| Failure::internal())
     }
 }

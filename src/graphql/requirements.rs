@@ -1,10 +1,9 @@
 //! What an operation needs that not everybody holds. Pure.
 
 use async_graphql::Name;
-use async_graphql::parser::types::SelectionSet;
 
 use super::error::{ErrorCode, Failure};
-use super::operation::{EMPTY, Operation, fields};
+use super::operation::{Field, Operation};
 use super::permission::Permissions;
 use super::search_fields::mentions;
 use super::signature::Signatures;
@@ -25,11 +24,10 @@ struct Requirement {
 impl Requirements {
     pub(crate) fn of(operation: &Operation, signatures: &Signatures, permissions: Permissions) -> Self {
         let mut requirements = Self::default();
-        let selection = &operation.definition.selection_set.node;
-        requirements.walk(signatures, &mut Vec::new(), signatures.query(), selection);
-        for field in operation.fields() {
-            let path = field.response_key().node.as_str();
-            if field.name.node == "me" && !permissions.self_access {
+        requirements.walk(signatures, &mut Vec::new(), signatures.query(), &operation.fields);
+        for field in &operation.fields {
+            let path = field.key.as_str();
+            if field.name == "me" && !permissions.self_access {
                 requirements.add(path.to_owned(), Scope::ReadUsers);
             }
             for mention in mentions(field) {
@@ -39,20 +37,14 @@ impl Requirements {
         requirements
     }
 
-    fn walk<'o>(
-        &mut self,
-        signatures: &Signatures,
-        path: &mut Vec<&'o str>,
-        parent: &Name,
-        selection: &'o SelectionSet,
-    ) {
-        for field in fields(selection).filter(|field| field.response_key().node != EMPTY) {
-            let Some(signature) = signatures.field(parent, &field.name.node) else { continue };
-            path.push(&field.response_key().node);
+    fn walk<'o>(&mut self, signatures: &Signatures, path: &mut Vec<&'o str>, parent: &Name, fields: &'o [Field]) {
+        for field in fields {
+            let Some(signature) = signatures.field(parent, &Name::new(&field.name)) else { continue };
+            path.push(&field.key);
             if let Some(scope) = signature.scope {
                 self.add(path.join("."), scope);
             }
-            self.walk(signatures, path, &signature.ty, &field.selection_set.node);
+            self.walk(signatures, path, &signature.ty, &field.fields);
             path.pop();
         }
     }

@@ -207,7 +207,7 @@ fn project<'p, 'a>(
 /// What a caller is told of something inside a root field, or of the field itself where the path is empty, that is null.
 fn error(failure: Failure, root: &Root, path: Vec<PathSegment>) -> ServerError {
     let mut error = ServerError::from(failure);
-    error.locations.push(root.pos);
+    error.locations.push(root.location.into());
     error.path = path;
     error.path.insert(0, PathSegment::Field(root.key.to_string()));
     error

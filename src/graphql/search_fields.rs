@@ -5,13 +5,10 @@
 //! found wherever it stands, in a value too. Only two things need a look at the query's grammar, [`Names`]: names with wildcards, and terms
 //! without a field. In doubt either is taken to be there.
 
-use async_graphql::Name;
-use async_graphql::parser::types::Field as SelectedField;
-use async_graphql_value::Value;
-
 use super::error::{ErrorCode, Failure};
 use super::log::LOG;
 use super::object::{Field, Kind, Object};
+use super::operation::{Field as SelectedField, Value};
 use super::user::USER;
 use crate::auth::Scope;
 
@@ -31,18 +28,17 @@ pub(crate) struct Mention {
 
 /// What the arguments of a root field in normal form mention.
 pub(crate) fn mentions(field: &SelectedField) -> Vec<Mention> {
-    let object = match field.name.node.as_str() {
+    let object = match field.name.as_str() {
         "users" => &USER,
         "searchLogs" => &LOG,
         _ => return Vec::new(),
     };
-    let argument = |name: &str| field.get_argument(name).map(|value| &value.node);
     let mut mentions = Vec::new();
-    if let Some(Value::String(q)) = argument("q") {
+    if let Some(Value::String(q)) = field.argument("q") {
         mentions.extend(in_query(object, q));
     }
-    if let Some(Value::Object(sort)) = argument("sort")
-        && let Some(Value::Enum(name)) = sort.get(&Name::new("field"))
+    if let Some(Value::Object(sort)) = field.argument("sort")
+        && let Some((_, Value::Enum(name))) = sort.iter().find(|(name, _)| name == "field")
     {
         mentions.extend(in_sort(object, name));
     }

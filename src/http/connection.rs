@@ -17,7 +17,7 @@ use tower::ServiceExt as _;
 
 use super::activity::Watched;
 use super::peer::{ConnectionInfo, Phase};
-use super::settings::Connections;
+use super::settings::{Connections, SendLimits};
 
 /// How much of a request's head is taken, in bytes. More than its parts may have, so that the answer can say what is wrong;
 /// beyond this there is no more than a bare 431.
@@ -68,6 +68,7 @@ pub(crate) async fn serve(
     router: Router,
     protocols: &Builder<TokioExecutor>,
     limits: &Connections,
+    send: &SendLimits,
     connection: ConnectionInfo,
 ) {
     // Answers are written whole; held back for more, the last packet would wait for the client's acknowledgment.
@@ -102,7 +103,7 @@ pub(crate) async fn serve(
             continue;
         }
         // What begins and ends meanwhile moves the time, though never nearer than this.
-        let soon = now + limits.head_timeout.min(limits.idle_timeout);
+        let soon = now + limits.head_timeout.min(limits.idle_timeout).min(send.grace);
         tokio::select! {
             // What has come is read before it is judged to have come too late.
             biased;

@@ -1,5 +1,6 @@
 //! What browsers are told of other origins' pages: <https://fetch.spec.whatwg.org/#http-cors-protocol>.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, Method, header};
@@ -32,10 +33,29 @@ const CLIENT_HEADERS: [&str; 16] = [
     "x-datadog-sampling-priority",
 ];
 
+/// Request headers that pages may send, beside those that the gateway reads or that clients are known to send.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CorsHeaders(Vec<HeaderName>);
+
+/// Not a list of names of headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must list names of request headers, such as X-Client-Name, separated by commas")]
+pub struct CorsHeadersError;
+
+impl FromStr for CorsHeaders {
+    type Err = CorsHeadersError;
+
+    fn from_str(text: &str) -> Result<Self, CorsHeadersError> {
+        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let names = names.map(|name| name.parse::<HeaderName>().ok().filter(|name| *name != "*"));
+        names.collect::<Option<_>>().map(Self).ok_or(CorsHeadersError)
+    }
+}
+
 /// Lets pages of `origins` send GraphQL requests and read the answers; nothing where there are none.
 ///
 /// Never with a browser's own credentials, its cookies and certificates: callers show theirs in headers.
-pub(crate) fn layer(origins: &Origins, more_headers: &[HeaderName]) -> Option<CorsLayer> {
+pub(crate) fn layer(origins: &Origins, more_headers: &CorsHeaders) -> Option<CorsLayer> {
     let origins = match origins {
         Origins::Any => AllowOrigin::any(),
         Origins::These(origins) if origins.is_empty() => return None,
@@ -51,8 +71,25 @@ pub(crate) fn layer(origins: &Origins, more_headers: &[HeaderName]) -> Option<Co
         request_id::HEADER,
     ];
     let known = CLIENT_HEADERS.map(HeaderName::from_static);
-    let sent: Vec<_> = sent.into_iter().chain(known).chain(more_headers.iter().cloned()).collect();
+    let sent: Vec<_> = sent.into_iter().chain(known).chain(more_headers.0.iter().cloned()).collect();
     let shown = [header::RETRY_AFTER, responder::UPSTREAM_CALLS, request_id::HEADER];
     let layer = CorsLayer::new().allow_origin(origins).allow_methods([Method::GET, Method::POST]);
     Some(layer.allow_headers(sent).expose_headers(shown).max_age(REMEMBERED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_listed_by_their_names() {
+        let names = |text: &str| text.parse::<CorsHeaders>().map(|headers| headers.0);
+        assert_eq!(
+            names("X-Client-Name, b3,,"),
+            Ok(vec![HeaderName::from_static("x-client-name"), HeaderName::from_static("b3")])
+        );
+        for text in ["*", "two words", "x-a: b", "é"] {
+            assert_eq!(names(text), Err(CorsHeadersError), "{text}");
+        }
+    }
 }

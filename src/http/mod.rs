@@ -56,6 +56,7 @@ use self::send_budget::SendBudget;
 use crate::auth::Authenticator;
 use crate::graphql::{Engine, ErrorCode, Failure};
 
+pub use self::cors::{CorsHeaders, CorsHeadersError};
 pub use self::origins::{Origin, OriginError, Origins};
 pub use self::rate_limit::{Period, RateLimit};
 pub use self::serve::Server;

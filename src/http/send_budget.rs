@@ -25,7 +25,7 @@ use super::rate_limit::CallerKey;
 use super::responder::Responder;
 use super::settings::SendLimits;
 use crate::graphql::{ErrorCode, Failure};
-use crate::telemetry::tally::Tally;
+use crate::telemetry::LogThrottle;
 
 /// How many bytes of an answer are handed to the server at once.
 const PIECE: usize = 64 * 1024;
@@ -36,7 +36,7 @@ pub(crate) struct SendBudget {
     used: AtomicUsize,
     /// Those of large answers, by caller.
     by_caller: Mutex<HashMap<CallerKey, usize>>,
-    refused: Tally,
+    refused: LogThrottle,
 }
 
 /// Bytes of one answer, until it is dropped.
@@ -62,7 +62,7 @@ impl Exhausted {
 impl SendBudget {
     pub(crate) fn new(limits: SendLimits) -> Arc<Self> {
         let (used, by_caller) = (AtomicUsize::new(0), Mutex::default());
-        Arc::new(Self { limits, used, by_caller, refused: Tally::default() })
+        Arc::new(Self { limits, used, by_caller, refused: LogThrottle::default() })
     }
 
     pub(crate) fn limits(&self) -> &SendLimits {

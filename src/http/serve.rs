@@ -20,11 +20,11 @@ use super::connection;
 use super::machine::{Machine, raise_file_limit};
 use super::peer::{ConnectionInfo, Peer, Phase, Shutdown};
 use super::pool::Pool;
-use super::settings::{Connections, Settings};
+use super::settings::{Connections, SendLimits, Settings};
 use super::{BuildError, Shared, router};
 use crate::auth::Authenticator;
 use crate::graphql::Engine;
-use crate::telemetry::tally::Tally;
+use crate::telemetry::LogThrottle;
 
 /// How long not to accept when the system cannot give another connection, as when a process has too many files open.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -40,6 +40,7 @@ pub struct Server {
     router: Router,
     shutdown: Shutdown,
     connections: Connections,
+    send: SendLimits,
     trusted_proxies: Vec<IpNet>,
     shutdown_delay: Duration,
     /// How long what is under way may take to finish.
@@ -55,17 +56,17 @@ impl Server {
     pub fn new(engine: Engine, authenticator: Arc<Authenticator>, settings: Settings) -> Result<Self, BuildError> {
         raise_file_limit();
         let shutdown = Shutdown::new();
-        let Settings { connections, shutdown_delay, request_timeout, .. } = settings;
+        let Settings { connections, send, shutdown_delay, request_timeout, .. } = settings;
         let trusted_proxies = settings.trusted_proxies.clone();
         let router = router(&Shared::new(engine, authenticator, settings, shutdown.clone()))?;
         let drain = request_timeout + connections.drain_timeout;
-        Ok(Self { router, shutdown, connections, trusted_proxies, shutdown_delay, drain })
+        Ok(Self { router, shutdown, connections, send, trusted_proxies, shutdown_delay, drain })
     }
 
     /// Serves on `listener` until `shutdown` resolves, and for as long after as is set. Then nothing more is accepted, what is
     /// under way is finished, and what takes longer than any request may is cut off.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
-        let Self { router, shutdown, connections, trusted_proxies, shutdown_delay, drain } = self;
+        let Self { router, shutdown, connections, send, trusted_proxies, shutdown_delay, drain } = self;
         let files = Machine::this().connections_by_files();
         if connections.most.get() > files && connections.most.get() < usize::MAX {
             tracing::warn!(
@@ -79,10 +80,11 @@ impl Server {
             router,
             protocols: Arc::new(connection::protocols()),
             connections,
+            send,
             trusted_proxies,
             pool: Pool::new(connections.most, connections.replaceable_after),
             spare: Arc::new(Semaphore::new(SPARE)),
-            full: Tally::default(),
+            full: LogThrottle::default(),
             shutdown: shutdown.clone(),
         };
         acceptor.accept_until(stop).await;
@@ -110,10 +112,11 @@ struct Acceptor {
     router: Router,
     protocols: Arc<Builder<TokioExecutor>>,
     connections: Connections,
+    send: SendLimits,
     trusted_proxies: Vec<IpNet>,
     pool: Arc<Pool<Peer>>,
     spare: Arc<Semaphore>,
-    full: Tally,
+    full: LogThrottle,
     shutdown: Shutdown,
 }
 
@@ -131,8 +134,11 @@ impl Acceptor {
         loop {
             let (stream, address) = accept(&self.listener).await;
             let connection = self.join(address).await;
-            let (router, protocols, limits) = (self.router.clone(), Arc::clone(&self.protocols), self.connections);
-            tokio::spawn(async move { connection::serve(stream, router, &protocols, &limits, connection).await });
+            let (router, protocols) = (self.router.clone(), Arc::clone(&self.protocols));
+            let (limits, send) = (self.connections, self.send);
+            tokio::spawn(
+                async move { connection::serve(stream, router, &protocols, &limits, &send, connection).await },
+            );
         }
     }
 

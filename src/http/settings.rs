@@ -3,10 +3,10 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use axum::http::HeaderName;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
+use super::cors::CorsHeaders;
 use super::machine::Machine;
 use super::origins::Origins;
 use super::rate_limit::RateLimit;
@@ -19,8 +19,8 @@ pub struct Settings {
     pub allowed_hosts: Vec<String>,
     /// Whose pages may use the gateway from their visitors' browsers.
     pub cors_origins: Origins,
-    /// Request headers that these pages may send, beside those that the gateway reads or that clients are known to send.
-    pub cors_headers: Vec<HeaderName>,
+    /// What else these pages may send.
+    pub cors_headers: CorsHeaders,
     /// Whether `GET /` is the playground.
     pub playground: bool,
     /// An access token that the playground has filled in. Whoever can open the playground has it then, so it is for tenants
@@ -105,7 +105,7 @@ impl Default for Settings {
         Self {
             allowed_hosts: Vec::new(),
             cors_origins: Origins::default(),
-            cors_headers: Vec::new(),
+            cors_headers: CorsHeaders::default(),
             playground: true,
             playground_token: None,
             request_timeout: Duration::from_secs(10),

@@ -129,7 +129,7 @@ async fn user(
 ) -> Response<Body> {
     shared.call(&headers, Endpoint::Users, READ_USER, |grant| {
         let given = Parameters::read(query.as_deref(), &["fields", "include_fields"])?;
-        let selection = given.selection()?;
+        let selection = given.user_selection()?;
         let Path(id) = id.map_err(|_| Refusal::nothing_here())?;
         let user = shared.tenant.user(&id)?;
         ok(&record(user, &selection, grant.has("read:user_idp_tokens")))
@@ -143,7 +143,7 @@ async fn users_by_email(
 ) -> Response<Body> {
     shared.call(&headers, Endpoint::Users, READ_BY_EMAIL, |grant| {
         let given = Parameters::read(query.as_deref(), &["email", "fields", "include_fields"])?;
-        let selection = given.selection()?;
+        let selection = given.user_selection()?;
         let email = given
             .text("email")
             .ok_or_else(|| Refusal::query("Query validation error: 'Missing required property: email'."))?;

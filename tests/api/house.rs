@@ -37,7 +37,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "config",
         may_use: &[
-            "auth::Address",
+            "auth::SecureUrl",
             "auth::ApiKeys",
             "auth::Issuer",
             "auth::Settings",
@@ -53,6 +53,7 @@ const ROOMS: &[Room] = &[
             "graphql::TrustedDocuments",
             "graphql::TrustedMode",
             "http::Connections",
+            "http::CorsHeadersError",
             "http::Origin",
             "http::Origins",
             "http::Period",

@@ -92,6 +92,7 @@ fn what_the_template_comments_out_is_the_default() {
             "SELF_ACCESS" => args.callers.self_access = some(entry),
             "ALLOWED_HOSTS" => args.server.allowed_hosts = some(entry),
             "CORS_ORIGINS" => args.server.cors_origins = some(entry),
+            "CORS_HEADERS" => args.server.cors_headers = some(entry),
             "PLAYGROUND" => args.server.playground = some(entry),
             "REQUEST_TIMEOUT" => args.server.request_timeout = some(entry),
             "MAX_BODY_BYTES" => args.server.max_body_bytes = some(entry),

@@ -150,7 +150,7 @@ proptest! {
     fn a_plan_asks_for_what_it_needs_and_tells_what_it_leaves_out(Case { root, of: page, selection, .. } in page_case()) {
         let operation = operation(&selection, root);
         let mut planner = Planner::new(AUTHORITY);
-        let plan = planner.page(page, &operation.fields().next().unwrap().selection_set.node);
+        let plan = planner.page(page, &operation.fields[0].fields);
         let (mut needs, mut expected, mut forbidden) = (Needs::default(), Needs::default(), Vec::new());
         plan.add_needs(&mut needs);
         let reference = Reference { authority: AUTHORITY, selection: &selection };

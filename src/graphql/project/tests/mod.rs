@@ -50,7 +50,7 @@ fn answer_page(
     json: &[u8],
     facts: &PageFacts<'_>,
 ) -> Result<Vec<u8>, Malformed> {
-    let plan = Planner::new(AUTHORITY).page(of, &operation.fields().next().unwrap().selection_set.node);
+    let plan = Planner::new(AUTHORITY).page(of, &operation.fields[0].fields);
     let mut out = Vec::new();
     page(&plan, json, facts, &mut out).map(|_| out)
 }
@@ -66,7 +66,7 @@ fn answer_record(of: &'static Object, operation: &Operation, json: &[u8]) -> Res
 }
 
 fn plan(of: &'static Object, operation: &Operation) -> Plan {
-    Planner::new(AUTHORITY).record(of, &operation.fields().next().unwrap().selection_set.node)
+    Planner::new(AUTHORITY).record(of, &operation.fields[0].fields)
 }
 
 /// The answer to `{ users { … } }`.
