@@ -7,7 +7,7 @@ use clap::{Arg, ArgMatches};
 
 use super::parse::{given, without_user_info};
 use super::{Serve, Server, Tenant};
-use crate::auth0::Care;
+use crate::auth0::ClientPolicy;
 use crate::graphql::Limits;
 use crate::telemetry::{Filter, Format};
 
@@ -80,8 +80,8 @@ fn default(name: &str, serve: Option<&Serve>) -> Option<String> {
             }
             _ => None,
         },
-        "CACHE_TTL" => Some(format!("{}s", Care::default().cache_ttl.as_secs())),
-        "RATE_RESERVE" => Some(Care::default().rate_reserve.to_string()),
+        "CACHE_TTL" => Some(format!("{}s", ClientPolicy::default().cache_ttl.as_secs())),
+        "RATE_RESERVE" => Some(ClientPolicy::default().rate_reserve.to_string()),
         "UPSTREAM_CALLS_PER_OPERATION" => Some(Limits::default().upstream_calls.to_string()),
         "HOST" => Some(server.address.ip().to_string()),
         "PORT" => Some(server.address.port().to_string()),

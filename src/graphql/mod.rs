@@ -19,6 +19,7 @@ mod explain;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod gateway;
+mod guarded_fields;
 mod join;
 mod json;
 mod limits;
@@ -41,7 +42,7 @@ mod root;
 mod root_field;
 mod rules;
 mod scalar;
-mod search_fields;
+mod search_query;
 mod session;
 mod signature;
 mod user;
@@ -71,7 +72,7 @@ pub use self::error::{ErrorCode, Failure};
 pub use self::gateway::GatewayMode;
 pub use self::limits::{Enforcement, Limits};
 pub use self::permission::{Permissions, ScopeMode};
-pub use crate::auth0::Deadline;
+pub use crate::deadline::Deadline;
 pub use async_graphql::Variables;
 
 /// The schema in GraphQL's schema definition language.

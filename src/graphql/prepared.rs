@@ -10,6 +10,7 @@ use async_graphql::parser::types::ExecutableDocument;
 pub(crate) use self::operations::Operations;
 use super::audit::Told;
 use super::error::Failure;
+use super::guarded_fields::{GuardedFieldUse, guarded_field_uses};
 use super::operation::{Arguments, Field, Location, Name, Operation, Value};
 use super::permission::{Authority, Permissions};
 use super::plan::{Forbidden, JoinPlan, Needs, PagePlan, Plan, Planner, Plans as _};
@@ -17,7 +18,6 @@ use super::query::ROOT_FIELDS;
 use super::question::{PageAsked, Question, Reading};
 use super::requirements::Requirements;
 use super::root_field::{RootField, Shape};
-use super::search_fields::{Mention, mentions};
 use super::signature::Signatures;
 use super::{json, local};
 
@@ -62,8 +62,8 @@ pub(crate) enum What {
 pub(crate) struct Asks {
     pub(crate) table: &'static RootField,
     pub(crate) question: Result<(Question, PageAsked), Failure>,
-    /// What its arguments name that not everybody may see.
-    pub(crate) mentions: Vec<Mention>,
+    /// What its arguments use that not everybody may see.
+    pub(crate) guarded: Vec<GuardedFieldUse>,
 }
 
 /// How to answer an operation for callers of one authority.
@@ -97,9 +97,11 @@ pub(crate) enum Shaped {
 
 impl Prepared {
     pub(crate) fn new(operation: Operation, signatures: &Signatures, permissions: Permissions) -> Self {
-        let requirements = Requirements::of(&operation, signatures, permissions);
+        let guarded = guarded_field_uses(&operation.fields);
+        let requirements = Requirements::of(&operation, &guarded, signatures, permissions);
         let told = Told::of(&operation);
-        let roots: Vec<_> = operation.fields.iter().map(Root::new).collect();
+        let roots: Vec<_> =
+            operation.fields.iter().zip(guarded).map(|(field, guarded)| Root::new(field, guarded)).collect();
         let fields = &operation.fields;
         let mut calls: Vec<Vec<usize>> = Vec::new();
         for place in (0..roots.len()).filter(|place| matches!(roots[*place].what, What::Asks(_))) {
@@ -161,16 +163,14 @@ impl Prepared {
 }
 
 impl Root {
-    fn new(field: &Field) -> Self {
+    fn new(field: &Field, guarded: Vec<GuardedFieldUse>) -> Self {
         let key = field.key.clone();
         let mut written_key = Vec::new();
         json::write_string(&key, &mut written_key);
         written_key.push(b':');
         let name = field.name.as_str();
         let what = match ROOT_FIELDS.iter().find(|table| table.name == name) {
-            Some(table) => {
-                What::Asks(Box::new(Asks { table, question: Question::of(field), mentions: mentions(field) }))
-            }
+            Some(table) => What::Asks(Box::new(Asks { table, question: Question::of(field), guarded })),
             None if name == "__typename" => What::Typename,
             None => What::Own,
         };

@@ -3,9 +3,9 @@
 use async_graphql::Name;
 
 use super::error::{ErrorCode, Failure};
+use super::guarded_fields::GuardedFieldUse;
 use super::operation::{Field, Operation};
 use super::permission::Permissions;
-use super::search_fields::mentions;
 use super::signature::Signatures;
 use crate::auth::{Scope, Scopes};
 
@@ -22,16 +22,22 @@ struct Requirement {
 }
 
 impl Requirements {
-    pub(crate) fn of(operation: &Operation, signatures: &Signatures, permissions: Permissions) -> Self {
+    /// `guarded`: what the arguments of each root field use that not everybody may see.
+    pub(crate) fn of(
+        operation: &Operation,
+        guarded: &[Vec<GuardedFieldUse>],
+        signatures: &Signatures,
+        permissions: Permissions,
+    ) -> Self {
         let mut requirements = Self::default();
         requirements.walk(signatures, &mut Vec::new(), signatures.query(), &operation.fields);
-        for field in &operation.fields {
+        for (field, guarded) in operation.fields.iter().zip(guarded) {
             let path = field.key.as_str();
             if field.name == "me" && !permissions.self_access {
                 requirements.add(path.to_owned(), Scope::ReadUsers);
             }
-            for mention in mentions(field) {
-                requirements.add(path.to_owned(), mention.scope);
+            for used in guarded {
+                requirements.add(path.to_owned(), used.scope);
             }
         }
         requirements
@@ -81,13 +87,15 @@ mod tests {
     use async_graphql::Variables;
 
     use super::*;
+    use crate::graphql::guarded_fields::guarded_field_uses;
     use crate::graphql::{schema, write_sdl};
 
     fn requirements(text: &str, permissions: Permissions) -> String {
         let signatures = Signatures::read(&write_sdl(&schema().finish())).unwrap();
         let document = async_graphql::parser::parse_query(text).unwrap();
         let operation = Operation::new(&signatures, &document, None, Variables::default()).unwrap();
-        let Requirements(all) = Requirements::of(&operation, &signatures, permissions);
+        let Requirements(all) =
+            Requirements::of(&operation, &guarded_field_uses(&operation.fields), &signatures, permissions);
         all.iter().map(|Requirement { path, scope }| format!("{path} {scope}")).collect::<Vec<_>>().join("\n")
     }
 
