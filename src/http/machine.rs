@@ -97,7 +97,7 @@ fn open_files() -> usize {
 #[cfg(target_os = "linux")]
 fn physical_memory() -> Option<usize> {
     let info = rustix::system::sysinfo();
-    usize::try_from(u64::from(info.totalram) * u64::from(info.mem_unit)).ok()
+    usize::try_from(info.totalram).ok()?.checked_mul(usize::try_from(info.mem_unit).ok()?)
 }
 
 #[cfg(not(target_os = "linux"))]

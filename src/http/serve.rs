@@ -14,7 +14,7 @@ use hyper_util::server::conn::auto::Builder;
 use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::connection;
 use super::machine::{Machine, raise_file_limit};
@@ -154,7 +154,10 @@ impl Acceptor {
             if let Some(connections) = self.full.count() {
                 tracing::warn!(connections, most = self.connections.most, "there are too many connections");
             }
-            spare = timeout(LOOK_AGAIN, Arc::clone(&self.spare).acquire_owned()).await.ok().and_then(Result::ok);
+            tokio::select! {
+                permit = Arc::clone(&self.spare).acquire_owned() => spare = permit.ok(),
+                () = sleep(LOOK_AGAIN) => {}
+            }
         }
     }
 }
