@@ -58,7 +58,7 @@ const ROOMS: &[Room] = &[
             "graphql::TrustedDocuments",
             "graphql::TrustedMode",
             "http::Connections",
-            "http::CorsHeadersError",
+            "http::CorsHeaders",
             "http::Origin",
             "http::Origins",
             "http::Period",
