@@ -111,13 +111,20 @@ where
         F: Future<Output = V> + Send + 'static,
     {
         let mut map = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::join_in(&map, key, deadline).unwrap_or_else(|| self.spawn(&mut map, key, deadline, work))
+    }
+
+    /// Joins the work for `key`, if it is under way.
+    pub(crate) fn join(&self, key: &K, deadline: Deadline) -> Option<Waiter<V>> {
+        Self::join_in(&self.in_flight.lock().unwrap_or_else(PoisonError::into_inner), key, deadline)
+    }
+
+    fn join_in(map: &Map<K, V>, key: &K, deadline: Deadline) -> Option<Waiter<V>> {
         // Of work whose task is gone nothing will come: it is about to be taken off the map, or its runtime went down.
         let found = map.get(key).and_then(Weak::upgrade).filter(|in_flight| in_flight.outcome.has_changed().is_ok());
-        if let Some(in_flight) = found {
-            in_flight.deadline.extend(deadline);
-            return Waiter { role: Role::Joined, in_flight };
-        }
-        self.spawn(&mut map, key, deadline, work)
+        let in_flight = found?;
+        in_flight.deadline.extend(deadline);
+        Some(Waiter { role: Role::Joined, in_flight })
     }
 
     /// Starts the work, whatever is under way: an outcome of that may be from before the question.

@@ -1,47 +1,16 @@
-//! Which scopes the gateway needs, and which it was granted: neither fewer nor more. Pure.
-
-use serde::Serialize;
+//! Check of the granted scopes: neither fewer nor more than the gateway needs. Pure.
 
 use super::access::Token;
-use super::report::Check;
+use super::report::{Check, ScopeRow, ScopeState};
 use crate::auth::{Scope, Scopes};
-
-pub(super) const GRANT_THEM: &str = "in Auth0's dashboard, open Applications > APIs > Auth0 Management API > Machine to Machine \
-     Applications, and grant it to the application";
 
 /// No scope of Auth0's is longer. One that came from elsewhere is not shown in full.
 const LONGEST: usize = 80;
 
-/// How many scopes a sentence names.
+/// Most scopes that a sentence names.
 const FEW: usize = 3;
 
-/// How a scope stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum State {
-    /// Granted, and of use.
-    Granted,
-    /// Needed, and not granted.
-    Missing,
-    /// Granted, and of no use.
-    Unused,
-    /// Not granted, and not needed.
-    Optional,
-    /// There is no token, or Auth0 did not tell what was granted with it.
-    Unknown,
-}
-
-/// A row of the scope matrix.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ScopeRow {
-    pub(crate) scope: String,
-    /// What it is for; nothing, if the gateway has no use for it.
-    pub(crate) needed_for: Option<&'static str>,
-    pub(crate) state: State,
-}
-
-/// What a scope is for, and whether the gateway fails without it.
+/// Purpose of a scope, with true if the gateway fails without it.
 fn purpose(scope: Scope) -> (&'static str, bool) {
     match scope {
         Scope::ReadUsers => ("users, user, usersByEmail, me, Log.user", true),
@@ -73,19 +42,21 @@ pub(super) fn matrix(token: &Token, holdable: Scopes) -> Vec<ScopeRow> {
         let is_of_use = holdable.holds(scope);
         let is_missing = is_required && is_of_use && !substitute(scope).is_some_and(is_granted);
         let state = match granted.map(|_| is_granted(scope.as_str())) {
-            None => State::Unknown,
-            Some(true) if is_of_use => State::Granted,
-            Some(true) => State::Unused,
-            Some(false) if is_missing => State::Missing,
-            Some(false) => State::Optional,
+            None => ScopeState::Unknown,
+            Some(true) if is_of_use => ScopeState::Granted,
+            Some(true) => ScopeState::Unused,
+            Some(false) if is_missing => ScopeState::Missing,
+            Some(false) => ScopeState::Optional,
         };
         ScopeRow { scope: scope.to_string(), needed_for: is_of_use.then_some(needed_for), state }
     });
     let others = granted.into_iter().flatten().filter(|name| Scope::parse(name).is_none()).map(|name| {
         let stands_for = |scope: &Scope| substitute(*scope) == Some(name) && !is_granted(scope.as_str());
         match Scope::ALL.into_iter().find(stands_for).filter(|scope| holdable.holds(*scope)) {
-            Some(scope) => ScopeRow { scope: shown(name), needed_for: Some(purpose(scope).0), state: State::Granted },
-            None => ScopeRow { scope: shown(name), needed_for: None, state: State::Unused },
+            Some(scope) => {
+                ScopeRow { scope: shown(name), needed_for: Some(purpose(scope).0), state: ScopeState::Granted }
+            }
+            None => ScopeRow { scope: shown(name), needed_for: None, state: ScopeState::Unused },
         }
     });
     known.chain(others).collect()
@@ -99,7 +70,7 @@ pub(super) fn judge(token: &Token, matrix: &[ScopeRow]) -> Check {
         return Check::skipped("scopes", "Auth0 did not tell which scopes were granted");
     }
     let of = |state| matrix.iter().filter(|row| row.state == state).map(|row| row.scope.as_str()).collect::<Vec<_>>();
-    let (missing, unused) = (of(State::Missing), of(State::Unused));
+    let (missing, unused) = (of(ScopeState::Missing), of(ScopeState::Unused));
     let grants =
         "in Auth0's dashboard, under Applications > APIs > Auth0 Management API > Machine to Machine Applications,";
     match (missing.is_empty(), unused.is_empty()) {
@@ -150,13 +121,13 @@ mod tests {
         Some(Ok(TokenStatus { expires_at: DateTime::UNIX_EPOCH, scopes }))
     }
 
-    fn states(scopes: &str, holdable: &[Scope]) -> Vec<State> {
+    fn states(scopes: &str, holdable: &[Scope]) -> Vec<ScopeState> {
         matrix(&token(Some(scopes)), Scopes::of(holdable)).iter().map(|row| row.state).collect()
     }
 
     #[test]
     fn what_no_caller_can_hold_is_of_no_use() {
-        use State::{Granted, Missing, Optional, Unused};
+        use ScopeState::{Granted, Missing, Optional, Unused};
         let all = "read:users read:users_app_metadata read:user_idp_tokens read:logs";
         let anonymous = &[Scope::ReadUsers, Scope::ReadUsersAppMetadata, Scope::ReadLogs];
         for (granted, holdable, expected) in [

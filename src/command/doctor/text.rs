@@ -2,8 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::report::{Report, Status};
-use super::scopes::State;
+use super::report::{Report, ScopeState, Status};
 
 /// Lines are filled up to this column, so that what goes on in the next one is below its beginning on most terminals.
 const WIDTH: usize = 110;
@@ -23,7 +22,7 @@ impl Status {
     }
 }
 
-impl State {
+impl ScopeState {
     fn words(self) -> &'static str {
         match self {
             Self::Granted => "granted",
@@ -63,7 +62,7 @@ impl fmt::Display for Report {
 
 impl Report {
     fn write_scopes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_surplus = |state, needed_for: Option<_>| state == State::Unused && needed_for.is_none();
+        let is_surplus = |state, needed_for: Option<_>| state == ScopeState::Unused && needed_for.is_none();
         let (mut surplus, mut left_out) = (0, 0);
         let rows = self.scopes.iter().filter(|row| {
             surplus += usize::from(is_surplus(row.state, row.needed_for));

@@ -1,32 +1,32 @@
-//! What stands on the terminal once the program listens.
+//! The text on the terminal once the program listens.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use auth0_graphql::auth;
+use crate::auth;
 #[cfg(feature = "sandbox")]
-use auth0_graphql::sandbox::{GATEWAY_AUDIENCE, Person, Sandbox};
+use crate::sandbox::{GATEWAY_AUDIENCE, Person, Sandbox};
 
-/// Where the gateway is, what it serves and what to try first.
-pub(crate) struct Banner<'a> {
-    /// How the program was called, so that its commands can be pasted.
-    pub(crate) program: &'a str,
+/// Welcome of a gateway: its address, its tenant, and a first query.
+pub(super) struct Banner<'a> {
+    /// The name by which the program was called, so that its commands can be pasted.
+    pub(super) program: &'a str,
     /// The address that is listened on.
-    pub(crate) address: SocketAddr,
-    pub(crate) playground: bool,
-    /// What the tenant is, in a few words.
-    pub(crate) tenant: &'a str,
-    pub(crate) callers: Callers,
-    /// Who is worth looking at, as [`people`] has it; may be empty.
-    pub(crate) people: String,
+    pub(super) address: SocketAddr,
+    pub(super) playground: bool,
+    /// The tenant in a few words.
+    pub(super) tenant: &'a str,
+    pub(super) callers: Callers,
+    /// People worth looking at, as [`people`] has them; may be empty.
+    pub(super) people: String,
 }
 
 impl Banner<'_> {
-    pub(crate) fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let url = format!("http://{}", reachable(self.address));
         let playground = if self.playground { format!("  Playground  {url}/\n") } else { String::new() };
         let Self { tenant, callers, people, .. } = self;
-        let (who, header) = (&callers.who, callers.header);
-        let mut tokens = callers.how_to_get_a_token(self.program, &url);
+        let (ways, header) = (&callers.ways, callers.header);
+        let mut tokens = callers.token_hint(self.program, &url);
         if self.playground && !tokens.is_empty() {
             tokens.push_str("\n    The playground has a token under Headers, of somebody who may read everything.\n");
         }
@@ -36,7 +36,7 @@ impl Banner<'_> {
   auth0-graphql {version}
 
   Tenant      {tenant}
-  Callers     {who}
+  Callers     {ways}
 {playground}  GraphQL     {url}/graphql
 {people}
   A first query
@@ -58,18 +58,19 @@ impl Banner<'_> {
     }
 }
 
-/// Who may call.
-pub(crate) struct Callers {
-    who: String,
-    /// What a call from a shell needs, with a space behind it; may be empty.
+/// Ways to be let in.
+pub(super) struct Callers {
+    ways: String,
+    /// The header that a call from a shell needs, with a space behind it; may be empty.
     header: &'static str,
-    /// Where the sandbox is whose tokens are taken.
+    /// URL of the sandbox whose tokens are taken.
     sandbox: Option<String>,
 }
 
 impl Callers {
-    /// `sandbox` is the issuer if that is one.
-    pub(crate) fn new(auth: &auth::Settings, sandbox: Option<String>) -> Self {
+    /// `of_sandbox` says that the issuer of tokens is a sandbox.
+    pub(super) fn new(auth: &auth::Settings, of_sandbox: bool) -> Self {
+        let sandbox = auth.tokens.as_ref().filter(|_| of_sandbox).map(|tokens| tokens.issuer.to_string());
         let token = auth.tokens.as_ref().map(|tokens| match sandbox {
             Some(_) => "an access token of the sandbox".to_owned(),
             None => format!("an access token of {}", tokens.issuer),
@@ -82,10 +83,10 @@ impl Callers {
         };
         let anonymous = auth.admits_anonymous().then(|| "no credentials".to_owned());
         let ways: Vec<_> = [anonymous, token, api_key].into_iter().flatten().collect();
-        Self { who: format!("with {}", ways.join(", or ")), header, sandbox }
+        Self { ways: format!("with {}", ways.join(", or ")), header, sandbox }
     }
 
-    fn how_to_get_a_token(&self, program: &str, url: &str) -> String {
+    fn token_hint(&self, program: &str, url: &str) -> String {
         let Some(sandbox) = &self.sandbox else { return String::new() };
         let sandbox = sandbox.trim_end_matches('/');
         format!(
@@ -112,7 +113,7 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 
 /// The people of a sandbox tenant who are worth looking at, one a line.
 #[cfg(feature = "sandbox")]
-pub(crate) fn people(people: &[Person]) -> String {
+pub(super) fn people(people: &[Person]) -> String {
     let mut text = "\n  Some of the people in the tenant\n\n".to_owned();
     for line in lines(people) {
         text.push_str(&format!("    {line}\n"));
@@ -120,9 +121,9 @@ pub(crate) fn people(people: &[Person]) -> String {
     text
 }
 
-/// What other clients need to know of a sandbox tenant, in the form of an `.env` file.
+/// Settings of other clients of a sandbox tenant, in the form of an `.env` file.
 #[cfg(feature = "sandbox")]
-pub(crate) fn sandbox_settings(sandbox: &Sandbox) -> String {
+pub(super) fn sandbox_settings(sandbox: &Sandbox) -> String {
     use secrecy::ExposeSecret;
 
     let client = sandbox.client();

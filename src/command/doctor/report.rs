@@ -1,17 +1,16 @@
-//! What the doctor has to say.
+//! The report.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::scopes::ScopeRow;
 use crate::auth0::{BucketStatus, Class};
 use crate::config::Problems;
 
-/// How something is. The worst comes last.
+/// Status of a check. The worst comes last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Status {
+pub(super) enum Status {
     /// It could not be looked at, or there is nothing to look at.
     Skipped,
     /// Well.
@@ -22,39 +21,65 @@ pub enum Status {
     Failed,
 }
 
-/// One thing that was looked at.
+/// State of a scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ScopeState {
+    /// Granted, and of use.
+    Granted,
+    /// Needed, and not granted.
+    Missing,
+    /// Granted, and of no use.
+    Unused,
+    /// Not granted, and not needed.
+    Optional,
+    /// There is no token, or Auth0 did not tell what was granted with it.
+    Unknown,
+}
+
+/// A row of the scope matrix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Check {
-    /// What scripts find it by.
-    pub(crate) name: &'static str,
-    pub(crate) status: Status,
-    pub(crate) finding: String,
-    /// What to do about it.
-    pub(crate) remedy: Option<String>,
-    /// How long the call took that was made for it.
-    pub(crate) duration_ms: Option<u64>,
+pub(super) struct ScopeRow {
+    pub(super) scope: String,
+    /// Its purpose; none, if the gateway has no use for it.
+    pub(super) needed_for: Option<&'static str>,
+    pub(super) state: ScopeState,
+}
+
+/// A check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Check {
+    /// The name by which scripts find it.
+    pub(super) name: &'static str,
+    pub(super) status: Status,
+    pub(super) finding: String,
+    /// The way to mend it.
+    pub(super) remedy: Option<String>,
+    /// Time that the call for it took.
+    pub(super) duration_ms: Option<u64>,
 }
 
 impl Check {
-    pub(crate) fn ok(name: &'static str, finding: impl Into<String>) -> Self {
+    pub(super) fn ok(name: &'static str, finding: impl Into<String>) -> Self {
         Self { name, status: Status::Ok, finding: finding.into(), remedy: None, duration_ms: None }
     }
 
     /// The remedy may be unknown.
-    pub(crate) fn failed(name: &'static str, finding: impl Into<String>, remedy: Option<String>) -> Self {
+    pub(super) fn failed(name: &'static str, finding: impl Into<String>, remedy: Option<String>) -> Self {
         Self { status: Status::Failed, remedy, ..Self::ok(name, finding) }
     }
 
-    pub(crate) fn warning(name: &'static str, finding: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(super) fn warning(name: &'static str, finding: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { status: Status::Warning, remedy: Some(remedy.into()), ..Self::ok(name, finding) }
     }
 
-    pub(crate) fn skipped(name: &'static str, why: impl Into<String>) -> Self {
+    pub(super) fn skipped(name: &'static str, why: impl Into<String>) -> Self {
         Self { status: Status::Skipped, ..Self::ok(name, why) }
     }
 
-    pub(crate) fn took(mut self, time: Duration) -> Self {
+    pub(super) fn took(mut self, time: Duration) -> Self {
         self.duration_ms = u64::try_from(time.as_millis()).ok();
         self
     }
@@ -62,16 +87,16 @@ impl Check {
 
 /// A bucket of the tenant's rate limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Bucket {
+pub(super) struct Bucket {
     /// What is counted in it: `users`, `logs`.
-    pub(crate) covers: Vec<&'static str>,
+    pub(super) covers: Vec<&'static str>,
     /// How many calls it holds.
-    pub(crate) limit: u32,
+    pub(super) limit: u32,
 }
 
 impl Bucket {
     /// The buckets that something is counted in.
-    pub(crate) fn of(buckets: &[BucketStatus]) -> Vec<Self> {
+    pub(super) fn of(buckets: &[BucketStatus]) -> Vec<Self> {
         let name = |class: &Class| match class {
             Class::Users => "users",
             Class::Logs => "logs",
@@ -85,7 +110,7 @@ impl Bucket {
 /// What was looked at, and how it is. It holds no secret, no token and nothing of the tenant's users.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Report {
+pub(super) struct Report {
     version: &'static str,
     /// The tenant's domain, unless the settings do not name one.
     tenant: Option<String>,
@@ -101,8 +126,7 @@ impl Report {
     }
 
     /// The report where the settings are missing or wrong, so that nothing else can be looked at.
-    #[must_use]
-    pub fn of_problems(problems: &Problems) -> Self {
+    pub(super) fn of_problems(problems: &Problems) -> Self {
         let remedy = "set it in .env, in the environment or as a flag; `auth0-graphql --help` describes each";
         let check = |(setting, fault)| Check::failed("settings", format!("{setting} {fault}"), Some(remedy.to_owned()));
         Self::with(None, problems.iter().map(check).collect(), Vec::new(), Vec::new())
@@ -114,14 +138,12 @@ impl Report {
     }
 
     /// The worst of all.
-    #[must_use]
-    pub fn status(&self) -> Status {
+    pub(super) fn status(&self) -> Status {
         self.status
     }
 
-    /// Whether the settings kept everything else from being looked at.
-    #[must_use]
-    pub fn is_of_settings(&self) -> bool {
+    /// True if the settings kept everything else from being looked at.
+    pub(super) fn is_of_settings(&self) -> bool {
         self.tenant.is_none()
     }
 
@@ -134,7 +156,7 @@ impl Report {
     /// # Errors
     ///
     /// None is known of.
-    pub fn json(&self) -> serde_json::Result<String> {
+    pub(super) fn json(&self) -> serde_json::Result<String> {
         serde_json::to_string_pretty(self).map(|json| json + "\n")
     }
 }
