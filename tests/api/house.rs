@@ -56,6 +56,7 @@ const ROOMS: &[Room] = &[
             "graphql::TrustedDocuments",
             "graphql::TrustedMode",
             "http::Connections",
+            "http::CorsHeaders",
             "http::Origin",
             "http::Origins",
             "http::Period",

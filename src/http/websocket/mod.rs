@@ -8,17 +8,13 @@
 //! async-graphql-axum tells whether a client asks for GraphQL at all. Its own loop is not used, for it would run documents
 //! past those stages and write projected bytes as lists of numbers.
 
-mod close;
+pub(super) mod close;
 mod connection;
-#[cfg(any(test, feature = "fuzzing"))]
-pub(crate) mod fuzzing;
-mod init;
-mod message;
+pub(super) mod init;
+pub(super) mod message;
 mod operation;
-mod origin;
-mod place;
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use async_graphql_axum::GraphQLProtocol;
 use axum::extract::{FromRequestParts as _, Request, WebSocketUpgrade};
@@ -28,10 +24,10 @@ use axum::response::Response;
 use tracing::Instrument as _;
 
 use self::connection::{Connection, Opening};
-use self::place::Place;
 use super::admission::SOON;
-use super::envelope::Envelope;
-use super::{Shared, client, csrf, host, request_id};
+use super::peer::{self, ConnectionInfo};
+use super::responder::Responder;
+use super::{Shared, request_id};
 use crate::graphql::{ErrorCode, Failure};
 
 /// The one protocol that is spoken.
@@ -44,24 +40,6 @@ const READ: usize = 4;
 /// How many bytes of what comes and goes a WebSocket holds room for: documents, and the answers to most. What is larger makes
 /// room for itself. The library's own 128 KiB each way would be most of what an idle WebSocket costs.
 const BUFFER: usize = 8 * 1024;
-
-/// How WebSockets are met.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// How long a connection may take to say who it is (`connection_init`). The protocol's own server waits 3 seconds.
-    pub init_timeout: Duration,
-    /// How often a peer is asked whether it is still there, above zero. One that sent nothing from one time to the next is
-    /// gone. Proxies that drop what is silent wait for 30 seconds or more.
-    pub ping_interval: Duration,
-    /// How many operations of one connection may be under way. A page asks for a handful at once.
-    pub max_operations: usize,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { init_timeout: Duration::from_secs(3), ping_interval: Duration::from_secs(12), max_operations: 32 }
-    }
-}
 
 /// Whether a request asks for a WebSocket, be it well or badly.
 pub(crate) fn is_asked_for(request: &Request) -> bool {
@@ -77,18 +55,13 @@ pub(crate) fn is_asked_for(request: &Request) -> bool {
 
 /// Opens a WebSocket, or says why not.
 pub(crate) async fn open(shared: Shared, request: Request) -> Response {
-    let envelope = Envelope::of(request.headers());
-    // What a browser says of a page that opened the WebSocket. It opens them to every host, whatever its rules for other
-    // requests are: so it is for the host to refuse.
-    if !origin::may_open(request.headers(), host::host(&request), &shared.settings.cors_origins) {
-        return csrf::refuse(envelope);
-    }
-    let address = client::address(&request, &shared.settings.trusted_proxies);
+    let responder = Responder::of(request.headers());
+    let address = peer::address(&request, &shared.settings.trusted_proxies);
     let (mut parts, _) = request.into_parts();
     let upgrade = match negotiate(&mut parts).await {
         Ok(upgrade) => upgrade,
         Err((status, message)) => {
-            let mut response = envelope.refuse(status, bad(message));
+            let mut response = responder.refuse(status, bad(message));
             if status == StatusCode::UPGRADE_REQUIRED {
                 response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
                 response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
@@ -96,10 +69,11 @@ pub(crate) async fn open(shared: Shared, request: Request) -> Response {
             return response;
         }
     };
-    let Some(place) = Place::take(&parts.extensions, parts.version) else {
+    let connection = parts.extensions.get::<Arc<ConnectionInfo>>();
+    let Some(Ok(place)) = connection.map(|connection| connection.join_web_socket(parts.version)) else {
         let message = "There are too many connections already. Try again after `retryAfterMs`.";
         let failure = Failure::new(ErrorCode::RateLimited, message);
-        return envelope.refuse_for(SOON, StatusCode::SERVICE_UNAVAILABLE, failure);
+        return responder.refuse_for(SOON, StatusCode::SERVICE_UNAVAILABLE, failure);
     };
     let read = shared.settings.max_body_bytes.saturating_mul(READ);
     let request_id = request_id::current();
@@ -112,7 +86,7 @@ pub(crate) async fn open(shared: Shared, request: Request) -> Response {
         .max_message_size(read)
         .max_frame_size(read)
         .on_failed_upgrade(|error| tracing::debug!(%error, "a connection ended before it was a WebSocket"))
-        .on_upgrade(move |socket| Connection::new(socket, shared, opening).serve(place).instrument(span))
+        .on_upgrade(move |socket| Connection::new(socket, shared, place, opening).serve().instrument(span))
 }
 
 async fn negotiate(parts: &mut Parts) -> Result<WebSocketUpgrade, (StatusCode, String)> {

@@ -13,9 +13,9 @@ pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeou
 /// `run` asks for `extensions.upstream`: what the operation took upstream.
 pub(crate) const EXPLAIN: HeaderName = HeaderName::from_static("x-explain");
 
-/// What a client wishes for.
+/// What a client options for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wishes {
+pub(crate) struct RequestOptions {
     /// How long the answer may take.
     pub(crate) timeout: Duration,
     /// Whether only answers from after the question will do (`Cache-Control: no-cache`).
@@ -24,8 +24,8 @@ pub(crate) struct Wishes {
     pub(crate) explains: bool,
 }
 
-impl Wishes {
-    /// Reads the wishes, and grants what `settings` allow of them.
+impl RequestOptions {
+    /// Reads the options, and grants what `settings` allow of them.
     pub(crate) fn read(headers: &HeaderMap, settings: &Settings) -> Result<Self, Failure> {
         let longest = settings.request_timeout;
         let timeout = match headers.get(TIMEOUT) {
@@ -60,8 +60,8 @@ mod tests {
 
     use super::*;
 
-    fn read(name: HeaderName, value: &'static str) -> Result<Wishes, Failure> {
-        Wishes::read(&HeaderMap::from_iter([(name, HeaderValue::from_static(value))]), &Settings::default())
+    fn read(name: HeaderName, value: &'static str) -> Result<RequestOptions, Failure> {
+        RequestOptions::read(&HeaderMap::from_iter([(name, HeaderValue::from_static(value))]), &Settings::default())
     }
 
     #[test]
@@ -78,11 +78,11 @@ mod tests {
             ("soon", None),
             ("", None),
         ] {
-            let timeout = read(TIMEOUT, value).ok().map(|wishes| wishes.timeout.as_millis());
+            let timeout = read(TIMEOUT, value).ok().map(|options| options.timeout.as_millis());
             assert_eq!(timeout, expected, "{value}");
         }
-        let none = Wishes::read(&HeaderMap::new(), &Settings::default()).unwrap();
-        assert_eq!(none, Wishes { timeout: Duration::from_secs(10), is_fresh: false, explains: false });
+        let none = RequestOptions::read(&HeaderMap::new(), &Settings::default()).unwrap();
+        assert_eq!(none, RequestOptions { timeout: Duration::from_secs(10), is_fresh: false, explains: false });
     }
 
     #[test]
@@ -95,6 +95,6 @@ mod tests {
         assert!(read(EXPLAIN, "run").unwrap().explains);
         assert!(!read(EXPLAIN, "no").unwrap().explains);
         let always = Settings { explains: true, ..Settings::default() };
-        assert!(Wishes::read(&HeaderMap::new(), &always).unwrap().explains);
+        assert!(RequestOptions::read(&HeaderMap::new(), &always).unwrap().explains);
     }
 }

@@ -13,16 +13,19 @@ use crate::graphql::{ErrorCode, Failure, Outcome, Reply, refuse};
 /// How many calls to Auth0 were made for an answer.
 pub(crate) const UPSTREAM_CALLS: HeaderName = HeaderName::from_static("x-upstream-calls");
 
+/// How many bytes an answer may hold beside its own.
+const SPARE_CAPACITY: usize = 4 * 1024;
+
 /// How many headers an answer has, about: these, and those that every answer gets on its way out.
 const HEADERS: usize = 12;
 
 /// The wrapping that a caller asked for.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Envelope {
+pub(crate) struct Responder {
     media_type: MediaType,
 }
 
-impl Envelope {
+impl Responder {
     pub(crate) fn new(media_type: MediaType) -> Self {
         Self { media_type }
     }
@@ -50,7 +53,11 @@ impl Envelope {
         response
     }
 
-    fn wrap(self, status: StatusCode, body: Vec<u8>, upstream_calls: u32) -> Response {
+    fn wrap(self, status: StatusCode, mut body: Vec<u8>, upstream_calls: u32) -> Response {
+        // It may wait to be read, and a vector that grew holds up to twice of what it needs.
+        if body.capacity() - body.len() > SPARE_CAPACITY {
+            body.shrink_to_fit();
+        }
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = status;
         let headers = response.headers_mut();

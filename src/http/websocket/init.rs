@@ -9,15 +9,15 @@ use serde_json::{Map, Value};
 
 use crate::http::Settings;
 use crate::http::authenticate::API_KEY;
-use crate::http::wishes::Wishes;
+use crate::http::request_options::RequestOptions;
 
 /// What was said.
 #[derive(Clone, Debug)]
-pub(crate) struct Introduction {
+pub(crate) struct InitParams {
     /// The headers that hold credentials, of the upgrade request and of the payload.
     pub(crate) credentials: HeaderMap,
-    /// What every operation of the connection wishes for.
-    pub(crate) wishes: Wishes,
+    /// What every operation of the connection options for.
+    pub(crate) options: RequestOptions,
 }
 
 /// The headers that hold credentials.
@@ -40,17 +40,17 @@ pub(crate) fn read(
     payload: Option<&RawValue>,
     mut credentials: HeaderMap,
     settings: &Settings,
-) -> Result<Introduction, String> {
+) -> Result<InitParams, String> {
     let headers = headers(payload)?;
     // Not those of the upgrade request: browsers say `Cache-Control: no-cache` in every one.
-    let wishes = Wishes::read(&headers, settings).map_err(|failure| failure.message)?;
+    let options = RequestOptions::read(&headers, settings).map_err(|failure| failure.message)?;
     for (name, value) in self::credentials(headers).iter() {
         // Who says the same twice, in both ways that clients have, says one thing.
         if !credentials.get_all(name).iter().any(|known| known == value) {
             credentials.append(name, value.clone());
         }
     }
-    Ok(Introduction { credentials, wishes })
+    Ok(InitParams { credentials, options })
 }
 
 fn headers(payload: Option<&RawValue>) -> Result<HeaderMap, String> {
@@ -99,7 +99,7 @@ mod tests {
 
     use super::*;
 
-    fn read_text(payload: &str, upgrade: &[(HeaderName, &'static str)]) -> Result<Introduction, String> {
+    fn read_text(payload: &str, upgrade: &[(HeaderName, &'static str)]) -> Result<InitParams, String> {
         let upgrade = upgrade.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
         let payload: Option<&RawValue> = serde_json::from_str(payload).unwrap();
         read(payload, credentials(upgrade.collect()), &Settings::default())
@@ -143,10 +143,10 @@ mod tests {
     #[test]
     fn wishes_are_the_payload_s_alone() {
         let upgrade = [(header::CACHE_CONTROL, "no-cache")];
-        assert!(!read_text("{}", &upgrade).unwrap().wishes.is_fresh);
+        assert!(!read_text("{}", &upgrade).unwrap().options.is_fresh);
         let payload = r#"{"headers":{"Cache-Control":"no-cache","X-Request-Timeout":"2s","X-Explain":"run"}}"#;
-        let wishes = read_text(payload, &[]).unwrap().wishes;
-        assert_eq!(wishes, Wishes { timeout: Duration::from_secs(2), is_fresh: true, explains: true });
+        let options = read_text(payload, &[]).unwrap().options;
+        assert_eq!(options, RequestOptions { timeout: Duration::from_secs(2), is_fresh: true, explains: true });
     }
 
     #[test]

@@ -17,12 +17,12 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::Instrument as _;
 
 use super::close::Close;
-use super::init::{self, Introduction};
+use super::init::{self, InitParams};
 use super::message::{self, ACK, ClientMessage, PONG};
-use super::operation::{self, TurnedAway};
-use super::place::Place;
+use super::operation::{self, Answer, Refusal};
 use crate::graphql::{Deadline, ErrorCode, Failure, Outcome, Reply, refuse};
 use crate::http::Shared;
+use crate::http::peer::WebSocketPlace;
 
 /// How long a client may take to close after the gateway did.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -44,13 +44,14 @@ pub(crate) struct Opening {
 pub(crate) struct Connection {
     socket: WebSocket,
     shared: Shared,
+    place: Arc<WebSocketPlace>,
     opening: Opening,
     /// What the client said of itself, once that was found good.
-    introduction: Option<Introduction>,
+    init: Option<InitParams>,
     /// The operations under way, by the ids that their client gave them.
     operations: HashMap<String, AbortHandle>,
     /// Their tasks, and for a moment those of operations that were cancelled. They end with the connection.
-    tasks: JoinSet<Result<Reply, Close>>,
+    tasks: JoinSet<Result<Answer, Close>>,
     /// How many operations there have been.
     count: u64,
     pings: DefaultDirectRateLimiter,
@@ -71,12 +72,13 @@ impl From<Close> for End {
 }
 
 impl Connection {
-    pub(crate) fn new(socket: WebSocket, shared: Shared, opening: Opening) -> Self {
+    pub(crate) fn new(socket: WebSocket, shared: Shared, place: WebSocketPlace, opening: Opening) -> Self {
         Self {
             socket,
             shared,
+            place: Arc::new(place),
             opening,
-            introduction: None,
+            init: None,
             operations: HashMap::new(),
             tasks: JoinSet::new(),
             count: 0,
@@ -85,17 +87,16 @@ impl Connection {
     }
 
     /// Serves the connection until it ends, or there is no time left.
-    pub(crate) async fn serve(self, place: Place) {
-        let _kept = place.keep_connection();
-        let over = place.clone().over();
+    pub(crate) async fn serve(self) {
+        let place = Arc::clone(&self.place);
         tokio::select! {
-            () = self.serve_to_the_end(place) => {}
-            () = over => tracing::debug!("cut off"),
+            () = self.serve_to_the_end() => {}
+            () = place.over() => tracing::debug!("cut off"),
         }
     }
 
-    async fn serve_to_the_end(mut self, mut place: Place) {
-        let Err(end) = self.run(&mut place).await;
+    async fn serve_to_the_end(mut self) {
+        let Err(end) = self.run().await;
         self.tasks.abort_all();
         match end {
             End::Close(close) => {
@@ -106,7 +107,8 @@ impl Connection {
         }
     }
 
-    async fn run(&mut self, place: &mut Place) -> Result<Infallible, End> {
+    async fn run(&mut self) -> Result<Infallible, End> {
+        let place = Arc::clone(&self.place);
         let settings = &self.shared.settings.web_sockets;
         let (init_timeout, period) = (settings.init_timeout, settings.ping_interval);
         let start = Instant::now();
@@ -119,7 +121,7 @@ impl Connection {
                     is_silent = false;
                     match message {
                         Some(Ok(message)) => {
-                            self.hear(message).await?;
+                            self.on_message(message).await?;
                             // The library queues answers to control frames: a peer who does not read is not read from.
                             self.flush().await?;
                         }
@@ -131,7 +133,7 @@ impl Connection {
                     }
                 }
                 Some(ended) = self.tasks.join_next_with_id() => self.answer(ended).await?,
-                () = tokio::time::sleep_until(start + init_timeout), if self.introduction.is_none() => {
+                () = tokio::time::sleep_until(start + init_timeout), if self.init.is_none() => {
                     return Err(Close::InitTimeout.into());
                 }
                 _ = ping.tick() => {
@@ -150,7 +152,7 @@ impl Connection {
         }
     }
 
-    async fn hear(&mut self, message: Message) -> Result<(), End> {
+    async fn on_message(&mut self, message: Message) -> Result<(), End> {
         let text = match message {
             Message::Text(text) => text,
             Message::Binary(_) => return Err(Close::BadMessage("Messages are texts.".to_owned()).into()),
@@ -163,13 +165,13 @@ impl Connection {
             return Err(Close::TooLarge(most).into());
         }
         match message::read(&text).map_err(|reason| Close::BadMessage(reason.to_owned()))? {
-            ClientMessage::Init(payload) => self.init(payload).await,
+            ClientMessage::Init(payload) => self.on_init(payload).await,
             ClientMessage::Ping => {
                 self.count_ping()?;
                 self.send(Message::text(PONG)).await
             }
             ClientMessage::Pong => self.count_ping(),
-            ClientMessage::Subscribe { id, payload } => self.subscribe(id, payload.to_owned()).await,
+            ClientMessage::Subscribe { id, payload } => self.on_subscribe(id, payload.to_owned()).await,
             ClientMessage::Complete { id } => match self.operations.remove(&id) {
                 Some(operation) => self.cancel(&operation).await,
                 // One that has been answered meanwhile is not there any more, which is no fault of the client's.
@@ -193,26 +195,25 @@ impl Connection {
         self.pings.check().map_err(|_| Close::TooManyPings.into())
     }
 
-    async fn init(&mut self, payload: Option<&RawValue>) -> Result<(), End> {
-        if self.introduction.is_some() {
+    async fn on_init(&mut self, payload: Option<&RawValue>) -> Result<(), End> {
+        if self.init.is_some() {
             return Err(Close::TooManyInits.into());
         }
         let Opening { credentials, address, .. } = &self.opening;
-        let introduction =
-            init::read(payload, credentials.clone(), &self.shared.settings).map_err(Close::BadMessage)?;
-        let deadline = Deadline::within(introduction.wishes.timeout);
-        match operation::admit(&self.shared, &introduction.credentials, *address, deadline).await {
+        let params = init::read(payload, credentials.clone(), &self.shared.settings).map_err(Close::BadMessage)?;
+        let deadline = Deadline::within(params.options.timeout);
+        match operation::admit(&self.shared, &params.credentials, *address, deadline).await {
             Ok(_) => {
-                self.introduction = Some(introduction);
+                self.init = Some(params);
                 self.send(Message::text(ACK)).await
             }
-            Err(TurnedAway::ForNow(failure)) => Err(Close::TryAgain(failure.message).into()),
-            Err(TurnedAway::ForGood(reason)) => Err(Close::Forbidden(reason).into()),
+            Err(Refusal::ForNow(failure)) => Err(Close::TryAgain(failure.message).into()),
+            Err(Refusal::ForGood(reason)) => Err(Close::Forbidden(reason).into()),
         }
     }
 
-    async fn subscribe(&mut self, id: String, payload: String) -> Result<(), End> {
-        let Some(introduction) = &self.introduction else { return Err(Close::Unauthorized.into()) };
+    async fn on_subscribe(&mut self, id: String, payload: String) -> Result<(), End> {
+        let Some(init) = &self.init else { return Err(Close::Unauthorized.into()) };
         if self.operations.contains_key(&id) {
             return Err(Close::SubscriberExists(id).into());
         }
@@ -226,12 +227,19 @@ impl Connection {
             return self.send_reply(&id, &refusal).await;
         }
         let span = tracing::info_span!("request", id = request_id);
-        let operation = operation::answer(self.shared.clone(), introduction.clone(), *address, payload, request_id);
+        let operation = operation::answer(
+            self.shared.clone(),
+            init.clone(),
+            Arc::clone(&self.place),
+            *address,
+            payload,
+            request_id,
+        );
         self.operations.insert(id, self.tasks.spawn(operation.instrument(span)));
         Ok(())
     }
 
-    async fn answer(&mut self, ended: Result<(Id, Result<Reply, Close>), JoinError>) -> Result<(), End> {
+    async fn answer(&mut self, ended: Result<(Id, Result<Answer, Close>), JoinError>) -> Result<(), End> {
         let (task, outcome) = match ended {
             Ok((task, outcome)) => (task, Ok(outcome)),
             Err(error) => (error.id(), Err(error)),
@@ -241,7 +249,7 @@ impl Connection {
         let Some(id) = found.map(|(id, _)| id.clone()) else { return Ok(()) };
         self.operations.remove(&id);
         match outcome {
-            Ok(Ok(reply)) => self.send_reply(&id, &reply).await,
+            Ok(Ok(answer)) => self.send_reply(&id, &answer.reply).await,
             Ok(Err(close)) => Err(close.into()),
             // The panic's own message can hold anything, and has gone to the log by the panic hook.
             Err(_) => {
@@ -266,9 +274,10 @@ impl Connection {
         }
     }
 
-    /// Sends a message. Who does not take it for as long as silence is borne is gone.
+    /// Sends a message. A client that does not take it in time is gone.
     async fn send(&mut self, message: Message) -> Result<(), End> {
-        let deadline = self.send_deadline();
+        let length = if let Message::Text(text) = &message { text.len() } else { 0 };
+        let deadline = self.send_deadline(length);
         match deadline.limit(self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(End::Gone),
@@ -277,15 +286,15 @@ impl Connection {
 
     /// Sends what the library has queued.
     async fn flush(&mut self) -> Result<(), End> {
-        let deadline = self.send_deadline();
+        let deadline = self.send_deadline(0);
         match deadline.limit(self.socket.flush()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(End::Gone),
         }
     }
 
-    fn send_deadline(&self) -> Deadline {
-        Deadline::within(self.shared.settings.web_sockets.ping_interval.saturating_mul(2))
+    fn send_deadline(&self, bytes: usize) -> Deadline {
+        Deadline::within(self.shared.send_budget.limits().time_for(bytes))
     }
 
     /// Closes. What the client has sent meanwhile is read and dropped: a connection that ends with something unread can take
