@@ -16,7 +16,7 @@ pub struct App {
     authenticator: Arc<Authenticator>,
 }
 
-/// Why the gateway cannot be built.
+/// The gateway cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// The means to tell callers apart.
@@ -33,24 +33,24 @@ pub enum BuildError {
     Http(#[from] http::BuildError),
 }
 
-/// What a gateway is built from.
+/// Settings of a gateway.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The tenant that it reads.
     pub tenant: auth0::Settings,
-    /// What the tenant is.
+    /// Kind of the tenant.
     pub mode: GatewayMode,
-    /// How the tenant is spared.
-    pub care: auth0::Care,
-    /// What an operation may cost.
+    /// Policy of the client that reads it.
+    pub policy: auth0::ClientPolicy,
+    /// Limits of an operation.
     pub limits: Limits,
-    /// How callers are told apart.
+    /// Authentication of callers.
     pub auth: auth::Settings,
-    /// How their scopes are held to.
+    /// Rules for their scopes.
     pub permissions: Permissions,
-    /// Which documents are run.
+    /// Documents that are run.
     pub documents: DocumentSettings,
-    /// How requests are met.
+    /// Handling of requests.
     pub http: http::Settings,
 }
 
@@ -61,7 +61,7 @@ impl Settings {
         Self {
             tenant,
             mode: GatewayMode::Tenant,
-            care: auth0::Care::default(),
+            policy: auth0::ClientPolicy::default(),
             limits: Limits::default(),
             auth: auth::Settings::default(),
             permissions: Permissions::default(),
@@ -74,9 +74,9 @@ impl Settings {
 impl App {
     /// Builds a gateway. Needs to be called within a runtime, which keeps its trusted documents up to date.
     pub fn build(settings: Settings) -> Result<Self, BuildError> {
-        let Settings { tenant, mode, care, limits, auth, permissions, documents, http } = settings;
+        let Settings { tenant, mode, policy, limits, auth, permissions, documents, http } = settings;
         let authenticator = Arc::new(Authenticator::new(auth)?);
-        let api = ManagementApi::new(tenant, &care)?;
+        let api = ManagementApi::new(tenant, &policy)?;
         let admits_anonymous = authenticator.admits_anonymous();
         let settings = graphql::Settings { mode, limits, permissions, admits_anonymous };
         let engine = Engine::new(api, settings, documents)?;

@@ -3,10 +3,12 @@
 pub mod app;
 pub mod auth;
 pub mod auth0;
+pub mod command;
 pub mod config;
-pub mod doctor;
+pub mod deadline;
 pub mod graphql;
 pub mod http;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+mod single_flight;
 pub mod telemetry;

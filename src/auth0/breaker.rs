@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use self::circuit::{Circuit, Ticket};
-use super::call::Kind;
 use super::error::{Error, Reason};
+use super::retry::Kind;
 
 /// A timeout speaks against Auth0 only if it had this long to answer. A caller may ask for less
 /// time than any answer takes, and must not shut out the others by that.
@@ -22,7 +22,7 @@ const FAIR_TIME: Duration = Duration::from_secs(3);
 /// is never less.
 const SEARCH_TIME: Duration = Duration::from_secs(2);
 
-/// How the breaker stands.
+/// State of the breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BreakerStatus {
     /// Calls are made: all is well, or nothing is known to the contrary.
@@ -33,7 +33,7 @@ pub enum BreakerStatus {
     HalfOpen,
 }
 
-/// What an attempt says of Auth0's health.
+/// Auth0's health by one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Health {
     /// It answered, if only to refuse.
@@ -159,7 +159,7 @@ impl Drop for Pass {
 
 #[cfg(test)]
 mod tests {
-    use super::super::error::Misconfiguration;
+    use super::super::error::MisconfigurationError;
     use super::*;
 
     #[test]
@@ -171,7 +171,7 @@ mod tests {
             (None, Kind::Read, nothing, Health::Alive),
             (Some(Error::RateLimited { retry_after: None }), Kind::Read, nothing, Health::Alive),
             (Some(Error::Rejected { message: String::new(), error_code: None }), Kind::Search, nothing, Health::Alive),
-            (Some(Error::misconfigured(Misconfiguration::NotFound)), Kind::Grant, nothing, Health::Alive),
+            (Some(Error::misconfigured(MisconfigurationError::NotFound)), Kind::Grant, nothing, Health::Alive),
             (outage(Reason::TooLarge), Kind::Read, nothing, Health::Alive),
             (outage(Reason::Blocked(403)), Kind::Read, nothing, Health::Alive),
             (outage(Reason::Connection), Kind::Read, nothing, Health::Failing),

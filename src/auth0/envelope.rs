@@ -1,18 +1,20 @@
-//! What surrounds the records: the list with or without totals, and the `Link` header.
+//! Envelopes of records: the list with or without totals, and the `Link` header.
 //!
 //! Records are not decoded here, only found: they leave as a slice of the very body that Auth0
 //! sent. What is around them is read leniently, for Auth0's own documents and answers differ.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
-use hyper::header::{HeaderMap, LINK};
+use reqwest::header::{HeaderMap, LINK};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::error::{Error, Reason};
-use super::identifier::LogId;
+use super::ids::LogId;
 use super::rendition::Renditions;
 
 /// A list of records.
@@ -21,12 +23,49 @@ pub struct Page {
     /// The records: a JSON array, exactly as Auth0 sent it. Only that it begins and ends as one has been seen to; whoever
     /// reads the records has to be ready for anything between.
     pub records: Bytes,
-    /// How many records match, if that was asked and answered.
+    /// Number of records that match, if that was asked and answered.
     pub total: Option<u64>,
     /// Where the stream of logs goes on, if a `Link` header said so.
     pub next: Option<LogId>,
-    /// What those who share this answer have made of it.
+    /// Identity of the answer: what is made of it may be kept under this.
+    pub identity: Identity,
+    /// Renditions that those who share this answer have made of it.
     pub renditions: Renditions,
+}
+
+/// The identity of one answer of Auth0's, which is shared by all who are given it, from the cache or from a call under way.
+#[derive(Debug, Clone)]
+pub struct Identity(Arc<Answered>);
+
+#[derive(Debug)]
+struct Answered {
+    id: u64,
+    is_invalid: AtomicBool,
+}
+
+impl Identity {
+    /// A number that no other answer has in the life of the process.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.0.id
+    }
+
+    /// Says that nothing can be made of the answer: it is not served again from the cache.
+    pub fn invalidate(&self) {
+        self.0.is_invalid.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_invalid(&self) -> bool {
+        self.0.is_invalid.load(Ordering::Relaxed)
+    }
+}
+
+impl Default for Identity {
+    /// A new one.
+    fn default() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(Arc::new(Answered { id: NEXT.fetch_add(1, Ordering::Relaxed), is_invalid: AtomicBool::new(false) }))
+    }
 }
 
 impl Page {
@@ -39,7 +78,13 @@ impl Page {
         // is gone through by whoever reads its records. What was cut off or is no JSON at all shows at the ends.
         if let [b'[', .., b']'] = text {
             let renditions = Renditions::default();
-            return Ok(Self { records: body.slice_ref(text), total: None, next, renditions });
+            return Ok(Self {
+                records: body.slice_ref(text),
+                total: None,
+                next,
+                identity: Identity::default(),
+                renditions,
+            });
         }
         let (records, total) = match text.first() {
             Some(b'{') => {
@@ -50,7 +95,13 @@ impl Page {
             _ => (Some(json::<&RawValue>(body)?.get()), None),
         };
         let records = records.filter(|text| text.starts_with('[')).ok_or(Error::unavailable(Reason::Unexpected))?;
-        Ok(Self { records: body.slice_ref(records.as_bytes()), total, next, renditions: Renditions::default() })
+        Ok(Self {
+            records: body.slice_ref(records.as_bytes()),
+            total,
+            next,
+            identity: Identity::default(),
+            renditions: Renditions::default(),
+        })
     }
 }
 
@@ -111,7 +162,7 @@ fn links(header: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// Whether one of the parameters is a `rel` that has `next` among its relations.
+/// True if one of the parameters is a `rel` that has `next` among its relations.
 fn is_next(parameters: &str) -> bool {
     parameters.split(';').filter_map(|parameter| parameter.split_once('=')).any(|(name, value)| {
         name.trim().eq_ignore_ascii_case("rel")
@@ -203,7 +254,7 @@ mod tests {
             ("<https://t.example.com/api/v2/logs?take=1&from=9002>;rel=next", Some("9002")),
             (r#"</logs?from=1>; rel="first", </logs?a=b,c&from=2#x>; title="a, b"; REL="last NEXT""#, Some("2")),
             (r#"</logs?from=a%7Cb>; rel="next""#, Some("a|b")),
-            (r#"</logs?from=..%2Fusers>; rel="next", </logs?from=3>; rel="next""#, Some("3")),
+            (r#"</logs?from=..>; rel="next", </logs?from=3>; rel="next""#, Some("3")),
             (r#"</logs?from=1>; rel="prev""#, None),
             (r#"</logs?from=1>; title="rel=next""#, None),
             (r#"</logs?from=>; rel="next""#, None),

@@ -1,8 +1,12 @@
-//! Which part of each record is asked for.
+//! `fields`: the part of each record that is asked for.
 
-use super::call::Call;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Which attributes of each record to send.
+use super::endpoints::Selectable;
+use super::request::Request;
+
+/// The attributes of each record that are asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Fields {
     /// The whole record.
@@ -15,43 +19,116 @@ pub enum Fields {
 }
 
 impl Fields {
-    /// Adds `fields` and `include_fields`. Auth0 refuses a list that does not match a pattern of
-    /// plain names, so a list with any other key asks for the whole record instead.
-    pub(crate) fn add_to(&self, call: Call, id: &'static str) -> Call {
-        let is_plain = |key: &&str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        match self {
-            Self::Only(keys) if keys.iter().all(is_plain) => {
-                let list = if keys.is_empty() { id.to_owned() } else { keys.join(",") };
-                call.with("fields", &list).with("include_fields", "true")
-            }
-            Self::AllBut(keys) if !keys.is_empty() && keys.iter().all(is_plain) => {
-                call.with("fields", &keys.join(",")).with("include_fields", "false")
-            }
-            Self::Only(_) | Self::AllBut(_) | Self::All => call,
+    /// The names for `fields`, and what `include_fields` says; `None` if whole records are to be asked for. Auth0 refuses a name
+    /// that is not on the endpoint's list, if it has one, and on any endpoint one that is no plain name.
+    pub(crate) fn parameter(&self, selectable: Selectable) -> Option<(Vec<&'static str>, bool)> {
+        let (least, list) = match selectable {
+            Selectable::Nothing => return None,
+            Selectable::Any { least } => (least, None),
+            Selectable::Listed { least, names } => (least, Some(names)),
+        };
+        let (names, include) = match self {
+            Self::Only(keys) if keys.is_empty() => (vec![least], true),
+            Self::Only(keys) => (keys.clone(), true),
+            Self::AllBut(keys) => (keys.clone(), false),
+            Self::All => return None,
+        };
+        let is_taken = |key: &&str| {
+            let is_plain = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            is_plain && list.is_none_or(|list| list.contains(key))
+        };
+        (!names.is_empty() && names.iter().all(is_taken)).then_some((names, include))
+    }
+}
+
+/// The names that endpoints were found to take in `fields`, by their own word when they refused a request.
+#[derive(Debug, Default)]
+pub(crate) struct LearnedFields(Mutex<HashMap<&'static str, Vec<String>>>);
+
+impl LearnedFields {
+    /// True if the endpoint has been found to refuse a name of the request.
+    pub(crate) fn refuse(&self, request: &Request) -> bool {
+        let names = &request.field_names;
+        if names.is_empty() {
+            return false;
         }
+        let lists = self.lock();
+        let Some(list) = lists.get(request.endpoint.name) else { return false };
+        !names.iter().all(|name| list.iter().any(|taken| taken == name))
+    }
+
+    /// Keeps the list that an endpoint named when it refused the request. Without one, it is sent no names any more.
+    pub(crate) fn learn(&self, request: &Request, list: Vec<String>) {
+        let endpoint = request.endpoint.name;
+        let refused: Vec<_> =
+            request.field_names.iter().filter(|name| !list.iter().any(|taken| taken == *name)).collect();
+        tracing::warn!(endpoint, ?refused, "Auth0 does not take these names in `fields`: whole records are asked for");
+        self.lock().insert(endpoint, list);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<&'static str, Vec<String>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::endpoints::USER_FIELDS;
+    use super::super::ids::{Email, UserId};
+    use super::super::request::ApiRequest;
     use super::*;
+
+    const ANY: Selectable = Selectable::Any { least: "user_id" };
+
+    fn only(names: &[&'static str]) -> Fields {
+        Fields::Only(names.to_vec())
+    }
+
+    fn all_but(names: &[&'static str]) -> Fields {
+        Fields::AllBut(names.to_vec())
+    }
 
     #[test]
     fn fields_are_sent_only_if_auth0_will_take_them() {
-        let query = |fields: &Fields| {
-            fields.add_to(Call::to("users"), "user_id").target().split_once('?').map(|(_, query)| query.to_owned())
-        };
-        assert_eq!(query(&Fields::All), None);
-        assert_eq!(
-            query(&Fields::Only(vec!["email", "isMobile"])).as_deref(),
-            Some("fields=email,isMobile&include_fields=true")
-        );
-        assert_eq!(query(&Fields::Only(vec![])).as_deref(), Some("fields=user_id&include_fields=true"));
-        assert_eq!(query(&Fields::Only(vec!["email", "$event_schema"])), None);
-        assert_eq!(query(&Fields::Only(vec!["email", ""])), None);
-        let all_but = Fields::AllBut(vec!["app_metadata", "identities"]);
-        assert_eq!(query(&all_but).as_deref(), Some("fields=app_metadata,identities&include_fields=false"));
-        assert_eq!(query(&Fields::AllBut(vec![])), None);
-        assert_eq!(query(&Fields::AllBut(vec!["$event_schema"])), None);
+        for (fields, expected) in [
+            (Fields::All, None),
+            (only(&["email", "isMobile"]), Some((vec!["email", "isMobile"], true))),
+            (only(&[]), Some((vec!["user_id"], true))),
+            (only(&["email", "$event_schema"]), None),
+            (only(&["email", ""]), None),
+            (all_but(&["app_metadata", "identities"]), Some((vec!["app_metadata", "identities"], false))),
+            (all_but(&[]), None),
+            (all_but(&["$event_schema"]), None),
+        ] {
+            assert_eq!(fields.parameter(ANY), expected, "{fields:?}");
+            assert_eq!(fields.parameter(Selectable::Nothing), None);
+        }
+    }
+
+    #[test]
+    fn where_there_is_a_list_every_name_is_on_it_or_none_is_sent() {
+        for (fields, expected) in [
+            (only(&["email", "blocked"]), Some((vec!["email", "blocked"], true))),
+            (only(&["email", "multifactor"]), None),
+            (all_but(&["identities"]), Some((vec!["identities"], false))),
+            (all_but(&["identities", "tenant"]), None),
+            (only(&[]), Some((vec!["user_id"], true))),
+        ] {
+            assert_eq!(fields.parameter(USER_FIELDS), expected, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_that_was_learned_holds_for_its_endpoint() {
+        let learned = LearnedFields::default();
+        let id = UserId::parse("auth0|1").unwrap();
+        let request = |names| ApiRequest::user(&id, &only(names)).0;
+        let address = Email::parse("ada@example.com").unwrap();
+        assert!(!learned.refuse(&request(&["email", "blocked"])));
+        learned.learn(&request(&["email", "blocked"]), vec!["email".to_owned()]);
+        assert!(learned.refuse(&request(&["email", "blocked"])));
+        assert!(!learned.refuse(&request(&["email"])));
+        assert!(!learned.refuse(&ApiRequest::users_by_email(&address, &only(&["blocked"])).0));
+        assert!(!learned.refuse(&ApiRequest::user(&id, &Fields::All).0));
     }
 }

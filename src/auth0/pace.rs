@@ -10,18 +10,16 @@
 //! All of this is decided by [`pacer`], which is told the time and does nothing; [`governor`] is the
 //! clock, the lock and the wakers around it.
 
-mod allowance;
-mod asking;
 mod bucket;
+mod counts;
 mod gate;
 mod governor;
 mod headers;
-mod kept;
-mod learning;
 mod pacer;
 mod queue;
 mod refill;
-mod tally;
+mod reservations;
+mod share;
 
 #[cfg(test)]
 mod simulation;
@@ -29,9 +27,9 @@ mod simulation;
 use std::time::Duration;
 
 pub(crate) use governor::{Admission, Governor};
-pub(crate) use kept::{Question, Seat};
+pub(crate) use reservations::{RequestHash, ReservationKey};
 
-use super::errand::{CallerKey, Priority};
+use super::context::{CallerKey, Priority};
 
 /// What an endpoint's calls are counted as. Which of these share a bucket is for the tenant's plan
 /// to say: free and enterprise tenants have one for everything.
@@ -52,9 +50,9 @@ impl Class {
 
 /// Whose turn a call is, and in which bucket it counts.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Turn {
+pub(crate) struct PaceRequest {
     pub(crate) class: Class,
-    pub(crate) seat: Seat,
+    pub(crate) reservation: ReservationKey,
     pub(crate) priority: Priority,
 }
 

@@ -1,9 +1,8 @@
-//! Whether a failed attempt is worth another. Pure: no clock is read and no die is cast here.
+//! Retry policy: decides about another attempt. Pure: no clock is read and no die is cast here.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::call::Kind;
 use super::error::{Error, Reason};
 
 /// Attempts at one call, the first included. What a second try does not get past is seldom past
@@ -24,14 +23,25 @@ const BACKOFF: Duration = Duration::from_millis(200);
 /// and would hide what went wrong behind a timeout.
 const ANSWER_TIME: Duration = Duration::from_millis(100);
 
-/// How many first tries pay for one retry: in an outage, retries add a tenth to the calls.
+/// First tries that pay for one retry: in an outage, retries add a tenth to the calls.
 const FIRST_TRIES_PER_RETRY: u32 = 10;
 
-/// How many retries can be saved up. They are there when a gateway of few calls meets its first
+/// Most retries that can be saved up. They are there when a gateway of few calls meets its first
 /// failure, and they are all that an outage gets beyond its tenth.
 const MOST_RETRIES_SAVED: u32 = 10;
 
-/// How often and how soon to try again.
+/// Kinds of requests, as far as they matter for the meaning of a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A read of the Management API.
+    Read,
+    /// A read that searches. Auth0 gives it two seconds, then answers 503.
+    Search,
+    /// A request for an access token.
+    Grant,
+}
+
+/// Number of attempts and the waits between them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RetryPolicy {
     /// Attempts at one call, the first included.
@@ -46,7 +56,7 @@ impl Default for RetryPolicy {
     }
 }
 
-/// What a failure says of the next attempt's prospects.
+/// The prospects of the next attempt, by a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failed {
     /// Auth0, or the way to it, failed: in a moment it may not.
@@ -94,7 +104,7 @@ impl Failed {
     }
 }
 
-/// What to do after a failure.
+/// Decision after a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {
     /// Try again, but not before this time has passed.
@@ -130,7 +140,7 @@ impl RetryPolicy {
     }
 }
 
-/// What may be spent on retries, by all calls together. Each call's first try pays a share in and
+/// Budget of retries, for all calls together. Each call's first try pays a share in and
 /// each retry takes one out, so that an outage is met with little more than the calls that the
 /// callers make themselves.
 #[derive(Debug)]
@@ -167,7 +177,7 @@ impl RetryBudget {
 
 #[cfg(test)]
 mod tests {
-    use super::super::error::Misconfiguration;
+    use super::super::error::MisconfigurationError;
     use super::*;
 
     const fn ms(milliseconds: u64) -> Duration {
@@ -202,8 +212,8 @@ mod tests {
             (limited(None), Kind::Grant, Failed::Permanent),
             (Error::Timeout, Kind::Read, Failed::Permanent),
             (rejected(), Kind::Search, Failed::Permanent),
-            (Error::misconfigured(Misconfiguration::Redirected(302)), Kind::Read, Failed::Permanent),
-            (Error::misconfigured(Misconfiguration::ClientRefused), Kind::Grant, Failed::Permanent),
+            (Error::misconfigured(MisconfigurationError::Redirected(302)), Kind::Read, Failed::Permanent),
+            (Error::misconfigured(MisconfigurationError::ClientRefused), Kind::Grant, Failed::Permanent),
         ] {
             assert_eq!(Failed::of(&error, kind, ms(700)), expected, "{error:?} {kind:?}");
         }

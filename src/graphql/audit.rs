@@ -5,10 +5,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use async_graphql_value::Value;
-
 use super::document::{Document, sha256};
-use super::operation::Operation;
+use super::operation::{Operation, Value};
 use super::prepared::Prepared;
 use super::session::Session;
 use super::{DocumentSource, Outcome, Reply, Terms};
@@ -49,11 +47,11 @@ pub(crate) struct Told {
 
 impl Told {
     pub(crate) fn of(operation: &Operation) -> Self {
-        let mut fields: Vec<_> = operation.fields().map(|field| field.name.node.as_str()).collect();
+        let mut fields: Vec<_> = operation.fields.iter().map(|field| field.name.as_str()).collect();
         fields.sort_unstable();
         fields.dedup();
-        let ids = operation.fields().flat_map(|field| {
-            ["id", "from"].into_iter().filter_map(|argument| match &field.get_argument(argument)?.node {
+        let ids = operation.fields.iter().flat_map(|field| {
+            ["id", "from"].into_iter().filter_map(|argument| match field.argument(argument)? {
                 Value::String(id) => Some(showable(id)),
                 _ => None,
             })

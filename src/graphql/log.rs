@@ -3,14 +3,41 @@
 //! Fields and forms: the Management API's OpenAPI description, Auth0's log event schemas, and what was seen on the wire,
 //! where most of these fields can be null or missing whatever the descriptions say.
 
-use super::object::{Field, FromString, Kind, Object, Page, PageField, PageKind};
+use super::error::{ErrorCode, Failure};
+use super::object::{ByIds, Fetch, Field, FromString, Kind, Object, Page, PageField, PageKind, Relation, Shape};
 use super::user::USER;
 use crate::auth::Scope;
+use crate::auth0::{ApiRequest, UserId, UserSearch};
+
+/// After a failed login the id is whatever the request said: without a bar it is nobody's.
+static USER_OF_LOG: Relation = Relation {
+    shape: Shape::Record(&USER),
+    fetch: Fetch::ByIds(ByIds {
+        batch: USERS_AT_ONCE,
+        key: "user_id",
+        search: |q, fields| {
+            let search = UserSearch::new(Some(q), 0, USERS_AT_ONCE as i64, None)?;
+            Ok(ApiRequest::users(&search, fields, false).into())
+        },
+        check: |id| Ok(id.contains('|') && UserId::parse(id).map_err(|_| no_id()).map(|_| true)?),
+        single: |id, fields| Ok(ApiRequest::user(&UserId::parse(id)?, fields).into()),
+    }),
+};
+
+fn no_id() -> Failure {
+    let message =
+        "The log names a user by an id that cannot be looked up: it is longer than any, or holds control characters.";
+    Failure::new(ErrorCode::BadUserInput, message)
+}
+
+/// How many users one search looks up.
+const USERS_AT_ONCE: usize = 50;
 
 pub(crate) static LOG_BATCH: Page = Page {
     name: "LogBatch",
     description: "Some logs, and where to read on.",
     object: &LOG,
+    cursor: &["log_id", "_id"],
     fields: &[
         PageField {
             name: "nodes",
@@ -31,6 +58,7 @@ pub(crate) static LOG_PAGE: Page = Page {
     name: "LogPage",
     description: "One page of logs. There is no total: Auth0 counts only the page itself.",
     object: &LOG,
+    cursor: &[],
     fields: &[
         PageField { name: "nodes", kind: PageKind::Nodes, description: "The logs of this page." },
         PageField { name: "page", kind: PageKind::Page, description: "The page's number, counted from 0." },
@@ -50,9 +78,9 @@ pub(crate) static LOG: Object = Object {
     fields: &[
         Field::new(
             "id",
-            &["_id", "log_id"],
+            &["log_id", "_id"],
             Kind::Id,
-            "The log's id, the same as `logId`: Auth0 sends it under two names.",
+            "The log's id, the same as `logId`: client caches look for it under this name.",
         ),
         Field::new(
             "logId",
@@ -96,9 +124,9 @@ pub(crate) static LOG: Object = Object {
         Field::new(
             "user",
             &["user_id"],
-            Kind::Join(&USER),
-            "The user, as they are now; null if the log names none, or one that is gone. All users of an answer are looked up \
-             together.",
+            Kind::Join(&USER_OF_LOG),
+            "The user, as Auth0's search has them, which lags some seconds behind the user themselves; null if the log names \
+             none, or one that is gone. All users of an answer are looked up together.",
         )
         .needs(Scope::ReadUsers),
         Field::new(
@@ -209,6 +237,13 @@ static LOCATION_INFO: Object = Object {
         Field::new("latitude", &["latitude"], Kind::Float, "Degrees north of the equator."),
         Field::new("longitude", &["longitude"], Kind::Float, "Degrees east of Greenwich."),
         Field::new("timeZone", &["time_zone"], Kind::String, "The time zone, by its name in the IANA database."),
+        Field::new(
+            "subdivisionCode",
+            &["subdivision_code"],
+            Kind::String,
+            "The code of the state or province, as ISO 3166-2 has it behind the hyphen.",
+        ),
+        Field::new("subdivisionName", &["subdivision_name"], Kind::String, "The name of the state or province."),
         Field::new("continentCode", &["continent_code"], Kind::String, "The continent's code of two letters."),
         Field::attributes(),
     ],

@@ -1,11 +1,11 @@
 //! GraphQL: from the text of an operation to the bytes of its answer. Knows no header and no status.
 //!
 //! An operation passes these stages, each a file: a text becomes a valid `document`; with its variables it becomes an
-//! `operation` in normal form, of which everything that is the same each time is `prepared`: the `question`s that its root
-//! fields ask, and the `plan`s by which they are answered. Then each `root` field authorizes and calls, what Auth0 answers is
-//! `project`ed, and the `response` is written. async-graphql has the schema, validates documents, and answers introspection
-//! and what the gateway says of itself; what comes from Auth0 does not pass through its executor, which would cost more than
-//! all the rest.
+//! `operation` in normal form, of which everything that is the same each time is `prepared`: the requests of its root fields,
+//! and for each authority a `plan` of calls, fields and joins. `execute` runs it: calls are made, what Auth0 answers is
+//! `project`ed with slots left open for what is joined, `joins` are resolved level by level, the parts are `splice`d, and the
+//! `response` is written. async-graphql has the schema, and answers introspection and what the gateway says of itself; what
+//! comes from Auth0 does not pass through its executor, which would cost more than all the rest.
 
 mod audit;
 #[cfg(feature = "bench")]
@@ -15,13 +15,15 @@ mod coercion;
 mod definitions;
 mod document;
 mod error;
+mod execute;
 mod explain;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod gateway;
-mod join;
-mod json;
+mod guarded_fields;
+mod joins;
 mod limits;
+mod local;
 mod log;
 mod log_type;
 mod object;
@@ -32,26 +34,23 @@ mod plan;
 mod prepared;
 mod project;
 mod query;
-mod question;
 mod requirements;
 mod requires_scope;
 mod response;
-mod root;
 mod root_field;
 mod rules;
 mod scalar;
-mod search_fields;
+mod search_query;
 mod session;
 mod signature;
+mod splice;
 mod user;
-mod value;
 
 use std::sync::Arc;
 
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition};
+use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{
-    EmptyMutation, EmptySubscription, Positioned, Request as Execution, Response, SDLExportOptions, Schema,
-    SchemaBuilder,
+    EmptyMutation, EmptySubscription, Request as Execution, Response, SDLExportOptions, Schema, SchemaBuilder,
 };
 
 use self::audit::Audit;
@@ -64,14 +63,14 @@ use self::query::Query;
 use self::session::Session;
 use self::signature::Signatures;
 use crate::auth::{Caller, Scopes};
-use crate::auth0::{BreakerStatus, CallBudget, ManagementApi};
+use crate::auth0::{BreakerStatus, ManagementApi};
 
 pub use self::document::{DocumentSettings, DocumentSource, TrustedDocuments, TrustedDocumentsError, TrustedMode};
 pub use self::error::{ErrorCode, Failure};
 pub use self::gateway::GatewayMode;
 pub use self::limits::{Enforcement, Limits};
 pub use self::permission::{Permissions, ScopeMode};
-pub use crate::auth0::Deadline;
+pub use crate::deadline::Deadline;
 pub use async_graphql::Variables;
 
 /// The schema in GraphQL's schema definition language.
@@ -233,11 +232,12 @@ impl Engine {
     ) -> Result<(Arc<Document>, Arc<Prepared>), Vec<Failure>> {
         let document = self.documents.find(source).await?;
         let prepare = |document: &Document, name: Option<&str>, variables: Variables| {
-            let Upstream { settings: Settings { permissions, .. }, limiter, .. } = &*self.upstream;
+            let Upstream { settings: Settings { permissions, limits, .. }, limiter, .. } = &*self.upstream;
             limiter.check_variables(&variables)?;
             let operation = Operation::new(&self.signatures, document, name, variables)?;
-            let prepared = Prepared::new(operation, &self.signatures, *permissions);
+            let prepared = Prepared::new(operation, &self.signatures, *permissions, limits.upstream_calls);
             limiter.check_operation(&self.signatures, &prepared.operation, prepared.calls.len())?;
+            limiter.check_joins(prepared.calls_at_worst)?;
             Ok(prepared)
         };
         let prepared = self.operations.get(&document, operation_name, variables, prepare);
@@ -256,20 +256,23 @@ impl Engine {
     }
 
     async fn run(&self, prepared: Arc<Prepared>, terms: &Terms<'_>, audit: Option<&mut Audit<'_>>) -> Reply {
-        let budget = CallBudget::new(self.upstream.settings.limits.upstream_calls);
-        let session = Session::new(Arc::clone(&prepared), terms.caller.clone(), terms.deadline, terms.is_fresh, budget);
+        let most_calls = self.upstream.settings.limits.upstream_calls;
+        let session =
+            Session::new(Arc::clone(&prepared), terms.caller.clone(), terms.deadline, terms.is_fresh, most_calls);
         let session = Arc::new(session);
         if let Some(audit) = audit {
             audit.runs(&session);
         }
-        let answers = root::answer(&session, &self.upstream).await;
+        let answers = execute::answer(&session, &self.upstream).await;
         // Last, so that what the gateway says of itself has in it what the rest has taught it.
         let own = match &prepared.own {
             // In a box: most operations have none of it, and all would have its size.
             Some(own) => Box::pin(self.execute_own(own.clone(), &session)).await,
             None => Response::default(),
         };
-        let explanation = terms.explains.then(|| explain::entries(&session.explain(), prepared.operation.keys()));
+        let explanation = terms
+            .explains
+            .then(|| explain::entries(&session.explain(), prepared.operation.fields.iter().map(|field| &field.key)));
         let answered = response::Answered { prepared: &prepared, answers: &answers, own: &own };
         Reply {
             outcome: Outcome::Executed,
@@ -281,12 +284,9 @@ impl Engine {
     }
 
     /// Has async-graphql answer what asks nothing of Auth0.
-    async fn execute_own(&self, own: OperationDefinition, session: &Arc<Session>) -> Response {
+    async fn execute_own(&self, own: ExecutableDocument, session: &Arc<Session>) -> Response {
         let mut execution = Execution::new(String::new()).data(Arc::clone(session));
-        execution.set_parsed_query(ExecutableDocument {
-            operations: DocumentOperations::Single(Positioned::new(own, Default::default())),
-            fragments: Default::default(),
-        });
+        execution.set_parsed_query(own);
         self.schema.execute(execution).await
     }
 }

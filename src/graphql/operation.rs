@@ -7,26 +7,114 @@
 use std::collections::{HashMap, HashSet};
 
 use async_graphql::parser::types::{
-    Directive, DocumentOperations, ExecutableDocument, Field, FragmentDefinition, OperationDefinition, Selection,
-    SelectionSet, VariableDefinition,
+    Directive, DocumentOperations, ExecutableDocument, Field as ParsedField, FragmentDefinition, OperationDefinition,
+    Selection, SelectionSet, VariableDefinition,
 };
-use async_graphql::{Name, Pos, Positioned, Value as ConstValue, Variables};
-use async_graphql_value::Value;
+use async_graphql::{Name as ParsedName, Pos, Positioned, Value as ConstValue, Variables};
+use async_graphql_value::Value as ParsedValue;
 use indexmap::IndexMap;
+
+pub(crate) use apollo_compiler::Name;
 
 use super::coercion::{Misfit, Origin, coerce};
 use super::error::{ErrorCode, Failure};
 use super::signature::{Input, Signatures};
 
-/// The response key that stands in for an empty selection. No document can write it, and the response writer drops it:
-/// async-graphql answers `null` for an object of which nothing is selected, where the specification has `{}`.
-pub(crate) const EMPTY: &str = "";
-
 /// An operation in normal form.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Operation {
     pub(crate) name: Option<Name>,
-    pub(crate) definition: OperationDefinition,
+    /// The root fields, in the order in which they are answered.
+    pub(crate) fields: Vec<Field>,
+}
+
+/// A field in normal form.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Field {
+    /// The response key.
+    pub(crate) key: Name,
+    pub(crate) name: Name,
+    /// Err where a variable's value turned out not to fit: then the field is null, with this error.
+    pub(crate) arguments: Result<Arguments, Failure>,
+    pub(crate) location: Location,
+    /// Empty for leaves, and where everything that was selected is skipped.
+    pub(crate) fields: Vec<Field>,
+}
+
+/// The arguments of a field, in the schema's order. Those that are absent and have no default are left out.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Arguments(Vec<(Name, Value)>);
+
+/// A coerced input value.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    Null,
+    Boolean(bool),
+    Int(i32),
+    Float(f64),
+    /// An ID, too.
+    String(String),
+    Enum(Name),
+    List(Vec<Value>),
+    /// In the order of the type's fields, defaults filled in.
+    Object(Vec<(Name, Value)>),
+}
+
+/// A place in a document's text. Both are counted from 1, columns in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Location {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+}
+
+impl Arguments {
+    /// The value of the argument of this name.
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.iter().find_map(|(known, value)| (known == name).then_some(value))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Name, &Value)> {
+        self.0.iter().map(|(name, value)| (name, value))
+    }
+}
+
+impl Field {
+    /// The value of the argument of this name. None where the arguments do not fit.
+    pub(crate) fn argument(&self, name: &str) -> Option<&Value> {
+        self.arguments.as_ref().ok()?.get(name)
+    }
+}
+
+impl From<Pos> for Location {
+    fn from(Pos { line, column }: Pos) -> Self {
+        Self { line, column }
+    }
+}
+
+impl From<Location> for Pos {
+    fn from(Location { line, column }: Location) -> Self {
+        Self { line, column }
+    }
+}
+
+/// A coerced value as async-graphql has it.
+impl From<ConstValue> for Value {
+    fn from(value: ConstValue) -> Self {
+        match value {
+            ConstValue::Number(number) => match number.as_i64().and_then(|int| i32::try_from(int).ok()) {
+                Some(int) => Self::Int(int),
+                None => Self::Float(number.as_f64().unwrap_or_default()),
+            },
+            ConstValue::String(text) => Self::String(text),
+            ConstValue::Boolean(boolean) => Self::Boolean(boolean),
+            ConstValue::Enum(name) => Self::Enum(Name::new_unchecked(&name)),
+            ConstValue::List(items) => Self::List(items.into_iter().map(Into::into).collect()),
+            ConstValue::Object(fields) => Self::Object(
+                fields.into_iter().map(|(name, value)| (Name::new_unchecked(&name), value.into())).collect(),
+            ),
+            ConstValue::Null | ConstValue::Binary(_) => Self::Null,
+        }
+    }
 }
 
 impl Operation {
@@ -43,50 +131,16 @@ impl Operation {
             fragments: &document.fragments,
             variables: coerce_variables(signatures, &operation.node.variable_definitions, variables)?,
         };
-        let selection = &operation.node.selection_set;
-        let fields = normal.merge(signatures.query(), &[&selection.node])?;
-        let definition = OperationDefinition {
-            ty: operation.node.ty,
-            variable_definitions: Vec::new(),
-            directives: Vec::new(),
-            selection_set: Positioned::new(fields, selection.pos),
-        };
-        Ok(Self { name: name.cloned(), definition })
+        let fields = normal.merge(signatures.query(), &[&operation.node.selection_set.node])?;
+        Ok(Self { name: name.map(|name| Name::new_unchecked(name)), fields })
     }
-
-    /// The root fields' response keys, in order.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &Name> {
-        self.fields().map(|field| &field.response_key().node)
-    }
-
-    /// The root fields, in order.
-    pub(crate) fn fields(&self) -> impl Iterator<Item = &Field> {
-        fields(&self.definition.selection_set.node)
-    }
-
-    /// The root fields and where they stand, in order.
-    pub(crate) fn positioned_fields(&self) -> impl Iterator<Item = &Positioned<Field>> {
-        positioned_fields(&self.definition.selection_set.node)
-    }
-}
-
-/// The fields of a selection in normal form.
-pub(crate) fn fields(selection: &SelectionSet) -> impl Iterator<Item = &Field> {
-    positioned_fields(selection).map(|field| &field.node)
-}
-
-fn positioned_fields(selection: &SelectionSet) -> impl Iterator<Item = &Positioned<Field>> {
-    selection.items.iter().filter_map(|item| match &item.node {
-        Selection::Field(field) => Some(field),
-        Selection::FragmentSpread(_) | Selection::InlineFragment(_) => None,
-    })
 }
 
 /// <https://spec.graphql.org/October2021/#GetOperation()>.
 fn choose<'d>(
     operations: &'d DocumentOperations,
     name: Option<&str>,
-) -> Result<(Option<&'d Name>, &'d Positioned<OperationDefinition>), Failure> {
+) -> Result<(Option<&'d ParsedName>, &'d Positioned<OperationDefinition>), Failure> {
     let mut all = operations.iter();
     let found = match name {
         Some(name) => all.find(|(known, _)| known.is_some_and(|known| known == name)),
@@ -106,7 +160,7 @@ fn coerce_variables(
     signatures: &Signatures,
     definitions: &[Positioned<VariableDefinition>],
     mut given: Variables,
-) -> Result<HashMap<Name, ConstValue>, Failure> {
+) -> Result<HashMap<ParsedName, ConstValue>, Failure> {
     let mut coerced = HashMap::new();
     for definition in definitions {
         let Positioned { node: definition, pos } = definition;
@@ -130,31 +184,30 @@ fn coerce_variables(
     Ok(coerced)
 }
 
-type Argument = (Positioned<Name>, Positioned<Value>);
+type ParsedArgument = (Positioned<ParsedName>, Positioned<ParsedValue>);
 
 struct Normal<'d> {
     signatures: &'d Signatures,
-    fragments: &'d HashMap<Name, Positioned<FragmentDefinition>>,
-    variables: HashMap<Name, ConstValue>,
+    fragments: &'d HashMap<ParsedName, Positioned<FragmentDefinition>>,
+    variables: HashMap<ParsedName, ConstValue>,
 }
 
 impl<'d> Normal<'d> {
     /// <https://spec.graphql.org/October2021/#CollectFields()>, and the same for what the fields select.
-    fn merge(&self, parent: &Name, selections: &[&'d SelectionSet]) -> Result<SelectionSet, Failure> {
-        let mut groups: IndexMap<&Name, Vec<&'d Positioned<Field>>> = IndexMap::new();
+    fn merge(&self, parent: &ParsedName, selections: &[&'d SelectionSet]) -> Result<Vec<Field>, Failure> {
+        let mut groups: IndexMap<&ParsedName, Vec<&'d Positioned<ParsedField>>> = IndexMap::new();
         let mut visited = HashSet::new();
         for selection in selections {
             self.collect(selection, &mut visited, &mut groups)?;
         }
-        let items = groups.into_values().map(|group| Ok(self.field(parent, &group)?.map_item()));
-        Ok(SelectionSet { items: items.collect::<Result<_, Failure>>()? })
+        groups.into_values().map(|group| self.field(parent, &group)).collect()
     }
 
     fn collect(
         &self,
         selection: &'d SelectionSet,
-        visited: &mut HashSet<&'d Name>,
-        groups: &mut IndexMap<&'d Name, Vec<&'d Positioned<Field>>>,
+        visited: &mut HashSet<&'d ParsedName>,
+        groups: &mut IndexMap<&'d ParsedName, Vec<&'d Positioned<ParsedField>>>,
     ) -> Result<(), Failure> {
         for item in &selection.items {
             if !self.is_included(item.node.directives())? {
@@ -177,33 +230,28 @@ impl<'d> Normal<'d> {
     }
 
     /// Fields under one key are one field, of which everything is selected that any of them selects.
-    fn field(&self, parent: &Name, group: &[&'d Positioned<Field>]) -> Result<Positioned<Field>, Failure> {
+    fn field(&self, parent: &ParsedName, group: &[&'d Positioned<ParsedField>]) -> Result<Field, Failure> {
         let Some(first) = group.first() else { return Err(Failure::internal()) };
-        let (arguments, inner) = match self.signatures.field(parent, &first.node.name.node) {
+        let (arguments, fields) = match self.signatures.field(parent, &first.node.name.node) {
             Some(signature) => {
                 let arguments = self.arguments(&signature.arguments, &first.node.arguments, first.pos)?;
                 let selections: Vec<_> = group.iter().map(|field| &field.node.selection_set.node).collect();
-                let mut inner = self.merge(&signature.ty, &selections)?;
-                if inner.items.is_empty() && selections.iter().any(|selection| !selection.items.is_empty()) {
-                    inner.items.push(empty(first.pos));
-                }
-                (arguments, inner)
+                (arguments, self.merge(&signature.ty, &selections)?)
             }
             // `__typename`, and the leaves of introspection.
-            None => (Vec::new(), SelectionSet::default()),
+            None => (Arguments::default(), Vec::new()),
         };
-        let field = Field {
-            alias: first.node.alias.clone(),
-            name: first.node.name.clone(),
-            arguments,
-            directives: Vec::new(),
-            selection_set: Positioned::new(inner, first.node.selection_set.pos),
-        };
-        Ok(Positioned::new(field, first.pos))
+        Ok(Field {
+            key: Name::new_unchecked(&first.node.response_key().node),
+            name: Name::new_unchecked(&first.node.name.node),
+            arguments: Ok(arguments),
+            location: first.pos.into(),
+            fields,
+        })
     }
 
     /// <https://spec.graphql.org/October2021/#CoerceArgumentValues()>.
-    fn arguments(&self, inputs: &[Input], given: &[Argument], field: Pos) -> Result<Vec<Argument>, Failure> {
+    fn arguments(&self, inputs: &[Input], given: &[ParsedArgument], field: Pos) -> Result<Arguments, Failure> {
         let mut arguments = Vec::with_capacity(inputs.len());
         for input in inputs {
             let written = given.iter().find(|(name, _)| name.node == input.name);
@@ -221,26 +269,26 @@ impl<'d> Normal<'d> {
                     let message = format!("The argument `{}{at}` does not fit: {expected} is expected.", input.name);
                     Failure::new(ErrorCode::ValidationFailed, message).at(pos)
                 })?;
-            arguments.push((Positioned::new(input.name.clone(), pos), Positioned::new(value.into_value(), pos)));
+            arguments.push((Name::new_unchecked(&input.name), value.into()));
         }
-        Ok(arguments)
+        Ok(Arguments(arguments))
     }
 
     /// A value with its variables put in place. None for an absent variable: so is then the argument or input field, while
     /// in a list it is null.
-    fn value(&self, value: &Value) -> Option<ConstValue> {
+    fn value(&self, value: &ParsedValue) -> Option<ConstValue> {
         Some(match value {
-            Value::Variable(name) => return self.variables.get(name).cloned(),
-            Value::Null => ConstValue::Null,
-            Value::Number(number) => ConstValue::Number(number.clone()),
-            Value::String(text) => ConstValue::String(text.clone()),
-            Value::Boolean(boolean) => ConstValue::Boolean(*boolean),
-            Value::Binary(bytes) => ConstValue::Binary(bytes.clone()),
-            Value::Enum(name) => ConstValue::Enum(name.clone()),
-            Value::List(items) => {
+            ParsedValue::Variable(name) => return self.variables.get(name).cloned(),
+            ParsedValue::Null => ConstValue::Null,
+            ParsedValue::Number(number) => ConstValue::Number(number.clone()),
+            ParsedValue::String(text) => ConstValue::String(text.clone()),
+            ParsedValue::Boolean(boolean) => ConstValue::Boolean(*boolean),
+            ParsedValue::Binary(bytes) => ConstValue::Binary(bytes.clone()),
+            ParsedValue::Enum(name) => ConstValue::Enum(name.clone()),
+            ParsedValue::List(items) => {
                 ConstValue::List(items.iter().map(|item| self.value(item).unwrap_or(ConstValue::Null)).collect())
             }
-            Value::Object(fields) => {
+            ParsedValue::Object(fields) => {
                 let given = fields.iter().filter_map(|(name, value)| Some((name.clone(), self.value(value)?)));
                 ConstValue::Object(given.collect())
             }
@@ -255,34 +303,12 @@ impl<'d> Normal<'d> {
                 _ => continue,
             };
             let arguments = self.arguments(self.signatures.conditional(), &directive.node.arguments, directive.pos)?;
-            if arguments.iter().any(|(_, value)| value.node != Value::Boolean(wanted)) {
+            if arguments.iter().any(|(_, value)| *value != Value::Boolean(wanted)) {
                 return Ok(false);
             }
         }
         Ok(true)
     }
-}
-
-trait IntoItem {
-    fn map_item(self) -> Positioned<Selection>;
-}
-
-impl IntoItem for Positioned<Field> {
-    fn map_item(self) -> Positioned<Selection> {
-        let pos = self.pos;
-        Positioned::new(Selection::Field(self), pos)
-    }
-}
-
-fn empty(pos: Pos) -> Positioned<Selection> {
-    let typename = Field {
-        alias: Some(Positioned::new(Name::new(EMPTY), pos)),
-        name: Positioned::new(Name::new("__typename"), pos),
-        arguments: Vec::new(),
-        directives: Vec::new(),
-        selection_set: Positioned::new(SelectionSet::default(), pos),
-    };
-    Positioned::new(typename, pos).map_item()
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! What an operation needs that not everybody holds. Pure.
 
 use async_graphql::Name;
-use async_graphql::parser::types::SelectionSet;
 
 use super::error::{ErrorCode, Failure};
-use super::operation::{EMPTY, Operation, fields};
+use super::guarded_fields::GuardedFieldUse;
+use super::operation::{Field, Operation};
 use super::permission::Permissions;
-use super::search_fields::mentions;
+use super::root_field::{Access, root_field};
 use super::signature::Signatures;
 use crate::auth::{Scope, Scopes};
 
@@ -23,36 +23,36 @@ struct Requirement {
 }
 
 impl Requirements {
-    pub(crate) fn of(operation: &Operation, signatures: &Signatures, permissions: Permissions) -> Self {
+    /// `guarded`: what the arguments of each root field use that not everybody may see.
+    pub(crate) fn of(
+        operation: &Operation,
+        guarded: &[Vec<GuardedFieldUse>],
+        signatures: &Signatures,
+        permissions: Permissions,
+    ) -> Self {
         let mut requirements = Self::default();
-        let selection = &operation.definition.selection_set.node;
-        requirements.walk(signatures, &mut Vec::new(), signatures.query(), selection);
-        for field in operation.fields() {
-            let path = field.response_key().node.as_str();
-            if field.name.node == "me" && !permissions.self_access {
+        requirements.walk(signatures, &mut Vec::new(), signatures.query(), &operation.fields);
+        for (field, guarded) in operation.fields.iter().zip(guarded) {
+            let path = field.key.as_str();
+            let is_own = root_field(&field.name).is_some_and(|row| matches!(row.access, Access::Own));
+            if is_own && !permissions.self_access {
                 requirements.add(path.to_owned(), Scope::ReadUsers);
             }
-            for mention in mentions(field) {
-                requirements.add(path.to_owned(), mention.scope);
+            for used in guarded {
+                requirements.add(path.to_owned(), used.scope);
             }
         }
         requirements
     }
 
-    fn walk<'o>(
-        &mut self,
-        signatures: &Signatures,
-        path: &mut Vec<&'o str>,
-        parent: &Name,
-        selection: &'o SelectionSet,
-    ) {
-        for field in fields(selection).filter(|field| field.response_key().node != EMPTY) {
-            let Some(signature) = signatures.field(parent, &field.name.node) else { continue };
-            path.push(&field.response_key().node);
+    fn walk<'o>(&mut self, signatures: &Signatures, path: &mut Vec<&'o str>, parent: &Name, fields: &'o [Field]) {
+        for field in fields {
+            let Some(signature) = signatures.field(parent, &Name::new(&field.name)) else { continue };
+            path.push(&field.key);
             if let Some(scope) = signature.scope {
                 self.add(path.join("."), scope);
             }
-            self.walk(signatures, path, &signature.ty, &field.selection_set.node);
+            self.walk(signatures, path, &signature.ty, &field.fields);
             path.pop();
         }
     }
@@ -89,13 +89,15 @@ mod tests {
     use async_graphql::Variables;
 
     use super::*;
+    use crate::graphql::guarded_fields::guarded_field_uses;
     use crate::graphql::{schema, write_sdl};
 
     fn requirements(text: &str, permissions: Permissions) -> String {
         let signatures = Signatures::read(&write_sdl(&schema().finish())).unwrap();
         let document = async_graphql::parser::parse_query(text).unwrap();
         let operation = Operation::new(&signatures, &document, None, Variables::default()).unwrap();
-        let Requirements(all) = Requirements::of(&operation, &signatures, permissions);
+        let Requirements(all) =
+            Requirements::of(&operation, &guarded_field_uses(&operation.fields), &signatures, permissions);
         all.iter().map(|Requirement { path, scope }| format!("{path} {scope}")).collect::<Vec<_>>().join("\n")
     }
 

@@ -5,10 +5,10 @@ use async_graphql::{PathSegment, Response, ServerError, Value};
 use bytes::Bytes;
 
 use super::error::{ErrorCode, Failure};
-use super::json;
-use super::operation::EMPTY;
+use super::execute::Answer;
+use super::local;
 use super::prepared::{Prepared, What};
-use super::root::Answer;
+use super::project::json;
 
 /// How many reasons are told why an operation never ran. The first few are what somebody mends; a document can be wrong in
 /// thousands of places.
@@ -41,11 +41,9 @@ impl<'a> Answered<'a> {
         let projected = self.answers.iter().filter_map(|answer| answer.json.as_ref()).map(Bytes::len).sum::<usize>();
         let mut out = Vec::with_capacity(projected + 256);
         out.extend_from_slice(br#"{"data":{"#);
-        let own = match &self.own.data {
-            Value::Object(fields) => Some(fields),
-            _ => None,
-        };
-        for (place, (root, answer)) in self.prepared.roots.iter().zip(self.answers).enumerate() {
+        for (place, ((root, field), answer)) in
+            self.prepared.roots.iter().zip(&self.prepared.operation.fields).zip(self.answers).enumerate()
+        {
             if place > 0 {
                 out.push(b',');
             }
@@ -53,10 +51,7 @@ impl<'a> Answered<'a> {
             match &root.what {
                 What::Asks(_) => out.extend_from_slice(answer.json.as_deref().unwrap_or(b"null")),
                 What::Typename => out.extend_from_slice(br#""Query""#),
-                What::Own => match own.and_then(|fields| fields.get(&root.key)) {
-                    Some(value) => write(value, &mut out),
-                    None => out.extend_from_slice(b"null"),
-                },
+                What::Own => local::write(&self.own.data, &root.key, &field.fields, &mut out),
             }
         }
         out.push(b'}');
@@ -115,7 +110,7 @@ fn write(value: &Value, out: &mut Vec<u8>) {
         }
         Value::Object(fields) => {
             out.push(b'{');
-            for (place, (key, value)) in fields.iter().filter(|(key, _)| *key != EMPTY).enumerate() {
+            for (place, (key, value)) in fields.iter().enumerate() {
                 write_key(place, key, out);
                 write(value, out);
             }

@@ -22,6 +22,7 @@ const INTROSPECTION: &str = "
     }
     type __Field { args(includeDeprecated: Boolean = false): [__InputValue!]! type: __Type! }
     type __InputValue { type: __Type! }
+    type __EnumValue { name: String! }
     type __Directive { args(includeDeprecated: Boolean = false): [__InputValue!]! }
     type __Root { __schema: __Schema! __type(name: String!): __Type }
 ";
@@ -113,6 +114,11 @@ impl Signatures {
 
     pub(crate) fn field(&self, object: &Name, field: &Name) -> Option<&FieldSignature> {
         self.objects.get(object)?.get(field)
+    }
+
+    /// Whether values of the type have fields.
+    pub(crate) fn is_object(&self, name: &Name) -> bool {
+        self.objects.contains_key(name)
     }
 
     /// The arguments of `@skip` and `@include`.

@@ -3,14 +3,21 @@
 //! Fields and forms: <https://auth0.com/docs/manage-users/user-accounts/user-profiles/user-profile-structure> and the
 //! Management API's OpenAPI description, with what was seen on the wire beside them.
 
-use super::object::{Field, FromString, Kind, Object, Page, PageField, PageKind};
+use super::log::LOG_PAGE;
+use super::object::{
+    Argument, Fetch, Field, FromString, Guard, Kind, Object, Page, PageField, PageKind, Relation, Shape,
+};
+use super::plan::{PageArgs, ParentRequest};
+use super::query::{LogOrder, log_direction, read};
 use crate::auth::Scope;
+use crate::auth0::{ApiRequest, UserId, UserLogs};
 
 pub(crate) static USER_PAGE: Page = Page {
     name: "UserPage",
     description: "One page of users. Auth0 finds users through a search index that lags some seconds behind; `user` and \
                   `usersByEmail` do not.",
     object: &USER,
+    cursor: &[],
     fields: &[
         PageField { name: "nodes", kind: PageKind::Nodes, description: "The users of this page." },
         PageField {
@@ -30,10 +37,28 @@ pub(crate) static USER_PAGE: Page = Page {
     ],
 };
 
+static LOGS_OF_USER: Relation = Relation {
+    shape: Shape::Page(&LOG_PAGE),
+    fetch: Fetch::PerParent(|arguments| {
+        let (page, per_page): (i32, i32) = (read(arguments, "page")?, read(arguments, "perPage")?);
+        let logs = UserLogs::new(page.into(), per_page.into(), log_direction(arguments)?)?;
+        let asked = PageArgs::of(page, per_page, logs.next_is_reachable());
+        Ok(ParentRequest::new(asked, move |user| {
+            Some(ApiRequest::user_logs(&UserId::parse(user).ok()?, &logs, false).into())
+        }))
+    }),
+};
+
 pub(crate) static USER: Object = Object {
     name: "User",
     description: "A user of the tenant.",
     fields: &[
+        Field::new(
+            "id",
+            &["user_id"],
+            Kind::Id,
+            "The user's id, the same as `userId`: client caches look for it under this name.",
+        ),
         Field::new(
             "userId",
             &["user_id"],
@@ -117,6 +142,19 @@ pub(crate) static USER: Object = Object {
             Kind::Json,
             "The authenticators enrolled with Guardian. Auth0 documents it for this object but seldom sends it.",
         ),
+        Field::new(
+            "logs",
+            &["user_id"],
+            Kind::Join(&LOGS_OF_USER),
+            "What the user did and what was done to them, newest first when `sort` is absent. It is one more call to Auth0 for \
+             each user: ask for few users at once.",
+        )
+        .takes(&[
+            Argument::new::<i32>("page", "Which page, counted from 0.").or("0"),
+            Argument::new::<i32>("perPage", "How many logs a page holds, 1 to 100.").or("50"),
+            Argument::new::<Option<LogOrder>>("sort", "The order; newest first when absent."),
+        ])
+        .needs(Scope::ReadLogs),
         Field::new("tenant", &["tenant"], Kind::String, "The tenant that the user belongs to, where Auth0 tells it."),
         Field::attributes(),
     ],
@@ -138,8 +176,10 @@ static IDENTITY: Object = Object {
         Field::new(
             "profileData",
             &["profileData"],
-            Kind::Json,
-            "The profile that the provider gave. Present on linked accounts only; the primary account's is the user itself.",
+            Kind::Guarded(&PROFILE),
+            "The profile that the provider gave. Present on linked accounts only; the primary account's is the user itself. \
+             Providers can put credentials in it: without the scope `read:user_idp_tokens` it holds the usual claims alone, \
+             such as `email`, `name` and `locale`.",
         ),
         Field::new("accessToken", &["access_token"], Kind::String, "An access token for the provider's own API.")
             .needs(Scope::ReadUserIdpTokens),
@@ -152,6 +192,44 @@ static IDENTITY: Object = Object {
         .needs(Scope::ReadUserIdpTokens),
         Field::new("refreshToken", &["refresh_token"], Kind::String, "A refresh token for the provider.")
             .needs(Scope::ReadUserIdpTokens),
-        Field::attributes(),
+        Field::attributes_under(
+            &UNKNOWN,
+            "What Auth0 sent beyond the fields of this type, under the names that it has there, as one JSON object. It can hold \
+             credentials: without the scope `read:user_idp_tokens`, what is unknown is left out. A value that its field could \
+             not give out, or not in full, is kept here too.",
+        ),
+    ],
+};
+
+/// Providers have more secrets than the table knows: `id_token`, `oauth_token_secret`, and whatever comes next year.
+static UNKNOWN: Guard = Guard { scope: Scope::ReadUserIdpTokens, open: &["expires_in"] };
+
+/// Open are the claims of OpenID Connect (<https://openid.net/specs/openid-connect-core-1_0.html#StandardClaims>) and Auth0's own
+/// names for them.
+static PROFILE: Guard = Guard {
+    scope: Scope::ReadUserIdpTokens,
+    open: &[
+        "birthdate",
+        "created_at",
+        "email",
+        "email_verified",
+        "family_name",
+        "gender",
+        "given_name",
+        "locale",
+        "middle_name",
+        "name",
+        "nickname",
+        "phone_number",
+        "phone_number_verified",
+        "phone_verified",
+        "picture",
+        "preferred_username",
+        "profile",
+        "sub",
+        "updated_at",
+        "username",
+        "website",
+        "zoneinfo",
     ],
 };

@@ -96,7 +96,47 @@ impl<'a> Parameters<'a> {
             (false, false) => Selection::Without(names),
         })
     }
+
+    /// The same for the endpoints of single users, which take the names of a list and no other.
+    pub(crate) fn user_selection(&self) -> Result<Selection<'_>, Refusal> {
+        let selection = self.selection()?;
+        match &selection {
+            Selection::Only(names) | Selection::Without(names)
+                if !names.iter().all(|name| USER_FIELDS.contains(name)) =>
+            {
+                Err(invalid(&format!(
+                    "String '{}' does not match pattern. Must be a comma separated list of the following values: {}' on property fields (A comma separated list of fields to include or exclude (depending on include_fields) from the result, empty to retrieve all fields).",
+                    names.join(","),
+                    USER_FIELDS.join(",")
+                )))
+            }
+            _ => Ok(selection),
+        }
+    }
 }
+
+/// The names that `GET /users/{id}` and `GET /users-by-email` take in `fields`, in the order in which Auth0's refusal has them.
+const USER_FIELDS: [&str; 19] = [
+    "phone_number",
+    "email",
+    "email_verified",
+    "picture",
+    "username",
+    "user_id",
+    "name",
+    "nickname",
+    "created_at",
+    "identities",
+    "app_metadata",
+    "user_metadata",
+    "last_ip",
+    "last_login",
+    "logins_count",
+    "updated_at",
+    "blocked",
+    "family_name",
+    "given_name",
+];
 
 /// Which root members of a record are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

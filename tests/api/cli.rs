@@ -1,6 +1,8 @@
 //! The program as an operator meets it: commands, help, exit codes.
 
 #[cfg(all(unix, feature = "sandbox"))]
+mod log;
+#[cfg(all(unix, feature = "sandbox"))]
 mod running;
 mod settings;
 
@@ -122,6 +124,7 @@ fn help_tells_every_setting_and_command() {
             "PORT",
             "ALLOWED_HOSTS",
             "CORS_ORIGINS",
+            "CORS_HEADERS",
             "PLAYGROUND",
             "REQUEST_TIMEOUT",
             "MAX_BODY_BYTES",

@@ -92,6 +92,25 @@ async fn fields_are_selected_and_excluded() {
 }
 
 #[tokio::test]
+async fn a_single_user_is_given_for_listed_fields_or_none() {
+    let tenant = Tenant::spawn().await;
+    let person = &tenant.sandbox.people()[0];
+    for endpoint in [
+        format!("users/{}?", urlencoded(&person.user_id)),
+        format!("users-by-email?email={}&", urlencoded(&person.email)),
+    ] {
+        for include in ["true", "false"] {
+            let wrong = tenant.get(&format!("/api/v2/{endpoint}fields=email,tenant&include_fields={include}")).await;
+            let (status, message, code) = wrong.error();
+            assert_eq!((status, code), (400, "invalid_query_string"));
+            let list = "'String 'email,tenant' does not match pattern. Must be a comma separated list of the following values: \
+                        phone_number,email,";
+            assert!(message.contains(list) && message.contains(",given_name' on property fields ("), "{message}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn sorting_puts_users_without_the_field_last() {
     let tenant = Tenant::with(Options { users: 90, ..Options::default() }).await;
     for (direction, descending) in [("1", false), ("-1", true)] {

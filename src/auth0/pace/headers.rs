@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::DateTime;
-use hyper::header::{DATE, HeaderMap, HeaderName};
+use reqwest::header::{DATE, HeaderMap, HeaderName};
 
 static LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 static REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
@@ -13,7 +13,7 @@ static RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 /// taken for a mistake: believed, it would stop all calls until then.
 const LONGEST_FILL: u64 = 120;
 
-/// What an answer says of the bucket that its call was taken from.
+/// Rate-limit headers of an answer: the state of the bucket that its call was taken from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Reading {
     /// The bucket's size; at least 1.
@@ -58,8 +58,8 @@ fn number<T: std::str::FromStr>(headers: &HeaderMap, name: &HeaderName) -> Optio
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::HeaderValue;
     use proptest::prelude::*;
+    use reqwest::header::HeaderValue;
 
     use super::*;
 

@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 use std::future::Future;
 
-use async_graphql::parser::types::DocumentOperations;
-use async_graphql::{Positioned, Request, Variables};
+use async_graphql::{Request, Variables};
 
 use super::*;
 use crate::graphql::error::ErrorCode;
 use crate::graphql::limits::Limits;
+use crate::graphql::local;
 use crate::graphql::operation::Operation;
 use crate::graphql::{schema, write_sdl};
 
@@ -81,10 +81,7 @@ fn introspection_in_normal_form_answers_what_the_document_itself_answers() {
         let document = wait_for(documents.get(&text)).unwrap();
         let operation = Operation::new(&documents.checks.signatures, &document, None, Variables::default()).unwrap();
         let mut request = Request::new(String::new());
-        request.set_parsed_query(ExecutableDocument {
-            operations: DocumentOperations::Single(Positioned::new(operation.definition, Default::default())),
-            fragments: Default::default(),
-        });
+        request.set_parsed_query(local::document(&documents.checks.signatures, operation.fields.iter()).unwrap());
         let normal = wait_for(schema().finish().execute(request));
         let plain = wait_for(documents.checks.strict.execute(text.as_str()));
         assert_eq!((&normal.errors, &plain.errors), (&vec![], &vec![]));

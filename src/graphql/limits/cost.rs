@@ -1,10 +1,8 @@
 //! What an operation asks for, in values: the rows of each page times what is selected of a row.
 
 use async_graphql::Name;
-use async_graphql::parser::types::Field;
-use async_graphql_value::Value;
 
-use crate::graphql::operation::{Operation, fields};
+use crate::graphql::operation::{Field, Operation, Value};
 use crate::graphql::signature::Signatures;
 
 /// A value of type `JSON` is a document of its own: the metadata of a user, or all that is not in the schema.
@@ -19,7 +17,7 @@ const ROWS: [&str; 2] = ["perPage", "take"];
 /// The cost of an operation in normal form: all arguments are there, and nothing is selected twice. Introspection, which has
 /// limits of its own, costs nothing.
 pub(super) fn cost(signatures: &Signatures, operation: &Operation) -> u64 {
-    sum(signatures, signatures.query(), operation.fields().filter(|field| !field.name.node.starts_with("__")))
+    sum(signatures, signatures.query(), operation.fields.iter().filter(|field| !field.name.starts_with("__")))
 }
 
 fn sum<'f>(signatures: &Signatures, parent: &Name, fields: impl Iterator<Item = &'f Field>) -> u64 {
@@ -28,18 +26,16 @@ fn sum<'f>(signatures: &Signatures, parent: &Name, fields: impl Iterator<Item = 
 
 /// Nesting is bounded by the document's.
 fn of_field(signatures: &Signatures, parent: &Name, field: &Field) -> u64 {
-    let Some(signature) = signatures.field(parent, &field.name.node) else { return 1 };
-    let selection = &field.selection_set.node;
-    if selection.items.is_empty() {
+    let Some(signature) = signatures.field(parent, &Name::new(&field.name)) else { return 1 };
+    if field.fields.is_empty() {
         return if signature.ty == "JSON" { JSON } else { 1 };
     }
-    rows(field).saturating_mul(sum(signatures, &signature.ty, fields(selection)))
+    rows(field).saturating_mul(sum(signatures, &signature.ty, field.fields.iter()))
 }
 
 fn rows(field: &Field) -> u64 {
-    let argument = ROWS.iter().find_map(|name| field.get_argument(name));
-    match argument.map(|value| &value.node) {
-        Some(Value::Number(number)) => number.as_u64().unwrap_or(0).clamp(1, LARGEST_PAGE),
+    match ROWS.iter().find_map(|name| field.argument(name)) {
+        Some(Value::Int(rows)) => u64::try_from(*rows).unwrap_or(0).clamp(1, LARGEST_PAGE),
         _ => 1,
     }
 }

@@ -3,14 +3,13 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use async_graphql::parser::types::SelectionSet;
 use async_graphql::{Value, Variables};
 use moka::sync::Cache;
 
 use super::Prepared;
 use crate::graphql::document::Document;
 use crate::graphql::error::Failure;
-use crate::graphql::operation::fields;
+use crate::graphql::operation::Field;
 
 /// How many bytes the operations that are kept take, about.
 const CAPACITY: u64 = 16 << 20;
@@ -84,7 +83,7 @@ impl Hash for ByAddress {
 impl Default for Operations {
     fn default() -> Self {
         let weight = |asked: &Asked, prepared: &Arc<Prepared>| {
-            let fields = count(&prepared.operation.definition.selection_set.node);
+            let fields = count(&prepared.operation.fields);
             u32::try_from(asked.size() + fields * FIELD).unwrap_or(u32::MAX)
         };
         Self(Cache::builder().weigher(weight).max_capacity(CAPACITY).build())
@@ -112,6 +111,6 @@ impl Operations {
 }
 
 /// How many fields a selection has in all.
-fn count(selection: &SelectionSet) -> usize {
-    fields(selection).map(|field| 1 + count(&field.selection_set.node)).sum()
+fn count(fields: &[Field]) -> usize {
+    fields.iter().map(|field| 1 + count(&field.fields)).sum()
 }

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use auth0_graphql::http::{self, Connections};
+
 use super::{Run, TENANT, settings};
 
 #[test]
@@ -25,6 +27,14 @@ fn the_template_as_it_is_counts_as_missing() {
         "AUTH0_CLIENT_ID is missing",
         "AUTH0_CLIENT_SECRET is missing",
     ]);
+}
+
+#[test]
+fn the_template_is_printed_with_nothing_set_up() {
+    let end =
+        Run::new("template_printed", &["config", "--template"]).env("PORT", "nonsense").dotenv("no such line").end();
+    assert_eq!((end.code, end.stderr.as_str()), (Some(0), ""));
+    assert_eq!(end.stdout, include_str!("../../../.env.template"));
 }
 
 #[test]
@@ -129,6 +139,10 @@ fn a_manifest_that_cannot_be_used_is_told_with_its_fault() {
 
 #[test]
 fn config_tells_where_each_setting_comes_from_and_no_secret() {
+    // They follow the machine.
+    let http::Settings {
+        connections: Connections { most: connections, .. }, max_concurrent_requests: requests, ..
+    } = http::Settings::default();
     let end = Run::new("config", &["config", "--port", "4001"])
         .env("AUTH0_CLIENT_ID", "from-outside")
         .env("PORT", "4002")
@@ -147,12 +161,13 @@ fn config_tells_where_each_setting_comes_from_and_no_secret() {
             &["ALLOW_ANONYMOUS", "no", "default"],
             &["ALLOWED_HOSTS", "-", "not set"],
             &["CORS_ORIGINS", "-", "not set"],
+            &["CORS_HEADERS", "-", "not set"],
             &["PLAYGROUND", "on", "default"],
             &["REQUEST_TIMEOUT", "10s", "default"],
             &["MAX_BODY_BYTES", "100000", "default"],
             &["SHUTDOWN_DELAY", "0s", "default"],
-            &["MAX_CONNECTIONS", "800", "default"],
-            &["MAX_CONCURRENT_REQUESTS", "500", "default"],
+            &["MAX_CONNECTIONS", &connections.to_string(), "default"],
+            &["MAX_CONCURRENT_REQUESTS", &requests.to_string(), "default"],
             &["RATE_LIMIT", "-", "not set"],
             &["TRUSTED_PROXIES", "-", "not set"],
             &["LIMITS", "enforce", "default"],
@@ -208,6 +223,28 @@ fn config_shows_what_was_given_when_something_is_wrong() {
         .must_be_usage(&["4 settings", "AUTH0_CLIENT_SECRET holds", "PORT must"]);
     assert!(end.stdout.contains("http") && end.stdout.contains("(set, not shown)"), "{}", end.stdout);
     assert!(!format!("{end:?}").contains("hush"), "{end:#?}");
+}
+
+#[test]
+fn a_password_in_a_url_is_not_told() {
+    for (name, value) in [
+        ("AUTH0_DOMAIN", "https://somebody:hush-hush@example.us.auth0.com"),
+        ("AUTH0_DOMAIN", "somebody:hush@hush@example.us.auth0.com"),
+        ("AUTH0_AUDIENCE", "https://somebody:hush-hush@example.us.auth0.com/api/v2/"),
+        ("JWT_ISSUER", "https://somebody:hush-hush@example.us.auth0.com/"),
+        ("JWT_JWKS_URL", "https://somebody:hush-hush@example.us.auth0.com/keys"),
+        ("CORS_ORIGINS", "https://somebody:hush-hush@example.com"),
+    ] {
+        for (case, arguments) in [&["config"][..], &["doctor"], &[]].into_iter().enumerate() {
+            let folder = format!("password_{name}_{}_{case}", value.len());
+            let end =
+                Run::new(&folder, arguments).dotenv(TENANT.replace("hush-hush", "a-secret")).env(name, value).end();
+            if name != "AUTH0_AUDIENCE" {
+                assert_eq!(end.code, Some(64), "{end:#?}");
+            }
+            end.must_not_tell("hush");
+        }
+    }
 }
 
 #[test]

@@ -31,7 +31,7 @@ async fn replay(recording: &Recording) -> (MockServer, TestGateway) {
 /// Every field of a type, with all that is in it, as a selection.
 async fn everything(gateway: &TestGateway, ty: &str) -> String {
     let data = gateway
-        .data("{ __schema { types { name fields { name type { kind name ofType { kind name ofType { kind name } } } } } } }")
+        .data("{ __schema { types { name fields { name args { name } type { kind name ofType { kind name ofType { kind name } } } } } } }")
         .await;
     fields(data["__schema"]["types"].as_array().unwrap(), ty)
 }
@@ -51,6 +51,8 @@ fn fields(types: &[Value], ty: &str) -> String {
     };
     let wanted = ty["fields"].as_array().unwrap().iter();
     wanted
+        // What is joined is of other records, which lead back to this one.
+        .filter(|field| field["args"].as_array().unwrap().is_empty())
         .filter(|field| !FORBIDDEN.contains(&field["name"].as_str().unwrap()))
         .map(field)
         .collect::<Vec<_>>()
@@ -171,7 +173,7 @@ async fn every_recorded_refusal_has_its_code() {
         }
         let expected = match recording.status {
             400 => "UPSTREAM_REJECTED",
-            401 | 403 | 404 => "UPSTREAM_MISCONFIGURED",
+            401 | 403 | 404 | 409 => "UPSTREAM_MISCONFIGURED",
             429 => "RATE_LIMITED",
             status => panic!("{}: {status}", recording.name),
         };
@@ -196,7 +198,9 @@ async fn every_recorded_refusal_has_its_code() {
                     message.split_once("any of: ").map(|(_, scopes)| scopes.split(',').collect()).unwrap_or_default();
                 let missing = error["extensions"]["missingScopes"].as_array();
                 let missing: Vec<_> = missing.into_iter().flatten().filter_map(Value::as_str).collect();
-                assert_eq!(missing, scopes, "{}", recording.name);
+                // Where any of several will do, the one that the gateway is meant to have.
+                let meant = ["read:users"].into_iter().filter(|meant| scopes.contains(meant)).collect::<Vec<_>>();
+                assert_eq!(missing, if meant.is_empty() { scopes } else { meant }, "{}", recording.name);
             }
         }
     }

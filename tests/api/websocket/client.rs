@@ -76,6 +76,25 @@ impl Client {
         self.socket.send(message).await.unwrap();
     }
 
+    /// Sends a message for as long as the gateway takes it, a thousand times at most.
+    pub(super) async fn send_without_end(&mut self, message: Message) {
+        for _ in 0..1_000 {
+            if self.socket.send(message.clone()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The close code and the reason, after whatever answers to pings there are.
+    pub(super) async fn close_after_pongs(&mut self) -> (u16, String) {
+        loop {
+            match self.hear_text_or_close().await {
+                Ok(text) => assert_eq!(text, r#"{"type":"pong"}"#),
+                Err(close) => return close,
+            }
+        }
+    }
+
     pub(super) async fn hear(&mut self) -> Value {
         serde_json::from_str(&self.hear_text().await).unwrap()
     }
@@ -101,6 +120,13 @@ impl Client {
                 Some(Message::Ping(_) | Message::Pong(_)) => {}
                 other => panic!("{other:?}"),
             }
+        }
+    }
+
+    /// Waits until the connection ends without a close frame.
+    pub(super) async fn is_cut_off(&mut self) {
+        while let Some(Ok(message)) = self.socket.next().await {
+            assert!(!matches!(message, Message::Close(_) | Message::Text(_)), "{message:?}");
         }
     }
 

@@ -75,6 +75,22 @@ async fn one_introduction_is_enough() {
 }
 
 #[tokio::test]
+async fn more_pings_than_anybody_needs_end_the_connection_before_and_after_it_is_acknowledged() {
+    let gateway = TestGateway::spawn().await;
+    for ping in
+        [Message::Ping(Default::default()), Message::Pong(Default::default()), Message::text(r#"{"type":"ping"}"#)]
+    {
+        for is_ready in [false, true] {
+            let mut client = if is_ready { Client::ready(&gateway).await } else { Client::connect(&gateway).await };
+            client.send_without_end(ping.clone()).await;
+            let (code, reason) = client.close_after_pongs().await;
+            assert_eq!(code, 1008, "{ping:?}: {reason}");
+            assert!(reason.contains("pings"), "{reason}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_message_that_is_too_large_is_refused() {
     let http = http::Settings { max_body_bytes: 1_000, ..http::Settings::default() };
     let gateway = TestGateway::spawn_with(Setup { http, ..Setup::default() }).await;

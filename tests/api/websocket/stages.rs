@@ -155,6 +155,19 @@ async fn operations_beyond_the_bound_are_refused_at_once() {
 }
 
 #[tokio::test]
+async fn an_operation_that_is_cancelled_takes_no_room_from_the_next() {
+    let serving = Serving::start(http::Settings { max_concurrent_requests: NonZeroUsize::MIN, ..patient() }).await;
+    let (mut client, _) = Client::connect_to(&serving.url, &[]).await;
+    client.init(Value::Null).await;
+    client.hear().await;
+    for _ in 0..200 {
+        client.subscribe("slow", json!({ "query": "{ users { nodes { userId } } }" })).await;
+        client.say(json!({ "type": "complete", "id": "slow" })).await;
+    }
+    assert!(client.run(json!({ "query": VERSION })).await["data"]["gateway"].is_object(), "none was refused");
+}
+
+#[tokio::test]
 async fn an_operation_has_its_deadline() {
     let serving = Serving::start(http::Settings { request_timeout: crate::serving::SHORT, ..patient() }).await;
     let (mut client, _) = Client::connect_to(&serving.url, &[]).await;

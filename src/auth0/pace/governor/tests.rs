@@ -4,10 +4,10 @@ use std::pin::pin;
 use std::task::Poll;
 
 use futures_util::poll;
-use hyper::header::{DATE, HeaderValue};
+use reqwest::header::{DATE, HeaderValue};
 use tokio::runtime;
 
-use super::super::{CallerKey, Class, Priority, Question, Seat};
+use super::super::{CallerKey, Class, Priority, RequestHash, ReservationKey};
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -27,8 +27,12 @@ fn headers(remaining: u32) -> HeaderMap {
         .collect()
 }
 
-fn turn(caller: CallerKey) -> Turn {
-    Turn { class: Class::Users, seat: Seat { caller, question: Question::of("") }, priority: Priority::Interactive }
+fn turn(caller: CallerKey) -> PaceRequest {
+    PaceRequest {
+        class: Class::Users,
+        reservation: ReservationKey { caller, request: RequestHash::of("") },
+        priority: Priority::Interactive,
+    }
 }
 
 async fn admit(governor: &Governor, caller: CallerKey, deadline: Duration) -> Result<Admission, Refused> {
@@ -181,7 +185,7 @@ fn whoever_waits_starts_the_pump_that_went_down_with_its_runtime() {
     let runtime = || runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let (here, elsewhere) = (runtime(), runtime());
     let governor = here.block_on(drained());
-    // The pump is started where the first waiter is.
+    // The timer is started where the first waiter is.
     let _first = elsewhere.block_on(async { governor.ask(turn(ANNA), Deadline::within(9 * SECOND)).unwrap() });
     here.block_on(async {
         let mut second = pin!(admit(&governor, BELA, 9 * SECOND));

@@ -29,36 +29,51 @@ fn operation(document: &str, name: Option<&str>, variables: Json) -> Result<Oper
 /// The normal form as text, or the code and message of its refusal.
 fn normal_form(document: &str, name: Option<&str>, variables: Json) -> String {
     match operation(document, name, variables) {
-        Ok(operation) => print(&operation.definition.selection_set.node),
+        Ok(operation) => print(&operation.fields),
         Err(failure) => format!("{}: {}", failure.code.as_str(), failure.message),
     }
 }
 
-/// Prints a selection on one line. It knows no fragments, directives or variables: a normal form that held one would come
-/// out as `?`.
-fn print(selection: &SelectionSet) -> String {
-    let fields = selection.items.iter().map(|item| match &item.node {
-        Selection::Field(field) if field.node.directives.is_empty() => print_field(&field.node),
-        _ => "?".to_owned(),
-    });
-    let fields: Vec<_> = fields.filter(|field| !field.is_empty()).collect();
-    if fields.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", fields.join(" ")) }
+/// Prints a selection on one line, as a document has it.
+fn print(fields: &[Field]) -> String {
+    let fields: Vec<_> = fields.iter().map(print_field).collect();
+    format!("{{ {} }}", fields.join(" ")).replace("{  }", "{}")
 }
 
 fn print_field(field: &Field) -> String {
-    let mut text = match &field.alias {
-        Some(alias) if alias.node == EMPTY => return String::new(),
-        Some(alias) => format!("{}: {}", alias.node, field.name.node),
-        None => field.name.node.to_string(),
-    };
-    if !field.arguments.is_empty() {
-        let arguments = field.arguments.iter().map(|(name, value)| format!("{}: {}", name.node, value.node));
-        text += &format!("({})", arguments.collect::<Vec<_>>().join(", "));
+    let mut text = if field.key == field.name { String::new() } else { format!("{}: ", field.key) };
+    text += &field.name;
+    let arguments: Vec<_> = field.arguments.as_ref().unwrap().iter().map(print_entry).collect();
+    if !arguments.is_empty() {
+        text += &format!("({})", arguments.join(", "));
     }
-    if !field.selection_set.node.items.is_empty() {
-        text += &format!(" {}", print(&field.selection_set.node));
+    if !field.fields.is_empty() || IS_OBJECT.contains(&field.name.as_str()) {
+        text += &format!(" {}", print(&field.fields));
     }
     text
+}
+
+/// The fields that lead to objects: where all is skipped, an empty selection is left.
+const IS_OBJECT: [&str; 6] = ["users", "user", "nodes", "friends", "__schema", "types"];
+
+fn print_entry((name, value): (&Name, &Value)) -> String {
+    format!("{name}: {}", print_value(value))
+}
+
+fn print_value(value: &Value) -> String {
+    let join = |items: Vec<String>| items.join(", ");
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Boolean(boolean) => boolean.to_string(),
+        Value::Int(int) => int.to_string(),
+        Value::Float(float) => float.to_string(),
+        Value::String(text) => json!(text).to_string(),
+        Value::Enum(name) => name.to_string(),
+        Value::List(items) => format!("[{}]", join(items.iter().map(print_value).collect())),
+        Value::Object(fields) => {
+            format!("{{{}}}", join(fields.iter().map(|(name, value)| print_entry((name, value))).collect()))
+        }
+    }
 }
 
 fn hold(rows: &[(&str, Json, &str)]) {

@@ -1,0 +1,129 @@
+//! The Management API's client, put together.
+
+use std::fmt;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::attempts::Transport;
+use super::breaker::BreakerStatus;
+use super::context::CallContext;
+use super::domain::Domain;
+use super::error::{BuildError, Error};
+use super::grant::AuthenticationApi;
+use super::pace::BucketStatus;
+use super::payload::FromPayload;
+use super::probe::{Probe, ProbeError};
+use super::reader::Reader;
+use super::request::ApiRequest;
+use super::retry::RetryPolicy;
+use super::token::{TokenCache, TokenStatus};
+use crate::deadline::Deadline;
+
+/// The tenant, and the gateway's credentials there. `Debug` does not show the secret.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The tenant's domain, canonical or custom. Tokens and data both come from there: Auth0
+    /// accepts a token only on the domain that issued it.
+    pub domain: Domain,
+    /// The identifier of the Management API. It names the canonical domain even behind a custom
+    /// one; without a custom domain it is [`Domain::default_audience`].
+    pub audience: String,
+    /// The id of a machine-to-machine application that is authorized for the Management API.
+    pub client_id: String,
+    /// The application's secret.
+    pub client_secret: SecretString,
+}
+
+/// Policy by which the tenant is spared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClientPolicy {
+    /// Time for which an answer of the user search or the log search may be served again; zero switches that off.
+    pub cache_ttl: Duration,
+    /// The share of the tenant's rate limit that is left to others, from 0 to 0.9.
+    pub rate_reserve: f64,
+}
+
+impl Default for ClientPolicy {
+    fn default() -> Self {
+        Self { cache_ttl: Duration::from_secs(1), rate_reserve: 0.0 }
+    }
+}
+
+/// A read-only client of one tenant's Management API. Cheap to clone; clones share connections,
+/// the access token, calls under way and answers that are kept.
+///
+/// No call is made before its arguments are known to be good, each ends at its deadline, and each
+/// may fail with any [`Error`].
+#[derive(Clone)]
+pub struct ManagementApi(Reader);
+
+impl fmt::Debug for ManagementApi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ManagementApi({})", self.0.transport().domain())
+    }
+}
+
+impl ManagementApi {
+    /// Sets the client up. Nothing is sent yet: the first call asks for the first token.
+    ///
+    /// # Errors
+    ///
+    /// The system's TLS set-up, such as its root certificates, cannot be used.
+    pub fn new(settings: Settings, policy: &ClientPolicy) -> Result<Self, BuildError> {
+        Self::with_retries(settings, policy, RetryPolicy::default())
+    }
+
+    pub(crate) fn with_retries(
+        settings: Settings,
+        policy: &ClientPolicy,
+        retries: RetryPolicy,
+    ) -> Result<Self, BuildError> {
+        let Settings { domain, audience, client_id, client_secret } = settings;
+        let transport = Transport::new(domain, retries, policy.rate_reserve)?;
+        let api = AuthenticationApi { transport: transport.clone(), audience, client_id, client_secret };
+        Ok(Self(Reader::new(transport, TokenCache::new(api), policy.cache_ttl)))
+    }
+
+    /// Makes a read: see [`ApiRequest`] for those there are.
+    pub async fn read<T: FromPayload>(&self, request: &ApiRequest<T>, context: &CallContext) -> Result<T, Error> {
+        self.0.read(request, context).await
+    }
+
+    /// Asks for an access token, unless there is one already, and tells what is known of it. Every other call does so by itself.
+    pub async fn authenticate(&self, deadline: Deadline) -> Result<TokenStatus, Error> {
+        Ok(self.0.tokens().token(&deadline.into()).await?.status())
+    }
+
+    /// Knocks at the tenant's door, once and without a token.
+    ///
+    /// # Errors
+    ///
+    /// See [`ProbeError`].
+    pub async fn probe(&self, deadline: Deadline) -> Result<Probe, ProbeError> {
+        self.0.transport().probe(deadline).await
+    }
+
+    /// Status of the access token in use; `None` before the first call.
+    #[must_use]
+    pub fn token_status(&self) -> Option<TokenStatus> {
+        self.0.tokens().status()
+    }
+
+    /// The tenant's rate limits, as far as they are known.
+    #[must_use]
+    pub fn rate_limits(&self) -> Vec<BucketStatus> {
+        self.0.transport().governor().buckets()
+    }
+
+    /// State of the circuit breaker.
+    #[must_use]
+    pub fn breaker(&self) -> BreakerStatus {
+        self.0.transport().breaker()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn tokens(&self) -> &TokenCache {
+        self.0.tokens()
+    }
+}

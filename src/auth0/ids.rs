@@ -1,0 +1,169 @@
+//! Names of single records: what a caller says to mean one user or one log.
+
+use std::fmt;
+
+use super::argument::{ArgumentError, ArgumentProblem, holds_control};
+
+/// Far above any id that Auth0 gives out, far below what makes a URL too long.
+const LONGEST_ID: usize = 512;
+
+/// An address has at most 64 octets, an `@` and 255 octets (RFC 5321, section 4.5.3.1).
+const LONGEST_EMAIL: usize = 320;
+
+/// A user's id, such as `auth0|64b1f0c2a7d9e83f5c6b1a20`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UserId(Box<str>);
+
+impl UserId {
+    /// Takes an id as it is; nothing is trimmed.
+    ///
+    /// # Errors
+    ///
+    /// An id that is empty, `.`, `..`, longer than 512 bytes, or holds a control character is refused (argument `id`).
+    pub fn parse(text: &str) -> Result<Self, ArgumentError> {
+        path_segment("id", text).map(Self)
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A log's id: 56 digits that grow with time, or an older form. As text, a later log has the
+/// greater id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LogId(Box<str>);
+
+impl LogId {
+    /// Takes an id as it is; nothing is trimmed.
+    ///
+    /// # Errors
+    ///
+    /// An id that is empty, `.`, `..`, longer than 512 bytes, or holds a control character is refused (argument `id`).
+    pub fn parse(text: &str) -> Result<Self, ArgumentError> {
+        Self::parse_argument("id", text)
+    }
+
+    pub(crate) fn parse_argument(argument: &'static str, text: &str) -> Result<Self, ArgumentError> {
+        path_segment(argument, text).map(Self)
+    }
+
+    /// The id as Auth0 writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for LogId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An e-mail address to look users up by. Auth0 compares it byte by byte, so it is passed on
+/// exactly as written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Email(Box<str>);
+
+impl Email {
+    /// Takes an address as it is: nothing is trimmed and no case is changed. Whether it is a
+    /// well-formed address is left to Auth0, whose profiles hold whatever an identity provider once
+    /// sent.
+    ///
+    /// # Errors
+    ///
+    /// An address that is empty, longer than 320 bytes or holds a control character is refused
+    /// (argument `email`).
+    pub fn parse(text: &str) -> Result<Self, ArgumentError> {
+        let problem = if text.is_empty() {
+            ArgumentProblem::Empty
+        } else if text.len() > LONGEST_EMAIL {
+            ArgumentProblem::TooLong { most: LONGEST_EMAIL }
+        } else if holds_control(text) {
+            ArgumentProblem::ControlCharacter
+        } else {
+            return Ok(Self(text.into()));
+        };
+        Err(ArgumentError { argument: "email", problem })
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Checks what will be one segment of a path. Percent-encoding does for nearly all of it: ids hold backslashes (`DOMAIN\user`),
+/// and slashes, where an identity provider's subjects are URLs or Base64. But `.` and `..` alone have a meaning that encoding
+/// does not take away.
+fn path_segment(argument: &'static str, text: &str) -> Result<Box<str>, ArgumentError> {
+    let problem = if text.is_empty() {
+        ArgumentProblem::Empty
+    } else if text.len() > LONGEST_ID {
+        ArgumentProblem::TooLong { most: LONGEST_ID }
+    } else if holds_control(text) {
+        ArgumentProblem::ControlCharacter
+    } else if matches!(text, "." | "..") {
+        ArgumentProblem::DotSegment
+    } else {
+        return Ok(text.into());
+    };
+    Err(ArgumentError { argument, problem })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_that_could_leave_its_place_in_the_path_is_refused() {
+        for (text, problem) in [
+            ("", ArgumentProblem::Empty),
+            (".", ArgumentProblem::DotSegment),
+            ("..", ArgumentProblem::DotSegment),
+            ("auth0|1\r\nX: y", ArgumentProblem::ControlCharacter),
+            ("auth0|\u{85}", ArgumentProblem::ControlCharacter),
+            (&"a".repeat(513), ArgumentProblem::TooLong { most: 512 }),
+        ] {
+            assert_eq!(
+                UserId::parse(text),
+                Err(ArgumentError { argument: "id", problem: problem.clone() }),
+                "{text:?}"
+            );
+            assert_eq!(LogId::parse(text), Err(ArgumentError { argument: "id", problem }), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_otherwise_taken_as_it_is() {
+        for text in [
+            "auth0|64b1",
+            "samlp|corp|CORP\\ada",
+            "samlp|corp|a/b+c==",
+            "oidc|c|https://idp.example/1",
+            "email|a..b@c.d",
+            "../x",
+            "...",
+            "ad|ada.l",
+            "x|%2e%2e",
+            "oauth2|日本 ",
+            &"9".repeat(512),
+        ] {
+            assert_eq!(UserId::parse(text).as_ref().map(UserId::as_str), Ok(text));
+        }
+    }
+
+    #[test]
+    fn an_address_is_passed_on_as_written() {
+        for text in [" Ada@Example.com ", "not an address", "ada+tag@example.com"] {
+            assert_eq!(Email::parse(text).as_ref().map(Email::as_str), Ok(text));
+        }
+        for (text, problem) in [
+            ("", ArgumentProblem::Empty),
+            ("ada@example.com\n", ArgumentProblem::ControlCharacter),
+            (&"a".repeat(321), ArgumentProblem::TooLong { most: 320 }),
+        ] {
+            assert_eq!(Email::parse(text), Err(ArgumentError { argument: "email", problem }));
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Root fields that ask nothing of Auth0, on their way to async-graphql and back. It is given AST made from the normal
+//! form, never text.
+
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, Field as AstField, OperationDefinition, OperationType, Selection,
+    SelectionSet,
+};
+use async_graphql::{Name as AstName, Pos, Positioned, Value as AstValue};
+
+use super::operation::{Arguments, Field, Name, Value};
+use super::project::json;
+use super::signature::Signatures;
+
+/// The document that asks for `fields`, which stand at the root of the schema. None if there are none.
+pub(crate) fn document<'f>(
+    signatures: &Signatures,
+    fields: impl Iterator<Item = &'f Field>,
+) -> Option<ExecutableDocument> {
+    let selection_set = selection(signatures, &root(signatures), fields);
+    (!selection_set.node.items.is_empty()).then(|| {
+        let operation = OperationDefinition {
+            ty: OperationType::Query,
+            variable_definitions: Vec::new(),
+            directives: Vec::new(),
+            selection_set,
+        };
+        let operations = DocumentOperations::Single(Positioned::new(operation, Pos::default()));
+        ExecutableDocument { operations, fragments: Default::default() }
+    })
+}
+
+fn root(signatures: &Signatures) -> AstName {
+    signatures.query().clone()
+}
+
+fn selection<'f>(
+    signatures: &Signatures,
+    parent: &AstName,
+    fields: impl Iterator<Item = &'f Field>,
+) -> Positioned<SelectionSet> {
+    let items = fields.map(|field| {
+        let pos = Pos::from(field.location);
+        Positioned::new(Selection::Field(Positioned::new(ast(signatures, parent, field), pos)), pos)
+    });
+    Positioned::new(SelectionSet { items: items.collect() }, Pos::default())
+}
+
+fn ast(signatures: &Signatures, parent: &AstName, field: &Field) -> AstField {
+    let name = AstName::new(&field.name);
+    let inner = signatures.field(parent, &name).filter(|signature| signatures.is_object(&signature.ty));
+    let mut selection_set = match inner {
+        Some(signature) => selection(signatures, &signature.ty, field.fields.iter()),
+        None => selection(signatures, parent, std::iter::empty()),
+    };
+    if inner.is_some() && field.fields.is_empty() {
+        // async-graphql answers `null` for an object of which nothing is selected, where the specification has `{}`.
+        let typename = AstField {
+            alias: None,
+            name: position(AstName::new("__typename")),
+            arguments: Vec::new(),
+            directives: Vec::new(),
+            selection_set: position(SelectionSet::default()),
+        };
+        selection_set.node.items.push(position(Selection::Field(position(typename))));
+    }
+    let arguments = field.arguments.iter().flat_map(Arguments::iter);
+    AstField {
+        alias: (field.key != field.name).then(|| position(AstName::new(&field.key))),
+        name: position(name),
+        arguments: arguments
+            .map(|(name, value)| (position(AstName::new(name)), position(const_value(value).into())))
+            .collect(),
+        directives: Vec::new(),
+        selection_set,
+    }
+}
+
+fn position<T>(node: T) -> Positioned<T> {
+    Positioned::new(node, Pos::default())
+}
+
+/// A value in async-graphql's type for it.
+pub(crate) fn const_value(value: &Value) -> AstValue {
+    match value {
+        Value::Null => AstValue::Null,
+        Value::Boolean(boolean) => AstValue::Boolean(*boolean),
+        Value::Int(int) => AstValue::Number((*int).into()),
+        Value::Float(float) => AstValue::from(*float),
+        Value::String(text) => AstValue::String(text.clone()),
+        Value::Enum(name) => AstValue::Enum(AstName::new(name)),
+        Value::List(items) => AstValue::List(items.iter().map(const_value).collect()),
+        Value::Object(fields) => {
+            AstValue::Object(fields.iter().map(|(name, value)| (AstName::new(name), const_value(value))).collect())
+        }
+    }
+}
+
+/// Writes what async-graphql answered under `key`, of which `fields` were selected.
+pub(crate) fn write(answer: &AstValue, key: &Name, fields: &[Field], out: &mut Vec<u8>) {
+    match answer {
+        AstValue::Object(answers) => match answers.get(key.as_str()) {
+            Some(value) => write_value(value, fields, out),
+            None => out.extend_from_slice(b"null"),
+        },
+        _ => out.extend_from_slice(b"null"),
+    }
+}
+
+/// Depth is bounded: values that async-graphql builds are the schema's own.
+fn write_value(value: &AstValue, fields: &[Field], out: &mut Vec<u8>) {
+    match value {
+        AstValue::Object(_) => {
+            out.push(b'{');
+            for (place, field) in fields.iter().enumerate() {
+                if place > 0 {
+                    out.push(b',');
+                }
+                json::write_string(&field.key, out);
+                out.push(b':');
+                write(value, &field.key, &field.fields, out);
+            }
+            out.push(b'}');
+        }
+        AstValue::List(items) => {
+            out.push(b'[');
+            for (place, item) in items.iter().enumerate() {
+                if place > 0 {
+                    out.push(b',');
+                }
+                write_value(item, fields, out);
+            }
+            out.push(b']');
+        }
+        AstValue::Null | AstValue::Binary(_) => out.extend_from_slice(b"null"),
+        AstValue::Boolean(boolean) => out.extend_from_slice(if *boolean { b"true" } else { b"false" }),
+        AstValue::Number(number) => out.extend_from_slice(number.to_string().as_bytes()),
+        AstValue::String(text) => json::write_string(text, out),
+        AstValue::Enum(name) => json::write_string(name, out),
+    }
+}

@@ -1,0 +1,289 @@
+//! Where the values of a record wait until it is over: an answer's order is seldom the record's.
+
+use std::borrow::Cow;
+
+use indexmap::IndexMap;
+
+use super::json::{self, Raw, Records};
+use super::projected::{Projected, Segment};
+use super::{attributes, value};
+use crate::graphql::plan::{Output, OutputField, RecordPlan, Slots};
+
+/// How many keys of records are remembered. Auth0's have some fifty.
+const KEYS_REMEMBERED: usize = 64;
+
+/// What a plan needs of a record. It is used for one record after the other, so that only the first costs allocations.
+pub(super) struct RecordBuffer<'p, 'a> {
+    plan: &'p RecordPlan,
+    keys: Keys<'a>,
+    /// By slot. Of several entries under one key the last counts, as everywhere in JavaScript.
+    values: Vec<Option<Raw<'a>>>,
+    /// All entries, if those that the table does not know are wanted.
+    entries: Option<IndexMap<Cow<'a, str>, Raw<'a>>>,
+    /// For the objects within the record, in the order of the plan.
+    inner: Vec<RecordBuffer<'p, 'a>>,
+}
+
+/// Which key of a record needs which slot. The records of a page have their keys in nearly the same order, so that most are
+/// found where the one before them was found.
+#[derive(Default)]
+struct Keys<'a> {
+    /// In the order of the records so far.
+    known: Vec<(Raw<'a>, Option<usize>)>,
+    /// Where the next key is looked for first.
+    next: usize,
+}
+
+impl<'a> Keys<'a> {
+    #[inline]
+    fn expected(&self) -> Option<Raw<'a>> {
+        self.known.get(self.next).map(|(key, _)| *key)
+    }
+
+    #[inline]
+    fn slot(&mut self, plan: &RecordPlan, key: Raw<'a>, is_expected: bool) -> Option<usize> {
+        match self.known.get(self.next) {
+            Some((_, slot)) if is_expected => {
+                self.next += 1;
+                *slot
+            }
+            _ => self.look_for(plan, key.parts()),
+        }
+    }
+
+    #[inline(never)]
+    fn look_for(&mut self, plan: &RecordPlan, key: (&'a [u8], usize)) -> Option<usize> {
+        let key = Raw::of(key);
+        let (before, behind) = self.known.split_at_checked(self.next).unwrap_or_default();
+        let is_it = |(known, _): &(Raw<'_>, Option<usize>)| known.bytes() == key.bytes();
+        let found = behind.iter().position(is_it).map(|place| place + before.len());
+        let place = match found.or_else(|| before.iter().position(is_it)) {
+            Some(place) => place,
+            None => {
+                let slot = plan.slot(&key.string().unwrap_or_default());
+                if self.known.len() >= KEYS_REMEMBERED {
+                    return slot;
+                }
+                self.known.insert(self.next, (key, slot));
+                self.next
+            }
+        };
+        self.next = place + 1;
+        self.known[place].1
+    }
+}
+
+impl<'p, 'a> RecordBuffer<'p, 'a> {
+    pub(super) fn new(plan: &'p RecordPlan) -> Self {
+        let inner = plan.fields.iter().filter_map(|field| match &field.output {
+            Output::Object(_, plan) | Output::Objects(_, plan) => Some(Self::new(plan)),
+            _ => None,
+        });
+        Self {
+            plan,
+            keys: Keys::default(),
+            values: vec![None; plan.keys.len()],
+            entries: plan.keeps_unknown().then(IndexMap::new),
+            inner: inner.collect(),
+        }
+    }
+
+    /// The key that is likely to come next.
+    #[inline]
+    fn expected(&self) -> Option<Raw<'a>> {
+        self.keys.expected()
+    }
+
+    /// Takes in an entry of the record.
+    #[inline(always)]
+    fn entry(&mut self, key: Raw<'a>, is_expected: bool, value: Raw<'a>) {
+        if let Some(slot) = self.keys.slot(self.plan, key, is_expected) {
+            self.values[slot] = Some(value);
+        }
+        if self.entries.is_some() {
+            self.remember(key.parts(), value.parts());
+        }
+    }
+
+    /// Apart, so that what is seldom wanted costs nothing where it is not.
+    #[inline(never)]
+    fn remember(&mut self, key: (&'a [u8], usize), value: (&'a [u8], usize)) {
+        if let Some(entries) = &mut self.entries {
+            entries.insert(Raw::of(key).string().unwrap_or_default(), Raw::of(value));
+        }
+    }
+
+    /// Appends what the plan makes of the record that was taken in, and clears the buffer for the next one.
+    pub(super) fn write(&mut self, out: &mut Projected) {
+        let plan = self.plan;
+        let mut inner = self.inner.iter_mut();
+        for field in &plan.fields {
+            if out.is_full() {
+                break;
+            }
+            out.json.extend_from_slice(&field.lead);
+            let value = |slots: &Slots| first_of(&self.values, slots);
+            let is_written = match &field.output {
+                Output::Value(slots, kind) => {
+                    value(slots).is_some_and(|value| value::write(kind, value, &mut out.json))
+                }
+                Output::Object(slots, _) => {
+                    inner.next().zip(value(slots)).is_some_and(|(buffer, value)| buffer.write_object(value, out))
+                }
+                Output::Objects(slots, _) => {
+                    inner.next().zip(value(slots)).is_some_and(|(buffer, value)| buffer.write_objects(value, out))
+                }
+                Output::Join(slots, join) => {
+                    if let Some(key) = value(slots).and_then(value::id) {
+                        out.open_slot(*join, key.into());
+                    }
+                    false
+                }
+                Output::Typename(name) => {
+                    json::write_string(name, &mut out.json);
+                    true
+                }
+                Output::Attributes(authority, guard) => {
+                    let entries = self.entries.iter().flatten();
+                    attributes::write(plan.object, *authority, *guard, entries, &mut out.json);
+                    true
+                }
+                Output::Withheld(field) => {
+                    out.withhold(*field);
+                    false
+                }
+            };
+            if !is_written {
+                out.json.extend_from_slice(b"null");
+            }
+        }
+        out.json.extend_from_slice(OutputField::end(&plan.fields));
+        self.clear();
+    }
+
+    /// Appends the object and says so, or appends nothing if it is none.
+    fn write_object(&mut self, value: Raw<'a>, out: &mut Projected) -> bool {
+        if value.first() != b'{' {
+            return false;
+        }
+        let mut alone = Alone::new(self, out);
+        // The value was found well-formed when it was passed over: reading it again cannot fail half-way.
+        json::read_record(value.bytes(), &mut alone).is_ok()
+    }
+
+    /// Appends the objects of the array and says so, or appends nothing if it is none.
+    fn write_objects(&mut self, value: Raw<'a>, out: &mut Projected) -> bool {
+        if value.first() != b'[' {
+            return false;
+        }
+        out.json.push(b'[');
+        let mut projection = Projection::new(self, out);
+        // As above.
+        let read = json::read_records(value.bytes(), &mut projection);
+        out.json.push(b']');
+        read.is_ok()
+    }
+
+    /// Forgets the record that was taken in, but not what its keys were.
+    pub(super) fn clear(&mut self) {
+        self.keys.next = 0;
+        self.values.fill(None);
+        if let Some(entries) = &mut self.entries {
+            entries.clear();
+        }
+    }
+}
+
+/// The value of a field: of its keys, the first that is there and not null.
+#[inline]
+fn first_of<'a>(values: &[Option<Raw<'a>>], slots: &Slots) -> Option<Raw<'a>> {
+    slots.iter().find_map(|slot| values[usize::from(*slot)].filter(|value| !value.is_null()))
+}
+
+/// Reads records into a buffer, and appends what is made of each when it is over.
+pub(super) struct Projection<'d, 'p, 'a> {
+    buffer: &'d mut RecordBuffer<'p, 'a>,
+    /// How many records were objects, and were written.
+    written: usize,
+    /// How many were none.
+    pub(super) left_out: usize,
+    out: &'d mut Projected,
+}
+
+impl<'d, 'p, 'a> Projection<'d, 'p, 'a> {
+    pub(super) fn new(buffer: &'d mut RecordBuffer<'p, 'a>, out: &'d mut Projected) -> Self {
+        Self { buffer, written: 0, left_out: 0, out }
+    }
+
+    /// What the record that was taken in has in a slot of the plan.
+    pub(super) fn value(&self, slot: usize) -> Option<Raw<'a>> {
+        self.buffer.values.get(slot).copied().flatten()
+    }
+
+    /// Appends what is made of the record that was taken in, as no element of a list.
+    pub(super) fn alone(&mut self) -> Segment {
+        let before = self.out.whole();
+        self.buffer.write(self.out);
+        self.out.since(&before)
+    }
+}
+
+impl<'a> Records<'a> for Projection<'_, '_, 'a> {
+    #[inline]
+    fn expected(&self) -> Option<Raw<'a>> {
+        self.buffer.expected()
+    }
+
+    #[inline]
+    fn entry(&mut self, key: Raw<'a>, is_expected: bool, value: Raw<'a>) {
+        self.buffer.entry(key, is_expected, value);
+    }
+
+    fn end(&mut self, is_object: bool) {
+        if !is_object {
+            self.left_out += 1;
+            return;
+        }
+        if self.out.is_full() {
+            return self.buffer.clear();
+        }
+        if self.written > 0 {
+            self.out.json.push(b',');
+        }
+        self.out.trail.push(self.written);
+        self.buffer.write(self.out);
+        self.out.trail.pop();
+        self.written += 1;
+    }
+}
+
+/// Reads a single record, which stands in no list.
+pub(super) struct Alone<'d, 'p, 'a> {
+    projection: Projection<'d, 'p, 'a>,
+    pub(super) is_object: bool,
+}
+
+impl<'d, 'p, 'a> Alone<'d, 'p, 'a> {
+    pub(super) fn new(buffer: &'d mut RecordBuffer<'p, 'a>, out: &'d mut Projected) -> Self {
+        Self { projection: Projection::new(buffer, out), is_object: false }
+    }
+}
+
+impl<'a> Records<'a> for Alone<'_, '_, 'a> {
+    #[inline]
+    fn expected(&self) -> Option<Raw<'a>> {
+        self.projection.expected()
+    }
+
+    #[inline]
+    fn entry(&mut self, key: Raw<'a>, is_expected: bool, value: Raw<'a>) {
+        self.projection.entry(key, is_expected, value);
+    }
+
+    fn end(&mut self, is_object: bool) {
+        self.is_object = is_object;
+        if is_object {
+            self.projection.buffer.write(self.projection.out);
+        }
+    }
+}

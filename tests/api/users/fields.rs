@@ -1,0 +1,141 @@
+//! `fields`, of which Auth0's endpoints for single users take some names and no others.
+
+use serde_json::{Value, json};
+use wiremock::matchers::{method, path, query_param_is_missing};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+
+use crate::gateway::TestGateway;
+use crate::mock::{answering, gateway_to};
+
+/// Fields whose keys Auth0 refuses to be asked for by name.
+const UNLISTED: &[&str] =
+    &["phoneVerified", "multifactor", "multifactorLastModified", "lastPasswordReset", "attributes"];
+
+#[tokio::test]
+async fn a_user_comes_whole_where_auth0_would_refuse_a_name() {
+    let gateway = TestGateway::uncached().await;
+    let users = gateway.data("{ users(perPage: 1) { nodes { userId email } } }").await;
+    let (id, email) = (&users["users"]["nodes"][0]["userId"], &users["users"]["nodes"][0]["email"]);
+    gateway.forget_calls().await;
+    for field in UNLISTED {
+        for root in [format!("user(id: {id})"), format!("usersByEmail(email: {email})")] {
+            let query = format!("{{ {root} {{ email {field} }} }}");
+            let response = gateway.query(&query).await;
+            assert_eq!(response.get("errors"), None, "{query}: {response}");
+            let asked = gateway.asked().await;
+            let [target] = &asked[..] else { panic!("{query} is one call: {asked:?}") };
+            // Of `attributes` it is known what is not to be shown, and that is on the list.
+            assert_eq!(target.contains("fields="), *field == "attributes", "{target}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_field_of_a_user_can_be_had_by_itself() {
+    let gateway = TestGateway::uncached().await;
+    let users = gateway.data("{ users(perPage: 1) { nodes { userId email } } }").await;
+    let id = &users["users"]["nodes"][0]["userId"];
+    let fields = gateway.data("{ __type(name: \"User\") { fields { name type { kind ofType { kind } } } } }").await;
+    for field in fields["__type"]["fields"].as_array().unwrap() {
+        let name = field["name"].as_str().unwrap();
+        let selection = match name {
+            "identities" => "{ provider }",
+            "logs" => "{ page }",
+            _ => "",
+        };
+        let response = gateway.query(&format!("{{ user(id: {id}) {{ {name} {selection} }} }}")).await;
+        assert_eq!(response.get("errors"), None, "{name}: {response}");
+        assert!(response["data"]["user"].is_object(), "{name}: {response}");
+    }
+}
+
+/// Auth0's refusal of a name, with the names that it takes.
+fn refusal(list: &str) -> ResponseTemplate {
+    let message = format!(
+        "Query validation error: 'String 'x' does not match pattern. Must be a comma separated list of the following \
+         values: {list}' on property fields (A comma separated list of fields)."
+    );
+    let error = json!({
+        "statusCode": 400, "error": "Bad Request", "message": message, "errorCode": "invalid_query_string",
+    });
+    ResponseTemplate::new(400).set_body_json(error)
+}
+
+/// An Auth0 that refuses `fields`, and says that it takes the `list`, unless all that is asked for is on it.
+async fn strict(list: &'static str) -> MockServer {
+    let user = json!({ "user_id": "auth0|1", "email": "ada@example.com", "name": "Ada", "nickname": "ada" });
+    let auth0 = answering(ResponseTemplate::new(200).set_body_json(&user)).await;
+    let is_refused = move |request: &Request| {
+        let fields = request.url.query_pairs().find(|(name, _)| name == "fields");
+        fields.is_some_and(|(_, names)| !names.split(',').all(|name| list.split(',').any(|taken| taken == name)))
+    };
+    Mock::given(method("GET"))
+        .and(path("/api/v2/users/auth0%7C1"))
+        .and(is_refused)
+        .respond_with(refusal(list))
+        .mount(&auth0)
+        .await;
+    auth0
+}
+
+/// What was asked for in `fields`, call by call.
+async fn fields_asked(auth0: &MockServer) -> Vec<Option<String>> {
+    let requests = auth0.received_requests().await.unwrap();
+    let reads = requests.iter().filter(|request| request.method == "GET");
+    reads
+        .map(|request| {
+            request.url.query_pairs().find(|(name, _)| name == "fields").map(|(_, names)| names.into_owned())
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_refusal_of_fields_is_asked_once_more_without_and_remembered() {
+    let auth0 = strict("email,user_id").await;
+    let gateway = gateway_to(&auth0).await;
+    let user = |fields: &'static str| {
+        let query = format!("{{ user(id: \"auth0|1\") {{ {fields} }} }}");
+        let gateway = &gateway;
+        async move { gateway.data(&query).await["user"].take() }
+    };
+    assert_eq!(user("email name").await, json!({ "email": "ada@example.com", "name": "Ada" }));
+    // The list is known now.
+    assert_eq!(user("nickname").await, json!({ "nickname": "ada" }));
+    assert_eq!(user("email").await, json!({ "email": "ada@example.com" }));
+    assert_eq!(fields_asked(&auth0).await, [Some("email,name".to_owned()), None, None, Some("email".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_refusal_without_a_list_ends_the_asking_for_fields() {
+    let auth0 = strict("").await;
+    let gateway = gateway_to(&auth0).await;
+    for _ in 0..2 {
+        let data = gateway.data("{ user(id: \"auth0|1\") { email } }").await;
+        assert_eq!(data["user"]["email"], json!("ada@example.com"));
+    }
+    assert_eq!(fields_asked(&auth0).await, [Some("email".to_owned()), None, None]);
+}
+
+#[tokio::test]
+async fn a_search_whose_fields_are_refused_is_made_again_for_whole_records() {
+    let users = json!([{ "user_id": "auth0|1", "email": "ada@example.com" }]);
+    let auth0 = answering(refusal("email,user_id")).await;
+    Mock::given(method("GET"))
+        .and(path("/api/v2/users"))
+        .and(query_param_is_missing("fields"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(users))
+        .mount(&auth0)
+        .await;
+    let gateway = gateway_to(&auth0).await;
+    let data = gateway.data("{ users { nodes { email name } } }").await;
+    assert_eq!(data["users"]["nodes"], json!([{ "email": "ada@example.com", "name": Value::Null }]));
+}
+
+#[tokio::test]
+async fn an_endpoint_that_refuses_whole_records_for_their_fields_is_asked_no_third_time() {
+    let auth0 = answering(refusal("email,user_id")).await;
+    let gateway = gateway_to(&auth0).await;
+    let response = gateway.query("{ users { nodes { email } } }").await;
+    assert_eq!(response["errors"][0]["extensions"]["code"], json!("UPSTREAM_REJECTED"));
+    assert_eq!(fields_asked(&auth0).await, [Some("email".to_owned()), None]);
+}
