@@ -6,10 +6,12 @@ mod operations;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::parser::types::ExecutableDocument;
+use bytes::Bytes;
 
 pub(crate) use self::operations::Operations;
 use super::audit::Told;
 use super::error::Failure;
+use super::limits::Limiter;
 use super::operation::{Arguments, Field, Location, Name, Operation, Value};
 use super::permission::{Authority, Permissions};
 use super::plan::{Forbidden, JoinPlan, Needs, PagePlan, Plan, Planner, Plans as _};
@@ -18,8 +20,8 @@ use super::question::{PageAsked, Question, Reading};
 use super::requirements::Requirements;
 use super::root_field::{RootField, Shape};
 use super::search_fields::{Mention, mentions};
-use super::signature::Signatures;
-use super::{json, local};
+use super::type_system::TypeSystem;
+use super::{introspection, json, local};
 
 /// For how many authorities an operation's plans are kept. There are four scopes to hold; in practice callers come in two
 /// or three kinds.
@@ -53,7 +55,8 @@ pub(crate) struct Root {
 pub(crate) enum What {
     /// It asks Auth0.
     Asks(Box<Asks>),
-    Typename,
+    /// Its answer is known, in JSON.
+    Known(Result<Bytes, Failure>),
     /// It is async-graphql's to answer.
     Own,
 }
@@ -96,21 +99,43 @@ pub(crate) enum Shaped {
 }
 
 impl Prepared {
-    pub(crate) fn new(operation: Operation, signatures: &Signatures, permissions: Permissions) -> Self {
-        let requirements = Requirements::of(&operation, signatures, permissions);
-        let told = Told::of(&operation);
-        let roots: Vec<_> = operation.fields.iter().map(Root::new).collect();
+    /// Works out what is the same each time, if the operation is within the limits.
+    pub(crate) fn new(
+        operation: Operation,
+        types: &TypeSystem,
+        limiter: &Limiter,
+        permissions: Permissions,
+    ) -> Result<Self, Failure> {
         let fields = &operation.fields;
         let mut calls: Vec<Vec<usize>> = Vec::new();
-        for place in (0..roots.len()).filter(|place| matches!(roots[*place].what, What::Asks(_))) {
-            match calls.iter_mut().find(|call| is_same_call(&fields[call[0]], &fields[place])) {
+        for (place, field) in fields.iter().enumerate().filter(|(_, field)| table_of(field).is_some()) {
+            match calls.iter_mut().find(|call| is_same_call(&fields[call[0]], field)) {
                 Some(call) => call.push(place),
                 None => calls.push(vec![place]),
             }
         }
+        // Before any argument is read: the work for an operation is bounded by what it may ask.
+        limiter.check_operation(types, &operation, calls.len())?;
+        let mut searches = Searches::default();
+        let roots: Vec<_> = fields.iter().map(|field| Root::new(types, field, &mut searches)).collect();
+        let mentions = |root: &Root| match &root.what {
+            What::Asks(asks) => asks.mentions.clone(),
+            What::Known(_) | What::Own => Vec::new(),
+        };
+        let requirements = Requirements::of(&operation, types, permissions, roots.iter().map(mentions));
         let own = fields.iter().zip(&roots).filter(|(_, root)| matches!(root.what, What::Own));
-        let own = local::document(signatures, own.map(|(field, _)| field));
-        Self { operation, requirements, told, roots, calls, own, plans: Mutex::default() }
+        let own = local::document(types, own.map(|(field, _)| field));
+        let told = Told::of(&operation);
+        Ok(Self { operation, requirements, told, roots, calls, own, plans: Mutex::default() })
+    }
+
+    /// The bytes of the answers that are known.
+    pub(crate) fn known_bytes(&self) -> usize {
+        let known = self.roots.iter().map(|root| match &root.what {
+            What::Known(Ok(json)) => json.len(),
+            _ => 0,
+        });
+        known.sum()
     }
 
     /// The keys of the root fields that a call is for.
@@ -143,7 +168,7 @@ impl Prepared {
             .zip(&self.operation.fields)
             .map(|(root, field)| match &root.what {
                 What::Asks(asks) => Some(RootPlan::new(asks.table.shape, &field.fields, authority)),
-                What::Typename | What::Own => None,
+                What::Known(_) | What::Own => None,
             })
             .collect();
         let calls = self.calls.iter().map(|call| {
@@ -151,7 +176,7 @@ impl Prepared {
             call.iter().filter_map(|root| roots[*root].as_ref()).for_each(|root| root.shaped.add_needs(&mut needs));
             let question = match &self.roots[call[0]].what {
                 What::Asks(asks) => asks.question.as_ref().ok(),
-                What::Typename | What::Own => None,
+                What::Known(_) | What::Own => None,
             };
             CallPlan { reading: question.and_then(|(question, _)| question.read(&needs)), needs }
         });
@@ -160,22 +185,51 @@ impl Prepared {
     }
 }
 
+/// What the searches of an operation mention: each is read once, however many root fields have it.
+#[derive(Default)]
+struct Searches<'f>(Vec<(&'f Field, Vec<Mention>)>);
+
+impl<'f> Searches<'f> {
+    fn mentions(&mut self, field: &'f Field) -> Vec<Mention> {
+        let is_same = |other: &Field| {
+            other.name == field.name && ["q", "sort"].iter().all(|name| other.argument(name) == field.argument(name))
+        };
+        if let Some((_, mentions)) = self.0.iter().find(|(other, _)| is_same(other)) {
+            return mentions.clone();
+        }
+        let mentions = mentions(field);
+        self.0.push((field, mentions.clone()));
+        mentions
+    }
+}
+
+fn table_of(field: &Field) -> Option<&'static RootField> {
+    ROOT_FIELDS.iter().find(|table| field.name == table.name)
+}
+
 impl Root {
-    fn new(field: &Field) -> Self {
+    fn new<'f>(types: &TypeSystem, field: &'f Field, searches: &mut Searches<'f>) -> Self {
         let key = field.key.clone();
         let mut written_key = Vec::new();
         json::write_string(&key, &mut written_key);
         written_key.push(b':');
-        let name = field.name.as_str();
-        let what = match ROOT_FIELDS.iter().find(|table| table.name == name) {
+        let what = match table_of(field) {
             Some(table) => {
-                What::Asks(Box::new(Asks { table, question: Question::of(field), mentions: mentions(field) }))
+                let question = Question::of(field);
+                // What is out of bounds is not asked, and not read either.
+                let mentions = if question.is_ok() { searches.mentions(field) } else { Vec::new() };
+                What::Asks(Box::new(Asks { table, question, mentions }))
             }
-            None if name == "__typename" => What::Typename,
+            None if field.name.starts_with("__") => What::Known(known(types, field)),
             None => What::Own,
         };
         Self { key, written_key: written_key.into(), location: field.location, what }
     }
+}
+
+fn known(types: &TypeSystem, field: &Field) -> Result<Bytes, Failure> {
+    field.arguments.as_ref().map_err(Clone::clone)?;
+    introspection::answer(types, field).map(Bytes::from)
 }
 
 impl RootPlan {
@@ -211,4 +265,4 @@ fn arguments(field: &Field) -> impl Iterator<Item = (&Name, &Value)> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

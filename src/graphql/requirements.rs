@@ -1,12 +1,11 @@
 //! What an operation needs that not everybody holds. Pure.
 
-use async_graphql::Name;
-
 use super::error::{ErrorCode, Failure};
 use super::operation::{Field, Operation};
 use super::permission::Permissions;
-use super::search_fields::mentions;
-use super::signature::Signatures;
+use super::requires_scope;
+use super::search_fields::Mention;
+use super::type_system::TypeSystem;
 use crate::auth::{Scope, Scopes};
 
 /// The scopes that an operation in normal form needs, each with the field that needs it.
@@ -22,29 +21,34 @@ struct Requirement {
 }
 
 impl Requirements {
-    pub(crate) fn of(operation: &Operation, signatures: &Signatures, permissions: Permissions) -> Self {
+    /// `mentions` are those of the root fields, in order.
+    pub(crate) fn of(
+        operation: &Operation,
+        types: &TypeSystem,
+        permissions: Permissions,
+        mut mentions: impl Iterator<Item = Vec<Mention>>,
+    ) -> Self {
         let mut requirements = Self::default();
-        requirements.walk(signatures, &mut Vec::new(), signatures.query(), &operation.fields);
+        requirements.walk(types, &mut Vec::new(), &operation.fields);
         for field in &operation.fields {
             let path = field.key.as_str();
             if field.name == "me" && !permissions.self_access {
                 requirements.add(path.to_owned(), Scope::ReadUsers);
             }
-            for mention in mentions(field) {
+            for mention in mentions.next().unwrap_or_default() {
                 requirements.add(path.to_owned(), mention.scope);
             }
         }
         requirements
     }
 
-    fn walk<'o>(&mut self, signatures: &Signatures, path: &mut Vec<&'o str>, parent: &Name, fields: &'o [Field]) {
+    fn walk<'o>(&mut self, types: &TypeSystem, path: &mut Vec<&'o str>, fields: &'o [Field]) {
         for field in fields {
-            let Some(signature) = signatures.field(parent, &Name::new(&field.name)) else { continue };
             path.push(&field.key);
-            if let Some(scope) = signature.scope {
+            if let Some(scope) = types.field(&field.parent, &field.name).and_then(|field| requires_scope::of(field)) {
                 self.add(path.join("."), scope);
             }
-            self.walk(signatures, path, &signature.ty, &field.fields);
+            self.walk(types, path, &field.fields);
             path.pop();
         }
     }
@@ -78,16 +82,12 @@ impl Requirements {
 
 #[cfg(test)]
 mod tests {
-    use async_graphql::Variables;
-
     use super::*;
-    use crate::graphql::{schema, write_sdl};
+    use crate::graphql::prepared::tests::Kit;
 
     fn requirements(text: &str, permissions: Permissions) -> String {
-        let signatures = Signatures::read(&write_sdl(&schema().finish())).unwrap();
-        let document = async_graphql::parser::parse_query(text).unwrap();
-        let operation = Operation::new(&signatures, &document, None, Variables::default()).unwrap();
-        let Requirements(all) = Requirements::of(&operation, &signatures, permissions);
+        let prepared = Kit::new(permissions).get(text, serde_json::json!({}));
+        let Requirements(all) = &prepared.requirements;
         all.iter().map(|Requirement { path, scope }| format!("{path} {scope}")).collect::<Vec<_>>().join("\n")
     }
 

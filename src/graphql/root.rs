@@ -28,7 +28,7 @@ pub(crate) struct Answer {
 /// Answers the root fields of the session's operation that ask Auth0, each at its place.
 pub(crate) async fn answer(session: &Session, upstream: &Upstream) -> Vec<Answer> {
     let prepared = &*session.prepared;
-    let mut answers: Vec<_> = prepared.roots.iter().map(|_| Answer::default()).collect();
+    let mut answers: Vec<_> = prepared.roots.iter().map(known).collect();
     let place = |(root, answer): (usize, Answer)| {
         if let Some(slot) = answers.get_mut(root) {
             *slot = answer;
@@ -42,6 +42,15 @@ pub(crate) async fn answer(session: &Session, upstream: &Upstream) -> Vec<Answer
         join_all((0..prepared.calls.len()).map(run)).await.into_iter().flatten().for_each(place);
     }
     answers
+}
+
+/// The answer as far as it is known beforehand.
+fn known(root: &Root) -> Answer {
+    match &root.what {
+        What::Known(Ok(json)) => Answer { json: Some(json.clone()), errors: Vec::new() },
+        What::Known(Err(failure)) => Answer { json: None, errors: vec![error(failure.clone(), root, Vec::new())] },
+        What::Asks(_) | What::Own => Answer::default(),
+    }
 }
 
 /// A call, and the root fields that it answers.
@@ -101,7 +110,7 @@ impl<'a> Call<'a> {
             let root = roots.get(*place)?;
             match &root.what {
                 What::Asks(asks) => Some((*place, root, &**asks)),
-                What::Typename | What::Own => None,
+                What::Known(_) | What::Own => None,
             }
         })
     }
