@@ -11,7 +11,6 @@ use auth0_graphql::auth0::bench::{Steps, find_records};
 use auth0_graphql::graphql::Variables;
 use auth0_graphql::graphql::bench::{Plan, Stages};
 use bytes::Bytes;
-use futures_util::FutureExt as _;
 use serde_json::json;
 
 #[global_allocator]

@@ -21,7 +21,6 @@ use auth0_graphql::graphql::bench::{self, Plan, Stages};
 use bytes::Bytes;
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
-use futures_util::FutureExt as _;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use tokio::runtime::Runtime;
 

@@ -41,7 +41,7 @@ pub struct Settings {
     /// What the tenant is.
     pub mode: GatewayMode,
     /// How the tenant is spared.
-    pub care: auth0::Care,
+    pub policy: auth0::ClientPolicy,
     /// What an operation may cost.
     pub limits: Limits,
     /// How callers are told apart.
@@ -61,7 +61,7 @@ impl Settings {
         Self {
             tenant,
             mode: GatewayMode::Tenant,
-            care: auth0::Care::default(),
+            policy: auth0::ClientPolicy::default(),
             limits: Limits::default(),
             auth: auth::Settings::default(),
             permissions: Permissions::default(),
@@ -74,9 +74,9 @@ impl Settings {
 impl App {
     /// Builds a gateway. Needs to be called within a runtime, which keeps its trusted documents up to date.
     pub fn build(settings: Settings) -> Result<Self, BuildError> {
-        let Settings { tenant, mode, care, limits, auth, permissions, documents, http } = settings;
+        let Settings { tenant, mode, policy, limits, auth, permissions, documents, http } = settings;
         let authenticator = Arc::new(Authenticator::new(auth)?);
-        let api = ManagementApi::new(tenant, &care)?;
+        let api = ManagementApi::new(tenant, &policy)?;
         let admits_anonymous = authenticator.admits_anonymous();
         let settings = graphql::Settings { mode, limits, permissions, admits_anonymous };
         let engine = Engine::new(api, settings, documents)?;

@@ -22,7 +22,7 @@ use self::args::{Cli, Command};
 pub use self::dotenv::DotEnvError;
 pub use self::problems::Problems;
 use crate::auth::Settings as AuthSettings;
-use crate::auth0::{Care, Settings};
+use crate::auth0::{ClientPolicy, Settings};
 use crate::graphql::{DocumentSettings, Limits, Permissions};
 use crate::http::Settings as HttpSettings;
 #[cfg(feature = "sandbox")]
@@ -86,7 +86,7 @@ pub struct Serve {
     /// The tenant to serve.
     pub tenant: Tenant,
     /// How the tenant is spared.
-    pub care: Care,
+    pub policy: ClientPolicy,
     /// What an operation may cost.
     pub limits: Limits,
     /// Which documents are run.

@@ -26,7 +26,8 @@ use self::endpoints::Asked;
 use self::report::{Bucket, Check};
 pub use self::report::{Report, Status};
 use crate::auth::{self, Scopes};
-use crate::auth0::{self, Care, Deadline, InvalidArgument, Knock, ManagementApi, Unreachable};
+use crate::auth0::{self, ArgumentError, ClientPolicy, ManagementApi, Probe, ProbeError};
+use crate::deadline::Deadline;
 
 /// Whom to examine: the settings of a gateway, as it would be served.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ pub struct Patient {
     /// The tenant that it reads.
     pub tenant: auth0::Settings,
     /// How the tenant is spared.
-    pub care: Care,
+    pub policy: ClientPolicy,
     /// How callers are told apart.
     pub auth: auth::Settings,
     /// Where it listens.
@@ -48,26 +49,26 @@ pub struct Patient {
 /// # Errors
 ///
 /// A question of the doctor's own that must not be asked: a bug.
-pub async fn examine(patient: Patient) -> Result<Report, InvalidArgument> {
-    let Patient { tenant, care, auth, address, patience } = patient;
+pub async fn examine(patient: Patient) -> Result<Report, ArgumentError> {
+    let Patient { tenant, policy, auth, address, patience } = patient;
     let (domain, audience) = (tenant.domain.clone(), tenant.audience.clone());
     let holdable = auth.holdable_scopes();
 
     let lookup = domain.look_up(Deadline::within(patience)).await;
-    let found = match ManagementApi::new(tenant, &care) {
+    let found = match ManagementApi::new(tenant, &policy) {
         Ok(api) => visit(&api, holdable, patience).await?,
-        Err(error) => Found::nothing(Unreachable::of(&error)),
+        Err(error) => Found::nothing(ProbeError::of(&error)),
     };
     let keys = match &auth.tokens {
         Some(tokens) => Some(auth::count_keys(tokens).await),
         None => None,
     };
 
-    let Found { knock, token, asked, buckets } = found;
+    let Found { probe, token, asked, buckets } = found;
     let matrix = scopes::matrix(&token, holdable);
     let mut checks = vec![Check::ok("settings", "complete"), callers::judge(&auth, address)];
-    checks.extend(reach::judge(&domain, &lookup, &knock));
-    checks.push(reach::clock(&knock, auth.tokens.is_some()));
+    checks.extend(reach::judge(&domain, &lookup, &probe));
+    checks.push(reach::clock(&probe, auth.tokens.is_some()));
     checks.push(access::token(&token, Utc::now()));
     checks.push(access::audience(&token, &audience, &asked));
     checks.extend(asked.iter().map(Asked::check));
@@ -79,21 +80,21 @@ pub async fn examine(patient: Patient) -> Result<Report, InvalidArgument> {
 
 /// What was found at the tenant.
 struct Found {
-    knock: Result<Knock, Unreachable>,
+    probe: Result<Probe, ProbeError>,
     token: Token,
     asked: Vec<Asked>,
     buckets: Vec<Bucket>,
 }
 
 impl Found {
-    fn nothing(why: Unreachable) -> Self {
-        Self { knock: Err(why), token: None, asked: endpoints::skip_all("needs token"), buckets: Vec::new() }
+    fn nothing(why: ProbeError) -> Self {
+        Self { probe: Err(why), token: None, asked: endpoints::skip_all("needs token"), buckets: Vec::new() }
     }
 }
 
-async fn visit(api: &ManagementApi, useful: Scopes, patience: Duration) -> Result<Found, InvalidArgument> {
-    let knock = match api.knock(Deadline::within(patience)).await {
-        Ok(knock) => knock,
+async fn visit(api: &ManagementApi, useful: Scopes, patience: Duration) -> Result<Found, ArgumentError> {
+    let probe = match api.probe(Deadline::within(patience)).await {
+        Ok(probe) => probe,
         Err(why) => return Ok(Found::nothing(why)),
     };
     let token = api.authenticate(Deadline::within(patience)).await;
@@ -101,5 +102,5 @@ async fn visit(api: &ManagementApi, useful: Scopes, patience: Duration) -> Resul
         Ok(_) => endpoints::ask_all(api, useful, patience).await?,
         Err(_) => endpoints::skip_all("needs token"),
     };
-    Ok(Found { knock: Ok(knock), token: Some(token), asked, buckets: Bucket::of(&api.rate_limits()) })
+    Ok(Found { probe: Ok(probe), token: Some(token), asked, buckets: Bucket::of(&api.rate_limits()) })
 }

@@ -4,9 +4,11 @@ pub mod app;
 pub mod auth;
 pub mod auth0;
 pub mod config;
+pub mod deadline;
 pub mod doctor;
 pub mod graphql;
 pub mod http;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+mod single_flight;
 pub mod telemetry;

@@ -140,7 +140,7 @@ async fn serve_graphql(serve: Serve) -> Result<(), Failure> {
     };
     let callers = Callers::new(&auth, sandbox);
     let is_open = auth.admits_anonymous();
-    let Serve { care, limits, permissions, documents, .. } = serve;
+    let Serve { policy, limits, permissions, documents, .. } = serve;
     if let Some(tokens) = auth.tokens.as_ref().filter(|_| permissions.self_access) {
         let (issuer, domain) = (tokens.issuer.to_string(), tenant.settings.domain.to_string());
         if issuer.trim_start_matches("https://").trim_end_matches('/') != domain {
@@ -152,7 +152,7 @@ async fn serve_graphql(serve: Serve) -> Result<(), Failure> {
         }
     }
     let settings =
-        Settings { tenant: tenant.settings, mode: tenant.mode, care, limits, auth, permissions, documents, http };
+        Settings { tenant: tenant.settings, mode: tenant.mode, policy, limits, auth, permissions, documents, http };
     let app = App::build(settings).context("cannot build the gateway")?;
     let listener = listen(address).await?;
     let address = listener.local_addr()?;
@@ -183,7 +183,8 @@ async fn examine(serve: Serve) -> Result<Report, Failure> {
         None => serve.auth,
     };
     let Server { address, http } = serve.server;
-    let patient = Patient { tenant: tenant.settings, care: serve.care, auth, address, patience: http.request_timeout };
+    let patient =
+        Patient { tenant: tenant.settings, policy: serve.policy, auth, address, patience: http.request_timeout };
     Ok(doctor::examine(patient).await.context("cannot examine the tenant")?)
 }
 

@@ -1,23 +1,29 @@
-//! The log: what is recorded, in which form, to standard error.
+//! The log, on standard error.
 
-mod line;
-pub(crate) mod tally;
+mod throttle;
 
 use std::fmt;
 use std::io::{self, IsTerminal};
 
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::util::TryInitError;
+use tracing::{Level, Subscriber};
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::layer::{self, Layer, SubscriberExt as _};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+use tracing_subscriber::{EnvFilter, registry};
 
-use self::line::{Json, Text};
+pub(crate) use self::throttle::LogThrottle;
 
-/// What is logged, and how.
+/// Beginning of the targets of this program's own events.
+const OWN_TARGET: &str = "auth0_graphql";
+
+/// Settings of the log.
 #[derive(Debug, Clone, Default)]
 pub struct LogSettings {
-    /// Which events are logged.
+    /// Filter of the events.
     pub filter: Filter,
-    /// What a line looks like.
+    /// Form of the lines.
     pub format: Format,
 }
 
@@ -52,11 +58,14 @@ impl fmt::Display for Format {
     }
 }
 
-/// Which events are logged: the directives of a [`tracing_subscriber::EnvFilter`], checked. The default is `info`.
+/// Filter of what is logged: the directives of a [`tracing_subscriber::EnvFilter`], checked. The default is `info`.
+///
+/// Libraries write messages whole at trace: callers' tokens and searches, and Auth0's answers. So they are held at debug, whatever
+/// the directives say of everything, except where a directive names the library.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter(String);
 
-/// Why a text is no [`Filter`].
+/// A text is no [`Filter`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("write a level (off, error, warn, info, debug, trace) or a list such as warn,auth0_graphql=debug")]
 pub struct FilterError;
@@ -86,6 +95,22 @@ impl Filter {
         EnvFilter::builder().parse(&directives).map_err(|_| FilterError)?;
         Ok(Self(directives))
     }
+
+    /// True if events of this target are logged at trace, should the directives ask for that.
+    fn admits_trace(&self, target: &str) -> bool {
+        let named = self.0.split(',').filter_map(|directive| {
+            let end = directive.find(['=', '[']).unwrap_or(directive.len());
+            Some(&directive[..end]).filter(|name| !name.is_empty() && name.parse::<LevelFilter>().is_err())
+        });
+        // As the library compares them.
+        named.chain([OWN_TARGET]).any(|name| target.starts_with(name))
+    }
+
+    fn layer_filter<S: Subscriber + for<'a> LookupSpan<'a>>(&self) -> impl layer::Filter<S> + use<S> {
+        let this = self.clone();
+        EnvFilter::new(&self.0)
+            .and(filter_fn(move |metadata| *metadata.level() < Level::TRACE || this.admits_trace(metadata.target())))
+    }
 }
 
 impl fmt::Display for Filter {
@@ -100,16 +125,18 @@ impl fmt::Display for Filter {
 ///
 /// When something logs already.
 pub fn init(settings: &LogSettings) -> Result<(), TryInitError> {
-    use tracing_subscriber::util::SubscriberInitExt;
+    registry().with(log_layer(settings)).try_init()
+}
 
-    let subscriber =
-        tracing_subscriber::fmt().with_writer(io::stderr).with_env_filter(EnvFilter::new(settings.filter.to_string()));
-    match settings.format {
-        Format::Json => subscriber.fmt_fields(Json).event_format(Json).finish().try_init(),
-        // In color.
-        Format::Text if io::stderr().is_terminal() => subscriber.finish().try_init(),
-        Format::Text => subscriber.with_ansi(false).fmt_fields(Text).event_format(Text).finish().try_init(),
-    }
+fn log_layer<S: Subscriber + for<'a> LookupSpan<'a>>(settings: &LogSettings) -> impl Layer<S> + use<S> {
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let lines = match settings.format {
+        Format::Json => lines.json().boxed(),
+        // In color, unless NO_COLOR is set.
+        Format::Text if io::stderr().is_terminal() => lines.boxed(),
+        Format::Text => lines.with_ansi(false).boxed(),
+    };
+    lines.with_filter(settings.filter.layer_filter())
 }
 
 #[cfg(test)]
@@ -130,6 +157,23 @@ mod tests {
         }
         for directives in ["inof", "verbose", "info,chatty", "info=loud", "a=b=c"] {
             assert_eq!(Filter::parse(directives), Err(FilterError), "{directives:?}");
+        }
+    }
+
+    #[test]
+    fn libraries_are_held_at_debug_unless_they_are_named() {
+        for (directives, target, expected) in [
+            ("trace", "auth0_graphql::http", true),
+            ("trace", "h2::codec::framed_read", false),
+            ("trace", "tungstenite::protocol", false),
+            ("trace,tungstenite=trace", "tungstenite::protocol", true),
+            ("trace,tungstenite=trace", "h2::codec", false),
+            ("h2[stream]=trace", "h2::proto", true),
+            ("hyper::proto", "hyper::proto::h1", true),
+            ("[request]=trace", "hyper::proto", false),
+            ("trace,off", "tracer", false),
+        ] {
+            assert_eq!(Filter::parse(directives).unwrap().admits_trace(target), expected, "{directives} {target}");
         }
     }
 }

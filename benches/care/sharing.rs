@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use auth0_graphql::auth0::Care;
+use auth0_graphql::auth0::ClientPolicy;
 use auth0_graphql::sandbox::Options;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -31,7 +31,7 @@ pub(crate) async fn measure(report: &mut Report) -> Result<()> {
 
 /// Asks a new question in each round.
 async fn rounds(cache_ttl: Duration) -> Result<Vec<Figure>> {
-    let stage = Stage::set(Options::default(), Care { cache_ttl, ..Care::default() }).await?;
+    let stage = Stage::set(Options::default(), ClientPolicy { cache_ttl, ..ClientPolicy::default() }).await?;
     // It gets its token, and learns its limits.
     stage.ask(&question(0)).await?;
     stage.fault("/api/v2/users", &json!({ "slow": LATENCY.as_millis() as u64 })).await?;

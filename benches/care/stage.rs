@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use auth0_graphql::app::{App, Settings};
-use auth0_graphql::auth0::{self, Care, Domain};
+use auth0_graphql::auth0::{self, ClientPolicy, Domain};
 use auth0_graphql::http;
 use auth0_graphql::sandbox::{Options, Sandbox};
 use serde::Deserialize;
@@ -34,8 +34,8 @@ pub(crate) enum Outcome {
 }
 
 /// No answers are kept: each question is to be a call.
-pub(crate) fn keeping_nothing(rate_reserve: f64) -> Care {
-    Care { cache_ttl: Duration::ZERO, rate_reserve }
+pub(crate) fn keeping_nothing(rate_reserve: f64) -> ClientPolicy {
+    ClientPolicy { cache_ttl: Duration::ZERO, rate_reserve }
 }
 
 /// A call as the tenant saw it.
@@ -47,7 +47,7 @@ pub(crate) struct Call {
 }
 
 impl Stage {
-    pub(crate) async fn set(options: Options, care: Care) -> Result<Self> {
+    pub(crate) async fn set(options: Options, policy: ClientPolicy) -> Result<Self> {
         let sandbox = Sandbox::start(options, listener().await?).await?;
         let client = sandbox.client();
         let domain = Domain::parse(&sandbox.url())?;
@@ -59,7 +59,7 @@ impl Stage {
         };
         let connections = http::Connections { most: CROWD, ..http::Connections::default() };
         let http = http::Settings { connections, max_concurrent_requests: CROWD, ..http::Settings::default() };
-        let app = App::build(Settings { care, http, ..Settings::new(tenant) })?;
+        let app = App::build(Settings { policy, http, ..Settings::new(tenant) })?;
         let listener = listener().await?;
         let address = listener.local_addr()?.to_string();
         tokio::spawn(app.serve(listener, std::future::pending()));

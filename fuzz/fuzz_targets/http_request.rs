@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth0_graphql::auth::{self, Authenticator};
-use auth0_graphql::auth0::{self, Care, Domain, ManagementApi};
+use auth0_graphql::auth0::{self, ClientPolicy, Domain, ManagementApi};
 use auth0_graphql::graphql::{self, DocumentSettings, Engine, GatewayMode, Limits, Permissions};
 use auth0_graphql::http::{self, fuzzing::Gateway};
 use axum::body::Body;
@@ -30,7 +30,7 @@ fn gateway() -> (Runtime, Gateway) {
         client_id: "client".to_owned(),
         client_secret: SecretString::from("secret"),
     };
-    let api = ManagementApi::new(tenant, &Care::default()).unwrap();
+    let api = ManagementApi::new(tenant, &ClientPolicy::default()).unwrap();
     let authenticator = Arc::new(Authenticator::new(auth::Settings::default()).unwrap());
     let settings = graphql::Settings {
         mode: GatewayMode::Tenant,

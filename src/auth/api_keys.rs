@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{self, SHA256_OUTPUT_LEN};
+use data_encoding::HEXLOWER_PERMISSIVE;
 
 use super::caller::Caller;
 use super::scope::{Scope, Scopes};
 
 /// A shorter key could be guessed from its hash, for whoever gets to see that. 20 characters of a random key in hexadecimal are 80 bits.
-pub(crate) const SHORTEST: usize = 20;
+pub(crate) const MIN_LENGTH: usize = 20;
 
 /// No key needs as much, and each is hashed.
-const LONGEST: usize = 1_024;
+const MAX_LENGTH: usize = 1_024;
 
-const LONGEST_NAME: usize = 64;
+const MAX_NAME_LENGTH: usize = 64;
 
 /// The API keys that open the gateway.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -28,7 +29,7 @@ struct ApiKey {
     scopes: Scopes,
 }
 
-/// Why a text is no list of API keys. Hashes are not repeated.
+/// A text is no list of API keys. Hashes are not repeated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApiKeysError {
     /// An entry lacks a part.
@@ -71,8 +72,8 @@ impl ApiKeys {
     pub fn parse(text: &str) -> Result<Self, ApiKeysError> {
         let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         let mut keys: Vec<ApiKey> = Vec::new();
-        for (place, entry) in entries.enumerate() {
-            let key = ApiKey::parse(entry, place + 1)?;
+        for (index, entry) in entries.enumerate() {
+            let key = ApiKey::parse(entry, index + 1)?;
             if keys.iter().any(|other| other.name == key.name) {
                 return Err(ApiKeysError::NameTwice(key.name.to_string()));
             }
@@ -84,7 +85,7 @@ impl ApiKeys {
         Ok(Self(keys))
     }
 
-    /// Whether there is none.
+    /// True if there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -95,9 +96,9 @@ impl ApiKeys {
         self.0.iter().flat_map(|key| key.scopes.iter())
     }
 
-    /// The holder of `key`, if it is one of these.
+    /// The caller who holds `key`, if it is one of these.
     pub(crate) fn caller(&self, key: &str) -> Option<Caller> {
-        if !(SHORTEST..=LONGEST).contains(&key.len()) {
+        if !(MIN_LENGTH..=MAX_LENGTH).contains(&key.len()) {
             return None;
         }
         let hash = digest::digest(&digest::SHA256, key.as_bytes());
@@ -114,10 +115,11 @@ impl ApiKey {
             return Err(ApiKeysError::Form(number));
         };
         let legal = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
-        if !(1..=LONGEST_NAME).contains(&name.len()) || !name.bytes().all(legal) {
+        if !(1..=MAX_NAME_LENGTH).contains(&name.len()) || !name.bytes().all(legal) {
             return Err(ApiKeysError::Name(number));
         }
-        let hash = hexadecimal(hash).ok_or_else(|| ApiKeysError::Hash(name.to_owned()))?;
+        let hash = HEXLOWER_PERMISSIVE.decode(hash.as_bytes()).ok().and_then(|hash| hash.try_into().ok());
+        let hash = hash.ok_or_else(|| ApiKeysError::Hash(name.to_owned()))?;
         let unknown = || ApiKeysError::Scope(name.to_owned());
         let scopes = scopes
             .split_whitespace()
@@ -128,13 +130,6 @@ impl ApiKey {
         }
         Ok(Self { name: name.into(), hash, scopes })
     }
-}
-
-fn hexadecimal(text: &str) -> Option<[u8; SHA256_OUTPUT_LEN]> {
-    let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16)?.try_into().ok()).collect::<Option<_>>()?;
-    let (pairs, []) = digits.as_chunks::<2>() else { return None };
-    let bytes: Vec<u8> = pairs.iter().map(|[high, low]| high << 4 | low).collect();
-    bytes.try_into().ok()
 }
 
 /// Without the hashes.
@@ -153,7 +148,7 @@ mod tests {
 
     fn hash_of(key: &str) -> String {
         let hash = digest::digest(&digest::SHA256, key.as_bytes());
-        hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+        HEXLOWER_PERMISSIVE.encode(hash.as_ref())
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Who asks, once that is known.
+//! The caller of a request.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use aws_lc_rs::digest;
 
 use super::scope::{Scope, Scopes};
 
-/// Whoever sent a request. Cheap to clone.
+/// The sender of a request. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Caller {
     identity: Identity,
@@ -15,7 +15,7 @@ pub struct Caller {
     key: u64,
 }
 
-/// How a caller is known.
+/// Identity of a caller.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Identity {
     /// No credentials were shown.
@@ -55,19 +55,19 @@ impl Caller {
         Self { identity: Identity::Token { issuer: Arc::clone(issuer), subject: subject.into() }, scopes, key }
     }
 
-    /// How the caller is known.
+    /// The caller's identity.
     #[must_use]
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// Whether the caller holds `scope`.
+    /// True if the caller holds `scope`.
     #[must_use]
     pub const fn holds(&self, scope: Scope) -> bool {
         self.scopes.holds(scope)
     }
 
-    /// What the caller may see. What was fetched for one caller may be given to another of the same authority.
+    /// Scopes of the caller. Data that was fetched for one caller may be given to another of the same authority.
     #[must_use]
     pub const fn authority(&self) -> Scopes {
         self.scopes

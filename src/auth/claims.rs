@@ -1,32 +1,33 @@
-//! What a token claims, judged (RFC 7519, RFC 9068 and Auth0's habits). Pure.
+//! Validation of a token's claims (RFC 7519, RFC 9068 and Auth0's habits). Pure.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::caller::Caller;
-use super::fault::Fault;
+use super::error::CredentialsError;
 use super::jws;
 use super::scope::{Scope, Scopes};
 
-/// By how much the issuer's clock may differ from this machine's. Clocks that are set by NTP differ by far less; half a minute is
+/// Most by which the issuer's clock may differ from this machine's. Clocks that are set by NTP differ by far less; half a minute is
 /// little beside a token's hours.
 pub(crate) const LEEWAY: Duration = Duration::from_secs(30);
 
-/// What a token must claim to be taken.
+/// Claims that a token must hold to be taken.
 #[derive(Debug)]
-pub(crate) struct Expectations {
+pub(crate) struct ClaimsValidator {
     pub(crate) issuer: Arc<str>,
-    /// One of these is enough.
+    /// A token must be for one of these.
     pub(crate) audiences: Vec<String>,
 }
 
 /// Claims that are as they should be.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Judged {
+pub(crate) struct ValidClaims {
     pub(crate) caller: Caller,
-    /// From when on the token is not taken any more, in seconds since 1970.
+    /// Time from which on the token is not taken any more, in seconds since 1970.
     pub(crate) ends_at: f64,
 }
 
@@ -41,6 +42,7 @@ struct Claims {
     scope: Option<OneOrMany>,
     scp: Option<OneOrMany>,
     permissions: Option<OneOrMany>,
+    cnf: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -60,30 +62,34 @@ impl OneOrMany {
     }
 }
 
-impl Expectations {
-    /// Judges the claims at `now`, in seconds since 1970. Whether it was the issuer who claimed them is for the signature to say.
-    pub(crate) fn judge(&self, payload: &[u8], now: f64) -> Result<Judged, Fault> {
+impl ClaimsValidator {
+    /// Validates the claims at `now`, in seconds since 1970. Whether it was the issuer who claimed them is for the signature to say.
+    pub(crate) fn validate(&self, payload: &[u8], now: f64) -> Result<ValidClaims, CredentialsError> {
         let claims: Claims = jws::object(payload)?;
         if claims.iss.as_deref() != Some(&*self.issuer) {
-            return Err(Fault::Issuer);
+            return Err(CredentialsError::Issuer);
         }
         let is_ours = |audience: &str| self.audiences.iter().any(|ours| ours == audience);
         if !claims.aud.as_ref().is_some_and(|audiences| audiences.iter().any(is_ours)) {
-            return Err(Fault::Audience);
+            return Err(CredentialsError::Audience);
+        }
+        // RFC 7800; RFC 8705 and RFC 9449 for OAuth: without the proof, a bound token is as good as stolen.
+        if claims.cnf.is_some() {
+            return Err(CredentialsError::Bound);
         }
         let leeway = LEEWAY.as_secs_f64();
-        let ends_at = claims.exp.ok_or(Fault::NoExpiry)? + leeway;
+        let ends_at = claims.exp.ok_or(CredentialsError::NoExpiry)? + leeway;
         if ends_at <= now {
-            return Err(Fault::Expired);
+            return Err(CredentialsError::Expired);
         }
         if claims.nbf.is_some_and(|start| start > now + leeway) {
-            return Err(Fault::NotYetValid);
+            return Err(CredentialsError::NotYetValid);
         }
         if claims.iat.is_some_and(|issued| issued > now + leeway) {
-            return Err(Fault::IssuedInFuture);
+            return Err(CredentialsError::IssuedInFuture);
         }
-        let subject = claims.sub.as_deref().filter(|subject| !subject.is_empty()).ok_or(Fault::NoSubject)?;
-        Ok(Judged { caller: Caller::of_token(&self.issuer, subject, claims.scopes()), ends_at })
+        let subject = claims.sub.as_deref().filter(|subject| !subject.is_empty()).ok_or(CredentialsError::NoSubject)?;
+        Ok(ValidClaims { caller: Caller::of_token(&self.issuer, subject, claims.scopes()), ends_at })
     }
 }
 
@@ -108,9 +114,9 @@ mod tests {
     const NOW: f64 = 1_800_000_000.0;
     const ISSUER: &str = "https://example.us.auth0.com/";
 
-    fn judge(payload: &[u8]) -> Result<Judged, Fault> {
+    fn validate(payload: &[u8]) -> Result<ValidClaims, CredentialsError> {
         let audiences = vec!["https://gateway.example".to_owned(), "other".to_owned()];
-        Expectations { issuer: ISSUER.into(), audiences }.judge(payload, NOW)
+        ClaimsValidator { issuer: ISSUER.into(), audiences }.validate(payload, NOW)
     }
 
     /// Good claims, with some replaced.
@@ -125,53 +131,61 @@ mod tests {
     }
 
     #[test]
-    fn claims_are_judged_one_by_one() {
+    fn claims_are_validated_one_by_one() {
         for (replaced, fault) in [
             (json!({}), None),
             (json!({"aud": ["https://example.us.auth0.com/userinfo", "other"]}), None),
             (json!({"nbf": null, "iat": null, "scope": null, "permissions": null}), None),
             (json!({"exp": NOW - 29.5, "nbf": NOW + 29.5, "iat": NOW + 30.0}), None),
             (json!({"exp": 1e300}), None),
-            (json!({"exp": null}), Some(Fault::NoExpiry)),
-            (json!({"exp": NOW - 30.0}), Some(Fault::Expired)),
-            (json!({"exp": 0}), Some(Fault::Expired)),
-            (json!({"exp": -1e300}), Some(Fault::Expired)),
-            (json!({"exp": (NOW + 60.0).to_string()}), Some(Fault::Malformed)),
-            (json!({"exp": true}), Some(Fault::Malformed)),
-            (json!({"nbf": NOW + 31.0}), Some(Fault::NotYetValid)),
-            (json!({"nbf": "tomorrow"}), Some(Fault::Malformed)),
-            (json!({"iat": NOW + 31.0}), Some(Fault::IssuedInFuture)),
-            (json!({"iss": "https://example.us.auth0.com"}), Some(Fault::Issuer)),
-            (json!({"iss": "https://EXAMPLE.us.auth0.com/"}), Some(Fault::Issuer)),
-            (json!({"iss": null}), Some(Fault::Issuer)),
-            (json!({"iss": [ISSUER]}), Some(Fault::Malformed)),
-            (json!({"aud": null}), Some(Fault::Audience)),
-            (json!({"aud": []}), Some(Fault::Audience)),
-            (json!({"aud": "https://gateway.example/"}), Some(Fault::Audience)),
-            (json!({"aud": "other https://gateway.example"}), Some(Fault::Audience)),
-            (json!({"aud": {"https://gateway.example": true}}), Some(Fault::Malformed)),
-            (json!({"sub": null}), Some(Fault::NoSubject)),
-            (json!({"sub": ""}), Some(Fault::NoSubject)),
-            (json!({"sub": 1}), Some(Fault::Malformed)),
-            (json!({"permissions": [1]}), Some(Fault::Malformed)),
+            (json!({"exp": null}), Some(CredentialsError::NoExpiry)),
+            (json!({"exp": NOW - 30.0}), Some(CredentialsError::Expired)),
+            (json!({"exp": 0}), Some(CredentialsError::Expired)),
+            (json!({"exp": -1e300}), Some(CredentialsError::Expired)),
+            (json!({"exp": (NOW + 60.0).to_string()}), Some(CredentialsError::Malformed)),
+            (json!({"exp": true}), Some(CredentialsError::Malformed)),
+            (json!({"nbf": NOW + 31.0}), Some(CredentialsError::NotYetValid)),
+            (json!({"nbf": "tomorrow"}), Some(CredentialsError::Malformed)),
+            (json!({"iat": NOW + 31.0}), Some(CredentialsError::IssuedInFuture)),
+            (json!({"iss": "https://example.us.auth0.com"}), Some(CredentialsError::Issuer)),
+            (json!({"iss": "https://EXAMPLE.us.auth0.com/"}), Some(CredentialsError::Issuer)),
+            (json!({"iss": null}), Some(CredentialsError::Issuer)),
+            (json!({"iss": [ISSUER]}), Some(CredentialsError::Malformed)),
+            (json!({"aud": null}), Some(CredentialsError::Audience)),
+            (json!({"aud": []}), Some(CredentialsError::Audience)),
+            (json!({"aud": "https://gateway.example/"}), Some(CredentialsError::Audience)),
+            (json!({"aud": "other https://gateway.example"}), Some(CredentialsError::Audience)),
+            (json!({"aud": {"https://gateway.example": true}}), Some(CredentialsError::Malformed)),
+            (json!({"sub": null}), Some(CredentialsError::NoSubject)),
+            (json!({"sub": ""}), Some(CredentialsError::NoSubject)),
+            (json!({"sub": 1}), Some(CredentialsError::Malformed)),
+            (json!({"permissions": [1]}), Some(CredentialsError::Malformed)),
+            (json!({"cnf": null}), None),
+            (json!({"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}), Some(CredentialsError::Bound)),
+            (
+                json!({"cnf": {"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}}),
+                Some(CredentialsError::Bound),
+            ),
+            (json!({"cnf": {}}), Some(CredentialsError::Bound)),
+            (json!({"cnf": false}), Some(CredentialsError::Bound)),
         ] {
-            assert_eq!(judge(&claims(&replaced)).err(), fault, "{replaced}");
+            assert_eq!(validate(&claims(&replaced)).err(), fault, "{replaced}");
         }
         for payload in ["", "[]", "null", "\"\"", "{", r#"{"exp":1,"exp":9999999999}"#, r#"{"exp":1e400}"#] {
-            assert_eq!(judge(payload.as_bytes()), Err(Fault::Malformed), "{payload}");
+            assert_eq!(validate(payload.as_bytes()), Err(CredentialsError::Malformed), "{payload}");
         }
-        assert_eq!(judge(&"[".repeat(4_000).into_bytes()), Err(Fault::Malformed));
+        assert_eq!(validate(&"[".repeat(4_000).into_bytes()), Err(CredentialsError::Malformed));
         let mut payload = claims(&json!({ "nobody reads": "?" }));
         payload.iter_mut().filter(|byte| **byte == b'?').for_each(|byte| *byte = 0xff);
-        assert_eq!(judge(&payload), Err(Fault::Malformed), "not UTF-8");
+        assert_eq!(validate(&payload), Err(CredentialsError::Malformed), "not UTF-8");
     }
 
     #[test]
     fn the_caller_is_whom_the_token_is_for() {
-        let judged = judge(&claims(&json!({}))).unwrap();
-        assert_eq!(judged.ends_at, NOW + 90.0);
+        let valid = validate(&claims(&json!({}))).unwrap();
+        assert_eq!(valid.ends_at, NOW + 90.0);
         let identity = Identity::Token { issuer: ISSUER.into(), subject: "auth0|1".into() };
-        assert_eq!(judged.caller.identity(), &identity);
+        assert_eq!(valid.caller.identity(), &identity);
     }
 
     #[test]
@@ -187,7 +201,7 @@ mod tests {
             (json!({"scope": "READ:USERS read:users_ read:user read", "roles": ["read:logs"]}), Scopes::default()),
             (json!({}), Scopes::default()),
         ] {
-            assert_eq!(judge(&claims(&replaced)).unwrap().caller.authority(), expected, "{replaced}");
+            assert_eq!(validate(&claims(&replaced)).unwrap().caller.authority(), expected, "{replaced}");
         }
     }
 }

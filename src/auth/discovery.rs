@@ -1,4 +1,4 @@
-//! Fetching an issuer's keys: from a given address, or from where its OpenID configuration says they are.
+//! Fetches an issuer's keys: from a given address, or from where its OpenID configuration says they are.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use reqwest::{StatusCode, redirect};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::address::Address;
-use super::authenticator::TokenSettings;
 use super::issuer::Issuer;
 use super::key_set::{KeySet, KeySetError};
+use super::secure_url::SecureUrl;
+use super::settings::TokenSettings;
 
 /// Time for the keys to come, the configuration before them included. Somebody waits for them.
 const TIME_LIMIT: Duration = Duration::from_secs(3);
@@ -20,16 +20,16 @@ const SIZE_LIMIT: usize = 256 * 1024;
 
 const USER_AGENT: &str = concat!("auth0-graphql/", env!("CARGO_PKG_VERSION"));
 
-/// Where one issuer's keys are had.
+/// Source of one issuer's keys.
 #[derive(Debug)]
 pub(crate) struct KeySource {
     client: reqwest::Client,
     issuer: Issuer,
-    /// Asked instead of the configuration.
-    keys: Option<Address>,
+    /// Fetched instead of the configuration.
+    keys: Option<SecureUrl>,
 }
 
-/// Why no keys came. For the log: it is the operator who can do something.
+/// The keys cannot be fetched. For the log: it is the operator who can do something.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum FetchError {
     #[error("the issuer cannot be reached: {}", causes(.0))]
@@ -45,7 +45,7 @@ pub(crate) enum FetchError {
     )]
     OtherIssuer(String),
     #[error("the OpenID configuration has the keys at an address that is not https")]
-    KeysAddress,
+    KeysUrl,
     #[error(transparent)]
     Keys(#[from] KeySetError),
 }
@@ -56,7 +56,7 @@ impl From<reqwest::Error> for FetchError {
     }
 }
 
-/// reqwest says in its sources what went wrong.
+/// The error with its sources, in which reqwest says what went wrong.
 fn causes(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
@@ -75,19 +75,19 @@ struct Configuration {
     jwks_uri: String,
 }
 
-/// Fetches an issuer's keys, as they are fetched to verify its tokens, and tells how many of them may do that.
+/// Fetches an issuer's keys, and counts those that can verify its tokens.
 pub(crate) async fn count_keys(settings: &TokenSettings) -> Result<usize, FetchError> {
     let source = KeySource::new(settings.issuer.clone(), settings.keys.clone())?;
     Ok(source.fetch().await?.len())
 }
 
 impl KeySource {
-    pub(crate) fn new(issuer: Issuer, keys: Option<Address>) -> Result<Self, reqwest::Error> {
+    pub(crate) fn new(issuer: Issuer, keys: Option<SecureUrl>) -> Result<Self, reqwest::Error> {
         let mut builder = reqwest::Client::builder()
             .user_agent(USER_AGENT)
             // Where keys come from is for the operator to say, not for a redirect.
             .redirect(redirect::Policy::none());
-        if keys.as_ref().map_or(issuer.is_loopback(), Address::is_loopback) {
+        if keys.as_ref().map_or(issuer.is_loopback(), SecureUrl::is_loopback) {
             // No proxy knows the way to this machine's loopback.
             builder = builder.no_proxy();
         } else {
@@ -103,30 +103,30 @@ impl KeySource {
             Some(keys) => self.get(keys, until).await?,
             None => {
                 let configuration = self.get(self.issuer.configuration(), until).await?;
-                self.get(&self.keys_address(&configuration)?, until).await?
+                self.get(&self.keys_url(&configuration)?, until).await?
             }
         };
         Ok(KeySet::parse(&keys)?)
     }
 
-    /// Where the configuration has the keys. It must be the issuer's own (OpenID Connect Discovery 1.0, 4.3).
-    fn keys_address(&self, configuration: &[u8]) -> Result<Address, FetchError> {
+    /// The URL of the keys in the configuration, which must be the issuer's own (OpenID Connect Discovery 1.0, 4.3).
+    fn keys_url(&self, configuration: &[u8]) -> Result<SecureUrl, FetchError> {
         let configuration: Configuration =
             serde_json::from_slice(configuration).map_err(|_| FetchError::Configuration)?;
         if configuration.issuer != **self.issuer.identifier() {
             return Err(FetchError::OtherIssuer(configuration.issuer.chars().take(200).collect()));
         }
-        let keys = Address::parse(&configuration.jwks_uri).map_err(|_| FetchError::KeysAddress)?;
+        let keys = SecureUrl::parse(&configuration.jwks_uri).map_err(|_| FetchError::KeysUrl)?;
         // A provider elsewhere has no business with this machine's own services.
         if keys.is_loopback() && !self.issuer.is_loopback() {
-            return Err(FetchError::KeysAddress);
+            return Err(FetchError::KeysUrl);
         }
         Ok(keys)
     }
 
-    async fn get(&self, address: &Address, until: Instant) -> Result<Vec<u8>, FetchError> {
+    async fn get(&self, url: &SecureUrl, until: Instant) -> Result<Vec<u8>, FetchError> {
         let remaining = until.saturating_duration_since(Instant::now());
-        let mut response = self.client.get(address.url().clone()).timeout(remaining).send().await?;
+        let mut response = self.client.get(url.url().clone()).timeout(remaining).send().await?;
         if response.status() != StatusCode::OK {
             return Err(FetchError::Status(response.status()));
         }
@@ -150,8 +150,8 @@ mod tests {
         let source = |issuer| KeySource::new(Issuer::parse(issuer).unwrap(), None).unwrap();
         let auth0 = source("https://example.us.auth0.com/");
         let configuration = |issuer: &str, keys: &str| format!(r#"{{"issuer":"{issuer}","jwks_uri":"{keys}"}}"#);
-        let told = |text: String| match auth0.keys_address(text.as_bytes()) {
-            Ok(address) => address.to_string(),
+        let told = |text: String| match auth0.keys_url(text.as_bytes()) {
+            Ok(url) => url.to_string(),
             Err(error) => error.to_string(),
         };
         let keys = "https://example.us.auth0.com/.well-known/jwks.json";

@@ -1,23 +1,23 @@
-//! Whose tokens are taken.
+//! The OpenID provider whose tokens are taken.
 
 use std::fmt;
 use std::sync::Arc;
 
-use super::address::{Address, AddressError};
+use super::secure_url::{SecureUrl, SecureUrlError};
 
-/// An OpenID provider: the `iss` that they must hold, letter by letter, and the place where it describes itself.
+/// An OpenID provider: the `iss` of its tokens, letter by letter, and the URL of its configuration.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Issuer {
     identifier: Arc<str>,
-    configuration: Address,
+    configuration: SecureUrl,
 }
 
-/// Why a text is no [`Issuer`].
+/// A text is no [`Issuer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IssuerError {
     /// It is no fit URL.
     #[error(transparent)]
-    Address(#[from] AddressError),
+    Url(#[from] SecureUrlError),
     /// A domain of Auth0's without the slash that every `iss` of Auth0's ends with.
     #[error("must end with a slash: it is compared letter by letter, and Auth0's tokens hold https://…auth0.com/")]
     Slash,
@@ -30,16 +30,16 @@ impl Issuer {
     ///
     /// See [`IssuerError`].
     pub fn parse(text: &str) -> Result<Self, IssuerError> {
-        let address = Address::parse(text)?;
-        if address.url().query().is_some() {
-            return Err(AddressError::Query.into());
+        let url = SecureUrl::parse(text)?;
+        if url.url().query().is_some() {
+            return Err(SecureUrlError::Query.into());
         }
-        if address.url().host_str().is_some_and(|host| host.ends_with(".auth0.com")) && !text.ends_with('/') {
+        if url.url().host_str().is_some_and(|host| host.ends_with(".auth0.com")) && !text.ends_with('/') {
             return Err(IssuerError::Slash);
         }
         // "Concatenating": an identifier with a path keeps it (OpenID Connect Discovery 1.0, 4).
         let configuration = format!("{}/.well-known/openid-configuration", text.strip_suffix('/').unwrap_or(text));
-        Ok(Self { identifier: text.into(), configuration: Address::parse(&configuration)? })
+        Ok(Self { identifier: text.into(), configuration: SecureUrl::parse(&configuration)? })
     }
 
     /// The `iss` of its tokens.
@@ -48,14 +48,14 @@ impl Issuer {
         &self.identifier
     }
 
-    /// Whether it is on this very machine.
+    /// True if it is on this very machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         self.configuration.is_loopback()
     }
 
-    /// Where the provider describes itself.
-    pub(crate) fn configuration(&self) -> &Address {
+    /// The URL of the provider's OpenID configuration.
+    pub(crate) fn configuration(&self) -> &SecureUrl {
         &self.configuration
     }
 }
@@ -92,6 +92,6 @@ mod tests {
     #[test]
     fn an_issuer_of_auth0_without_its_slash_is_caught() {
         assert_eq!(Issuer::parse("https://example.us.auth0.com"), Err(IssuerError::Slash));
-        assert_eq!(Issuer::parse("https://example.com/?a=b"), Err(AddressError::Query.into()));
+        assert_eq!(Issuer::parse("https://example.com/?a=b"), Err(SecureUrlError::Query.into()));
     }
 }

@@ -1,4 +1,4 @@
-//! A token before anything of it is believed: its parts, and what its header asks for (RFC 7515).
+//! Parsing of a token before anything of it is believed: its parts, and its header (RFC 7515).
 //!
 //! Headers that say where keys are, or bring them along (`jku`, `jwk`, `x5u`, `x5c`), are not read: keys come from the issuer.
 
@@ -9,10 +9,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::fault::Fault;
+use super::error::CredentialsError;
 
 /// The largest token that is looked at, in bytes. Auth0's have one or two thousand; permissions can make them larger.
-pub(crate) const LONGEST: usize = 8 * 1024;
+pub(crate) const MAX_LENGTH: usize = 8 * 1024;
 
 /// A token's parts.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) struct Jws<'a> {
     pub(crate) algorithm: Algorithm,
     /// The `kid`. It is compared with those of the issuer's keys and used for nothing else: it can be any text.
     pub(crate) key_id: Option<String>,
-    /// What the signature is of.
+    /// The text that is signed: header and payload.
     pub(crate) signed: &'a str,
     pub(crate) payload: Vec<u8>,
     pub(crate) signature: &'a str,
@@ -36,26 +36,26 @@ struct Header {
 }
 
 impl<'a> Jws<'a> {
-    /// Takes a token apart.
-    pub(crate) fn read(token: &'a str) -> Result<Self, Fault> {
-        if token.len() > LONGEST {
-            return Err(Fault::TooLong);
+    /// Parses a token.
+    pub(crate) fn parse(token: &'a str) -> Result<Self, CredentialsError> {
+        if token.len() > MAX_LENGTH {
+            return Err(CredentialsError::TooLong);
         }
-        let (signed, signature) = token.rsplit_once('.').ok_or(Fault::NotSigned)?;
-        let (header, payload) = signed.split_once('.').ok_or(Fault::NotSigned)?;
+        let (signed, signature) = token.rsplit_once('.').ok_or(CredentialsError::NotSigned)?;
+        let (header, payload) = signed.split_once('.').ok_or(CredentialsError::NotSigned)?;
         // Five parts are an encrypted token, which is what Auth0 gives to whoever names no audience.
         if payload.contains('.') {
-            return Err(Fault::NotSigned);
+            return Err(CredentialsError::NotSigned);
         }
         let header: Header = object(&decode(header)?)?;
         // RFC 7515, 4.1.11: what is critical has to be understood, and no extension is. An empty list is malformed.
         if header.crit.is_some() || header.b64 == Some(false) {
-            return Err(Fault::Extension);
+            return Err(CredentialsError::Extension);
         }
         if !header.typ.as_deref().is_none_or(is_access_token) {
-            return Err(Fault::Type);
+            return Err(CredentialsError::Type);
         }
-        let algorithm = allowed(&header.alg).ok_or(Fault::Algorithm)?;
+        let algorithm = allowed(&header.alg).ok_or(CredentialsError::Algorithm)?;
         Ok(Self { algorithm, key_id: header.kid, signed, payload: decode(payload)?, signature })
     }
 }
@@ -79,14 +79,14 @@ fn is_access_token(typ: &str) -> bool {
 
 /// Reads a JSON object, which headers and claims have to be. What serde derives would take an array for a struct as well, and
 /// `serde_json` does not see whether members that nobody reads are UTF-8.
-pub(crate) fn object<T: DeserializeOwned>(json: &[u8]) -> Result<T, Fault> {
-    let json = std::str::from_utf8(json).map_err(|_| Fault::Malformed)?;
+pub(crate) fn object<T: DeserializeOwned>(json: &[u8]) -> Result<T, CredentialsError> {
+    let json = std::str::from_utf8(json).map_err(|_| CredentialsError::Malformed)?;
     let is_object = json.trim_ascii_start().starts_with('{');
-    is_object.then(|| serde_json::from_str(json).ok()).flatten().ok_or(Fault::Malformed)
+    is_object.then(|| serde_json::from_str(json).ok()).flatten().ok_or(CredentialsError::Malformed)
 }
 
-fn decode(part: &str) -> Result<Vec<u8>, Fault> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| Fault::Malformed)
+fn decode(part: &str) -> Result<Vec<u8>, CredentialsError> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| CredentialsError::Malformed)
 }
 
 #[cfg(test)]
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn a_token_falls_into_its_parts() {
         let token = token(r#"{"alg":"ES256","kid":"a","typ":"at+jwt","x5t":"ignored"}"#);
-        let jws = Jws::read(&token).unwrap();
+        let jws = Jws::parse(&token).unwrap();
         assert_eq!((jws.algorithm, jws.key_id.as_deref()), (Algorithm::ES256, Some("a")));
         assert_eq!((jws.payload.as_slice(), jws.signature), (b"{}".as_slice(), "c2ln"));
         assert_eq!(format!("{}.c2ln", jws.signed), token);
@@ -112,18 +112,18 @@ mod tests {
     #[test]
     fn what_has_not_the_form_of_a_signed_token_is_refused() {
         for (token, fault) in [
-            ("", Fault::NotSigned),
-            ("opaque", Fault::NotSigned),
-            ("a.b", Fault::NotSigned),
-            ("a.b.c.d", Fault::NotSigned),
-            ("a.b.c.d.e", Fault::NotSigned),
-            ("..", Fault::Malformed),
-            ("e30=.e30.c2ln", Fault::Malformed),
-            ("e30.e30.c2ln", Fault::Malformed),
-            ("ë.e30.c2ln", Fault::Malformed),
-            (&"a".repeat(LONGEST + 1), Fault::TooLong),
+            ("", CredentialsError::NotSigned),
+            ("opaque", CredentialsError::NotSigned),
+            ("a.b", CredentialsError::NotSigned),
+            ("a.b.c.d", CredentialsError::NotSigned),
+            ("a.b.c.d.e", CredentialsError::NotSigned),
+            ("..", CredentialsError::Malformed),
+            ("e30=.e30.c2ln", CredentialsError::Malformed),
+            ("e30.e30.c2ln", CredentialsError::Malformed),
+            ("ë.e30.c2ln", CredentialsError::Malformed),
+            (&"a".repeat(MAX_LENGTH + 1), CredentialsError::TooLong),
         ] {
-            assert_eq!(Jws::read(token), Err(fault), "{token}");
+            assert_eq!(Jws::parse(token), Err(fault), "{token}");
         }
     }
 
@@ -134,25 +134,25 @@ mod tests {
             (json!({"alg": "PS256", "typ": null, "kid": null}), None),
             (json!({"alg": "EdDSA", "typ": "Application/AT+JWT", "b64": true}), None),
             (json!({"alg": "RS256", "jku": 1, "x5u": "", "x5c": "", "jwk": []}), None),
-            (json!({"alg": "none"}), Some(Fault::Algorithm)),
-            (json!({"alg": "None"}), Some(Fault::Algorithm)),
-            (json!({"alg": "HS256"}), Some(Fault::Algorithm)),
-            (json!({"alg": "rs256"}), Some(Fault::Algorithm)),
-            (json!({"alg": "RS512"}), Some(Fault::Algorithm)),
-            (json!({"alg": ["RS256"]}), Some(Fault::Malformed)),
-            (json!({"typ": "JWT"}), Some(Fault::Malformed)),
-            (json!({"alg": "RS256", "kid": 1}), Some(Fault::Malformed)),
-            (json!({"alg": "RS256", "b64": "false"}), Some(Fault::Malformed)),
-            (json!({"alg": "RS256", "b64": false}), Some(Fault::Extension)),
-            (json!({"alg": "RS256", "b64": true, "crit": ["b64"]}), Some(Fault::Extension)),
-            (json!({"alg": "RS256", "crit": []}), Some(Fault::Extension)),
-            (json!({"alg": "RS256", "crit": ["exp"]}), Some(Fault::Extension)),
-            (json!({"alg": "RS256", "typ": "logout+jwt"}), Some(Fault::Type)),
-            (json!({"alg": "RS256", "typ": ""}), Some(Fault::Type)),
+            (json!({"alg": "none"}), Some(CredentialsError::Algorithm)),
+            (json!({"alg": "None"}), Some(CredentialsError::Algorithm)),
+            (json!({"alg": "HS256"}), Some(CredentialsError::Algorithm)),
+            (json!({"alg": "rs256"}), Some(CredentialsError::Algorithm)),
+            (json!({"alg": "RS512"}), Some(CredentialsError::Algorithm)),
+            (json!({"alg": ["RS256"]}), Some(CredentialsError::Malformed)),
+            (json!({"typ": "JWT"}), Some(CredentialsError::Malformed)),
+            (json!({"alg": "RS256", "kid": 1}), Some(CredentialsError::Malformed)),
+            (json!({"alg": "RS256", "b64": "false"}), Some(CredentialsError::Malformed)),
+            (json!({"alg": "RS256", "b64": false}), Some(CredentialsError::Extension)),
+            (json!({"alg": "RS256", "b64": true, "crit": ["b64"]}), Some(CredentialsError::Extension)),
+            (json!({"alg": "RS256", "crit": []}), Some(CredentialsError::Extension)),
+            (json!({"alg": "RS256", "crit": ["exp"]}), Some(CredentialsError::Extension)),
+            (json!({"alg": "RS256", "typ": "logout+jwt"}), Some(CredentialsError::Type)),
+            (json!({"alg": "RS256", "typ": ""}), Some(CredentialsError::Type)),
         ] {
-            assert_eq!(Jws::read(&token(&header.to_string())).err(), fault, "{header}");
+            assert_eq!(Jws::parse(&token(&header.to_string())).err(), fault, "{header}");
         }
-        assert_eq!(Jws::read(&token(r#"["RS256",null,null,null,null]"#)).err(), Some(Fault::Malformed));
-        assert_eq!(Jws::read(&token(r#"{"alg":"none","alg":"RS256"}"#)).err(), Some(Fault::Malformed));
+        assert_eq!(Jws::parse(&token(r#"["RS256",null,null,null,null]"#)).err(), Some(CredentialsError::Malformed));
+        assert_eq!(Jws::parse(&token(r#"{"alg":"none","alg":"RS256"}"#)).err(), Some(CredentialsError::Malformed));
     }
 }

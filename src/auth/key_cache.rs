@@ -1,30 +1,36 @@
-//! The issuer's keys, kept. When to ask for them again is a pure decision; at most one fetch is under way at a time, and it is a task of
+//! The issuer's keys, kept. When to fetch them again is a pure decision; at most one fetch is under way at a time, and it is a task of
 //! its own, so that it goes on when the caller who started it hangs up.
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use governor::clock::{Clock, MonotonicClock};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::caller::Caller;
 use super::discovery::{FetchError, KeySource};
-use super::fault::{Fault, Rejection};
+use super::error::{AuthError, CredentialsError};
 use super::jws::Jws;
-use super::key_set::{KeySet, Verdict};
+use super::key_set::{KeySet, VerifyError};
+use super::verified_tokens::VerifiedTokens;
 
-/// Age at which keys are asked for again, while they serve on. A key that its issuer withdrew opens nothing after this and the five
-/// minutes for which tokens are remembered.
+/// Age at which keys are asked for again, while they serve on. A key that its issuer withdrew opens nothing after this.
 const AGING: Duration = Duration::from_secs(10 * 60);
 
 /// Age at which keys serve only if newer ones cannot be had. Keys get so old when nobody calls.
 const STALE: Duration = Duration::from_secs(60 * 60);
 
-/// Least time between two fetches because of keys that are not in the set. Anybody can make such tokens, as many as they like; after a
-/// rotation one fetch is enough.
-const UNKNOWN_KEY_PAUSE: Duration = Duration::from_secs(60);
+/// Fetches for the sake of keys that are not in the set: so many at once, and then one in each pause. Anybody can make tokens that name
+/// such keys, as many as they like; and if there were one fetch a minute only, the first of theirs would keep the next key that the
+/// issuer really signs with out for as long.
+const UNKNOWN_KEY_FETCHES: NonZeroU32 = NonZeroU32::new(3).unwrap();
+const UNKNOWN_KEY_PAUSE: Duration = Duration::from_secs(20);
 
-/// How long a failed fetch is remembered while there are no keys at all: not by every call, and soon over once the issuer is back.
+/// Time for which a failed fetch is not repeated while there are no keys at all: not by every call, and soon over once the issuer is back.
 const PAUSE_WITHOUT_KEYS: Duration = Duration::from_secs(1);
 
 /// The same while there are keys that serve.
@@ -38,54 +44,59 @@ pub(crate) struct KeyCache(Arc<Inner>);
 struct Inner {
     source: KeySource,
     /// Written only while `state` is locked.
-    keys: ArcSwapOption<KeySet>,
+    keys: ArcSwapOption<FetchedKeys>,
     state: Mutex<State>,
+    unknown_key_fetches: DefaultDirectRateLimiter,
+}
+
+/// Keys with the tokens that they have verified: when the keys change, all of these are forgotten.
+#[derive(Debug)]
+struct FetchedKeys {
+    set: KeySet,
+    verified: VerifiedTokens,
+    fetched_at: Instant,
 }
 
 #[derive(Debug, Default)]
 struct State {
     history: History,
     in_flight: Option<Flight>,
-    /// Whether somebody waits for a key that was not in the set.
-    for_unknown_key: bool,
 }
 
 /// Becomes true when a fetch has ended.
 type Flight = watch::Receiver<bool>;
 
-/// When keys were asked for, and what came of it.
+/// Ends of the last fetches.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct History {
     fetched_at: Option<Instant>,
-    /// The end of the last fetch, if it failed.
     failed_at: Option<Instant>,
-    /// The end of the last successful fetch for the sake of an unknown key.
-    unknown_at: Option<Instant>,
 }
 
-/// What to do before a token is judged for good.
+/// What the age of the keys asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Next {
-    /// Nothing.
-    Settle,
-    /// See that newer keys are on their way.
+enum Need {
+    /// Nothing: they are fresh.
+    None,
+    /// Nothing for now: the last fetch failed a moment ago.
+    Pause,
+    /// A fetch, which nobody waits for.
     Refresh,
-    /// Wait for newer keys.
-    Wait,
+    /// A fetch that is waited for.
+    Fetch,
 }
 
 impl History {
-    fn next(&self, is_unknown_key: bool, now: Instant) -> Next {
+    fn need(&self, now: Instant) -> Need {
         let within = |pause, at: Option<Instant>| at.is_some_and(|at| now.saturating_duration_since(at) < pause);
-        let fresh = |age| within(age, self.fetched_at);
         if within(self.pause(), self.failed_at) {
-            Next::Settle
-        } else if !fresh(STALE) || is_unknown_key && !within(UNKNOWN_KEY_PAUSE, self.unknown_at) {
-            Next::Wait
-        } else if !fresh(AGING) {
-            Next::Refresh
+            Need::Pause
+        } else if !within(STALE, self.fetched_at) {
+            Need::Fetch
+        } else if !within(AGING, self.fetched_at) {
+            Need::Refresh
         } else {
-            Next::Settle
+            Need::None
         }
     }
 
@@ -93,74 +104,119 @@ impl History {
         if self.fetched_at.is_some() { PAUSE_WITH_KEYS } else { PAUSE_WITHOUT_KEYS }
     }
 
-    /// When to try again, if the last fetch failed.
+    /// The rest of the pause after a failed fetch, if the last one failed.
     fn retry_after(&self, now: Instant) -> Option<Duration> {
         let since = now.saturating_duration_since(self.failed_at?);
         Some(self.pause().saturating_sub(since))
+    }
+
+    fn unavailable(&self) -> Option<AuthError> {
+        let retry_after = self.retry_after(Instant::now())?;
+        Some(AuthError::KeysUnavailable { retry_after })
     }
 }
 
 impl KeyCache {
     pub(crate) fn new(source: KeySource) -> Self {
-        Self(Arc::new(Inner { source, keys: ArcSwapOption::empty(), state: Mutex::default() }))
+        let quota = Quota::with_period(UNKNOWN_KEY_PAUSE).unwrap_or_else(|| Quota::per_minute(UNKNOWN_KEY_FETCHES));
+        Self(Arc::new(Inner {
+            source,
+            keys: ArcSwapOption::empty(),
+            state: Mutex::default(),
+            unknown_key_fetches: RateLimiter::direct(quota.allow_burst(UNKNOWN_KEY_FETCHES)),
+        }))
     }
 
     /// Fetches the keys, unless that was done. A failure is logged.
     pub(crate) async fn warm_up(&self) {
-        if let Some(flight) = self.prepare(None) {
+        if let Some(flight) = self.fetch_for_age() {
             land(flight).await;
         }
     }
 
-    /// Whether the issuer has signed the token.
-    pub(crate) async fn verify(&self, token: &Jws<'_>) -> Result<(), Rejection> {
-        let mut verdict = self.judge(token);
-        if let Some(flight) = self.prepare(verdict) {
-            land(flight).await;
-            verdict = self.judge(token);
+    /// The caller of a token that these keys verified before and that has not ended at `now`. None once the keys are of an age at which
+    /// they are asked for again, so that tokens of a key that was withdrawn come by there.
+    pub(crate) fn verified_caller(&self, token: &str, now: f64) -> Option<Caller> {
+        let keys = self.0.keys.load();
+        let keys = keys.as_ref().filter(|keys| keys.fetched_at.elapsed() < AGING)?;
+        keys.verified.caller(token, now)
+    }
+
+    /// Verifies that the issuer has signed the token, and gives back the tokens that its keys have verified.
+    pub(crate) async fn verify(&self, token: &Jws<'_>) -> Result<VerifiedTokens, AuthError> {
+        let fetch = self.fetch_for_age();
+        let has_waited = fetch.is_some();
+        if let Some(fetch) = fetch {
+            land(fetch).await;
         }
-        match verdict {
-            Some(Verdict::Signed) => Ok(()),
-            Some(Verdict::Refused(fault)) => Err(fault.into()),
+        let mut verified = self.verify_with_kept(token);
+        if matches!(verified, Some(Err(VerifyError::UnknownKey))) && !has_waited {
+            land(self.fetch_for_unknown_key()?).await;
+            verified = self.verify_with_kept(token);
+        }
+        match verified {
+            Some(Ok(verified)) => Ok(verified),
+            Some(Err(VerifyError::Refused(error))) => Err(error.into()),
             // The key may be one that could not be fetched.
-            Some(Verdict::UnknownKey) => Err(self.unavailable().unwrap_or(Fault::UnknownKey.into())),
-            None => Err(self.unavailable().unwrap_or(Rejection::Unavailable { retry_after: PAUSE_WITHOUT_KEYS })),
+            Some(Err(VerifyError::UnknownKey)) => {
+                Err(self.lock().history.unavailable().unwrap_or(CredentialsError::UnknownKey.into()))
+            }
+            None => {
+                let unavailable = self.lock().history.unavailable();
+                Err(unavailable.unwrap_or(AuthError::KeysUnavailable { retry_after: PAUSE_WITHOUT_KEYS }))
+            }
         }
     }
 
-    /// What the keys at hand say, if there are any.
-    fn judge(&self, token: &Jws<'_>) -> Option<Verdict> {
-        self.0.keys.load().as_ref().map(|keys| keys.judge(token))
+    fn verify_with_kept(&self, token: &Jws<'_>) -> Option<Result<VerifiedTokens, VerifyError>> {
+        let keys = self.0.keys.load();
+        let keys = keys.as_ref()?;
+        Some(keys.set.verify(token).map(|()| keys.verified.clone()))
     }
 
-    fn unavailable(&self) -> Option<Rejection> {
-        let retry_after = self.lock().history.retry_after(Instant::now())?;
-        Some(Rejection::Unavailable { retry_after })
-    }
-
-    /// Starts a fetch, or joins the one that is under way, if the keys at hand will not do. Gives back what is to be waited for.
-    fn prepare(&self, verdict: Option<Verdict>) -> Option<Flight> {
+    /// Starts a fetch if the keys are too old, or joins the one that is under way. Gives it back if it is to be waited for.
+    fn fetch_for_age(&self) -> Option<Flight> {
         let mut state = self.lock();
-        let is_unknown_key = verdict == Some(Verdict::UnknownKey);
-        let next = state.history.next(is_unknown_key, Instant::now());
-        if next == Next::Settle {
-            return None;
+        match state.history.need(Instant::now()) {
+            Need::None | Need::Pause => None,
+            Need::Refresh => {
+                self.join_or_start(&mut state);
+                None
+            }
+            Need::Fetch => Some(self.join_or_start(&mut state)),
         }
-        state.for_unknown_key |= is_unknown_key && next == Next::Wait;
-        // One whose sender is gone will never land: its task went down with its runtime.
-        let under_way = state.in_flight.clone().filter(|flight| flight.has_changed().is_ok());
-        let flight = under_way.unwrap_or_else(|| {
-            let (landing, flight) = watch::channel(false);
-            state.in_flight = Some(flight.clone());
-            let cache = self.clone();
-            tokio::spawn(async move {
-                let fetched = cache.0.source.fetch().await;
-                cache.keep(fetched);
-                landing.send_replace(true);
-            });
-            flight
+    }
+
+    /// Starts a fetch, or joins the one that is under way, for the sake of a key that is not in the set.
+    fn fetch_for_unknown_key(&self) -> Result<Flight, AuthError> {
+        let mut state = self.lock();
+        if state.history.need(Instant::now()) == Need::Pause
+            && let Some(unavailable) = state.history.unavailable()
+        {
+            return Err(unavailable);
+        }
+        if state.flight_under_way().is_none()
+            && let Err(refused) = self.0.unknown_key_fetches.check()
+        {
+            let retry_after = refused.wait_time_from(MonotonicClock.now());
+            return Err(AuthError::KeysUnavailable { retry_after });
+        }
+        Ok(self.join_or_start(&mut state))
+    }
+
+    fn join_or_start(&self, state: &mut State) -> Flight {
+        if let Some(flight) = state.flight_under_way() {
+            return flight;
+        }
+        let (landing, flight) = watch::channel(false);
+        state.in_flight = Some(flight.clone());
+        let cache = self.clone();
+        tokio::spawn(async move {
+            let fetched = cache.0.source.fetch().await;
+            cache.keep(fetched);
+            landing.send_replace(true);
         });
-        (next == Next::Wait).then_some(flight)
+        flight
     }
 
     /// Keeps what a fetch has brought; after a failure the old keys stay.
@@ -168,13 +224,13 @@ impl KeyCache {
         let mut state = self.lock();
         let now = Instant::now();
         state.in_flight = None;
-        let for_unknown_key = std::mem::take(&mut state.for_unknown_key);
         match fetched {
-            Ok(keys) => {
-                tracing::debug!(keys = keys.len(), for_unknown_key, "fetched the issuer's keys");
-                self.0.keys.store(Some(Arc::new(keys)));
-                let unknown_at = if for_unknown_key { Some(now) } else { state.history.unknown_at };
-                state.history = History { fetched_at: Some(now), failed_at: None, unknown_at };
+            Ok(set) => {
+                let same = self.0.keys.load_full().filter(|kept| kept.set == set);
+                tracing::debug!(keys = set.len(), changed = same.is_none(), "fetched the issuer's keys");
+                let verified = same.map_or_else(VerifiedTokens::new, |kept| kept.verified.clone());
+                self.0.keys.store(Some(Arc::new(FetchedKeys { set, verified, fetched_at: now })));
+                state.history = History { fetched_at: Some(now), failed_at: None };
             }
             Err(error) => {
                 state.history.failed_at = Some(now);
@@ -193,6 +249,13 @@ impl KeyCache {
     }
 }
 
+impl State {
+    /// The fetch under way. One whose sender is gone will never land: its task went down with its runtime.
+    fn flight_under_way(&self) -> Option<Flight> {
+        self.in_flight.clone().filter(|flight| flight.has_changed().is_ok())
+    }
+}
+
 async fn land(mut flight: Flight) {
     // An error means that the task is gone without a word: its runtime is shutting down.
     let _ = flight.wait_for(|landed| *landed).await;
@@ -206,32 +269,24 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
-    fn keys_are_asked_for_when_they_age_and_when_one_is_missing() {
+    fn keys_are_asked_for_as_they_age_and_not_at_once_after_a_failure() {
         let now = Instant::now() + MINUTE * 600;
         let ago = |age: Duration| Some(now - age);
-        let history = |fetched_at, failed_at, unknown_at| History { fetched_at, failed_at, unknown_at };
-        for (history, for_known, for_unknown) in [
-            // At the start, and while the issuer is down.
-            (history(None, None, None), Next::Wait, Next::Wait),
-            (history(None, ago(SECOND / 2), None), Next::Settle, Next::Settle),
-            (history(None, ago(SECOND), None), Next::Wait, Next::Wait),
-            // Fresh keys. Those who ask for an unknown one make no more than one fetch a minute.
-            (history(ago(SECOND), None, None), Next::Settle, Next::Wait),
-            (history(ago(MINUTE / 2), None, ago(MINUTE / 2)), Next::Settle, Next::Settle),
-            (history(ago(MINUTE), None, ago(MINUTE)), Next::Settle, Next::Wait),
-            // A refresh of another reason does not put the next one for an unknown key off.
-            (history(ago(SECOND), None, ago(MINUTE * 2)), Next::Settle, Next::Wait),
-            // Older ones.
-            (history(ago(MINUTE * 10), None, None), Next::Refresh, Next::Wait),
-            (history(ago(MINUTE * 10), None, ago(SECOND)), Next::Refresh, Next::Refresh),
-            (history(ago(MINUTE * 60), None, None), Next::Wait, Next::Wait),
+        for (fetched_at, failed_at, need) in [
+            (None, None, Need::Fetch),
+            (None, ago(SECOND / 2), Need::Pause),
+            (None, ago(SECOND), Need::Fetch),
+            (ago(SECOND), None, Need::None),
+            (ago(MINUTE * 10), None, Need::Refresh),
+            (ago(MINUTE * 60), None, Need::Fetch),
             // While the issuer is down the old keys serve.
-            (history(ago(MINUTE * 60), ago(SECOND * 9), None), Next::Settle, Next::Settle),
-            (history(ago(MINUTE * 5), ago(SECOND * 9), None), Next::Settle, Next::Settle),
-            (history(ago(MINUTE * 5), ago(SECOND * 10), None), Next::Settle, Next::Wait),
+            (ago(MINUTE * 60), ago(SECOND * 9), Need::Pause),
+            (ago(MINUTE * 5), ago(SECOND * 9), Need::Pause),
+            (ago(MINUTE * 5), ago(SECOND * 10), Need::None),
+            (ago(MINUTE * 15), ago(SECOND * 10), Need::Refresh),
         ] {
-            assert_eq!(history.next(false, now), for_known, "{history:?}");
-            assert_eq!(history.next(true, now), for_unknown, "{history:?}");
+            let history = History { fetched_at, failed_at };
+            assert_eq!(history.need(now), need, "{history:?}");
         }
     }
 

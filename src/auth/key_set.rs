@@ -1,26 +1,32 @@
-//! The keys that an issuer signs with (RFC 7517), and which of them a token may be signed with.
+//! An issuer's public keys (RFC 7517), and verification of signatures with them.
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::fault::Fault;
+use super::error::CredentialsError;
 use super::jws::Jws;
 
 /// Public keys that can verify tokens.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct KeySet(Vec<Key>);
 
 #[derive(Debug)]
 struct Key {
-    id: Option<String>,
-    /// What it may verify: pinned by its type, and by its `alg` where it has one.
+    jwk: Jwk,
+    /// Algorithms that it may verify: pinned by its type, and by its `alg` where it has one.
     algorithms: Vec<Algorithm>,
     key: DecodingKey,
 }
 
-/// The text is no key set, or holds no key that can verify a token.
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.jwk == other.jwk
+    }
+}
+
+/// A text is no key set, or holds no key that can verify a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum KeySetError {
     #[error("the key set is not JSON of the form that RFC 7517 describes")]
@@ -29,15 +35,13 @@ pub(crate) enum KeySetError {
     NoUsableKey,
 }
 
-/// What a key set says of a token.
+/// A token is not signed by a key of the set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// One of its keys has signed it.
-    Signed,
-    /// It has no such key; a newer set may.
+pub(crate) enum VerifyError {
+    /// The set has no such key; a newer one may.
     UnknownKey,
-    /// It was not signed by the key that it names.
-    Refused(Fault),
+    /// The token was not signed by the key that it names.
+    Refused(CredentialsError),
 }
 
 impl KeySet {
@@ -57,33 +61,30 @@ impl KeySet {
         self.0.len()
     }
 
-    /// Whether one of the keys has signed the token.
-    pub(crate) fn judge(&self, token: &Jws<'_>) -> Verdict {
-        let key = match self.select(token.key_id.as_deref(), token.algorithm) {
-            Ok(key) => key,
-            Err(verdict) => return verdict,
-        };
+    /// Verifies that one of the keys has signed the token.
+    pub(crate) fn verify(&self, token: &Jws<'_>) -> Result<(), VerifyError> {
+        let key = self.select(token.key_id.as_deref(), token.algorithm)?;
         match jsonwebtoken::crypto::verify(token.signature, token.signed.as_bytes(), key, token.algorithm) {
-            Ok(true) => Verdict::Signed,
+            Ok(true) => Ok(()),
             // A signature that is not base64url, or a key that turns out to be none.
-            Ok(false) | Err(_) => Verdict::Refused(Fault::Signature),
+            Ok(false) | Err(_) => Err(VerifyError::Refused(CredentialsError::Signature)),
         }
     }
 
-    fn select(&self, id: Option<&str>, algorithm: Algorithm) -> Result<&DecodingKey, Verdict> {
+    fn select(&self, id: Option<&str>, algorithm: Algorithm) -> Result<&DecodingKey, VerifyError> {
         let fits = |key: &&Key| key.algorithms.contains(&algorithm);
         let Some(id) = id else {
             let mut fitting = self.0.iter().filter(fits);
             return match (fitting.next(), fitting.next()) {
                 (Some(key), None) => Ok(&key.key),
-                _ => Err(Verdict::Refused(Fault::AmbiguousKey)),
+                _ => Err(VerifyError::Refused(CredentialsError::AmbiguousKey)),
             };
         };
-        let mut named = self.0.iter().filter(|key| key.id.as_deref() == Some(id)).peekable();
+        let mut named = self.0.iter().filter(|key| key.jwk.common.key_id.as_deref() == Some(id)).peekable();
         if named.peek().is_none() {
-            return Err(Verdict::UnknownKey);
+            return Err(VerifyError::UnknownKey);
         }
-        named.find(fits).map(|key| &key.key).ok_or(Verdict::Refused(Fault::Algorithm))
+        named.find(fits).map(|key| &key.key).ok_or(VerifyError::Refused(CredentialsError::Algorithm))
     }
 }
 
@@ -109,7 +110,7 @@ impl Key {
             return None;
         }
         let key = DecodingKey::from_jwk(&jwk).ok()?;
-        Some(Self { id: jwk.common.key_id, algorithms, key })
+        Some(Self { jwk, algorithms, key })
     }
 }
 
@@ -123,7 +124,7 @@ mod tests {
         KeySet::parse(json!({ "keys": keys }).to_string().as_bytes())
     }
 
-    fn selected(set: &KeySet, id: Option<&str>, algorithm: Algorithm) -> Result<(), Verdict> {
+    fn selected(set: &KeySet, id: Option<&str>, algorithm: Algorithm) -> Result<(), VerifyError> {
         set.select(id, algorithm).map(|_| ())
     }
 
@@ -153,20 +154,31 @@ mod tests {
             ("ed", &[Algorithm::EdDSA]),
         ] {
             for algorithm in all {
-                let expected =
-                    if allowed.contains(&algorithm) { Ok(()) } else { Err(Verdict::Refused(Fault::Algorithm)) };
+                let expected = if allowed.contains(&algorithm) {
+                    Ok(())
+                } else {
+                    Err(VerifyError::Refused(CredentialsError::Algorithm))
+                };
                 assert_eq!(selected(&keys, Some(id), algorithm), expected, "{id} {algorithm:?}");
             }
         }
-        assert_eq!(selected(&keys, Some("../../any"), Algorithm::RS256), Err(Verdict::UnknownKey));
+        assert_eq!(selected(&keys, Some("../../any"), Algorithm::RS256), Err(VerifyError::UnknownKey));
     }
 
     #[test]
     fn a_token_need_not_name_the_only_key_that_fits() {
         let two = set(&json!([rsa("a", &json!({"alg": "RS256"})), rsa(Value::Null, &json!({}))])).unwrap();
         assert_eq!(selected(&two, None, Algorithm::PS256), Ok(()));
-        assert_eq!(selected(&two, None, Algorithm::RS256), Err(Verdict::Refused(Fault::AmbiguousKey)));
-        assert_eq!(selected(&two, None, Algorithm::ES256), Err(Verdict::Refused(Fault::AmbiguousKey)));
+        assert_eq!(selected(&two, None, Algorithm::RS256), Err(VerifyError::Refused(CredentialsError::AmbiguousKey)));
+        assert_eq!(selected(&two, None, Algorithm::ES256), Err(VerifyError::Refused(CredentialsError::AmbiguousKey)));
+    }
+
+    #[test]
+    fn sets_are_the_same_if_their_keys_are() {
+        let keys = |exponent: &str| set(&json!([rsa("a", &json!({ "e": exponent })), rsa("b", &json!({}))])).unwrap();
+        assert_eq!(keys("AQAB"), keys("AQAB"));
+        assert_ne!(keys("AQAB"), keys("AQAC"));
+        assert_ne!(keys("AQAB"), set(&json!([rsa("a", &json!({}))])).unwrap());
     }
 
     #[test]

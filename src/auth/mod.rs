@@ -1,33 +1,34 @@
-//! Who asks, and what they may see.
+//! Authentication of callers, and their scopes.
 //!
-//! An [`Authenticator`] makes a [`Caller`] of the [`Credentials`] that came with a request: an access token (RFC 9068) or an API key. A
-//! token passes these stages, each a file: it is taken apart and its header judged (`jws`); its claims are judged (`claims`); its
-//! signature is verified with its issuer's keys (`key_set`), which are fetched (`discovery`) and kept (`key_cache`); it is
-//! `remembered`. What can be wrong is in `fault`.
+//! An [`Authenticator`] makes a [`Caller`] of the [`Credentials`] of a request: an access token (RFC 9068) or an API key. A token passes
+//! these stages, each a file: it is parsed (`jws`); its claims are validated (`claims`); its signature is verified with its issuer's keys
+//! (`key_set`), which are fetched (`discovery`) and kept (`key_cache`); it is remembered (`verified_tokens`).
 
-mod address;
 mod api_keys;
 mod authenticator;
 mod caller;
 mod claims;
 mod discovery;
-mod fault;
+mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod issuer;
 mod jws;
 mod key_cache;
 mod key_set;
-mod remembered;
 mod scope;
+mod secure_url;
+mod settings;
+mod verified_tokens;
 
-pub use self::address::{Address, AddressError};
 pub(crate) use self::claims::LEEWAY;
 pub(crate) use self::discovery::{FetchError, count_keys};
 
 pub use self::api_keys::{ApiKeys, ApiKeysError};
-pub use self::authenticator::{Authenticator, BuildError, Credentials, Settings, TokenSettings};
+pub use self::authenticator::{Authenticator, BuildError, Credentials};
 pub use self::caller::{Caller, Identity};
-pub use self::fault::{Fault, Rejection};
+pub use self::error::{AuthError, CredentialsError};
 pub use self::issuer::{Issuer, IssuerError};
 pub use self::scope::{Scope, Scopes};
+pub use self::secure_url::{SecureUrl, SecureUrlError};
+pub use self::settings::{Settings, TokenSettings};

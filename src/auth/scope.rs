@@ -1,4 +1,4 @@
-//! What a caller may read, in Auth0's own words.
+//! Scopes of callers, named as Auth0 names those of its Management API.
 
 use std::fmt;
 
@@ -61,13 +61,13 @@ impl Scopes {
         Self(bits)
     }
 
-    /// Whether `scope` is in the set.
+    /// True if `scope` is in the set.
     #[must_use]
     pub const fn holds(self, scope: Scope) -> bool {
         self.0 & bit(scope) != 0
     }
 
-    /// Whether no scope is in the set.
+    /// True if no scope is in the set.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0

@@ -7,17 +7,17 @@ use super::query::REACHABLE_RECORDS;
 /// An argument that Auth0 would refuse, found before any call. `Display` is for the caller.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{argument}` {problem}")]
-pub struct InvalidArgument {
+pub struct ArgumentError {
     /// The argument's name in the GraphQL schema.
     pub argument: &'static str,
     /// What is wrong with its value.
-    pub problem: Problem,
+    pub problem: ArgumentProblem,
 }
 
 /// What is wrong with an argument's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Problem {
+pub enum ArgumentProblem {
     /// The number is below `least`, or above `most` if there is one.
     OutOfRange {
         /// The number given.
@@ -38,11 +38,11 @@ pub enum Problem {
     },
     /// The text holds a control character, such as a line end.
     ControlCharacter,
-    /// The text holds this, which would have a meaning in a path.
-    Forbidden(&'static str),
+    /// The text is `.` or `..`, which have a meaning in a path.
+    DotSegment,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ArgumentProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OutOfRange { value, least, most: Some(most) } => {
@@ -59,7 +59,7 @@ impl fmt::Display for Problem {
             Self::Empty => f.write_str("must not be empty"),
             Self::TooLong { most } => write!(f, "must not be longer than {most} bytes"),
             Self::ControlCharacter => f.write_str("must not hold control characters, such as line ends"),
-            Self::Forbidden(what) => write!(f, "must not hold `{what}`"),
+            Self::DotSegment => f.write_str("must not be `.` or `..`"),
         }
     }
 }

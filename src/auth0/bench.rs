@@ -10,23 +10,23 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
 use tokio::time::Instant;
 
-use super::deadline::Deadline;
+use super::context::{CallerKey, Priority};
 use super::domain::Domain;
 use super::envelope::Page;
-use super::errand::{CallerKey, Priority};
 use super::grant::{AuthenticationApi, Grant};
 use super::key::Key;
 use super::pace::{Class, Governor, PaceSettings, Question, Seat, Turn};
 use super::retry::RetryPolicy;
-use super::share::Flights;
 use super::token::TokenCache;
 use super::transport::Transport;
+use crate::deadline::Deadline;
+use crate::single_flight::{Cancellation, SingleFlight};
 
 /// What stands between a question and its call, ready to be used. Needs a Tokio runtime around it.
 pub struct Steps {
     tokens: TokenCache,
     governor: Governor,
-    flights: Flights<Bytes>,
+    flights: SingleFlight<Key, Bytes>,
     /// As Auth0 sends them with each answer: of a bucket that is nearly full.
     headers: HeaderMap,
     deadline: Deadline,
@@ -59,7 +59,7 @@ impl Steps {
         Ok(Self {
             tokens: TokenCache::holding(api, grant),
             governor: Governor::new(PaceSettings { reserve: 0.0, queue: 1_000 }),
-            flights: Flights::default(),
+            flights: SingleFlight::new(Cancellation::WithLastWaiter),
             headers: HeaderMap::from_iter(headers),
             deadline: Deadline::within(Duration::from_secs(60 * 60)),
         })
@@ -83,12 +83,13 @@ impl Steps {
     pub async fn share(&self, waiters: usize) -> usize {
         let key = Key::of("/api/v2/users");
         let ask = || {
-            self.flights.share(&key, self.deadline, false, |_| async {
+            let waiter = self.flights.join_or_start(&key, self.deadline, |_| async {
                 tokio::task::yield_now().await;
-                Ok(Bytes::from_static(b"[]"))
-            })
+                Bytes::from_static(b"[]")
+            });
+            waiter.outcome(self.deadline)
         };
-        join_all((0..waiters).map(|_| ask())).await.iter().filter(|(_, answer)| answer.is_ok()).count()
+        join_all((0..waiters).map(|_| ask())).await.iter().filter(|answer| answer.is_ok()).count()
     }
 }
 

@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use self::circuit::{Circuit, Ticket};
-use super::call::Kind;
 use super::error::{Error, Reason};
+use super::request::Kind;
 
 /// A timeout speaks against Auth0 only if it had this long to answer. A caller may ask for less
 /// time than any answer takes, and must not shut out the others by that.
@@ -159,7 +159,7 @@ impl Drop for Pass {
 
 #[cfg(test)]
 mod tests {
-    use super::super::error::Misconfiguration;
+    use super::super::error::MisconfigurationError;
     use super::*;
 
     #[test]
@@ -171,7 +171,7 @@ mod tests {
             (None, Kind::Read, nothing, Health::Alive),
             (Some(Error::RateLimited { retry_after: None }), Kind::Read, nothing, Health::Alive),
             (Some(Error::Rejected { message: String::new(), error_code: None }), Kind::Search, nothing, Health::Alive),
-            (Some(Error::misconfigured(Misconfiguration::NotFound)), Kind::Grant, nothing, Health::Alive),
+            (Some(Error::misconfigured(MisconfigurationError::NotFound)), Kind::Grant, nothing, Health::Alive),
             (outage(Reason::TooLarge), Kind::Read, nothing, Health::Alive),
             (outage(Reason::Blocked(403)), Kind::Read, nothing, Health::Alive),
             (outage(Reason::Connection), Kind::Read, nothing, Health::Failing),

@@ -8,7 +8,7 @@ use hyper::Uri;
 use hyper::http::uri::{PathAndQuery, Scheme};
 use url::{Host, Url};
 
-use super::deadline::Deadline;
+use crate::deadline::Deadline;
 
 /// The domain of an Auth0 tenant, canonical (`tenant.us.auth0.com`) or custom
 /// (`login.example.com`).

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use hyper::header::{HeaderMap, LINK};
@@ -12,7 +14,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::error::{Error, Reason};
-use super::identifier::LogId;
+use super::ids::LogId;
 use super::rendition::Renditions;
 
 /// A list of records.
@@ -25,8 +27,45 @@ pub struct Page {
     pub total: Option<u64>,
     /// Where the stream of logs goes on, if a `Link` header said so.
     pub next: Option<LogId>,
+    /// Which answer it is: what is made of it may be kept under this.
+    pub identity: Identity,
     /// What those who share this answer have made of it.
     pub renditions: Renditions,
+}
+
+/// The identity of one answer of Auth0's, which is shared by all who are given it, from the cache or from a call under way.
+#[derive(Debug, Clone)]
+pub struct Identity(Arc<Answered>);
+
+#[derive(Debug)]
+struct Answered {
+    id: u64,
+    is_invalid: AtomicBool,
+}
+
+impl Identity {
+    /// A number that no other answer has in the life of the process.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.0.id
+    }
+
+    /// Says that nothing can be made of the answer: it is not served again from the cache.
+    pub fn invalidate(&self) {
+        self.0.is_invalid.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_invalid(&self) -> bool {
+        self.0.is_invalid.load(Ordering::Relaxed)
+    }
+}
+
+impl Default for Identity {
+    /// A new one.
+    fn default() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(Arc::new(Answered { id: NEXT.fetch_add(1, Ordering::Relaxed), is_invalid: AtomicBool::new(false) }))
+    }
 }
 
 impl Page {
@@ -39,7 +78,13 @@ impl Page {
         // is gone through by whoever reads its records. What was cut off or is no JSON at all shows at the ends.
         if let [b'[', .., b']'] = text {
             let renditions = Renditions::default();
-            return Ok(Self { records: body.slice_ref(text), total: None, next, renditions });
+            return Ok(Self {
+                records: body.slice_ref(text),
+                total: None,
+                next,
+                identity: Identity::default(),
+                renditions,
+            });
         }
         let (records, total) = match text.first() {
             Some(b'{') => {
@@ -50,7 +95,13 @@ impl Page {
             _ => (Some(json::<&RawValue>(body)?.get()), None),
         };
         let records = records.filter(|text| text.starts_with('[')).ok_or(Error::unavailable(Reason::Unexpected))?;
-        Ok(Self { records: body.slice_ref(records.as_bytes()), total, next, renditions: Renditions::default() })
+        Ok(Self {
+            records: body.slice_ref(records.as_bytes()),
+            total,
+            next,
+            identity: Identity::default(),
+            renditions: Renditions::default(),
+        })
     }
 }
 
@@ -203,7 +254,7 @@ mod tests {
             ("<https://t.example.com/api/v2/logs?take=1&from=9002>;rel=next", Some("9002")),
             (r#"</logs?from=1>; rel="first", </logs?a=b,c&from=2#x>; title="a, b"; REL="last NEXT""#, Some("2")),
             (r#"</logs?from=a%7Cb>; rel="next""#, Some("a|b")),
-            (r#"</logs?from=..%2Fusers>; rel="next", </logs?from=3>; rel="next""#, Some("3")),
+            (r#"</logs?from=..>; rel="next", </logs?from=3>; rel="next""#, Some("3")),
             (r#"</logs?from=1>; rel="prev""#, None),
             (r#"</logs?from=1>; title="rel=next""#, None),
             (r#"</logs?from=>; rel="next""#, None),

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::wire::BODY_LIMIT;
+use crate::deadline::Elapsed;
+use crate::single_flight::FlightError;
 
 /// Why a call to Auth0 gave no answer that can be used. Cheap to clone, for one failure may have
 /// many waiters.
@@ -20,7 +22,7 @@ pub enum Error {
     Timeout,
     /// Auth0 is down, or something that is not Auth0 answered.
     #[error(transparent)]
-    Unavailable(#[from] Outage),
+    Unavailable(#[from] UnavailableError),
     /// Auth0 answered 429.
     #[error("Auth0's rate limit is reached: {}", try_again(*.retry_after))]
     RateLimited {
@@ -46,11 +48,26 @@ pub enum Error {
     Misconfigured {
         /// What is wrong and how to mend it, for the log.
         #[source]
-        what: Misconfiguration,
-        /// The scopes of which Auth0 wants one (or all), when [`Misconfiguration::MissingScope`] is
+        what: MisconfigurationError,
+        /// The scopes of which Auth0 wants one (or all), when [`MisconfigurationError::MissingScope`] is
         /// the trouble.
         missing_scopes: Vec<String>,
     },
+}
+
+impl From<Elapsed> for Error {
+    fn from(_: Elapsed) -> Self {
+        Self::Timeout
+    }
+}
+
+impl From<FlightError> for Error {
+    fn from(error: FlightError) -> Self {
+        match error {
+            FlightError::Elapsed(elapsed) => elapsed.into(),
+            FlightError::Interrupted => Self::unavailable(Reason::Interrupted),
+        }
+    }
 }
 
 impl Error {
@@ -63,28 +80,37 @@ impl Error {
         chain.join(": ")
     }
 
+    /// The error for the log, which is to hold nothing of what was asked: Auth0's explanations repeat it.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        match self {
+            Self::Rejected { .. } => "Auth0 refused the request".to_owned(),
+            _ => self.to_string(),
+        }
+    }
+
     /// Whether no call was made, for the breaker was open.
     pub(crate) fn is_breaker_open(&self) -> bool {
         matches!(self, Self::Unavailable(outage) if outage.reason == Reason::BreakerOpen)
     }
 
-    pub(crate) fn misconfigured(what: Misconfiguration) -> Self {
+    pub(crate) fn misconfigured(what: MisconfigurationError) -> Self {
         Self::Misconfigured { what, missing_scopes: Vec::new() }
     }
 
     pub(crate) fn unavailable(reason: Reason) -> Self {
-        Self::Unavailable(Outage { reason, cause: None })
+        Self::Unavailable(UnavailableError { reason, cause: None })
     }
 
     pub(crate) fn unavailable_because(reason: Reason, cause: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self::Unavailable(Outage { reason, cause: Some(Arc::new(cause)) })
+        Self::Unavailable(UnavailableError { reason, cause: Some(Arc::new(cause)) })
     }
 }
 
 /// Auth0 could not be used, through no fault of the request.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{reason}")]
-pub struct Outage {
+pub struct UnavailableError {
     /// What happened.
     pub reason: Reason,
     #[source]
@@ -147,7 +173,7 @@ impl fmt::Display for Reason {
 /// What an operator has to mend. `Display` is for them: the finding and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Misconfiguration {
+pub enum MisconfigurationError {
     /// `/oauth/token` answered 401.
     #[error(
         "Auth0 does not accept the client's credentials: compare AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET with the \
@@ -195,6 +221,14 @@ pub enum Misconfiguration {
     /// The tenant's subscription does not include it.
     #[error("the tenant's Auth0 subscription does not include this")]
     PlanLimit,
+    /// Another refusal that no caller can mend. What Auth0 says of it is for the log alone.
+    #[error("the Management API refuses the gateway's call (status {status}): {explanation}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// Auth0's own words, cleaned.
+        explanation: String,
+    },
     /// 403 for another reason.
     #[error("the Management API forbids this to the application, and does not say that a scope is missing")]
     Forbidden,
@@ -222,14 +256,14 @@ fn try_again(after: Option<Duration>) -> String {
     }
 }
 
-fn for_the_caller(what: &Misconfiguration, missing_scopes: &[String]) -> String {
+fn for_the_caller(what: &MisconfigurationError, missing_scopes: &[String]) -> String {
     match what {
-        Misconfiguration::MissingScope if !missing_scopes.is_empty() => format!(
+        MisconfigurationError::MissingScope if !missing_scopes.is_empty() => format!(
             "The gateway's Auth0 application lacks a scope that this needs ({}): its operator can \
              grant it",
             missing_scopes.join(", ")
         ),
-        Misconfiguration::PlanLimit => "The Auth0 subscription of this tenant does not include this".to_owned(),
+        MisconfigurationError::PlanLimit => "The Auth0 subscription of this tenant does not include this".to_owned(),
         _ => "The gateway's access to Auth0 is not set up right: its operator finds the remedy in \
               its log"
             .to_owned(),
@@ -245,7 +279,7 @@ mod tests {
     #[test]
     fn the_caller_is_told_the_scope_and_the_operator_the_remedy() {
         let error = Error::Misconfigured {
-            what: Misconfiguration::MissingScope,
+            what: MisconfigurationError::MissingScope,
             missing_scopes: vec!["read:users".to_owned(), "read:user_idp_tokens".to_owned()],
         };
         insta::assert_snapshot!(error, @"The gateway's Auth0 application lacks a scope that this needs (read:users, read:user_idp_tokens): its operator can grant it");
@@ -253,9 +287,16 @@ mod tests {
             error.source().is_some_and(|remedy| { remedy.to_string().contains("Machine to Machine Applications") })
         );
 
-        let error = Error::misconfigured(Misconfiguration::ClientRefused);
+        let error = Error::misconfigured(MisconfigurationError::ClientRefused);
         assert!(!error.to_string().contains("AUTH0_CLIENT_SECRET"), "{error}");
         assert!(error.source().is_some_and(|remedy| remedy.to_string().contains("AUTH0_CLIENT_SECRET")));
+    }
+
+    #[test]
+    fn the_log_is_told_nothing_of_what_was_asked() {
+        let error = Error::Rejected { message: "The query 'name:ada' cannot be parsed.".to_owned(), error_code: None };
+        assert!(error.to_string().contains("ada"));
+        assert!(!error.summary().contains("ada") && error.causes().is_empty());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::call::Call;
+use super::request::Call;
 
 /// Which attributes of each record to send.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

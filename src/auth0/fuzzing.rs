@@ -6,10 +6,10 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use url::Url;
 
-use super::call::Call;
 use super::envelope::{self, Page};
-use super::identifier::{Email, LogId, UserId};
+use super::ids::{Email, LogId, UserId};
 use super::query::{Direction, LogCheckpoint, LogSearch, UserSearch};
+use super::request::Call;
 
 /// What a caller says reaches Auth0 as it was said, in the place that is meant for it, or is refused.
 pub fn arguments(text: &str) {

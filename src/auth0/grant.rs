@@ -15,16 +15,16 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::deadline::Deadline;
-use super::error::{Error, Misconfiguration, Reason};
+use super::error::{Error, MisconfigurationError, Reason};
+use super::error_mapping::retry_after;
 use super::freshness::life;
-use super::refusal::retry_after;
 use super::transport::Transport;
-use super::wire::Answer;
+use super::wire::UpstreamResponse;
+use crate::deadline::Deadline;
 
 /// How long a grant may take. It belongs to nobody's request, so it has a time of its own: as long
 /// as the most patient of its waiters is likely to have.
-const GRANT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const GRANT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The endpoint that gives tokens, and what it wants to know. `Debug` shows no secret.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl AuthenticationApi {
             "client_secret": self.client_secret.expose_secret(),
             "audience": self.audience,
         });
-        let read = |answer: &Answer| {
+        let read = |answer: &UpstreamResponse| {
             if answer.status.is_success() { granted(&answer.body, asked_at) } else { Err(refused(answer, Utc::now())) }
         };
         let (body, patience) = (request.to_string().into(), Deadline::within(GRANT_TIMEOUT).into());
@@ -104,31 +104,31 @@ fn scope_claim(token: &str) -> Option<String> {
 
 /// What an answer of the token endpoint other than success means. Its errors are OAuth's, `{error,
 /// error_description}`, and not the Management API's.
-fn refused(answer: &Answer, now: DateTime<Utc>) -> Error {
+fn refused(answer: &UpstreamResponse, now: DateTime<Utc>) -> Error {
     let status = answer.status.as_u16();
     let body = serde_json::from_slice::<Value>(&answer.body).ok().filter(Value::is_object);
     let text = |key: &str| body.as_ref().and_then(|body| body.get(key)).and_then(Value::as_str);
     let description = text("error_description").unwrap_or_default();
     let error = text("error").filter(|error| is_error_code(error));
     Error::misconfigured(match status {
-        300..=399 => Misconfiguration::Redirected(status),
-        401 => Misconfiguration::ClientRefused,
-        404 => Misconfiguration::NotFound,
+        300..=399 => MisconfigurationError::Redirected(status),
+        401 => MisconfigurationError::ClientRefused,
+        404 => MisconfigurationError::NotFound,
         429 => {
             return Error::RateLimited { retry_after: retry_after(&answer.headers, now) };
         }
         408 | 500.. => return Error::unavailable(Reason::Status(status)),
         // A page of a firewall's in between, which may let the next call pass.
         _ if body.is_none() => return Error::unavailable(Reason::Blocked(status)),
-        _ if error == Some("invalid_client") => Misconfiguration::ClientRefused,
+        _ if error == Some("invalid_client") => MisconfigurationError::ClientRefused,
         // OAuth's code for it (RFC 6749, section 5.2).
-        _ if error == Some("unauthorized_client") => Misconfiguration::GrantTypeDisabled,
+        _ if error == Some("unauthorized_client") => MisconfigurationError::GrantTypeDisabled,
         // These two differ from each other, and from other refusals, only in the text.
-        _ if description.starts_with("Service not enabled within domain") => Misconfiguration::UnknownAudience,
+        _ if description.starts_with("Service not enabled within domain") => MisconfigurationError::UnknownAudience,
         _ if description.contains("client-grant") || description.contains("not authorized to access") => {
-            Misconfiguration::NoClientGrant
+            MisconfigurationError::NoClientGrant
         }
-        _ => Misconfiguration::GrantRefused { status, error: error.map(str::to_owned) },
+        _ => MisconfigurationError::GrantRefused { status, error: error.map(str::to_owned) },
     })
 }
 
@@ -210,33 +210,37 @@ mod tests {
         let judge = |status, body: &'static str| {
             let status = StatusCode::from_u16(status).unwrap_or_default();
             let body = Bytes::from_static(body.as_bytes());
-            refused(&Answer { status, headers: HeaderMap::new(), body }, DateTime::UNIX_EPOCH)
+            refused(&UpstreamResponse { status, headers: HeaderMap::new(), body }, DateTime::UNIX_EPOCH)
         };
-        let denied = Misconfiguration::GrantRefused { status: 403, error: Some("access_denied".to_owned()) };
+        let denied = MisconfigurationError::GrantRefused { status: 403, error: Some("access_denied".to_owned()) };
         for (status, body, expected) in [
-            (401, r#"{"error":"access_denied","error_description":"Unauthorized"}"#, Misconfiguration::ClientRefused),
-            (401, "<html>", Misconfiguration::ClientRefused),
-            (400, r#"{"error":"invalid_client"}"#, Misconfiguration::ClientRefused),
+            (
+                401,
+                r#"{"error":"access_denied","error_description":"Unauthorized"}"#,
+                MisconfigurationError::ClientRefused,
+            ),
+            (401, "<html>", MisconfigurationError::ClientRefused),
+            (400, r#"{"error":"invalid_client"}"#, MisconfigurationError::ClientRefused),
             (
                 403,
                 r#"{"error":"access_denied","error_description":"Client is not authorized to access \"https://t.example.com/api/v2/\". You might probably want to create a \"client-grant\" associated to this API."}"#,
-                Misconfiguration::NoClientGrant,
+                MisconfigurationError::NoClientGrant,
             ),
             (
                 403,
                 r#"{"error":"access_denied","error_description":"Service not enabled within domain: https://login.example.com/api/v2/"}"#,
-                Misconfiguration::UnknownAudience,
+                MisconfigurationError::UnknownAudience,
             ),
             (
                 403,
                 r#"{"error":"unauthorized_client","error_description":"Grant type 'client_credentials' not allowed for the client."}"#,
-                Misconfiguration::GrantTypeDisabled,
+                MisconfigurationError::GrantTypeDisabled,
             ),
             (403, r#"{"error":"access_denied","error_description":"No."}"#, denied),
-            (403, r#"{"error":"<b>"}"#, Misconfiguration::GrantRefused { status: 403, error: None }),
-            (403, r#"{"error":"a1B2c3"}"#, Misconfiguration::GrantRefused { status: 403, error: None }),
-            (404, "<html>", Misconfiguration::NotFound),
-            (301, "", Misconfiguration::Redirected(301)),
+            (403, r#"{"error":"<b>"}"#, MisconfigurationError::GrantRefused { status: 403, error: None }),
+            (403, r#"{"error":"a1B2c3"}"#, MisconfigurationError::GrantRefused { status: 403, error: None }),
+            (404, "<html>", MisconfigurationError::NotFound),
+            (301, "", MisconfigurationError::Redirected(301)),
         ] {
             assert!(
                 matches!(judge(status, body), Error::Misconfigured { what, .. } if what == expected),

@@ -31,7 +31,7 @@ use std::time::Duration;
 pub(crate) use governor::{Admission, Governor};
 pub(crate) use kept::{Question, Seat};
 
-use super::errand::{CallerKey, Priority};
+use super::context::{CallerKey, Priority};
 
 /// What an endpoint's calls are counted as. Which of these share a bucket is for the tenant's plan
 /// to say: free and enterprise tenants have one for everything.

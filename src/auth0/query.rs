@@ -1,9 +1,9 @@
 //! What may be asked of Auth0's lists. Constructing a value is the validation: whatever exists can
 //! be sent.
 
-use super::argument::{InvalidArgument, Problem, holds_control};
-use super::call::Call;
-use super::identifier::LogId;
+use super::argument::{ArgumentError, ArgumentProblem, holds_control};
+use super::ids::LogId;
+use super::request::Call;
 
 /// The most records that Auth0 gives in one answer, as `per_page` or `take`.
 const LARGEST_PAGE: i64 = 100;
@@ -77,12 +77,12 @@ struct Window {
 }
 
 impl Window {
-    fn new(page: i64, per_page: i64) -> Result<Self, InvalidArgument> {
+    fn new(page: i64, per_page: i64) -> Result<Self, ArgumentError> {
         at_least_zero("page", page)?;
         up_to_a_page("perPage", per_page)?;
         let window = Self { page, per_page };
         if !window.is_reachable() {
-            return Err(InvalidArgument { argument: "page", problem: Problem::BeyondReach });
+            return Err(ArgumentError { argument: "page", problem: ArgumentProblem::BeyondReach });
         }
         Ok(window)
     }
@@ -121,7 +121,7 @@ impl UserSearch {
         page: i64,
         per_page: i64,
         sort: Option<(UserSort, Direction)>,
-    ) -> Result<Self, InvalidArgument> {
+    ) -> Result<Self, ArgumentError> {
         Ok(Self { q: searchable(q)?, window: Window::new(page, per_page)?, sort })
     }
 
@@ -159,7 +159,7 @@ impl LogSearch {
     /// # Errors
     ///
     /// As for [`UserSearch::new`].
-    pub fn new(q: Option<&str>, page: i64, per_page: i64, sort: Direction) -> Result<Self, InvalidArgument> {
+    pub fn new(q: Option<&str>, page: i64, per_page: i64, sort: Direction) -> Result<Self, ArgumentError> {
         Ok(Self { q: searchable(q)?, window: Window::new(page, per_page)?, sort })
     }
 
@@ -168,7 +168,7 @@ impl LogSearch {
     /// # Errors
     ///
     /// `take` outside 1 to 100.
-    pub fn newest(take: i64) -> Result<Self, InvalidArgument> {
+    pub fn newest(take: i64) -> Result<Self, ArgumentError> {
         up_to_a_page("take", take)?;
         Ok(Self { q: None, window: Window::new(0, take)?, sort: Direction::Descending })
     }
@@ -189,6 +189,34 @@ impl LogSearch {
     }
 }
 
+/// A page of one user's logs, which Auth0 sorts by `date` alone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UserLogs {
+    window: Window,
+    sort: Direction,
+}
+
+impl UserLogs {
+    /// `page` counts from 0.
+    ///
+    /// # Errors
+    ///
+    /// `page` below 0, `per_page` outside 1 to 100, and a page beyond [`REACHABLE_RECORDS`].
+    pub fn new(page: i64, per_page: i64, sort: Direction) -> Result<Self, ArgumentError> {
+        Ok(Self { window: Window::new(page, per_page)?, sort })
+    }
+
+    /// Whether the page behind this one could be asked for at all.
+    #[must_use]
+    pub fn next_is_reachable(&self) -> bool {
+        self.window.next_is_reachable()
+    }
+
+    pub(crate) fn add_to(&self, call: Call) -> Call {
+        self.window.add_to(call).with("sort", &format!("date:{}", self.sort.wire()))
+    }
+}
+
 /// A place in the stream of logs, and how many to read on from there, oldest first. It reaches as
 /// far as the tenant keeps its logs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -203,7 +231,7 @@ impl LogCheckpoint {
     /// # Errors
     ///
     /// `take` outside 1 to 100, and a `from` that [`LogId::parse`] refuses.
-    pub fn new(from: &str, take: i64) -> Result<Self, InvalidArgument> {
+    pub fn new(from: &str, take: i64) -> Result<Self, ArgumentError> {
         up_to_a_page("take", take)?;
         Ok(Self { from: LogId::parse_argument("from", from)?, take })
     }
@@ -214,42 +242,42 @@ impl LogCheckpoint {
     }
 }
 
-fn at_least_zero(argument: &'static str, value: i64) -> Result<(), InvalidArgument> {
+fn at_least_zero(argument: &'static str, value: i64) -> Result<(), ArgumentError> {
     if value < 0 {
-        return Err(InvalidArgument { argument, problem: Problem::OutOfRange { value, least: 0, most: None } });
+        return Err(ArgumentError { argument, problem: ArgumentProblem::OutOfRange { value, least: 0, most: None } });
     }
     Ok(())
 }
 
 /// Refused rather than clamped: a page that is silently smaller than asked for makes its reader
 /// skip records.
-fn up_to_a_page(argument: &'static str, value: i64) -> Result<(), InvalidArgument> {
+fn up_to_a_page(argument: &'static str, value: i64) -> Result<(), ArgumentError> {
     if !(1..=LARGEST_PAGE).contains(&value) {
-        let problem = Problem::OutOfRange { value, least: 1, most: Some(LARGEST_PAGE) };
-        return Err(InvalidArgument { argument, problem });
+        let problem = ArgumentProblem::OutOfRange { value, least: 1, most: Some(LARGEST_PAGE) };
+        return Err(ArgumentError { argument, problem });
     }
     Ok(())
 }
 
-fn searchable(q: Option<&str>) -> Result<Option<String>, InvalidArgument> {
+fn searchable(q: Option<&str>) -> Result<Option<String>, ArgumentError> {
     let Some(q) = q.filter(|q| !q.trim().is_empty()) else {
         return Ok(None);
     };
     let problem = if q.len() > LONGEST_Q {
-        Problem::TooLong { most: LONGEST_Q }
+        ArgumentProblem::TooLong { most: LONGEST_Q }
     } else if holds_control(q) {
-        Problem::ControlCharacter
+        ArgumentProblem::ControlCharacter
     } else {
         return Ok(Some(q.to_owned()));
     };
-    Err(InvalidArgument { argument: "q", problem })
+    Err(ArgumentError { argument: "q", problem })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn search(page: i64, per_page: i64) -> Result<UserSearch, InvalidArgument> {
+    fn search(page: i64, per_page: i64) -> Result<UserSearch, ArgumentError> {
         UserSearch::new(None, page, per_page, None)
     }
 
@@ -290,15 +318,15 @@ mod tests {
 
     #[test]
     fn take_is_called_take() {
-        let refused = |value| InvalidArgument {
+        let refused = |value| ArgumentError {
             argument: "take",
-            problem: Problem::OutOfRange { value, least: 1, most: Some(100) },
+            problem: ArgumentProblem::OutOfRange { value, least: 1, most: Some(100) },
         };
         assert_eq!(LogSearch::newest(0), Err(refused(0)));
         assert_eq!(LogSearch::newest(101), Err(refused(101)));
         assert_eq!(LogCheckpoint::new("9001", 101), Err(refused(101)));
         assert_eq!(refused(101).to_string(), "`take` must be from 1 to 100, but is 101");
-        assert_eq!(LogCheckpoint::new("", 1), Err(InvalidArgument { argument: "from", problem: Problem::Empty }));
+        assert_eq!(LogCheckpoint::new("", 1), Err(ArgumentError { argument: "from", problem: ArgumentProblem::Empty }));
     }
 
     #[test]
@@ -306,10 +334,11 @@ mod tests {
         for blank in [None, Some(""), Some("  \t")] {
             assert_eq!(UserSearch::new(blank, 0, 50, None), search(0, 50));
         }
-        for (q, problem) in
-            [("name:a\nb".to_owned(), Problem::ControlCharacter), ("a".repeat(4097), Problem::TooLong { most: 4096 })]
-        {
-            let refused = InvalidArgument { argument: "q", problem };
+        for (q, problem) in [
+            ("name:a\nb".to_owned(), ArgumentProblem::ControlCharacter),
+            ("a".repeat(4097), ArgumentProblem::TooLong { most: 4096 }),
+        ] {
+            let refused = ArgumentError { argument: "q", problem };
             assert_eq!(UserSearch::new(Some(&q), 0, 50, None), Err(refused.clone()));
             assert_eq!(LogSearch::new(Some(&q), 0, 50, Direction::Descending), Err(refused));
         }

@@ -7,16 +7,17 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::cache::AnswerCache;
-use super::call::{Call, Kind};
-use super::deadline::Patience;
-use super::errand::{Errand, Progress};
+use super::context::{CallContext, StatsHandle};
 use super::error::{Error, Reason};
+use super::key::Key;
 use super::pace::{Class, Seat, Turn};
-use super::read::{Landed, Landing, Read, Ready};
+use super::read::{ApiRequest, FromPayload, Payload, Ready};
 use super::rendition::Renditions;
-use super::share::{Flights, Part};
+use super::request::{Call, Kind};
 use super::token::TokenCache;
 use super::transport::Transport;
+use crate::deadline::SharedDeadline;
+use crate::single_flight::{Cancellation, Role, SingleFlight};
 
 /// Whether an answer may be kept for a moment: what Auth0 searches for lags behind by itself.
 fn is_kept(call: &Call) -> bool {
@@ -39,18 +40,18 @@ pub(crate) struct Reader(Arc<Inner>);
 struct Inner {
     transport: Transport,
     tokens: TokenCache,
-    flights: Flights<Landed>,
-    cache: AnswerCache<Landed>,
+    flights: SingleFlight<Key, Result<Payload, Error>>,
+    cache: AnswerCache<Payload>,
 }
 
 impl Reader {
     pub(crate) fn new(transport: Transport, tokens: TokenCache, cache_ttl: Duration) -> Self {
-        let size = |landed: &Landed| match landed {
-            Landed::Page(page) => page.records.len() + Renditions::most(page.records.len()),
-            Landed::Record(record) => record.as_ref().map_or(0, Bytes::len),
+        let size = |landed: &Payload| match landed {
+            Payload::Page(page) => page.records.len() + Renditions::most(page.records.len()),
+            Payload::Record(record) => record.as_ref().map_or(0, Bytes::len),
         };
         let cache = AnswerCache::new(cache_ttl, size);
-        Self(Arc::new(Inner { transport, tokens, flights: Flights::default(), cache }))
+        Self(Arc::new(Inner { transport, tokens, flights: SingleFlight::new(Cancellation::WithLastWaiter), cache }))
     }
 
     pub(crate) fn transport(&self) -> &Transport {
@@ -62,41 +63,41 @@ impl Reader {
     }
 
     /// Makes the read. Who may ask has been settled before.
-    pub(crate) async fn read<T: Landing>(&self, read: &Read<T>, errand: &Errand) -> Result<T, Error> {
+    pub(crate) async fn read<T: FromPayload>(&self, read: &ApiRequest<T>, context: &CallContext) -> Result<T, Error> {
         let start = Instant::now();
-        errand.note(|effort| effort.endpoint = read.0.call.endpoint());
-        let outcome = self.find(&read.0, errand).await;
-        errand.note(|effort| effort.took += start.elapsed());
+        context.note(|stats| stats.endpoint = read.0.call.endpoint());
+        let outcome = self.find(&read.0, context).await;
+        context.note(|stats| stats.took += start.elapsed());
         // The form that a read was made with is that of its type.
         T::of(outcome?).ok_or(Error::unavailable(Reason::Unexpected))
     }
 
-    async fn find(&self, read: &Arc<Ready>, errand: &Errand) -> Result<Landed, Error> {
-        if let Some((answer, age)) = self.kept(read, errand.is_fresh) {
-            errand.note(|effort| effort.cache_age = Some(age));
+    async fn find(&self, read: &Arc<Ready>, context: &CallContext) -> Result<Payload, Error> {
+        if let Some((answer, age)) = self.kept(read, context.is_fresh) {
+            context.note(|stats| stats.cache_age = Some(age));
             return Ok(answer);
         }
-        errand.budget.spend()?;
-        self.share(read, errand).await
+        context.budget.spend()?;
+        self.share(read, context).await
     }
 
     /// The answer that is kept, if one is and will do, and its age.
-    fn kept(&self, Ready { call, key, .. }: &Ready, is_fresh: bool) -> Option<(Landed, Duration)> {
+    fn kept(&self, Ready { call, key, .. }: &Ready, is_fresh: bool) -> Option<(Payload, Duration)> {
         if is_fresh || !is_kept(call) {
             return None;
         }
         self.0.cache.get(key).filter(|(answer, _)| match answer {
-            Landed::Page(page) => !page.renditions.is_spoiled(),
-            Landed::Record(_) => true,
+            Payload::Page(page) => !page.renditions.is_spoiled() && !page.identity.is_invalid(),
+            Payload::Record(_) => true,
         })
     }
 
-    async fn share(&self, read: &Arc<Ready>, errand: &Errand) -> Result<Landed, Error> {
+    async fn share(&self, read: &Arc<Ready>, context: &CallContext) -> Result<Payload, Error> {
         let Ready { call, key, .. } = &**read;
-        let progress = Progress::default();
-        let seat = Seat { caller: errand.caller, question: key.question() };
-        let turn = Turn { class: class(call), seat, priority: errand.priority };
-        let is_fresh = errand.is_fresh;
+        let progress = StatsHandle::default();
+        let seat = Seat { caller: context.caller, question: key.question() };
+        let turn = Turn { class: class(call), seat, priority: context.priority };
+        let is_fresh = context.is_fresh;
         let flight = |patience| {
             let (reader, read, progress) = (self.clone(), Arc::clone(read), progress.clone());
             async move {
@@ -108,15 +109,28 @@ impl Reader {
                 reader.call(read, turn, patience, progress).await
             }
         };
-        let (part, outcome) = self.0.flights.share(key, errand.deadline, is_fresh, flight).await;
-        errand.note(|effort| match part {
-            Part::Started => progress.add_to(effort),
-            Part::Joined => effort.is_coalesced = true,
+        let flights = &self.0.flights;
+        let waiter = if is_fresh {
+            flights.start(key, context.deadline, flight)
+        } else {
+            flights.join_or_start(key, context.deadline, flight)
+        };
+        let role = waiter.role;
+        let outcome = waiter.outcome(context.deadline).await;
+        context.note(|stats| match role {
+            Role::Started => progress.add_to(stats),
+            Role::Joined => stats.is_coalesced = true,
         });
-        outcome
+        outcome?
     }
 
-    async fn call(self, read: Arc<Ready>, turn: Turn, patience: Patience, progress: Progress) -> Result<Landed, Error> {
+    async fn call(
+        self,
+        read: Arc<Ready>,
+        turn: Turn,
+        patience: SharedDeadline,
+        progress: StatsHandle,
+    ) -> Result<Payload, Error> {
         let Inner { transport, tokens, cache, .. } = &*self.0;
         let Ready { call, form, key, .. } = &*read;
         let landed =
@@ -132,14 +146,14 @@ impl Reader {
 mod tests {
     use secrecy::SecretString;
 
-    use super::super::deadline::Deadline;
+    use super::super::context::{CallBudget, CallerKey};
     use super::super::domain::Domain;
     use super::super::envelope::Page;
-    use super::super::errand::{CallBudget, CallerKey};
     use super::super::grant::AuthenticationApi;
-    use super::super::read::Form;
+    use super::super::read::ResponseKind;
     use super::super::retry::RetryPolicy;
     use super::*;
+    use crate::deadline::Deadline;
 
     /// Of a tenant that is not there.
     fn reader() -> Reader {
@@ -157,26 +171,26 @@ mod tests {
         Reader::new(transport, TokenCache::new(api), Duration::from_secs(3600))
     }
 
-    fn errand() -> Errand {
-        Errand::new(Deadline::within(Duration::from_secs(20)), CallerKey::default(), CallBudget::new(9))
+    fn context() -> CallContext {
+        CallContext::new(Deadline::within(Duration::from_secs(20)), CallerKey::default(), CallBudget::new(9))
     }
 
     #[tokio::test]
     async fn who_finds_nothing_kept_and_no_call_under_way_looks_once_more() {
         let reader = reader();
-        let read = Read::<Page>::new(Call::search("users").with("page", "0"), Form::List("users")).0;
-        let landed = Landed::Record(Some(Bytes::from_static(b"{}")));
-        let share = |errand| {
+        let read = ApiRequest::<Page>::new(Call::search("users").with("page", "0"), ResponseKind::List("users")).0;
+        let landed = Payload::Record(Some(Bytes::from_static(b"{}")));
+        let share = |context| {
             let (reader, read) = (reader.clone(), Arc::clone(&read));
-            async move { (reader.share(&read, &errand).await.is_ok(), errand.effort()) }
+            async move { (reader.share(&read, &context).await.is_ok(), context.stats()) }
         };
-        assert!(!share(errand()).await.0);
+        assert!(!share(context()).await.0);
         // The call that was under way ends between the first look, which is past here, and the second.
         reader.0.cache.put(read.key.clone(), &landed);
-        let (is_answered, effort) = share(errand()).await;
+        let (is_answered, stats) = share(context()).await;
         assert!(is_answered);
-        assert_eq!((effort.calls, effort.is_coalesced), (0, false));
-        assert!(effort.cache_age.is_some());
-        assert!(!share(errand().fresh()).await.0, "a kept answer will not do");
+        assert_eq!((stats.calls, stats.is_coalesced), (0, false));
+        assert!(stats.cache_age.is_some());
+        assert!(!share(context().fresh()).await.0, "a kept answer will not do");
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::call::Kind;
 use super::error::{Error, Reason};
+use super::request::Kind;
 
 /// Attempts at one call, the first included. What a second try does not get past is seldom past
 /// after a third, and each costs of a rate limit that may be two calls a second for the whole
@@ -167,7 +167,7 @@ impl RetryBudget {
 
 #[cfg(test)]
 mod tests {
-    use super::super::error::Misconfiguration;
+    use super::super::error::MisconfigurationError;
     use super::*;
 
     const fn ms(milliseconds: u64) -> Duration {
@@ -202,8 +202,8 @@ mod tests {
             (limited(None), Kind::Grant, Failed::Permanent),
             (Error::Timeout, Kind::Read, Failed::Permanent),
             (rejected(), Kind::Search, Failed::Permanent),
-            (Error::misconfigured(Misconfiguration::Redirected(302)), Kind::Read, Failed::Permanent),
-            (Error::misconfigured(Misconfiguration::ClientRefused), Kind::Grant, Failed::Permanent),
+            (Error::misconfigured(MisconfigurationError::Redirected(302)), Kind::Read, Failed::Permanent),
+            (Error::misconfigured(MisconfigurationError::ClientRefused), Kind::Grant, Failed::Permanent),
         ] {
             assert_eq!(Failed::of(&error, kind, ms(700)), expected, "{error:?} {kind:?}");
         }

@@ -11,13 +11,13 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use chrono::{DateTime, Utc};
 use hyper::header::HeaderValue;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::deadline::Patience;
-use super::error::{Error, Reason};
+use super::error::Error;
 use super::freshness::{Freshness, Lifespan};
-use super::grant::{AuthenticationApi, Grant};
+use super::grant::{AuthenticationApi, GRANT_TIMEOUT, Grant};
+use crate::deadline::{Deadline, SharedDeadline};
+use crate::single_flight::{Cancellation, SingleFlight, Waiter};
 
 /// How long a failed grant answers for those that come after it, so that a dead issuer is not hammered by every call.
 const FAILURE_MEMORY: Duration = Duration::from_secs(1);
@@ -77,17 +77,17 @@ struct Inner {
     /// Written only while `refresh` is locked.
     current: ArcSwapOption<AccessToken>,
     refresh: Mutex<Refresh>,
+    /// One at most. It goes on when whoever started it hangs up.
+    flight: SingleFlight<(), Granted>,
 }
 
 #[derive(Default)]
 struct Refresh {
     generation: u64,
-    in_flight: Option<Flight>,
     failure: Option<Failure>,
 }
 
-/// Where the waiters of a refresh learn how it ended; `None` until then.
-type Flight = watch::Receiver<Option<Result<Arc<AccessToken>, Error>>>;
+type Granted = Result<Arc<AccessToken>, Error>;
 
 struct Failure {
     error: Error,
@@ -111,13 +111,14 @@ impl Failure {
 
 /// How a token is to be had.
 enum Next {
-    Now(Result<Arc<AccessToken>, Error>),
-    Later(Flight),
+    Now(Granted),
+    Later(Waiter<Granted>),
 }
 
 impl TokenCache {
     pub(crate) fn new(api: AuthenticationApi) -> Self {
-        Self(Arc::new(Inner { api, current: ArcSwapOption::empty(), refresh: Mutex::default() }))
+        let flight = SingleFlight::new(Cancellation::Never);
+        Self(Arc::new(Inner { api, current: ArcSwapOption::empty(), refresh: Mutex::default(), flight }))
     }
 
     /// A cache that has a token already.
@@ -134,7 +135,7 @@ impl TokenCache {
     ///
     /// What the grant failed with, the last one's failure if that was a moment ago, or
     /// [`Error::Timeout`].
-    pub(crate) async fn token(&self, patience: &Patience) -> Result<Arc<AccessToken>, Error> {
+    pub(crate) async fn token(&self, patience: &SharedDeadline) -> Result<Arc<AccessToken>, Error> {
         if let Some(token) = self.0.current.load_full() {
             match token.lifespan.at(Instant::now()) {
                 Freshness::Fresh => return Ok(token),
@@ -148,13 +149,7 @@ impl TokenCache {
         }
         match self.refresh() {
             Next::Now(result) => result,
-            Next::Later(mut flight) => {
-                match patience.limit(pin!(flight.wait_for(Option::is_some))).await? {
-                    Ok(landed) => landed.clone().unwrap_or_else(|| Err(Error::unavailable(Reason::Interrupted))),
-                    // The task is gone without a word: its runtime is shutting down.
-                    Err(_) => Err(Error::unavailable(Reason::Interrupted)),
-                }
-            }
+            Next::Later(waiter) => patience.limit(pin!(waiter.outcome(Deadline::within(GRANT_TIMEOUT)))).await??,
         }
     }
 
@@ -188,7 +183,7 @@ impl TokenCache {
 
     /// Starts a refresh, or joins the one that is under way, unless there is nothing to wait for.
     fn refresh(&self) -> Next {
-        let mut refresh = self.lock();
+        let refresh = self.lock();
         let now = Instant::now();
         // A refresh may have ended between the caller's look at the token and this.
         if let Some(token) = self.0.current.load_full()
@@ -199,24 +194,14 @@ impl TokenCache {
         if let Some(error) = refresh.failure.as_ref().and_then(|failure| failure.recall(now)) {
             return Next::Now(Err(error));
         }
-        // One whose sender is gone will never land: its task went down with its runtime.
-        if let Some(flight) = refresh.in_flight.as_ref().filter(|flight| flight.has_changed().is_ok()) {
-            return Next::Later(flight.clone());
-        }
-        let (landing, flight) = watch::channel(None);
-        refresh.in_flight = Some(flight.clone());
         let cache = self.clone();
-        tokio::spawn(async move {
-            let grant = cache.0.api.grant().await;
-            landing.send_replace(Some(cache.land(grant)));
-        });
-        Next::Later(flight)
+        let grant = |_| async move { cache.keep(cache.0.api.grant().await) };
+        Next::Later(self.0.flight.join_or_start(&(), Deadline::within(GRANT_TIMEOUT), grant))
     }
 
     /// Keeps what a refresh has brought.
-    fn land(&self, grant: Result<Grant, Error>) -> Result<Arc<AccessToken>, Error> {
+    fn keep(&self, grant: Result<Grant, Error>) -> Result<Arc<AccessToken>, Error> {
         let mut refresh = self.lock();
-        refresh.in_flight = None;
         match grant {
             Ok(grant) => {
                 refresh.generation += 1;

@@ -9,17 +9,17 @@ use hyper::Uri;
 use tokio::time::Instant;
 
 use super::breaker::{Breaker, BreakerStatus, Health};
-use super::call::{Call, Kind};
-use super::deadline::Patience;
+use super::context::StatsHandle;
 use super::domain::Domain;
-use super::errand::Progress;
-use super::error::{BuildError, Error, Misconfiguration, Reason};
+use super::error::{BuildError, Error, MisconfigurationError, Reason};
+use super::error_mapping::{is_token_refused, refused_fields};
 use super::fields::LearnedFields;
 use super::pace::{Admission, Governor, PaceSettings, Refused, Turn};
-use super::refusal::{is_token_refused, refused_fields};
+use super::request::{Call, Kind};
 use super::retry::{Decision, Failed, RetryBudget, RetryPolicy};
 use super::token::TokenCache;
-use super::wire::{Answer, Outgoing, Wire};
+use super::wire::{UpstreamRequest, UpstreamResponse, Wire};
+use crate::deadline::SharedDeadline;
 
 /// How long to wait after a 429 that says nothing of it. The slowest plan gives two calls a second,
 /// and the second in which a burst was spent may have just begun.
@@ -29,20 +29,26 @@ const UNTOLD_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_QUEUE: usize = 1_000;
 
 /// What all attempts at a call have in common.
-struct Exchange {
+struct Attempts {
     endpoint: &'static str,
     kind: Kind,
     /// Who takes the next turn; none where nobody paces.
     turn: Option<Turn>,
-    patience: Patience,
-    progress: Progress,
+    patience: SharedDeadline,
+    progress: StatsHandle,
     attempts: u32,
     /// How long to wait after a 429 that says nothing of it.
     untold_wait: Duration,
 }
 
-impl Exchange {
-    fn new(endpoint: &'static str, kind: Kind, turn: Option<Turn>, patience: Patience, progress: Progress) -> Self {
+impl Attempts {
+    fn new(
+        endpoint: &'static str,
+        kind: Kind,
+        turn: Option<Turn>,
+        patience: SharedDeadline,
+        progress: StatsHandle,
+    ) -> Self {
         Self { endpoint, kind, turn, patience, progress, attempts: 0, untold_wait: UNTOLD_WAIT }
     }
 }
@@ -108,18 +114,18 @@ impl Transport {
         call: &Call,
         tokens: &TokenCache,
         turn: Turn,
-        patience: Patience,
-        progress: Progress,
-        read: impl Fn(&Answer) -> Result<T, Error>,
+        patience: SharedDeadline,
+        progress: StatsHandle,
+        read: impl Fn(&UpstreamResponse) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut exchange = Exchange::new(call.endpoint(), call.kind(), Some(turn), patience, progress);
+        let mut exchange = Attempts::new(call.endpoint(), call.kind(), Some(turn), patience, progress);
         let mut is_whole = self.fields.refuse(call);
         let mut is_replacement = false;
         loop {
             let target = if is_whole { call.target_without_fields() } else { call.target() };
             let uri = self.uri(target)?;
             let sends_fields = !is_whole && !call.field_names().is_empty();
-            let judge = |answer: &Answer| {
+            let judge = |answer: &UpstreamResponse| {
                 if is_token_refused(answer) {
                     return Ok(Verdict::TokenRefused);
                 }
@@ -130,7 +136,7 @@ impl Transport {
             };
             // Its failure is not tried again here: that was done where the token was asked for.
             let token = tokens.token(&exchange.patience).await?;
-            let outgoing = Outgoing::get(uri, Some(token.header()));
+            let outgoing = UpstreamRequest::get(uri, Some(token.header()));
             match self.attempts(&mut exchange, &outgoing, judge).await? {
                 Verdict::Value(value) => return Ok(value),
                 Verdict::FieldsRefused(list) => {
@@ -143,7 +149,7 @@ impl Transport {
             // Keys are rotated and grants are withdrawn while a token lives: one that is refused is
             // replaced, once.
             if is_replacement {
-                let error = Error::misconfigured(Misconfiguration::TokenRefused);
+                let error = Error::misconfigured(MisconfigurationError::TokenRefused);
                 tokens.give_up(&token, error.clone());
                 return Err(error);
             }
@@ -158,12 +164,12 @@ impl Transport {
         path: &str,
         endpoint: &'static str,
         body: Bytes,
-        patience: Patience,
-        read: impl Fn(&Answer) -> Result<T, Error>,
+        patience: SharedDeadline,
+        read: impl Fn(&UpstreamResponse) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let uri = self.uri(path)?;
-        let mut exchange = Exchange::new(endpoint, Kind::Grant, None, patience, Progress::default());
-        self.attempts(&mut exchange, &Outgoing::post(uri, body), read).await
+        let mut exchange = Attempts::new(endpoint, Kind::Grant, None, patience, StatsHandle::default());
+        self.attempts(&mut exchange, &UpstreamRequest::post(uri, body), read).await
     }
 
     fn uri(&self, target: &str) -> Result<Uri, Error> {
@@ -173,9 +179,9 @@ impl Transport {
     /// Attempts until one succeeds or no other is worth it.
     async fn attempts<T>(
         &self,
-        exchange: &mut Exchange,
-        outgoing: &Outgoing,
-        read: impl Fn(&Answer) -> Result<T, Error>,
+        exchange: &mut Attempts,
+        outgoing: &UpstreamRequest,
+        read: impl Fn(&UpstreamResponse) -> Result<T, Error>,
     ) -> Result<T, Error> {
         loop {
             let error = match self.attempt(exchange, outgoing, &read).await {
@@ -207,9 +213,9 @@ impl Transport {
     /// Auth0 is slow, it would double its work.
     async fn attempt<T>(
         &self,
-        exchange: &mut Exchange,
-        outgoing: &Outgoing,
-        read: &impl Fn(&Answer) -> Result<T, Error>,
+        exchange: &mut Attempts,
+        outgoing: &UpstreamRequest,
+        read: &impl Fn(&UpstreamResponse) -> Result<T, Error>,
     ) -> Result<T, Error> {
         // Before: who may forbid it, or make it wait. No turn is taken that an open breaker would waste; whether this is the
         // probe of one that is half-open is decided when the turn has come.
@@ -240,7 +246,7 @@ impl Transport {
         exchange.attempts += 1;
         let start = Instant::now();
         let answering = pin!(self.wire.exchange(outgoing));
-        let answer = exchange.patience.limit(answering).await.flatten();
+        let answer = exchange.patience.limit(answering).await.map_err(Error::from).flatten();
         let took = start.elapsed();
         log(exchange.endpoint, &answer, took);
 
@@ -260,7 +266,7 @@ impl Transport {
 
     /// Waits until the tenant's rate limit has room for the call. Whoever joins it meanwhile may be willing to wait longer
     /// than those it was refused for.
-    async fn take_turn(&self, exchange: &Exchange) -> Result<Option<Admission>, Error> {
+    async fn take_turn(&self, exchange: &Attempts) -> Result<Option<Admission>, Error> {
         let Some(turn) = exchange.turn else { return Ok(None) };
         loop {
             let deadline = exchange.patience.deadline();
@@ -276,7 +282,7 @@ impl Transport {
     }
 }
 
-fn log(endpoint: &'static str, answer: &Result<Answer, Error>, took: Duration) {
+fn log(endpoint: &'static str, answer: &Result<UpstreamResponse, Error>, took: Duration) {
     let duration_ms = took.as_millis() as u64;
     match answer {
         Ok(answer) => {

@@ -37,13 +37,13 @@ const OWN_NAME: HeaderValue = HeaderValue::from_static(concat!("auth0-graphql/",
 
 /// A whole answer, whatever its status.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct UpstreamResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
-impl Answer {
+impl UpstreamResponse {
     fn unpacked(mut self) -> Result<Self, Error> {
         let coding = self.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
         if coding.is_some_and(|coding| coding.eq_ignore_ascii_case(b"gzip")) && !self.body.is_empty() {
@@ -58,7 +58,7 @@ impl Answer {
 
 /// What is sent, whichever protocol the connection speaks. Not `Debug`: a body may hold the secret.
 #[derive(Clone)]
-pub(crate) struct Outgoing {
+pub(crate) struct UpstreamRequest {
     method: Method,
     uri: Uri,
     /// The header that not every request has.
@@ -66,7 +66,7 @@ pub(crate) struct Outgoing {
     body: Bytes,
 }
 
-impl Outgoing {
+impl UpstreamRequest {
     /// A `GET`, as whoever `authorization` stands for.
     pub(crate) fn get(uri: Uri, authorization: Option<HeaderValue>) -> Self {
         let header = authorization.map(|authorization| (AUTHORIZATION, authorization));
@@ -119,17 +119,17 @@ impl Wire {
 
     /// Sends a request and reads its answer, as far as it may go. Redirects are answers like any other: to follow one would carry
     /// the token, or the secret, to wherever it points.
-    pub(crate) async fn exchange(&self, outgoing: &Outgoing) -> Result<Answer, Error> {
+    pub(crate) async fn exchange(&self, outgoing: &UpstreamRequest) -> Result<UpstreamResponse, Error> {
         let begun = self.send(outgoing).await;
         let (response, connection) = begun.map_err(|lost| Error::unavailable_because(Reason::Connection, lost))?;
         let (head, mut body) = response.into_parts();
         let body = collect(&mut body).await?;
         self.0.connections.put_back(connection);
-        Answer { status: head.status, headers: head.headers, body }.unpacked()
+        UpstreamResponse { status: head.status, headers: head.headers, body }.unpacked()
     }
 
     /// Sends a request, and waits until an answer begins. The connection is of use to another once the body is read.
-    pub(crate) async fn send(&self, outgoing: &Outgoing) -> Result<(Response<Incoming>, Connection), Lost> {
+    pub(crate) async fn send(&self, outgoing: &UpstreamRequest) -> Result<(Response<Incoming>, Connection), Lost> {
         while let Some(mut connection) = self.0.connections.take() {
             match connection.send(self.request(outgoing, &connection)).await {
                 Ok(response) => return Ok((response, connection)),
@@ -145,8 +145,8 @@ impl Wire {
         }
     }
 
-    fn request(&self, outgoing: &Outgoing, connection: &Connection) -> Request<Full<Bytes>> {
-        let Outgoing { method, uri, header, body } = outgoing.clone();
+    fn request(&self, outgoing: &UpstreamRequest, connection: &Connection) -> Request<Full<Bytes>> {
+        let UpstreamRequest { method, uri, header, body } = outgoing.clone();
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         (*request.uri_mut(), *request.headers_mut()) = match (connection, uri.path_and_query()) {

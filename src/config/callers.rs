@@ -4,7 +4,7 @@ use super::Problems;
 use super::args::CallerArgs;
 use super::check::{exposed, optional};
 use super::parse::{self, given};
-use crate::auth::{Address, ApiKeys, Issuer, Settings, TokenSettings};
+use crate::auth::{ApiKeys, Issuer, SecureUrl, Settings, TokenSettings};
 use crate::graphql::{Permissions, ScopeMode};
 
 pub(super) fn check(args: &CallerArgs, problems: &mut Problems) -> Settings {
@@ -44,7 +44,7 @@ fn tokens(args: &CallerArgs, problems: &mut Problems) -> Option<TokenSettings> {
     });
     let audiences = optional(problems, "JWT_AUDIENCE", args.jwt_audience.as_deref(), parse::audiences);
     let keys = optional(problems, "JWT_JWKS_URL", args.jwt_jwks_url.as_deref(), |text| {
-        Address::parse(text).map_err(|error| format!("{error}, not {}", parse::quoted(text)))
+        SecureUrl::parse(text).map_err(|error| format!("{error}, not {}", parse::quoted(text)))
     });
     let is_given = |text: &Option<String>| given(text.as_deref()).is_some();
     if is_given(&args.jwt_issuer) && !is_given(&args.jwt_audience) {

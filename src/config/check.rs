@@ -12,7 +12,7 @@ use super::bounds::bounds;
 use super::parse::{self, given};
 use super::{Invocation, Problems, Serve, Server, Tenant, callers, documents};
 use crate::auth::Settings as AuthSettings;
-use crate::auth0::{Care, Domain, Settings};
+use crate::auth0::{ClientPolicy, Domain, Settings};
 use crate::graphql::Limits;
 use crate::http::Settings as HttpSettings;
 #[cfg(feature = "sandbox")]
@@ -22,7 +22,7 @@ use crate::telemetry::{Filter, Format, LogSettings};
 pub(super) fn serve(args: &ServeArgs) -> Result<Serve, Problems> {
     let mut problems = Problems::default();
     let tenant = tenant(args, &mut problems);
-    let (care, limits) = care(&args.care, &mut problems);
+    let (policy, limits) = policy(&args.care, &mut problems);
     let auth = callers::check(&args.callers, &mut problems);
     let permissions = callers::permissions(&args.callers, args.sandbox.sandbox, &mut problems);
     let server = server(&args.server, args.sandbox.sandbox, &auth, &mut problems);
@@ -32,7 +32,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Serve, Problems> {
     let log = log(&args.log, &mut problems);
     match tenant {
         Some(tenant) if problems.is_empty() => {
-            Ok(Serve { tenant, care, limits, server, auth, permissions, documents, log })
+            Ok(Serve { tenant, policy, limits, server, auth, permissions, documents, log })
         }
         _ => Err(problems),
     }
@@ -139,8 +139,8 @@ fn auth0(args: &Auth0Args, problems: &mut Problems) -> Option<Settings> {
     })
 }
 
-fn care(args: &CareArgs, problems: &mut Problems) -> (Care, Limits) {
-    let defaults = (Care::default(), Limits::default());
+fn policy(args: &CareArgs, problems: &mut Problems) -> (ClientPolicy, Limits) {
+    let defaults = (ClientPolicy::default(), Limits::default());
     let cache_ttl = optional(problems, "CACHE_TTL", args.cache_ttl.as_deref(), parse::cache_ttl);
     let rate_reserve = optional(problems, "RATE_RESERVE", args.rate_reserve.as_deref(), parse::rate_reserve);
     let upstream_calls = optional(
@@ -149,12 +149,12 @@ fn care(args: &CareArgs, problems: &mut Problems) -> (Care, Limits) {
         args.upstream_calls_per_operation.as_deref(),
         parse::upstream_calls,
     );
-    let care = Care {
+    let policy = ClientPolicy {
         cache_ttl: cache_ttl.unwrap_or(defaults.0.cache_ttl),
         rate_reserve: rate_reserve.unwrap_or(defaults.0.rate_reserve),
     };
     let limits = Limits { upstream_calls: upstream_calls.unwrap_or(defaults.1.upstream_calls), ..defaults.1 };
-    (care, limits)
+    (policy, limits)
 }
 
 fn server(args: &ServerArgs, sandbox: bool, auth: &AuthSettings, problems: &mut Problems) -> Server {

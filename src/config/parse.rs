@@ -1,5 +1,6 @@
 //! From the text of a setting to its value. Every error completes the sentence "NAME …".
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -126,7 +127,7 @@ fn cors_origin(entry: &str) -> Result<Origin, String> {
 
 pub(super) fn audience(text: &str) -> Result<String, String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    if rest.is_none_or(str::is_empty) || !is_one_word(text) {
+    if rest.is_none_or(str::is_empty) || !is_one_word(text) || text.contains('@') {
         return Err(format!(
             "must be the Management API's identifier, such as https://example.us.auth0.com/api/v2/, not {}",
             quoted(text)
@@ -167,13 +168,21 @@ fn unbracketed(text: &str) -> &str {
     text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text)
 }
 
-/// The text, safe to print on a terminal, and not the whole of a file that ended up in a setting.
+/// The text, safe to print on a terminal, without a password, and not the whole of a file that ended up in a setting.
 pub(super) fn quoted(text: &str) -> String {
     const LONGEST: usize = 60;
+    let text = without_user_info(text);
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{:?}…", &text[..end]),
         None => format!("{text:?}"),
     }
+}
+
+/// The text with `…` for what stands before an `@`: in a URL that is a user name and a password.
+pub(super) fn without_user_info(text: &str) -> Cow<'_, str> {
+    let Some((before, rest)) = text.rsplit_once('@') else { return text.into() };
+    let scheme = ["https://", "http://"].into_iter().find(|scheme| before.starts_with(scheme)).unwrap_or_default();
+    format!("{scheme}…@{rest}").into()
 }
 
 #[cfg(test)]
@@ -276,7 +285,7 @@ mod tests {
         assert!(audience("https://example.us.auth0.com/api/v2/").is_ok());
         assert!(audience("http://127.0.0.1:4000/api/v2/").is_ok());
         assert!(audience("https://example.us.auth0.com/api/v2").unwrap_err().contains("slash"));
-        for text in ["example.us.auth0.com/api/v2/", "https://", "https://a b/api/v2/", "ftp://a/"] {
+        for text in ["example.us.auth0.com/api/v2/", "https://", "https://a b/api/v2/", "ftp://a/", "https://a@b/"] {
             assert!(audience(text).is_err(), "{text}");
         }
     }
@@ -293,5 +302,20 @@ mod tests {
     fn quoted_text_is_short_and_has_no_control_characters() {
         assert_eq!(quoted("a\u{1b}[31m"), r#""a\u{1b}[31m""#);
         assert_eq!(quoted(&"é".repeat(61)), format!("\"{}\"…", "é".repeat(60)));
+    }
+
+    #[test]
+    fn what_stands_before_an_at_sign_is_not_shown() {
+        for (text, expected) in [
+            ("https://somebody:pass@example.com/a", "https://…@example.com/a"),
+            ("somebody:pass@example.com", "…@example.com"),
+            ("somebody:pa//ss@example.com", "…@example.com"),
+            ("https://a:p@ss@example.com", "https://…@example.com"),
+            ("https://a:pass@a.example,https://b:word@b.example", "https://…@b.example"),
+            ("//:pass@", "…@"),
+            ("example.com", "example.com"),
+        ] {
+            assert_eq!(without_user_info(text), expected);
+        }
     }
 }

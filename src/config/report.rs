@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches};
 
-use super::parse::given;
+use super::parse::{given, without_user_info};
 use super::{Serve, Server, Tenant};
-use crate::auth0::Care;
+use crate::auth0::ClientPolicy;
 use crate::graphql::Limits;
 use crate::telemetry::{Filter, Format};
 
@@ -36,7 +36,7 @@ fn row(arg: &Arg, matches: &ArgMatches, dotenv: &HashSet<String>, serve: Option<
     let ignored = is_ignored(name, serve);
     let (value, source) = match &text {
         Some(_) if arg.is_hide_env_values_set() => ("(set, not shown)".to_owned(), source(name, arg, matches, dotenv)),
-        Some(value) => (value.trim().escape_debug().to_string(), source(name, arg, matches, dotenv)),
+        Some(value) => (without_user_info(value.trim()).escape_debug().to_string(), source(name, arg, matches, dotenv)),
         None => match default(name, serve) {
             Some(value) => (value, "default"),
             None if ignored => ("-".to_owned(), "not needed with the sandbox"),
@@ -80,8 +80,8 @@ fn default(name: &str, serve: Option<&Serve>) -> Option<String> {
             }
             _ => None,
         },
-        "CACHE_TTL" => Some(format!("{}s", Care::default().cache_ttl.as_secs())),
-        "RATE_RESERVE" => Some(Care::default().rate_reserve.to_string()),
+        "CACHE_TTL" => Some(format!("{}s", ClientPolicy::default().cache_ttl.as_secs())),
+        "RATE_RESERVE" => Some(ClientPolicy::default().rate_reserve.to_string()),
         "UPSTREAM_CALLS_PER_OPERATION" => Some(Limits::default().upstream_calls.to_string()),
         "HOST" => Some(server.address.ip().to_string()),
         "PORT" => Some(server.address.port().to_string()),

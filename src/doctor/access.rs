@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::endpoints::{Asked, Outcome};
 use super::report::{Check, Status};
-use crate::auth0::{Error, Misconfiguration, TokenStatus};
+use crate::auth0::{Error, MisconfigurationError, TokenStatus};
 
 /// What came of asking for a token; `None` if that was not done.
 pub(super) type Token = Option<Result<TokenStatus, Error>>;
@@ -41,18 +41,20 @@ pub(super) fn audience(token: &Token, audience: &str, asked: &[Asked]) -> Check 
 }
 
 fn is_about_audience(error: &Error) -> bool {
-    use Misconfiguration::{NoClientGrant, TokenRefused, UnknownAudience};
+    use MisconfigurationError::{NoClientGrant, TokenRefused, UnknownAudience};
     matches!(error, Error::Misconfigured { what: NoClientGrant | TokenRefused | UnknownAudience, .. })
 }
 
 /// What a failure of Auth0's means for an operator.
 pub(super) fn refused(name: &'static str, error: &Error) -> Check {
     let told = match error {
-        Error::Misconfigured { what: Misconfiguration::MissingScope, missing_scopes } if !missing_scopes.is_empty() => {
+        Error::Misconfigured { what: MisconfigurationError::MissingScope, missing_scopes }
+            if !missing_scopes.is_empty() =>
+        {
             let finding = format!("the application lacks a scope: Auth0 asks for any of {}", missing_scopes.join(", "));
             return Check::failed(name, finding, Some(super::scopes::GRANT_THEM.to_owned()));
         }
-        Error::Misconfigured { what: what @ Misconfiguration::GrantRefused { .. }, .. } => {
+        Error::Misconfigured { what: what @ MisconfigurationError::GrantRefused { .. }, .. } => {
             let remedy = "look for the failed exchange in the tenant's log (Auth0's dashboard > Monitoring > Logs)";
             return Check::failed(name, what.to_string(), Some(remedy.to_owned()));
         }

@@ -11,9 +11,10 @@ use super::access;
 use super::report::Check;
 use crate::auth::{Scope, Scopes};
 use crate::auth0::{
-    CallBudget, CallerKey, Deadline, Email, Errand, Error, Fields, InvalidArgument, LogCheckpoint, LogId, LogSearch,
-    ManagementApi, Misconfiguration, Page, Read, UserId, UserSearch,
+    ApiRequest, ArgumentError, CallBudget, CallContext, CallerKey, Email, Error, Fields, LogCheckpoint, LogId,
+    LogSearch, ManagementApi, MisconfigurationError, Page, UserId, UserSearch,
 };
+use crate::deadline::Deadline;
 
 const USERS: &str = "GET /users";
 const USER: &str = "GET /users/{id}";
@@ -52,7 +53,9 @@ impl Asked {
     /// The error, if it is the token itself that was not taken.
     pub(super) fn token_refusal(&self) -> Option<&Error> {
         match &self.outcome {
-            Outcome::Failed(error @ Error::Misconfigured { what: Misconfiguration::TokenRefused, .. }) => Some(error),
+            Outcome::Failed(error @ Error::Misconfigured { what: MisconfigurationError::TokenRefused, .. }) => {
+                Some(error)
+            }
             _ => None,
         }
     }
@@ -77,7 +80,7 @@ pub(super) async fn ask_all(
     api: &ManagementApi,
     useful: Scopes,
     patience: Duration,
-) -> Result<Vec<Asked>, InvalidArgument> {
+) -> Result<Vec<Asked>, ArgumentError> {
     let mut visit = Visit { api, patience, ids_only: Fields::Only(Vec::new()), asked: Vec::with_capacity(ALL.len()) };
     if useful.holds(Scope::ReadUsers) {
         visit.users().await?;
@@ -102,31 +105,36 @@ struct Visit<'a> {
 }
 
 impl Visit<'_> {
-    async fn users(&mut self) -> Result<(), InvalidArgument> {
+    async fn users(&mut self) -> Result<(), ArgumentError> {
         let (api, ids_only) = (self.api, self.ids_only.clone());
         let (search, email) = (UserSearch::new(None, 0, 1, None)?, Email::parse(NOBODY)?);
-        let page =
-            self.ask(USERS, async |errand| api.read(&Read::users(&search, &ids_only, false), errand).await).await;
+        let page = self
+            .ask(USERS, async |context| api.read(&ApiRequest::users(&search, &ids_only, false), context).await)
+            .await;
         match page.as_ref().and_then(first_id::<HasUserId>).and_then(|id| UserId::parse(&id.user_id).ok()) {
             Some(id) => {
-                self.ask(USER, async |errand| api.read(&Read::user(&id, &ids_only), errand).await).await;
+                self.ask(USER, async |context| api.read(&ApiRequest::user(&id, &ids_only), context).await).await;
             }
             None if page.is_some() => self.skip(&[USER], "the tenant has no user to look up"),
             None => self.skip(&[USER], "needs GET /users for an id"),
         }
-        self.ask(USERS_BY_EMAIL, async |errand| api.read(&Read::users_by_email(&email, &ids_only), errand).await).await;
+        self.ask(USERS_BY_EMAIL, async |context| {
+            api.read(&ApiRequest::users_by_email(&email, &ids_only), context).await
+        })
+        .await;
         Ok(())
     }
 
-    async fn logs(&mut self) -> Result<(), InvalidArgument> {
+    async fn logs(&mut self) -> Result<(), ArgumentError> {
         let (api, ids_only) = (self.api, self.ids_only.clone());
         let search = LogSearch::newest(1)?;
-        let page = self.ask(LOGS, async |errand| api.read(&Read::search_logs(&search, &ids_only), errand).await).await;
+        let page =
+            self.ask(LOGS, async |context| api.read(&ApiRequest::search_logs(&search, &ids_only), context).await).await;
         match page.as_ref().and_then(first_id::<HasLogId>).and_then(|id| LogId::parse(&id.log_id).ok()) {
             Some(id) => {
                 let from = LogCheckpoint::new(id.as_str(), 1)?;
-                self.ask(LOGS_FROM, async |errand| api.read(&Read::logs_after(&from), errand).await).await;
-                self.ask(LOG, async |errand| api.read(&Read::log(&id), errand).await).await;
+                self.ask(LOGS_FROM, async |context| api.read(&ApiRequest::logs_after(&from), context).await).await;
+                self.ask(LOG, async |context| api.read(&ApiRequest::log(&id), context).await).await;
             }
             None if page.is_some() => self.skip(&[LOGS_FROM, LOG], "the tenant has no log to look up"),
             None => self.skip(&[LOGS_FROM, LOG], "needs GET /logs for an id"),
@@ -138,15 +146,19 @@ impl Visit<'_> {
         self.asked.extend(names.iter().map(|name| Asked::skipped(name, why)));
     }
 
-    async fn ask<T>(&mut self, name: &'static str, call: impl AsyncFnOnce(&Errand) -> Result<T, Error>) -> Option<T> {
+    async fn ask<T>(
+        &mut self,
+        name: &'static str,
+        call: impl AsyncFnOnce(&CallContext) -> Result<T, Error>,
+    ) -> Option<T> {
         // A token that was refused twice is refused to every other call as well.
         if self.asked.iter().any(|asked| asked.token_refusal().is_some()) {
             self.skip(&[name], "needs audience");
             return None;
         }
-        let errand = Errand::new(Deadline::within(self.patience), CallerKey::default(), CallBudget::new(1));
+        let context = CallContext::new(Deadline::within(self.patience), CallerKey::default(), CallBudget::new(1));
         let start = Instant::now();
-        let (outcome, answer) = match call(&errand).await {
+        let (outcome, answer) = match call(&context).await {
             Ok(answer) => (Outcome::Answered, Some(answer)),
             Err(error) => (Outcome::Failed(error), None),
         };

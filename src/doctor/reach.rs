@@ -6,13 +6,13 @@ use chrono::TimeDelta;
 
 use super::report::Check;
 use crate::auth::LEEWAY;
-use crate::auth0::{Domain, Knock, TlsFault, Unreachable};
+use crate::auth0::{Domain, Probe, ProbeError, TlsError};
 
 /// A clock that is set by the network is right to a fraction of this. More is told before it hurts.
 const TOLERANCE: TimeDelta = TimeDelta::seconds(5);
 
 /// Name, connection and TLS: what failed first is told, what comes behind it is skipped.
-pub(super) fn judge(domain: &Domain, lookup: &io::Result<usize>, knock: &Result<Knock, Unreachable>) -> [Check; 3] {
+pub(super) fn judge(domain: &Domain, lookup: &io::Result<usize>, probe: &Result<Probe, ProbeError>) -> [Check; 3] {
     let tls = |skipped: &str| match domain.is_https() {
         true => Check::skipped("tls", skipped),
         false => Check::skipped("tls", "plain HTTP, which never leaves this machine"),
@@ -23,7 +23,7 @@ pub(super) fn judge(domain: &Domain, lookup: &io::Result<usize>, knock: &Result<
         Ok(1) => Check::ok("dns", format!("{host} has 1 address")),
         Ok(count) => Check::ok("dns", format!("{host} has {count} addresses")),
         // The environment may name a proxy, which looks names up itself.
-        Err(_) if knock.is_ok() => Check::ok("dns", "not known to this machine, but to the proxy that it uses"),
+        Err(_) if probe.is_ok() => Check::ok("dns", "not known to this machine, but to the proxy that it uses"),
         Err(error) => {
             let remedy = "check AUTH0_DOMAIN for misspellings, and whether this machine can look up other names";
             let dns = Check::failed("dns", format!("{host} cannot be looked up ({error})"), Some(remedy.to_owned()));
@@ -31,18 +31,18 @@ pub(super) fn judge(domain: &Domain, lookup: &io::Result<usize>, knock: &Result<
         }
     };
     let connected = || Check::ok("connection", "something answers");
-    let [connection, tls] = match knock {
+    let [connection, tls] = match probe {
         Ok(_) if domain.is_https() => [connected(), Check::ok("tls", "the certificate is trusted")],
         Ok(_) => [connected(), tls("")],
-        Err(Unreachable::Tls(fault)) => {
+        Err(ProbeError::Tls(fault)) => {
             [connected(), Check::failed("tls", fault.to_string(), Some(remedy(fault).to_owned()))]
         }
-        Err(Unreachable::NoClient(cause)) => {
+        Err(ProbeError::NoClient(cause)) => {
             let remedy = "install the system's root certificates (package ca-certificates), or name a file of them in SSL_CERT_FILE";
             let finding = format!("the HTTP client cannot be set up ({cause})");
             [Check::skipped("connection", "needs tls"), Check::failed("tls", finding, Some(remedy.to_owned()))]
         }
-        Err(error @ (Unreachable::Timeout | Unreachable::Connection(_))) => {
+        Err(error @ (ProbeError::Timeout | ProbeError::Connection(_))) => {
             let remedy = "check AUTH0_DOMAIN, and whether a firewall lets this machine out; HTTPS_PROXY names a proxy";
             let finding = format!("{domain} cannot be reached ({error})");
             [Check::failed("connection", finding, Some(remedy.to_owned())), tls("needs connection")]
@@ -51,28 +51,28 @@ pub(super) fn judge(domain: &Domain, lookup: &io::Result<usize>, knock: &Result<
     [dns, connection, tls]
 }
 
-fn remedy(fault: &TlsFault) -> &'static str {
+fn remedy(fault: &TlsError) -> &'static str {
     match fault {
-        TlsFault::Expired | TlsFault::NotYetValid => {
+        TlsError::Expired | TlsError::NotYetValid => {
             "check this machine's clock; if it is right, whoever runs the domain has to renew the certificate"
         }
-        TlsFault::OtherName => {
+        TlsError::OtherName => {
             "check AUTH0_DOMAIN; a custom domain has to be verified in Auth0's dashboard, under Branding > Custom Domains"
         }
-        TlsFault::UnknownAuthority => {
+        TlsError::UnknownAuthority => {
             "if a proxy reads the traffic, add its root certificate to the system's, or to a file that SSL_CERT_FILE names"
         }
-        TlsFault::NotTls | TlsFault::Other(_) => {
+        TlsError::NotTls | TlsError::Other(_) => {
             "check AUTH0_DOMAIN, and whether something between this machine and Auth0 answers in its place"
         }
     }
 }
 
 /// By how much this machine's clock is off. Calls to Auth0 do not mind, callers' tokens do.
-pub(super) fn clock(knock: &Result<Knock, Unreachable>, takes_tokens: bool) -> Check {
-    let skew = match knock {
+pub(super) fn clock(probe: &Result<Probe, ProbeError>, takes_tokens: bool) -> Check {
+    let skew = match probe {
         Err(_) => return Check::skipped("clock", "needs an answer of the tenant's"),
-        Ok(knock) => skew(knock),
+        Ok(probe) => skew(probe),
     };
     let Some(skew) = skew else {
         return Check::skipped("clock", "the answer has no Date to compare with");
@@ -95,10 +95,10 @@ pub(super) fn clock(knock: &Result<Knock, Unreachable>, takes_tokens: bool) -> C
 
 /// By how much this machine's clock is ahead of the other at the least; below zero if it is behind. Zero where whole seconds, and the
 /// time that the answer took, leave it open.
-fn skew(knock: &Knock) -> Option<TimeDelta> {
-    let date = knock.date?;
-    let least = knock.asked_at - (date + TimeDelta::seconds(1));
-    let most = knock.answered_at - date;
+fn skew(probe: &Probe) -> Option<TimeDelta> {
+    let date = probe.date?;
+    let least = probe.asked_at - (date + TimeDelta::seconds(1));
+    let most = probe.answered_at - date;
     Some(least.max(TimeDelta::zero()) + most.min(TimeDelta::zero()))
 }
 
@@ -109,36 +109,36 @@ mod tests {
     use super::super::report::Status;
     use super::*;
 
-    fn statuses(domain: &str, lookup: &io::Result<usize>, knock: &Result<Knock, Unreachable>) -> [Status; 3] {
-        judge(&Domain::parse(domain).unwrap(), lookup, knock).map(|check| check.status)
+    fn statuses(domain: &str, lookup: &io::Result<usize>, probe: &Result<Probe, ProbeError>) -> [Status; 3] {
+        judge(&Domain::parse(domain).unwrap(), lookup, probe).map(|check| check.status)
     }
 
     fn at(milliseconds: i64) -> DateTime<Utc> {
         DateTime::from_timestamp_millis(milliseconds).unwrap()
     }
 
-    fn knock(date: i64, asked: i64, answered: i64) -> Knock {
-        Knock { date: Some(at(date)), asked_at: at(asked), answered_at: at(answered) }
+    fn probe(date: i64, asked: i64, answered: i64) -> Probe {
+        Probe { date: Some(at(date)), asked_at: at(asked), answered_at: at(answered) }
     }
 
     #[test]
     fn what_failed_first_is_told_and_the_rest_skipped() {
         use Status::{Failed, Ok as Well, Skipped};
-        let answered = || Ok(knock(0, 0, 0));
-        let lost = || Err(Unreachable::Connection("connection refused".to_owned()));
+        let answered = || Ok(probe(0, 0, 0));
+        let lost = || Err(ProbeError::Connection("connection refused".to_owned()));
         let public = "example.us.auth0.com";
-        for (domain, lookup, knock, expected) in [
+        for (domain, lookup, probe, expected) in [
             (public, Ok(3), answered(), [Well, Well, Well]),
             (public, Err(io::ErrorKind::NotFound.into()), lost(), [Failed, Skipped, Skipped]),
             (public, Err(io::ErrorKind::NotFound.into()), answered(), [Well, Well, Well]),
             (public, Ok(1), lost(), [Well, Failed, Skipped]),
-            (public, Ok(1), Err(Unreachable::Timeout), [Well, Failed, Skipped]),
-            (public, Ok(1), Err(TlsFault::OtherName.into()), [Well, Well, Failed]),
-            (public, Ok(1), Err(Unreachable::NoClient("no roots".to_owned())), [Well, Skipped, Failed]),
+            (public, Ok(1), Err(ProbeError::Timeout), [Well, Failed, Skipped]),
+            (public, Ok(1), Err(TlsError::OtherName.into()), [Well, Well, Failed]),
+            (public, Ok(1), Err(ProbeError::NoClient("no roots".to_owned())), [Well, Skipped, Failed]),
             ("http://127.0.0.1:4000", Ok(1), answered(), [Well, Well, Skipped]),
             ("http://127.0.0.1:4000", Ok(1), lost(), [Well, Failed, Skipped]),
         ] {
-            assert_eq!(statuses(domain, &lookup, &knock), expected, "{domain} {lookup:?} {knock:?}");
+            assert_eq!(statuses(domain, &lookup, &probe), expected, "{domain} {lookup:?} {probe:?}");
         }
     }
 
@@ -154,14 +154,14 @@ mod tests {
             (1_000, 62_000, 62_100, 60_000),
             (61_000, 900, 1_000, -60_000),
         ] {
-            let skew = skew(&knock(date, asked, answered)).unwrap();
+            let skew = skew(&probe(date, asked, answered)).unwrap();
             assert_eq!(skew.num_milliseconds(), expected, "{date} {asked} {answered}");
         }
     }
 
     #[test]
     fn a_skew_is_as_bad_as_what_it_breaks() {
-        let status = |skew: i64, takes_tokens| clock(&Ok(knock(0, skew, skew)), takes_tokens).status;
+        let status = |skew: i64, takes_tokens| clock(&Ok(probe(0, skew, skew)), takes_tokens).status;
         for (skew, without_tokens, with_tokens) in [
             (0, Status::Ok, Status::Ok),
             (6_000, Status::Ok, Status::Ok),
@@ -173,7 +173,7 @@ mod tests {
             assert_eq!(status(skew, false), without_tokens, "{skew}");
             assert_eq!(status(skew, true), with_tokens, "{skew}");
         }
-        let dateless = Knock { date: None, ..knock(0, 0, 0) };
+        let dateless = Probe { date: None, ..probe(0, 0, 0) };
         assert_eq!(clock(&Ok(dateless), true).status, Status::Skipped);
     }
 }

@@ -152,8 +152,8 @@ impl From<Failure> for ServerError {
     }
 }
 
-impl From<auth0::InvalidArgument> for Failure {
-    fn from(invalid: auth0::InvalidArgument) -> Self {
+impl From<auth0::ArgumentError> for Failure {
+    fn from(invalid: auth0::ArgumentError) -> Self {
         Self::new(ErrorCode::BadUserInput, invalid.to_string()).with("argument", invalid.argument)
     }
 }
@@ -169,7 +169,11 @@ impl From<auth0::Error> for Failure {
             auth0::Error::OverBudget { .. } => ErrorCode::TooComplex,
             auth0::Error::Misconfigured { .. } => ErrorCode::UpstreamMisconfigured,
         };
-        code.log(&error.to_string(), &error.causes());
+        let cause = match &error {
+            auth0::Error::Rejected { error_code, .. } => error_code.clone().unwrap_or_default(),
+            _ => error.causes(),
+        };
+        code.log(&error.summary(), &cause);
         let failure = Self::new(code, error.to_string());
         match error {
             auth0::Error::RateLimited { retry_after: Some(wait) } => {

@@ -5,14 +5,14 @@ use std::time::Duration;
 use async_graphql::{Value, value};
 
 use super::operation::Name;
-use crate::auth0::Effort;
+use crate::auth0::CallStats;
 
 /// A call, and what it took.
 #[derive(Debug, Clone)]
 pub(crate) struct Explained {
     /// The response keys of the root fields that it was made for.
     pub(crate) fields: Vec<Name>,
-    pub(crate) effort: Effort,
+    pub(crate) stats: CallStats,
 }
 
 /// As `extensions.upstream` shows it: for each root field, in the operation's order, its call and those of its joins.
@@ -23,7 +23,7 @@ pub(crate) fn entries<'k>(explained: &[Explained], keys: impl Iterator<Item = &'
 
 fn entry(call: &Explained, key: &Name) -> Option<Value> {
     let place = call.fields.iter().position(|field| field == key)?;
-    let Effort { endpoint, calls, retries, is_coalesced, cache_age, waited, took } = call.effort;
+    let CallStats { endpoint, calls, retries, is_coalesced, cache_age, waited, took } = call.stats;
     // One call for several fields is counted with the first of them.
     let is_first = place == 0;
     Some(value!({

@@ -143,10 +143,18 @@ mod tests {
     fn what_is_answered_has_the_documents_keys_in_its_order() {
         insta::assert_snapshot!(
             answer_to(r#"{ a: __type(name: "SortDirection") { values: enumValues { n: name __typename } k: kind name fields { name } } }"#),
-            @""
+            @r#"
+            {"values":[{"n":"ASC","__typename":"__EnumValue"},{"n":"DESC","__typename":"__EnumValue"}],"k":"ENUM","name":"SortDirection","fields":null}
+            "#
         );
-        insta::assert_snapshot!(answer_to("{ __schema { queryType { name @skip(if: true) } description } }"), @"");
-        insta::assert_snapshot!(answer_to(r#"{ __type(name: "Nobody") { name } }"#), @"");
-        insta::assert_snapshot!(answer_to("{ __typename }"), @"");
+        insta::assert_snapshot!(answer_to("{ __schema { queryType { name @skip(if: true) } description } }"), @r#"
+        {"queryType":{},"description":"Users and logs of an Auth0 tenant, read through the Auth0 Management API. There are no mutations: the gateway cannot write."}
+        "#);
+        insta::assert_snapshot!(answer_to(r#"{ __type(name: "Nobody") { name } }"#), @r#"
+        null
+        "#);
+        insta::assert_snapshot!(answer_to("{ __typename }"), @r#"
+        "Query"
+        "#);
     }
 }

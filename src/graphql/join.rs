@@ -15,7 +15,7 @@ use super::json::Malformed;
 use super::object::Object;
 use super::plan::{JoinPlan, Needs, Plans as _};
 use super::project::{self, Gap};
-use crate::auth0::{Errand, ManagementApi, Read, UserId, UserSearch};
+use crate::auth0::{ApiRequest, CallContext, ManagementApi, UserId, UserSearch};
 
 /// How many users one search looks up.
 const BATCH: usize = 50;
@@ -65,16 +65,16 @@ pub(crate) struct Missed {
 }
 
 impl<'g> Users<'g> {
-    /// The users that belong in `gaps`. After a failed login the id is whatever the request said: what cannot be one is
-    /// nobody's.
+    /// The users that belong in `gaps`. After a failed login the id is whatever the request said: without a bar it is nobody's.
     fn named_in(gaps: &'g [Gap<'_, '_>], joins: usize) -> Self {
         let mut known = IndexMap::with_capacity_and_hasher(gaps.len(), Default::default());
         let in_gaps = gaps.iter().map(|gap| {
             let entry = known.entry(&*gap.id);
             let number = entry.index();
             entry.or_insert_with(|| match UserId::parse(&gap.id) {
-                Ok(id) if gap.id.contains('|') => User::Sought(id),
-                _ => User::Gone,
+                _ if !gap.id.contains('|') => User::Gone,
+                Ok(id) => User::Sought(id),
+                Err(_) => User::Failed(no_id()),
             });
             number
         });
@@ -147,7 +147,7 @@ pub(crate) async fn users<'g>(
     object: &Object,
     plans: &[JoinPlan],
     gaps: &'g [Gap<'_, '_>],
-    errand: impl Fn() -> Arc<Errand>,
+    errand: impl Fn() -> Arc<CallContext>,
 ) -> Result<Users<'g>, Malformed> {
     let mut needs = Needs::default();
     plans.iter().for_each(|plan| plan.record.add_needs(&mut needs));
@@ -161,7 +161,9 @@ pub(crate) async fn users<'g>(
         async move {
             let search = UserSearch::new(Some(&batch.search), 0, BATCH as i64, None).map_err(Failure::from);
             let page = match search {
-                Ok(search) => api.read(&Read::users(&search, fields, false), &errand).await.map_err(Failure::from),
+                Ok(search) => {
+                    api.read(&ApiRequest::users(&search, fields, false), &errand).await.map_err(Failure::from)
+                }
                 Err(failure) => Err(failure),
             };
             (batch.ids, page)
@@ -177,7 +179,7 @@ pub(crate) async fn users<'g>(
     let mut missing = users.sought();
     let lookups = missing.by_ref().take(SINGLE_LOOKUPS).map(|(name, id)| {
         let errand = errand();
-        async move { (name, api.read(&Read::user(id, fields), &errand).await) }
+        async move { (name, api.read(&ApiRequest::user(id, fields), &errand).await) }
     });
     let lookups = join_all(lookups);
     let rest: Vec<_> = missing.map(|(name, _)| name).collect();
@@ -192,6 +194,12 @@ pub(crate) async fn users<'g>(
         users.set(name, User::Failed(too_many()));
     }
     Ok(users)
+}
+
+fn no_id() -> Failure {
+    let message =
+        "The log names a user by an id that cannot be looked up: it is longer than any, or holds control characters.";
+    Failure::new(ErrorCode::BadUserInput, message)
 }
 
 fn too_many() -> Failure {
@@ -266,7 +274,7 @@ mod tests {
 
     #[test]
     fn users_are_sought_once_each_and_only_plausible_ones() {
-        let gaps = gaps(&["auth0|1", "auth0|1", "", "admin", "auth0|../1", "sms|3", "auth0|1"]);
+        let gaps = gaps(&["auth0|1", "auth0|1", "", "admin", "auth0|\n1", "sms|3", "auth0|1"]);
         assert_eq!(sought(&gaps), ["auth0|1", "sms|3"]);
     }
 

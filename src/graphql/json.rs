@@ -183,6 +183,12 @@ pub(crate) fn read_array<'a>(text: &'a [u8], mut element: impl FnMut(Raw<'a>)) -
     json.end()
 }
 
+/// Whether `text` is a number as JSON writes them, and nothing else.
+pub(crate) fn is_number(text: &str) -> bool {
+    let is_begun = matches!(text.as_bytes(), [b'-' | b'0'..=b'9', .., b'0'..=b'9'] | [b'0'..=b'9']);
+    is_begun && Scanner::new(text.as_bytes()).value().is_ok_and(|number| number.bytes().len() == text.len())
+}
+
 /// Appends `text` as a JSON string.
 pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";

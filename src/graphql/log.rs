@@ -50,9 +50,9 @@ pub(crate) static LOG: Object = Object {
     fields: &[
         Field::new(
             "id",
-            &["_id", "log_id"],
+            &["log_id", "_id"],
             Kind::Id,
-            "The log's id, the same as `logId`: Auth0 sends it under two names.",
+            "The log's id, the same as `logId`: client caches look for it under this name.",
         ),
         Field::new(
             "logId",
@@ -97,8 +97,8 @@ pub(crate) static LOG: Object = Object {
             "user",
             &["user_id"],
             Kind::Join(&USER),
-            "The user, as they are now; null if the log names none, or one that is gone. All users of an answer are looked up \
-             together.",
+            "The user, as Auth0's search has them, which lags some seconds behind the user themselves; null if the log names \
+             none, or one that is gone. All users of an answer are looked up together.",
         )
         .needs(Scope::ReadUsers),
         Field::new(
@@ -209,6 +209,13 @@ static LOCATION_INFO: Object = Object {
         Field::new("latitude", &["latitude"], Kind::Float, "Degrees north of the equator."),
         Field::new("longitude", &["longitude"], Kind::Float, "Degrees east of Greenwich."),
         Field::new("timeZone", &["time_zone"], Kind::String, "The time zone, by its name in the IANA database."),
+        Field::new(
+            "subdivisionCode",
+            &["subdivision_code"],
+            Kind::String,
+            "The code of the state or province, as ISO 3166-2 has it behind the hyphen.",
+        ),
+        Field::new("subdivisionName", &["subdivision_name"], Kind::String, "The name of the state or province."),
         Field::new("continentCode", &["continent_code"], Kind::String, "The continent's code of two letters."),
         Field::attributes(),
     ],

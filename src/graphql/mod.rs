@@ -18,6 +18,7 @@ mod explain;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod gateway;
+mod guarded_fields;
 mod introspection;
 mod join;
 mod json;
@@ -40,7 +41,7 @@ mod response;
 mod root;
 mod root_field;
 mod scalar;
-mod search_fields;
+mod search_query;
 mod session;
 mod type_system;
 mod user;
@@ -73,7 +74,7 @@ pub use self::limits::{Enforcement, Limits};
 pub use self::permission::{Permissions, ScopeMode};
 pub use self::type_system::SchemaError;
 pub use self::variables::Variables;
-pub use crate::auth0::Deadline;
+pub use crate::deadline::Deadline;
 
 /// The schema in GraphQL's schema definition language.
 #[must_use]

@@ -6,6 +6,7 @@
 use async_graphql::registry::{Deprecation, MetaField, MetaType, Registry};
 use async_graphql::{InputType, OutputType, TypeDirective as _};
 
+use super::json::Raw;
 use super::outcome::LogOutcome;
 use super::requires_scope::requires_scope;
 use super::scalar::{DateTime, Json};
@@ -31,7 +32,7 @@ pub(crate) struct Field {
 }
 
 /// What a field gives out, and with that which of Auth0's forms it takes in. A form that does not fit is null, never an
-/// error: Auth0's oddity is not the caller's. Such a value stays readable in `attributes`.
+/// error: Auth0's oddity is not the caller's. What was lost on the way stays readable in `attributes`.
 pub(crate) enum Kind {
     /// A string, or an integer's digits.
     Id,
@@ -41,17 +42,19 @@ pub(crate) enum Kind {
     Boolean,
     /// An integer of 32 bits.
     Int,
-    /// A finite number.
+    /// A finite number, or a string that is one.
     Float,
     /// A string that is an RFC 3339 date-time.
     DateTime,
     /// Any value, as it stands.
     Json,
+    /// Any value, as it stands, for those who hold the guard's scope. For all others: of an object, the entries that are open.
+    Guarded(&'static Guard),
     /// A list of strings; from a single string, its words or the whole of it as the one element.
     Strings(FromString),
     /// An object that has a table of its own.
     Object(&'static Object),
-    /// A list of such objects; elements that are none are left out.
+    /// A list of such objects. Elements that are none are left out.
     Objects(&'static Object),
     /// The record of another endpoint that the id under the key names.
     Join(&'static Object),
@@ -59,8 +62,23 @@ pub(crate) enum Kind {
     LogTypeDescription,
     /// What the log type says of the outcome.
     LogOutcome,
-    /// Whatever the table does not know, and what it had to make null.
-    Attributes,
+    /// Whatever the table does not know, and what a field could not give out whole. Under a guard, the former only for those
+    /// who hold its scope, but for the entries that are open.
+    Attributes(Option<&'static Guard>),
+}
+
+/// Where secrets live, what is unknown is withheld.
+pub(crate) struct Guard {
+    /// What it takes to see everything.
+    pub(crate) scope: Scope,
+    /// The keys whose values are for everybody, unless they are objects or lists, which have room for anything.
+    pub(crate) open: &'static [&'static str],
+}
+
+impl Guard {
+    pub(crate) fn is_open(&self, key: &str, value: Raw<'_>) -> bool {
+        self.open.contains(&key) && !matches!(value.first(), b'{' | b'[')
+    }
 }
 
 /// How a single string becomes a list of strings.
@@ -92,10 +110,15 @@ impl Field {
         Self::new(
             "attributes",
             &[],
-            Kind::Attributes,
+            Kind::Attributes(None),
             "What Auth0 sent beyond the fields of this type, under the names that it has there, as one JSON object. A value \
-             whose form did not fit its field, which is null then, is kept here too.",
+             that its field could not give out, or not in full, is kept here too.",
         )
+    }
+
+    /// The same, of an object in which secrets live.
+    pub(crate) const fn attributes_under(guard: &'static Guard, description: &'static str) -> Self {
+        Self::new("attributes", &[], Kind::Attributes(Some(guard)), description)
     }
 }
 
@@ -139,7 +162,7 @@ impl Kind {
             Self::Int => "Int".to_owned(),
             Self::Float => "Float".to_owned(),
             Self::DateTime => Option::<DateTime>::register_output(registry),
-            Self::Json | Self::Attributes => Option::<Json>::register_output(registry),
+            Self::Json | Self::Guarded(_) | Self::Attributes(_) => Option::<Json>::register_output(registry),
             Self::Strings(_) => "[String!]".to_owned(),
             Self::LogOutcome => Option::<LogOutcome>::register_output(registry),
             Self::Object(object) | Self::Join(object) => {

@@ -9,7 +9,7 @@ use super::Settings;
 use super::error::{ErrorCode, Failure};
 use super::limits::Limiter;
 use crate::auth::{Caller, Identity, Scope, Scopes};
-use crate::auth0::{Errand, Error, Fields, ManagementApi, Misconfiguration, Read, UserId};
+use crate::auth0::{ApiRequest, CallContext, Error, Fields, ManagementApi, MisconfigurationError, UserId};
 
 /// How scopes are held to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -103,7 +103,7 @@ impl From<Denied> for Failure {
             }
             // As when Auth0 itself says so, which is how it is found out by the first call of all.
             Who::Gateway => {
-                let (what, missing_scopes) = (Misconfiguration::MissingScope, vec![scope.as_str().to_owned()]);
+                let (what, missing_scopes) = (MisconfigurationError::MissingScope, vec![scope.as_str().to_owned()]);
                 Error::Misconfigured { what, missing_scopes }.into()
             }
         }
@@ -166,9 +166,9 @@ pub(crate) struct OwnUser<'a> {
 }
 
 impl OwnUser<'_> {
-    /// As [`Read::user`].
-    pub(crate) async fn read(&self, fields: &Fields, errand: &Errand) -> Result<Option<Bytes>, Error> {
-        self.api.read(&Read::user(&self.id, fields), errand).await
+    /// As [`ApiRequest::user`].
+    pub(crate) async fn read(&self, fields: &Fields, context: &CallContext) -> Result<Option<Bytes>, Error> {
+        self.api.read(&ApiRequest::user(&self.id, fields), context).await
     }
 }
 
@@ -228,8 +228,10 @@ mod tests {
 
     #[test]
     fn only_a_user_has_an_id_of_their_own() {
-        assert_eq!(own_id("auth0|1").map(|id| id.as_str().to_owned()), Ok("auth0|1".to_owned()));
-        for subject in ["", "an-id@clients", "auth0|../x", "auth0|a/b", "|\u{0}"] {
+        for subject in ["auth0|1", "samlp|corp|a/b==", "oidc|c|https://idp.example/1"] {
+            assert_eq!(own_id(subject).map(|id| id.as_str().to_owned()), Ok(subject.to_owned()));
+        }
+        for subject in ["", "an-id@clients", "|\u{0}"] {
             assert!(own_id(subject).is_err(), "{subject}");
         }
     }

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::json;
-use super::object::{Field, Kind, Object, Page, PageKind};
+use super::object::{Field, Guard, Kind, Object, Page, PageKind};
 use super::operation::{Field as SelectedField, Name};
 use super::permission::{Authority, Denied};
 use crate::auth::Scopes;
@@ -61,8 +61,8 @@ pub(crate) enum What {
     Objects(Slots, Plan),
     /// The record that the id in these slots names, as this one of the planner's joins has it.
     Join(Slots, usize),
-    /// What the table does not know, and of what it knows only that which this caller may see.
-    Attributes(Scopes),
+    /// What the table does not know, as far as there is no guard, and of what it knows only that which this caller may see.
+    Attributes(Scopes, Option<&'static Guard>),
     /// Not to be shown.
     Forbidden,
 }
@@ -133,7 +133,10 @@ impl Planner {
                         self.forbidden.push(Forbidden { path: self.path.clone(), denied });
                         What::Forbidden
                     }
-                    (_, Kind::Attributes) => What::Attributes(self.authority.caller),
+                    (_, Kind::Attributes(guard)) => {
+                        let guard = guard.filter(|guard| !self.authority.caller.holds(guard.scope));
+                        What::Attributes(self.authority.caller, guard)
+                    }
                     (_, Kind::Object(inner)) => {
                         let inner = self.record(inner, &field.fields);
                         What::Object(plan.slots(row.keys), inner)
@@ -147,6 +150,9 @@ impl Planner {
                         let id = record.slot_for(other.id_key());
                         self.joins.push(JoinPlan { record, id });
                         What::Join(plan.slots(row.keys), self.joins.len() - 1)
+                    }
+                    (_, Kind::Guarded(guard)) if self.authority.caller.holds(guard.scope) => {
+                        What::Value(plan.slots(row.keys), &Kind::Json)
                     }
                     (_, kind) => What::Value(plan.slots(row.keys), kind),
                 };
@@ -204,7 +210,7 @@ impl Plan {
 
     /// Whether the answer takes in keys that the table does not know.
     pub(crate) fn keeps_unknown(&self) -> bool {
-        self.emits.iter().any(|emit| matches!(emit.what, What::Attributes(_)))
+        self.emits.iter().any(|emit| matches!(emit.what, What::Attributes(..)))
     }
 }
 
@@ -234,7 +240,7 @@ impl Plans for Plan {
                 What::Value(slots, _) | What::Object(slots, _) | What::Objects(slots, _) | What::Join(slots, _) => {
                     needs.keys.extend(slots.first().map(|slot| self.keys[usize::from(*slot)]));
                 }
-                What::Attributes(authority) => {
+                What::Attributes(authority, _) => {
                     needs.everything = true;
                     needs.withheld.extend(withheld(self.object, *authority));
                 }
@@ -270,6 +276,7 @@ fn withheld(object: &'static Object, authority: Scopes) -> impl Iterator<Item = 
 pub(crate) fn may_see_all_of(field: &Field, authority: Scopes) -> bool {
     let inner = match &field.kind {
         Kind::Object(inner) | Kind::Objects(inner) => inner.fields,
+        Kind::Guarded(guard) | Kind::Attributes(Some(guard)) if !authority.holds(guard.scope) => return false,
         _ => &[],
     };
     field.scope.is_none_or(|scope| authority.holds(scope)) && inner.iter().all(|field| may_see_all_of(field, authority))

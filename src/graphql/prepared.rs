@@ -11,6 +11,7 @@ use bytes::Bytes;
 pub(crate) use self::operations::Operations;
 use super::audit::Told;
 use super::error::Failure;
+use super::guarded_fields::{GuardedFieldUse, guarded_field_uses};
 use super::limits::Limiter;
 use super::operation::{Arguments, Field, Location, Name, Operation, Value};
 use super::permission::{Authority, Permissions};
@@ -19,7 +20,6 @@ use super::query::ROOT_FIELDS;
 use super::question::{PageAsked, Question, Reading};
 use super::requirements::Requirements;
 use super::root_field::{RootField, Shape};
-use super::search_fields::{Mention, mentions};
 use super::type_system::TypeSystem;
 use super::{introspection, json, local};
 
@@ -65,8 +65,8 @@ pub(crate) enum What {
 pub(crate) struct Asks {
     pub(crate) table: &'static RootField,
     pub(crate) question: Result<(Question, PageAsked), Failure>,
-    /// What its arguments name that not everybody may see.
-    pub(crate) mentions: Vec<Mention>,
+    /// What its arguments use that not everybody may see.
+    pub(crate) guarded: Vec<GuardedFieldUse>,
 }
 
 /// How to answer an operation for callers of one authority.
@@ -116,13 +116,13 @@ impl Prepared {
         }
         // Before any argument is read: the work for an operation is bounded by what it may ask.
         limiter.check_operation(types, &operation, calls.len())?;
-        let mut searches = Searches::default();
-        let roots: Vec<_> = fields.iter().map(|field| Root::new(types, field, &mut searches)).collect();
-        let mentions = |root: &Root| match &root.what {
-            What::Asks(asks) => asks.mentions.clone(),
-            What::Known(_) | What::Own => Vec::new(),
-        };
-        let requirements = Requirements::of(&operation, types, permissions, roots.iter().map(mentions));
+        let mut roots: Vec<_> = fields.iter().map(|field| Root::new(types, field)).collect();
+        note_guarded_fields(fields, &mut roots);
+        let guarded = roots.iter().map(|root| match &root.what {
+            What::Asks(asks) => &*asks.guarded,
+            What::Known(_) | What::Own => &[],
+        });
+        let requirements = Requirements::of(&operation, types, permissions, guarded);
         let own = fields.iter().zip(&roots).filter(|(_, root)| matches!(root.what, What::Own));
         let own = local::document(types, own.map(|(field, _)| field));
         let told = Told::of(&operation);
@@ -185,21 +185,19 @@ impl Prepared {
     }
 }
 
-/// What the searches of an operation mention: each is read once, however many root fields have it.
-#[derive(Default)]
-struct Searches<'f>(Vec<(&'f Field, Vec<Mention>)>);
-
-impl<'f> Searches<'f> {
-    fn mentions(&mut self, field: &'f Field) -> Vec<Mention> {
-        let is_same = |other: &Field| {
-            other.name == field.name && ["q", "sort"].iter().all(|name| other.argument(name) == field.argument(name))
-        };
-        if let Some((_, mentions)) = self.0.iter().find(|(other, _)| is_same(other)) {
-            return mentions.clone();
-        }
-        let mentions = mentions(field);
-        self.0.push((field, mentions.clone()));
-        mentions
+/// Reads the searches. What is out of bounds is not asked, and not read either.
+fn note_guarded_fields(fields: &[Field], roots: &mut [Root]) {
+    let asked: Vec<_> = fields
+        .iter()
+        .zip(roots)
+        .filter_map(|(field, root)| match &mut root.what {
+            What::Asks(asks) if asks.question.is_ok() => Some((field, &mut asks.guarded)),
+            _ => None,
+        })
+        .collect();
+    let uses = guarded_field_uses(asked.iter().map(|(field, _)| *field));
+    for ((_, guarded), uses) in asked.into_iter().zip(uses) {
+        *guarded = uses;
     }
 }
 
@@ -208,18 +206,13 @@ fn table_of(field: &Field) -> Option<&'static RootField> {
 }
 
 impl Root {
-    fn new<'f>(types: &TypeSystem, field: &'f Field, searches: &mut Searches<'f>) -> Self {
+    fn new(types: &TypeSystem, field: &Field) -> Self {
         let key = field.key.clone();
         let mut written_key = Vec::new();
         json::write_string(&key, &mut written_key);
         written_key.push(b':');
         let what = match table_of(field) {
-            Some(table) => {
-                let question = Question::of(field);
-                // What is out of bounds is not asked, and not read either.
-                let mentions = if question.is_ok() { searches.mentions(field) } else { Vec::new() };
-                What::Asks(Box::new(Asks { table, question, mentions }))
-            }
+            Some(table) => What::Asks(Box::new(Asks { table, question: Question::of(field), guarded: Vec::new() })),
             None if field.name.starts_with("__") => What::Known(known(types, field)),
             None => What::Own,
         };

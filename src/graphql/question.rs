@@ -11,7 +11,7 @@ use super::plan::Needs;
 use super::project::PageFacts;
 use super::query::{LogOrder, LogOrderField, SortDirection, UserOrder};
 use super::user::USER;
-use crate::auth0::{Email, LogCheckpoint, LogId, LogSearch, Page, Read, UserId, UserSearch};
+use crate::auth0::{ApiRequest, Email, LogCheckpoint, LogId, LogSearch, Page, UserId, UserSearch};
 
 /// What a root field asks.
 #[derive(Debug)]
@@ -40,8 +40,8 @@ pub(crate) struct PageAsked {
 /// A read, of whichever kind.
 #[derive(Debug, Clone)]
 pub(crate) enum Reading {
-    List(Read<Page>),
-    Record(Read<Option<Bytes>>),
+    List(ApiRequest<Page>),
+    Record(ApiRequest<Option<Bytes>>),
 }
 
 impl Question {
@@ -90,13 +90,13 @@ impl Question {
     /// The read that answers it with what is needed. None for [`Self::Me`], which depends on who asks.
     pub(crate) fn read(&self, needs: &Needs) -> Option<Reading> {
         Some(match self {
-            Self::Users(search) => Reading::List(Read::users(search, &needs.fields(&USER), needs.total)),
-            Self::User(id) => Reading::Record(Read::user(id, &needs.fields(&USER))),
+            Self::Users(search) => Reading::List(ApiRequest::users(search, &needs.fields(&USER), needs.total)),
+            Self::User(id) => Reading::Record(ApiRequest::user(id, &needs.fields(&USER))),
             Self::Me => return None,
-            Self::UsersByEmail(email) => Reading::List(Read::users_by_email(email, &needs.fields(&USER))),
-            Self::LogsAfter(checkpoint) => Reading::List(Read::logs_after(checkpoint)),
-            Self::SearchLogs(search) => Reading::List(Read::search_logs(search, &needs.fields(&LOG))),
-            Self::Log(id) => Reading::Record(Read::log(id)),
+            Self::UsersByEmail(email) => Reading::List(ApiRequest::users_by_email(email, &needs.fields(&USER))),
+            Self::LogsAfter(checkpoint) => Reading::List(ApiRequest::logs_after(checkpoint)),
+            Self::SearchLogs(search) => Reading::List(ApiRequest::search_logs(search, &needs.fields(&LOG))),
+            Self::Log(id) => Reading::Record(ApiRequest::log(id)),
         })
     }
 }

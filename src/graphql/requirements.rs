@@ -1,10 +1,10 @@
 //! What an operation needs that not everybody holds. Pure.
 
 use super::error::{ErrorCode, Failure};
+use super::guarded_fields::GuardedFieldUse;
 use super::operation::{Field, Operation};
 use super::permission::Permissions;
 use super::requires_scope;
-use super::search_fields::Mention;
 use super::type_system::TypeSystem;
 use crate::auth::{Scope, Scopes};
 
@@ -21,22 +21,22 @@ struct Requirement {
 }
 
 impl Requirements {
-    /// `mentions` are those of the root fields, in order.
-    pub(crate) fn of(
+    /// `guarded`: what the arguments of each root field use that not everybody may see.
+    pub(crate) fn of<'g>(
         operation: &Operation,
         types: &TypeSystem,
         permissions: Permissions,
-        mut mentions: impl Iterator<Item = Vec<Mention>>,
+        guarded: impl Iterator<Item = &'g [GuardedFieldUse]>,
     ) -> Self {
         let mut requirements = Self::default();
         requirements.walk(types, &mut Vec::new(), &operation.fields);
-        for field in &operation.fields {
+        for (field, guarded) in operation.fields.iter().zip(guarded) {
             let path = field.key.as_str();
             if field.name == "me" && !permissions.self_access {
                 requirements.add(path.to_owned(), Scope::ReadUsers);
             }
-            for mention in mentions.next().unwrap_or_default() {
-                requirements.add(path.to_owned(), mention.scope);
+            for used in guarded {
+                requirements.add(path.to_owned(), used.scope);
             }
         }
         requirements

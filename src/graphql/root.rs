@@ -70,7 +70,7 @@ struct Fetched {
 }
 
 impl From<Page> for Fetched {
-    fn from(Page { records, total, next, renditions }: Page) -> Self {
+    fn from(Page { records, total, next, renditions, .. }: Page) -> Self {
         Self { json: Some(records), total, next, renditions }
     }
 }
@@ -125,8 +125,8 @@ impl<'a> Call<'a> {
             Access::Own => None,
         };
         let (question, asked) = asks.question.as_ref().map_err(Clone::clone)?;
-        if let Some(mention) = asks.mentions.iter().find(|mention| !caller.holds(mention.scope)) {
-            return Err((*mention).into());
+        if let Some(used) = asks.guarded.iter().find(|used| !caller.holds(used.scope)) {
+            return Err((*used).into());
         }
         let plans = self.prepared.plans(authority(upstream, caller));
         let Some(CallPlan { needs, reading }) = plans.calls.get(self.call) else { return Err(Failure::internal()) };

@@ -8,7 +8,8 @@ use super::error::Failure;
 use super::explain::Explained;
 use super::prepared::Prepared;
 use crate::auth::Caller;
-use crate::auth0::{CallBudget, CallerKey, Deadline, Errand};
+use crate::auth0::{CallBudget, CallContext, CallerKey};
+use crate::deadline::Deadline;
 
 /// What is known of the operation by whoever answers a part of it.
 pub(crate) struct Session {
@@ -18,7 +19,7 @@ pub(crate) struct Session {
     /// Whether only answers from after the question will do.
     pub(crate) is_fresh: bool,
     pub(crate) budget: CallBudget,
-    errands: Mutex<Vec<(Purpose, Arc<Errand>)>>,
+    errands: Mutex<Vec<(Purpose, Arc<CallContext>)>>,
 }
 
 /// What an errand is for.
@@ -46,8 +47,8 @@ impl Session {
     }
 
     /// A new errand.
-    pub(crate) fn errand(&self, purpose: Purpose) -> Arc<Errand> {
-        let errand = Errand::new(self.deadline, CallerKey(self.caller.key()), self.budget.clone());
+    pub(crate) fn errand(&self, purpose: Purpose) -> Arc<CallContext> {
+        let errand = CallContext::new(self.deadline, CallerKey(self.caller.key()), self.budget.clone());
         let errand = Arc::new(if self.is_fresh { errand.fresh() } else { errand });
         self.errands().push((purpose, Arc::clone(&errand)));
         errand
@@ -61,16 +62,16 @@ impl Session {
         };
         self.errands()
             .iter()
-            .map(|(purpose, errand)| Explained { fields: fields(*purpose), effort: errand.effort() })
+            .map(|(purpose, errand)| Explained { fields: fields(*purpose), stats: errand.stats() })
             .collect()
     }
 
     /// How many calls were made for the operation so far.
     pub(crate) fn upstream_calls(&self) -> u32 {
-        self.errands().iter().map(|(_, errand)| errand.effort().calls).sum()
+        self.errands().iter().map(|(_, errand)| errand.stats().calls).sum()
     }
 
-    fn errands(&self) -> MutexGuard<'_, Vec<(Purpose, Arc<Errand>)>> {
+    fn errands(&self) -> MutexGuard<'_, Vec<(Purpose, Arc<CallContext>)>> {
         self.errands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

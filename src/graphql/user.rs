@@ -3,7 +3,7 @@
 //! Fields and forms: <https://auth0.com/docs/manage-users/user-accounts/user-profiles/user-profile-structure> and the
 //! Management API's OpenAPI description, with what was seen on the wire beside them.
 
-use super::object::{Field, FromString, Kind, Object, Page, PageField, PageKind};
+use super::object::{Field, FromString, Guard, Kind, Object, Page, PageField, PageKind};
 use crate::auth::Scope;
 
 pub(crate) static USER_PAGE: Page = Page {
@@ -34,6 +34,12 @@ pub(crate) static USER: Object = Object {
     name: "User",
     description: "A user of the tenant.",
     fields: &[
+        Field::new(
+            "id",
+            &["user_id"],
+            Kind::Id,
+            "The user's id, the same as `userId`: client caches look for it under this name.",
+        ),
         Field::new(
             "userId",
             &["user_id"],
@@ -138,8 +144,10 @@ static IDENTITY: Object = Object {
         Field::new(
             "profileData",
             &["profileData"],
-            Kind::Json,
-            "The profile that the provider gave. Present on linked accounts only; the primary account's is the user itself.",
+            Kind::Guarded(&PROFILE),
+            "The profile that the provider gave. Present on linked accounts only; the primary account's is the user itself. \
+             Providers can put credentials in it: without the scope `read:user_idp_tokens` it holds the usual claims alone, \
+             such as `email`, `name` and `locale`.",
         ),
         Field::new("accessToken", &["access_token"], Kind::String, "An access token for the provider's own API.")
             .needs(Scope::ReadUserIdpTokens),
@@ -152,6 +160,44 @@ static IDENTITY: Object = Object {
         .needs(Scope::ReadUserIdpTokens),
         Field::new("refreshToken", &["refresh_token"], Kind::String, "A refresh token for the provider.")
             .needs(Scope::ReadUserIdpTokens),
-        Field::attributes(),
+        Field::attributes_under(
+            &UNKNOWN,
+            "What Auth0 sent beyond the fields of this type, under the names that it has there, as one JSON object. It can hold \
+             credentials: without the scope `read:user_idp_tokens`, what is unknown is left out. A value that its field could \
+             not give out, or not in full, is kept here too.",
+        ),
+    ],
+};
+
+/// Providers have more secrets than the table knows: `id_token`, `oauth_token_secret`, and whatever comes next year.
+static UNKNOWN: Guard = Guard { scope: Scope::ReadUserIdpTokens, open: &["expires_in"] };
+
+/// Open are the claims of OpenID Connect (<https://openid.net/specs/openid-connect-core-1_0.html#StandardClaims>) and Auth0's own
+/// names for them.
+static PROFILE: Guard = Guard {
+    scope: Scope::ReadUserIdpTokens,
+    open: &[
+        "birthdate",
+        "created_at",
+        "email",
+        "email_verified",
+        "family_name",
+        "gender",
+        "given_name",
+        "locale",
+        "middle_name",
+        "name",
+        "nickname",
+        "phone_number",
+        "phone_number_verified",
+        "phone_verified",
+        "picture",
+        "preferred_username",
+        "profile",
+        "sub",
+        "updated_at",
+        "username",
+        "website",
+        "zoneinfo",
     ],
 };

@@ -5,9 +5,11 @@
 use std::borrow::Cow;
 use std::io::Write as _;
 
-use super::json::{self, Raw};
+use indexmap::IndexMap;
+
+use super::json::{self, Raw, Records};
 use super::log_type;
-use super::object::{FromString, Kind};
+use super::object::{FromString, Guard, Kind};
 use super::scalar::is_date_time;
 
 /// Appends `value` as `kind` gives it out and says so, or appends nothing where it has no form that fits.
@@ -30,9 +32,8 @@ pub(crate) fn write(kind: &Kind, value: Raw<'_>, out: &mut Vec<u8>) -> bool {
             .text()
             .parse::<i32>()
             .is_ok_and(|number| write_verbatim(if number == 0 { b"0" } else { value.bytes() }, out)),
-        Kind::Float => {
-            is_number(value) && value.text().parse().is_ok_and(f64::is_finite) && write_verbatim(value.bytes(), out)
-        }
+        Kind::Float if is_number(value) => write_finite(value.text(), out),
+        Kind::Float => value.string().is_some_and(|text| json::is_number(&text) && write_finite(&text, out)),
         // A date-time has nothing to escape, so that what was written plainly can stay as it is.
         Kind::DateTime => match value.plain() {
             Some(text) => is_date_time(text) && write_verbatim(value.bytes(), out),
@@ -42,6 +43,7 @@ pub(crate) fn write(kind: &Kind, value: Raw<'_>, out: &mut Vec<u8>) -> bool {
             value.write(out);
             true
         }
+        Kind::Guarded(guard) => write_open(guard, value, out),
         Kind::Strings(from_string) => write_texts(*from_string, value, out),
         Kind::LogTypeDescription => value.string().and_then(|code| log_type::description(&code)).is_some_and(|text| {
             json::write_string(text, out);
@@ -52,7 +54,7 @@ pub(crate) fn write(kind: &Kind, value: Raw<'_>, out: &mut Vec<u8>) -> bool {
             true
         }
         // These have plans of their own.
-        Kind::Object(_) | Kind::Objects(_) | Kind::Join(_) | Kind::Attributes => false,
+        Kind::Object(_) | Kind::Objects(_) | Kind::Join(_) | Kind::Attributes(_) => false,
     }
 }
 
@@ -62,6 +64,25 @@ fn write_id(value: Raw<'_>, out: &mut Vec<u8>) -> bool {
         return true;
     }
     is_integer(value) && write_quoted(value.text(), out)
+}
+
+/// Whether what [`write`] makes of `value` leaves nothing of it out.
+pub(crate) fn is_whole(kind: &Kind, value: Raw<'_>, scratch: &mut Vec<u8>) -> bool {
+    let each = |is_given_out: fn(Raw<'_>) -> bool| {
+        let mut all = true;
+        json::read_array(value.bytes(), |element| all &= is_given_out(element)).is_ok() && all
+    };
+    match (kind, value.first()) {
+        (Kind::Object(_), first) => first == b'{',
+        (Kind::Objects(_), first) => first == b'[' && each(|element| element.first() == b'{'),
+        (Kind::Strings(_), b'[') => each(|element| element.is_null() || is_text(element)),
+        (Kind::String, b'[') => {
+            let mut count = 0;
+            let read = json::read_array(value.bytes(), |element| count += usize::from(!element.is_null()));
+            read.is_ok() && count == 1 && write(kind, value, scratch)
+        }
+        _ => write(kind, value, scratch),
+    }
 }
 
 /// The text of the id that `value` is, in the forms that [`Kind::Id`] takes in.
@@ -88,6 +109,42 @@ fn write_text(value: Raw<'_>, out: &mut Vec<u8>) -> bool {
     }
 }
 
+fn write_finite(number: &str, out: &mut Vec<u8>) -> bool {
+    number.parse().is_ok_and(f64::is_finite) && write_verbatim(number.as_bytes(), out)
+}
+
+/// Appends the entries of an object that are open.
+fn write_open(guard: &Guard, value: Raw<'_>, out: &mut Vec<u8>) -> bool {
+    let mut entries = Entries::default();
+    if value.first() != b'{' || json::read_record(value.bytes(), &mut entries).is_err() {
+        return false;
+    }
+    out.push(b'{');
+    let mut is_first = true;
+    for (key, value) in entries.0.iter().filter(|(key, value)| guard.is_open(key, **value)) {
+        if !std::mem::take(&mut is_first) {
+            out.push(b',');
+        }
+        json::write_string(key, out);
+        out.push(b':');
+        value.write(out);
+    }
+    out.push(b'}');
+    true
+}
+
+/// All entries of a record. Of several under one key the last counts.
+#[derive(Default)]
+struct Entries<'a>(IndexMap<Cow<'a, str>, Raw<'a>>);
+
+impl<'a> Records<'a> for Entries<'a> {
+    fn entry(&mut self, key: Raw<'a>, _: bool, value: Raw<'a>) {
+        self.0.insert(key.string().unwrap_or_default(), value);
+    }
+
+    fn end(&mut self, _: bool) {}
+}
+
 fn write_texts(from_string: FromString, value: Raw<'_>, out: &mut Vec<u8>) -> bool {
     let start = out.len();
     let separate = |out: &mut Vec<u8>| {
@@ -101,7 +158,7 @@ fn write_texts(from_string: FromString, value: Raw<'_>, out: &mut Vec<u8>) -> bo
             let read = json::read_array(value.bytes(), |element| {
                 let end = out.len();
                 separate(out);
-                if !write_text(element, out) {
+                if !(is_text(element) && write_text(element, out)) {
                     out.truncate(end);
                 }
             });
@@ -138,6 +195,11 @@ fn write_quoted(text: &str, out: &mut Vec<u8>) -> bool {
     out.extend_from_slice(text.as_bytes());
     out.push(b'"');
     true
+}
+
+/// Whether a string comes of it by itself, and not of what is in it.
+fn is_text(value: Raw<'_>) -> bool {
+    value.first() == b'"' || is_number(value)
 }
 
 fn is_integer(value: Raw<'_>) -> bool {

@@ -14,7 +14,7 @@ use super::envelope::{Envelope, to_be_sent_again};
 use super::rate_limit::{Key, RateLimits};
 use crate::auth::{Authenticator, Caller};
 use crate::graphql::{Deadline, ErrorCode, Failure};
-use crate::telemetry::tally::Tally;
+use crate::telemetry::LogThrottle;
 
 /// When to come back to a gateway that is busy. Most requests are answered within a second.
 pub(crate) const SOON: Duration = Duration::from_secs(1);
@@ -24,10 +24,10 @@ pub(crate) struct Admission {
     most: NonZeroUsize,
     places: Semaphore,
     /// Those for whom there was no place.
-    refused: Tally,
+    refused: LogThrottle,
     rates: Option<RateLimits>,
     /// Those over their rates.
-    over: Tally,
+    over: LogThrottle,
 }
 
 impl Admission {
@@ -36,9 +36,9 @@ impl Admission {
         Self {
             most,
             places: Semaphore::new(most.get().min(Semaphore::MAX_PERMITS)),
-            refused: Tally::default(),
+            refused: LogThrottle::default(),
             rates: settings.rate_limit.map(RateLimits::new),
-            over: Tally::default(),
+            over: LogThrottle::default(),
         }
     }
 

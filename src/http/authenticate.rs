@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use super::envelope::Envelope;
-use crate::auth::{Authenticator, Caller, Credentials, Fault, Rejection, Scopes};
+use crate::auth::{AuthError, Authenticator, Caller, Credentials, CredentialsError, Scopes};
 use crate::graphql::{Deadline, ErrorCode, Failure};
 
 /// Carries an API key.
@@ -42,7 +42,7 @@ pub(crate) async fn authenticate(
     let credentials = credentials(headers).map_err(|ambiguity| Refusal::ambiguous(ambiguity, authenticator))?;
     let caller = deadline.limit(authenticator.authenticate(credentials)).await;
     caller
-        .unwrap_or(Err(Rejection::Unavailable { retry_after: Duration::from_secs(1) }))
+        .unwrap_or(Err(AuthError::KeysUnavailable { retry_after: Duration::from_secs(1) }))
         .map_err(|rejection| Refusal::new(rejection, authenticator))
 }
 
@@ -75,9 +75,9 @@ fn bearer(authorization: &HeaderValue) -> Option<&str> {
 }
 
 impl Refusal {
-    fn new(rejection: Rejection, authenticator: &Authenticator) -> Self {
+    fn new(rejection: AuthError, authenticator: &Authenticator) -> Self {
         match rejection {
-            Rejection::Missing => {
+            AuthError::MissingCredentials => {
                 let message = match (authenticator.takes_tokens(), authenticator.takes_api_keys()) {
                     (true, true) => {
                         "Credentials are needed: an access token in `Authorization: Bearer …`, or an API key in `X-API-Key`."
@@ -87,13 +87,13 @@ impl Refusal {
                 };
                 Self::unauthenticated(message.to_owned(), challenge(authenticator, None))
             }
-            Rejection::Invalid(fault) => {
+            AuthError::InvalidCredentials(fault) => {
                 let message = fault.to_string();
-                let error = (fault != Fault::UnknownApiKey).then_some(("invalid_token", message.as_str()));
+                let error = (fault != CredentialsError::UnknownApiKey).then_some(("invalid_token", message.as_str()));
                 let challenge = challenge(authenticator, error);
                 Self::unauthenticated(message, challenge)
             }
-            Rejection::Unavailable { retry_after } => {
+            AuthError::KeysUnavailable { retry_after } => {
                 let message = "The access token cannot be verified now: its issuer's keys cannot be had. Try again.";
                 let milliseconds = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
                 let failure = Failure::new(ErrorCode::UpstreamUnavailable, message).with("retryAfterMs", milliseconds);

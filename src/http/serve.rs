@@ -20,7 +20,7 @@ use super::settings::{Connections, Settings};
 use super::site::{Site, site};
 use crate::auth::Authenticator;
 use crate::graphql::Engine;
-use crate::telemetry::tally::Tally;
+use crate::telemetry::LogThrottle;
 
 /// How long not to accept when the system cannot give another connection, as when a process has too many files open.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -72,7 +72,7 @@ impl Server {
             protocols: Arc::new(connection::protocols()),
             connections,
             places: Arc::new(Semaphore::new(most(&connections))),
-            refused: Tally::default(),
+            refused: LogThrottle::default(),
             phase: phase.clone(),
         };
         acceptor.accept_until(&listener, shutdown).await;
@@ -99,7 +99,7 @@ struct Acceptor {
     protocols: Arc<Builder<TokioExecutor>>,
     connections: Connections,
     places: Arc<Semaphore>,
-    refused: Tally,
+    refused: LogThrottle,
     phase: watch::Sender<Phase>,
 }
 

@@ -39,6 +39,7 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/.well-known/jwks.json", get(jwks))
         .route("/api/v2/users", get(users))
         .route("/api/v2/users/{id}", get(user))
+        .route("/api/v2/users/{id}/logs", get(user_logs))
         .route("/api/v2/users-by-email", get(users_by_email))
         .route("/api/v2/logs", get(logs))
         .route("/api/v2/logs/{id}", get(log))
@@ -133,6 +134,19 @@ async fn user(
         let Path(id) = id.map_err(|_| Refusal::nothing_here())?;
         let user = shared.tenant.user(&id)?;
         ok(&record(user, &selection, grant.has("read:user_idp_tokens")))
+    })
+}
+
+async fn user_logs(
+    State(shared): State<Arc<Shared>>,
+    id: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response<Body> {
+    shared.call(&headers, Endpoint::Users, READ_LOGS, |_| {
+        let given = Parameters::read(query.as_deref(), &["page", "per_page", "include_totals", "sort"])?;
+        let Path(id) = id.map_err(|_| Refusal::nothing_here())?;
+        shared.logs_in(&given, Some(&LogQuery::of_user(&id)))
     })
 }
 
@@ -233,6 +247,20 @@ impl Shared {
     }
 
     fn log_search(&self, given: &Parameters<'_>) -> Answer {
+        let query = given
+            .text("q")
+            .map(LogQuery::parse)
+            .transpose()
+            // Neither source of these messages quotes an errorCode.
+            .map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, None, message));
+        match query {
+            Ok(query) => self.logs_in(given, query.as_ref()),
+            // The other parameters are judged first.
+            Err(refusal) => self.logs_in(given, None).and(Err(refusal)),
+        }
+    }
+
+    fn logs_in(&self, given: &Parameters<'_>, query: Option<&LogQuery>) -> Answer {
         let page = page(given)?;
         let totals = given.flag("include_totals", false)?;
         let selection = given.selection()?;
@@ -252,13 +280,7 @@ impl Shared {
                 "You can only page through the first 1000 records. Use from and take to read further.",
             ));
         }
-        let query = given
-            .text("q")
-            .map(LogQuery::parse)
-            .transpose()
-            // Neither source of these messages quotes an errorCode.
-            .map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, None, message))?;
-        let mut logs = self.tenant.logs(query.as_ref(), by_date, page, self.now());
+        let mut logs = self.tenant.logs(query, by_date, page, self.now());
         for log in &mut logs {
             // Recorded: `_id` is always there.
             log.retain(|name, _| name == "_id" || selection.includes(name));

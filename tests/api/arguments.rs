@@ -57,17 +57,12 @@ async fn an_argument_out_of_bounds_is_named_and_nothing_is_called() {
         ("logs", "take", json!({ "take": 0, "from": "900" })),
         ("logs", "take", json!({ "take": 101, "from": "900" })),
         ("logs", "from", json!({ "from": "" })),
-        ("logs", "from", json!({ "from": "900/901" })),
         ("logs", "from", json!({ "from": ".." })),
         ("logs", "from", json!({ "from": "900\r\nX: y" })),
         ("logs", "from", json!({ "from": long_id })),
         ("user log", "id", json!({ "id": "" })),
         ("user log", "id", json!({ "id": "." })),
         ("user log", "id", json!({ "id": ".." })),
-        ("user log", "id", json!({ "id": "auth0|.." })),
-        ("user log", "id", json!({ "id": "auth0|1/roles" })),
-        ("user log", "id", json!({ "id": "../clients" })),
-        ("user log", "id", json!({ "id": "/" })),
         ("user log", "id", json!({ "id": "auth0|1\r\nHost: x" })),
         ("user log", "id", json!({ "id": "auth0|\u{0}" })),
         ("user log", "id", json!({ "id": "auth0|\u{85}" })),
@@ -134,6 +129,12 @@ async fn ids_stay_one_segment_of_the_path() {
         ("x|a?fields=b#c", "x%7Ca%3Ffields%3Db%23c"),
         ("x|a&b;c=d+e,f:g@h", "x%7Ca%26b%3Bc%3Dd%2Be%2Cf%3Ag%40h"),
         ("x|\"<>'`{}[]^", "x%7C%22%3C%3E%27%60%7B%7D%5B%5D%5E"),
+        ("samlp|corp|AAdz/abc+def==", "samlp%7Ccorp%7CAAdz%2Fabc%2Bdef%3D%3D"),
+        ("oidc|c|https://idp.example/users/1", "oidc%7Cc%7Chttps%3A%2F%2Fidp.example%2Fusers%2F1"),
+        ("email|john..doe@example.com", "email%7Cjohn..doe%40example.com"),
+        ("../clients", "..%2Fclients"),
+        ("/", "%2F"),
+        ("auth0|..", "auth0%7C.."),
         (" lead and trail ", "%20lead%20and%20trail%20"),
         ("a.b-c_d~e", "a.b-c_d~e"),
     ] {
@@ -179,7 +180,7 @@ async fn values_arrive_as_they_were_written() {
 async fn a_search_that_auth0_refuses_comes_back_with_its_explanation() {
     let gateway = TestGateway::uncached().await;
     for (field, q, explanation) in [
-        ("users", "name:[a TO", "Failed to parse query [name:[a TO]"),
+        ("users", "name:*ab", "A wildcard at the beginning of a term needs at least 3 characters after it on [name]."),
         ("users", "user_metadata.theme:da*", "Wildcards and ranges are not supported on [user_metadata.theme]."),
         ("searchLogs", "user_email:a", "The search query string has an error: unknown field \"user_email\""),
         ("searchLogs", "log_id:[ TO *]", "The query 'log_id:[ TO *]' cannot be parsed."),
@@ -199,7 +200,7 @@ async fn a_search_that_auth0_refuses_comes_back_with_its_explanation() {
 #[tokio::test]
 async fn an_explanation_repeats_no_address() {
     let gateway = TestGateway::uncached().await;
-    let response = ask(&gateway, "users", json!({ "q": "email:\"ada.brandt@example.com\" AND (" })).await;
+    let response = ask(&gateway, "searchLogs", json!({ "q": "user_name:\"ada.brandt@example.com\" AND (" })).await;
     assert_eq!(codes(&response), ["UPSTREAM_REJECTED"], "{response}");
     assert!(!response.to_string().contains("ada.brandt@example.com"), "{response}");
 }

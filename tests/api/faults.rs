@@ -336,3 +336,27 @@ async fn packed_answers_are_unpacked() {
     let data = gateway.data("{ users { nodes { name } total } }").await;
     assert_eq!(data["users"], json!({ "nodes": [{ "name": "Ada" }], "total": 7 }));
 }
+
+#[tokio::test]
+async fn a_refusal_that_no_caller_can_mend_is_the_operator_s() {
+    let gateway = TestGateway::uncached().await;
+    for status in [402, 409, 415, 418] {
+        let body = json!({ "statusCode": status, "error": "No", "message": "An internal matter.", "errorCode": "odd" });
+        gateway.fault(json!({ "path": "/api/v2/logs", "fault": { "status": status, "body": body.to_string() } })).await;
+        let response = gateway.query("{ logs { next } }").await;
+        assert_eq!(codes(&response), ["UPSTREAM_MISCONFIGURED"], "{response}");
+        assert!(!response.to_string().contains("internal matter"), "{response}");
+    }
+}
+
+#[tokio::test]
+async fn an_explanation_in_oauth_s_form_is_read() {
+    let gateway = TestGateway::uncached().await;
+    let body = json!({ "error": "invalid_request", "error_description": "The\u{202e} sort is\u{200b} unknown." });
+    gateway.fault(json!({ "path": "/api/v2/logs", "fault": { "status": 400, "body": body.to_string() } })).await;
+    let response = gateway.query("{ logs { next } }").await;
+    assert_eq!(codes(&response), ["UPSTREAM_REJECTED"], "{response}");
+    let error = &response["errors"][0];
+    assert_eq!(error["message"], json!("Auth0 refused the request: The sort is unknown."));
+    assert_eq!(error["extensions"]["auth0Code"], json!("invalid_request"));
+}

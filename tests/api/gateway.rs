@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use auth0_graphql::app::{App, Settings};
 use auth0_graphql::auth;
-use auth0_graphql::auth0::{self, Care, Domain};
+use auth0_graphql::auth0::{self, ClientPolicy, Domain};
 use auth0_graphql::graphql::{DocumentSettings, Limits, Permissions};
 use auth0_graphql::http;
 use auth0_graphql::sandbox::{Client, Clock, GATEWAY_AUDIENCE, Options, Sandbox};
@@ -24,7 +24,7 @@ pub(crate) struct Setup {
     /// Whether the access tokens of its sandbox are taken. Who shows none is let in all the same.
     pub(crate) takes_sandbox_tokens: bool,
     pub(crate) permissions: Permissions,
-    pub(crate) care: Care,
+    pub(crate) policy: ClientPolicy,
     pub(crate) limits: Limits,
     pub(crate) documents: DocumentSettings,
     /// The credentials that the gateway uses, in place of those of the sandbox's all-powerful client.
@@ -44,7 +44,7 @@ impl Default for Setup {
             auth: auth::Settings::default(),
             takes_sandbox_tokens: false,
             permissions: Permissions::default(),
-            care: Care::default(),
+            policy: ClientPolicy::default(),
             limits: Limits::default(),
             documents: DocumentSettings::default(),
             client: None,
@@ -57,7 +57,7 @@ impl Default for Setup {
 impl Setup {
     /// Keeps no answers, so that each search is a call that can be counted.
     pub(crate) fn uncached() -> Self {
-        Self { care: Care { cache_ttl: Duration::ZERO, ..Care::default() }, ..Self::default() }
+        Self { policy: ClientPolicy { cache_ttl: Duration::ZERO, ..ClientPolicy::default() }, ..Self::default() }
     }
 }
 
@@ -106,7 +106,7 @@ impl TestGateway {
         };
         let auth = if setup.takes_sandbox_tokens { setup.auth.or_tokens(tokens_of(&sandbox)) } else { setup.auth };
         let app = App::build(Settings {
-            care: setup.care,
+            policy: setup.policy,
             limits: setup.limits,
             auth,
             permissions: setup.permissions,

@@ -14,35 +14,40 @@ struct Room {
     must_never_see: &'static [&'static str],
 }
 
+const DEADLINE: &str = "deadline";
+const FLIGHT: &str = "single_flight";
+
 const ROOMS: &[Room] = &[
-    Room { name: "auth0", may_use: &["telemetry"], must_never_see: &["axum", "async_graphql", "reqwest"] },
-    Room { name: "auth", may_use: &["telemetry"], must_never_see: &["async_graphql"] },
+    Room { name: "auth0", may_use: &[DEADLINE, FLIGHT, "telemetry"], must_never_see: &["axum", "async_graphql"] },
+    Room { name: "auth", may_use: &[DEADLINE, FLIGHT, "telemetry"], must_never_see: &["async_graphql"] },
     // It knows no header and no status.
     Room {
         name: "graphql",
-        may_use: &["auth0", "auth", "telemetry"],
+        may_use: &["auth0", "auth", DEADLINE, "telemetry"],
         must_never_see: &["axum", "http", "hyper", "reqwest", "tower_http"],
     },
-    Room { name: "http", may_use: &["graphql", "auth", "telemetry"], must_never_see: &[] },
+    Room { name: "http", may_use: &["graphql", "auth", DEADLINE, "telemetry"], must_never_see: &[] },
     // It shares no types with the client, so that a wrong field name cannot agree with itself.
     Room { name: "sandbox", may_use: &[], must_never_see: &[] },
     // It looks at what the gateway would be made of, and never makes one.
     Room {
         name: "doctor",
-        may_use: &["auth", "auth0", "config::Problems"],
+        may_use: &["auth", "auth0", DEADLINE, "config::Problems"],
         must_never_see: &["axum", "async_graphql", "reqwest"],
     },
+    Room { name: "deadline", may_use: &[], must_never_see: &[] },
+    Room { name: "single_flight", may_use: &[DEADLINE], must_never_see: &[] },
     Room { name: "telemetry", may_use: &[], must_never_see: &[] },
     // It fills in the settings that the rooms define, and knows nothing else of them.
     Room {
         name: "config",
         may_use: &[
-            "auth::Address",
+            "auth::SecureUrl",
             "auth::ApiKeys",
             "auth::Issuer",
             "auth::Settings",
             "auth::TokenSettings",
-            "auth0::Care",
+            "auth0::ClientPolicy",
             "auth0::Domain",
             "auth0::Settings",
             "graphql::DocumentSettings",

@@ -71,8 +71,19 @@ async fn who_is_gone_is_null_and_who_the_search_does_not_know_yet_is_read_by_id(
     let data = gateway.data("{ logs(take: 5) { nodes { user { name } } } }").await;
     let expected = json!([{ "user": { "name": ada.name } }, { "user": null }, { "user": null }, { "user": null }, { "user": null }]);
     assert_eq!(data["logs"]["nodes"], expected);
-    // The logs, the search, and the two that could be users.
-    assert_eq!(gateway.calls().await.len(), 4);
+    // The logs, the search, and the three that could be users.
+    assert_eq!(gateway.calls().await.len(), 5);
+}
+
+#[tokio::test]
+async fn an_id_that_cannot_be_looked_up_is_told_of() {
+    let gateway = gateway().await;
+    let long = format!("auth0|{}", "a".repeat(600));
+    logs_of(&gateway, &[&long]).await;
+    let response = gateway.query("{ logs(take: 1) { nodes { userId user { name } } } }").await;
+    assert_eq!(response["data"]["logs"]["nodes"], json!([{ "userId": long, "user": null }]));
+    assert_eq!(codes(&response), ["BAD_USER_INPUT"]);
+    assert_eq!(gateway.calls().await.len(), 1);
 }
 
 #[tokio::test]

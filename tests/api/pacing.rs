@@ -249,6 +249,26 @@ async fn a_429_is_waited_out_as_told() {
 }
 
 #[tokio::test]
+async fn every_caller_is_told_how_long_auth0_refuses_and_it_is_asked_again_within_a_minute() {
+    let (gateway, clock) = gateway_to(Plan::Enterprise).await;
+    Answer::to(&gateway, users(0), SECOND).await.is_data();
+    let fault = json!({ "path": "/api/v2/users", "times": 1, "fault": { "status": 429, "retryAfter": 3_600 } });
+    gateway.fault(fault).await;
+    gateway.forget_calls().await;
+    let first = Answer::to(&gateway, users(1), 10 * SECOND).await;
+    assert_eq!(first.body["errors"][0]["extensions"]["retryAfterMs"], 3_600_000);
+    for number in 2..5 {
+        let told = Answer::to(&gateway, users(number), 10 * SECOND).await.retry_after();
+        assert!(told > 3_590 * SECOND && told <= 3_601 * SECOND, "{number}: {told:?}");
+    }
+    assert_eq!(statuses(&gateway).await, [429], "the others are not even asked");
+    // An operator may have raised the quota meanwhile.
+    clock.advance_all(&gateway, 61 * SECOND).await;
+    Answer::to(&gateway, users(5), SECOND).await.is_data();
+    Answer::to(&gateway, users(6), SECOND).await.is_data();
+}
+
+#[tokio::test]
 async fn the_breaker_is_seen_to_open_and_to_close() {
     let (gateway, clock) = gateway_to(Plan::Enterprise).await;
     Answer::to(&gateway, users(0), SECOND).await.is_data();

@@ -267,7 +267,10 @@ async fn callers_who_ask_the_same_at_once_are_shown_what_is_theirs() {
 #[tokio::test]
 async fn what_is_kept_of_one_caller_s_search_is_not_shown_to_another() {
     let gateway = TestGateway::spawn_with(Setup {
-        care: auth0_graphql::auth0::Care { cache_ttl: std::time::Duration::from_secs(3600), ..Default::default() },
+        policy: auth0_graphql::auth0::ClientPolicy {
+            cache_ttl: std::time::Duration::from_secs(3600),
+            ..Default::default()
+        },
         ..setup(ScopeMode::Filter)
     })
     .await;

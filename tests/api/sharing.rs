@@ -46,7 +46,7 @@ async fn single_records_are_shared_and_never_kept() {
 #[tokio::test]
 async fn searches_are_kept_for_a_moment_and_said_to_be() {
     let mut setup = Setup::default();
-    setup.care.cache_ttl = Duration::from_secs(3600);
+    setup.policy.cache_ttl = Duration::from_secs(3600);
     let gateway = TestGateway::spawn_with(setup).await;
     let (first, calls) = send(&gateway, USERS, &[("x-explain", "run")]).await;
     assert_eq!((calls.as_str(), &first["extensions"]["upstream"][0]["cacheAgeMs"]), ("1", &Value::Null));

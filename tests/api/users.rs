@@ -4,9 +4,10 @@ mod fields;
 mod pages;
 mod siblings;
 
+use auth0_graphql::sandbox::{Options, TokenRequest};
 use serde_json::{Value, json};
 
-use crate::gateway::{TestGateway, codes};
+use crate::gateway::{Setup, TestGateway, codes};
 
 #[tokio::test]
 async fn auth0_is_asked_for_the_selected_fields_and_no_more() {
@@ -88,7 +89,7 @@ async fn whoever_wants_every_field_gets_the_whole_profile() {
     let path = ada.user_id.replace('|', "%7C");
     assert_eq!(gateway.asked().await, [format!("/api/v2/users/{path}")]);
 
-    let all_but_one = fields[1..].join(" ");
+    let all_but_one = fields[..fields.len() - 1].join(" ");
     gateway.data(&format!("{{ users {{ nodes {{ {all_but_one} }} }} }}")).await;
     assert!(gateway.asked().await[0].contains("&fields="));
 }
@@ -230,4 +231,120 @@ async fn what_a_scope_guards_is_not_in_attributes_either() {
         assert_eq!(data["user"]["userId"], "auth0|1");
         assert!(!data.to_string().contains("guarded"), "{data}");
     }
+}
+
+/// Users of a tenant whose callers' scopes are on their tokens.
+async fn with_tokens() -> TestGateway {
+    TestGateway::spawn_with(Setup { sandbox: Options::default(), takes_sandbox_tokens: true, ..Setup::uncached() })
+        .await
+}
+
+/// What a caller with these scopes gets of a user whom Auth0 describes with `body`.
+async fn seen(gateway: &TestGateway, scopes: &str, body: &Value, selection: &str) -> Value {
+    gateway.fault(json!({ "path": "/api/v2/users/", "times": 1, "fault": { "body": body.to_string() } })).await;
+    let request = TokenRequest { scope: format!("read:users {scopes}"), ..TokenRequest::default() };
+    let token = request.send(&gateway.sandbox.url()).await.unwrap();
+    let query = json!({ "query": format!("{{ user(id: \"auth0|1\") {{ {selection} }} }}") });
+    let request = gateway.http.post(format!("{}/graphql", gateway.url)).bearer_auth(token).json(&query);
+    let mut response: Value = request.send().await.unwrap().json().await.unwrap();
+    assert_eq!(response.get("errors"), None, "{response}");
+    response["data"]["user"].take()
+}
+
+#[tokio::test]
+async fn what_is_unknown_of_an_identity_is_for_who_may_see_its_tokens() {
+    let gateway = with_tokens().await;
+    let secrets = json!({
+        "id_token": "secret", "oauth_token_secret": "secret", "of_next_year": { "deep": ["secret"] }, "expires_in": { "t": "secret" },
+    });
+    let mut identity = secrets.clone();
+    identity["provider"] = "p".into();
+    identity["isSocial"] = "perhaps".into();
+    let body = json!({ "user_id": "auth0|1", "identities": [identity] });
+    let selection = "identities { provider attributes } attributes";
+    // A value that did not fit its field is no secret: the field itself is for everybody.
+    let kept =
+        json!({ "identities": [{ "provider": "p", "attributes": { "isSocial": "perhaps" } }], "attributes": {} });
+    assert_eq!(seen(&gateway, "", &body, selection).await, kept);
+    let all = seen(&gateway, "read:user_idp_tokens", &body, selection).await;
+    let mut expected = secrets;
+    expected["isSocial"] = "perhaps".into();
+    assert_eq!(all["identities"][0]["attributes"], expected);
+}
+
+#[tokio::test]
+async fn credentials_in_a_providers_profile_are_for_who_may_see_its_tokens() {
+    let gateway = with_tokens().await;
+    let profile = json!({
+        "email": "ada@example.com", "email_verified": true, "locale": "pt", "name": { "access_token": "secret" },
+        "access_token": "secret", "id_token": "secret", "oauth_token_secret": "secret", "nested": { "refresh_token": "secret" },
+    });
+    let selection = "identities { profileData } attributes";
+    for (profile, open) in [
+        (profile, json!({ "email": "ada@example.com", "email_verified": true, "locale": "pt" })),
+        (json!("access_token=secret"), Value::Null),
+        (json!(["secret"]), Value::Null),
+        (json!({}), json!({})),
+    ] {
+        let body = json!({ "user_id": "auth0|1", "identities": [{ "profileData": profile }] });
+        let expected = json!({ "identities": [{ "profileData": open }], "attributes": {} });
+        assert_eq!(seen(&gateway, "", &body, selection).await, expected);
+        let all = seen(&gateway, "read:user_idp_tokens", &body, selection).await;
+        assert_eq!(all["identities"][0]["profileData"], profile);
+    }
+}
+
+#[tokio::test]
+async fn what_a_field_does_not_give_out_in_full_stays_readable() {
+    let gateway = TestGateway::uncached().await;
+    for (record, field, value, kept) in [
+        (json!({ "multifactor": [{ "type": "totp" }] }), "multifactor", json!([]), true),
+        (json!({ "multifactor": [["guardian", "duo"]] }), "multifactor", json!([]), true),
+        (json!({ "multifactor": ["guardian", { "type": "sms" }, 7] }), "multifactor", json!(["guardian", "7"]), true),
+        (json!({ "multifactor": { "p": "duo" } }), "multifactor", Value::Null, true),
+        (json!({ "multifactor": ["guardian", true] }), "multifactor", json!(["guardian"]), true),
+        (json!({ "multifactor": ["guardian", null, 7] }), "multifactor", json!(["guardian", "7"]), false),
+        (json!({ "multifactor": "guardian duo" }), "multifactor", json!(["guardian duo"]), false),
+        (json!({ "email": ["a@example.com", "b@example.com"] }), "email", json!("a@example.com"), true),
+        (json!({ "email": [7, "b@example.com"] }), "email", json!("b@example.com"), true),
+        (json!({ "email": ["a@example.com"] }), "email", json!("a@example.com"), false),
+        (json!({ "email": [] }), "email", Value::Null, true),
+        (json!({ "email": 7 }), "email", json!("7"), false),
+        (json!({ "logins_count": 2_147_483_648_u64 }), "loginsCount", Value::Null, true),
+        (json!({ "blocked": 1 }), "blocked", Value::Null, true),
+    ] {
+        let body = record.to_string();
+        gateway.fault(json!({ "path": "/api/v2/users/", "times": 1, "fault": { "body": body } })).await;
+        let data = gateway.data(&format!("{{ user(id: \"auth0|1\") {{ {field} attributes }} }}")).await;
+        let attributes = if kept { record.clone() } else { json!({}) };
+        assert_eq!(data["user"], json!({ field: value, "attributes": attributes }), "{record}");
+    }
+}
+
+#[tokio::test]
+async fn an_identity_that_is_no_object_stays_readable_for_who_may_see_identities_whole() {
+    let gateway = with_tokens().await;
+    let body = json!({ "user_id": "auth0|1", "identities": [{ "provider": "p" }, "auth0|2", null] });
+    let selection = "identities { provider } attributes";
+    let seen_by_some = seen(&gateway, "", &body, selection).await;
+    assert_eq!(seen_by_some, json!({ "identities": [{ "provider": "p" }], "attributes": {} }));
+    let all = seen(&gateway, "read:user_idp_tokens", &body, selection).await;
+    assert_eq!(all["attributes"], json!({ "identities": body["identities"] }));
+}
+
+#[tokio::test]
+async fn client_caches_find_ids_where_they_look_for_them() {
+    let gateway = TestGateway::uncached().await;
+    let data = gateway
+        .data("{ users(perPage: 5) { nodes { id userId } } logs(take: 5) { nodes { id logId } } searchLogs(perPage: 5) { nodes { id } } }")
+        .await;
+    for user in data["users"]["nodes"].as_array().unwrap() {
+        assert!(user["id"].is_string());
+        assert_eq!(user["id"], user["userId"]);
+    }
+    for log in data["logs"]["nodes"].as_array().unwrap() {
+        assert!(log["id"].is_string());
+        assert_eq!(log["id"], log["logId"]);
+    }
+    assert!(data["searchLogs"]["nodes"][4]["id"].is_string());
 }

@@ -150,3 +150,17 @@ async fn a_tenant_may_be_empty() {
     assert!(!arrived.rows().is_empty());
     assert!(arrived.column("user_id").into_iter().all(|id| id.is_null() || id == ""));
 }
+
+#[tokio::test]
+async fn the_logs_of_one_user_are_read_by_page() {
+    let tenant = Tenant::spawn().await;
+    let all = tenant.get("/api/v2/logs?per_page=100").await;
+    let id = all.rows().iter().find_map(|log| log["user_id"].as_str().filter(|id| id.contains('|'))).expect("a user");
+    let path = format!("/api/v2/users/{}/logs", id.replace('|', "%7C"));
+    let page = tenant.get(&format!("{path}?per_page=3&sort=date:1&include_totals=true")).await;
+    let logs = page.body["logs"].as_array().expect("logs");
+    assert!((1..=3).contains(&logs.len()) && logs.iter().all(|log| log["user_id"] == id), "{}", page.body);
+    assert!(logs.is_sorted_by_key(|log| log["date"].as_str()), "{}", page.body);
+    assert_eq!(tenant.get("/api/v2/users/auth0%7Cnobody/logs").await.body, json!([]));
+    assert_eq!(tenant.get(&format!("{path}?q=type:s")).await.error().0, 400);
+}

@@ -63,6 +63,11 @@ impl Pacer {
         if wait.is_none_or(|wait| !wait.is_zero())
             && let Err(refused) = self.check_worth(&waiter, wait)
         {
+            let told = self.told_wait(standing);
+            // Auth0 itself said when to come back: there is no turn to be kept until then.
+            if told > refused.retry_after {
+                return Err(Refused { retry_after: told });
+            }
             return Err(self.keep_place(&waiter, standing, refused));
         }
         match standing {
@@ -89,6 +94,19 @@ impl Pacer {
             return Err(refused);
         }
         Ok(())
+    }
+
+    /// For how long Auth0 said that it would refuse whatever comes.
+    fn told_wait(&self, standing: Standing) -> Duration {
+        let gate = match standing {
+            Standing::Unpaced => return Duration::ZERO,
+            Standing::Unknown => &self.unknown.gate,
+            Standing::Paced(id) => match self.lanes.iter().find(|lane| lane.id == id) {
+                Some(lane) => lane.bucket.gate(),
+                None => &self.unknown.gate,
+            },
+        };
+        gate.retry_at().saturating_sub(self.now)
     }
 
     /// How long a waiter would wait from now; `None` if nobody can know.

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 /// The longest time for which a bucket is closed, whatever `Retry-After` says: an operator who
-/// raises a quota meanwhile should not have to restart the gateway.
+/// raises a quota meanwhile should not have to restart the gateway. Callers are told the whole of it all the same.
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// Closed for a while after each 429, for longer each time.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
     closed_until: Duration,
+    /// Until when Auth0 said that nothing would be answered; no later than it is closed unless that is longer than [`LONGEST`].
+    told_until: Duration,
     /// When the newest 429 came, and how many have come since a call was answered.
     last: Option<Duration>,
     strikes: u32,
@@ -27,6 +29,11 @@ impl Gate {
     /// When the next call may go, as far as the gate is concerned.
     pub(super) fn opens(&self) -> Duration {
         self.closed_until
+    }
+
+    /// When to come back, for one that is refused: not before this, even where calls are tried again sooner.
+    pub(super) fn retry_at(&self) -> Duration {
+        self.told_until.max(self.closed_until)
     }
 
     pub(super) fn is_open(&self, now: Duration) -> bool {
@@ -54,6 +61,7 @@ impl Gate {
         if is_news || told.is_some() {
             self.closed_until = self.closed_until.max(now + wait);
         }
+        self.told_until = self.told_until.max(now.saturating_add(told.unwrap_or_default()));
         Closed { wait: self.closed_until.saturating_sub(now), is_news }
     }
 
@@ -61,6 +69,7 @@ impl Gate {
     pub(super) fn passed(&mut self, sent: Duration) {
         if self.last.is_some_and(|last| sent >= last) {
             self.strikes = 0;
+            self.told_until = Duration::ZERO;
         }
     }
 }
@@ -100,6 +109,17 @@ mod tests {
         // Nor does an older call that passes prove anything.
         gate.passed(ms(60));
         assert_eq!(gate.close(ms(600), ms(700), None, ms(500)).wait, ms(1_000));
+    }
+
+    #[test]
+    fn the_whole_of_retry_after_is_told_until_a_call_passes() {
+        let mut gate = Gate::default();
+        gate.close(ms(0), ms(100), Some(ms(3_600_000)), ms(500));
+        assert_eq!((gate.opens(), gate.retry_at()), (ms(60_100), ms(3_600_100)));
+        gate.passed(ms(60_200));
+        assert_eq!(gate.retry_at(), gate.opens());
+        gate.close(ms(0), ms(100), Some(Duration::MAX), ms(500));
+        assert_eq!(gate.retry_at(), Duration::MAX);
     }
 
     #[test]

@@ -11,12 +11,12 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use super::super::deadline::Deadline;
 use super::asking::{Asked, Request};
 use super::headers::Reading;
 use super::pacer::{Call, Pacer};
 use super::queue::Ticket;
 use super::{BucketStatus, PaceSettings, Refused, Turn};
+use crate::deadline::Deadline;
 
 /// Lets calls to one tenant go as its rate limits allow. Cheap to clone: all clones share what was
 /// learned, and one queue.

@@ -216,12 +216,13 @@ impl Pacer {
     /// Refuses those whose deadline comes before their bucket opens.
     fn expire(&mut self) {
         while let Some(waiter) = self.unknown.queue.pop_late(self.now.max(self.unknown.gate.opens())) {
-            let retry_after = self.unknown.gate.opens().saturating_sub(self.now).max(UNKNOWN_WAIT);
+            let retry_after = self.unknown.gate.retry_at().saturating_sub(self.now).max(UNKNOWN_WAIT);
             self.turned_away.push((waiter.ticket, Refused { retry_after }));
         }
         for lane in &mut self.lanes {
             while let Some(waiter) = lane.queue.pop_late(self.now.max(lane.bucket.gate().opens())) {
-                let retry_after = lane.wait_of(&waiter, self.now);
+                let told = lane.bucket.gate().retry_at().saturating_sub(self.now);
+                let retry_after = lane.wait_of(&waiter, self.now).max(told);
                 self.turned_away.push((waiter.ticket, Refused { retry_after }));
             }
         }

@@ -18,9 +18,9 @@ use rustls::crypto::aws_lc_rs;
 use tokio::net::TcpStream;
 use tower::{BoxError, Service, ServiceExt as _};
 
-use super::super::deadline::Deadline;
 use super::super::domain::Domain;
 use super::OWN_NAME;
+use crate::deadline::Deadline;
 
 /// A handshake with Auth0's edge takes well under a second from anywhere.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);

@@ -11,12 +11,14 @@ use serde_json::json;
 use wiremock::ResponseTemplate;
 
 use super::super::wire::BODY_LIMIT;
-use super::super::{Errand, Error, Fields, ManagementApi, Misconfiguration, Page, Read, Reason, UserSearch};
+use super::super::{
+    ApiRequest, CallContext, Error, Fields, ManagementApi, MisconfigurationError, Page, Reason, UserSearch,
+};
 use super::{Tenant, TestResult, ample, array, client, within};
 
-async fn read(api: &ManagementApi, errand: &Errand) -> Result<Page, Error> {
+async fn read(api: &ManagementApi, context: &CallContext) -> Result<Page, Error> {
     match UserSearch::new(None, 0, 1, None) {
-        Ok(search) => api.read(&Read::users(&search, &Fields::All, false), errand).await,
+        Ok(search) => api.read(&ApiRequest::users(&search, &Fields::All, false), context).await,
         Err(_) => unreachable!("the search is valid"),
     }
 }
@@ -137,7 +139,7 @@ async fn a_redirect_is_not_followed() -> TestResult {
     let Err(Error::Misconfigured { what, .. }) = outcome else {
         unreachable!("{outcome:?}");
     };
-    assert_eq!(what, Misconfiguration::Redirected(302));
+    assert_eq!(what, MisconfigurationError::Redirected(302));
     assert_eq!(tenant.reads().await.len(), 1);
     Ok(())
 }

@@ -9,12 +9,12 @@ use serde_json::json;
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, Request, ResponseTemplate};
 
-use super::super::{Error, Fields, ManagementApi, Misconfiguration, Read, UserSearch};
+use super::super::{ApiRequest, Error, Fields, ManagementApi, MisconfigurationError, UserSearch};
 use super::{Tenant, TestResult, ample, array, later, patience};
 
 async fn read(api: &ManagementApi) -> Result<(), Error> {
     match UserSearch::new(None, 0, 1, None) {
-        Ok(search) => api.read(&Read::users(&search, &Fields::All, false), &ample()).await.map(drop),
+        Ok(search) => api.read(&ApiRequest::users(&search, &Fields::All, false), &ample()).await.map(drop),
         Err(_) => unreachable!("the search is valid"),
     }
 }
@@ -72,7 +72,7 @@ async fn a_tenant_that_refuses_every_token_is_not_asked_for_more() -> TestResult
         let Err(Error::Misconfigured { what, .. }) = outcome else {
             unreachable!("{outcome:?}");
         };
-        assert_eq!(what, Misconfiguration::TokenRefused);
+        assert_eq!(what, MisconfigurationError::TokenRefused);
     }
     assert_eq!(tenant.bearers().await, ["Bearer token-1", "Bearer token-2"]);
     assert_eq!(tenant.grants_given().await, 2);
@@ -164,7 +164,7 @@ async fn a_failed_grant_is_remembered_for_a_second() -> TestResult {
         let Err(Error::Misconfigured { what, .. }) = outcome else {
             unreachable!("{outcome:?}");
         };
-        assert_eq!(what, Misconfiguration::ClientRefused);
+        assert_eq!(what, MisconfigurationError::ClientRefused);
     }
     assert!(read(&tenant.api).await.is_err(), "it is forgotten at once");
     assert_eq!(tenant.grants_given().await, 1);

@@ -15,22 +15,22 @@ use serde_json::json;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::deadline::Patience;
 use super::retry::RetryPolicy;
-use super::{CallBudget, CallerKey, Care, Deadline, Domain, Errand, ManagementApi, Settings};
+use super::{CallBudget, CallContext, CallerKey, ClientPolicy, Domain, ManagementApi, Settings};
+use crate::deadline::{Deadline, SharedDeadline};
 
 type TestResult = Result<(), Box<dyn StdError>>;
 
 /// More than any test takes; a test that hangs ends here.
-fn ample() -> Errand {
+fn ample() -> CallContext {
     within(Duration::from_secs(20))
 }
 
-fn within(time: Duration) -> Errand {
-    Errand::new(Deadline::within(time), CallerKey::default(), CallBudget::new(u32::MAX))
+fn within(time: Duration) -> CallContext {
+    CallContext::new(Deadline::within(time), CallerKey::default(), CallBudget::new(u32::MAX))
 }
 
-fn patience() -> Patience {
+fn patience() -> SharedDeadline {
     Deadline::within(Duration::from_secs(20)).into()
 }
 
@@ -44,7 +44,7 @@ fn settings(address: &str) -> Result<Settings, Box<dyn StdError>> {
     })
 }
 
-const KEEPING_NOTHING: Care = Care { cache_ttl: Duration::ZERO, rate_reserve: 0.0 };
+const KEEPING_NOTHING: ClientPolicy = ClientPolicy { cache_ttl: Duration::ZERO, rate_reserve: 0.0 };
 
 /// A client that keeps nothing, so that every read is a call, and tries again at once, for nothing is to be waited for here.
 fn client(address: &str) -> Result<ManagementApi, Box<dyn StdError>> {

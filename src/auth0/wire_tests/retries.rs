@@ -7,23 +7,25 @@ use wiremock::matchers::{method, path};
 use wiremock::{Mock, ResponseTemplate};
 
 use super::super::retry::RetryPolicy;
-use super::super::{BreakerStatus, Errand, Error, Fields, ManagementApi, Page, Read, Reason, UserId, UserSearch};
+use super::super::{
+    ApiRequest, BreakerStatus, CallContext, Error, Fields, ManagementApi, Page, Reason, UserId, UserSearch,
+};
 use super::faults::scripted;
 use super::{KEEPING_NOTHING, Tenant, TestResult, ample, array, later, patience, settings, within};
 
 const USERS: &str = "/api/v2/users";
 const USER: &str = "/api/v2/users/auth0%7C1";
 
-async fn search(api: &ManagementApi, errand: &Errand) -> Result<Page, Error> {
+async fn search(api: &ManagementApi, context: &CallContext) -> Result<Page, Error> {
     match UserSearch::new(None, 0, 1, None) {
-        Ok(search) => api.read(&Read::users(&search, &Fields::All, false), errand).await,
+        Ok(search) => api.read(&ApiRequest::users(&search, &Fields::All, false), context).await,
         Err(_) => unreachable!("the search is valid"),
     }
 }
 
 async fn user(api: &ManagementApi) -> Result<(), Error> {
     match UserId::parse("auth0|1") {
-        Ok(id) => api.read(&Read::user(&id, &Fields::All), &ample()).await.map(drop),
+        Ok(id) => api.read(&ApiRequest::user(&id, &Fields::All), &ample()).await.map(drop),
         Err(_) => unreachable!("the id is valid"),
     }
 }
@@ -205,7 +207,7 @@ async fn a_failing_host_is_left_alone_until_a_probe_succeeds() -> TestResult {
     // Of many who ask at once, one is the probe.
     later(Duration::from_millis(500)).await;
     // Each a call of its own.
-    let errands = [ample(), ample()].map(Errand::fresh);
+    let errands = [ample(), ample()].map(CallContext::fresh);
     let (first, second) = tokio::join!(search(&tenant.api, &errands[0]), search(&tenant.api, &errands[1]));
     assert!(first.is_ok(), "{first:?}");
     assert_eq!(reason(second), Some(Reason::BreakerOpen));
@@ -246,8 +248,8 @@ async fn the_attempts_are_counted() -> TestResult {
     let (first, second, refused) = (ample(), ample(), ample());
     search(&tenant.api, &first).await?;
     search(&tenant.api, &second).await?;
-    assert!(tenant.api.read(&Read::user(&user, &Fields::All), &refused).await.is_err());
-    let counted = [first, second, refused].map(|errand| (errand.effort().calls, errand.effort().retries));
+    assert!(tenant.api.read(&ApiRequest::user(&user, &Fields::All), &refused).await.is_err());
+    let counted = [first, second, refused].map(|context| (context.stats().calls, context.stats().retries));
     // A call with a new token, and one after a failure, come on top of the first.
     assert_eq!(counted, [(3, 2), (1, 0), (1, 0)]);
     Ok(())

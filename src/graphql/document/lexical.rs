@@ -16,18 +16,27 @@ pub(crate) struct Measures {
     pub(crate) word: u64,
 }
 
+/// Something that is no GraphQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The name of an argument or an input field, without a colon behind it. apollo-parser drops it.
+    MissingColon,
+    /// A string with a line end in it. apollo-parser does not look at its first character.
+    UnterminatedString,
+}
+
 /// What is found in a text before it is parsed.
 pub(crate) struct Scan {
     pub(crate) measures: Measures,
-    /// Where a colon is missing behind the name of an argument or an input field: apollo-parser 0.8 drops such a name.
-    pub(crate) missing_colon: Option<usize>,
+    /// The first thing that is no GraphQL and that apollo-parser 0.8 lets pass, and its offset.
+    pub(crate) fault: Option<(usize, Fault)>,
     /// Descriptions and commas.
     blanks: Vec<Range<usize>>,
 }
 
 impl Scan {
     pub(crate) fn of(text: &str) -> Self {
-        let mut scan = Self { measures: Measures::default(), missing_colon: None, blanks: Vec::new() };
+        let mut scan = Self { measures: Measures::default(), fault: None, blanks: Vec::new() };
         let mut reader = Reader::default();
         for token in Lexer::new(text) {
             match token {
@@ -80,7 +89,11 @@ impl Reader {
     fn read(&mut self, token: &Token<'_>, scan: &mut Scan) {
         let kind = token.kind();
         if self.needs_colon && kind != TokenKind::Colon {
-            scan.missing_colon.get_or_insert(token.index());
+            scan.fault.get_or_insert((token.index(), Fault::MissingColon));
+        }
+        let is_string = kind == TokenKind::StringValue && !token.data().starts_with("\"\"\"");
+        if is_string && token.data().contains(['\n', '\r']) {
+            scan.fault.get_or_insert((token.index(), Fault::UnterminatedString));
         }
         let is_described = match self.open.as_slice() {
             [] => kind == TokenKind::Name && is_definition(token.data()),
@@ -197,12 +210,20 @@ mod tests {
 
     #[test]
     fn a_name_without_a_value_is_seen_in_arguments_and_input_objects() {
-        let place = |text: &str| Scan::of(text).missing_colon;
+        let place = |text: &str| Scan::of(text).fault.map(|(offset, _)| offset);
         assert_eq!(place("{ a(b) }"), Some(5));
         assert_eq!(place("{ a(b: C d) }"), Some(10));
         assert_eq!(place("{ a(b: {c: [{d}]}) }"), Some(14));
         assert_eq!(place("{ a @b(c) }"), Some(8));
         assert_eq!(place("query ($a: [B!]! = C @d(e: F)) { a(b: {c: $d}, e: [F G]) @h(i: J) { k } }"), None);
+    }
+
+    #[test]
+    fn a_string_ends_on_its_line() {
+        for text in ["{ a(b: \"\n\") }", "{ a(b: \"\r\") }"] {
+            assert_eq!(Scan::of(text).fault, Some((7, Fault::UnterminatedString)));
+        }
+        assert_eq!(Scan::of("{ a(b: \"\"\"\n\"\"\" c: \"\") }").fault, None);
     }
 
     proptest! {

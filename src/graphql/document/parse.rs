@@ -7,7 +7,7 @@ use apollo_compiler::ast::{self, Argument, Definition, DirectiveList, Selection,
 use apollo_compiler::parser::{Parser, SourceSpan};
 
 use super::failures;
-use super::lexical::Scan;
+use super::lexical::{Fault, Scan};
 use super::lines::Lines;
 use crate::graphql::error::{ErrorCode, Failure};
 use crate::graphql::limits::{Limiter, is_introspection};
@@ -26,8 +26,12 @@ pub(super) fn parse(
     let document = Parser::new()
         .parse_ast(scan.readable(text), "document")
         .map_err(|invalid| failures(ErrorCode::ParseFailed, lines, &invalid.errors, |_| true))?;
-    if let Some(offset) = scan.missing_colon {
-        let failure = Failure::new(ErrorCode::ParseFailed, "Syntax error: expected a colon and a value.");
+    if let Some((offset, fault)) = scan.fault {
+        let message = match fault {
+            Fault::MissingColon => "Syntax error: expected a colon and a value.",
+            Fault::UnterminatedString => "Syntax error: unterminated string value.",
+        };
+        let failure = Failure::new(ErrorCode::ParseFailed, message);
         return Err(vec![failure.at(lines.at(offset).into())]);
     }
     limiter.check_document(&document, lines).map_err(single)?;

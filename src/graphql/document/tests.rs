@@ -179,7 +179,18 @@ fn what_is_no_graphql_is_told_where_it_stops_being_some() {
         "{\n  users {",
         "{ users(q: \"\n\") { total } }",
         "query ($x: Int = $y) { users(page: $x) { total } }",
-    ]), @"");
+    ]), @r#"
+
+      1:1 GRAPHQL_PARSE_FAILED Syntax error: Unexpected <EOF>.
+    {
+      1:2 GRAPHQL_PARSE_FAILED Syntax error: expected at least one Selection in Selection Set.
+    {\n  users {
+      2:10 GRAPHQL_PARSE_FAILED Syntax error: expected at least one Selection in Selection Set.
+    { users(q: \"\n\") { total } }
+      1:12 GRAPHQL_PARSE_FAILED Syntax error: unterminated string value.
+    query ($x: Int = $y) { users(page: $x) { total } }
+      1:18 GRAPHQL_PARSE_FAILED Syntax error: unexpected variable value in a Const context.
+    "#);
 }
 
 #[test]
@@ -222,7 +233,85 @@ fn what_does_not_fit_the_schema_is_told_where() {
         "query A { users { total } } { users { total } }",
         "{ ...F } fragment F on Query { __typename } fragment F on Query { __typename }",
         "fragment F on User { email }",
-    ]), @"");
+    ]), @r#"
+    {\n  nope\n}
+      2:3 GRAPHQL_VALIDATION_FAILED Type `Query` does not have a field `nope`.
+    { users }
+      1:3 GRAPHQL_VALIDATION_FAILED Interface, union and object types must have a subselection set.
+    { users { total { x } } }
+      1:11 GRAPHQL_VALIDATION_FAILED Field selection of scalar type `Int` must not have subselections.
+    { users { nodes { attributes { x } } } }
+      1:19 GRAPHQL_VALIDATION_FAILED Field selection of scalar type `JSON` must not have subselections.
+    { users { __schema { types { name } } } }
+      1:11 GRAPHQL_VALIDATION_FAILED Type `UserPage` does not have a field `__schema`.
+    { users(nope: 1) { total } }
+      1:9 GRAPHQL_VALIDATION_FAILED The argument `nope` is not supported by `Query.users`.
+    { users(page: \"1\") { total } }
+      1:15 GRAPHQL_VALIDATION_FAILED Expected value of type Int!, found a string.
+    { users(page: 1, page: 2) { total } }
+      1:18 GRAPHQL_VALIDATION_FAILED The argument `page` is provided multiple times.
+    { users(sort: {field: SHOE_SIZE}) { total } }
+      1:23 GRAPHQL_VALIDATION_FAILED Value `SHOE_SIZE` does not exist on `UserSortField`.
+    { user { userId } }
+      1:3 GRAPHQL_VALIDATION_FAILED The required argument `Query.user(id:)` is not provided.
+    { user(id: null) { userId } }
+      1:3 GRAPHQL_VALIDATION_FAILED The required argument `Query.user(id:)` is not provided.
+      1:12 GRAPHQL_VALIDATION_FAILED Expected value of type ID!, found null.
+    query ($x: Int) { users { total } }
+      1:8 GRAPHQL_VALIDATION_FAILED Unused variable: `$x`.
+    query ($x: Int = \"a\") { users(page: $x) { total } }
+      1:18 GRAPHQL_VALIDATION_FAILED Expected value of type Int, found a string.
+    query ($x: User) { users(q: $x) { total } }
+      1:8 GRAPHQL_VALIDATION_FAILED `$x` variable must be of an input type.
+      1:26 GRAPHQL_VALIDATION_FAILED Variable `$x` of type `User` cannot be used for argument `q` of type `String`.
+    query ($x: String, $x: String) { users(q: $x) { total } }
+      1:20 GRAPHQL_VALIDATION_FAILED The variable `$x` is declared multiple times.
+    { users { ...F } } fragment F on Query { users(page: $nope) { total } }
+      1:11 GRAPHQL_VALIDATION_FAILED Fragment `F` with type condition `Query` cannot be applied to `UserPage`.
+      1:54 GRAPHQL_VALIDATION_FAILED Variable `$nope` is not defined.
+    { ...F } fragment F on Query { users(page: $nope) { total } }
+      1:44 GRAPHQL_VALIDATION_FAILED Variable `$nope` is not defined.
+    { users @include(if: $nope) { total } }
+      1:22 GRAPHQL_VALIDATION_FAILED Variable `$nope` is not defined.
+    { users @include { total } }
+      1:9 GRAPHQL_VALIDATION_FAILED The required argument `@include(if:)` is not provided.
+    { users @include(if: true) @include(if: false) { total } }
+      1:28 GRAPHQL_VALIDATION_FAILED Non-repeatable directive include can only be used once per location.
+    query @skip(if: true) { users { total } }
+      1:7 GRAPHQL_VALIDATION_FAILED Skip directive is not supported for QUERY location.
+    { users { total @nope } }
+      1:17 GRAPHQL_VALIDATION_FAILED Cannot find directive `@nope` in this document.
+    { ...Nope }
+      1:3 GRAPHQL_VALIDATION_FAILED Cannot find fragment `Nope` in this document.
+    { users { ...F } } fragment F on User { email }
+      1:11 GRAPHQL_VALIDATION_FAILED Fragment `F` with type condition `User` cannot be applied to `UserPage`.
+    { users { ... on Log { date } } }
+      1:11 GRAPHQL_VALIDATION_FAILED Inline fragment with type condition `Log` cannot be applied to `UserPage`.
+    { users { total } } fragment F on User { email }
+      1:21 GRAPHQL_VALIDATION_FAILED Fragment `F` must be used in an operation.
+    { ...F } fragment F on Query { ...F }
+      1:32 GRAPHQL_VALIDATION_FAILED The fragment `F` spreads itself.
+    query ($p: String) { users(page: $p) { total } }
+      1:28 GRAPHQL_VALIDATION_FAILED Variable `$p` of type `String` cannot be used for argument `page` of type `Int!`.
+    { user(id: 1) { name ...F } } fragment F on User { name: email }
+      1:52 GRAPHQL_VALIDATION_FAILED Cannot select different fields into the same alias `name`.
+    mutation { __typename }
+      1:1 GRAPHQL_VALIDATION_FAILED `mutation` root operation type is not defined.
+    subscription { __typename }
+      1:1 GRAPHQL_VALIDATION_FAILED `subscription` root operation type is not defined.
+    query A { __typename } mutation B { __typename }
+      1:24 GRAPHQL_VALIDATION_FAILED `mutation` root operation type is not defined.
+    type User { id: ID }
+      1:1 GRAPHQL_VALIDATION_FAILED An executable document must not contain an object type definition.
+    query A { users { total } } query A { users { total } }
+      1:35 GRAPHQL_VALIDATION_FAILED The operation `A` is defined multiple times in the document.
+    query A { users { total } } { users { total } }
+      1:29 GRAPHQL_VALIDATION_FAILED Anonymous operation cannot be selected when the document contains other operations.
+    { ...F } fragment F on Query { __typename } fragment F on Query { __typename }
+      1:54 GRAPHQL_VALIDATION_FAILED The fragment `F` is defined multiple times in the document.
+    fragment F on User { email }
+      1:1 GRAPHQL_VALIDATION_FAILED Fragment `F` must be used in an operation.
+    "#);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::graphql::document::{Lines, Measures};
 use crate::graphql::error::{ErrorCode, Failure};
 use crate::graphql::operation::Operation;
 use crate::graphql::type_system::TypeSystem;
-use crate::telemetry::tally::Tally;
+use crate::telemetry::LogThrottle;
 
 /// Holds to [`Limits`]. Cheap to clone: all clones count together.
 #[derive(Clone)]
@@ -24,7 +24,7 @@ pub(crate) struct Limiter {
 struct Counter {
     times: AtomicU64,
     greatest: AtomicU64,
-    untold: Tally,
+    untold: LogThrottle,
 }
 
 /// How often something beyond a limit was let pass. A document is judged when the gateway meets it and an operation for each new set of

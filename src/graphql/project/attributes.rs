@@ -4,14 +4,15 @@ use std::borrow::Cow;
 
 use crate::auth::Scopes;
 use crate::graphql::json::{self, Raw};
-use crate::graphql::object::{Kind, Object};
+use crate::graphql::object::{Guard, Object};
 use crate::graphql::plan::may_see_all_of;
 use crate::graphql::value;
 
-/// Appends what the table does not know, and of what it knows only that which had no form that fits.
+/// Appends what the table does not know, and of what it knows whatever its field does not give out whole.
 pub(super) fn write<'e, 'a: 'e>(
     object: &Object,
     authority: Scopes,
+    guard: Option<&Guard>,
     entries: impl Iterator<Item = (&'e Cow<'a, str>, &'e Raw<'a>)>,
     out: &mut Vec<u8>,
 ) {
@@ -20,10 +21,12 @@ pub(super) fn write<'e, 'a: 'e>(
     let mut is_first = true;
     for (key, value) in entries {
         let is_kept = match object.field_of_key(key) {
-            None => true,
+            None => guard.is_none_or(|guard| guard.is_open(key, *value)),
             Some(field) => {
                 scratch.clear();
-                !value.is_null() && may_see_all_of(field, authority) && !fits(&field.kind, *value, &mut scratch)
+                !value.is_null()
+                    && may_see_all_of(field, authority)
+                    && !value::is_whole(&field.kind, *value, &mut scratch)
             }
         };
         if !is_kept {
@@ -37,12 +40,4 @@ pub(super) fn write<'e, 'a: 'e>(
         value.write(out);
     }
     out.push(b'}');
-}
-
-fn fits(kind: &Kind, value: Raw<'_>, scratch: &mut Vec<u8>) -> bool {
-    match kind {
-        Kind::Object(_) => value.first() == b'{',
-        Kind::Objects(_) => value.first() == b'[',
-        kind => value::write(kind, value, scratch),
-    }
 }

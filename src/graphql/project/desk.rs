@@ -141,8 +141,8 @@ impl<'p, 'a> Desk<'p, 'a> {
                     json::write_string(name, out);
                     true
                 }
-                What::Attributes(authority) => {
-                    attributes::write(plan.object, *authority, self.entries.iter().flatten(), out);
+                What::Attributes(authority, guard) => {
+                    attributes::write(plan.object, *authority, *guard, self.entries.iter().flatten(), out);
                     true
                 }
                 What::Forbidden => false,

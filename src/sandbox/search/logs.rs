@@ -1,7 +1,7 @@
 //! Log search: a subset of Lucene over sixteen fields, none of them split into words.
 //! From Auth0's page "Log Search Query Syntax".
 
-use super::{Bound, Expression, Leaf, Moment, Test, parse, within};
+use super::{Bound, Expression, Leaf, Moment, Pattern, Test, parse, within};
 use crate::sandbox::events::Event;
 
 /// A log query that Auth0 would run.
@@ -46,6 +46,12 @@ impl LogQuery {
             _ => check(leaf).map_err(|()| unparsable()),
         })?;
         Ok(Self(expression))
+    }
+
+    /// Those of one user.
+    pub(crate) fn of_user(id: &str) -> Self {
+        let (field, test) = (Some("user_id".to_owned()), Test::Term(Pattern::exact(id)));
+        Self(Expression::Leaf(Leaf { field, test }))
     }
 
     /// Whether the event is found.

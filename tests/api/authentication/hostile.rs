@@ -91,6 +91,10 @@ async fn claims_that_do_not_fit_are_refused() {
         (json!({ "aud": null }), "audience"),
         (json!({ "sub": null }), "whom it is for"),
         (json!({ "permissions": { "read:users": true } }), "cannot be read"),
+        // Of use to whoever stole them, were the proof that belongs to them not asked for (RFC 9449, RFC 8705).
+        (json!({ "cnf": { "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" } }), "bound to a key"),
+        (json!({ "cnf": { "x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2" } }), "bound to a key"),
+        (json!({ "cnf": {} }), "bound to a key"),
     ] {
         house.refuses(&house.token(&json!({}), &claims), because).await;
     }
@@ -122,26 +126,25 @@ async fn headers_that_change_what_is_signed_are_refused() {
 
 #[tokio::test]
 async fn a_key_s_name_is_a_name_and_no_path() {
-    let house = House::build().await;
     let empty = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, b""), b"");
     for kid in ["../../../../dev/null", "/dev/null", "..%2f..%2fkeys", "a\0", "a' OR '1'='1", "http://127.0.0.1/a", ""]
     {
+        // Each its own, for keys that are not there are asked for a few times only.
+        let house = House::of(issuer::ed("a")).await;
         house.refuses(&house.token(&json!({ "kid": kid }), &json!({})), "does not have").await;
         let token = unsigned(&json!({ "alg": "HS256", "kid": kid }), &house.issuer.claims(&json!({})));
         house.refuses(&format!("{token}.{}", encode(empty)), "algorithm").await;
+        house.refuses(&house.token(&json!({ "kid": ["a"] }), &json!({})), "cannot be read").await;
+        let expected = ["/.well-known/openid-configuration", "/keys"];
+        assert!(house.issuer.requests().await.iter().all(|path| expected.contains(&path.as_str())));
     }
-    house.refuses(&house.token(&json!({ "kid": ["a"] }), &json!({})), "cannot be read").await;
-    let expected = ["/.well-known/openid-configuration", "/keys"];
-    assert!(house.issuer.requests().await.iter().all(|path| expected.contains(&path.as_str())));
 }
 
 #[tokio::test]
 async fn a_token_does_not_bring_its_own_key() {
-    let house = House::of(issuer::ed("a")).await;
     let (forged, of_the_same_name) = (issuer::ed("forged"), issuer::ed("a"));
     let elsewhere = MockServer::start().await;
     let at = |path: &str| format!("{}/{path}", elsewhere.uri());
-    let claims = house.issuer.claims(&json!({}));
     for header in [
         json!({}),
         json!({ "jku": at("keys") }),
@@ -150,6 +153,8 @@ async fn a_token_does_not_bring_its_own_key() {
         json!({ "x5c": ["MIIB"] }),
         json!({ "jku": at("keys"), "x5u": at("chain"), "jwk": of_the_same_name.public(), "x5c": "nonsense" }),
     ] {
+        let house = House::of(issuer::ed("a")).await;
+        let claims = house.issuer.claims(&json!({}));
         house.refuses(&forged.token_with(&header, &claims), "does not have").await;
         house.refuses(&of_the_same_name.token_with(&header, &claims), "signature").await;
         // Of the issuer's own such headers take nothing away.

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use auth0_graphql::auth::{Address, Settings};
+use auth0_graphql::auth::{SecureUrl, Settings};
 use futures_util::future::join_all;
 use serde_json::json;
 use wiremock::ResponseTemplate;
@@ -12,8 +12,13 @@ use super::issuer::{self, TestIssuer};
 use super::{Answer, gateway_of, gateway_with, whoami, whoami_with};
 use crate::gateway::{Setup, TestGateway};
 
+/// A token that names a key which the issuer does not have.
+fn forged(key: &issuer::Key, issuer: &TestIssuer, number: usize) -> String {
+    key.token_with(&json!({ "kid": format!("forged {number}") }), &issuer.claims(&json!({})))
+}
+
 #[tokio::test]
-async fn forged_keys_make_one_fetch_however_many_they_are() {
+async fn forged_keys_make_a_few_fetches_however_many_they_are() {
     let key = issuer::ed("a");
     let issuer = TestIssuer::start(vec![key.public()]).await;
     let gateway = gateway_of(&issuer).await;
@@ -22,18 +27,74 @@ async fn forged_keys_make_one_fetch_however_many_they_are() {
     assert_eq!(issuer.fetches().await, 1);
 
     for _round in 0..2 {
-        let forged = (0..100).map(|number| {
-            let header = json!({ "kid": format!("forged {number}") });
-            key.token_with(&header, &issuer.claims(&json!({})))
-        });
+        let forged = (0..100).map(|number| forged(&key, &issuer, number));
         let answers = join_all(forged.map(async |token| whoami_with(&gateway, &token).await)).await;
-        for answer in answers {
+        for answer in answers.iter().filter(|answer| answer.status != 503) {
             assert!(answer.refusal(401, "UNAUTHENTICATED").contains("does not have"));
         }
-        assert_eq!(issuer.fetches().await, 2);
     }
+    // One at the start, and three for the sake of keys that are not there.
+    for number in 0..3 {
+        whoami_with(&gateway, &forged(&key, &issuer, number)).await;
+    }
+    assert_eq!(issuer.fetches().await, 4);
     assert_eq!(whoami_with(&gateway, &key.token(&issuer.claims(&json!({ "jti": "new" })))).await.status, 200);
-    assert_eq!(issuer.fetches().await, 2);
+    assert_eq!(issuer.fetches().await, 4);
+}
+
+#[tokio::test]
+async fn a_forged_key_does_not_keep_out_the_next_one_that_the_issuer_signs_with() {
+    let (old, new) = (issuer::ed("old"), issuer::ed("new"));
+    let issuer = TestIssuer::start(vec![old.public()]).await;
+    let gateway = gateway_of(&issuer).await;
+    assert_eq!(whoami_with(&gateway, &old.token(&issuer.claims(&json!({})))).await.status, 200);
+    whoami_with(&gateway, &forged(&old, &issuer, 0)).await.refusal(401, "UNAUTHENTICATED");
+    issuer.rotate(&[new.public(), old.public()]);
+    assert_eq!(whoami_with(&gateway, &new.token(&issuer.claims(&json!({})))).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_asked_for_yet_is_no_fault_of_the_caller_s() {
+    let (old, new) = (issuer::ed("old"), issuer::ed("new"));
+    let issuer = TestIssuer::start(vec![old.public()]).await;
+    let gateway = gateway_of(&issuer).await;
+    assert_eq!(whoami_with(&gateway, &old.token(&issuer.claims(&json!({})))).await.status, 200);
+    for number in 0..3 {
+        whoami_with(&gateway, &forged(&old, &issuer, number)).await.refusal(401, "UNAUTHENTICATED");
+    }
+    issuer.rotate(&[new.public(), old.public()]);
+    let answer = whoami_with(&gateway, &new.token(&issuer.claims(&json!({})))).await;
+    assert!(answer.refusal(503, "UPSTREAM_UNAVAILABLE").contains("Try again"));
+    let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=20).contains(&seconds), "{seconds}");
+    assert!(answer.header("www-authenticate").is_none());
+    assert_eq!(whoami_with(&gateway, &old.token(&issuer.claims(&json!({ "jti": 1 })))).await.status, 200);
+}
+
+#[tokio::test]
+async fn tokens_of_a_key_that_was_withdrawn_are_forgotten_when_the_keys_change() {
+    let (old, new) = (issuer::ed("old"), issuer::ed("new"));
+    let issuer = TestIssuer::start(vec![old.public()]).await;
+    let gateway = gateway_of(&issuer).await;
+    let token = old.token(&issuer.claims(&json!({})));
+    for _twice in 0..2 {
+        assert_eq!(whoami_with(&gateway, &token).await.status, 200);
+    }
+    issuer.rotate(&[new.public()]);
+    assert_eq!(whoami_with(&gateway, &new.token(&issuer.claims(&json!({})))).await.status, 200);
+    assert!(whoami_with(&gateway, &token).await.refusal(401, "UNAUTHENTICATED").contains("does not have"));
+}
+
+#[tokio::test]
+async fn a_key_that_is_replaced_under_its_name_opens_nothing_more() {
+    let (old, new) = (issuer::ed("same"), issuer::ed("same"));
+    let issuer = TestIssuer::start(vec![old.public()]).await;
+    let gateway = gateway_of(&issuer).await;
+    let token = old.token(&issuer.claims(&json!({})));
+    assert_eq!(whoami_with(&gateway, &token).await.status, 200);
+    issuer.rotate(&[new.public()]);
+    whoami_with(&gateway, &forged(&new, &issuer, 0)).await.refusal(401, "UNAUTHENTICATED");
+    assert!(whoami_with(&gateway, &token).await.refusal(401, "UNAUTHENTICATED").contains("signature"));
 }
 
 #[tokio::test]
@@ -166,7 +227,7 @@ async fn keys_of_a_provider_that_calls_itself_otherwise_are_not_taken() {
 async fn keys_can_be_had_without_discovery() {
     let key = issuer::ed("a");
     let issuer = TestIssuer::start(vec![key.public()]).await;
-    let address = Address::parse(&format!("{}keys", issuer.settings().issuer)).unwrap();
+    let address = SecureUrl::parse(&format!("{}keys", issuer.settings().issuer)).unwrap();
     let mut tokens = issuer::settings("https://issuer.example/");
     tokens.keys = Some(address);
     let gateway = gateway_with(Settings { tokens: Some(tokens), ..Settings::default() }).await;

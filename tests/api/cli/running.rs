@@ -8,13 +8,13 @@ use super::{End, Run};
 use crate::authentication::hash_of;
 
 /// A run that listens. It is killed when a test gives it up.
-struct Running {
-    child: Child,
+pub(super) struct Running {
+    pub(super) child: Child,
     stdout: BufReader<ChildStdout>,
 }
 
 impl Run {
-    fn start(mut self) -> Running {
+    pub(super) fn start(mut self) -> Running {
         let mut child = self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         Running { child, stdout }
@@ -23,7 +23,7 @@ impl Run {
 
 impl Running {
     /// What is printed up to and with the first line that holds `text`; all of it if none does.
-    fn printed_until(&mut self, text: &str) -> String {
+    pub(super) fn printed_until(&mut self, text: &str) -> String {
         let mut printed = String::new();
         let mut line = 0;
         while !printed[line..].contains(text) {
@@ -35,7 +35,7 @@ impl Running {
         printed
     }
 
-    fn stop(mut self, signal: &str) -> Option<i32> {
+    pub(super) fn stop(mut self, signal: &str) -> Option<i32> {
         let kill = format!("kill -{signal} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
         self.child.wait().unwrap().code()
@@ -50,7 +50,7 @@ impl Drop for Running {
 }
 
 /// What follows `name` on its line.
-fn value<'a>(printed: &'a str, name: &str) -> &'a str {
+pub(super) fn value<'a>(printed: &'a str, name: &str) -> &'a str {
     let mut lines = printed.lines().map(str::trim);
     lines.find_map(|line| line.strip_prefix(name)).unwrap().trim()
 }
@@ -101,8 +101,8 @@ fn the_sandbox_alone_prints_settings_that_a_gateway_takes() {
     assert_eq!(sandbox.stop("TERM"), Some(0));
 }
 
-/// What follows `name` on its line, and has no spaces.
-fn word<'a>(printed: &'a str, name: &str) -> &'a str {
+/// The word that follows `name` on its line.
+pub(super) fn word<'a>(printed: &'a str, name: &str) -> &'a str {
     let (_, after) = printed.split_once(name).unwrap_or_else(|| panic!("{name} is not in {printed}"));
     after.split_whitespace().next().unwrap()
 }

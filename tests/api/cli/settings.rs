@@ -211,6 +211,28 @@ fn config_shows_what_was_given_when_something_is_wrong() {
 }
 
 #[test]
+fn a_password_in_a_url_is_not_told() {
+    for (name, value) in [
+        ("AUTH0_DOMAIN", "https://somebody:hush-hush@example.us.auth0.com"),
+        ("AUTH0_DOMAIN", "somebody:hush@hush@example.us.auth0.com"),
+        ("AUTH0_AUDIENCE", "https://somebody:hush-hush@example.us.auth0.com/api/v2/"),
+        ("JWT_ISSUER", "https://somebody:hush-hush@example.us.auth0.com/"),
+        ("JWT_JWKS_URL", "https://somebody:hush-hush@example.us.auth0.com/keys"),
+        ("CORS_ORIGINS", "https://somebody:hush-hush@example.com"),
+    ] {
+        for (case, arguments) in [&["config"][..], &["doctor"], &[]].into_iter().enumerate() {
+            let folder = format!("password_{name}_{}_{case}", value.len());
+            let end =
+                Run::new(&folder, arguments).dotenv(TENANT.replace("hush-hush", "a-secret")).env(name, value).end();
+            if name != "AUTH0_AUDIENCE" {
+                assert_eq!(end.code, Some(64), "{end:#?}");
+            }
+            end.must_not_tell("hush");
+        }
+    }
+}
+
+#[test]
 fn an_empty_variable_counts_as_not_set() {
     Run::new("empty", &["config"]).env("PORT", "").dotenv(TENANT).end().must_show(&[&["PORT", "3000", "default"]]);
 }

@@ -16,6 +16,10 @@ async fn types_are_told_in_words_with_their_outcome() {
         ("ss_sso_failure", "FAILURE", Some("Failed SS-SSO Operation")),
         ("flows_execution_completed", "SUCCESS", Some("Flows Execution Completed")),
         ("fui", "WARNING", Some("Failed users import")),
+        ("fc", "FAILURE", Some("Failed by Connector")),
+        ("con", "SUCCESS", Some("AD/LDAP Connector Online")),
+        ("token_quota_consumption_warning", "WARNING", Some("Token Quota Consumption Warning")),
+        ("gd_user_delete", "OTHER", Some("User delete")),
         ("fdeleacft", "FAILURE", Some("Failed to Exchange Delegated Authorization Code for Access Token")),
         ("kms_key_state_changed", "OTHER", Some("KMS Key State Change")),
         ("sx_lighthouse_lit", "OTHER", None),
@@ -62,7 +66,15 @@ async fn odd_logs_come_out_in_one_form() {
             json!({ "client_id": null, "scope": null, "details": null, "location_info": null, "description": null, "date": null }),
             json!({}),
         ),
-        (json!({ "client_id": ["abc", "not-a-client"] }), json!({ "clientId": "abc" })),
+        (
+            json!({ "client_id": ["abc", "not-a-client"] }),
+            json!({ "clientId": "abc", "attributes": { "client_id": ["abc", "not-a-client"] } }),
+        ),
+        (json!({ "client_id": ["abc"] }), json!({ "clientId": "abc" })),
+        (
+            json!({ "scope": [["openid", "email"], { "value": "x" }] }),
+            json!({ "scope": [], "attributes": { "scope": [["openid", "email"], { "value": "x" }] } }),
+        ),
         (json!({ "scope": "openid  profile" }), json!({ "scope": ["openid", "profile"] })),
         (json!({ "scope": ["openid", "read:a b", null, 7] }), json!({ "scope": ["openid", "read:a b", "7"] })),
         (json!({ "scope": "" }), json!({ "scope": [] })),
@@ -80,6 +92,18 @@ async fn odd_logs_come_out_in_one_form() {
         (
             json!({ "location_info": { "country_code": "PT", "latitude": 38.5, "planet": "Earth" } }),
             json!({ "locationInfo": { "countryCode": "PT", "latitude": 38.5, "attributes": { "planet": "Earth" } } }),
+        ),
+        (
+            json!({ "location_info": { "latitude": "-35.67" } }),
+            json!({ "locationInfo": { "countryCode": null, "latitude": -35.67, "attributes": {} } }),
+        ),
+        (
+            json!({ "location_info": { "latitude": "1e999" } }),
+            json!({ "locationInfo": { "countryCode": null, "latitude": null, "attributes": { "latitude": "1e999" } } }),
+        ),
+        (
+            json!({ "location_info": { "latitude": "35,67" } }),
+            json!({ "locationInfo": { "countryCode": null, "latitude": null, "attributes": { "latitude": "35,67" } } }),
         ),
         (json!({ "location_info": "Lisbon" }), json!({ "attributes": { "location_info": "Lisbon" } })),
         (
@@ -100,6 +124,16 @@ async fn odd_logs_come_out_in_one_form() {
         let data = gateway.data(&format!("{{ log(id: \"900\") {{ {fields} }} }}")).await;
         assert_eq!(data["log"], expected, "{log}");
     }
+}
+
+#[tokio::test]
+async fn a_log_tells_the_state_or_province_that_it_is_thought_to_come_from() {
+    let gateway = with_logs(0).await;
+    answer_with(&gateway, json!([{ "location_info": { "subdivision_code": "CA", "subdivision_name": "California" } }]))
+        .await;
+    let data = gateway.data("{ logs { nodes { locationInfo { subdivisionCode subdivisionName attributes } } } }").await;
+    let expected = json!({ "subdivisionCode": "CA", "subdivisionName": "California", "attributes": {} });
+    assert_eq!(data["logs"]["nodes"][0]["locationInfo"], expected);
 }
 
 #[tokio::test]

@@ -20,6 +20,35 @@ const SEARCHES: [(&str, &str); 10] = [
     ("identities.*:a*", TOKENS),
 ];
 
+/// Searches that can be read in more ways than one: in some of them, by Lucene's own parser too, a word is looked for in every
+/// field, or a guarded field is named.
+const AMBIGUOUS: [&str; 24] = [
+    "name:- gold",
+    "name:+ gold*",
+    "name:& gold",
+    "name:= gold",
+    "name:\u{a0} gold",
+    "name:ada\u{3000}gold",
+    "name:ada!gold",
+    "name:a/gold.*/",
+    r"name:ada!app_\*.plan:gold",
+    "name:[a\"b TO c] gold",
+    "name:ada^2gold",
+    "name:ada~ gold",
+    "name:\"ada\"~2gold",
+    "name:(ada)gold",
+    "name:ada\"gold\"",
+    "name:|| gold",
+    "-name:ada !gold",
+    "name:/a/ gold",
+    r"name:ada\",
+    r"\u0061pp_metadata.plan:gold",
+    "\"app_metadata.plan\":gold",
+    "app_m?tadata.plan:gold",
+    "*.plan:gold",
+    "_exists_:app_*",
+];
+
 async fn search(gateway: &TestGateway, token: &str, q: &str) -> Vec<Reply> {
     let literal = Value::from(q).to_string();
     let with_variable = json!({
@@ -50,6 +79,44 @@ async fn a_search_by_what_the_caller_may_not_see_is_not_made() {
         }
     }
     assert_eq!(upstream(&gateway).await, []);
+}
+
+#[tokio::test]
+async fn a_search_that_can_be_read_in_two_ways_needs_every_scope() {
+    let gateway = gateway(ScopeMode::Filter).await;
+    for scope in [APP_METADATA, TOKENS] {
+        let without = token(&gateway, &super::all_but(scope)).await;
+        for q in AMBIGUOUS {
+            for Reply { status, body, .. } in search(&gateway, &without, q).await {
+                assert_eq!((status, &body["data"]), (200, &json!({ "all": null })), "{q}: {body}");
+                assert_eq!(denials(&body), [(scope, "all".to_owned())], "{q}");
+                assert!(!body.to_string().contains("gold"), "{body}");
+            }
+        }
+    }
+    assert_eq!(upstream(&gateway).await, []);
+}
+
+#[tokio::test]
+async fn a_search_by_a_field_that_everybody_sees_needs_no_other_scope() {
+    let gateway = gateway(ScopeMode::Reject).await;
+    let users = token(&gateway, &[USERS]).await;
+    for q in [
+        "name:\"jane smith\"",
+        "name:john*",
+        "logins_count:[100 TO 200}",
+        "user_metadata.addresses.city:\"Paris\"",
+        "_exists_:user_metadata.preferences.fontSize",
+        "NOT _exists_:logins_count OR logins_count:0",
+        "created_at:[2026-01-01T00:00:00.000Z TO *] AND (email.domain:example.com OR name:(ada grace))",
+        "identities.connection:\"google-oauth2\"",
+        r"name:John\ Doe",
+        "user_id:auth0|abc*",
+    ] {
+        for Reply { status, body, .. } in search(&gateway, &users, q).await {
+            assert_eq!((status, codes(&body)), (200, vec![]), "{q}: {body}");
+        }
+    }
 }
 
 #[tokio::test]

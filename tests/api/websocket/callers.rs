@@ -2,6 +2,8 @@
 
 use auth0_graphql::auth::{self, ApiKeys, Issuer, TokenSettings};
 use auth0_graphql::sandbox::{GATEWAY_AUDIENCE, Options, Sandbox, TokenRequest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::VERSION;
@@ -125,7 +127,7 @@ async fn the_issuer_s_trouble_is_no_fault_of_the_client_s() {
         issuer: Issuer::parse(&sandbox.issuer()).unwrap(),
         audiences: vec![GATEWAY_AUDIENCE.to_owned()],
         // Answers 404.
-        keys: Some(auth::Address::parse(&keys.uri()).unwrap()),
+        keys: Some(auth::SecureUrl::parse(&keys.uri()).unwrap()),
     };
     let auth = auth::Settings { tokens: Some(tokens), ..auth::Settings::default() };
     let gateway = TestGateway::spawn_with(Setup { auth, ..Setup::default() }).await;
@@ -133,6 +135,22 @@ async fn the_issuer_s_trouble_is_no_fault_of_the_client_s() {
     let (code, reason) = scopes(&gateway, &[], json!({ "authorization": token })).await.unwrap_err();
     assert_eq!(code, 1013, "{reason}");
     assert!(reason.contains("Try again"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_asked_for_yet_is_no_fault_of_the_client_s() {
+    let (sandbox, gateway) = closed().await;
+    let token = token(&sandbox, 3_600).await;
+    let (_, signed) = token.split_once('.').unwrap();
+    let header = URL_SAFE_NO_PAD.encode(json!({ "alg": "RS256", "kid": "another" }).to_string());
+    let payload = json!({ "authorization": format!("Bearer {header}.{signed}") });
+    // So that the keys are there.
+    scopes(&gateway, &[], json!({ "authorization": token })).await.unwrap();
+    let mut codes = Vec::new();
+    for _attempt in 0..4 {
+        codes.push(scopes(&gateway, &[], payload.clone()).await.unwrap_err().0);
+    }
+    assert_eq!(codes, [4403, 4403, 4403, 1013]);
 }
 
 #[tokio::test]

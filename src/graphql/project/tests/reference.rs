@@ -5,7 +5,7 @@ use super::selection::{Picked, Selection};
 use super::tree::Tree;
 use crate::auth::{Scope, Scopes};
 use crate::graphql::log_type;
-use crate::graphql::object::{Field, FromString, Kind, Object, Page, PageKind};
+use crate::graphql::object::{Field, FromString, Guard, Kind, Object, Page, PageKind};
 use crate::graphql::plan::Needs;
 use crate::graphql::project::PageFacts;
 
@@ -51,7 +51,7 @@ impl Reference<'_> {
             let value = match object.field(picked.field) {
                 None => Some(text(object.name)),
                 Some(field) if !self.may_see(field.scope) => None,
-                Some(Field { kind: Kind::Attributes, .. }) => Some(self.attributes(object, &entries)),
+                Some(Field { kind: Kind::Attributes(guard), .. }) => Some(self.attributes(object, *guard, &entries)),
                 Some(field) => {
                     let find = |key: &&str| entries.iter().find(|(known, value)| known == key && **value != Tree::Null);
                     let value = field.keys.iter().find_map(find);
@@ -63,13 +63,12 @@ impl Reference<'_> {
         Some(Tree::Object(written.collect()))
     }
 
-    fn attributes(&self, object: &Object, entries: &[(&str, &Tree)]) -> Tree {
-        let kept = entries.iter().filter(|(key, value)| {
-            let row = object.fields.iter().find(|field| field.keys.contains(key));
-            row.is_none_or(|row| {
-                **value != Tree::Null && self.may_see_all_of(row) && self.value(&row.kind, None, value).is_none()
-            })
-        });
+    fn attributes(&self, object: &Object, guard: Option<&Guard>, entries: &[(&str, &Tree)]) -> Tree {
+        let kept =
+            entries.iter().filter(|(key, value)| match object.fields.iter().find(|field| field.keys.contains(key)) {
+                None => guard.is_none_or(|guard| self.authority.holds(guard.scope) || is_open(guard, key, value)),
+                Some(row) => **value != Tree::Null && self.may_see_all_of(row) && !self.is_whole(&row.kind, value),
+            });
         Tree::Object(kept.map(|(key, value)| ((*key).to_owned(), (*value).clone())).collect())
     }
 
@@ -81,9 +80,24 @@ impl Reference<'_> {
     fn may_see_all_of(&self, field: &Field) -> bool {
         let inner = match &field.kind {
             Kind::Object(inner) | Kind::Objects(inner) => inner.fields,
+            Kind::Guarded(guard) | Kind::Attributes(Some(guard)) if !self.authority.holds(guard.scope) => return false,
             _ => &[],
         };
         self.may_see(field.scope) && inner.iter().all(|field| self.may_see_all_of(field))
+    }
+
+    /// Whether the field gives out all of `value`.
+    fn is_whole(&self, kind: &Kind, value: &Tree) -> bool {
+        let is_scalar = |value: &Tree| matches!(value, Tree::Text(_) | Tree::Number(_));
+        match (kind, value) {
+            (Kind::String, Tree::List(items)) => {
+                let something: Vec<_> = items.iter().filter(|item| **item != Tree::Null).collect();
+                matches!(something[..], [Tree::Text(_)])
+            }
+            (Kind::Strings(_), Tree::List(items)) => items.iter().all(|item| *item == Tree::Null || is_scalar(item)),
+            (Kind::Objects(_), Tree::List(items)) => items.iter().all(|item| matches!(item, Tree::Object(_))),
+            _ => self.value(kind, None, value).is_some(),
+        }
     }
 
     /// `value`, which is not null, as `kind` gives it out. `picked` is what is wanted of objects in it.
@@ -105,11 +119,26 @@ impl Reference<'_> {
             (Kind::Float, Tree::Number(digits)) => {
                 digits.parse::<f64>().is_ok_and(f64::is_finite).then(|| value.clone())
             }
+            (Kind::Float, Tree::Text(digits)) => {
+                let number: serde_json::Number = serde_json::from_str(digits).ok()?;
+                (digits.trim() == digits && number.as_f64()?.is_finite()).then(|| Tree::Number(digits.clone()))
+            }
+            (Kind::Guarded(guard), value) => match value.entries() {
+                _ if self.authority.holds(guard.scope) => Some(value.clone()),
+                None => None,
+                Some(entries) => {
+                    let open = entries.iter().filter(|(key, value)| is_open(guard, key, value));
+                    Some(Tree::Object(open.map(|(key, value)| ((*key).to_owned(), (*value).clone())).collect()))
+                }
+            },
             (Kind::DateTime, Tree::Text(date)) => {
                 chrono::DateTime::parse_from_rfc3339(date).is_ok().then(|| value.clone())
             }
             (Kind::Json, value) => Some(value.clone()),
-            (Kind::Strings(_), Tree::List(items)) => Some(Tree::List(items.iter().filter_map(string).collect())),
+            (Kind::Strings(_), Tree::List(items)) => {
+                let scalars = items.iter().filter(|item| !matches!(item, Tree::List(_)));
+                Some(Tree::List(scalars.filter_map(string).collect()))
+            }
             (Kind::Strings(FromString::Whole), Tree::Text(_)) => Some(Tree::List(vec![value.clone()])),
             (Kind::Strings(FromString::Words), Tree::Text(words)) => {
                 Some(Tree::List(words.split(' ').filter(|word| !word.is_empty()).map(text).collect()))
@@ -155,7 +184,7 @@ impl Reference<'_> {
         let fields = picked.iter().filter_map(|picked| object.field(picked.field));
         for field in fields.filter(|field| self.may_see(field.scope)) {
             match field.kind {
-                Kind::Attributes => {
+                Kind::Attributes(_) => {
                     needs.everything = true;
                     let mut known = std::collections::BTreeSet::new();
                     for (row, key) in object.fields.iter().flat_map(|row| row.keys.iter().map(move |key| (row, *key))) {
@@ -168,6 +197,10 @@ impl Reference<'_> {
             }
         }
     }
+}
+
+fn is_open(guard: &Guard, key: &str, value: &Tree) -> bool {
+    guard.open.contains(&key) && !matches!(value, Tree::List(_) | Tree::Object(_))
 }
 
 fn records(json: &[u8]) -> Option<Vec<Tree>> {

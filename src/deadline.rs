@@ -1,15 +1,18 @@
-//! How long somebody waits.
+//! Deadlines: the moment at which a caller stops waiting.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::error::Error;
-
 /// The moment at which whoever asked stops waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
+
+/// The deadline came first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the deadline has passed")]
+pub struct Elapsed;
 
 impl Deadline {
     /// A deadline that far from now.
@@ -28,37 +31,48 @@ impl Deadline {
     }
 
     /// Waits for a future, but not beyond the deadline.
-    pub(crate) async fn limit<T>(self, future: impl Future<Output = T>) -> Result<T, Error> {
-        tokio::time::timeout_at(self.0, future).await.map_err(|_| Error::Timeout)
+    ///
+    /// # Errors
+    ///
+    /// [`Elapsed`] if it was not ready by then.
+    pub async fn limit<T>(self, future: impl Future<Output = T>) -> Result<T, Elapsed> {
+        tokio::time::timeout_at(self.0, future).await.map_err(|_| Elapsed)
     }
 }
 
-/// How long those who wait for a call are willing to: as long as the most patient of them.
+/// The latest deadline of all who wait for the same thing.
 #[derive(Debug, Clone)]
-pub(crate) struct Patience(Arc<Mutex<Deadline>>);
+pub struct SharedDeadline(Arc<Mutex<Deadline>>);
 
-impl Patience {
-    pub(crate) fn extend(&self, deadline: Deadline) {
-        let mut longest = self.lock();
-        *longest = deadline.max(*longest);
+impl SharedDeadline {
+    /// Takes in one more who waits.
+    pub fn extend(&self, deadline: Deadline) {
+        let mut latest = self.lock();
+        *latest = deadline.max(*latest);
     }
 
     /// The deadline as it is now; it may move away, never closer.
-    pub(crate) fn deadline(&self) -> Deadline {
+    #[must_use]
+    pub fn deadline(&self) -> Deadline {
         *self.lock()
     }
 
     /// The time that is left.
-    pub(crate) fn remaining(&self) -> Duration {
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
         self.deadline().remaining()
     }
 
-    /// Waits for a future for as long as anybody is willing to. Who calls pins it: here, it would take its place twice.
-    pub(crate) async fn limit<F: Future + Unpin>(&self, mut future: F) -> Result<F::Output, Error> {
+    /// Waits for a future for as long as anybody does. The caller pins it: pinned here, it would take its size twice.
+    ///
+    /// # Errors
+    ///
+    /// [`Elapsed`] if it was not ready by the last deadline.
+    pub async fn limit<F: Future + Unpin>(&self, mut future: F) -> Result<F::Output, Elapsed> {
         loop {
             let deadline = self.deadline();
             match deadline.limit(&mut future).await {
-                Err(_) if self.deadline() > deadline => {}
+                Err(Elapsed) if self.deadline() > deadline => {}
                 outcome => return outcome,
             }
         }
@@ -69,7 +83,7 @@ impl Patience {
     }
 }
 
-impl From<Deadline> for Patience {
+impl From<Deadline> for SharedDeadline {
     fn from(deadline: Deadline) -> Self {
         Self(Arc::new(Mutex::new(deadline)))
     }

@@ -1,4 +1,4 @@
-//! Where keys and what leads to them are fetched from: over HTTPS, or from this very machine.
+//! URLs of keys and of what leads to them: over HTTPS, or of this very machine.
 
 use std::fmt;
 
@@ -7,11 +7,11 @@ use url::{Host, Url};
 /// An `https://` URL, or an `http://` URL of a loopback host, where a stand-in for an OpenID provider may listen. Keys that anyone on
 /// the way could swap would let anyone in.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Address(Url);
+pub struct SecureUrl(Url);
 
-/// Why a text is no [`Address`].
+/// A text is no [`SecureUrl`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum AddressError {
+pub enum SecureUrlError {
     /// It is no absolute URL.
     #[error("must be a URL such as https://example.us.auth0.com/")]
     NotAUrl,
@@ -29,35 +29,35 @@ pub enum AddressError {
     Query,
 }
 
-impl Address {
+impl SecureUrl {
     /// Reads a URL.
     ///
     /// # Errors
     ///
-    /// See [`AddressError`].
-    pub fn parse(text: &str) -> Result<Self, AddressError> {
+    /// See [`SecureUrlError`].
+    pub fn parse(text: &str) -> Result<Self, SecureUrlError> {
         // The URL parser would quietly drop or mend these.
         if text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\') {
-            return Err(AddressError::NotAUrl);
+            return Err(SecureUrlError::NotAUrl);
         }
-        let url = Url::parse(text).map_err(|_| AddressError::NotAUrl)?;
+        let url = Url::parse(text).map_err(|_| SecureUrlError::NotAUrl)?;
         let is_loopback = is_loopback(&url);
         match url.scheme() {
             "https" => {}
             "http" if is_loopback => {}
-            "http" => return Err(AddressError::PublicHttp),
-            _ => return Err(AddressError::Scheme),
+            "http" => return Err(SecureUrlError::PublicHttp),
+            _ => return Err(SecureUrlError::Scheme),
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(AddressError::UserName);
+            return Err(SecureUrlError::UserName);
         }
         if url.fragment().is_some() {
-            return Err(AddressError::Query);
+            return Err(SecureUrlError::Query);
         }
         Ok(Self(url))
     }
 
-    /// Whether it is of this very machine.
+    /// True if the host is this very machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.0)
@@ -77,15 +77,15 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for SecureUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl fmt::Debug for Address {
+impl fmt::Debug for SecureUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Address({self})")
+        write!(f, "SecureUrl({self})")
     }
 }
 
@@ -98,23 +98,23 @@ mod tests {
         for text in
             ["https://example.com/jwks", "https://example.com:8443/a?b=c", "http://127.0.0.1:4000/", "http://[::1]:1/"]
         {
-            assert_eq!(Address::parse(text).unwrap().to_string(), text);
+            assert_eq!(SecureUrl::parse(text).unwrap().to_string(), text);
         }
         for (text, error) in [
-            ("http://example.com/jwks", AddressError::PublicHttp),
-            ("http://localhost.example.com/", AddressError::PublicHttp),
-            ("http://127.0.0.1.example.com/", AddressError::PublicHttp),
-            ("http://10.0.0.1/", AddressError::PublicHttp),
-            ("ftp://example.com/", AddressError::Scheme),
-            ("file:///etc/keys", AddressError::Scheme),
-            ("example.us.auth0.com", AddressError::NotAUrl),
-            ("https://exam ple.com/", AddressError::NotAUrl),
-            ("https:\\\\example.com/", AddressError::NotAUrl),
-            ("https://somebody@example.com/", AddressError::UserName),
-            ("https://example.com/#keys", AddressError::Query),
-            ("", AddressError::NotAUrl),
+            ("http://example.com/jwks", SecureUrlError::PublicHttp),
+            ("http://localhost.example.com/", SecureUrlError::PublicHttp),
+            ("http://127.0.0.1.example.com/", SecureUrlError::PublicHttp),
+            ("http://10.0.0.1/", SecureUrlError::PublicHttp),
+            ("ftp://example.com/", SecureUrlError::Scheme),
+            ("file:///etc/keys", SecureUrlError::Scheme),
+            ("example.us.auth0.com", SecureUrlError::NotAUrl),
+            ("https://exam ple.com/", SecureUrlError::NotAUrl),
+            ("https:\\\\example.com/", SecureUrlError::NotAUrl),
+            ("https://somebody@example.com/", SecureUrlError::UserName),
+            ("https://example.com/#keys", SecureUrlError::Query),
+            ("", SecureUrlError::NotAUrl),
         ] {
-            assert_eq!(Address::parse(text), Err(error), "{text}");
+            assert_eq!(SecureUrl::parse(text), Err(error), "{text}");
         }
     }
 }

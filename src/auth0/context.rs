@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use super::deadline::Deadline;
 use super::error::Error;
+use crate::deadline::Deadline;
 
-/// An errand: one thing to find out for one caller. Made anew for each call.
+/// An context: one thing to find out for one caller. Made anew for each call.
 #[derive(Debug)]
-pub struct Errand {
+pub struct CallContext {
     /// When the answer is worth nothing any more.
     pub deadline: Deadline,
     /// Who it is for, so that callers take turns.
@@ -20,7 +20,7 @@ pub struct Errand {
     pub is_fresh: bool,
     /// What it may cost, together with the other errands of its operation.
     pub budget: CallBudget,
-    effort: Mutex<Effort>,
+    stats: Mutex<CallStats>,
 }
 
 /// Tells callers apart, and nothing else of them. They take turns, however many calls each of them has.
@@ -37,9 +37,9 @@ pub enum Priority {
     Bulk,
 }
 
-/// What an errand took.
+/// What an context took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Effort {
+pub struct CallStats {
     /// The endpoint's name.
     pub endpoint: &'static str,
     /// Calls that were made to the Management API for it, retries included.
@@ -56,12 +56,12 @@ pub struct Effort {
     pub took: Duration,
 }
 
-impl Errand {
-    /// An errand that somebody waits for.
+impl CallContext {
+    /// An context that somebody waits for.
     #[must_use]
     pub fn new(deadline: Deadline, caller: CallerKey, budget: CallBudget) -> Self {
-        let (priority, is_fresh, effort) = (Priority::Interactive, false, Mutex::default());
-        Self { deadline, caller, priority, is_fresh, budget, effort }
+        let (priority, is_fresh, stats) = (Priority::Interactive, false, Mutex::default());
+        Self { deadline, caller, priority, is_fresh, budget, stats }
     }
 
     /// The same, content only with an answer from after the question.
@@ -73,12 +73,12 @@ impl Errand {
 
     /// What it has taken so far.
     #[must_use]
-    pub fn effort(&self) -> Effort {
-        *self.effort.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn stats(&self) -> CallStats {
+        *self.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn note(&self, note: impl FnOnce(&mut Effort)) {
-        note(&mut self.effort.lock().unwrap_or_else(PoisonError::into_inner));
+    pub(crate) fn note(&self, note: impl FnOnce(&mut CallStats)) {
+        note(&mut self.stats.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -108,7 +108,7 @@ impl CallBudget {
 
 /// What a call that many may wait for has taken so far: whoever started it reads it, however it ends for them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Progress(Arc<Counters>);
+pub(crate) struct StatsHandle(Arc<Counters>);
 
 #[derive(Debug, Default)]
 struct Counters {
@@ -119,7 +119,7 @@ struct Counters {
     cache_age: OnceLock<Duration>,
 }
 
-impl Progress {
+impl StatsHandle {
     pub(crate) fn called(&self, is_retry: bool) {
         self.0.calls.fetch_add(1, Ordering::Relaxed);
         self.0.retries.fetch_add(u32::from(is_retry), Ordering::Relaxed);
@@ -135,11 +135,11 @@ impl Progress {
         self.0.cache_age.get_or_init(|| age);
     }
 
-    pub(crate) fn add_to(&self, effort: &mut Effort) {
-        effort.calls += self.0.calls.load(Ordering::Relaxed);
-        effort.retries += self.0.retries.load(Ordering::Relaxed);
-        effort.waited += Duration::from_micros(self.0.waited_us.load(Ordering::Relaxed));
-        effort.cache_age = self.0.cache_age.get().copied().or(effort.cache_age);
+    pub(crate) fn add_to(&self, stats: &mut CallStats) {
+        stats.calls += self.0.calls.load(Ordering::Relaxed);
+        stats.retries += self.0.retries.load(Ordering::Relaxed);
+        stats.waited += Duration::from_micros(self.0.waited_us.load(Ordering::Relaxed));
+        stats.cache_age = self.0.cache_age.get().copied().or(stats.cache_age);
     }
 }
 

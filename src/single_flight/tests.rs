@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::task::yield_now;
+use tokio::task::{JoinHandle, yield_now};
 
 use super::*;
 
@@ -25,9 +25,7 @@ impl Drop for CountsCancellation {
 
 impl Calls {
     /// A call, and the means to end it.
-    fn call(
-        &self,
-    ) -> (oneshot::Sender<Result<u32, Error>>, impl Future<Output = Result<u32, Error>> + Send + 'static + use<>) {
+    fn call(&self) -> (oneshot::Sender<u32>, impl Future<Output = u32> + Send + 'static + use<>) {
         let (end, ended) = oneshot::channel();
         let Self { begun, cancelled } = self.clone();
         let call = async move {
@@ -56,20 +54,33 @@ async fn settle() {
     }
 }
 
+type Flights = SingleFlight<&'static str, u32>;
+
+fn flights() -> Flights {
+    SingleFlight::new(Cancellation::WithLastWaiter)
+}
+
 fn join(
-    flights: &Flights<u32>,
-    key: &str,
+    flights: &Flights,
+    key: &'static str,
     deadline: Deadline,
     is_fresh: bool,
-    call: impl Future<Output = Result<u32, Error>> + Send + 'static,
-) -> tokio::task::JoinHandle<(Part, Result<u32, Error>)> {
-    let (flights, key) = (flights.clone(), Key::of(key));
-    tokio::spawn(async move { flights.share(&key, deadline, is_fresh, |_| call).await })
+    call: impl Future<Output = u32> + Send + 'static,
+) -> JoinHandle<(Role, Result<u32, FlightError>)> {
+    let flights = flights.clone();
+    tokio::spawn(async move {
+        let waiter = if is_fresh {
+            flights.start(&key, deadline, |_| call)
+        } else {
+            flights.join_or_start(&key, deadline, |_| call)
+        };
+        (waiter.role, waiter.outcome(deadline).await)
+    })
 }
 
 #[tokio::test]
 async fn identical_calls_are_one() {
-    let (flights, calls) = (Flights::default(), Calls::default());
+    let (flights, calls) = (flights(), Calls::default());
     let (end, call) = calls.call();
     let first = join(&flights, "a", deadline(5), false, call);
     settle().await;
@@ -78,19 +89,19 @@ async fn identical_calls_are_one() {
     let other = join(&flights, "b", deadline(5), false, call);
     settle().await;
     assert_eq!(calls.begun(), 2);
-    end.send(Ok(1)).unwrap();
-    end_other.send(Ok(2)).unwrap();
-    assert!(matches!(first.await.unwrap(), (Part::Started, Ok(1))));
-    assert!(matches!(other.await.unwrap(), (Part::Started, Ok(2))));
+    end.send(1).unwrap();
+    end_other.send(2).unwrap();
+    assert!(matches!(first.await.unwrap(), (Role::Started, Ok(1))));
+    assert!(matches!(other.await.unwrap(), (Role::Started, Ok(2))));
     for waiter in others {
-        assert!(matches!(waiter.await.unwrap(), (Part::Joined, Ok(1))));
+        assert!(matches!(waiter.await.unwrap(), (Role::Joined, Ok(1))));
     }
     assert_eq!(flights.in_flight(), 0);
 }
 
 #[tokio::test]
 async fn whoever_started_a_call_may_leave() {
-    let (flights, calls) = (Flights::default(), Calls::default());
+    let (flights, calls) = (flights(), Calls::default());
     let (end, call) = calls.call();
     let first = join(&flights, "a", deadline(5), false, call);
     settle().await;
@@ -98,13 +109,13 @@ async fn whoever_started_a_call_may_leave() {
     settle().await;
     first.abort();
     settle().await;
-    end.send(Ok(1)).unwrap();
-    assert!(matches!(second.await.unwrap(), (Part::Joined, Ok(1))));
+    end.send(1).unwrap();
+    assert!(matches!(second.await.unwrap(), (Role::Joined, Ok(1))));
 }
 
 #[tokio::test]
 async fn the_last_to_leave_cancels_the_call() {
-    let (flights, calls) = (Flights::default(), Calls::default());
+    let (flights, calls) = (flights(), Calls::default());
     let (_end, call) = calls.call();
     let waiters =
         [join(&flights, "a", deadline(5), false, call), join(&flights, "a", deadline(5), false, calls.call().1)];
@@ -119,25 +130,25 @@ async fn the_last_to_leave_cancels_the_call() {
     let (end, call) = calls.call();
     let next = join(&flights, "a", deadline(5), false, call);
     settle().await;
-    end.send(Ok(3)).unwrap();
-    assert!(matches!(next.await.unwrap(), (Part::Started, Ok(3))));
+    end.send(3).unwrap();
+    assert!(matches!(next.await.unwrap(), (Role::Started, Ok(3))));
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_waiter_has_a_deadline_of_its_own() {
-    let (flights, calls) = (Flights::default(), Calls::default());
+    let (flights, calls) = (flights(), Calls::default());
     let (end, call) = calls.call();
     let hasty = join(&flights, "a", deadline(1), false, call);
     settle().await;
     let patient = join(&flights, "a", deadline(9), false, calls.call().1);
-    assert!(matches!(hasty.await.unwrap(), (Part::Started, Err(Error::Timeout))));
-    end.send(Ok(1)).unwrap();
-    assert!(matches!(patient.await.unwrap(), (Part::Joined, Ok(1))));
+    assert!(matches!(hasty.await.unwrap(), (Role::Started, Err(FlightError::Elapsed(Elapsed)))));
+    end.send(1).unwrap();
+    assert!(matches!(patient.await.unwrap(), (Role::Joined, Ok(1))));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_call_goes_on_for_as_long_as_the_most_patient_waits() {
-    let patience = Patience::from(deadline(1));
+    let patience = SharedDeadline::from(deadline(1));
     let extended = patience.clone();
     let (end, ended) = oneshot::channel();
     let waiting = tokio::spawn(async move { patience.limit(ended).await });
@@ -146,13 +157,13 @@ async fn a_call_goes_on_for_as_long_as_the_most_patient_waits() {
     tokio::time::sleep(Duration::from_secs(3)).await;
     end.send(7).unwrap();
     assert!(matches!(waiting.await.unwrap(), Ok(Ok(7))));
-    let in_vain = Patience::from(deadline(1)).limit(std::future::pending::<()>()).await;
-    assert!(matches!(in_vain, Err(Error::Timeout)));
+    let in_vain = SharedDeadline::from(deadline(1)).limit(std::future::pending::<()>()).await;
+    assert_eq!(in_vain, Err(Elapsed));
 }
 
 #[tokio::test]
 async fn a_fresh_answer_is_never_from_before_the_question() {
-    let (flights, calls) = (Flights::default(), Calls::default());
+    let (flights, calls) = (flights(), Calls::default());
     let (end_old, call) = calls.call();
     let old = join(&flights, "a", deadline(5), false, call);
     settle().await;
@@ -161,37 +172,48 @@ async fn a_fresh_answer_is_never_from_before_the_question() {
     settle().await;
     let late = join(&flights, "a", deadline(5), false, calls.call().1);
     settle().await;
-    end_old.send(Ok(1)).unwrap();
+    end_old.send(1).unwrap();
     settle().await;
-    end_fresh.send(Ok(2)).unwrap();
-    assert!(matches!(old.await.unwrap(), (Part::Started, Ok(1))));
-    assert!(matches!(fresh.await.unwrap(), (Part::Started, Ok(2))));
-    assert!(matches!(late.await.unwrap(), (Part::Joined, Ok(2))));
+    end_fresh.send(2).unwrap();
+    assert!(matches!(old.await.unwrap(), (Role::Started, Ok(1))));
+    assert!(matches!(fresh.await.unwrap(), (Role::Started, Ok(2))));
+    assert!(matches!(late.await.unwrap(), (Role::Joined, Ok(2))));
     assert_eq!((calls.begun(), flights.in_flight()), (2, 0));
 }
 
 #[tokio::test]
-async fn an_error_is_shared_and_not_kept() {
-    let (flights, calls) = (Flights::default(), Calls::default());
-    let (end, call) = calls.call();
-    let waiters =
-        [join(&flights, "a", deadline(5), false, call), join(&flights, "a", deadline(5), false, calls.call().1)];
-    settle().await;
-    end.send(Err(Error::unavailable(Reason::Connection))).unwrap();
-    for waiter in waiters {
-        assert!(matches!(waiter.await.unwrap().1, Err(Error::Unavailable(_))));
+async fn an_outcome_is_shared_and_not_kept() {
+    let (flights, calls) = (flights(), Calls::default());
+    for outcome in [1, 2] {
+        let (end, call) = calls.call();
+        let waiters =
+            [join(&flights, "a", deadline(5), false, call), join(&flights, "a", deadline(5), false, calls.call().1)];
+        settle().await;
+        end.send(outcome).unwrap();
+        for waiter in waiters {
+            assert_eq!(waiter.await.unwrap().1, Ok(outcome));
+        }
     }
+    assert_eq!(calls.begun(), 2);
+}
+
+#[tokio::test]
+async fn what_is_never_cancelled_goes_on_without_a_waiter_and_is_joined() {
+    let (flights, calls) = (Flights::new(Cancellation::Never), Calls::default());
     let (end, call) = calls.call();
-    let next = join(&flights, "a", deadline(5), false, call);
+    drop(flights.join_or_start(&"a", deadline(5), |_| call));
     settle().await;
-    end.send(Ok(2)).unwrap();
-    assert!(matches!(next.await.unwrap(), (Part::Started, Ok(2))));
+    let late = join(&flights, "a", deadline(5), false, calls.call().1);
+    settle().await;
+    end.send(7).unwrap();
+    assert!(matches!(late.await.unwrap(), (Role::Joined, Ok(7))));
+    assert_eq!((calls.begun(), calls.cancelled.load(Ordering::SeqCst), flights.in_flight()), (1, 0, 0));
 }
 
 #[tokio::test]
 async fn a_call_that_panics_wedges_nobody() {
-    let flights = Flights::default();
+    let flights = flights();
     let outcome = join(&flights, "a", deadline(5), false, async { panic!("on purpose") }).await.unwrap().1;
-    assert!(matches!(outcome, Err(Error::Unavailable(_))));
+    assert_eq!(outcome, Err(FlightError::Interrupted));
     assert_eq!(flights.in_flight(), 0);
 }

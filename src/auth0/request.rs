@@ -54,6 +54,12 @@ impl Call {
         Self { endpoint, kind: Kind::Read, target: format!("/api/v2/{collection}/{id}"), selection: None }
     }
 
+    /// A list that belongs to a single record. It is searched like the list of all.
+    pub(crate) fn below(endpoint: &'static str, collection: &str, id: &str, list: &str) -> Self {
+        let Self { target, .. } = Self::to_one(endpoint, collection, id);
+        Self { endpoint, kind: Kind::Search, target: format!("{target}/{list}"), selection: None }
+    }
+
     /// Adds a query parameter.
     pub(crate) fn with(mut self, key: &'static str, value: &str) -> Self {
         // In the path it would be encoded.

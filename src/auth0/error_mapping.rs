@@ -7,15 +7,15 @@ use hyper::StatusCode;
 use hyper::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 
-use super::error::{Error, Misconfiguration, Reason};
-use super::explanation::showable;
-use super::wire::Answer;
+use super::error::{Error, MisconfigurationError, Reason};
+use super::sanitize::sanitize;
+use super::wire::UpstreamResponse;
 
 /// More scopes than this are no longer read.
 const MOST_SCOPES: usize = 20;
 
-/// The Management API's error envelope, `{statusCode, error, message, errorCode?}`. Each part may
-/// be missing or of a wrong type.
+/// The Management API's error envelope, `{statusCode, error, message, errorCode?}`, or OAuth's, `{error, error_description}`. Each
+/// part may be missing or of a wrong type.
 struct Envelope {
     status_code: Option<u64>,
     message: Option<String>,
@@ -32,14 +32,18 @@ impl Envelope {
             Some(Value::String(text)) => Some(text),
             _ => None,
         };
-        let (message, error_code) = (text("message"), text("errorCode"));
+        let message = text("message");
+        let (message, error_code) = match (message, text("error_description")) {
+            (None, Some(description)) => (Some(description), text("error")),
+            (message, _) => (message, text("errorCode")),
+        };
         Some(Self { status_code: object.get("statusCode").and_then(Value::as_u64), message, error_code })
     }
 }
 
 /// Whether the Management API did not take the token. It says 400 of one that is not even a JWT, which is what
 /// `/oauth/token` gives for no audience or for another API's.
-pub(crate) fn is_token_refused(answer: &Answer) -> bool {
+pub(crate) fn is_token_refused(answer: &UpstreamResponse) -> bool {
     match answer.status {
         StatusCode::UNAUTHORIZED => true,
         StatusCode::BAD_REQUEST => Envelope::read(&answer.body)
@@ -51,7 +55,7 @@ pub(crate) fn is_token_refused(answer: &Answer) -> bool {
 
 /// The names that an endpoint says it takes, if it refused those that were sent in `fields`; empty if it does not say. Its words are
 /// `… Must be a comma separated list of the following values: phone_number,email,…' on property fields (…).`
-pub(crate) fn refused_fields(answer: &Answer) -> Option<Vec<String>> {
+pub(crate) fn refused_fields(answer: &UpstreamResponse) -> Option<Vec<String>> {
     if answer.status != StatusCode::BAD_REQUEST {
         return None;
     }
@@ -62,7 +66,7 @@ pub(crate) fn refused_fields(answer: &Answer) -> Option<Vec<String>> {
 }
 
 /// Whether a 404 for a user means that there is no such user.
-pub(crate) fn is_absent_user(answer: &Answer) -> bool {
+pub(crate) fn is_absent_user(answer: &UpstreamResponse) -> bool {
     answer.status == StatusCode::NOT_FOUND
         && Envelope::read(&answer.body).is_some_and(|envelope| {
             envelope.error_code.as_deref() == Some("inexistent_user")
@@ -73,7 +77,7 @@ pub(crate) fn is_absent_user(answer: &Answer) -> bool {
 /// Whether a 404 for a log means that there is no such log. Auth0 documents no code for it, so the
 /// envelope has to do: a path that does not exist is answered with the message "Not Found" and
 /// nothing more.
-pub(crate) fn is_absent_log(answer: &Answer) -> bool {
+pub(crate) fn is_absent_log(answer: &UpstreamResponse) -> bool {
     answer.status == StatusCode::NOT_FOUND
         && Envelope::read(&answer.body).is_some_and(|envelope| {
             envelope.status_code == Some(404) && envelope.message.is_some_and(|message| message != "Not Found")
@@ -81,19 +85,19 @@ pub(crate) fn is_absent_log(answer: &Answer) -> bool {
 }
 
 /// What a Management API answer other than success means. `host` is the upstream's, kept out of
-/// what is shown.
-pub(crate) fn refusal(answer: &Answer, host: &str, now: DateTime<Utc>) -> Error {
+/// what is shown; `scope` is the one that the gateway is meant to have for the endpoint.
+pub(crate) fn refusal(answer: &UpstreamResponse, host: &str, scope: &str, now: DateTime<Utc>) -> Error {
     if is_token_refused(answer) {
-        return Error::misconfigured(Misconfiguration::TokenRefused);
+        return Error::misconfigured(MisconfigurationError::TokenRefused);
     }
     let envelope = Envelope::read(&answer.body);
     let status = answer.status;
     match status.as_u16() {
-        300..=399 => Error::misconfigured(Misconfiguration::Redirected(status.as_u16())),
-        404 => Error::misconfigured(Misconfiguration::NotFound),
+        300..=399 => Error::misconfigured(MisconfigurationError::Redirected(status.as_u16())),
+        404 => Error::misconfigured(MisconfigurationError::NotFound),
         429 => Error::RateLimited { retry_after: retry_after(&answer.headers, now) },
         403 => match envelope {
-            Some(envelope) => forbidden(envelope),
+            Some(envelope) => forbidden(envelope, scope),
             // A proxy's page: a firewall between here and Auth0, which may let the next call pass.
             None => Error::unavailable(Reason::Blocked(403)),
         },
@@ -101,14 +105,22 @@ pub(crate) fn refusal(answer: &Answer, host: &str, now: DateTime<Utc>) -> Error 
         408 => Error::unavailable(Reason::Status(408)),
         400..=499 => {
             let (message, error_code) = envelope.map_or((None, None), |e| (e.message, e.error_code));
-            let message = message.map(|m| showable(&m, host)).filter(|m| !m.is_empty()).unwrap_or_else(|| {
+            let message = message.map(|m| sanitize(&m, host)).filter(|m| !m.is_empty()).unwrap_or_else(|| {
                 if status == StatusCode::URI_TOO_LONG {
                     "it is too long, shorten `q`".to_owned()
                 } else {
                     format!("it gave no reason (status {})", status.as_u16())
                 }
             });
-            Error::Rejected { message, error_code: error_code.filter(|code| is_name(code)) }
+            match status {
+                StatusCode::BAD_REQUEST | StatusCode::URI_TOO_LONG => {
+                    Error::Rejected { message, error_code: error_code.filter(|code| is_name(code)) }
+                }
+                _ => Error::misconfigured(MisconfigurationError::Refused {
+                    status: status.as_u16(),
+                    explanation: message,
+                }),
+            }
         }
         code => Error::unavailable(Reason::Status(code)),
     }
@@ -116,25 +128,31 @@ pub(crate) fn refusal(answer: &Answer, host: &str, now: DateTime<Utc>) -> Error 
 
 /// Tells a missing scope from what the tenant's plan leaves out: Auth0 uses the code
 /// `insufficient_scope` for both.
-fn forbidden(envelope: Envelope) -> Error {
+fn forbidden(envelope: Envelope, scope: &str) -> Error {
     let message = envelope.message.unwrap_or_default();
-    let missing_scopes = expected_scopes(&message);
+    let missing_scopes = expected_scopes(&message, scope);
     let what = match envelope.error_code.as_deref() {
-        Some("insufficient_entitlement") => Misconfiguration::PlanLimit,
-        _ if message.to_ascii_lowercase().contains("upgrade your subscription") => Misconfiguration::PlanLimit,
-        Some("insufficient_scope") => Misconfiguration::MissingScope,
-        _ if !missing_scopes.is_empty() => Misconfiguration::MissingScope,
-        _ => Misconfiguration::Forbidden,
+        Some("insufficient_entitlement") => MisconfigurationError::PlanLimit,
+        _ if message.to_ascii_lowercase().contains("upgrade your subscription") => MisconfigurationError::PlanLimit,
+        Some("insufficient_scope") => MisconfigurationError::MissingScope,
+        _ if !missing_scopes.is_empty() => MisconfigurationError::MissingScope,
+        _ => MisconfigurationError::Forbidden,
     };
     Error::Misconfigured { what, missing_scopes }
 }
 
-/// The scopes in "Insufficient scope, expected any of: …": names joined by commas.
-fn expected_scopes(message: &str) -> Vec<String> {
-    let Some((_, list)) = message.split_once("any of:").or_else(|| message.split_once("all of:")) else {
+/// The scopes in "Insufficient scope, expected any of: …": names joined by commas. Where any of them will do, it is the one that the
+/// gateway is meant to have, if that is among them: to be told of the others too, an operator would grant more than is needed.
+fn expected_scopes(message: &str, meant: &str) -> Vec<String> {
+    let any_of = message.split_once("any of:");
+    let Some((_, list)) = any_of.or_else(|| message.split_once("all of:")) else {
         return Vec::new();
     };
-    list.split([',', ' ']).filter(|scope| is_name(scope)).take(MOST_SCOPES).map(str::to_owned).collect()
+    let scopes = list.split([',', ' ']).filter(|scope| is_name(scope)).take(MOST_SCOPES);
+    if any_of.is_some() && scopes.clone().any(|scope| scope == meant) {
+        return vec![meant.to_owned()];
+    }
+    scopes.map(str::to_owned).collect()
 }
 
 /// Whether a text is a plain name, such as a scope or an error code: nothing that needs cleaning.
@@ -160,8 +178,8 @@ mod tests {
 
     const HOST: &str = "tenant.us.auth0.com";
 
-    fn answer(status: u16, body: &'static str) -> Answer {
-        Answer {
+    fn answer(status: u16, body: &'static str) -> UpstreamResponse {
+        UpstreamResponse {
             status: StatusCode::from_u16(status).unwrap_or_default(),
             headers: HeaderMap::new(),
             body: Bytes::from_static(body.as_bytes()),
@@ -169,7 +187,7 @@ mod tests {
     }
 
     fn judge(status: u16, body: &'static str) -> String {
-        format!("{:?}", refusal(&answer(status, body), HOST, DateTime::UNIX_EPOCH))
+        format!("{:?}", refusal(&answer(status, body), HOST, "read:users", DateTime::UNIX_EPOCH))
     }
 
     #[test]
@@ -177,6 +195,10 @@ mod tests {
         insta::assert_snapshot!(
             judge(400, r#"{"statusCode":400,"error":"Bad Request","message":"The query 'log_id:[ TO *]' cannot be parsed.","errorCode":"invalid_query_string"}"#),
             @r#"Rejected { message: "The query 'log_id:[ TO *]' cannot be parsed.", error_code: Some("invalid_query_string") }"#
+        );
+        insta::assert_snapshot!(
+            judge(400, r#"{"error":"invalid_request","error_description":"A parameter is malformed."}"#),
+            @r#"Rejected { message: "A parameter is malformed.", error_code: Some("invalid_request") }"#
         );
         insta::assert_snapshot!(judge(400, "<html>"), @r#"Rejected { message: "it gave no reason (status 400)", error_code: None }"#);
         insta::assert_snapshot!(judge(400, r#"{"message":17,"errorCode":{},"statusCode":"x"}"#), @r#"Rejected { message: "it gave no reason (status 400)", error_code: None }"#);
@@ -187,7 +209,11 @@ mod tests {
     fn a_missing_scope_is_told_from_a_plan_limit() {
         insta::assert_snapshot!(
             judge(403, r#"{"statusCode":403,"message":"Insufficient scope, expected any of: read:users,read:user_idp_tokens","errorCode":"insufficient_scope"}"#),
-            @r#"Misconfigured { what: MissingScope, missing_scopes: ["read:users", "read:user_idp_tokens"] }"#
+            @r#"Misconfigured { what: MissingScope, missing_scopes: ["read:users"] }"#
+        );
+        insta::assert_snapshot!(
+            judge(403, r#"{"message":"Insufficient scope, expected all of: read:users,read:roles"}"#),
+            @r#"Misconfigured { what: MissingScope, missing_scopes: ["read:users", "read:roles"] }"#
         );
         insta::assert_snapshot!(
             judge(403, r#"{"message":"Insufficient scope, expected any of: read:logs <b>, x\u0000y"}"#),
@@ -202,7 +228,24 @@ mod tests {
             @"Misconfigured { what: PlanLimit, missing_scopes: [] }"
         );
         insta::assert_snapshot!(judge(403, "{}"), @"Misconfigured { what: Forbidden, missing_scopes: [] }");
-        insta::assert_snapshot!(judge(403, "<html>"), @"Unavailable(Outage { reason: Blocked(403), cause: None })");
+        insta::assert_snapshot!(judge(403, "<html>"), @"Unavailable(UnavailableError { reason: Blocked(403), cause: None })");
+    }
+
+    #[test]
+    fn what_no_caller_can_mend_is_for_the_operator() {
+        for status in [402, 405, 406, 407, 409, 410, 413, 415, 418, 422, 451, 499] {
+            let error = refusal(
+                &answer(status, r#"{"message":"No, ada@example.com."}"#),
+                HOST,
+                "read:users",
+                DateTime::UNIX_EPOCH,
+            );
+            assert!(!error.to_string().contains("No,"), "{error}");
+            assert_eq!(
+                error.causes(),
+                format!("the Management API refuses the gateway's call (status {status}): No, [e-mail]")
+            );
+        }
     }
 
     #[test]
@@ -212,8 +255,8 @@ mod tests {
             (401, "Misconfigured { what: TokenRefused, missing_scopes: [] }"),
             (404, "Misconfigured { what: NotFound, missing_scopes: [] }"),
             (429, "RateLimited { retry_after: None }"),
-            (500, "Unavailable(Outage { reason: Status(500), cause: None })"),
-            (503, "Unavailable(Outage { reason: Status(503), cause: None })"),
+            (500, "Unavailable(UnavailableError { reason: Status(500), cause: None })"),
+            (503, "Unavailable(UnavailableError { reason: Status(503), cause: None })"),
         ] {
             for body in ["<html>", "{}", "", "[]"] {
                 assert_eq!(judge(status, body), expected, "{status} {body}");
@@ -229,7 +272,7 @@ mod tests {
     fn an_endpoint_says_which_fields_it_takes() {
         let list = |status, message: &str| {
             let body = serde_json::json!({ "message": message }).to_string();
-            let answer = Answer {
+            let answer = UpstreamResponse {
                 status: StatusCode::from_u16(status).unwrap_or_default(),
                 headers: HeaderMap::new(),
                 body: body.into(),

@@ -6,18 +6,18 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::breaker::BreakerStatus;
-use super::deadline::Deadline;
+use super::context::CallContext;
 use super::domain::Domain;
-use super::errand::Errand;
 use super::error::{BuildError, Error};
 use super::grant::AuthenticationApi;
-use super::knock::{Knock, Unreachable};
 use super::pace::BucketStatus;
-use super::read::{Landing, Read};
+use super::probe::{Probe, ProbeError};
+use super::read::{ApiRequest, FromPayload};
 use super::reader::Reader;
 use super::retry::RetryPolicy;
 use super::token::{TokenCache, TokenStatus};
 use super::transport::Transport;
+use crate::deadline::Deadline;
 
 /// Which tenant, and as whom. `Debug` does not show the secret.
 #[derive(Debug, Clone)]
@@ -36,14 +36,14 @@ pub struct Settings {
 
 /// How the tenant is spared.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Care {
+pub struct ClientPolicy {
     /// How long an answer of the user search or the log search may be served again; zero switches that off.
     pub cache_ttl: Duration,
     /// Which share of the tenant's rate limit is left to others, from 0 to 0.9.
     pub rate_reserve: f64,
 }
 
-impl Default for Care {
+impl Default for ClientPolicy {
     fn default() -> Self {
         Self { cache_ttl: Duration::from_secs(1), rate_reserve: 0.0 }
     }
@@ -69,20 +69,24 @@ impl ManagementApi {
     /// # Errors
     ///
     /// When the system's TLS set-up, such as its root certificates, cannot be used.
-    pub fn new(settings: Settings, care: &Care) -> Result<Self, BuildError> {
-        Self::with_retries(settings, care, RetryPolicy::default())
+    pub fn new(settings: Settings, policy: &ClientPolicy) -> Result<Self, BuildError> {
+        Self::with_retries(settings, policy, RetryPolicy::default())
     }
 
-    pub(crate) fn with_retries(settings: Settings, care: &Care, policy: RetryPolicy) -> Result<Self, BuildError> {
+    pub(crate) fn with_retries(
+        settings: Settings,
+        policy: &ClientPolicy,
+        retries: RetryPolicy,
+    ) -> Result<Self, BuildError> {
         let Settings { domain, audience, client_id, client_secret } = settings;
-        let transport = Transport::new(domain, policy, care.rate_reserve)?;
+        let transport = Transport::new(domain, retries, policy.rate_reserve)?;
         let api = AuthenticationApi { transport: transport.clone(), audience, client_id, client_secret };
-        Ok(Self(Reader::new(transport, TokenCache::new(api), care.cache_ttl)))
+        Ok(Self(Reader::new(transport, TokenCache::new(api), policy.cache_ttl)))
     }
 
-    /// Reads: see [`Read`] for what there is to be read.
-    pub async fn read<T: Landing>(&self, read: &Read<T>, errand: &Errand) -> Result<T, Error> {
-        self.0.read(read, errand).await
+    /// Reads: see [`ApiRequest`] for what there is to be read.
+    pub async fn read<T: FromPayload>(&self, read: &ApiRequest<T>, context: &CallContext) -> Result<T, Error> {
+        self.0.read(read, context).await
     }
 
     /// Asks for an access token, unless there is one already, and tells what is known of it. Every other call does so by itself.
@@ -94,9 +98,9 @@ impl ManagementApi {
     ///
     /// # Errors
     ///
-    /// See [`Unreachable`].
-    pub async fn knock(&self, deadline: Deadline) -> Result<Knock, Unreachable> {
-        self.0.transport().knock(deadline).await
+    /// See [`ProbeError`].
+    pub async fn probe(&self, deadline: Deadline) -> Result<Probe, ProbeError> {
+        self.0.transport().probe(deadline).await
     }
 
     /// What is known of the access token in use; `None` before the first call.

@@ -1,4 +1,4 @@
-//! A knock at the tenant's door, for whoever looks into why nothing works: no token, no second attempt, no breaker.
+//! A probe at the tenant's door, for whoever looks into why nothing works: no token, no second attempt, no breaker.
 
 use std::error::Error as StdError;
 use std::io;
@@ -7,17 +7,17 @@ use chrono::{DateTime, TimeDelta, Utc};
 use hyper::header::{AGE, DATE, HeaderMap};
 use rustls::CertificateError;
 
-use super::deadline::Deadline;
 use super::error::BuildError;
 use super::transport::Transport;
-use super::wire::{NoTunnel, Outgoing};
+use super::wire::{NoTunnel, UpstreamRequest};
+use crate::deadline::Deadline;
 
 /// Every tenant answers this to everybody (OpenID Connect Discovery 1.0, 4).
 const DOOR: &str = "/.well-known/openid-configuration";
 
 /// Somebody answered. Whether it is Auth0 is not judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Knock {
+pub struct Probe {
     /// The time by the clock of whoever answered, cut off to whole seconds, if the answer tells.
     pub date: Option<DateTime<Utc>>,
     /// The time by this machine's clock before the question.
@@ -28,7 +28,7 @@ pub struct Knock {
 
 /// Nobody answered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unreachable {
+pub enum ProbeError {
     /// The deadline came first.
     #[error("no answer in time")]
     Timeout,
@@ -37,14 +37,14 @@ pub enum Unreachable {
     Connection(String),
     /// There is a connection, and no trust in who is at its other end.
     #[error(transparent)]
-    Tls(#[from] TlsFault),
-    /// There is no client that could knock.
+    Tls(#[from] TlsError),
+    /// There is no client that could probe.
     #[error("the HTTP client cannot be set up ({0})")]
     NoClient(String),
 }
 
-impl Unreachable {
-    /// Nobody can knock, for there is no client.
+impl ProbeError {
+    /// Nobody can probe, for there is no client.
     pub(crate) fn of(error: &BuildError) -> Self {
         Self::NoClient(innermost(&error.0))
     }
@@ -52,7 +52,7 @@ impl Unreachable {
 
 /// Why a TLS handshake failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TlsFault {
+pub enum TlsError {
     /// The other end sent something else than TLS.
     #[error("what answers there does not speak TLS")]
     NotTls,
@@ -74,13 +74,13 @@ pub enum TlsFault {
 }
 
 impl Transport {
-    pub(crate) async fn knock(&self, deadline: Deadline) -> Result<Knock, Unreachable> {
-        let uri = self.domain().uri(DOOR).map_err(|error| Unreachable::Connection(error.to_string()))?;
-        let outgoing = Outgoing::get(uri, None);
+    pub(crate) async fn probe(&self, deadline: Deadline) -> Result<Probe, ProbeError> {
+        let uri = self.domain().uri(DOOR).map_err(|error| ProbeError::Connection(error.to_string()))?;
+        let outgoing = UpstreamRequest::get(uri, None);
         let asked_at = Utc::now();
-        let response = deadline.limit(self.wire().send(&outgoing)).await.map_err(|_| Unreachable::Timeout)?;
+        let response = deadline.limit(self.wire().send(&outgoing)).await.map_err(|_| ProbeError::Timeout)?;
         let (response, _) = response.map_err(|error| unreachable(&error))?;
-        Ok(Knock { date: date(response.headers()), asked_at, answered_at: Utc::now() })
+        Ok(Probe { date: date(response.headers()), asked_at, answered_at: Utc::now() })
     }
 }
 
@@ -101,18 +101,18 @@ fn innermost(error: &(dyn StdError + 'static)) -> String {
     chain(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
-fn unreachable(error: &(dyn StdError + 'static)) -> Unreachable {
+fn unreachable(error: &(dyn StdError + 'static)) -> ProbeError {
     if let Some(fault) = chain(error).find_map(tls_fault) {
         return fault.into();
     }
     if chain(error).any(is_timeout) {
-        return Unreachable::Timeout;
+        return ProbeError::Timeout;
     }
     let cause = innermost(error);
     // It would be looked for at the tenant's end.
     match chain(error).find(|cause| cause.is::<NoTunnel>()) {
-        Some(no_tunnel) => Unreachable::Connection(format!("{no_tunnel}: {cause}")),
-        None => Unreachable::Connection(cause),
+        Some(no_tunnel) => ProbeError::Connection(format!("{no_tunnel}: {cause}")),
+        None => ProbeError::Connection(cause),
     }
 }
 
@@ -120,7 +120,7 @@ fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
 }
 
-fn tls_fault(error: &(dyn StdError + 'static)) -> Option<TlsFault> {
+fn tls_fault(error: &(dyn StdError + 'static)) -> Option<TlsError> {
     if let Some(error) = error.downcast_ref::<rustls::Error>() {
         return Some(error.into());
     }
@@ -128,7 +128,7 @@ fn tls_fault(error: &(dyn StdError + 'static)) -> Option<TlsFault> {
     tls_fault(error.downcast_ref::<io::Error>()?.get_ref()?)
 }
 
-impl From<&rustls::Error> for TlsFault {
+impl From<&rustls::Error> for TlsError {
     fn from(error: &rustls::Error) -> Self {
         match error {
             rustls::Error::InvalidMessage(_) => Self::NotTls,
@@ -151,9 +151,9 @@ mod tests {
     #[test]
     fn a_fault_of_tls_is_found_however_it_is_wrapped() {
         let fault = || rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
-        assert_eq!(tls_fault(&fault()), Some(TlsFault::UnknownAuthority));
+        assert_eq!(tls_fault(&fault()), Some(TlsError::UnknownAuthority));
         let wrapped = io::Error::other(io::Error::other(fault()));
-        assert_eq!(tls_fault(&wrapped), Some(TlsFault::UnknownAuthority));
+        assert_eq!(tls_fault(&wrapped), Some(TlsError::UnknownAuthority));
         assert_eq!(tls_fault(&io::Error::from(io::ErrorKind::ConnectionRefused)), None);
     }
 

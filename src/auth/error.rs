@@ -1,30 +1,30 @@
-//! Why a request is refused before anything runs.
+//! Errors of authentication.
 
 use std::time::Duration;
 
-/// Why whoever asks is not let in.
+/// A caller is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rejection {
+pub enum AuthError {
     /// No credentials came, and nobody is let in without.
-    Missing,
-    /// They are not good.
-    Invalid(Fault),
-    /// Whether they are good cannot be told now: the issuer's keys are not to be had.
-    Unavailable {
-        /// When to try again.
+    MissingCredentials,
+    /// The credentials are not good.
+    InvalidCredentials(CredentialsError),
+    /// The credentials cannot be verified now: the issuer's keys are not to be had, or not to be asked for again yet.
+    KeysUnavailable {
+        /// Time after which to try again.
         retry_after: Duration,
     },
 }
 
-impl From<Fault> for Rejection {
-    fn from(fault: Fault) -> Self {
-        Self::Invalid(fault)
+impl From<CredentialsError> for AuthError {
+    fn from(error: CredentialsError) -> Self {
+        Self::InvalidCredentials(error)
     }
 }
 
-/// What is wrong with credentials that came. `Display` is for the caller.
+/// Credentials are refused. `Display` is for the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum CredentialsError {
     /// A token, where only API keys are taken.
     #[error("The gateway takes API keys, not access tokens.")]
     TokensNotTaken,
@@ -76,6 +76,9 @@ pub enum Fault {
     /// Another `aud`.
     #[error("The token is for another audience.")]
     Audience,
+    /// A `cnf`: the token is of use only with the proof of a key (RFC 7800), and the gateway checks no such proof.
+    #[error("The token is bound to a key (cnf), whose proof is not checked here: ask for one that is not.")]
+    Bound,
     /// No `sub`.
     #[error("The token does not say whom it is for.")]
     NoSubject,
