@@ -1,26 +1,37 @@
-//! Every setting; nothing else reads the environment.
+//! Settings: read from flags, the environment and `.env`, which nothing else reads.
 //!
-//! [`read`] loads `.env`, takes commands, flags and variables as text (`args`) and judges them all at once: what comes out is
-//! ready to use, or a list of [`Problems`] (`check`).
+//! A setting is declared once, as a row of the arguments: its flag and variable, its help, its default (which the room has whose setting it
+//! is) and its kind, which reads its text (`setting`, `kinds`). The rows stand with the rooms' settings that they fill in (`auth0`,
+//! `server`, `callers`, `documents`, `log`). `--help`, the `report` of `config` and `.env.template` are made from them. Checks that span
+//! several settings are in `check`. All problems are told at once.
 
 mod args;
-mod bounds;
+mod auth0;
 mod callers;
 mod check;
 mod documents;
 mod dotenv;
-mod parse;
+mod kinds;
+mod log;
 mod problems;
 mod report;
+mod sandbox;
+mod server;
+mod setting;
+mod template;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use self::args::{Cli, Command};
+use self::args::{Cli, Command, ServeArgs};
 pub use self::dotenv::DotEnvError;
 pub use self::problems::Problems;
+use self::sandbox::SandboxArgs;
+#[cfg(feature = "sandbox")]
+use self::sandbox::SandboxCommand;
+use self::server::is_loopback;
 use crate::auth::Settings as AuthSettings;
 use crate::auth0::{ClientPolicy, Settings};
 use crate::graphql::{DocumentSettings, Limits, Permissions};
@@ -29,12 +40,12 @@ use crate::http::Settings as HttpSettings;
 use crate::sandbox::{Options, TokenRequest};
 use crate::telemetry::LogSettings;
 
-/// Where to listen, and how requests are met. The defaults are those that `--help` tells.
+/// Settings of the server. The defaults are those that `--help` tells.
 #[derive(Debug, Clone)]
 pub struct Server {
     /// Address and port to listen on; port 0 takes any free one.
     pub address: SocketAddr,
-    /// How requests are met.
+    /// Handling of requests.
     pub http: HttpSettings,
 }
 
@@ -44,7 +55,7 @@ impl Default for Server {
     }
 }
 
-/// What the program was asked to do.
+/// A command, with its settings.
 #[derive(Debug)]
 pub enum Invocation {
     /// Serve GraphQL.
@@ -55,29 +66,31 @@ pub enum Invocation {
     /// Print an access token of a sandbox that runs.
     #[cfg(feature = "sandbox")]
     SandboxToken {
-        /// What it shall say.
+        /// Content of the token.
         request: TokenRequest,
-        /// Where the sandbox is.
+        /// URL of the sandbox.
         url: String,
     },
     /// Print the schema.
     Schema,
     /// Examine the gateway that `serve` would start.
     Doctor {
-        /// Its settings, or what is wrong with them.
+        /// Its settings, or the problems with them.
         serve: Result<Box<Serve>, Problems>,
-        /// Whether to report in JSON.
+        /// Reports in JSON.
         json: bool,
-        /// Whether warnings count as failures.
+        /// Counts warnings as failures.
         strict: bool,
     },
     /// Print the settings in effect.
     Config {
         /// The settings, one a line, secrets redacted.
         report: String,
-        /// What `serve` would refuse.
+        /// Problems for which `serve` would refuse them.
         problems: Option<Problems>,
     },
+    /// Print `.env.template`.
+    Template(String),
 }
 
 /// `serve`, with its settings.
@@ -85,19 +98,19 @@ pub enum Invocation {
 pub struct Serve {
     /// The tenant to serve.
     pub tenant: Tenant,
-    /// How the tenant is spared.
+    /// Policy of the client that reads it.
     pub policy: ClientPolicy,
-    /// What an operation may cost.
+    /// Limits of an operation.
     pub limits: Limits,
-    /// Which documents are run.
+    /// Documents that are run.
     pub documents: DocumentSettings,
-    /// How requests are met.
+    /// The server.
     pub server: Server,
-    /// How callers are told apart. With a sandbox and nothing said of tokens, those of the sandbox may be taken.
+    /// Authentication of callers. With a sandbox and nothing said of tokens, those of the sandbox may be taken.
     pub auth: AuthSettings,
-    /// How their scopes are held to.
+    /// Rules for their scopes.
     pub permissions: Permissions,
-    /// What to log.
+    /// The log.
     pub log: LogSettings,
 }
 
@@ -109,7 +122,7 @@ pub enum Tenant {
     /// A sandbox tenant, which is yet to be started.
     #[cfg(feature = "sandbox")]
     Sandbox {
-        /// What tenant to start.
+        /// The tenant to start.
         options: Options,
         /// Names of the settings of a real tenant that were given all the same.
         ignored: Vec<&'static str>,
@@ -122,15 +135,15 @@ pub enum Tenant {
 pub struct ServeSandbox {
     /// Address and port to listen on; port 0 takes any free one.
     pub address: SocketAddr,
-    /// What tenant to start.
+    /// The tenant to start.
     pub options: Options,
-    /// What to log.
+    /// The log.
     pub log: LogSettings,
 }
 
-/// Why the program does not do what it was asked.
+/// The program cannot do what it was asked.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum ConfigError {
     /// Not a command and flags that exist, or a request for help, which is none to refuse: clap knows what to print.
     #[error(transparent)]
     Usage(#[from] clap::Error),
@@ -148,37 +161,97 @@ pub enum Refusal {
 ///
 /// # Errors
 ///
-/// See [`Refusal`].
-pub fn read() -> Result<Invocation, Refusal> {
+/// See [`ConfigError`].
+pub fn read() -> Result<Invocation, ConfigError> {
     let dotenv = dotenv::load(Path::new(".env"));
     let matches = Cli::command().try_get_matches()?;
-    let cli = Cli::from_arg_matches(&matches)?;
-    Ok(match cli.command {
-        Some(Command::Schema) => Invocation::Schema,
-        None => {
-            dotenv?;
-            Invocation::Serve(Box::new(check::serve(&cli.serve)?))
-        }
-        Some(Command::Serve(args)) => {
-            dotenv?;
-            Invocation::Serve(Box::new(check::serve(&args)?))
-        }
-        Some(Command::Sandbox(args)) => {
-            dotenv?;
-            check::sandbox(&args)?
-        }
-        Some(Command::Doctor(args)) => {
-            dotenv?;
-            let serve = check::serve(&args.serve).map(Box::new);
+    let Cli { command, serve } = Cli::from_arg_matches(&matches)?;
+    let command = command.unwrap_or(Command::Serve(serve));
+    match &command {
+        Command::Schema => return Ok(Invocation::Schema),
+        Command::Config(args) if args.template => return Ok(Invocation::Template(template::template(&Cli::command()))),
+        _ => {}
+    }
+    let from_dotenv = dotenv?;
+    Ok(match command {
+        Command::Schema => Invocation::Schema,
+        Command::Serve(args) => Invocation::Serve(Box::new(Serve::new(&args)?)),
+        Command::Sandbox(args) => sandbox_invocation(args)?,
+        Command::Doctor(args) => {
+            let serve = Serve::new(&args.serve).map(Box::new);
             Invocation::Doctor { serve, json: args.json, strict: args.strict }
         }
-        Some(Command::Config(args)) => {
-            let serve = check::serve(&args);
+        Command::Config(args) => {
+            let serve = Serve::new(&args.serve);
             let matches = matches.subcommand_matches("config").unwrap_or(&matches);
-            Invocation::Config {
-                report: report::settings(&Cli::command(), matches, &dotenv?, serve.as_ref().ok()),
-                problems: serve.err(),
-            }
+            let report = report::settings(&Cli::command(), matches, &from_dotenv, serve.as_ref().ok());
+            Invocation::Config { report, problems: serve.err() }
         }
     })
 }
+
+impl Serve {
+    fn new(args: &ServeArgs) -> Result<Self, Problems> {
+        let mut problems = Problems::default();
+        check::note_problems(args, &mut problems);
+        let is_sandbox = args.sandbox.sandbox;
+        let mut limits = Limits::default();
+        let tenant = tenant(args, &mut problems);
+        let policy = args.policy.settings(&mut limits, &mut problems);
+        let auth = args.callers.settings(&mut problems);
+        let permissions = args.callers.permissions(&mut problems);
+        let server = args.server.settings(&args.bounds, is_sandbox, &mut problems);
+        args.documents.limits(&mut limits, &mut problems);
+        let is_open = is_sandbox || is_loopback(server.address.ip());
+        let documents = args.documents.settings(is_open, &mut problems);
+        let log = args.log.settings(&mut problems);
+        match tenant {
+            Some(tenant) if problems.is_empty() => {
+                Ok(Self { tenant, policy, limits, documents, server, auth, permissions, log })
+            }
+            _ => Err(problems),
+        }
+    }
+
+    /// Sentences about settings that are allowed, and hardly meant.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        check::warnings(self)
+    }
+}
+
+fn tenant(args: &ServeArgs, problems: &mut Problems) -> Option<Tenant> {
+    #[cfg(feature = "sandbox")]
+    if args.sandbox.sandbox {
+        return Some(Tenant::Sandbox { options: args.sandbox.options(), ignored: args.auth0.given() });
+    }
+    args.auth0.settings(problems).map(Tenant::Auth0)
+}
+
+#[cfg(feature = "sandbox")]
+fn sandbox_invocation(args: SandboxArgs) -> Result<Invocation, Problems> {
+    let mut problems = Problems::default();
+    let (options, log) = (args.options(), args.log.settings(&mut problems));
+    match args.command {
+        Some(SandboxCommand::Token(args)) => {
+            Ok(Invocation::SandboxToken { url: args.url.clone(), request: args.request() })
+        }
+        None if problems.is_empty() => {
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
+            Ok(Invocation::Sandbox(ServeSandbox { address, options, log }))
+        }
+        None => Err(problems),
+    }
+}
+
+#[cfg(not(feature = "sandbox"))]
+#[expect(clippy::needless_pass_by_value, reason = "as the one with the sandbox")]
+fn sandbox_invocation(args: SandboxArgs) -> Result<Invocation, Problems> {
+    let mut problems = Problems::default();
+    args.log.settings(&mut problems);
+    problems.add("sandbox", check::NO_SANDBOX);
+    Err(problems)
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use anyhow::Context;
 use auth0_graphql::app::{App, Settings};
 use auth0_graphql::auth;
 use auth0_graphql::auth0;
-use auth0_graphql::config::{self, Invocation, Refusal, Serve, Server, Tenant};
+use auth0_graphql::config::{self, ConfigError, Invocation, Serve, Server, Tenant};
 use auth0_graphql::doctor::{self, Patient, Report, Status};
 use auth0_graphql::graphql::{self, GatewayMode};
 #[cfg(feature = "sandbox")]
@@ -61,7 +61,7 @@ fn main() -> ExitCode {
 fn run() -> Result<ExitCode, Failure> {
     let invocation = match config::read() {
         Ok(invocation) => invocation,
-        Err(Refusal::Usage(message)) => {
+        Err(ConfigError::Usage(message)) => {
             // A reader who left (`--help | head`) is no failure.
             let _ = message.print();
             return Ok(if message.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS });
@@ -72,6 +72,7 @@ fn run() -> Result<ExitCode, Failure> {
     };
     match invocation {
         Invocation::Schema => print(&graphql::sdl())?,
+        Invocation::Template(template) => print(&template)?,
         Invocation::Doctor { serve, json, strict } => {
             let report = match serve {
                 Ok(serve) => block_on(examine(*serve))?,
@@ -125,6 +126,9 @@ fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Fa
 async fn serve_graphql(serve: Serve) -> Result<(), Failure> {
     // First, so that a signal that comes while starting is not lost.
     let shutdown = shutdown_signal()?;
+    for warning in serve.warnings() {
+        tracing::warn!("{warning}");
+    }
     let tenant = open(serve.tenant).await?;
     let Server { address, mut http } = serve.server;
     let (playground, is_reachable) = (http.playground, !http.allowed_hosts.is_empty());
@@ -141,16 +145,6 @@ async fn serve_graphql(serve: Serve) -> Result<(), Failure> {
     let callers = Callers::new(&auth, sandbox);
     let is_open = auth.admits_anonymous();
     let Serve { policy, limits, permissions, documents, .. } = serve;
-    if let Some(tokens) = auth.tokens.as_ref().filter(|_| permissions.self_access) {
-        let (issuer, domain) = (tokens.issuer.to_string(), tenant.settings.domain.to_string());
-        if issuer.trim_start_matches("https://").trim_end_matches('/') != domain {
-            tracing::warn!(
-                issuer,
-                domain,
-                "SELF_ACCESS is on, and JWT_ISSUER is another domain than AUTH0_DOMAIN: make sure that both are the same tenant"
-            );
-        }
-    }
     let settings =
         Settings { tenant: tenant.settings, mode: tenant.mode, policy, limits, auth, permissions, documents, http };
     let app = App::build(settings).context("cannot build the gateway")?;

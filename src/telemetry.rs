@@ -30,32 +30,11 @@ pub struct LogSettings {
 /// The form of the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Format {
-    /// For people.
+    /// Lines for people.
     #[default]
     Text,
     /// One JSON object a line.
     Json,
-}
-
-impl Format {
-    /// The form of that name, in any case.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        match name.to_ascii_lowercase().as_str() {
-            "text" => Some(Self::Text),
-            "json" => Some(Self::Json),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Text => "text",
-            Self::Json => "json",
-        })
-    }
 }
 
 /// Filter of what is logged: the directives of a [`tracing_subscriber::EnvFilter`], checked. The default is `info`.

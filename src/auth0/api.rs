@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::attempts::Transport;
 use super::breaker::BreakerStatus;
 use super::context::CallContext;
 use super::domain::Domain;
 use super::error::{BuildError, Error};
 use super::grant::AuthenticationApi;
 use super::pace::BucketStatus;
+use super::payload::FromPayload;
 use super::probe::{Probe, ProbeError};
-use super::read::{ApiRequest, FromPayload};
 use super::reader::Reader;
+use super::request::ApiRequest;
 use super::retry::RetryPolicy;
 use super::token::{TokenCache, TokenStatus};
-use super::transport::Transport;
 use crate::deadline::Deadline;
 
 /// Which tenant, and as whom. `Debug` does not show the secret.
@@ -84,9 +85,9 @@ impl ManagementApi {
         Ok(Self(Reader::new(transport, TokenCache::new(api), policy.cache_ttl)))
     }
 
-    /// Reads: see [`ApiRequest`] for what there is to be read.
-    pub async fn read<T: FromPayload>(&self, read: &ApiRequest<T>, context: &CallContext) -> Result<T, Error> {
-        self.0.read(read, context).await
+    /// Makes a read: see [`ApiRequest`] for those there are.
+    pub async fn read<T: FromPayload>(&self, request: &ApiRequest<T>, context: &CallContext) -> Result<T, Error> {
+        self.0.read(request, context).await
     }
 
     /// Asks for an access token, unless there is one already, and tells what is known of it. Every other call does so by itself.

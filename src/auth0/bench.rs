@@ -5,20 +5,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use hyper::StatusCode;
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
 use tokio::time::Instant;
 
+use super::attempts::Transport;
 use super::context::{CallerKey, Priority};
 use super::domain::Domain;
 use super::envelope::Page;
 use super::grant::{AuthenticationApi, Grant};
-use super::key::Key;
-use super::pace::{Class, Governor, PaceSettings, Question, Seat, Turn};
+use super::pace::{Class, Governor, PaceRequest, PaceSettings, RequestHash, ReservationKey};
+use super::request::RequestKey;
 use super::retry::RetryPolicy;
 use super::token::TokenCache;
-use super::transport::Transport;
 use crate::deadline::Deadline;
 use crate::single_flight::{Cancellation, SingleFlight};
 
@@ -26,7 +26,7 @@ use crate::single_flight::{Cancellation, SingleFlight};
 pub struct Steps {
     tokens: TokenCache,
     governor: Governor,
-    flights: SingleFlight<Key, Bytes>,
+    flights: SingleFlight<RequestKey, Bytes>,
     /// As Auth0 sends them with each answer: of a bucket that is nearly full.
     headers: HeaderMap,
     deadline: Deadline,
@@ -72,8 +72,8 @@ impl Steps {
 
     /// Takes a turn, as one of many callers, and learns from the answer.
     pub async fn turn(&self, caller: u64) -> Result<(), Failed> {
-        let seat = Seat { caller: CallerKey(caller), question: Question::of("/api/v2/users") };
-        let turn = Turn { class: Class::Users, seat, priority: Priority::Interactive };
+        let reservation = ReservationKey { caller: CallerKey(caller), request: RequestHash::of("/api/v2/users") };
+        let turn = PaceRequest { class: Class::Users, reservation, priority: Priority::Interactive };
         let admission = self.governor.admit(turn, self.deadline).await.map_err(|_| Failed)?;
         admission.answered(StatusCode::OK, &self.headers);
         Ok(())
@@ -81,7 +81,7 @@ impl Steps {
 
     /// Asks the same question for so many at once: one call is made for all of them.
     pub async fn share(&self, waiters: usize) -> usize {
-        let key = Key::of("/api/v2/users");
+        let key = RequestKey::of("/api/v2/users");
         let ask = || {
             let waiter = self.flights.join_or_start(&key, self.deadline, |_| async {
                 tokio::task::yield_now().await;

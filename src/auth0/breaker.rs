@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use self::circuit::{Circuit, Ticket};
 use super::error::{Error, Reason};
-use super::request::Kind;
+use super::retry::Kind;
 
 /// A timeout speaks against Auth0 only if it had this long to answer. A caller may ask for less
 /// time than any answer takes, and must not shut out the others by that.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use moka::sync::Cache;
 use tokio::time::Instant;
 
-use super::key::Key;
+use super::request::RequestKey;
 
 /// How many bytes of answers are kept. A page of a hundred full users has about 100 kB, so that this is some three hundred
 /// of them: more than a second of the fastest plan brings.
@@ -18,7 +18,7 @@ const CAPACITY: u64 = 32 << 20;
 const OVERHEAD: usize = 256;
 
 /// Kept answers, by what tells their calls apart.
-pub(crate) struct AnswerCache<T: Clone + Send + Sync + 'static>(Option<Cache<Key, Kept<T>>>);
+pub(crate) struct AnswerCache<T: Clone + Send + Sync + 'static>(Option<Cache<RequestKey, Kept<T>>>);
 
 #[derive(Clone)]
 struct Kept<T> {
@@ -29,7 +29,7 @@ struct Kept<T> {
 impl<T: Clone + Send + Sync + 'static> AnswerCache<T> {
     /// Keeps answers for `time_to_live`; zero keeps none. `size` tells how many bytes an answer holds.
     pub(crate) fn new(time_to_live: Duration, size: fn(&T) -> usize) -> Self {
-        let weight = move |key: &Key, kept: &Kept<T>| {
+        let weight = move |key: &RequestKey, kept: &Kept<T>| {
             u32::try_from(key.len() + size(&kept.answer) + OVERHEAD).unwrap_or(u32::MAX)
         };
         let is_on = !time_to_live.is_zero();
@@ -37,13 +37,13 @@ impl<T: Clone + Send + Sync + 'static> AnswerCache<T> {
     }
 
     /// The answer that is kept for `key`, and its age.
-    pub(crate) fn get(&self, key: &Key) -> Option<(T, Duration)> {
+    pub(crate) fn get(&self, key: &RequestKey) -> Option<(T, Duration)> {
         let kept = self.0.as_ref()?.get(key)?;
         Some((kept.answer, kept.since.elapsed()))
     }
 
     /// Keeps an answer that has just come.
-    pub(crate) fn put(&self, key: Key, answer: &T) {
+    pub(crate) fn put(&self, key: RequestKey, answer: &T) {
         if let Some(cache) = &self.0 {
             cache.insert(key, Kept { answer: answer.clone(), since: Instant::now() });
         }
@@ -58,9 +58,9 @@ mod tests {
     fn answers_are_kept_unless_that_is_switched_off() {
         for (time_to_live, expected) in [(Duration::from_secs(3600), Some(1)), (Duration::ZERO, None)] {
             let cache = AnswerCache::new(time_to_live, |_: &u32| 4);
-            cache.put(Key::of("a"), &1);
-            assert_eq!(cache.get(&Key::of("a")).map(|(answer, _)| answer), expected);
-            assert_eq!(cache.get(&Key::of("b")).map(|(answer, _)| answer), None);
+            cache.put(RequestKey::of("a"), &1);
+            assert_eq!(cache.get(&RequestKey::of("a")).map(|(answer, _)| answer), expected);
+            assert_eq!(cache.get(&RequestKey::of("b")).map(|(answer, _)| answer), None);
         }
     }
 
@@ -68,7 +68,7 @@ mod tests {
     fn what_is_kept_is_bounded_in_bytes() {
         let cache = AnswerCache::new(Duration::from_secs(3600), |_: &u32| 8 << 20);
         for answer in 0..20 {
-            cache.put(Key::of(answer.to_string()), &answer);
+            cache.put(RequestKey::of(answer.to_string()), &answer);
         }
         let inner = cache.0.unwrap();
         inner.run_pending_tasks();

@@ -4,8 +4,6 @@ use std::fmt;
 use std::io;
 use std::str::FromStr;
 
-use hyper::Uri;
-use hyper::http::uri::{PathAndQuery, Scheme};
 use url::{Host, Url};
 
 use crate::deadline::Deadline;
@@ -19,7 +17,7 @@ use crate::deadline::Deadline;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Domain {
     /// Scheme, host, perhaps a port, and `/`.
-    base: Uri,
+    base: Url,
     is_loopback: bool,
     /// Whether the host is an address, with no name to look up.
     is_address: bool,
@@ -59,9 +57,12 @@ impl Domain {
         if url.path() != "/" {
             return Err(DomainError::Path);
         }
-        // What a URL may be named, a request cannot always be sent to.
-        let base = Uri::try_from(url.as_str()).map_err(|_| DomainError::NotAHost)?;
         let host = url.host().ok_or(DomainError::NotAHost)?;
+        // A URL takes names for which no request can be made.
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        if matches!(host, Host::Domain(name) if !name.bytes().all(is_plain)) {
+            return Err(DomainError::NotAHost);
+        }
         let is_address = !matches!(host, Host::Domain(_));
         let (is_loopback, is_qualified) = match host {
             Host::Domain(name) => (name == "localhost", name.contains('.') && !name.ends_with('.')),
@@ -70,7 +71,7 @@ impl Domain {
         };
         if is_loopback {
             return match scheme {
-                Some(_) => Ok(Self { base, is_loopback, is_address }),
+                Some(_) => Ok(Self { base: url, is_loopback, is_address }),
                 None => Err(DomainError::LoopbackScheme),
             };
         }
@@ -85,7 +86,7 @@ impl Domain {
         if !is_qualified {
             return Err(DomainError::NotQualified);
         }
-        Ok(Self { base, is_loopback, is_address })
+        Ok(Self { base: url, is_loopback, is_address })
     }
 
     /// The identifier of the tenant's Management API, `https://{host}/api/v2/`, if this is the
@@ -125,28 +126,21 @@ impl Domain {
 
     /// Whether it is asked over TLS. It is, but for a stand-in on this machine.
     pub(crate) fn is_https(&self) -> bool {
-        self.base.scheme() == Some(&Scheme::HTTPS)
+        self.base.scheme() == "https"
     }
 
     /// The host alone, as it would stand in a message of Auth0's.
     pub(crate) fn host(&self) -> &str {
-        self.base.host().unwrap_or_default()
-    }
-
-    /// Scheme, host, perhaps a port, and `/`.
-    pub(crate) fn base(&self) -> &Uri {
-        &self.base
+        self.base.host_str().unwrap_or_default()
     }
 
     /// The address of a resource, given path and query, which are percent-encoded already.
-    ///
-    /// # Errors
-    ///
-    /// When they are longer than 64 KiB, which no call is: its arguments are bounded.
-    pub(crate) fn uri(&self, target: &str) -> Result<Uri, hyper::http::Error> {
-        let mut parts = self.base.clone().into_parts();
-        parts.path_and_query = Some(PathAndQuery::try_from(target)?);
-        Ok(Uri::from_parts(parts)?)
+    pub(crate) fn url(&self, target: &str) -> Result<Url, url::ParseError> {
+        Url::parse(&format!("{}{target}", self.origin()))
+    }
+
+    fn origin(&self) -> &str {
+        self.base.as_str().trim_end_matches('/')
     }
 }
 
@@ -162,10 +156,7 @@ impl FromStr for Domain {
 /// scheme.
 impl fmt::Display for Domain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.is_loopback, self.base.scheme(), self.base.authority()) {
-            (true, Some(scheme), Some(authority)) => write!(f, "{scheme}://{authority}"),
-            _ => f.write_str(self.host()),
-        }
+        f.write_str(if self.is_loopback { self.origin() } else { self.host() })
     }
 }
 

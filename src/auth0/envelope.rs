@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
-use hyper::header::{HeaderMap, LINK};
+use reqwest::header::{HeaderMap, LINK};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 

@@ -8,9 +8,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::wire::BODY_LIMIT;
 use crate::deadline::Elapsed;
 use crate::single_flight::FlightError;
+
+/// The most that a body may hold once unpacked. A hundred of the largest profiles are 100 MB in
+/// theory, but a page of ordinary ones stays below 1 MiB; what is larger than this would cost every
+/// other caller memory.
+pub(crate) const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
 /// Why a call to Auth0 gave no answer that can be used. Cheap to clone, for one failure may have
 /// many waiters.
@@ -246,7 +250,7 @@ pub enum MisconfigurationError {
     "the HTTP client for Auth0 cannot be set up; the system's root certificates are most often the \
      reason"
 )]
-pub struct BuildError(#[source] pub(crate) rustls::Error);
+pub struct BuildError(#[source] pub(crate) reqwest::Error);
 
 fn try_again(after: Option<Duration>) -> String {
     match after {

@@ -1,15 +1,15 @@
-//! What an answer other than success means. Pure: an answer in, an [`Error`] out.
+//! The meaning of an answer other than success. Pure: a response in, an [`Error`] out.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use hyper::StatusCode;
-use hyper::header::{HeaderMap, RETRY_AFTER};
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 
+use super::client::UpstreamResponse;
 use super::error::{Error, MisconfigurationError, Reason};
 use super::sanitize::sanitize;
-use super::wire::UpstreamResponse;
 
 /// More scopes than this are no longer read.
 const MOST_SCOPES: usize = 20;
@@ -43,10 +43,10 @@ impl Envelope {
 
 /// Whether the Management API did not take the token. It says 400 of one that is not even a JWT, which is what
 /// `/oauth/token` gives for no audience or for another API's.
-pub(crate) fn is_token_refused(answer: &UpstreamResponse) -> bool {
-    match answer.status {
+pub(crate) fn is_token_refused(response: &UpstreamResponse) -> bool {
+    match response.status {
         StatusCode::UNAUTHORIZED => true,
-        StatusCode::BAD_REQUEST => Envelope::read(&answer.body)
+        StatusCode::BAD_REQUEST => Envelope::read(&response.body)
             .and_then(|envelope| envelope.message)
             .is_some_and(|message| message.starts_with("Bad HTTP authentication header")),
         _ => false,
@@ -55,20 +55,20 @@ pub(crate) fn is_token_refused(answer: &UpstreamResponse) -> bool {
 
 /// The names that an endpoint says it takes, if it refused those that were sent in `fields`; empty if it does not say. Its words are
 /// `… Must be a comma separated list of the following values: phone_number,email,…' on property fields (…).`
-pub(crate) fn refused_fields(answer: &UpstreamResponse) -> Option<Vec<String>> {
-    if answer.status != StatusCode::BAD_REQUEST {
+pub(crate) fn refused_fields(response: &UpstreamResponse) -> Option<Vec<String>> {
+    if response.status != StatusCode::BAD_REQUEST {
         return None;
     }
-    let message = Envelope::read(&answer.body)?.message?;
+    let message = Envelope::read(&response.body)?.message?;
     let (told, _) = message.split_once("' on property fields")?;
     let (_, list) = told.rsplit_once("following values:").unwrap_or_default();
     Some(list.split(',').map(str::trim).filter(|name| is_name(name)).map(str::to_owned).collect())
 }
 
 /// Whether a 404 for a user means that there is no such user.
-pub(crate) fn is_absent_user(answer: &UpstreamResponse) -> bool {
-    answer.status == StatusCode::NOT_FOUND
-        && Envelope::read(&answer.body).is_some_and(|envelope| {
+pub(crate) fn is_absent_user(response: &UpstreamResponse) -> bool {
+    response.status == StatusCode::NOT_FOUND
+        && Envelope::read(&response.body).is_some_and(|envelope| {
             envelope.error_code.as_deref() == Some("inexistent_user")
                 || envelope.message.as_deref() == Some("The user does not exist.")
         })
@@ -77,25 +77,25 @@ pub(crate) fn is_absent_user(answer: &UpstreamResponse) -> bool {
 /// Whether a 404 for a log means that there is no such log. Auth0 documents no code for it, so the
 /// envelope has to do: a path that does not exist is answered with the message "Not Found" and
 /// nothing more.
-pub(crate) fn is_absent_log(answer: &UpstreamResponse) -> bool {
-    answer.status == StatusCode::NOT_FOUND
-        && Envelope::read(&answer.body).is_some_and(|envelope| {
+pub(crate) fn is_absent_log(response: &UpstreamResponse) -> bool {
+    response.status == StatusCode::NOT_FOUND
+        && Envelope::read(&response.body).is_some_and(|envelope| {
             envelope.status_code == Some(404) && envelope.message.is_some_and(|message| message != "Not Found")
         })
 }
 
-/// What a Management API answer other than success means. `host` is the upstream's, kept out of
+/// The error that a Management API answer other than success means. `host` is the upstream's, kept out of
 /// what is shown; `scope` is the one that the gateway is meant to have for the endpoint.
-pub(crate) fn refusal(answer: &UpstreamResponse, host: &str, scope: &str, now: DateTime<Utc>) -> Error {
-    if is_token_refused(answer) {
+pub(crate) fn error_of(response: &UpstreamResponse, host: &str, scope: &str, now: DateTime<Utc>) -> Error {
+    if is_token_refused(response) {
         return Error::misconfigured(MisconfigurationError::TokenRefused);
     }
-    let envelope = Envelope::read(&answer.body);
-    let status = answer.status;
+    let envelope = Envelope::read(&response.body);
+    let status = response.status;
     match status.as_u16() {
         300..=399 => Error::misconfigured(MisconfigurationError::Redirected(status.as_u16())),
         404 => Error::misconfigured(MisconfigurationError::NotFound),
-        429 => Error::RateLimited { retry_after: retry_after(&answer.headers, now) },
+        429 => Error::RateLimited { retry_after: retry_after(&response.headers, now) },
         403 => match envelope {
             Some(envelope) => forbidden(envelope, scope),
             // A proxy's page: a firewall between here and Auth0, which may let the next call pass.
@@ -187,7 +187,7 @@ mod tests {
     }
 
     fn judge(status: u16, body: &'static str) -> String {
-        format!("{:?}", refusal(&answer(status, body), HOST, "read:users", DateTime::UNIX_EPOCH))
+        format!("{:?}", error_of(&answer(status, body), HOST, "read:users", DateTime::UNIX_EPOCH))
     }
 
     #[test]
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn what_no_caller_can_mend_is_for_the_operator() {
         for status in [402, 405, 406, 407, 409, 410, 413, 415, 418, 422, 451, 499] {
-            let error = refusal(
+            let error = error_of(
                 &answer(status, r#"{"message":"No, ada@example.com."}"#),
                 HOST,
                 "read:users",

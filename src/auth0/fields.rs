@@ -1,11 +1,12 @@
-//! Which part of each record is asked for.
+//! `fields`: the part of each record that is asked for.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::request::Call;
+use super::endpoints::Selectable;
+use super::request::Request;
 
-/// Which attributes of each record to send.
+/// The attributes of each record that are asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Fields {
     /// The whole record.
@@ -17,77 +18,51 @@ pub enum Fields {
     AllBut(Vec<&'static str>),
 }
 
-/// The names that `GET /users/{id}` and `GET /users-by-email` take in `fields`. Any other is answered with 400, and nothing of
-/// the user. Quoted from that answer: <https://github.com/auth0/auth0-java/issues/177>.
-pub(crate) const USER_FIELDS: &[&str] = &[
-    "app_metadata",
-    "blocked",
-    "created_at",
-    "email",
-    "email_verified",
-    "family_name",
-    "given_name",
-    "identities",
-    "last_ip",
-    "last_login",
-    "logins_count",
-    "name",
-    "nickname",
-    "phone_number",
-    "picture",
-    "updated_at",
-    "user_id",
-    "user_metadata",
-    "username",
-];
-
 impl Fields {
-    /// Adds `fields` and `include_fields`. Auth0 refuses a name that is not on the endpoint's `list`, if it has one, and on
-    /// any endpoint one that is no plain name: then the whole record is asked for instead.
-    pub(crate) fn add_to(&self, call: Call, id: &'static str, list: Option<&[&str]>) -> Call {
+    /// The names for `fields`, and what `include_fields` says; `None` if whole records are to be asked for. Auth0 refuses a name
+    /// that is not on the endpoint's list, if it has one, and on any endpoint one that is no plain name.
+    pub(crate) fn parameter(&self, selectable: Selectable) -> Option<(Vec<&'static str>, bool)> {
+        let (least, list) = match selectable {
+            Selectable::Nothing => return None,
+            Selectable::Any { least } => (least, None),
+            Selectable::Listed { least, names } => (least, Some(names)),
+        };
+        let (names, include) = match self {
+            Self::Only(keys) if keys.is_empty() => (vec![least], true),
+            Self::Only(keys) => (keys.clone(), true),
+            Self::AllBut(keys) => (keys.clone(), false),
+            Self::All => return None,
+        };
         let is_taken = |key: &&str| {
             let is_plain = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
             is_plain && list.is_none_or(|list| list.contains(key))
         };
-        let (names, include) = match self {
-            Self::Only(keys) if keys.is_empty() => (vec![id], true),
-            Self::Only(keys) => (keys.clone(), true),
-            Self::AllBut(keys) => (keys.clone(), false),
-            Self::All => (Vec::new(), true),
-        };
-        if names.is_empty() || !names.iter().all(is_taken) {
-            return call;
-        }
-        call.with_fields(names, include)
+        (!names.is_empty() && names.iter().all(is_taken)).then_some((names, include))
     }
 }
 
-/// What endpoints were found to take in `fields`, by their own word when they refused a call.
+/// The names that endpoints were found to take in `fields`, by their own word when they refused a request.
 #[derive(Debug, Default)]
 pub(crate) struct LearnedFields(Mutex<HashMap<&'static str, Vec<String>>>);
 
 impl LearnedFields {
-    /// Whether the endpoint of `call` has been found to refuse a name that it sends.
-    pub(crate) fn refuse(&self, call: &Call) -> bool {
-        let names = call.field_names();
+    /// Whether the endpoint has been found to refuse a name of the request.
+    pub(crate) fn refuse(&self, request: &Request) -> bool {
+        let names = &request.field_names;
         if names.is_empty() {
             return false;
         }
         let lists = self.lock();
-        let Some(list) = lists.get(call.endpoint()) else { return false };
+        let Some(list) = lists.get(request.endpoint.name) else { return false };
         !names.iter().all(|name| list.iter().any(|taken| taken == name))
     }
 
-    /// Keeps the list that an endpoint named when it refused `call`. Without one, it is sent no names any more.
-    pub(crate) fn learn(&self, call: &Call, list: Vec<String>) {
-        let endpoint = call.endpoint();
+    /// Keeps the list that an endpoint named when it refused the request. Without one, it is sent no names any more.
+    pub(crate) fn learn(&self, request: &Request, list: Vec<String>) {
+        let endpoint = request.endpoint.name;
         let refused: Vec<_> =
-            call.field_names().iter().filter(|name| !list.iter().any(|taken| taken == *name)).collect();
-        tracing::warn!(
-            endpoint,
-            ?refused,
-            "Auth0 does not take these names in `fields` any more: whole records are asked for"
-        );
+            request.field_names.iter().filter(|name| !list.iter().any(|taken| taken == *name)).collect();
+        tracing::warn!(endpoint, ?refused, "Auth0 does not take these names in `fields`: whole records are asked for");
         self.lock().insert(endpoint, list);
     }
 
@@ -98,56 +73,62 @@ impl LearnedFields {
 
 #[cfg(test)]
 mod tests {
+    use super::super::endpoints::USER_FIELDS;
+    use super::super::ids::{Email, UserId};
+    use super::super::request::ApiRequest;
     use super::*;
 
-    fn query(fields: &Fields, list: Option<&[&str]>) -> Option<String> {
-        let call = fields.add_to(Call::to("users"), "user_id", list);
-        assert_eq!(call.target_without_fields(), "/api/v2/users");
-        call.target().split_once('?').map(|(_, query)| query.to_owned())
+    const ANY: Selectable = Selectable::Any { least: "user_id" };
+
+    fn only(names: &[&'static str]) -> Fields {
+        Fields::Only(names.to_vec())
+    }
+
+    fn all_but(names: &[&'static str]) -> Fields {
+        Fields::AllBut(names.to_vec())
     }
 
     #[test]
     fn fields_are_sent_only_if_auth0_will_take_them() {
-        let any = |fields: &Fields| query(fields, None);
-        assert_eq!(any(&Fields::All), None);
-        assert_eq!(
-            any(&Fields::Only(vec!["email", "isMobile"])).as_deref(),
-            Some("fields=email,isMobile&include_fields=true")
-        );
-        assert_eq!(any(&Fields::Only(vec![])).as_deref(), Some("fields=user_id&include_fields=true"));
-        assert_eq!(any(&Fields::Only(vec!["email", "$event_schema"])), None);
-        assert_eq!(any(&Fields::Only(vec!["email", ""])), None);
-        let all_but = Fields::AllBut(vec!["app_metadata", "identities"]);
-        assert_eq!(any(&all_but).as_deref(), Some("fields=app_metadata,identities&include_fields=false"));
-        assert_eq!(any(&Fields::AllBut(vec![])), None);
-        assert_eq!(any(&Fields::AllBut(vec!["$event_schema"])), None);
+        for (fields, expected) in [
+            (Fields::All, None),
+            (only(&["email", "isMobile"]), Some((vec!["email", "isMobile"], true))),
+            (only(&[]), Some((vec!["user_id"], true))),
+            (only(&["email", "$event_schema"]), None),
+            (only(&["email", ""]), None),
+            (all_but(&["app_metadata", "identities"]), Some((vec!["app_metadata", "identities"], false))),
+            (all_but(&[]), None),
+            (all_but(&["$event_schema"]), None),
+        ] {
+            assert_eq!(fields.parameter(ANY), expected, "{fields:?}");
+            assert_eq!(fields.parameter(Selectable::Nothing), None);
+        }
     }
 
     #[test]
     fn where_there_is_a_list_every_name_is_on_it_or_none_is_sent() {
-        let user = |fields: &Fields| query(fields, Some(USER_FIELDS));
-        assert_eq!(
-            user(&Fields::Only(vec!["email", "blocked"])).as_deref(),
-            Some("fields=email,blocked&include_fields=true")
-        );
-        assert_eq!(user(&Fields::Only(vec!["email", "multifactor"])), None);
-        assert_eq!(
-            user(&Fields::AllBut(vec!["identities"])).as_deref(),
-            Some("fields=identities&include_fields=false")
-        );
-        assert_eq!(user(&Fields::AllBut(vec!["identities", "tenant"])), None);
-        assert_eq!(user(&Fields::Only(vec![])).as_deref(), Some("fields=user_id&include_fields=true"));
+        for (fields, expected) in [
+            (only(&["email", "blocked"]), Some((vec!["email", "blocked"], true))),
+            (only(&["email", "multifactor"]), None),
+            (all_but(&["identities"]), Some((vec!["identities"], false))),
+            (all_but(&["identities", "tenant"]), None),
+            (only(&[]), Some((vec!["user_id"], true))),
+        ] {
+            assert_eq!(fields.parameter(USER_FIELDS), expected, "{fields:?}");
+        }
     }
 
     #[test]
     fn a_list_that_was_learned_holds_for_its_endpoint() {
         let learned = LearnedFields::default();
-        let call = |endpoint, names| Fields::Only(names).add_to(Call::to(endpoint), "user_id", None);
-        assert!(!learned.refuse(&call("users", vec!["email", "blocked"])));
-        learned.learn(&call("users", vec!["email", "blocked"]), vec!["email".to_owned()]);
-        assert!(learned.refuse(&call("users", vec!["email", "blocked"])));
-        assert!(!learned.refuse(&call("users", vec!["email"])));
-        assert!(!learned.refuse(&call("logs", vec!["blocked"])));
-        assert!(!learned.refuse(&Call::to("users")));
+        let id = UserId::parse("auth0|1").unwrap();
+        let request = |names| ApiRequest::user(&id, &only(names)).0;
+        let address = Email::parse("ada@example.com").unwrap();
+        assert!(!learned.refuse(&request(&["email", "blocked"])));
+        learned.learn(&request(&["email", "blocked"]), vec!["email".to_owned()]);
+        assert!(learned.refuse(&request(&["email", "blocked"])));
+        assert!(!learned.refuse(&request(&["email"])));
+        assert!(!learned.refuse(&ApiRequest::users_by_email(&address, &only(&["blocked"])).0));
+        assert!(!learned.refuse(&ApiRequest::user(&id, &Fields::All).0));
     }
 }

@@ -1,42 +1,43 @@
 //! Doors for the fuzz targets in `fuzz/`. Each panics if a promise of this room is broken.
 
 use bytes::Bytes;
-use hyper::header::{HeaderMap, HeaderValue, LINK};
+use reqwest::header::{HeaderMap, HeaderValue, LINK};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use url::Url;
 
 use super::envelope::{self, Page};
+use super::fields::Fields;
 use super::ids::{Email, LogId, UserId};
 use super::query::{Direction, LogCheckpoint, LogSearch, UserSearch};
-use super::request::Call;
+use super::request::ApiRequest;
 
-/// What a caller says reaches Auth0 as it was said, in the place that is meant for it, or is refused.
+/// Sends what a caller says to Auth0 as it was said, in the place that is meant for it, or refuses it.
 pub fn arguments(text: &str) {
     if let Ok(id) = UserId::parse(text) {
-        in_path(&Call::to_one("user", "users", id.as_str()), "users", text);
+        in_path(&ApiRequest::user(&id, &Fields::All), "users", text);
     }
     if let Ok(id) = LogId::parse(text) {
-        in_path(&Call::to_one("log", "logs", id.as_str()), "logs", text);
+        in_path(&ApiRequest::log(&id), "logs", text);
     }
     if let Ok(email) = Email::parse(text) {
-        in_query(&Call::to("users-by-email").with("email", email.as_str()), "email", Some(text));
+        in_query(&ApiRequest::users_by_email(&email, &Fields::All), "email", Some(text));
     }
     if let Ok(checkpoint) = LogCheckpoint::new(text, 1) {
-        in_query(&checkpoint.add_to(Call::to("logs")), "from", Some(text));
+        in_query(&ApiRequest::logs_after(&checkpoint), "from", Some(text));
     }
     let q = Some(text).filter(|text| !text.trim().is_empty());
     if let Ok(search) = UserSearch::new(Some(text), 0, 1, None) {
-        in_query(&search.add_to(Call::search("users")), "q", q);
+        in_query(&ApiRequest::users(&search, &Fields::All, false), "q", q);
     }
     if let Ok(search) = LogSearch::new(Some(text), 0, 1, Direction::Descending) {
-        in_query(&search.add_to(Call::search("logs")), "q", q);
+        in_query(&ApiRequest::search_logs(&search, &Fields::All), "q", q);
     }
 }
 
-/// What another URL parser makes of a call.
-fn url(call: &Call) -> Url {
-    let target = call.target();
+/// The address of a request, by the parser that the HTTP client has.
+fn url<T>(request: &ApiRequest<T>) -> Url {
+    let target = request.0.target(true);
     let url = Url::parse(&format!("https://example.us.auth0.com{target}"));
     assert!(url.is_ok(), "{target}");
     let Ok(url) = url else { unreachable!("it was just looked at") };
@@ -44,8 +45,8 @@ fn url(call: &Call) -> Url {
     url
 }
 
-fn in_path(call: &Call, collection: &str, id: &str) {
-    let url = url(call);
+fn in_path<T>(request: &ApiRequest<T>, collection: &str, id: &str) {
+    let url = url(request);
     let segments: Vec<_> = url.path().split('/').collect();
     let [_, "api", "v2", found, last] = segments[..] else { unreachable!("{id:?} leaves its place: {url}") };
     assert_eq!(found, collection);
@@ -53,9 +54,9 @@ fn in_path(call: &Call, collection: &str, id: &str) {
     assert_eq!((url.query(), url.fragment()), (None, None));
 }
 
-fn in_query(call: &Call, key: &str, expected: Option<&str>) {
-    let url = url(call);
-    assert_eq!(Some(url.path()), call.target().split('?').next());
+fn in_query<T>(request: &ApiRequest<T>, key: &str, expected: Option<&str>) {
+    let url = url(request);
+    assert_eq!(Some(url.path()), request.0.target(true).split('?').next());
     let values: Vec<_> = url.query_pairs().filter(|(name, _)| name == key).map(|(_, value)| value).collect();
     assert_eq!(values, expected.into_iter().collect::<Vec<_>>());
 }

@@ -9,17 +9,17 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use chrono::{DateTime, Utc};
-use hyper::header::HeaderValue;
+use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::attempts::Transport;
+use super::client::UpstreamResponse;
 use super::error::{Error, MisconfigurationError, Reason};
 use super::error_mapping::retry_after;
 use super::freshness::life;
-use super::transport::Transport;
-use super::wire::UpstreamResponse;
 use crate::deadline::Deadline;
 
 /// How long a grant may take. It belongs to nobody's request, so it has a time of its own: as long
@@ -142,8 +142,8 @@ fn is_error_code(text: &str) -> bool {
 mod tests {
     use base64::prelude::BASE64_URL_SAFE_NO_PAD;
     use bytes::Bytes;
-    use hyper::StatusCode;
-    use hyper::header::HeaderMap;
+    use reqwest::StatusCode;
+    use reqwest::header::HeaderMap;
 
     use super::*;
 

@@ -11,12 +11,15 @@
 
 mod api;
 mod argument;
+mod attempts;
 #[cfg(feature = "bench")]
 pub mod bench;
 mod breaker;
 mod cache;
+mod client;
 mod context;
 mod domain;
+mod endpoints;
 mod envelope;
 mod error;
 mod error_mapping;
@@ -26,19 +29,16 @@ mod freshness;
 pub mod fuzzing;
 mod grant;
 mod ids;
-mod key;
 mod pace;
+mod payload;
 mod probe;
 mod query;
-mod read;
 mod reader;
 mod rendition;
 mod request;
 mod retry;
 mod sanitize;
 mod token;
-mod transport;
-mod wire;
 
 #[cfg(test)]
 mod wire_tests;
@@ -53,8 +53,9 @@ pub use error::{BuildError, Error, MisconfigurationError, Reason, UnavailableErr
 pub use fields::Fields;
 pub use ids::{Email, LogId, UserId};
 pub use pace::{BucketStatus, Class};
+pub use payload::FromPayload;
 pub use probe::{Probe, ProbeError, TlsError};
 pub use query::{Direction, LogCheckpoint, LogSearch, REACHABLE_RECORDS, UserLogs, UserSearch, UserSort};
-pub use read::{ApiRequest, FromPayload};
 pub use rendition::Renditions;
+pub use request::ApiRequest;
 pub use token::TokenStatus;

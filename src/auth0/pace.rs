@@ -29,7 +29,7 @@ mod simulation;
 use std::time::Duration;
 
 pub(crate) use governor::{Admission, Governor};
-pub(crate) use kept::{Question, Seat};
+pub(crate) use kept::{RequestHash, ReservationKey};
 
 use super::context::{CallerKey, Priority};
 
@@ -52,9 +52,9 @@ impl Class {
 
 /// Whose turn a call is, and in which bucket it counts.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Turn {
+pub(crate) struct PaceRequest {
     pub(crate) class: Class,
-    pub(crate) seat: Seat,
+    pub(crate) reservation: ReservationKey,
     pub(crate) priority: Priority,
 }
 

@@ -3,7 +3,7 @@
 
 use super::argument::{ArgumentError, ArgumentProblem, holds_control};
 use super::ids::LogId;
-use super::request::Call;
+use super::request::Target;
 
 /// The most records that Auth0 gives in one answer, as `per_page` or `take`.
 const LARGEST_PAGE: i64 = 100;
@@ -95,8 +95,8 @@ impl Window {
         Self { page: self.page + 1, ..self }.is_reachable()
     }
 
-    fn add_to(self, call: Call) -> Call {
-        call.with("page", &self.page.to_string()).with("per_page", &self.per_page.to_string())
+    fn add_to(self, target: Target) -> Target {
+        target.with("page", &self.page.to_string()).with("per_page", &self.per_page.to_string())
     }
 }
 
@@ -131,16 +131,16 @@ impl UserSearch {
         self.window.next_is_reachable()
     }
 
-    pub(crate) fn add_to(&self, call: Call) -> Call {
+    pub(crate) fn add_to(&self, target: Target) -> Target {
         // Without it a tenant may still be searched by an older engine with another syntax.
-        let mut call = self.window.add_to(call).with("search_engine", "v3");
+        let mut target = self.window.add_to(target).with("search_engine", "v3");
         if let Some(q) = &self.q {
-            call = call.with("q", q);
+            target = target.with("q", q);
         }
         if let Some((key, direction)) = self.sort {
-            call = call.with("sort", &format!("{}:{}", key.wire(), direction.wire()));
+            target = target.with("sort", &format!("{}:{}", key.wire(), direction.wire()));
         }
-        call
+        target
     }
 }
 
@@ -179,12 +179,12 @@ impl LogSearch {
         self.window.next_is_reachable()
     }
 
-    pub(crate) fn add_to(&self, call: Call) -> Call {
+    pub(crate) fn add_to(&self, target: Target) -> Target {
         // Newest first is Auth0's default too; sending it says so, whatever the default becomes.
-        let call = self.window.add_to(call).with("sort", &format!("date:{}", self.sort.wire()));
+        let target = self.window.add_to(target).with("sort", &format!("date:{}", self.sort.wire()));
         match &self.q {
-            Some(q) => call.with("q", q),
-            None => call,
+            Some(q) => target.with("q", q),
+            None => target,
         }
     }
 }
@@ -212,8 +212,8 @@ impl UserLogs {
         self.window.next_is_reachable()
     }
 
-    pub(crate) fn add_to(&self, call: Call) -> Call {
-        self.window.add_to(call).with("sort", &format!("date:{}", self.sort.wire()))
+    pub(crate) fn add_to(&self, target: Target) -> Target {
+        self.window.add_to(target).with("sort", &format!("date:{}", self.sort.wire()))
     }
 }
 
@@ -237,8 +237,8 @@ impl LogCheckpoint {
     }
 
     /// Sends these two alone: beside `from`, Auth0 ignores everything but `take`.
-    pub(crate) fn add_to(&self, call: Call) -> Call {
-        call.with("from", self.from.as_str()).with("take", &self.take.to_string())
+    pub(crate) fn add_to(&self, target: Target) -> Target {
+        target.with("from", self.from.as_str()).with("take", &self.take.to_string())
     }
 }
 

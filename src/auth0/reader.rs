@@ -1,37 +1,25 @@
-//! The way of a read: an answer that is kept, or a call that is under way, or a call of its own.
+//! The read path: a cached answer, a call in flight, or a new one.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::attempts::{Attempts, Transport};
 use super::cache::AnswerCache;
+use super::client::{UpstreamRequest, UpstreamResponse};
 use super::context::{CallContext, StatsHandle};
-use super::error::{Error, Reason};
-use super::key::Key;
-use super::pace::{Class, Seat, Turn};
-use super::read::{ApiRequest, FromPayload, Payload, Ready};
+use super::error::{Error, MisconfigurationError, Reason};
+use super::error_mapping::{is_token_refused, refused_fields};
+use super::fields::LearnedFields;
+use super::pace::{PaceRequest, ReservationKey};
+use super::payload::{FromPayload, Payload};
 use super::rendition::Renditions;
-use super::request::{Call, Kind};
+use super::request::{ApiRequest, Request, RequestKey};
+use super::retry::Kind;
 use super::token::TokenCache;
-use super::transport::Transport;
 use crate::deadline::SharedDeadline;
 use crate::single_flight::{Cancellation, Role, SingleFlight};
-
-/// Whether an answer may be kept for a moment: what Auth0 searches for lags behind by itself.
-fn is_kept(call: &Call) -> bool {
-    call.kind() == Kind::Search
-}
-
-/// In which of the plans' buckets the call counts, where they have several.
-fn class(call: &Call) -> Class {
-    match call.endpoint() {
-        "users" | "user" | "users-by-email" => Class::Users,
-        "logs" | "log" => Class::Logs,
-        _ => Class::Other,
-    }
-}
 
 /// Reads a tenant for many at once. Cheap to clone.
 #[derive(Clone)]
@@ -40,18 +28,25 @@ pub(crate) struct Reader(Arc<Inner>);
 struct Inner {
     transport: Transport,
     tokens: TokenCache,
-    flights: SingleFlight<Key, Result<Payload, Error>>,
+    in_flight: SingleFlight<RequestKey, Result<Payload, Error>>,
     cache: AnswerCache<Payload>,
+    fields: LearnedFields,
+}
+
+/// What came of a read's attempts, if Auth0 answered.
+enum Verdict {
+    Payload(Payload),
+    /// The token was not taken.
+    TokenRefused,
+    /// A name in `fields` was not taken. Those that are, as far as Auth0 says.
+    FieldsRefused(Vec<String>),
 }
 
 impl Reader {
     pub(crate) fn new(transport: Transport, tokens: TokenCache, cache_ttl: Duration) -> Self {
-        let size = |landed: &Payload| match landed {
-            Payload::Page(page) => page.records.len() + Renditions::most(page.records.len()),
-            Payload::Record(record) => record.as_ref().map_or(0, Bytes::len),
-        };
-        let cache = AnswerCache::new(cache_ttl, size);
-        Self(Arc::new(Inner { transport, tokens, flights: SingleFlight::new(Cancellation::WithLastWaiter), cache }))
+        let cache = AnswerCache::new(cache_ttl, |payload: &Payload| payload.len() + Renditions::most(payload.len()));
+        let in_flight = SingleFlight::new(Cancellation::WithLastWaiter);
+        Self(Arc::new(Inner { transport, tokens, in_flight, cache, fields: LearnedFields::default() }))
     }
 
     pub(crate) fn transport(&self) -> &Transport {
@@ -63,82 +58,119 @@ impl Reader {
     }
 
     /// Makes the read. Who may ask has been settled before.
-    pub(crate) async fn read<T: FromPayload>(&self, read: &ApiRequest<T>, context: &CallContext) -> Result<T, Error> {
+    pub(crate) async fn read<T: FromPayload>(
+        &self,
+        request: &ApiRequest<T>,
+        context: &CallContext,
+    ) -> Result<T, Error> {
         let start = Instant::now();
-        context.note(|stats| stats.endpoint = read.0.call.endpoint());
-        let outcome = self.find(&read.0, context).await;
+        context.note(|stats| stats.endpoint = request.0.endpoint.name);
+        let outcome = self.find(&request.0, context).await;
         context.note(|stats| stats.took += start.elapsed());
-        // The form that a read was made with is that of its type.
-        T::of(outcome?).ok_or(Error::unavailable(Reason::Unexpected))
+        // The endpoint of a request answers in the form of its type.
+        T::from_payload(outcome?).ok_or(Error::unavailable(Reason::Unexpected))
     }
 
-    async fn find(&self, read: &Arc<Ready>, context: &CallContext) -> Result<Payload, Error> {
-        if let Some((answer, age)) = self.kept(read, context.is_fresh) {
+    async fn find(&self, request: &Arc<Request>, context: &CallContext) -> Result<Payload, Error> {
+        if let Some((payload, age)) = self.cached(request, context.is_fresh) {
             context.note(|stats| stats.cache_age = Some(age));
-            return Ok(answer);
+            return Ok(payload);
         }
         context.budget.spend()?;
-        self.share(read, context).await
+        self.share(request, context).await
     }
 
-    /// The answer that is kept, if one is and will do, and its age.
-    fn kept(&self, Ready { call, key, .. }: &Ready, is_fresh: bool) -> Option<(Payload, Duration)> {
-        if is_fresh || !is_kept(call) {
+    /// The answer in the cache, if there is one that will do, and its age.
+    fn cached(&self, request: &Request, is_fresh: bool) -> Option<(Payload, Duration)> {
+        if is_fresh || request.endpoint.kind != Kind::Search {
             return None;
         }
-        self.0.cache.get(key).filter(|(answer, _)| match answer {
-            Payload::Page(page) => !page.renditions.is_spoiled() && !page.identity.is_invalid(),
-            Payload::Record(_) => true,
-        })
+        self.0.cache.get(&request.key).filter(|(payload, _)| payload.is_valid())
     }
 
-    async fn share(&self, read: &Arc<Ready>, context: &CallContext) -> Result<Payload, Error> {
-        let Ready { call, key, .. } = &**read;
-        let progress = StatsHandle::default();
-        let seat = Seat { caller: context.caller, question: key.question() };
-        let turn = Turn { class: class(call), seat, priority: context.priority };
+    async fn share(&self, request: &Arc<Request>, context: &CallContext) -> Result<Payload, Error> {
+        let stats = StatsHandle::default();
+        let reservation = ReservationKey { caller: context.caller, request: request.key.hash() };
+        let pace = PaceRequest { class: request.endpoint.class, reservation, priority: context.priority };
         let is_fresh = context.is_fresh;
-        let flight = |patience| {
-            let (reader, read, progress) = (self.clone(), Arc::clone(read), progress.clone());
+        let work = |deadline| {
+            let (reader, request, stats) = (self.clone(), Arc::clone(request), stats.clone());
             async move {
-                // A call that was under way when there was nothing kept, and is not any more, has left its answer since.
-                if let Some((answer, age)) = reader.kept(&read, is_fresh) {
-                    progress.found(age);
-                    return Ok(answer);
+                // A call that was in flight when nothing was cached, and is not any more, has left its answer since.
+                if let Some((payload, age)) = reader.cached(&request, is_fresh) {
+                    stats.found(age);
+                    return Ok(payload);
                 }
-                reader.call(read, turn, patience, progress).await
+                reader.call(&request, pace, deadline, stats).await
             }
         };
-        let flights = &self.0.flights;
+        let (key, in_flight) = (&request.key, &self.0.in_flight);
         let waiter = if is_fresh {
-            flights.start(key, context.deadline, flight)
+            in_flight.start(key, context.deadline, work)
         } else {
-            flights.join_or_start(key, context.deadline, flight)
+            in_flight.join_or_start(key, context.deadline, work)
         };
         let role = waiter.role;
         let outcome = waiter.outcome(context.deadline).await;
-        context.note(|stats| match role {
-            Role::Started => progress.add_to(stats),
-            Role::Joined => stats.is_coalesced = true,
+        context.note(|into| match role {
+            Role::Started => stats.add_to(into),
+            Role::Joined => into.is_coalesced = true,
         });
         outcome?
     }
 
     async fn call(
-        self,
-        read: Arc<Ready>,
-        turn: Turn,
-        patience: SharedDeadline,
-        progress: StatsHandle,
+        &self,
+        request: &Request,
+        pace: PaceRequest,
+        deadline: SharedDeadline,
+        stats: StatsHandle,
     ) -> Result<Payload, Error> {
-        let Inner { transport, tokens, cache, .. } = &*self.0;
-        let Ready { call, form, key, .. } = &*read;
-        let landed =
-            transport.get(call, tokens, turn, patience, progress, |answer| form.read(answer, transport)).await?;
-        if is_kept(call) {
-            cache.put(key.clone(), &landed);
+        let mut attempts = Attempts::at_read(request.endpoint.name, request.endpoint.kind, pace, deadline, stats);
+        let payload = self.attempt(request, &mut attempts).await?;
+        if request.endpoint.kind == Kind::Search {
+            self.0.cache.put(request.key.clone(), &payload);
         }
-        Ok(landed)
+        Ok(payload)
+    }
+
+    /// Attempts, with another token if one is refused, and without `fields` if they are.
+    async fn attempt(&self, request: &Request, attempts: &mut Attempts) -> Result<Payload, Error> {
+        let Inner { transport, tokens, fields, .. } = &*self.0;
+        let mut has_fields = !request.field_names.is_empty() && !fields.refuse(request);
+        let mut is_replacement = false;
+        loop {
+            // Its failure is not tried again here: that was done where the token was asked for.
+            let token = tokens.token(attempts.deadline()).await?;
+            let upstream = UpstreamRequest::get(transport.url(request.target(has_fields))?, Some(token.header()));
+            let judge = |response: &UpstreamResponse| {
+                if is_token_refused(response) {
+                    return Ok(Verdict::TokenRefused);
+                }
+                match refused_fields(response).filter(|_| has_fields) {
+                    Some(list) => Ok(Verdict::FieldsRefused(list)),
+                    None => Payload::read(response, request.endpoint, transport.domain().host()).map(Verdict::Payload),
+                }
+            };
+            match transport.attempt_until_settled(attempts, &upstream, judge).await? {
+                Verdict::Payload(payload) => return Ok(payload),
+                Verdict::FieldsRefused(list) => {
+                    fields.learn(request, list);
+                    has_fields = false;
+                }
+                // Keys are rotated and grants are withdrawn while a token lives: one that is refused is
+                // replaced, once.
+                Verdict::TokenRefused if is_replacement => {
+                    let error = Error::misconfigured(MisconfigurationError::TokenRefused);
+                    tokens.give_up(&token, error.clone());
+                    return Err(error);
+                }
+                Verdict::TokenRefused => {
+                    tokens.invalidate(&token);
+                    is_replacement = true;
+                }
+            }
+        }
     }
 }
 
@@ -148,9 +180,9 @@ mod tests {
 
     use super::super::context::{CallBudget, CallerKey};
     use super::super::domain::Domain;
-    use super::super::envelope::Page;
+    use super::super::fields::Fields;
     use super::super::grant::AuthenticationApi;
-    use super::super::read::ResponseKind;
+    use super::super::query::UserSearch;
     use super::super::retry::RetryPolicy;
     use super::*;
     use crate::deadline::Deadline;
@@ -178,15 +210,15 @@ mod tests {
     #[tokio::test]
     async fn who_finds_nothing_kept_and_no_call_under_way_looks_once_more() {
         let reader = reader();
-        let read = ApiRequest::<Page>::new(Call::search("users").with("page", "0"), ResponseKind::List("users")).0;
-        let landed = Payload::Record(Some(Bytes::from_static(b"{}")));
+        let request = ApiRequest::users(&UserSearch::new(None, 0, 1, None).unwrap(), &Fields::All, false).0;
+        let payload = Payload::Record(Some(bytes::Bytes::from_static(b"{}")));
         let share = |context| {
-            let (reader, read) = (reader.clone(), Arc::clone(&read));
-            async move { (reader.share(&read, &context).await.is_ok(), context.stats()) }
+            let (reader, request) = (reader.clone(), Arc::clone(&request));
+            async move { (reader.share(&request, &context).await.is_ok(), context.stats()) }
         };
         assert!(!share(context()).await.0);
         // The call that was under way ends between the first look, which is past here, and the second.
-        reader.0.cache.put(read.key.clone(), &landed);
+        reader.0.cache.put(request.key.clone(), &payload);
         let (is_answered, stats) = share(context()).await;
         assert!(is_answered);
         assert_eq!((stats.calls, stats.is_coalesced), (0, false));

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::error::{Error, Reason};
-use super::request::Kind;
 
 /// Attempts at one call, the first included. What a second try does not get past is seldom past
 /// after a third, and each costs of a rate limit that may be two calls a second for the whole
@@ -30,6 +29,17 @@ const FIRST_TRIES_PER_RETRY: u32 = 10;
 /// How many retries can be saved up. They are there when a gateway of few calls meets its first
 /// failure, and they are all that an outage gets beyond its tenth.
 const MOST_RETRIES_SAVED: u32 = 10;
+
+/// What is done with Auth0, as far as it matters for what a failure means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A read of the Management API.
+    Read,
+    /// A read that searches. Auth0 gives it two seconds, then answers 503.
+    Search,
+    /// A request for an access token.
+    Grant,
+}
 
 /// How often and how soon to try again.
 #[derive(Debug, Clone, Copy)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use chrono::{DateTime, Utc};
-use hyper::header::HeaderValue;
+use reqwest::header::HeaderValue;
 use tokio::time::Instant;
 
 use super::error::Error;

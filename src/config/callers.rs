@@ -1,134 +1,131 @@
-//! The settings that say who may call, and how they fit together. Pure.
+//! Settings of callers: who may call, and what their scopes decide.
+#![expect(clippy::doc_markdown, reason = "the comments are read on a terminal, not as Markdown")]
+
+use clap::Args;
 
 use super::Problems;
-use super::args::CallerArgs;
-use super::check::{exposed, optional};
-use super::parse::{self, given};
+use super::kinds::{OnOff, Words, YesNo, entries, is_one_word, quoted};
+use super::setting::{Checked, Given as _, Setting};
 use crate::auth::{ApiKeys, Issuer, SecureUrl, Settings, TokenSettings};
 use crate::graphql::{Permissions, ScopeMode};
 
-pub(super) fn check(args: &CallerArgs, problems: &mut Problems) -> Settings {
-    let api_keys = optional(problems, "API_KEYS", exposed(args.api_keys.as_ref()), |text| {
-        ApiKeys::parse(text).map_err(|error| error.to_string())
-    });
-    let allow_anonymous =
-        optional(problems, "ALLOW_ANONYMOUS", args.allow_anonymous.as_deref(), |text| parse::switch(text, "yes", "no"));
-    Settings {
-        tokens: tokens(args, problems),
-        api_keys: api_keys.unwrap_or_default(),
-        allow_anonymous: allow_anonymous.unwrap_or(false),
+#[derive(Args)]
+#[command(next_help_heading = "Callers")]
+pub(super) struct CallerArgs {
+    /// Issuer of the access tokens that callers send, such as `https://example.us.auth0.com/`.
+    ///
+    /// A token's iss is compared with it letter by letter; Auth0's ends with a slash. Tokens are JWTs in an Authorization: Bearer header.
+    /// Their scopes (scope, permissions) decide what a caller may read. With it or API_KEYS set, callers have to show credentials.
+    #[arg(long, env, value_name = "URL")]
+    pub(super) jwt_issuer: Option<Checked<Issuer>>,
+
+    /// Identifier of the API that the tokens must be for (aud), or several, separated by commas.
+    ///
+    /// Needed with JWT_ISSUER, for else any token of the issuer would do. In Auth0's dashboard: Applications > APIs > Create API, with an
+    /// identifier of your choice such as `https://gateway.example.com` and the permissions read:users, read:logs and so on. An
+    /// application's client ID is none: it is the audience of ID tokens, which are not for APIs.
+    #[arg(long, env, value_name = "IDENTIFIERS")]
+    pub(super) jwt_audience: Option<Checked<Audiences>>,
+
+    /// Address of the issuer's keys. Default: what the issuer's .well-known/openid-configuration says.
+    #[arg(long, env, value_name = "URL")]
+    pub(super) jwt_jwks_url: Option<Checked<SecureUrl>>,
+
+    /// API keys for callers without tokens: name:hash:scopes, separated by commas.
+    ///
+    /// Callers send the key itself in an X-API-Key header. The hash is its SHA-256 in hexadecimal, and scopes are separated by spaces:
+    /// reports:HASH:read:users read:logs. This makes a key and prints it, with its hash after it:
+    ///
+    /// key=$(openssl rand -hex 32); echo "$key"; printf %s "$key" | openssl dgst -sha256 -r
+    ///
+    /// A key of fewer than 20 characters is not taken, since it could be guessed from its hash.
+    #[arg(long, env, value_name = "KEYS", hide_env_values = true)]
+    pub(super) api_keys: Option<Checked<ApiKeys>>,
+
+    /// Lets in callers without credentials where that is not the default.
+    ///
+    /// Without JWT_ISSUER and API_KEYS every caller is anonymous, on loopback addresses only; yes allows any address. With them, yes lets in
+    /// those who show no credentials as well. An anonymous caller can read all of the tenant's users and logs.
+    #[arg(long, env, value_name = "ANSWER", default_value_t = Checked::of(Settings::default().allow_anonymous))]
+    pub(super) allow_anonymous: Checked<YesNo>,
+
+    /// Fate of an operation that needs a scope which its caller does not hold.
+    ///
+    /// filter leaves out what the caller may not see: it is null, with an error beside it, and is not asked of Auth0. reject refuses the
+    /// operation as a whole, with status 403, before any call.
+    #[arg(long, env, value_name = "MODE", default_value_t = Checked::of(Permissions::default().scope_mode))]
+    scope_mode: Checked<ScopeMode>,
+
+    /// Lets callers read their own user (the field me) though they do not hold read:users.
+    ///
+    /// Their own user is the one that the sub of their token names. So this is for tokens of the very tenant that is read: another issuer could
+    /// give somebody else the same sub.
+    #[arg(long, env, value_name = "SWITCH", default_value_t = Checked::of(Permissions::default().self_access))]
+    pub(super) self_access: Checked<OnOff>,
+}
+
+impl CallerArgs {
+    pub(super) fn settings(&self, problems: &mut Problems) -> Settings {
+        let mut settings = Settings::default();
+        let issuer = self.jwt_issuer.take(problems);
+        let audiences = self.jwt_audience.take(problems);
+        let keys = self.jwt_jwks_url.take(problems);
+        settings.tokens = issuer.zip(audiences).map(|(issuer, audiences)| TokenSettings { issuer, audiences, keys });
+        self.api_keys.set(&mut settings.api_keys, problems);
+        self.allow_anonymous.set(&mut settings.allow_anonymous, problems);
+        settings
+    }
+
+    pub(super) fn permissions(&self, problems: &mut Problems) -> Permissions {
+        let mut permissions = Permissions::default();
+        self.scope_mode.set(&mut permissions.scope_mode, problems);
+        self.self_access.set(&mut permissions.self_access, problems);
+        permissions
     }
 }
 
-pub(super) fn permissions(args: &CallerArgs, sandbox: bool, problems: &mut Problems) -> Permissions {
-    let rejects =
-        optional(problems, "SCOPE_MODE", args.scope_mode.as_deref(), |text| parse::switch(text, "reject", "filter"));
-    let self_access =
-        optional(problems, "SELF_ACCESS", args.self_access.as_deref(), |text| parse::switch(text, "on", "off"));
-    // With a sandbox, its tokens are taken.
-    if self_access == Some(true) && !sandbox && given(args.jwt_issuer.as_deref()).is_none() {
-        problems.add(
-            "SELF_ACCESS",
-            "is on, but no access tokens are taken that could say who a caller is: set JWT_ISSUER and JWT_AUDIENCE",
-        );
-    }
-    Permissions {
-        scope_mode: if rejects == Some(true) { ScopeMode::Reject } else { ScopeMode::Filter },
-        self_access: self_access.unwrap_or(false),
+impl Setting for Issuer {
+    type Value = Self;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::parse(text).map_err(|error| format!("{error}, not {}", quoted(text)))
     }
 }
 
-fn tokens(args: &CallerArgs, problems: &mut Problems) -> Option<TokenSettings> {
-    let issuer = optional(problems, "JWT_ISSUER", args.jwt_issuer.as_deref(), |text| {
-        Issuer::parse(text).map_err(|error| format!("{error}, not {}", parse::quoted(text)))
-    });
-    let audiences = optional(problems, "JWT_AUDIENCE", args.jwt_audience.as_deref(), parse::audiences);
-    let keys = optional(problems, "JWT_JWKS_URL", args.jwt_jwks_url.as_deref(), |text| {
-        SecureUrl::parse(text).map_err(|error| format!("{error}, not {}", parse::quoted(text)))
-    });
-    let is_given = |text: &Option<String>| given(text.as_deref()).is_some();
-    if is_given(&args.jwt_issuer) && !is_given(&args.jwt_audience) {
-        problems.add(
-            "JWT_AUDIENCE",
-            "is missing: the identifier of the API that tokens have to be for. Without it, any token of JWT_ISSUER would do",
-        );
+impl Setting for SecureUrl {
+    type Value = Self;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::parse(text).map_err(|error| format!("{error}, not {}", quoted(text)))
     }
-    if !is_given(&args.jwt_issuer) && (is_given(&args.jwt_audience) || is_given(&args.jwt_jwks_url)) {
-        problems.add(
-            "JWT_ISSUER",
-            "is missing: the issuer whose tokens JWT_AUDIENCE and JWT_JWKS_URL are about, such as https://example.us.auth0.com/",
-        );
-    }
-    Some(TokenSettings { issuer: issuer?, audiences: audiences?, keys })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl Setting for ApiKeys {
+    type Value = Self;
 
-    fn args(issuer: &str, audience: &str, keys: &str) -> CallerArgs {
-        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        CallerArgs {
-            jwt_issuer: some(issuer),
-            jwt_audience: some(audience),
-            jwt_jwks_url: some(keys),
-            ..CallerArgs::default()
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::parse(text).map_err(|error| error.to_string())
+    }
+}
+
+/// Identifiers of APIs. They look like URLs as a rule, but any text without spaces is one.
+pub(super) struct Audiences;
+
+impl Setting for Audiences {
+    type Value = Vec<String>;
+
+    fn parse(text: &str) -> Result<Vec<String>, String> {
+        if entries(text).next().is_none() {
+            return Err("must name an API's identifier, not only commas".to_owned());
+        }
+        match entries(text).find(|audience| !is_one_word(audience)) {
+            Some(wrong) => Err(format!("must list API identifiers, separated by commas; {} is none", quoted(wrong))),
+            None => Ok(entries(text).map(str::to_owned).collect()),
         }
     }
+}
 
-    #[test]
-    fn an_issuer_and_an_audience_go_together() {
-        let issuer = "https://example.us.auth0.com/";
-        for (issuer, audience, keys, fault) in [
-            ("", "", "", None),
-            (issuer, "https://gateway.example.com", "", None),
-            (issuer, "a, b", "https://example.com/keys", None),
-            (issuer, "", "", Some("JWT_AUDIENCE is missing")),
-            ("", "a", "", Some("JWT_ISSUER is missing")),
-            ("", "", "https://example.com/keys", Some("JWT_ISSUER is missing")),
-            ("https://example.us.auth0.com", "a", "", Some("JWT_ISSUER must end with a slash")),
-            ("http://example.com/", "a", "", Some("JWT_ISSUER must begin with https://")),
-            (issuer, "a", "example.com/keys", Some("JWT_JWKS_URL must be a URL")),
-            (issuer, "a b", "", Some("JWT_AUDIENCE must")),
-        ] {
-            let mut problems = Problems::default();
-            let settings = check(&args(issuer, audience, keys), &mut problems);
-            match fault {
-                None => {
-                    assert_eq!(problems, Problems::default(), "{issuer} {audience} {keys}");
-                    assert_eq!(settings.takes_credentials(), !issuer.is_empty());
-                }
-                Some(fault) => {
-                    let problems = problems.to_string();
-                    assert!(problems.contains(&format!("\n  {fault}")), "{fault}: {problems}");
-                    assert!(problems.starts_with("One setting"), "{problems}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn credentials_are_needed_once_they_are_set_up_unless_anonymous_callers_are_meant() {
-        let mut args = args("https://example.us.auth0.com/", "a,b", "");
-        let settings = |args: &CallerArgs| check(args, &mut Problems::default());
-        assert!(!settings(&args).admits_anonymous());
-        assert_eq!(settings(&args).tokens.unwrap().audiences, ["a", "b"]);
-        args.allow_anonymous = Some("yes".to_owned());
-        assert!(settings(&args).admits_anonymous());
-        assert!(settings(&CallerArgs::default()).admits_anonymous());
-    }
-
-    #[test]
-    fn self_access_needs_tokens_to_tell_who_somebody_is() {
-        let permissions = |issuer: &str, sandbox| {
-            let mut problems = Problems::default();
-            let args = CallerArgs { self_access: Some("on".to_owned()), ..args(issuer, issuer, "") };
-            let Permissions { self_access, .. } = permissions(&args, sandbox, &mut problems);
-            assert!(self_access);
-            problems.is_empty()
-        };
-        assert!(permissions("https://example.us.auth0.com/", false));
-        assert!(permissions("", true));
-        assert!(!permissions("", false));
-    }
+impl Words for ScopeMode {
+    type Value = Self;
+    const WORDS: &'static [(&'static str, Self)] = &[("filter", Self::Filter), ("reject", Self::Reject)];
 }

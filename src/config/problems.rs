@@ -1,4 +1,4 @@
-//! What is wrong with the settings, all of it at once.
+//! Problems with the settings, all at once.
 
 use std::fmt;
 
@@ -6,32 +6,37 @@ use std::fmt;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
-#[derive(Debug, PartialEq, Eq)]
-struct Problem {
-    setting: &'static str,
+/// A setting that is missing or wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Problem {
+    setting: String,
     /// Completes the sentence that begins with the setting's name.
     fault: String,
 }
 
+impl Problem {
+    pub(super) fn new(setting: &str, fault: impl Into<String>) -> Self {
+        Self { setting: setting.to_owned(), fault: fault.into() }
+    }
+}
+
 impl Problems {
     /// Each setting with its fault, which completes the sentence that begins with the setting's name.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.0.iter().map(|Problem { setting, fault }| (*setting, fault.as_str()))
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|Problem { setting, fault }| (setting.as_str(), fault.as_str()))
     }
 
-    /// Whether nothing is wrong.
+    /// True if nothing is wrong.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(super) fn add(&mut self, setting: &'static str, fault: impl Into<String>) {
-        let fault = fault.into();
-        self.0.push(Problem { setting, fault });
+    pub(super) fn push(&mut self, problem: Problem) {
+        self.0.push(problem);
     }
 
-    /// The value, or `None` with the fault noted.
-    pub(super) fn note<T>(&mut self, setting: &'static str, value: Result<T, String>) -> Option<T> {
-        value.map_err(|fault| self.add(setting, fault)).ok()
+    pub(super) fn add(&mut self, setting: &str, fault: impl Into<String>) {
+        self.push(Problem::new(setting, fault));
     }
 }
 
@@ -41,7 +46,7 @@ impl fmt::Display for Problems {
             1 => writeln!(f, "One setting is missing or wrong:")?,
             n => writeln!(f, "{n} settings are missing or wrong:")?,
         }
-        for Problem { setting, fault } in &self.0 {
+        for (setting, fault) in self.iter() {
             writeln!(f, "\n  {setting} {fault}.")?;
         }
         write!(

@@ -1,17 +1,15 @@
-//! The settings in effect as the `config` command prints them: each value, and where it comes from.
+//! The settings in effect as the `config` command prints them: each value, and its source.
 
 use std::collections::HashSet;
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches};
 
-use super::parse::{given, without_user_info};
-use super::{Serve, Server, Tenant};
-use crate::auth0::ClientPolicy;
-use crate::graphql::Limits;
-use crate::telemetry::{Filter, Format};
+use super::kinds::{OnOff, without_user_info};
+use super::setting::{Shown as _, given};
+use super::{Serve, Tenant};
 
-/// One line a setting. Settings that are hidden from `--help` are secrets: whether they are set is told, and nothing else.
+/// The settings, one a line. Of those that are hidden from `--help`, which are secrets, is told that they are set, and nothing else.
 ///
 /// `serve` is what came of the settings, or `None` when something is wrong with them.
 pub(super) fn settings(
@@ -32,12 +30,12 @@ fn row(arg: &Arg, matches: &ArgMatches, dotenv: &HashSet<String>, serve: Option<
         .get_raw(arg.get_id().as_str())
         .and_then(|mut values| values.next())
         .map(|value| value.to_string_lossy())
-        .filter(|value| given(Some(value)).is_some());
+        .filter(|value| given(value).is_some());
     let ignored = is_ignored(name, serve);
     let (value, source) = match &text {
         Some(_) if arg.is_hide_env_values_set() => ("(set, not shown)".to_owned(), source(name, arg, matches, dotenv)),
         Some(value) => (without_user_info(value.trim()).escape_debug().to_string(), source(name, arg, matches, dotenv)),
-        None => match default(name, serve) {
+        None => match default(name, arg, serve) {
             Some(value) => (value, "default"),
             None if ignored => ("-".to_owned(), "not needed with the sandbox"),
             None => ("-".to_owned(), "not set"),
@@ -64,44 +62,25 @@ fn is_ignored(name: &str, serve: Option<&Serve>) -> bool {
     !real && name.starts_with("AUTH0_")
 }
 
-/// What holds where nothing was given.
-fn default(name: &str, serve: Option<&Serve>) -> Option<String> {
-    let server = Server::default();
-    match name {
-        "AUTH0_AUDIENCE" => match &serve?.tenant {
-            Tenant::Auth0(settings) => Some(settings.audience.clone()),
-            #[cfg(feature = "sandbox")]
-            Tenant::Sandbox { .. } => None,
-        },
+/// The value that holds where none was given.
+fn default(name: &str, arg: &Arg, serve: Option<&Serve>) -> Option<String> {
+    let declared = arg.get_default_values().first().map(|value| value.to_string_lossy().into_owned());
+    declared.or_else(|| derived(name, serve?))
+}
+
+/// The value of a setting whose default depends on others, or on the machine.
+fn derived(name: &str, serve: &Serve) -> Option<String> {
+    let http = &serve.server.http;
+    match (name, &serve.tenant) {
+        ("AUTH0_AUDIENCE", Tenant::Auth0(settings)) => Some(settings.audience.clone()),
         #[cfg(feature = "sandbox")]
-        "JWT_ISSUER" | "JWT_AUDIENCE" => match serve? {
-            Serve { tenant: Tenant::Sandbox { .. }, auth, .. } if auth.tokens.is_none() => {
-                Some("(the sandbox's)".to_owned())
-            }
-            _ => None,
-        },
-        "CACHE_TTL" => Some(format!("{}s", ClientPolicy::default().cache_ttl.as_secs())),
-        "RATE_RESERVE" => Some(ClientPolicy::default().rate_reserve.to_string()),
-        "UPSTREAM_CALLS_PER_OPERATION" => Some(Limits::default().upstream_calls.to_string()),
-        "HOST" => Some(server.address.ip().to_string()),
-        "PORT" => Some(server.address.port().to_string()),
-        "ALLOW_ANONYMOUS" => Some("no".to_owned()),
-        "SCOPE_MODE" => Some("filter".to_owned()),
-        "SELF_ACCESS" => Some("off".to_owned()),
-        "PLAYGROUND" => Some(if serve?.server.http.playground { "on" } else { "off" }.to_owned()),
-        "REQUEST_TIMEOUT" => Some(format!("{}s", server.http.request_timeout.as_secs())),
-        "MAX_BODY_BYTES" => Some(server.http.max_body_bytes.to_string()),
-        "SHUTDOWN_DELAY" => Some(format!("{}s", server.http.shutdown_delay.as_secs())),
-        "MAX_CONNECTIONS" => Some(server.http.connections.most.to_string()),
-        "MAX_CONCURRENT_REQUESTS" => Some(server.http.max_concurrent_requests.to_string()),
-        "LIMITS" => Some("enforce".to_owned()),
-        "MAX_COST" => Some(Limits::default().cost.to_string()),
-        "MAX_DEPTH" => Some(Limits::default().depth.to_string()),
-        "INTROSPECTION" => Some(if serve?.documents.introspection { "on" } else { "off" }.to_owned()),
-        "PERSISTED_QUERIES" => Some("on".to_owned()),
-        "TRUSTED_DOCUMENTS_MODE" => Some("prefer".to_owned()),
-        "LOG" => Some(Filter::default().to_string()),
-        "LOG_FORMAT" => Some(Format::default().to_string()),
+        ("JWT_ISSUER" | "JWT_AUDIENCE", Tenant::Sandbox { .. }) if serve.auth.tokens.is_none() => {
+            Some("(the sandbox's)".to_owned())
+        }
+        ("PLAYGROUND", _) => Some(OnOff::show(&http.playground)),
+        ("INTROSPECTION", _) => Some(OnOff::show(&serve.documents.introspection)),
+        ("MAX_CONNECTIONS", _) => Some(http.connections.most.to_string()),
+        ("MAX_CONCURRENT_REQUESTS", _) => Some(http.max_concurrent_requests.to_string()),
         _ => None,
     }
 }

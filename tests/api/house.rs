@@ -18,7 +18,11 @@ const DEADLINE: &str = "deadline";
 const FLIGHT: &str = "single_flight";
 
 const ROOMS: &[Room] = &[
-    Room { name: "auth0", may_use: &[DEADLINE, FLIGHT, "telemetry"], must_never_see: &["axum", "async_graphql"] },
+    Room {
+        name: "auth0",
+        may_use: &[DEADLINE, FLIGHT, "telemetry"],
+        must_never_see: &["axum", "async_graphql", "hyper"],
+    },
     Room { name: "auth", may_use: &[DEADLINE, FLIGHT, "telemetry"], must_never_see: &["async_graphql"] },
     // It knows no header and no status.
     Room {

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::pacer::{Call, Pacer, Standing, UNKNOWN_WAIT};
 use super::queue::{FairQueue, Ticket, Waiter};
-use super::{Priority, Refused, Turn};
+use super::{PaceRequest, Priority, Refused};
 
 /// A request for one call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Request {
-    pub(super) turn: Turn,
+    pub(super) turn: PaceRequest,
     /// When the answer is of no use any more.
     pub(super) deadline: Duration,
 }
@@ -27,9 +27,9 @@ impl Pacer {
     /// Asks for a call.
     pub(super) fn ask(&mut self, now: Duration, request: Request) -> Result<Asked, Refused> {
         self.settle(now);
-        let Request { turn: Turn { class, seat, priority }, deadline } = request;
+        let Request { turn: PaceRequest { class, reservation, priority }, deadline } = request;
         let ticket = Ticket(self.next_id());
-        let waiter = Waiter { ticket, class, seat, priority, asked: now, deadline };
+        let waiter = Waiter { ticket, class, reservation, priority, asked: now, deadline };
         if let Some(standing) = self.walk_through(&waiter) {
             return Ok(Asked::Goes(self.let_go(&waiter, standing)));
         }
@@ -48,7 +48,7 @@ impl Pacer {
             Standing::Paced(id) => self.lanes.iter_mut().find(|lane| lane.id == id).is_some_and(|lane| {
                 let is_free = lane.queue.is_empty() && lane.bucket.has_room();
                 if is_free {
-                    lane.queue.passed_by(waiter.seat, waiter.priority, self.now);
+                    lane.queue.passed_by(waiter.reservation, waiter.priority, self.now);
                 }
                 is_free
             }),
@@ -85,7 +85,7 @@ impl Pacer {
     fn check_worth(&self, waiter: &Waiter, wait: Option<Duration>) -> Result<(), Refused> {
         let refused = Refused { retry_after: wait.unwrap_or(UNKNOWN_WAIT) };
         let room = self.settings.queue.saturating_sub(self.queues().map(FairQueue::len).sum());
-        let held: usize = self.queues().map(|queue| queue.held_by(waiter.seat.caller)).sum();
+        let held: usize = self.queues().map(|queue| queue.held_by(waiter.reservation.caller)).sum();
         if held >= room {
             return Err(refused);
         }
@@ -128,7 +128,7 @@ impl Pacer {
         let may_keep = waiter.priority == Priority::Interactive && self.may_keep();
         match self.lanes.iter_mut().find(|lane| standing == Standing::Paced(lane.id)) {
             Some(lane) if may_keep => {
-                let due = lane.queue.keep(waiter.seat, self.now + refused.retry_after, self.now);
+                let due = lane.queue.keep(waiter.reservation, self.now + refused.retry_after, self.now);
                 Refused { retry_after: due.saturating_sub(self.now) }
             }
             _ => refused,

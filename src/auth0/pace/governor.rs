@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hyper::StatusCode;
-use hyper::header::HeaderMap;
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
@@ -15,7 +15,7 @@ use super::asking::{Asked, Request};
 use super::headers::Reading;
 use super::pacer::{Call, Pacer};
 use super::queue::Ticket;
-use super::{BucketStatus, PaceSettings, Refused, Turn};
+use super::{BucketStatus, PaceRequest, PaceSettings, Refused};
 use crate::deadline::Deadline;
 
 /// Lets calls to one tenant go as its rate limits allow. Cheap to clone: all clones share what was
@@ -72,7 +72,7 @@ impl Governor {
     ///
     /// At once if the call could not be answered before the deadline or if too many wait; and while
     /// it waits, once that turns out to be so.
-    pub(crate) async fn admit(&self, turn: Turn, deadline: Deadline) -> Result<Admission, Refused> {
+    pub(crate) async fn admit(&self, turn: PaceRequest, deadline: Deadline) -> Result<Admission, Refused> {
         let call = match self.ask(turn, deadline)? {
             Leave::Given(call) => call,
             Leave::Awaited(waiting) => waiting.decision().await?,
@@ -86,7 +86,7 @@ impl Governor {
         self.lock().pacer.buckets(now)
     }
 
-    fn ask(&self, turn: Turn, deadline: Deadline) -> Result<Leave, Refused> {
+    fn ask(&self, turn: PaceRequest, deadline: Deadline) -> Result<Leave, Refused> {
         self.change(|pacer, waiters, now| {
             let request = Request { turn, deadline: now + deadline.remaining() };
             Ok(match pacer.ask(now, request)? {

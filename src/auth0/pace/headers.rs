@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::DateTime;
-use hyper::header::{DATE, HeaderMap, HeaderName};
+use reqwest::header::{DATE, HeaderMap, HeaderName};
 
 static LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 static REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
@@ -58,8 +58,8 @@ fn number<T: std::str::FromStr>(headers: &HeaderMap, name: &HeaderName) -> Optio
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::HeaderValue;
     use proptest::prelude::*;
+    use reqwest::header::HeaderValue;
 
     use super::*;
 

@@ -24,9 +24,9 @@ const STRIKES: u32 = 3;
 /// Tells a caller's calls apart, so that one that is asked for again is known. It is a hash: to take two calls for one does
 /// no harm, but that one of them may have to ask once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Question(pub(super) u64);
+pub(crate) struct RequestHash(pub(super) u64);
 
-impl Question {
+impl RequestHash {
     pub(crate) fn of(text: &str) -> Self {
         // Nobody outside can find two texts with the same hash.
         static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
@@ -36,16 +36,16 @@ impl Question {
 
 /// Whose a place is, and what for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Seat {
+pub(crate) struct ReservationKey {
     pub(crate) caller: CallerKey,
-    pub(crate) question: Question,
+    pub(crate) request: RequestHash,
 }
 
 /// When who is due.
 #[derive(Debug, Clone, Default)]
 pub(super) struct KeptPlaces {
-    dues: HashMap<Seat, Duration>,
-    in_order: BTreeSet<(Duration, Seat)>,
+    dues: HashMap<ReservationKey, Duration>,
+    in_order: BTreeSet<(Duration, ReservationKey)>,
     /// How many in a row did not come back.
     strikes: u32,
 }
@@ -56,37 +56,37 @@ impl KeptPlaces {
     }
 
     /// Whether one was told to come back about now.
-    pub(super) fn is_due(&self, seat: Seat, now: Duration) -> bool {
-        self.dues.get(&seat).is_some_and(|&due| due <= now + EARLY)
+    pub(super) fn is_due(&self, reservation: ReservationKey, now: Duration) -> bool {
+        self.dues.get(&reservation).is_some_and(|&due| due <= now + EARLY)
     }
 
     /// Keeps a place, unless one is kept already that is not due yet; gives back when it is.
-    pub(super) fn keep(&mut self, seat: Seat, due: Duration, now: Duration) -> Duration {
-        if self.is_due(seat, now) {
-            self.remove(seat);
+    pub(super) fn keep(&mut self, reservation: ReservationKey, due: Duration, now: Duration) -> Duration {
+        if self.is_due(reservation, now) {
+            self.remove(reservation);
         }
-        let due = *self.dues.entry(seat).or_insert(due);
-        self.in_order.insert((due, seat));
+        let due = *self.dues.entry(reservation).or_insert(due);
+        self.in_order.insert((due, reservation));
         due
     }
 
     /// One asks again and will be served; whether it came as told. If not, its place is not needed any more.
-    pub(super) fn take(&mut self, seat: Seat, now: Duration) -> bool {
+    pub(super) fn take(&mut self, reservation: ReservationKey, now: Duration) -> bool {
         if self.dues.is_empty() {
             return false;
         }
-        let is_due = self.is_due(seat, now);
-        if self.remove(seat) {
+        let is_due = self.is_due(reservation, now);
+        if self.remove(reservation) {
             self.strikes = 0;
         }
         is_due
     }
 
     pub(super) fn lapse(&mut self, now: Duration) {
-        while let Some(&(due, seat)) = self.in_order.first()
+        while let Some(&(due, reservation)) = self.in_order.first()
             && (due + LATE < now || self.strikes >= STRIKES)
         {
-            self.remove(seat);
+            self.remove(reservation);
             self.strikes = self.strikes.saturating_add(1);
         }
         if self.dues.is_empty() {
@@ -99,13 +99,13 @@ impl KeptPlaces {
     pub(super) fn with_those_before(
         &self,
         mut ahead: usize,
-        seat: Seat,
+        reservation: ReservationKey,
         time_of: impl Fn(usize) -> Duration,
         turns_left: impl Fn(CallerKey) -> usize,
     ) -> usize {
         let mut taken = HashMap::<CallerKey, usize>::new();
         for &(due, other) in &self.in_order {
-            if other == seat {
+            if other == reservation {
                 continue;
             }
             if time_of(ahead + 1) < due {
@@ -120,9 +120,9 @@ impl KeptPlaces {
         ahead
     }
 
-    fn remove(&mut self, seat: Seat) -> bool {
-        let due = self.dues.remove(&seat);
-        due.is_some_and(|due| self.in_order.remove(&(due, seat)))
+    fn remove(&mut self, reservation: ReservationKey) -> bool {
+        let due = self.dues.remove(&reservation);
+        due.is_some_and(|due| self.in_order.remove(&(due, reservation)))
     }
 }
 
@@ -134,8 +134,8 @@ mod tests {
         Duration::from_millis(ms)
     }
 
-    fn seat(caller: u64, question: &str) -> Seat {
-        Seat { caller: CallerKey(caller), question: Question::of(question) }
+    fn reservation(caller: u64, request: &str) -> ReservationKey {
+        ReservationKey { caller: CallerKey(caller), request: RequestHash::of(request) }
     }
 
     #[test]
@@ -144,11 +144,11 @@ mod tests {
             [(0, false), (4_949, false), (4_950, true), (5_000, true), (7_000, true), (7_001, false)]
         {
             let mut places = KeptPlaces::default();
-            places.keep(seat(1, "a"), ms(5_000), ms(0));
+            places.keep(reservation(1, "a"), ms(5_000), ms(0));
             places.lapse(ms(comes));
-            assert!(!places.take(seat(1, "b"), ms(comes)));
-            assert!(!places.take(seat(2, "a"), ms(comes)));
-            assert_eq!(places.take(seat(1, "a"), ms(comes)), expected, "{comes}");
+            assert!(!places.take(reservation(1, "b"), ms(comes)));
+            assert!(!places.take(reservation(2, "a"), ms(comes)));
+            assert_eq!(places.take(reservation(1, "a"), ms(comes)), expected, "{comes}");
             assert_eq!(places.len(), 0);
         }
     }
@@ -156,10 +156,10 @@ mod tests {
     #[test]
     fn to_ask_again_too_early_changes_nothing() {
         let mut places = KeptPlaces::default();
-        assert_eq!(places.keep(seat(1, "a"), ms(5_000), ms(0)), ms(5_000));
-        assert_eq!(places.keep(seat(1, "a"), ms(9_000), ms(4_000)), ms(5_000));
+        assert_eq!(places.keep(reservation(1, "a"), ms(5_000), ms(0)), ms(5_000));
+        assert_eq!(places.keep(reservation(1, "a"), ms(9_000), ms(4_000)), ms(5_000));
         // It was there in time, and still had to be refused.
-        assert_eq!(places.keep(seat(1, "a"), ms(9_000), ms(5_000)), ms(9_000));
+        assert_eq!(places.keep(reservation(1, "a"), ms(9_000), ms(5_000)), ms(9_000));
         assert_eq!(places.len(), 1);
     }
 
@@ -167,15 +167,15 @@ mod tests {
     fn when_nobody_comes_back_no_place_is_kept() {
         let mut places = KeptPlaces::default();
         for second in 1..=6 {
-            places.keep(seat(second, ""), ms(second * 1_000), ms(0));
+            places.keep(reservation(second, ""), ms(second * 1_000), ms(0));
         }
         places.lapse(ms(4_001));
         assert_eq!(places.len(), 4);
-        assert!(places.take(seat(4, ""), ms(4_100)));
+        assert!(places.take(reservation(4, ""), ms(4_100)));
         // Two missed it before that one came, and two more do.
         places.lapse(ms(7_500));
         assert_eq!(places.len(), 1);
-        places.keep(seat(7, ""), ms(60_000), ms(7_500));
+        places.keep(reservation(7, ""), ms(60_000), ms(7_500));
         places.lapse(ms(8_001));
         assert_eq!(places.len(), 0);
     }
@@ -184,14 +184,14 @@ mod tests {
     fn those_who_will_be_back_before_are_ahead() {
         let mut places = KeptPlaces::default();
         for due in [1_000, 2_000, 3_000, 9_000] {
-            places.keep(seat(1, &due.to_string()), ms(due), ms(0));
+            places.keep(reservation(1, &due.to_string()), ms(due), ms(0));
         }
         // One call per second.
         let time_of = |calls: usize| ms(1_000 * calls as u64);
-        let ahead = |ahead, turns| places.with_those_before(ahead, seat(2, ""), time_of, |_| turns);
+        let ahead = |ahead, turns| places.with_those_before(ahead, reservation(2, ""), time_of, |_| turns);
         assert_eq!(ahead(0, usize::MAX), 3);
         assert_eq!(ahead(5, usize::MAX), 9);
         assert_eq!(ahead(0, 1), 1);
-        assert_eq!(places.with_those_before(0, seat(1, "1000"), time_of, |_| 9), 0, "its own is not before it");
+        assert_eq!(places.with_those_before(0, reservation(1, "1000"), time_of, |_| 9), 0, "its own is not before it");
     }
 }

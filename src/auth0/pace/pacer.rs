@@ -68,7 +68,7 @@ impl Lane {
     /// How long one would wait from now, if all come back who were told to.
     pub(super) fn wait_of(&self, waiter: &Waiter, now: Duration) -> Duration {
         let wait_for = |calls| self.bucket.wait_for(calls);
-        wait_for(self.queue.ahead_of(waiter.seat, waiter.priority, now, |calls| now + wait_for(calls)) + 1)
+        wait_for(self.queue.ahead_of(waiter.reservation, waiter.priority, now, |calls| now + wait_for(calls)) + 1)
     }
 }
 

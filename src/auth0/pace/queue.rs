@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
-use super::kept::{KeptPlaces, Seat};
+use super::kept::{KeptPlaces, ReservationKey};
 use super::{CallerKey, Class, Priority};
 
 /// Names one that waits.
@@ -15,7 +15,7 @@ pub(super) struct Ticket(pub(super) u64);
 pub(super) struct Waiter {
     pub(super) ticket: Ticket,
     pub(super) class: Class,
-    pub(super) seat: Seat,
+    pub(super) reservation: ReservationKey,
     pub(super) priority: Priority,
     pub(super) asked: Duration,
     pub(super) deadline: Duration,
@@ -57,31 +57,31 @@ impl FairQueue {
     /// `time_of` the number of calls that are to be made by then.
     pub(super) fn ahead_of(
         &self,
-        seat: Seat,
+        reservation: ReservationKey,
         priority: Priority,
         now: Duration,
         time_of: impl Fn(usize) -> Duration,
     ) -> usize {
         let turns = &self.interactive;
         if priority == Priority::Bulk {
-            let ahead = turns.len() + self.bulk.ahead_of(seat.caller, self.bulk.line(seat.caller));
-            return self.kept.with_those_before(ahead, seat, time_of, |_| usize::MAX);
+            let ahead = turns.len() + self.bulk.ahead_of(reservation.caller, self.bulk.line(reservation.caller));
+            return self.kept.with_those_before(ahead, reservation, time_of, |_| usize::MAX);
         }
-        if self.kept.is_due(seat, now) {
-            return turns.ahead_of(seat.caller, 0);
+        if self.kept.is_due(reservation, now) {
+            return turns.ahead_of(reservation.caller, 0);
         }
-        let own = turns.line(seat.caller);
-        let ahead = turns.ahead_of(seat.caller, own);
+        let own = turns.line(reservation.caller);
+        let ahead = turns.ahead_of(reservation.caller, own);
         // As many rounds as it takes until then, each other caller has a turn.
         let turns_left =
-            |other| if other == seat.caller { usize::MAX } else { (own + 1).saturating_sub(turns.line(other)) };
-        self.kept.with_those_before(ahead, seat, time_of, turns_left)
+            |other| if other == reservation.caller { usize::MAX } else { (own + 1).saturating_sub(turns.line(other)) };
+        self.kept.with_those_before(ahead, reservation, time_of, turns_left)
     }
 
     /// Keeps the place of one that is to come back then; gives back when it is to come back, which may be what it was told
     /// before.
-    pub(super) fn keep(&mut self, seat: Seat, due: Duration, now: Duration) -> Duration {
-        self.kept.keep(seat, due, now)
+    pub(super) fn keep(&mut self, reservation: ReservationKey, due: Duration, now: Duration) -> Duration {
+        self.kept.keep(reservation, due, now)
     }
 
     /// How many places are kept.
@@ -96,13 +96,13 @@ impl FairQueue {
 
     /// One goes without standing in line; its place, if one was kept, is not needed any more. Whether it came back as it was
     /// told.
-    pub(super) fn passed_by(&mut self, seat: Seat, priority: Priority, now: Duration) -> bool {
-        priority == Priority::Interactive && self.kept.take(seat, now)
+    pub(super) fn passed_by(&mut self, reservation: ReservationKey, priority: Priority, now: Duration) -> bool {
+        priority == Priority::Interactive && self.kept.take(reservation, now)
     }
 
     pub(super) fn push(&mut self, waiter: Waiter, now: Duration) {
-        let is_back = self.passed_by(waiter.seat, waiter.priority, now);
-        self.turns(waiter.priority).push(waiter.seat.caller, waiter.ticket, is_back);
+        let is_back = self.passed_by(waiter.reservation, waiter.priority, now);
+        self.turns(waiter.priority).push(waiter.reservation.caller, waiter.ticket, is_back);
         self.by_deadline.insert((waiter.deadline, waiter.ticket));
         self.waiters.insert(waiter.ticket, waiter);
     }
@@ -119,7 +119,7 @@ impl FairQueue {
     pub(super) fn remove(&mut self, ticket: Ticket) -> Option<Waiter> {
         let waiter = self.waiters.remove(&ticket)?;
         self.by_deadline.remove(&(waiter.deadline, ticket));
-        self.turns(waiter.priority).remove(waiter.seat.caller, ticket);
+        self.turns(waiter.priority).remove(waiter.reservation.caller, ticket);
         Some(waiter)
     }
 
@@ -217,7 +217,7 @@ impl Turns {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::kept::Question;
+    use super::super::kept::RequestHash;
     use super::*;
 
     const NOW: Duration = Duration::ZERO;
@@ -225,11 +225,18 @@ mod tests {
     fn waiter(ticket: u64, caller: u64, priority: Priority) -> Waiter {
         let deadline = Duration::from_secs(100 - ticket);
         let class = if ticket.is_multiple_of(2) { Class::Users } else { Class::Logs };
-        Waiter { ticket: Ticket(ticket), class, seat: seat(ticket, caller), priority, asked: Duration::ZERO, deadline }
+        Waiter {
+            ticket: Ticket(ticket),
+            class,
+            reservation: reservation(ticket, caller),
+            priority,
+            asked: Duration::ZERO,
+            deadline,
+        }
     }
 
-    fn seat(question: u64, caller: u64) -> Seat {
-        Seat { caller: CallerKey(caller), question: Question(question) }
+    fn reservation(request: u64, caller: u64) -> ReservationKey {
+        ReservationKey { caller: CallerKey(caller), request: RequestHash(request) }
     }
 
     fn queue(waiting: &[(u64, Priority)]) -> FairQueue {
@@ -299,7 +306,7 @@ mod tests {
             for _ in 0..calls.len() / 3 {
                 queue.pop();
             }
-            let ahead = queue.ahead_of(seat(99, caller), priority(bulk), NOW, |_| NOW);
+            let ahead = queue.ahead_of(reservation(99, caller), priority(bulk), NOW, |_| NOW);
             queue.push(waiter(99, caller, priority(bulk)), NOW);
             prop_assert_eq!(order(queue).iter().position(|&ticket| ticket == 99), Some(ahead));
         }

@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use serde_json::json;
 use wiremock::ResponseTemplate;
 
-use super::super::wire::BODY_LIMIT;
+use super::super::error::BODY_LIMIT;
 use super::super::{
     ApiRequest, CallContext, Error, Fields, ManagementApi, MisconfigurationError, Page, Reason, UserSearch,
 };

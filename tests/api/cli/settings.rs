@@ -28,6 +28,14 @@ fn the_template_as_it_is_counts_as_missing() {
 }
 
 #[test]
+fn the_template_is_printed_with_nothing_set_up() {
+    let end =
+        Run::new("template_printed", &["config", "--template"]).env("PORT", "nonsense").dotenv("no such line").end();
+    assert_eq!((end.code, end.stderr.as_str()), (Some(0), ""));
+    assert_eq!(end.stdout, include_str!("../../../.env.template"));
+}
+
+#[test]
 fn wrong_and_missing_settings_are_listed_together() {
     Run::new("wrong", &["--port", "http", "--playground", "maybe"])
         .env("AUTH0_CLIENT_ID", "an-id")

@@ -57,7 +57,7 @@ async fn a_tenant_behind_a_proxy_is_well_and_asked_over_http_2_if_it_can() {
         assert!(!head.contains("bearer"), "{head}");
         // Over HTTP/2, one connection for the knock, the token and all the rest.
         assert!(seen.protocols.iter().all(|protocol| protocol == agreed), "{seen:?}");
-        assert_eq!(seen.protocols.len() == 1, agreed == "h2", "{seen:?}");
+        assert!(seen.protocols.len() == 1 || agreed != "h2", "{seen:?}");
     }
 }
 

@@ -4,10 +4,10 @@ use std::pin::pin;
 use std::task::Poll;
 
 use futures_util::poll;
-use hyper::header::{DATE, HeaderValue};
+use reqwest::header::{DATE, HeaderValue};
 use tokio::runtime;
 
-use super::super::{CallerKey, Class, Priority, Question, Seat};
+use super::super::{CallerKey, Class, Priority, RequestHash, ReservationKey};
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -27,8 +27,12 @@ fn headers(remaining: u32) -> HeaderMap {
         .collect()
 }
 
-fn turn(caller: CallerKey) -> Turn {
-    Turn { class: Class::Users, seat: Seat { caller, question: Question::of("") }, priority: Priority::Interactive }
+fn turn(caller: CallerKey) -> PaceRequest {
+    PaceRequest {
+        class: Class::Users,
+        reservation: ReservationKey { caller, request: RequestHash::of("") },
+        priority: Priority::Interactive,
+    }
 }
 
 async fn admit(governor: &Governor, caller: CallerKey, deadline: Duration) -> Result<Admission, Refused> {

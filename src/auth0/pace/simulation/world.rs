@@ -9,7 +9,7 @@ use super::super::asking::{Asked, Request};
 use super::super::headers::Reading;
 use super::super::pacer::{Call, Pacer};
 use super::super::queue::Ticket;
-use super::super::{CallerKey, Class, PaceSettings, Priority, Question, Seat, Turn};
+use super::super::{CallerKey, Class, PaceRequest, PaceSettings, Priority, RequestHash, ReservationKey};
 use super::auth0::Auth0;
 
 /// One that asks for calls, one after the other.
@@ -206,8 +206,8 @@ impl World {
         }
         client.calls -= 1;
         let Client { class, caller, priority, patience, .. } = *client;
-        let seat = Seat { caller, question: Question(index as u64) };
-        let request = Request { turn: Turn { class, seat, priority }, deadline: self.now + patience };
+        let reservation = ReservationKey { caller, request: RequestHash(index as u64) };
+        let request = Request { turn: PaceRequest { class, reservation, priority }, deadline: self.now + patience };
         match self.pacer.ask(self.now, request) {
             Ok(Asked::Goes(call)) => self.sends(index, call),
             Ok(Asked::Waits(ticket)) => {

@@ -1,0 +1,228 @@
+//! Attempts at one request: as many as it takes, within its deadline. It knows no endpoint, and leaves HTTP to the client.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+use url::Url;
+
+use super::breaker::{Breaker, BreakerStatus, Health};
+use super::client::{HttpClient, UpstreamRequest, UpstreamResponse};
+use super::context::StatsHandle;
+use super::domain::Domain;
+use super::error::{BuildError, Error, Reason};
+use super::pace::{Admission, Governor, PaceRequest, PaceSettings, Refused};
+use super::retry::{Decision, Failed, Kind, RetryBudget, RetryPolicy};
+use crate::deadline::SharedDeadline;
+
+/// The wait after a 429 that says nothing of it. The slowest plan gives two calls a second,
+/// and the second in which a burst was spent may have just begun.
+const UNTOLD_WAIT: Duration = Duration::from_secs(1);
+
+/// Most calls that may wait for their turn: at the fastest plan's sixteen a second, more than anybody waits for.
+const LONGEST_QUEUE: usize = 1_000;
+
+/// What all attempts at a request have in common.
+pub(crate) struct Attempts {
+    endpoint: &'static str,
+    kind: Kind,
+    /// What is asked of the pacer before each; none where nobody paces.
+    pace: Option<PaceRequest>,
+    deadline: SharedDeadline,
+    stats: StatsHandle,
+    made: u32,
+    /// The wait after a 429 that says nothing of it.
+    untold_wait: Duration,
+}
+
+impl Attempts {
+    /// Attempts at a read of the Management API.
+    pub(crate) fn at_read(
+        endpoint: &'static str,
+        kind: Kind,
+        pace: PaceRequest,
+        deadline: SharedDeadline,
+        stats: StatsHandle,
+    ) -> Self {
+        Self { endpoint, kind, pace: Some(pace), deadline, stats, made: 0, untold_wait: UNTOLD_WAIT }
+    }
+
+    pub(crate) fn deadline(&self) -> &SharedDeadline {
+        &self.deadline
+    }
+}
+
+/// The way to one tenant. Cheap to clone; clones share connections, breaker and budget.
+#[derive(Debug, Clone)]
+pub(crate) struct Transport {
+    client: HttpClient,
+    domain: Domain,
+    policy: RetryPolicy,
+    budget: Arc<RetryBudget>,
+    breaker: Breaker,
+    governor: Governor,
+}
+
+impl Transport {
+    pub(crate) fn new(domain: Domain, policy: RetryPolicy, reserve: f64) -> Result<Self, BuildError> {
+        let governor = Governor::new(PaceSettings { reserve, queue: LONGEST_QUEUE });
+        let client = HttpClient::new(&domain)?;
+        Ok(Self { client, domain, policy, budget: Arc::default(), breaker: Breaker::new(), governor })
+    }
+
+    pub(crate) fn client(&self) -> &HttpClient {
+        &self.client
+    }
+
+    pub(crate) fn domain(&self) -> &Domain {
+        &self.domain
+    }
+
+    pub(crate) fn governor(&self) -> &Governor {
+        &self.governor
+    }
+
+    pub(crate) fn breaker(&self) -> BreakerStatus {
+        self.breaker.status()
+    }
+
+    pub(crate) fn url(&self, target: &str) -> Result<Url, Error> {
+        self.domain.url(target).map_err(|error| Error::unavailable_because(Reason::Connection, error))
+    }
+
+    /// Sends a JSON body, in as many attempts as it takes; for the token endpoint.
+    pub(crate) async fn post<T>(
+        &self,
+        path: &str,
+        endpoint: &'static str,
+        body: Bytes,
+        deadline: SharedDeadline,
+        read: impl Fn(&UpstreamResponse) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let request = UpstreamRequest::post(self.url(path)?, body);
+        let stats = StatsHandle::default();
+        let mut attempts =
+            Attempts { endpoint, kind: Kind::Grant, pace: None, deadline, stats, made: 0, untold_wait: UNTOLD_WAIT };
+        self.attempt_until_settled(&mut attempts, &request, read).await
+    }
+
+    /// Attempts until one succeeds or no other is worth it. `read` is given every response: what it means is for the endpoint to
+    /// say. Its error decides whether another attempt is worth it: what a failure means is said in one place for all of them.
+    pub(crate) async fn attempt_until_settled<T>(
+        &self,
+        attempts: &mut Attempts,
+        request: &UpstreamRequest,
+        read: impl Fn(&UpstreamResponse) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        loop {
+            let error = match self.attempt(attempts, request, &read).await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            let failed = Failed::of(&error, attempts.kind, attempts.untold_wait);
+            let wait = match self.policy.decide(attempts.made, failed, attempts.deadline.remaining(), fastrand::f64()) {
+                // A breaker that is not closed would let nothing pass, or only what is meant to be
+                // a single probe.
+                Decision::RetryAfter(wait)
+                    if self.breaker.status() == BreakerStatus::Closed && self.budget.withdraw() =>
+                {
+                    wait
+                }
+                _ => return Err(failed.told(error)),
+            };
+            let (endpoint, made, wait_ms) = (attempts.endpoint, attempts.made, wait.as_millis() as u64);
+            tracing::debug!(endpoint, attempts = made, wait_ms, %error, "Auth0 will be asked again");
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// One attempt: leave to make it, the request and its response, and what is learned from that.
+    ///
+    /// It may take all the time that is left. To cut it short for the sake of another would help
+    /// only where the connection is dead, and over HTTP/2 the other would take the same one; where
+    /// Auth0 is slow, it would double its work.
+    async fn attempt<T>(
+        &self,
+        attempts: &mut Attempts,
+        request: &UpstreamRequest,
+        read: &impl Fn(&UpstreamResponse) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        // Before: who may forbid it, or make it wait. No token is taken that an open breaker would waste; whether this is the
+        // probe of one that is half-open is decided when the turn has come. One that waits when the breaker opens is told at once.
+        let opened = self.breaker.opened();
+        if self.breaker.status() == BreakerStatus::Open {
+            return Err(Error::unavailable(Reason::BreakerOpen));
+        }
+        let admission = tokio::select! {
+            biased;
+            admission = self.admit(attempts) => admission?,
+            () = opened => return Err(Error::unavailable(Reason::BreakerOpen)),
+        };
+        let pass = match self.breaker.admit() {
+            Ok(pass) => pass,
+            Err(error) => {
+                if let Some(admission) = admission {
+                    admission.hand_back();
+                }
+                return Err(error);
+            }
+        };
+
+        if attempts.made == 0 {
+            self.budget.deposit();
+        }
+        attempts.stats.called(attempts.made > 0);
+        attempts.made += 1;
+        let start = Instant::now();
+        let exchange = pin!(self.client.exchange(request));
+        let response = attempts.deadline.limit(exchange).await.map_err(Error::from).flatten();
+        let took = start.elapsed();
+        log(attempts.endpoint, &response, took);
+
+        // After: who learns from it.
+        let outcome = response.as_ref().map_err(Error::clone).and_then(read);
+        pass.report(Health::of(outcome.as_ref().err(), attempts.kind, took));
+        match (admission, &outcome, &response) {
+            (Some(admission), Err(Error::RateLimited { retry_after }), _) => {
+                attempts.untold_wait = admission.limited(*retry_after);
+            }
+            (Some(admission), _, Ok(response)) => admission.answered(response.status, &response.headers),
+            // Nobody knows whether it counted: the admission takes it for counted.
+            _ => {}
+        }
+        outcome
+    }
+
+    /// Waits until the tenant's rate limit has room for the call. One that joins it meanwhile may be willing to wait longer
+    /// than those it was refused for.
+    async fn admit(&self, attempts: &Attempts) -> Result<Option<Admission>, Error> {
+        let Some(pace) = attempts.pace else { return Ok(None) };
+        loop {
+            let deadline = attempts.deadline.deadline();
+            match self.governor.admit(pace, deadline).await {
+                Ok(admission) => {
+                    attempts.stats.waited(admission.waited());
+                    return Ok(Some(admission));
+                }
+                Err(_) if attempts.deadline.deadline() > deadline => {}
+                Err(Refused { retry_after }) => return Err(Error::RateLimited { retry_after: Some(retry_after) }),
+            }
+        }
+    }
+}
+
+fn log(endpoint: &'static str, response: &Result<UpstreamResponse, Error>, took: Duration) {
+    let duration_ms = took.as_millis() as u64;
+    match response {
+        Ok(response) => {
+            let (status, bytes) = (response.status.as_u16(), response.body.len());
+            tracing::debug!(endpoint, status, bytes, duration_ms, "Auth0 answered");
+        }
+        Err(error) => {
+            let cause = error.causes();
+            tracing::debug!(endpoint, duration_ms, %error, cause, "Auth0 gave no answer");
+        }
+    }
+}

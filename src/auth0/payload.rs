@@ -1,0 +1,83 @@
+//! Payloads: what an endpoint's answer holds, in Auth0's own bytes.
+
+use bytes::Bytes;
+use chrono::Utc;
+
+use super::client::UpstreamResponse;
+use super::endpoints::{Endpoint, ResponseKind};
+use super::envelope::{self, Page};
+use super::error::Error;
+use super::error_mapping::error_of;
+
+/// The payload of a read.
+#[derive(Debug, Clone)]
+pub enum Payload {
+    /// A list.
+    Page(Page),
+    /// A record, if there is one.
+    Record(Option<Bytes>),
+}
+
+impl Payload {
+    /// Reads a response of `endpoint`. `host` is the upstream's, kept out of what is shown.
+    pub(crate) fn read(response: &UpstreamResponse, endpoint: &Endpoint, host: &str) -> Result<Self, Error> {
+        if let ResponseKind::Record { is_absent } = endpoint.response
+            && is_absent(response)
+        {
+            return Ok(Self::Record(None));
+        }
+        if !response.status.is_success() {
+            return Err(error_of(response, host, endpoint.scope, Utc::now()));
+        }
+        match endpoint.response {
+            ResponseKind::List { key } => Page::read(&response.body, key, &response.headers).map(Self::Page),
+            ResponseKind::Record { .. } => envelope::record(&response.body).map(|record| Self::Record(Some(record))),
+        }
+    }
+
+    /// How many bytes it holds.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Page(page) => page.records.len(),
+            Self::Record(record) => record.as_ref().map_or(0, Bytes::len),
+        }
+    }
+
+    /// Whether it may be served again.
+    pub(crate) fn is_valid(&self) -> bool {
+        match self {
+            Self::Page(page) => !page.identity.is_invalid() && !page.renditions.is_spoiled(),
+            Self::Record(_) => true,
+        }
+    }
+}
+
+/// A form that a payload can be given out in.
+pub trait FromPayload: sealed::FromPayload {}
+
+impl FromPayload for Page {}
+impl FromPayload for Option<Bytes> {}
+
+pub(super) mod sealed {
+    pub trait FromPayload: Sized {
+        fn from_payload(payload: super::Payload) -> Option<Self>;
+    }
+}
+
+impl sealed::FromPayload for Page {
+    fn from_payload(payload: Payload) -> Option<Self> {
+        match payload {
+            Payload::Page(page) => Some(page),
+            Payload::Record(_) => None,
+        }
+    }
+}
+
+impl sealed::FromPayload for Option<Bytes> {
+    fn from_payload(payload: Payload) -> Option<Self> {
+        match payload {
+            Payload::Record(record) => Some(record),
+            Payload::Page(_) => None,
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Promises of the settings: of each by itself, of all together, and of what is made from their rows.
+
+use clap::Arg;
+use secrecy::ExposeSecret as _;
+
+use super::*;
+
+const TENANT: [&str; 6] =
+    ["--auth0-domain", "example.us.auth0.com", "--auth0-client-id", "an-id", "--auth0-client-secret", "a-secret"];
+
+const HASH: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// What comes of flags, whatever the environment of the tests holds.
+fn parsed(flags: &[&str]) -> Result<Serve, Problems> {
+    let command = Cli::command().mut_args(|arg| arg.env(None::<&'static str>));
+    let matches = command.try_get_matches_from([&["auth0-graphql"], flags].concat()).unwrap();
+    Serve::new(&Cli::from_arg_matches(&matches).unwrap().serve)
+}
+
+/// What comes of a tenant and these flags.
+fn serve(flags: &[&str]) -> Result<Serve, Problems> {
+    parsed(&[&TENANT, flags].concat())
+}
+
+#[track_caller]
+fn must_be_told(flags: &[&str], expected: &[&str]) {
+    let problems = parsed(flags).unwrap_err();
+    let told: Vec<_> = problems.iter().map(|(setting, fault)| format!("{setting} {fault}")).collect();
+    assert_eq!(told.len(), expected.len(), "{told:#?}");
+    for expected in expected {
+        assert!(told.iter().any(|told| told.contains(expected)), "{expected:?} is not in {told:#?}");
+    }
+    assert!(!problems.to_string().contains("hush"), "{problems}");
+}
+
+fn real(tenant: Tenant) -> Settings {
+    match tenant {
+        Tenant::Auth0(settings) => settings,
+        #[cfg(feature = "sandbox")]
+        Tenant::Sandbox { .. } => panic!("not the tenant that was named"),
+    }
+}
+
+#[test]
+fn the_command_line_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn a_setting_s_flag_and_variable_are_of_the_same_name() {
+    for arg in Cli::command().get_arguments() {
+        if let Some(variable) = arg.get_env() {
+            let flag = arg.get_long().unwrap().replace('-', "_").to_uppercase();
+            assert_eq!(variable.to_str(), Some(flag.as_str()));
+        }
+    }
+}
+
+/// The bounds that a setting's help tells: from this to that.
+fn bounds(arg: &Arg) -> Option<[String; 2]> {
+    let help = arg.get_help()?.to_string();
+    let (_, bounds) = help.split_once("from ")?;
+    let mut words = bounds.split([' ', ';', ':', ',']).map(|word| word.trim_end_matches('.'));
+    let (min, "to", max) = (words.next()?, words.next()?, words.next()?) else { return None };
+    Some([min, max].map(str::to_owned))
+}
+
+#[test]
+fn the_bounds_that_help_tells_are_those_that_hold() {
+    let mut count = 0;
+    for arg in Cli::command().get_arguments() {
+        let Some([min, max]) = bounds(arg) else { continue };
+        count += 1;
+        let flag = format!("--{}", arg.get_long().unwrap());
+        for bound in [&min, &max] {
+            assert!(serve(&[&flag, bound]).is_ok(), "{flag} {bound}");
+        }
+        let beyond = max.replace(|c: char| c.is_ascii_digit(), "9") + if max.ends_with('s') { "" } else { "9" };
+        let problems = serve(&[&flag, &beyond]).unwrap_err().to_string();
+        assert!(problems.contains(&format!("from {min} to {max}")), "{flag} {beyond}: {problems}");
+    }
+    assert_eq!(count, 11);
+}
+
+#[test]
+fn the_template_is_what_the_rows_make_it() {
+    let made = template::template(&Cli::command());
+    // `auth0-graphql config --template > .env.template` makes it anew.
+    assert_eq!(made, include_str!("../../.env.template"));
+}
+
+#[test]
+fn what_the_template_holds_is_not_filled_in_and_what_it_comments_out_is_the_default() {
+    let mut flags = Vec::new();
+    let template = template::template(&Cli::command());
+    for line in template.lines().filter(|line| !line.starts_with("# ") && line.contains('=')) {
+        let (name, value) = line.trim_start_matches('#').split_once('=').unwrap();
+        flags.push(format!("--{}={value}", name.to_lowercase().replace('_', "-")));
+    }
+    let flags: Vec<_> = flags.iter().map(String::as_str).collect();
+    must_be_told(&flags, &["AUTH0_DOMAIN is missing", "AUTH0_CLIENT_ID is missing", "AUTH0_CLIENT_SECRET is missing"]);
+    let flags: Vec<_> = flags.into_iter().filter(|flag| !flag.contains("=YOUR_")).collect();
+    assert_eq!(format!("{:?}", serve(&flags).unwrap()), format!("{:?}", serve(&[]).unwrap()));
+}
+
+#[test]
+fn three_settings_are_enough_and_the_rest_are_the_rooms_defaults() {
+    let Serve { tenant, policy, limits, documents, server, auth, permissions, log } = serve(&[]).unwrap();
+    assert_eq!(format!("{server:?}"), format!("{:?}", Server::default()));
+    assert_eq!(format!("{policy:?}"), format!("{:?}", ClientPolicy::default()));
+    assert_eq!(limits, Limits::default());
+    assert_eq!(format!("{documents:?}"), format!("{:?}", DocumentSettings::default()));
+    assert_eq!(auth, AuthSettings::default());
+    assert_eq!(format!("{permissions:?}"), format!("{:?}", Permissions::default()));
+    assert_eq!(format!("{log:?}"), format!("{:?}", LogSettings::default()));
+    let settings = real(tenant);
+    assert_eq!(settings.audience, "https://example.us.auth0.com/api/v2/");
+    assert_eq!(settings.client_secret.expose_secret(), "a-secret");
+}
+
+#[test]
+fn every_fault_is_told() {
+    let faults = [
+        ("--auth0-domain", "YOUR_TENANT.us.auth0.com", "AUTH0_DOMAIN is missing"),
+        ("--auth0-client-id", " ", "AUTH0_CLIENT_ID is missing"),
+        ("--auth0-client-secret", "hush hush", "AUTH0_CLIENT_SECRET holds"),
+        ("--auth0-audience", "nonsense", "AUTH0_AUDIENCE must"),
+        ("--cache-ttl", "61s", "CACHE_TTL must"),
+        ("--rate-reserve", "1", "RATE_RESERVE must"),
+        ("--upstream-calls-per-operation", "0", "UPSTREAM_CALLS_PER_OPERATION must"),
+        ("--host", "example.com", "HOST must"),
+        ("--port", "http", "PORT must"),
+        ("--allowed-hosts", "https://example.com", "ALLOWED_HOSTS must"),
+        ("--cors-origins", "example.com", "CORS_ORIGINS must"),
+        ("--playground", "maybe", "PLAYGROUND must be on or off"),
+        ("--request-timeout", "1h", "REQUEST_TIMEOUT must"),
+        ("--max-body-bytes", "1", "MAX_BODY_BYTES must"),
+        ("--shutdown-delay", "1h", "SHUTDOWN_DELAY must"),
+        ("--jwt-issuer", "example.us.auth0.com", "JWT_ISSUER must"),
+        ("--jwt-audience", " , ", "JWT_AUDIENCE must"),
+        ("--jwt-jwks-url", "http://example.com/keys", "JWT_JWKS_URL must"),
+        ("--api-keys", "hush-hush", "API_KEYS holds"),
+        ("--allow-anonymous", "perhaps", "ALLOW_ANONYMOUS must be yes or no"),
+        ("--scope-mode", "strict", "SCOPE_MODE must be filter or reject"),
+        ("--self-access", "yes", "SELF_ACCESS must"),
+        ("--max-connections", "0", "MAX_CONNECTIONS must"),
+        ("--max-concurrent-requests", "many", "MAX_CONCURRENT_REQUESTS must"),
+        ("--rate-limit", "fast", "RATE_LIMIT must"),
+        ("--trusted-proxies", "a proxy", "TRUSTED_PROXIES must"),
+        ("--limits", "off", "LIMITS must be enforce or measure"),
+        ("--max-cost", "99", "MAX_COST must be a number from 100"),
+        ("--max-depth", "16", "MAX_DEPTH must be a number from 3 to 15"),
+        ("--introspection", "yes", "INTROSPECTION must be on or off"),
+        ("--persisted-queries", "no", "PERSISTED_QUERIES must be on or off"),
+        ("--trusted-documents", "no/such.json", "TRUSTED_DOCUMENTS cannot be used: no/such.json cannot be read"),
+        ("--trusted-documents-mode", "never", "TRUSTED_DOCUMENTS_MODE must be prefer or only"),
+        ("--log", "chatty", "LOG cannot"),
+        ("--log-format", "xml", "LOG_FORMAT must be text or json"),
+    ];
+    let flags: Vec<_> = faults.iter().flat_map(|(flag, text, _)| [*flag, *text]).collect();
+    must_be_told(&flags, &faults.map(|(_, _, fault)| fault));
+    let settings = Cli::command().get_arguments().filter(|arg| arg.get_env().is_some()).count();
+    assert_eq!(settings, faults.len(), "a setting is not among them");
+}
+
+#[test]
+fn an_address_that_others_reach_must_be_meant() {
+    let open = ["--host", "0.0.0.0"];
+    must_be_told(&[&TENANT[..], &open].concat(), &["ALLOW_ANONYMOUS=yes"]);
+    must_be_told(&[&TENANT[..], &open, &["--allow-anonymous", "no"]].concat(), &["JWT_ISSUER"]);
+    let serve = serve(&[&open[..], &["--allow-anonymous", "yes"]].concat()).unwrap();
+    assert_eq!(serve.server.address, SocketAddr::from(([0, 0, 0, 0], 3000)));
+    assert!(!serve.server.http.playground, "strangers get no playground unasked");
+    assert!(!serve.documents.introspection, "nor the schema");
+}
+
+#[test]
+fn an_address_that_others_reach_is_fine_where_credentials_are_needed() {
+    let keys = format!("reports:{HASH}:read:logs");
+    assert!(!serve(&["--host", "0.0.0.0", "--api-keys", &keys]).unwrap().auth.admits_anonymous());
+    must_be_told(&[&TENANT[..], &["--host", "0.0.0.0", "--api-keys", ","]].concat(), &["HOST cannot be 0.0.0.0"]);
+}
+
+#[test]
+fn an_audience_of_its_own_goes_with_a_custom_domain() {
+    let audience = "https://example.us.auth0.com/api/v2/";
+    let serve = serve(&["--auth0-audience", audience]).unwrap();
+    assert_eq!(real(serve.tenant).audience, audience);
+}
+
+#[cfg(feature = "sandbox")]
+#[test]
+fn the_sandbox_needs_no_tenant_and_says_what_it_ignores() {
+    let Serve { tenant, .. } = parsed(&["--sandbox", "--auth0-client-id", "YOUR_CLIENT_ID"]).unwrap();
+    assert!(matches!(tenant, Tenant::Sandbox { ignored, .. } if ignored.is_empty()));
+    let Serve { tenant, .. } = serve(&["--sandbox"]).unwrap();
+    let Tenant::Sandbox { ignored, .. } = tenant else { panic!("not the sandbox") };
+    assert_eq!(ignored, ["AUTH0_DOMAIN", "AUTH0_CLIENT_ID", "AUTH0_CLIENT_SECRET"]);
+}
+
+#[test]
+fn an_issuer_and_an_audience_go_together() {
+    let issuer = "https://example.us.auth0.com/";
+    for (issuer, audience, keys, fault) in [
+        ("", "", "", None),
+        (issuer, "https://gateway.example.com", "", None),
+        (issuer, "a, b", "https://example.com/keys", None),
+        (issuer, "", "", Some("JWT_AUDIENCE is missing")),
+        ("", "a", "", Some("JWT_ISSUER is missing")),
+        ("", "", "https://example.com/keys", Some("JWT_ISSUER is missing")),
+        ("https://example.us.auth0.com", "a", "", Some("JWT_ISSUER must end with a slash")),
+        ("http://example.com/", "a", "", Some("JWT_ISSUER must begin with https://")),
+        (issuer, "a", "example.com/keys", Some("JWT_JWKS_URL must be a URL")),
+        (issuer, "a b", "", Some("JWT_AUDIENCE must")),
+    ] {
+        let flags = ["--jwt-issuer", issuer, "--jwt-audience", audience, "--jwt-jwks-url", keys];
+        match fault {
+            None => assert_eq!(serve(&flags).unwrap().auth.takes_credentials(), !issuer.is_empty()),
+            Some(fault) => must_be_told(&[&TENANT[..], &flags].concat(), &[fault]),
+        }
+    }
+}
+
+#[test]
+fn credentials_are_needed_once_they_are_set_up_unless_anonymous_callers_are_meant() {
+    let tokens = ["--jwt-issuer", "https://example.us.auth0.com/", "--jwt-audience", "a,b"];
+    let auth = serve(&tokens).unwrap().auth;
+    assert!(!auth.admits_anonymous());
+    assert_eq!(auth.tokens.unwrap().audiences, ["a", "b"]);
+    assert!(serve(&[&tokens[..], &["--allow-anonymous", "yes"]].concat()).unwrap().auth.admits_anonymous());
+    assert!(serve(&[]).unwrap().auth.admits_anonymous());
+}
+
+#[test]
+fn self_access_needs_tokens_to_tell_who_somebody_is() {
+    let tokens = ["--jwt-issuer", "https://example.us.auth0.com/", "--jwt-audience", "a"];
+    assert!(serve(&[&tokens[..], &["--self-access", "on"]].concat()).unwrap().permissions.self_access);
+    must_be_told(&[&TENANT[..], &["--self-access", "on"]].concat(), &["SELF_ACCESS is on, but"]);
+    #[cfg(feature = "sandbox")]
+    assert!(parsed(&["--sandbox", "--self-access", "on"]).unwrap().permissions.self_access);
+}
+
+#[test]
+fn trust_in_nothing_is_refused() {
+    let flags = [&TENANT[..], &["--trusted-documents-mode", "only"]].concat();
+    must_be_told(&flags, &["TRUSTED_DOCUMENTS is missing"]);
+}
+
+#[test]
+fn what_is_hardly_meant_is_warned_of() {
+    let warnings = |issuer: &str, audience: &str, self_access: &str| {
+        let tokens = ["--jwt-issuer", issuer, "--jwt-audience", audience, "--self-access", self_access];
+        serve(&tokens).unwrap().warnings()
+    };
+    let (own, other) = ("https://example.us.auth0.com/", "https://other.example.com/");
+    assert!(warnings(own, "https://gateway.example.com", "on").is_empty());
+    assert!(warnings(other, "https://gateway.example.com", "off").is_empty());
+    let [self_access] = &warnings(other, "a", "on")[..] else { panic!("not one") };
+    assert!(self_access.contains("SELF_ACCESS is on, and JWT_ISSUER (https://other.example.com/)"), "{self_access}");
+    let [id_tokens] = &warnings(own, "https://gateway.example.com,an-id", "on")[..] else { panic!("not one") };
+    assert!(id_tokens.contains("JWT_AUDIENCE is AUTH0_CLIENT_ID"), "{id_tokens}");
+}
