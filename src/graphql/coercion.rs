@@ -100,7 +100,7 @@ impl Coercion<'_> {
                 let types = self.types;
                 let value = match types.get(name) {
                     Some(ExtendedType::InputObject(object)) => match form {
-                        Form::Object(given) => Some(self.object(&object.fields, given)),
+                        Form::Object(given) => Some(self.object(&object.fields, &given)),
                         _ => None,
                     },
                     Some(ExtendedType::Enum(definition)) => {
@@ -123,7 +123,7 @@ impl Coercion<'_> {
     fn object(
         &mut self,
         fields: &IndexMap<Name, Component<InputValueDefinition>>,
-        given: Vec<(String, Input<'_>)>,
+        given: &[(String, Input<'_>)],
     ) -> Value {
         if given.iter().any(|(name, _)| !fields.contains_key(name.as_str())) {
             return self.error("only fields that its type has".to_owned());

@@ -152,7 +152,11 @@ fn failures(
     let mut errors: Vec<_> = errors.filter(|error| error.location().is_none_or(&counts)).collect();
     errors.sort_by_key(|error| error.location().map(|span| span.offset()));
     let failure = |error: &DiagnosticData| {
-        let failure = Failure::new(code, sentence(&error.to_string()));
+        let message = sentence(&error.to_string());
+        let failure = match code {
+            ErrorCode::ParseFailed => not_graphql(&message),
+            _ => Failure::new(code, message),
+        };
         match error.location() {
             Some(span) => failure.at(lines.at(span.offset()).into()),
             None => failure,
@@ -164,6 +168,10 @@ fn failures(
         failures.truncate(1);
     }
     failures
+}
+
+fn not_graphql(reason: &str) -> Failure {
+    Failure::new(ErrorCode::ParseFailed, format!("The document is not GraphQL. {reason}"))
 }
 
 /// A message of apollo-compiler's as this gateway writes them, and no longer than it should be.

@@ -258,7 +258,7 @@ impl<'d> Normal<'d> {
             parent: parent.clone(),
             key: key.clone(),
             name: first.name.clone(),
-            arguments: self.arguments(&definition.arguments, &first.arguments, location),
+            arguments: self.arguments(&definition.arguments, &first.arguments),
             location,
             fields: self.merge(definition.ty.inner_named_type(), &selections)?,
         })
@@ -269,7 +269,6 @@ impl<'d> Normal<'d> {
         &self,
         definitions: &[Node<InputValueDefinition>],
         given: &[Node<Argument>],
-        location: Location,
     ) -> Result<Arguments, Failure> {
         let mut arguments = Vec::with_capacity(definitions.len());
         for definition in definitions {
@@ -277,11 +276,7 @@ impl<'d> Normal<'d> {
             let written = given.iter().find(|argument| argument.name == *name);
             let expected = (&*definition.ty, definition.default_value.as_deref());
             let value = written.map(|argument| Input::Literal(&argument.value));
-            let value = coerce(self.types, &self.variables, expected, value).map_err(|errors| {
-                let location =
-                    written.map_or(location, |argument| self.document.lines.location(argument.value.location()));
-                misfit(name, &errors).at(location.into())
-            })?;
+            let value = coerce(self.types, &self.variables, expected, value).map_err(|errors| misfit(name, &errors))?;
             arguments.extend(value.map(|value| (name.clone(), value)));
         }
         Ok(Arguments(arguments))
@@ -295,8 +290,7 @@ impl<'d> Normal<'d> {
                 _ => continue,
             };
             let definitions = self.types.directive(&directive.name);
-            let location = self.document.lines.location(directive.location());
-            let arguments = self.arguments(definitions, &directive.arguments, location)?;
+            let arguments = self.arguments(definitions, &directive.arguments)?;
             if arguments.get("if") != Some(&Value::Boolean(wanted)) {
                 return Ok(false);
             }

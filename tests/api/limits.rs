@@ -87,7 +87,10 @@ async fn each_limit_refuses_before_anything_runs() {
             ) }),
         ),
         ("list length", json!({ "query": format!("{{ users(q: [{list}]) {{ total }} }}") })),
-        ("list length", json!({ "query": "{ __typename }", "variables": { "x": { "y": vec![1; 201] } } })),
+        (
+            "list length",
+            json!({ "query": "query ($s: UserSort) { users(sort: $s) { total } }", "variables": { "s": { "y": vec![1; 201] } } }),
+        ),
         ("string length", json!({ "query": format!("{{ users(q: \"{text}\") {{ total }} }}") })),
         (
             "string length",
@@ -193,7 +196,7 @@ async fn an_operation_that_fails_in_many_places_is_told_the_first_hundred() {
         ..Setup::default()
     })
     .await;
-    let fields = times(120, |n| format!("u{n}: user(id: \"a/{n}\") {{ email }} "));
+    let fields = times(120, |n| format!("u{n}: user(id: \"a\\u0001{n}\") {{ email }} "));
     let response = gateway.query(&format!("{{ {fields} }}")).await;
     assert_eq!(response["data"].as_object().unwrap().len(), 120);
     let errors = response["errors"].as_array().unwrap();
@@ -213,7 +216,6 @@ async fn without_introspection_the_schema_is_not_told_and_typenames_are() {
     }
     let response = gateway.query("{ users { nodes { emall } } }").await;
     assert!(!message(&response).contains("Did you mean"), "{response}");
-    assert!(message(&TestGateway::spawn().await.query("{ users { nodes { emall } } }").await).contains("Did you mean"));
     let data = gateway.data("{ __typename users(perPage: 1) { __typename nodes { __typename } } }").await;
     assert_eq!(
         data,

@@ -6,9 +6,9 @@ use apollo_compiler::Node;
 use apollo_compiler::ast::{self, Argument, Definition, DirectiveList, Selection, Value};
 use apollo_compiler::parser::{Parser, SourceSpan};
 
-use super::failures;
 use super::lexical::{Fault, Scan};
 use super::lines::Lines;
+use super::{failures, not_graphql};
 use crate::graphql::error::{ErrorCode, Failure};
 use crate::graphql::limits::{Limiter, is_introspection};
 
@@ -31,8 +31,7 @@ pub(super) fn parse(
             Fault::MissingColon => "Syntax error: expected a colon and a value.",
             Fault::UnterminatedString => "Syntax error: unterminated string value.",
         };
-        let failure = Failure::new(ErrorCode::ParseFailed, message);
-        return Err(vec![failure.at(lines.at(offset).into())]);
+        return Err(vec![not_graphql(message).at(lines.at(offset).into())]);
     }
     limiter.check_document(&document, lines).map_err(single)?;
     let mut checks = Checks { lines, introspection, failures: Vec::new() };

@@ -181,15 +181,15 @@ fn what_is_no_graphql_is_told_where_it_stops_being_some() {
         "query ($x: Int = $y) { users(page: $x) { total } }",
     ]), @r#"
 
-      1:1 GRAPHQL_PARSE_FAILED Syntax error: Unexpected <EOF>.
+      1:1 GRAPHQL_PARSE_FAILED The document is not GraphQL. Syntax error: Unexpected <EOF>.
     {
-      1:2 GRAPHQL_PARSE_FAILED Syntax error: expected at least one Selection in Selection Set.
+      1:2 GRAPHQL_PARSE_FAILED The document is not GraphQL. Syntax error: expected at least one Selection in Selection Set.
     {\n  users {
-      2:10 GRAPHQL_PARSE_FAILED Syntax error: expected at least one Selection in Selection Set.
+      2:10 GRAPHQL_PARSE_FAILED The document is not GraphQL. Syntax error: expected at least one Selection in Selection Set.
     { users(q: \"\n\") { total } }
-      1:12 GRAPHQL_PARSE_FAILED Syntax error: unterminated string value.
+      1:12 GRAPHQL_PARSE_FAILED The document is not GraphQL. Syntax error: unterminated string value.
     query ($x: Int = $y) { users(page: $x) { total } }
-      1:18 GRAPHQL_PARSE_FAILED Syntax error: unexpected variable value in a Const context.
+      1:18 GRAPHQL_PARSE_FAILED The document is not GraphQL. Syntax error: unexpected variable value in a Const context.
     "#);
 }
 
