@@ -190,6 +190,12 @@ pub fn read() -> Result<Invocation, ConfigError> {
     })
 }
 
+/// The name by which the program was called.
+#[must_use]
+pub fn program_name() -> String {
+    std::env::args().next().unwrap_or_else(|| "auth0-graphql".to_owned())
+}
+
 impl Serve {
     fn new(args: &ServeArgs) -> Result<Self, Problems> {
         let mut problems = Problems::default();

@@ -3,9 +3,9 @@
 pub mod app;
 pub mod auth;
 pub mod auth0;
+pub mod command;
 pub mod config;
 pub mod deadline;
-pub mod doctor;
 pub mod graphql;
 pub mod http;
 #[cfg(feature = "sandbox")]

@@ -22,7 +22,7 @@ pub(crate) struct SingleFlight<K, V> {
 
 type Map<K, V> = HashMap<K, Weak<InFlight<V>>>;
 
-/// What happens to work that nobody waits for any more.
+/// Fate of work that nobody waits for any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cancellation {
     /// It is cancelled with its last waiter.
@@ -55,7 +55,7 @@ pub(crate) enum FlightError {
 struct InFlight<V> {
     outcome: watch::Receiver<Option<V>>,
     deadline: SharedDeadline,
-    /// What to abort with the last waiter.
+    /// Handle to abort with the last waiter.
     task: OnceLock<AbortHandle>,
 }
 
@@ -67,7 +67,7 @@ impl<V> Drop for InFlight<V> {
     }
 }
 
-/// One that waits for an outcome. The work may be cancelled when it is dropped.
+/// A waiter for an outcome. The work may be cancelled when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Waiter<V> {
     pub(crate) role: Role,
@@ -111,13 +111,20 @@ where
         F: Future<Output = V> + Send + 'static,
     {
         let mut map = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::join_in(&map, key, deadline).unwrap_or_else(|| self.spawn(&mut map, key, deadline, work))
+    }
+
+    /// Joins the work for `key`, if it is under way.
+    pub(crate) fn join(&self, key: &K, deadline: Deadline) -> Option<Waiter<V>> {
+        Self::join_in(&self.in_flight.lock().unwrap_or_else(PoisonError::into_inner), key, deadline)
+    }
+
+    fn join_in(map: &Map<K, V>, key: &K, deadline: Deadline) -> Option<Waiter<V>> {
         // Of work whose task is gone nothing will come: it is about to be taken off the map, or its runtime went down.
         let found = map.get(key).and_then(Weak::upgrade).filter(|in_flight| in_flight.outcome.has_changed().is_ok());
-        if let Some(in_flight) = found {
-            in_flight.deadline.extend(deadline);
-            return Waiter { role: Role::Joined, in_flight };
-        }
-        self.spawn(&mut map, key, deadline, work)
+        let in_flight = found?;
+        in_flight.deadline.extend(deadline);
+        Some(Waiter { role: Role::Joined, in_flight })
     }
 
     /// Starts the work, whatever is under way: an outcome of that may be from before the question.

@@ -13,7 +13,7 @@ use super::secure_url::SecureUrl;
 use super::settings::TokenSettings;
 
 /// Time for the keys to come, the configuration before them included. Somebody waits for them.
-const TIME_LIMIT: Duration = Duration::from_secs(3);
+pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(3);
 
 /// The most that either document may hold, in bytes. Auth0's have two or three thousand.
 const SIZE_LIMIT: usize = 256 * 1024;

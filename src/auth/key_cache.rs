@@ -8,15 +8,16 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use governor::clock::{Clock, MonotonicClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::caller::Caller;
-use super::discovery::{FetchError, KeySource};
+use super::discovery::{FetchError, KeySource, TIME_LIMIT};
 use super::error::{AuthError, CredentialsError};
 use super::jws::Jws;
 use super::key_set::{KeySet, VerifyError};
 use super::verified_tokens::VerifiedTokens;
+use crate::deadline::Deadline;
+use crate::single_flight::{Cancellation, SingleFlight, Waiter};
 
 /// Age at which keys are asked for again, while they serve on. A key that its issuer withdrew opens nothing after this.
 const AGING: Duration = Duration::from_secs(10 * 60);
@@ -43,9 +44,9 @@ pub(crate) struct KeyCache(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     source: KeySource,
-    /// Written only while `state` is locked.
     keys: ArcSwapOption<FetchedKeys>,
-    state: Mutex<State>,
+    history: Mutex<History>,
+    fetches: SingleFlight<(), ()>,
     unknown_key_fetches: DefaultDirectRateLimiter,
 }
 
@@ -56,15 +57,6 @@ struct FetchedKeys {
     verified: VerifiedTokens,
     fetched_at: Instant,
 }
-
-#[derive(Debug, Default)]
-struct State {
-    history: History,
-    in_flight: Option<Flight>,
-}
-
-/// Becomes true when a fetch has ended.
-type Flight = watch::Receiver<bool>;
 
 /// Ends of the last fetches.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -122,15 +114,17 @@ impl KeyCache {
         Self(Arc::new(Inner {
             source,
             keys: ArcSwapOption::empty(),
-            state: Mutex::default(),
+            history: Mutex::default(),
+            // A caller who hangs up leaves the others their keys.
+            fetches: SingleFlight::new(Cancellation::Never),
             unknown_key_fetches: RateLimiter::direct(quota.allow_burst(UNKNOWN_KEY_FETCHES)),
         }))
     }
 
     /// Fetches the keys, unless that was done. A failure is logged.
     pub(crate) async fn warm_up(&self) {
-        if let Some(flight) = self.fetch_for_age() {
-            land(flight).await;
+        if let Some(fetch) = self.fetch_for_age() {
+            end_of(fetch).await;
         }
     }
 
@@ -147,11 +141,11 @@ impl KeyCache {
         let fetch = self.fetch_for_age();
         let has_waited = fetch.is_some();
         if let Some(fetch) = fetch {
-            land(fetch).await;
+            end_of(fetch).await;
         }
         let mut verified = self.verify_with_kept(token);
         if matches!(verified, Some(Err(VerifyError::UnknownKey))) && !has_waited {
-            land(self.fetch_for_unknown_key()?).await;
+            end_of(self.fetch_for_unknown_key()?).await;
             verified = self.verify_with_kept(token);
         }
         match verified {
@@ -159,10 +153,10 @@ impl KeyCache {
             Some(Err(VerifyError::Refused(error))) => Err(error.into()),
             // The key may be one that could not be fetched.
             Some(Err(VerifyError::UnknownKey)) => {
-                Err(self.lock().history.unavailable().unwrap_or(CredentialsError::UnknownKey.into()))
+                Err(self.history().unavailable().unwrap_or(CredentialsError::UnknownKey.into()))
             }
             None => {
-                let unavailable = self.lock().history.unavailable();
+                let unavailable = self.history().unavailable();
                 Err(unavailable.unwrap_or(AuthError::KeysUnavailable { retry_after: PAUSE_WITHOUT_KEYS }))
             }
         }
@@ -175,66 +169,59 @@ impl KeyCache {
     }
 
     /// Starts a fetch if the keys are too old, or joins the one that is under way. Gives it back if it is to be waited for.
-    fn fetch_for_age(&self) -> Option<Flight> {
-        let mut state = self.lock();
-        match state.history.need(Instant::now()) {
+    fn fetch_for_age(&self) -> Option<Waiter<()>> {
+        let need = self.history().need(Instant::now());
+        match need {
             Need::None | Need::Pause => None,
             Need::Refresh => {
-                self.join_or_start(&mut state);
+                self.join_or_start();
                 None
             }
-            Need::Fetch => Some(self.join_or_start(&mut state)),
+            Need::Fetch => Some(self.join_or_start()),
         }
     }
 
     /// Starts a fetch, or joins the one that is under way, for the sake of a key that is not in the set.
-    fn fetch_for_unknown_key(&self) -> Result<Flight, AuthError> {
-        let mut state = self.lock();
-        if state.history.need(Instant::now()) == Need::Pause
-            && let Some(unavailable) = state.history.unavailable()
+    fn fetch_for_unknown_key(&self) -> Result<Waiter<()>, AuthError> {
+        let history = *self.history();
+        if history.need(Instant::now()) == Need::Pause
+            && let Some(unavailable) = history.unavailable()
         {
             return Err(unavailable);
         }
-        if state.flight_under_way().is_none()
-            && let Err(refused) = self.0.unknown_key_fetches.check()
-        {
-            let retry_after = refused.wait_time_from(MonotonicClock.now());
-            return Err(AuthError::KeysUnavailable { retry_after });
+        if let Some(fetch) = self.0.fetches.join(&(), deadline()) {
+            return Ok(fetch);
         }
-        Ok(self.join_or_start(&mut state))
+        self.0.unknown_key_fetches.check().map_err(|refused| {
+            let retry_after = refused.wait_time_from(MonotonicClock.now());
+            AuthError::KeysUnavailable { retry_after }
+        })?;
+        Ok(self.join_or_start())
     }
 
-    fn join_or_start(&self, state: &mut State) -> Flight {
-        if let Some(flight) = state.flight_under_way() {
-            return flight;
-        }
-        let (landing, flight) = watch::channel(false);
-        state.in_flight = Some(flight.clone());
+    fn join_or_start(&self) -> Waiter<()> {
         let cache = self.clone();
-        tokio::spawn(async move {
+        self.0.fetches.join_or_start(&(), deadline(), move |_| async move {
             let fetched = cache.0.source.fetch().await;
             cache.keep(fetched);
-            landing.send_replace(true);
-        });
-        flight
+        })
     }
 
     /// Keeps what a fetch has brought; after a failure the old keys stay.
     fn keep(&self, fetched: Result<KeySet, FetchError>) {
-        let mut state = self.lock();
+        let mut history = self.history();
         let now = Instant::now();
-        state.in_flight = None;
         match fetched {
             Ok(set) => {
                 let same = self.0.keys.load_full().filter(|kept| kept.set == set);
                 tracing::debug!(keys = set.len(), changed = same.is_none(), "fetched the issuer's keys");
                 let verified = same.map_or_else(VerifiedTokens::new, |kept| kept.verified.clone());
                 self.0.keys.store(Some(Arc::new(FetchedKeys { set, verified, fetched_at: now })));
-                state.history = History { fetched_at: Some(now), failed_at: None };
+                *history = History { fetched_at: Some(now), failed_at: None };
             }
             Err(error) => {
-                state.history.failed_at = Some(now);
-                if state.history.fetched_at.is_some() {
+                history.failed_at = Some(now);
+                if history.fetched_at.is_some() {
                     tracing::warn!(%error, "cannot fetch the issuer's keys; the old ones stay in use");
                 } else {
                     tracing::error!(%error, "cannot fetch the issuer's keys; access tokens cannot be verified until that succeeds");
@@ -243,22 +230,20 @@ impl KeyCache {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn history(&self) -> MutexGuard<'_, History> {
         // Nothing in here is left half done by a panic.
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    /// The fetch under way. One whose sender is gone will never land: its task went down with its runtime.
-    fn flight_under_way(&self) -> Option<Flight> {
-        self.in_flight.clone().filter(|flight| flight.has_changed().is_ok())
-    }
+/// A deadline that no fetch outlives. Callers have their own around it.
+fn deadline() -> Deadline {
+    Deadline::within(TIME_LIMIT * 2)
 }
 
-async fn land(mut flight: Flight) {
+async fn end_of(fetch: Waiter<()>) {
     // An error means that the task is gone without a word: its runtime is shutting down.
-    let _ = flight.wait_for(|landed| *landed).await;
+    let _ = fetch.outcome(deadline()).await;
 }
 
 #[cfg(test)]

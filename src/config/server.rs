@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use super::kinds::{Host, HostNames, Number, OnOff, Time, entries, quoted};
 use super::setting::{Checked, Given as _, Setting};
 use super::{Problems, Server};
-use crate::http::{Origin, Origins, Period, RateLimit, Settings};
+use crate::http::{CorsHeaders, Origin, Origins, Period, RateLimit, Settings};
 
 #[derive(Args)]
 #[command(next_help_heading = "Server")]
@@ -40,6 +40,12 @@ pub(super) struct ServerArgs {
     #[arg(long, env, value_name = "ORIGINS")]
     cors_origins: Option<Checked<Origins>>,
 
+    /// Request headers that these pages may send beside the usual ones, separated by commas.
+    ///
+    /// Usual are those that the gateway reads, Apollo's client awareness and the headers of tracing libraries.
+    #[arg(long, env, value_name = "HEADERS")]
+    cors_headers: Option<Checked<CorsHeaders>>,
+
     /// GraphQL playground at GET /. Default: on with the sandbox and on loopback addresses, else off.
     #[arg(long, env, value_name = "SWITCH")]
     playground: Option<Checked<OnOff>>,
@@ -63,13 +69,14 @@ pub(super) struct ServerArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Bounds")]
 pub(super) struct BoundsArgs {
-    /// Most connections at once, from 1 to 100000; the next is closed. Default: 800.
+    /// Most connections at once, from 1 to 100000. Default: 10000, or what memory and the limit of open files allow.
     ///
-    /// Each takes a file descriptor, of which many systems give a process 1024 (ulimit -n). A WebSocket is one, too.
+    /// The next replaces the longest idle one of the address that holds most. A WebSocket is one, too. Each takes an open file, of
+    /// which the gateway allows itself as many as the system lets it have (ulimit -Hn).
     #[arg(long, env, value_name = "NUMBER")]
     max_connections: Option<Checked<Count>>,
 
-    /// Most GraphQL requests at once, from 1 to 100000; the next is answered 503. Default: 500.
+    /// Most GraphQL requests at once, from 1 to 100000; the next is answered 503. Default: 4000, or what memory allows.
     ///
     /// Requests mostly wait for Auth0. More of them than it answers within REQUEST_TIMEOUT would wait in vain.
     #[arg(long, env, value_name = "NUMBER")]
@@ -101,6 +108,7 @@ impl ServerArgs {
         self.port.set(&mut port, problems);
         self.allowed_hosts.set(&mut http.allowed_hosts, problems);
         self.cors_origins.set(&mut http.cors_origins, problems);
+        self.cors_headers.set(&mut http.cors_headers, problems);
         http.playground = sandbox || is_loopback(host);
         self.playground.set(&mut http.playground, problems);
         self.request_timeout.set(&mut http.request_timeout, problems);
@@ -131,6 +139,14 @@ impl Setting for Origins {
             Origin::parse(entry).map_err(|error| format!("must be * or list origins; {} is {error}", quoted(entry)))
         };
         entries(text).map(origin).collect::<Result<_, _>>().map(Self::These)
+    }
+}
+
+impl Setting for CorsHeaders {
+    type Value = Self;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|error| format!("{error}, not {}", quoted(text)))
     }
 }
 

@@ -132,6 +132,7 @@ fn every_fault_is_told() {
         ("--port", "http", "PORT must"),
         ("--allowed-hosts", "https://example.com", "ALLOWED_HOSTS must"),
         ("--cors-origins", "example.com", "CORS_ORIGINS must"),
+        ("--cors-headers", "*", "CORS_HEADERS must"),
         ("--playground", "maybe", "PLAYGROUND must be on or off"),
         ("--request-timeout", "1h", "REQUEST_TIMEOUT must"),
         ("--max-body-bytes", "1", "MAX_BODY_BYTES must"),

@@ -9,7 +9,7 @@ use axum::http::Version;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::settings::Connections;
+use super::settings::{Connections, SendLimits};
 
 /// What happens on a connection. Clones watch the same one.
 #[derive(Clone, Debug)]
@@ -19,33 +19,56 @@ pub(crate) struct Activity(Arc<Mutex<State>>);
 struct State {
     /// Requests whose answers are being made.
     under_way: usize,
+    /// Those of them whose bodies have not arrived.
+    awaiting_body: usize,
+    /// WebSockets, which are open for as long as their clients like.
+    web_sockets: usize,
     /// Whether it is HTTP/2, where bytes that come between requests need not belong to the next one's head.
     is_http2: bool,
     /// Since when a head is awaited of which something is there. A new connection owes its first.
     head_since: Option<Instant>,
-    /// When the last request was answered or the last byte was written, whichever is later.
+    /// Arrival of the last request or body, or end of the last answer, whichever is later. HTTP/2's pings and settings are none
+    /// of these.
     quiet_since: Instant,
+    /// Answers that are not written whole.
+    unsent: Vec<Unsent>,
+    next_answer: u64,
+}
+
+/// An answer that is not written whole.
+#[derive(Debug)]
+struct Unsent {
+    id: u64,
+    bytes: usize,
+    /// The moment by which it has to be written.
+    due: Option<Instant>,
 }
 
 impl State {
     fn new(now: Instant) -> Self {
-        Self { under_way: 0, is_http2: false, head_since: Some(now), quiet_since: now }
+        Self {
+            under_way: 0,
+            awaiting_body: 0,
+            web_sockets: 0,
+            is_http2: false,
+            head_since: Some(now),
+            quiet_since: now,
+            unsent: Vec::new(),
+            next_answer: 0,
+        }
     }
 
     fn has_read(&mut self, now: Instant) {
-        if self.under_way == 0 && !self.is_http2 {
+        if self.under_way == 0 && self.unsent.is_empty() && !self.is_http2 {
             self.head_since.get_or_insert(now);
         }
     }
 
-    fn has_written(&mut self, now: Instant) {
-        self.quiet_since = now;
-    }
-
-    fn begin(&mut self, version: Version) {
+    fn begin(&mut self, version: Version, now: Instant) {
         self.under_way += 1;
         self.is_http2 = version == Version::HTTP_2;
         self.head_since = None;
+        self.quiet_since = now;
     }
 
     fn end(&mut self, now: Instant) {
@@ -53,14 +76,38 @@ impl State {
         self.quiet_since = now;
     }
 
-    /// When the connection is over, should nothing more happen. Never while an answer is being made: that has a deadline of
-    /// its own.
+    fn unsent_bytes(&self) -> usize {
+        self.unsent.iter().map(|answer| answer.bytes).sum()
+    }
+
+    /// Notes an answer of so many bytes. It has its time, and that of those which are sent along with it.
+    fn send(&mut self, bytes: usize, limits: Option<&SendLimits>, now: Instant) -> u64 {
+        let due = limits.map(|limits| now + limits.time_for(self.unsent_bytes() + bytes));
+        let id = self.next_answer;
+        self.next_answer += 1;
+        self.unsent.push(Unsent { id, bytes, due });
+        id
+    }
+
+    fn has_sent(&mut self, id: u64, now: Instant) {
+        self.unsent.retain(|answer| answer.id != id);
+        self.quiet_since = now;
+    }
+
+    /// When the connection is over, should nothing more happen. While an answer is being made that is never: this has a deadline
+    /// of its own.
     fn over_at(&self, limits: &Connections) -> Option<Instant> {
-        if self.under_way > 0 {
-            return None;
+        let due = self.unsent.iter().filter_map(|answer| answer.due).min();
+        if due.is_some() || self.under_way > 0 || self.web_sockets > 0 || !self.unsent.is_empty() {
+            return due;
         }
         let head = self.head_since.map(|since| since + limits.head_timeout);
         Some(head.unwrap_or(self.quiet_since + limits.idle_timeout))
+    }
+
+    /// Since when it is up to the client that nothing happens.
+    fn idle_since(&self) -> Option<Instant> {
+        (self.under_way == self.awaiting_body).then_some(self.quiet_since)
     }
 }
 
@@ -70,15 +117,44 @@ impl Activity {
         Self(Arc::new(Mutex::new(State::new(Instant::now()))))
     }
 
-    /// Notes that a request is under way, until what is given back is dropped.
-    pub(crate) fn begin(&self, version: Version) -> UnderWay {
-        self.state().begin(version);
-        UnderWay(self.clone())
+    /// Note that a request is under way, until what is given back is dropped.
+    pub(crate) fn begin(&self, version: Version) -> RequestGuard {
+        self.state().begin(version, Instant::now());
+        RequestGuard(self.clone())
+    }
+
+    /// Note that the body of a request is awaited, until what is given back is dropped.
+    pub(crate) fn await_body(&self) -> BodyGuard {
+        self.state().awaiting_body += 1;
+        BodyGuard(self.clone())
+    }
+
+    /// Note that a WebSocket is open, until what is given back is dropped.
+    pub(crate) fn open_web_socket(&self) -> WebSocketGuard {
+        self.state().web_sockets += 1;
+        WebSocketGuard(self.clone())
+    }
+
+    /// Note that an answer of so many bytes is sent, until what is given back is dropped. If that takes longer than `limits`
+    /// allow, the connection is over.
+    pub(crate) fn send(&self, bytes: usize, limits: Option<&SendLimits>) -> AnswerGuard {
+        let id = self.state().send(bytes, limits, Instant::now());
+        AnswerGuard { activity: self.clone(), id }
+    }
+
+    /// How many bytes of answers are not sent.
+    pub(crate) fn unsent_bytes(&self) -> usize {
+        self.state().unsent_bytes()
     }
 
     /// When the connection is over, should nothing more happen.
     pub(crate) fn over_at(&self, limits: &Connections) -> Option<Instant> {
         self.state().over_at(limits)
+    }
+
+    /// Since when it is up to the client that nothing happens; none while an answer is being made.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        self.state().idle_since()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -88,15 +164,49 @@ impl Activity {
 }
 
 /// A request that is under way.
-pub(crate) struct UnderWay(Activity);
+pub(crate) struct RequestGuard(Activity);
 
-impl Drop for UnderWay {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         self.0.state().end(Instant::now());
     }
 }
 
-/// A stream that is watched.
+/// A body that is awaited.
+pub(crate) struct BodyGuard(Activity);
+
+impl Drop for BodyGuard {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.awaiting_body -= 1;
+        state.quiet_since = Instant::now();
+    }
+}
+
+/// A WebSocket that is open.
+pub(crate) struct WebSocketGuard(Activity);
+
+impl Drop for WebSocketGuard {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.web_sockets -= 1;
+        state.quiet_since = Instant::now();
+    }
+}
+
+/// An answer that is being sent.
+pub(crate) struct AnswerGuard {
+    activity: Activity,
+    id: u64,
+}
+
+impl Drop for AnswerGuard {
+    fn drop(&mut self) {
+        self.activity.state().has_sent(self.id, Instant::now());
+    }
+}
+
+/// A stream whose reads are watched.
 pub(crate) struct Watched<S> {
     stream: S,
     activity: Activity,
@@ -105,12 +215,6 @@ pub(crate) struct Watched<S> {
 impl<S> Watched<S> {
     pub(crate) fn new(stream: S, activity: Activity) -> Self {
         Self { stream, activity }
-    }
-
-    fn note(&self, written: usize) {
-        if written > 0 {
-            self.activity.state().has_written(Instant::now());
-        }
     }
 }
 
@@ -131,9 +235,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
-        self.note(written);
-        Poll::Ready(Ok(written))
+        Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
@@ -141,9 +243,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, slices))?;
-        self.note(written);
-        Poll::Ready(Ok(written))
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -161,6 +261,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
     use std::time::Duration;
 
     use super::*;
@@ -173,14 +274,16 @@ mod tests {
     /// What happens to a connection, at a second after it was made.
     enum Event {
         Reads(u64),
-        Writes(u64),
         Begins(Version),
         Ends(u64),
+        /// An answer of so many seconds, at the least rate.
+        Sends(usize, u64),
+        HasSent(u64, u64),
     }
 
     #[test]
     fn a_connection_is_over_when_it_owes_something_or_has_nothing_to_do() {
-        use Event::{Begins, Ends, Reads, Writes};
+        use Event::{Begins, Ends, HasSent, Reads, Sends};
         let (one, two) = (Version::HTTP_11, Version::HTTP_2);
         for (what, events, expected) in [
             ("silence from the start", &[][..], Some(10)),
@@ -188,8 +291,11 @@ mod tests {
             ("a request under way", &[Reads(1), Begins(one)], None),
             ("the same, with a body that comes", &[Reads(1), Begins(one), Reads(90)], None),
             ("nothing after an answer", &[Reads(1), Begins(one), Ends(3)], Some(78)),
-            ("an answer that is being read", &[Reads(1), Begins(one), Ends(3), Writes(70)], Some(145)),
-            ("a second head byte by byte", &[Begins(one), Ends(3), Writes(3), Reads(50), Reads(59)], Some(60)),
+            ("an answer that is being read", &[Begins(one), Ends(3), Sends(4, 3)], Some(17)),
+            ("the same, byte by byte", &[Begins(one), Ends(3), Sends(4, 3), Reads(16)], Some(17)),
+            ("an answer that was read", &[Begins(one), Ends(3), Sends(4, 3), HasSent(0, 9)], Some(84)),
+            ("two answers at once", &[Begins(two), Sends(4, 3), Sends(4, 3), HasSent(0, 9)], Some(21)),
+            ("a second head byte by byte", &[Begins(one), Ends(3), Reads(50), Reads(59)], Some(60)),
             ("a second request under way", &[Begins(one), Ends(3), Reads(50), Begins(one)], None),
             ("one of two requests answered", &[Begins(two), Begins(two), Ends(3)], None),
             ("both answered", &[Begins(two), Begins(two), Ends(3), Ends(4)], Some(79)),
@@ -197,16 +303,37 @@ mod tests {
         ] {
             let start = Instant::now();
             let at = |seconds| start + Duration::from_secs(seconds);
+            let send = SendLimits {
+                grace: Duration::from_secs(10),
+                bytes_per_second: NonZeroUsize::new(100).unwrap(),
+                ..SendLimits::default()
+            };
             let mut state = State::new(start);
             for event in events {
                 match *event {
                     Reads(seconds) => state.has_read(at(seconds)),
-                    Writes(seconds) => state.has_written(at(seconds)),
-                    Begins(version) => state.begin(version),
+                    Begins(version) => state.begin(version, start),
                     Ends(seconds) => state.end(at(seconds)),
+                    Sends(length, seconds) => drop(state.send(100 * length, Some(&send), at(seconds))),
+                    HasSent(id, seconds) => state.has_sent(id, at(seconds)),
                 }
             }
             assert_eq!(state.over_at(&limits()), expected.map(at), "{what}");
         }
+    }
+
+    #[test]
+    fn a_connection_is_idle_while_its_client_is_waited_for() {
+        let activity = Activity::new();
+        assert!(activity.idle_since().is_some());
+        let request = activity.begin(Version::HTTP_2);
+        assert!(activity.idle_since().is_none());
+        let body = activity.await_body();
+        assert!(activity.idle_since().is_some());
+        drop(body);
+        assert!(activity.idle_since().is_none());
+        drop(request);
+        let _web_socket = activity.open_web_socket();
+        assert!(activity.idle_since().is_some());
     }
 }

@@ -10,8 +10,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Settings;
 use super::authenticate::{Refusal, authenticate};
-use super::envelope::{Envelope, to_be_sent_again};
-use super::rate_limit::{Key, RateLimits};
+use super::rate_limit::{CallerKey, RateLimits};
+use super::responder::{Responder, to_be_sent_again};
 use crate::auth::{Authenticator, Caller};
 use crate::graphql::{Deadline, ErrorCode, Failure};
 use crate::telemetry::LogThrottle;
@@ -22,7 +22,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(1);
 /// What is counted of requests.
 pub(crate) struct Admission {
     most: NonZeroUsize,
-    places: Semaphore,
+    permits: Semaphore,
     /// Those for whom there was no place.
     refused: LogThrottle,
     rates: Option<RateLimits>,
@@ -35,7 +35,7 @@ impl Admission {
         let most = settings.max_concurrent_requests;
         Self {
             most,
-            places: Semaphore::new(most.get().min(Semaphore::MAX_PERMITS)),
+            permits: Semaphore::new(most.get().min(Semaphore::MAX_PERMITS)),
             refused: LogThrottle::default(),
             rates: settings.rate_limit.map(RateLimits::new),
             over: LogThrottle::default(),
@@ -43,8 +43,8 @@ impl Admission {
     }
 
     /// Takes a place among the requests that are answered at once, if one is free, until what is given back is dropped.
-    pub(crate) fn place(&self) -> Result<SemaphorePermit<'_>, TooMany> {
-        self.places.try_acquire().map_err(|_| {
+    pub(crate) fn permit(&self) -> Result<SemaphorePermit<'_>, TooMany> {
+        self.permits.try_acquire().map_err(|_| {
             if let Some(requests) = self.refused.count() {
                 tracing::warn!(requests, most = self.most, "refused: there are too many at once");
             }
@@ -69,7 +69,7 @@ impl Admission {
     /// Counts a request of a caller, if it is known who that is, from `address`.
     fn count(&self, caller: Option<&Caller>, address: IpAddr) -> Result<(), TooMany> {
         let Some(rates) = &self.rates else { return Ok(()) };
-        rates.admit(Key::of(caller, address)).map_err(|wait| {
+        rates.admit(CallerKey::of(caller, address)).map_err(|wait| {
             if let Some(requests) = self.over.count() {
                 tracing::warn!(requests, "refused: callers are over RATE_LIMIT");
             }
@@ -88,10 +88,10 @@ pub(crate) enum Denial {
 }
 
 impl Denial {
-    pub(crate) fn reply(self, envelope: Envelope) -> Response {
+    pub(crate) fn reply(self, responder: Responder) -> Response {
         match self {
-            Self::TooMany(too_many) => too_many.reply(envelope),
-            Self::Refusal(refusal) => refusal.reply(envelope),
+            Self::TooMany(too_many) => too_many.reply(responder),
+            Self::Refusal(refusal) => refusal.reply(responder),
         }
     }
 }
@@ -119,9 +119,9 @@ impl TooMany {
         }
     }
 
-    pub(crate) fn reply(self, envelope: Envelope) -> Response {
+    pub(crate) fn reply(self, responder: Responder) -> Response {
         let (status, wait, message) = self.parts();
-        envelope.refuse_for(wait, status, Failure::new(ErrorCode::RateLimited, message))
+        responder.refuse_for(wait, status, Failure::new(ErrorCode::RateLimited, message))
     }
 
     /// What is told where there is no status.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
-use super::envelope::Envelope;
+use super::responder::Responder;
 use crate::auth::{AuthError, Authenticator, Caller, Credentials, CredentialsError, Scopes};
 use crate::graphql::{Deadline, ErrorCode, Failure};
 
@@ -137,9 +137,9 @@ impl Refusal {
     }
 
     /// The answer. The refusal is logged here.
-    pub(crate) fn reply(self, envelope: Envelope) -> Response {
+    pub(crate) fn reply(self, responder: Responder) -> Response {
         self.failure.code.log(&self.failure.message, "authentication");
-        let mut response = envelope.refuse(self.status, self.failure);
+        let mut response = responder.refuse(self.status, self.failure);
         let headers = [(header::WWW_AUTHENTICATE, self.challenge), (header::RETRY_AFTER, self.retry_after)];
         for (name, value) in headers {
             if let Some(value) = value {

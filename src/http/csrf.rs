@@ -4,13 +4,15 @@
 //! and on. A POST of `application/json` needs a preflight already; this holds without one as well.
 
 use axum::body::Body;
-use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
+use axum::middleware::Next;
 use axum::response::Response;
 use tower_http::csrf::{ConfigError, CsrfLayer, ProtectionError};
 
-use super::envelope::Envelope;
-use super::origins::Origins;
+use super::origins::{Origins, Page};
+use super::responder::Responder;
+use super::{Shared, host};
 use crate::graphql::{ErrorCode, Failure};
 
 /// Where a request comes from, as the browser says: <https://www.w3.org/TR/fetch-metadata/>.
@@ -28,15 +30,27 @@ pub(crate) fn layer(origins: &Origins) -> Result<Option<CsrfLayer<Rejection>>, C
     for origin in origins {
         layer = layer.add_trusted_origin(origin.as_str())?;
     }
-    let rejection: Rejection = |_| refuse(Envelope::default());
+    let rejection: Rejection = |_| refuse(Responder::default());
     Ok(Some(layer.with_rejection_response(rejection)))
 }
 
-/// Whether a page that may not sent this GET. The layer lets GETs pass since they change nothing; ours cost calls to Auth0,
-/// and an image's address is enough to send one.
-pub(crate) fn is_foreign_get(request: &Request, origins: &Origins) -> bool {
-    let headers = request.headers();
-    request.method() == Method::GET && is_from_elsewhere(headers) && !origins.allow(headers.get(header::ORIGIN))
+/// Refuses GETs, and WebSockets over HTTP/2, of pages that may not send them. The library's layer lets GETs pass since they change
+/// nothing; ours cost calls to Auth0, and an image's address is enough to send one. Browsers open WebSockets to every host,
+/// whatever their rules for other requests are: so it is for the host to refuse.
+pub(crate) async fn foreign_get_layer(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let is_judged = matches!(*request.method(), Method::GET | Method::CONNECT);
+    if is_judged && is_foreign(request.headers(), host::host(&request), &shared.settings.cors_origins) {
+        return refuse(Responder::of(request.headers()));
+    }
+    next.run(request).await
+}
+
+fn is_foreign(headers: &HeaderMap, authority: Option<&str>, origins: &Origins) -> bool {
+    match origins.page(headers, authority) {
+        Page::Allowed => false,
+        Page::Foreign => true,
+        Page::Unknown | Page::Own => *origins != Origins::Any && is_from_elsewhere(headers),
+    }
 }
 
 /// Whether another site's page sent this. A link that its reader follows is the reader's own doing.
@@ -48,9 +62,9 @@ fn is_from_elsewhere(headers: &HeaderMap) -> bool {
 }
 
 /// The answer to what another site's page sent.
-pub(crate) fn refuse(envelope: Envelope) -> Response {
+fn refuse(responder: Responder) -> Response {
     let message = "A page of another origin sent this. The gateway's operator can add its origin to CORS_ORIGINS.";
-    envelope.refuse(StatusCode::FORBIDDEN, Failure::new(ErrorCode::Forbidden, message))
+    responder.refuse(StatusCode::FORBIDDEN, Failure::new(ErrorCode::Forbidden, message))
 }
 
 #[cfg(test)]

@@ -7,22 +7,23 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::Next;
 use axum::response::Response;
 
 use super::Shared;
-use super::envelope::Envelope;
+use super::responder::Responder;
 use crate::graphql::{ErrorCode, Failure};
 
-/// The answer to a request for a host that the gateway does not answer to.
-pub(crate) fn refusal(shared: &Shared, request: &Request) -> Option<Response> {
-    if !shared.authenticator.admits_anonymous() || names_us(request, &shared.settings.allowed_hosts) {
-        return None;
+/// Refuses requests for a host that the gateway does not answer to.
+pub(crate) async fn layer(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    if !shared.authenticator.admits_anonymous() || names_us(&request, &shared.settings.allowed_hosts) {
+        return next.run(request).await;
     }
     let message = "The gateway does not answer to this host name. Its operator can add the name to ALLOWED_HOSTS.";
     let failure = Failure::new(ErrorCode::BadRequest, message);
-    Some(Envelope::of(request.headers()).refuse(StatusCode::MISDIRECTED_REQUEST, failure))
+    Responder::of(request.headers()).refuse(StatusCode::MISDIRECTED_REQUEST, failure)
 }
 
 /// Whether a request names this machine, or a host that is allowed.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use axum::http::HeaderValue;
+use axum::http::{HeaderMap, HeaderValue, header};
 use url::Url;
 
 /// A web origin, as browsers write it in `Origin`: scheme, host and, where it is not the scheme's own, port.
@@ -60,15 +60,54 @@ impl fmt::Display for Origin {
 }
 
 impl Origins {
-    /// Whether a page with this `Origin` header may use the gateway from elsewhere.
-    pub(crate) fn allow(&self, origin: Option<&HeaderValue>) -> bool {
+    /// Whether a page of this origin may use the gateway from elsewhere.
+    pub(crate) fn allow(&self, origin: &HeaderValue) -> bool {
         match self {
             Self::Any => true,
-            Self::These(origins) => {
-                origin.is_some_and(|origin| origins.iter().any(|allowed| allowed.header() == origin))
-            }
+            Self::These(origins) => origins.iter().any(|allowed| allowed.header() == origin),
         }
     }
+
+    /// The page that sent a request with these headers to `authority`, by its `Origin`.
+    pub(crate) fn page(&self, headers: &HeaderMap, authority: Option<&str>) -> Page {
+        let mut lines = headers.get_all(header::ORIGIN).iter();
+        match (lines.next(), lines.next()) {
+            (None, _) => Page::Unknown,
+            (Some(origin), None) if self.allow(origin) => Page::Allowed,
+            (Some(origin), None) => match origin.to_str() {
+                Ok(origin) if is_of(origin, authority.unwrap_or_default()) => Page::Own,
+                _ => Page::Foreign,
+            },
+            // Of two, somebody on the way might believe the other.
+            (Some(_), Some(_)) => Page::Foreign,
+        }
+    }
+}
+
+/// The page that sent a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Page {
+    /// None that says so: browsers leave `Origin` out where a page only shows what it asks for, and programs always do.
+    Unknown,
+    /// One of the gateway's own host.
+    Own,
+    /// One of an origin that is allowed.
+    Allowed,
+    /// Another.
+    Foreign,
+}
+
+/// The scheme is not compared. Where a proxy ends TLS the gateway does not know its own.
+fn is_of(origin: &str, authority: &str) -> bool {
+    let Some((scheme, host)) = origin.split_once("://") else { return false };
+    let default_port = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ => return false,
+    };
+    // Browsers leave the default port out; others may not.
+    let without_default = |text: &str| text.strip_suffix(default_port).unwrap_or(text).to_ascii_lowercase();
+    !host.is_empty() && without_default(host) == without_default(authority)
 }
 
 #[cfg(test)]
@@ -115,9 +154,61 @@ mod tests {
             ("https://example.com", false),
             ("null", false),
         ] {
-            assert_eq!(these.allow(Some(&HeaderValue::from_static(origin))), expected, "{origin}");
+            assert_eq!(these.allow(&HeaderValue::from_static(origin)), expected, "{origin}");
         }
-        assert!(!these.allow(None));
-        assert!(Origins::Any.allow(Some(&HeaderValue::from_static("null"))));
+        assert!(Origins::Any.allow(&HeaderValue::from_static("null")));
+    }
+
+    #[test]
+    fn an_origin_is_held_against_the_host() {
+        for (origin, authority, expected) in [
+            ("http://localhost:3000", "localhost:3000", true),
+            ("http://LocalHost:3000", "localhost:3000", true),
+            ("http://[::1]:3000", "[::1]:3000", true),
+            ("https://gateway.example.com", "gateway.example.com", true),
+            ("https://gateway.example.com", "gateway.example.com:443", true),
+            ("http://gateway.example.com:80", "gateway.example.com", true),
+            ("https://gateway.example.com", "gateway.example.com:80", false),
+            ("http://localhost:3001", "localhost:3000", false),
+            ("http://localhost", "localhost:3000", false),
+            ("http://127.0.0.1:3000", "localhost:3000", false),
+            ("http://localhost:3000.example.com", "localhost:3000", false),
+            ("http://example.com/localhost:3000", "localhost:3000", false),
+            ("http://user@localhost:3000", "localhost:3000", false),
+            ("ftp://localhost:3000", "localhost:3000", false),
+            ("null", "null", false),
+            ("null", "localhost:3000", false),
+            ("http://", "", false),
+            ("", "", false),
+        ] {
+            assert_eq!(is_of(origin, authority), expected, "{origin} at {authority}");
+        }
+    }
+
+    #[test]
+    fn pages_are_told_apart_by_their_origins() {
+        let app = "https://app.example.com";
+        let these = Origins::These(vec![Origin::parse(app).unwrap()]);
+        for (origins, allowed, expected) in [
+            (&[][..], &these, Page::Unknown),
+            (&[app], &these, Page::Allowed),
+            (&["http://app.example.com"], &these, Page::Foreign),
+            (&["https://app.example.com:8443"], &these, Page::Foreign),
+            (&["https://evil.app.example.com"], &these, Page::Foreign),
+            (&["null"], &these, Page::Foreign),
+            (&["http://localhost"], &these, Page::Own),
+            (&["http://localhost", "http://localhost"], &these, Page::Foreign),
+            (&["https://evil.example.com"], &Origins::Any, Page::Allowed),
+            (&[app, app], &Origins::Any, Page::Foreign),
+        ] {
+            let lines = origins.iter().map(|origin| (header::ORIGIN, HeaderValue::from_static(origin)));
+            let mut headers = HeaderMap::new();
+            for (name, value) in lines {
+                headers.append(name, value);
+            }
+            assert_eq!(allowed.page(&headers, Some("localhost")), expected, "{origins:?}");
+        }
+        let headers = HeaderMap::from_iter([(header::ORIGIN, HeaderValue::from_static("http://localhost"))]);
+        assert_eq!(these.page(&headers, None), Page::Foreign);
     }
 }

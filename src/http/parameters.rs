@@ -45,7 +45,8 @@ pub(crate) fn from_body(body: &[u8]) -> Result<Request, Failure> {
             text_of("doc_id", body.doc_id)?,
             persisted_query(body.extensions.map(RawValue::get))?,
         )?,
-        operation_name: text_of("operationName", body.operation_name)?,
+        // Clients write an empty name for none.
+        operation_name: text_of("operationName", body.operation_name)?.filter(|name| !name.is_empty()),
         variables: variables_of(body.variables.map(RawValue::get))?,
     })
 }

@@ -1,6 +1,6 @@
-//! How many requests a caller may send.
+//! The rate limit of a caller.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 
+use super::peer::network;
 use crate::auth::{Caller, Identity};
 
 /// So many keys are remembered before it is worthwhile to look for those that can be forgotten.
@@ -47,30 +48,26 @@ impl RateLimit {
 
 /// Whose requests are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Key {
+pub(crate) enum CallerKey {
     /// A caller's who showed credentials, wherever they are.
     Caller(u64),
     /// Those of callers without credentials at one address.
     Address(IpAddr),
 }
 
-impl Key {
+impl CallerKey {
     /// The key of a caller, if it is known who that is, who sends from `address`.
     pub(crate) fn of(caller: Option<&Caller>, address: IpAddr) -> Self {
         if let Some(caller) = caller.filter(|caller| *caller.identity() != Identity::Anonymous) {
             return Self::Caller(caller.key());
         }
-        Self::Address(match address {
-            // Whoever has one address of IPv6 has its whole network of 2^64.
-            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-            IpAddr::V4(_) => address,
-        })
+        Self::Address(network(address))
     }
 }
 
 /// Counts requests.
 pub(crate) struct RateLimits<C: Clock = MonotonicClock> {
-    limiter: RateLimiter<Key, HashMapStateStore<Key>, C, NoOpMiddleware<C::Instant>>,
+    limiter: RateLimiter<CallerKey, HashMapStateStore<CallerKey>, C, NoOpMiddleware<C::Instant>>,
     /// At how many keys to look for those that can be forgotten.
     purge_at: AtomicUsize,
 }
@@ -88,7 +85,7 @@ impl<C: Clock> RateLimits<C> {
     }
 
     /// Counts a request. One too many is an error: the time after which it may be sent.
-    pub(crate) fn admit(&self, key: Key) -> Result<(), Duration> {
+    pub(crate) fn admit(&self, key: CallerKey) -> Result<(), Duration> {
         let verdict = self.limiter.check_key(&key);
         self.purge();
         verdict.map_err(|refusal| refusal.wait_time_from(self.limiter.clock().now()))
@@ -121,10 +118,10 @@ mod tests {
     #[test]
     fn a_burst_is_let_through_and_then_one_request_at_a_time() {
         let (limits, clock) = limits(2, Period::Minute);
-        let key = Key::Caller(1);
+        let key = CallerKey::Caller(1);
         assert_eq!([limits.admit(key), limits.admit(key)], [Ok(()), Ok(())]);
         assert_eq!(limits.admit(key), Err(Duration::from_secs(30)));
-        assert_eq!(limits.admit(Key::Caller(2)), Ok(()), "another caller is not held up");
+        assert_eq!(limits.admit(CallerKey::Caller(2)), Ok(()), "another caller is not held up");
         clock.advance(Duration::from_secs(10));
         assert_eq!(limits.admit(key), Err(Duration::from_secs(20)), "a refusal costs nothing");
         clock.advance(Duration::from_secs(20));
@@ -136,7 +133,7 @@ mod tests {
     fn whoever_is_not_heard_of_is_forgotten() {
         let (limits, clock) = limits(1, Period::Second);
         for caller in 0..10 * FEW as u64 {
-            assert_eq!(limits.admit(Key::Caller(caller)), Ok(()));
+            assert_eq!(limits.admit(CallerKey::Caller(caller)), Ok(()));
             clock.advance(Duration::from_millis(10));
         }
         assert!(limits.limiter.len() <= FEW, "{}", limits.limiter.len());
@@ -145,7 +142,7 @@ mod tests {
     #[test]
     fn callers_without_credentials_are_told_apart_by_network() {
         for caller in [None, Some(&Caller::ANONYMOUS)] {
-            let key = |address: &str| Key::of(caller, address.parse().unwrap());
+            let key = |address: &str| CallerKey::of(caller, address.parse().unwrap());
             assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
             assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff::9"));
             assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::Next;
 use axum::response::Response;
-use futures_util::FutureExt as _;
 use tracing::Instrument as _;
+use uuid::Uuid;
 
 /// Carries the id, in requests and in answers.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -23,22 +24,16 @@ pub(crate) fn current() -> Arc<str> {
     CURRENT.try_with(Arc::clone).unwrap_or_default()
 }
 
-/// The id of a request.
-pub(crate) fn of(request: &Request) -> Arc<str> {
+/// Gives every request an id, and its answer and its log lines as well.
+pub(crate) async fn layer(request: Request, next: Next) -> Response {
     let given = request.headers().get(HEADER).and_then(|value| value.to_str().ok()).filter(|id| is_fit(id));
-    given.map_or_else(new, Arc::from)
-}
-
-/// Has a request with this id answered by `answer`.
-pub(crate) fn attach(id: Arc<str>, answer: impl Future<Output = Response>) -> impl Future<Output = Response> {
+    let id = given.map_or_else(new, Arc::from);
     let span = tracing::info_span!("request", id = &*id);
-    let header = HeaderValue::from_str(&id);
-    CURRENT.scope(id, answer.instrument(span)).map(|mut answer| {
-        if let Ok(header) = header {
-            answer.headers_mut().insert(HEADER, header);
-        }
-        answer
-    })
+    let mut response = CURRENT.scope(Arc::clone(&id), next.run(request).instrument(span)).await;
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(HEADER, id);
+    }
+    response
 }
 
 /// Ids go into logs and answers: nothing but what every id generator in use needs.
@@ -50,13 +45,7 @@ fn is_fit(id: &str) -> bool {
 }
 
 fn new() -> Arc<str> {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    // Not by `format!`, which takes ten times as long for numbers of this size.
-    let mut id = [0; 32];
-    for (digits, byte) in id.as_chunks_mut().0.iter_mut().zip(fastrand::u128(..).to_ne_bytes()) {
-        *digits = [byte >> 4, byte & 15].map(|digit| DIGITS[usize::from(digit)]);
-    }
-    std::str::from_utf8(&id).unwrap_or_default().into()
+    Arc::from(&*Uuid::from_u128(fastrand::u128(..)).as_simple().encode_lower(&mut Uuid::encode_buffer()))
 }
 
 #[cfg(test)]

@@ -1,23 +1,27 @@
-//! Accepts connections until it is told to stop, and then lets what is under way finish.
+//! The server: accepts connections until it is told to stop, and then lets what is under way finish.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use axum::Router;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto::Builder;
+use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
-use super::BuildError;
-use super::connection::{self, Carrier, Phase};
-use super::settings::{Connections, Settings};
-use super::site::{Site, site};
+use super::connection;
+use super::machine::{Machine, raise_file_limit};
+use super::peer::{ConnectionInfo, Peer, Phase, Shutdown};
+use super::pool::Pool;
+use super::settings::{Connections, SendLimits, Settings};
+use super::{BuildError, Shared, router};
 use crate::auth::Authenticator;
 use crate::graphql::Engine;
 use crate::telemetry::LogThrottle;
@@ -25,25 +29,19 @@ use crate::telemetry::LogThrottle;
 /// How long not to accept when the system cannot give another connection, as when a process has too many files open.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Whether the gateway has been told to stop. Clones are one.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Stopping(Arc<AtomicBool>);
+/// Connections beside all others, for health probes and for saying that there are too many.
+const SPARE: usize = 32;
 
-impl Stopping {
-    pub(crate) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
+/// How long a connection waits for a place until those of others are looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The gateway's HTTP server.
 pub struct Server {
-    site: Site,
-    stopping: Stopping,
+    router: Router,
+    shutdown: Shutdown,
     connections: Connections,
+    send: SendLimits,
+    trusted_proxies: Vec<IpNet>,
     shutdown_delay: Duration,
     /// How long what is under way may take to finish.
     drain: Duration,
@@ -56,85 +54,112 @@ impl Server {
     ///
     /// When the origins in `settings` cannot be used.
     pub fn new(engine: Engine, authenticator: Arc<Authenticator>, settings: Settings) -> Result<Self, BuildError> {
-        let stopping = Stopping::default();
-        let Settings { connections, shutdown_delay, request_timeout, .. } = settings;
-        let site = site(engine, authenticator, settings, stopping.clone())?;
-        Ok(Self { site, stopping, connections, shutdown_delay, drain: request_timeout + connections.drain_timeout })
+        raise_file_limit();
+        let shutdown = Shutdown::new();
+        let Settings { connections, send, shutdown_delay, request_timeout, .. } = settings;
+        let trusted_proxies = settings.trusted_proxies.clone();
+        let router = router(&Shared::new(engine, authenticator, settings, shutdown.clone()))?;
+        let drain = request_timeout + connections.drain_timeout;
+        Ok(Self { router, shutdown, connections, send, trusted_proxies, shutdown_delay, drain })
     }
 
     /// Serves on `listener` until `shutdown` resolves, and for as long after as is set. Then nothing more is accepted, what is
     /// under way is finished, and what takes longer than any request may is cut off.
-    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-        let Self { site, stopping, connections, shutdown_delay, drain } = self;
-        let (phase, _) = watch::channel(Phase::Serving);
+    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
+        let Self { router, shutdown, connections, send, trusted_proxies, shutdown_delay, drain } = self;
+        let files = Machine::this().connections_by_files();
+        if connections.most.get() > files && connections.most.get() < usize::MAX {
+            tracing::warn!(
+                most = connections.most,
+                files,
+                "MAX_CONNECTIONS is more than the limit of open files allows"
+            );
+        }
         let acceptor = Acceptor {
-            site,
+            listener,
+            router,
             protocols: Arc::new(connection::protocols()),
             connections,
-            places: Arc::new(Semaphore::new(most(&connections))),
-            refused: LogThrottle::default(),
-            phase: phase.clone(),
+            send,
+            trusted_proxies,
+            pool: Pool::new(connections.most, connections.replaceable_after),
+            spare: Arc::new(Semaphore::new(SPARE)),
+            full: LogThrottle::default(),
+            shutdown: shutdown.clone(),
         };
-        acceptor.accept_until(&listener, shutdown).await;
-        stopping.set();
+        acceptor.accept_until(stop).await;
+        shutdown.enter(Phase::Stopping);
         if !shutdown_delay.is_zero() {
             tracing::info!(delay = ?shutdown_delay, "stopping: /readyz says so, and requests are still taken");
-            acceptor.accept_until(&listener, sleep(shutdown_delay)).await;
+            acceptor.accept_until(sleep(shutdown_delay)).await;
         }
-        drop(listener);
-        phase.send_replace(Phase::Draining);
+        let pool = Arc::clone(&acceptor.pool);
+        drop(acceptor);
+        shutdown.enter(Phase::Draining);
         tokio::select! {
-            () = phase.closed() => {}
+            () = shutdown.drained() => {}
             () = sleep(drain) => {
-                tracing::warn!(connections = acceptor.taken(), "cut off: they took too long to finish");
-                phase.send_replace(Phase::Over);
-                phase.closed().await;
+                tracing::warn!(connections = pool.len(), "cut off: they took too long to finish");
+                shutdown.enter(Phase::Over);
+                shutdown.drained().await;
             }
         }
     }
 }
 
 struct Acceptor {
-    site: Site,
+    listener: TcpListener,
+    router: Router,
     protocols: Arc<Builder<TokioExecutor>>,
     connections: Connections,
-    places: Arc<Semaphore>,
-    refused: LogThrottle,
-    phase: watch::Sender<Phase>,
+    send: SendLimits,
+    trusted_proxies: Vec<IpNet>,
+    pool: Arc<Pool<Peer>>,
+    spare: Arc<Semaphore>,
+    full: LogThrottle,
+    shutdown: Shutdown,
 }
 
 impl Acceptor {
-    async fn accept_until(&self, listener: &TcpListener, end: impl Future<Output = ()>) {
-        let mut end = pin!(end);
-        loop {
-            tokio::select! {
-                biased;
-                () = &mut end => return,
-                (stream, peer) = accept(listener) => self.serve(stream, peer),
-            }
+    async fn accept_until(&self, end: impl Future<Output = ()>) {
+        let accept = pin!(self.accept_all());
+        tokio::select! {
+            biased;
+            () = end => {}
+            never = accept => match never {},
         }
     }
 
-    fn serve(&self, stream: TcpStream, peer: SocketAddr) {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            if let Some(connections) = self.refused.count() {
-                tracing::warn!(connections, most = self.connections.most, "refused: there are too many connections");
+    async fn accept_all(&self) -> Infallible {
+        loop {
+            let (stream, address) = accept(&self.listener).await;
+            let connection = self.join(address).await;
+            let (router, protocols) = (self.router.clone(), Arc::clone(&self.protocols));
+            let (limits, send) = (self.connections, self.send);
+            tokio::spawn(
+                async move { connection::serve(stream, router, &protocols, &limits, &send, connection).await },
+            );
+        }
+    }
+
+    /// Waits for a place. Whoever connects meanwhile waits with the system.
+    async fn join(&self, address: SocketAddr) -> ConnectionInfo {
+        let mut spare = None;
+        loop {
+            let joined =
+                ConnectionInfo::join(&self.pool, address.ip(), &self.trusted_proxies, &self.shutdown, || spare.take());
+            if let Ok(connection) = joined {
+                return connection;
             }
-            return;
-        };
-        let (site, protocols, limits) = (self.site.clone(), Arc::clone(&self.protocols), self.connections);
-        let carrier = Carrier::new(peer.ip(), Arc::clone(&self.places), place, self.phase.subscribe());
-        tokio::spawn(async move { connection::serve(stream, site, &protocols, &limits, carrier).await });
+            if let Some(connections) = self.full.count() {
+                tracing::warn!(connections, most = self.connections.most, "there are too many connections");
+            }
+            tokio::select! {
+                permit = Arc::clone(&self.spare).acquire_owned() => spare = permit.ok(),
+                () = sleep(LOOK_AGAIN) => {}
+            }
+        }
     }
-
-    /// How many places are taken.
-    fn taken(&self) -> usize {
-        most(&self.connections) - self.places.available_permits()
-    }
-}
-
-fn most(connections: &Connections) -> usize {
-    connections.most.get().min(Semaphore::MAX_PERMITS)
 }
 
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {

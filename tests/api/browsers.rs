@@ -48,7 +48,8 @@ async fn no_other_origin_is_allowed_by_default() {
     answer.must_refuse("a preflight", 405, "BAD_REQUEST", "Use POST");
     assert_eq!(cors_headers(&answer), [] as [&str; 0]);
     let answer = Answer::to_get(&gateway, "/graphql?query={__typename}", &[&format!("Origin: {APP}")]).await;
-    assert_eq!((answer.status, cors_headers(&answer)), (200, Vec::new()));
+    answer.must_refuse("a GET", 403, "FORBIDDEN", "CORS_ORIGINS");
+    assert_eq!(cors_headers(&answer), [] as [&str; 0]);
 }
 
 #[tokio::test]
@@ -57,18 +58,25 @@ async fn pages_of_an_allowed_origin_may_ask_and_read() {
     let answer = preflight(&gateway, APP).await;
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, APP));
     assert_eq!(list(&answer, "access-control-allow-methods"), ["GET", "POST"]);
-    assert_eq!(
-        list(&answer, "access-control-allow-headers"),
-        [
-            "authorization",
-            "cache-control",
-            "content-type",
-            "x-api-key",
-            "x-explain",
-            "x-request-id",
-            "x-request-timeout"
-        ]
-    );
+    let allowed = list(&answer, "access-control-allow-headers");
+    for header in [
+        "authorization",
+        "cache-control",
+        "content-type",
+        "x-api-key",
+        "x-explain",
+        "x-request-id",
+        "x-request-timeout",
+        // What Apollo's clients and libraries for tracing send unasked.
+        "apollographql-client-name",
+        "apollographql-client-version",
+        "traceparent",
+        "tracestate",
+        "baggage",
+        "sentry-trace",
+    ] {
+        assert!(allowed.contains(&header), "{header} in {allowed:?}");
+    }
     assert_eq!(answer.header("access-control-max-age"), "7200");
     assert_eq!(answer.header("access-control-allow-credentials"), "");
     assert_eq!(gateway.all_calls().await, []);
@@ -93,6 +101,19 @@ async fn pages_of_an_allowed_origin_may_ask_and_read() {
     }
     let answer = Answer::to(&gateway, format!("GET /nothing HTTP/1.1\r\nHost: localhost\r\n{from_app}\r\n")).await;
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (404, APP));
+}
+
+#[tokio::test]
+async fn pages_of_an_allowed_origin_may_send_the_headers_that_an_operator_adds() {
+    let cors_origins = Origins::These(vec![Origin::parse(APP).unwrap()]);
+    let cors_headers = "X-Client-Name, x-b3-parentspanid".parse().unwrap();
+    let http = http::Settings { cors_origins, cors_headers, ..http::Settings::default() };
+    let gateway = TestGateway::spawn_with(Setup { http, ..Setup::default() }).await;
+    let answer = preflight(&gateway, APP).await;
+    let allowed = list(&answer, "access-control-allow-headers");
+    for header in ["x-client-name", "x-b3-parentspanid", "authorization"] {
+        assert!(allowed.contains(&header), "{header} in {allowed:?}");
+    }
 }
 
 #[tokio::test]
@@ -160,6 +181,13 @@ async fn foreign_pages_cannot_have_auth0_asked_by_an_address() {
         &["Sec-Fetch-Site: same-site", "Sec-Fetch-Dest: script"],
         &["Sec-Fetch-Site: cross-site", "Sec-Fetch-Dest: iframe", "Sec-Fetch-Mode: navigate"],
         &["Sec-Fetch-Site: cross-site", "Sec-Fetch-Dest: empty", "Origin: https://example.org"],
+        // Older browsers say no more.
+        &["Origin: https://example.org"],
+        &["Origin: http://localhost:5173"],
+        &["Origin: null"],
+        &["Origin: https://app.example.com", "Origin: https://example.org"],
+        &["Origin: https://example.org", "Sec-Fetch-Site: none"],
+        &["Origin: https://example.org", "Sec-Fetch-Site: same-origin", "Sec-Fetch-Dest: document"],
     ] {
         let answer = Answer::to_get(&gateway, USERS, headers).await;
         answer.must_refuse(&headers.concat(), 403, "FORBIDDEN", "CORS_ORIGINS");
@@ -171,6 +199,8 @@ async fn foreign_pages_cannot_have_auth0_asked_by_an_address() {
         &["Sec-Fetch-Site: cross-site", "Sec-Fetch-Dest: document", "Sec-Fetch-Mode: navigate"],
         &["Sec-Fetch-Site: same-origin", "Sec-Fetch-Dest: empty"],
         &["Sec-Fetch-Site: cross-site", "Sec-Fetch-Dest: empty", "Origin: https://app.example.com"],
+        &["Origin: https://app.example.com"],
+        &["Origin: http://localhost"],
     ] {
         assert_eq!(Answer::to_get(&gateway, USERS, headers).await.status, 200, "{headers:?}");
     }

@@ -124,6 +124,7 @@ fn help_tells_every_setting_and_command() {
             "PORT",
             "ALLOWED_HOSTS",
             "CORS_ORIGINS",
+            "CORS_HEADERS",
             "PLAYGROUND",
             "REQUEST_TIMEOUT",
             "MAX_BODY_BYTES",

@@ -1,6 +1,6 @@
 //! Large answers are sent compressed to those who take that.
 
-use async_compression::tokio::write::{BrotliDecoder, GzipDecoder, ZstdDecoder};
+use async_compression::tokio::write::{BrotliDecoder, GzipDecoder};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use crate::answer::Answer;
@@ -24,7 +24,6 @@ async fn decoded(coding: &str, bytes: &[u8]) -> Vec<u8> {
     match coding {
         "br" => through(BrotliDecoder::new(&mut content), bytes).await,
         "gzip" => through(GzipDecoder::new(&mut content), bytes).await,
-        "zstd" => through(ZstdDecoder::new(&mut content), bytes).await,
         other => panic!("no decoder for {other:?}"),
     }
     content
@@ -39,11 +38,11 @@ async fn large_answers_are_the_same_in_every_coding() {
     for (accept_encoding, coding) in [
         ("gzip", "gzip"),
         ("br", "br"),
-        ("zstd", "zstd"),
-        ("gzip, deflate, br, zstd", "zstd"),
+        ("gzip, zstd", "gzip"),
+        ("gzip, deflate, br, zstd", "br"),
         ("gzip, deflate, br", "br"),
         ("gzip;q=1, br;q=0.5", "gzip"),
-        ("*", "zstd"),
+        ("*", "br"),
         ("identity;q=0, gzip;q=0.5", "gzip"),
     ] {
         let answer = get(&gateway, LARGE, accept_encoding).await;
@@ -62,7 +61,10 @@ async fn small_answers_and_those_for_whom_it_is_nothing_are_sent_as_they_are() {
     let answer = get(&gateway, SMALL, "gzip, br, zstd").await;
     assert_eq!((answer.status, answer.header("content-encoding")), (200, ""));
     assert_eq!(answer.header("content-length"), answer.body.len().to_string());
-    for accept_encoding in ["", "deflate", "gzip;q=0", "nonsense", "*;q=0", "identity;q=0", "identity;q=0, *;q=0"] {
+    // Node.js 20 offers zstd, and libraries on it fail at reading it.
+    for accept_encoding in
+        ["", "zstd", "deflate", "gzip;q=0", "nonsense", "*;q=0", "identity;q=0", "identity;q=0, *;q=0"]
+    {
         let answer = get(&gateway, LARGE, accept_encoding).await;
         assert_eq!((answer.status, answer.header("content-encoding")), (200, ""), "{accept_encoding}");
         assert!(answer.json()["data"]["users"]["nodes"][49].is_object(), "{accept_encoding}");

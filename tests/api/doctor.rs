@@ -235,6 +235,15 @@ async fn callers_who_need_no_credentials_are_told_where_others_reach_the_gateway
 }
 
 #[tokio::test]
+async fn an_audience_that_lets_in_id_tokens_is_warned_of() {
+    let sandbox = sandbox().await;
+    let audiences = format!("{GATEWAY_AUDIENCE},{}", sandbox.client().id);
+    let examined = of_health(&sandbox).with("JWT_AUDIENCE", audiences).examine().await;
+    assert_eq!(examined.that_are("warning"), ["callers"], "{examined:#?}");
+    assert!(examined.check("callers")["finding"].as_str().unwrap().contains("ID tokens"), "{examined:#?}");
+}
+
+#[tokio::test]
 async fn a_sandbox_of_its_own_is_well_and_of_the_plan_that_was_asked_for() {
     for (plan, told) in [("free", "Free"), ("essentials", "Essentials or Professional")] {
         let doctor = Doctor::of(Vec::new()).argument("--sandbox").argument("--sandbox-plan").argument(plan);

@@ -33,14 +33,8 @@ const ROOMS: &[Room] = &[
     Room { name: "http", may_use: &["graphql", "auth", DEADLINE, "telemetry"], must_never_see: &[] },
     // It shares no types with the client, so that a wrong field name cannot agree with itself.
     Room { name: "sandbox", may_use: &[], must_never_see: &[] },
-    // It looks at what the gateway would be made of, and never makes one.
-    Room {
-        name: "doctor",
-        may_use: &["auth", "auth0", DEADLINE, "config::Problems"],
-        must_never_see: &["axum", "async_graphql", "reqwest"],
-    },
-    Room { name: "deadline", may_use: &[], must_never_see: &[] },
-    Room { name: "single_flight", may_use: &[DEADLINE], must_never_see: &[] },
+    Room { name: DEADLINE, may_use: &[], must_never_see: &[] },
+    Room { name: FLIGHT, may_use: &[DEADLINE], must_never_see: &[] },
     Room { name: "telemetry", may_use: &[], must_never_see: &[] },
     // It fills in the settings that the rooms define, and knows nothing else of them.
     Room {
@@ -62,6 +56,7 @@ const ROOMS: &[Room] = &[
             "graphql::TrustedDocuments",
             "graphql::TrustedMode",
             "http::Connections",
+            "http::CorsHeaders",
             "http::Origin",
             "http::Origins",
             "http::Period",
@@ -80,7 +75,7 @@ const ROOMS: &[Room] = &[
 ];
 
 /// Files that wire the rooms, and may know every one.
-const WIRING: &[&str] = &["app", "banner", "lib", "main"];
+const WIRING: &[&str] = &["app", "command", "lib", "main"];
 
 /// Files that may read the process's environment.
 const READS_ENVIRONMENT: &[&str] = &["config", "main"];

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod connections;
+mod exhaustion;
 mod held;
 mod http2;
 mod stopping;
@@ -28,8 +29,13 @@ const NEVER: Duration = Duration::from_secs(3_600);
 pub(crate) const SHORT: Duration = Duration::from_millis(250);
 
 /// Connections that are kept for as long as their clients like.
-pub(crate) const PATIENT: Connections =
-    Connections { most: std::num::NonZeroUsize::MAX, head_timeout: NEVER, idle_timeout: NEVER, drain_timeout: NEVER };
+pub(crate) const PATIENT: Connections = Connections {
+    most: std::num::NonZeroUsize::MAX,
+    replaceable_after: NEVER,
+    head_timeout: NEVER,
+    idle_timeout: NEVER,
+    drain_timeout: NEVER,
+};
 
 pub(crate) fn patient() -> http::Settings {
     http::Settings { connections: PATIENT, ..http::Settings::default() }
@@ -79,7 +85,7 @@ impl Serving {
     }
 
     async fn connect(&self) -> Client {
-        Client(TcpStream::connect(self.address).await.unwrap())
+        Client::to(self.address).await
     }
 
     /// A connection on which a query for users is under way.
@@ -103,8 +109,24 @@ const LIVEZ: &str = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
 struct Client(TcpStream);
 
 impl Client {
+    async fn to(address: SocketAddr) -> Self {
+        Self(TcpStream::connect(address).await.unwrap())
+    }
+
     async fn write(&mut self, text: &str) {
         self.0.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    /// The same, as far as the gateway takes it.
+    async fn write_if_open(&mut self, text: &str) {
+        let _ = self.0.write_all(text.as_bytes()).await;
+    }
+
+    /// Waits until the gateway ends the connection, and reads nothing.
+    async fn until_closed(&mut self) {
+        while self.0.write_all(b"\r\n").await.is_ok() {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// What comes up to and with `end`; less if the connection is closed before.

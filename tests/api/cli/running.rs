@@ -87,6 +87,20 @@ fn settings_of_a_real_tenant_are_ignored_aloud_with_the_sandbox() {
 }
 
 #[test]
+fn an_audience_that_lets_in_id_tokens_is_warned_of() {
+    let tokens = ["--jwt-issuer", "https://login.example.com/", "--jwt-audience", "gateway"];
+    let mut gateway =
+        Run::new("id_tokens", &[&["--port", "0", "--auth0-domain", "example.us.auth0.com"][..], &tokens].concat())
+            .env("AUTH0_CLIENT_ID", "gateway")
+            .env("AUTH0_CLIENT_SECRET", "of-nobody")
+            .start();
+    gateway.printed_until("Ctrl-C");
+    let log = BufReader::new(gateway.child.stderr.take().unwrap());
+    let line = log.lines().map(Result::unwrap).find(|line| line.contains("JWT_AUDIENCE")).unwrap();
+    assert!(line.contains("WARN") && line.contains("ID tokens"), "{line}");
+}
+
+#[test]
 fn the_sandbox_alone_prints_settings_that_a_gateway_takes() {
     let mut sandbox = Run::new("sandbox_alone", &["sandbox", "--port", "0"]).start();
     let settings = sandbox.printed_until("people");

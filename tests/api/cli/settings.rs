@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use auth0_graphql::http::{self, Connections};
+
 use super::{Run, TENANT, settings};
 
 #[test]
@@ -137,6 +139,10 @@ fn a_manifest_that_cannot_be_used_is_told_with_its_fault() {
 
 #[test]
 fn config_tells_where_each_setting_comes_from_and_no_secret() {
+    // They follow the machine.
+    let http::Settings {
+        connections: Connections { most: connections, .. }, max_concurrent_requests: requests, ..
+    } = http::Settings::default();
     let end = Run::new("config", &["config", "--port", "4001"])
         .env("AUTH0_CLIENT_ID", "from-outside")
         .env("PORT", "4002")
@@ -155,12 +161,13 @@ fn config_tells_where_each_setting_comes_from_and_no_secret() {
             &["ALLOW_ANONYMOUS", "no", "default"],
             &["ALLOWED_HOSTS", "-", "not set"],
             &["CORS_ORIGINS", "-", "not set"],
+            &["CORS_HEADERS", "-", "not set"],
             &["PLAYGROUND", "on", "default"],
             &["REQUEST_TIMEOUT", "10s", "default"],
             &["MAX_BODY_BYTES", "100000", "default"],
             &["SHUTDOWN_DELAY", "0s", "default"],
-            &["MAX_CONNECTIONS", "800", "default"],
-            &["MAX_CONCURRENT_REQUESTS", "500", "default"],
+            &["MAX_CONNECTIONS", &connections.to_string(), "default"],
+            &["MAX_CONCURRENT_REQUESTS", &requests.to_string(), "default"],
             &["RATE_LIMIT", "-", "not set"],
             &["TRUSTED_PROXIES", "-", "not set"],
             &["LIMITS", "enforce", "default"],

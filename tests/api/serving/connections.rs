@@ -101,7 +101,7 @@ async fn http_2_clients_are_told_their_bounds() {
     assert_eq!((settings.kind, settings.flags), (SETTINGS, 0));
     let settings: Vec<_> = settings.payload.chunks(6).map(|setting| setting.split_at(2)).collect();
     for (name, value) in
-        [(MAX_CONCURRENT_STREAMS, 100_u32), (MAX_HEADER_LIST_SIZE, 128 * 1024), (INITIAL_WINDOW_SIZE, 64 * 1024)]
+        [(MAX_CONCURRENT_STREAMS, 50_u32), (MAX_HEADER_LIST_SIZE, 128 * 1024), (INITIAL_WINDOW_SIZE, 64 * 1024)]
     {
         let expected = (&name.to_be_bytes()[..], &value.to_be_bytes()[..]);
         assert!(settings.contains(&expected), "{name} in {settings:?}");

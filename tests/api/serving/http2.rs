@@ -9,9 +9,12 @@ pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
 pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const PING: u8 = 6;
 pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const WINDOW_UPDATE: u8 = 8;
 
 const END_STREAM_AND_HEADERS: u8 = 0x5;
+const END_OF_HEADERS: u8 = 0x4;
 
 /// RFC 9113, section 7.
 pub(crate) const ENHANCE_YOUR_CALM: u32 = 0xb;
@@ -49,6 +52,11 @@ impl Http2 {
         self.0.write_all(bytes).await.unwrap();
     }
 
+    /// The same to a connection that may be closed.
+    pub(crate) async fn write_if_open(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.0.write_all(bytes).await
+    }
+
     /// The next frame; none when the connection is closed.
     pub(crate) async fn frame(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
@@ -71,9 +79,22 @@ impl Http2 {
 
 /// A GET of `/livez`, whole.
 pub(crate) fn get_livez(stream: u32) -> Vec<u8> {
+    get(stream, "/livez")
+}
+
+/// A GET of a target of 127 to 254 bytes, or of fewer, whole.
+pub(crate) fn get(stream: u32, target: &str) -> Vec<u8> {
     // Two entries of HPACK's static table, and two names of it with values as they are.
-    let fields = [b"\x82\x86\x04\x06/livez\x01\x09localhost".as_slice()].concat();
+    let length = u8::try_from(target.len()).unwrap();
+    let length = if length < 127 { vec![length] } else { vec![127, length - 127] };
+    let fields = [&b"\x82\x86\x04"[..], &length, target.as_bytes(), b"\x01\x09localhost"].concat();
     frame(HEADERS, END_STREAM_AND_HEADERS, stream, &fields)
+}
+
+/// A POST of GraphQL whose body does not come.
+pub(crate) fn post_without_body(stream: u32) -> Vec<u8> {
+    let fields = b"\x83\x86\x04\x08/graphql\x01\x09localhost\x0f\x10\x10application/json";
+    frame(HEADERS, END_OF_HEADERS, stream, fields)
 }
 
 pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {

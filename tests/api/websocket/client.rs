@@ -123,6 +123,13 @@ impl Client {
         }
     }
 
+    /// Waits until the connection ends without a close frame.
+    pub(super) async fn is_cut_off(&mut self) {
+        while let Some(Ok(message)) = self.socket.next().await {
+            assert!(!matches!(message, Message::Close(_) | Message::Text(_)), "{message:?}");
+        }
+    }
+
     /// Whatever comes next. Reading it answers a ping.
     pub(super) async fn next(&mut self) -> Option<Message> {
         let next = tokio::time::timeout_at(Instant::now() + PATIENCE, self.socket.next()).await;

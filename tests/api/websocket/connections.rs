@@ -9,7 +9,6 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::{RecvStream, SendStream};
 use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio_tungstenite::tungstenite::Message;
@@ -17,6 +16,7 @@ use tokio_tungstenite::tungstenite::http::{Method, Request, Response};
 
 use super::VERSION;
 use super::client::Client;
+use crate::answer::Answer;
 use crate::gateway::{Setup, TestGateway};
 use crate::serving::{Serving, patient};
 
@@ -26,6 +26,7 @@ async fn impatient(most: usize) -> TestGateway {
     let connections = Connections {
         most: NonZeroUsize::new(most).unwrap(),
         idle_timeout: Duration::from_millis(500),
+        replaceable_after: Duration::from_secs(600),
         ..Connections::default()
     };
     let web_sockets = WebSocketSettings { ping_interval: Duration::from_secs(2), ..WebSocketSettings::default() };
@@ -49,14 +50,22 @@ async fn a_web_socket_counts_as_a_connection() {
     // So that the server has let go of it.
     client.say(json!({ "type": "ping" })).await;
     assert_eq!(client.hear().await["type"], "pong");
-    let address = gateway.url.strip_prefix("http://").unwrap();
-    let mut second = TcpStream::connect(address).await.unwrap();
-    // It is closed without an answer, perhaps before anything can be sent.
-    let _ = second.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
-    assert_eq!(second.read(&mut [0]).await.unwrap_or(0), 0);
+    let second = Answer::to_get(&gateway, "/graphql?query={__typename}", &[]).await;
+    second.must_refuse("a second connection", 503, "RATE_LIMITED", "too many connections");
     assert!(client.run(json!({ "query": VERSION })).await["data"]["gateway"].is_object());
     drop(client);
-    while gateway.http.get(format!("{}/livez", gateway.url)).send().await.is_err() {}
+    while Answer::to_get(&gateway, "/graphql?query={__typename}", &[]).await.status == 503 {}
+}
+
+#[tokio::test]
+async fn a_web_socket_that_is_idle_makes_room_for_a_newcomer() {
+    let connections =
+        Connections { most: NonZeroUsize::MIN, replaceable_after: Duration::ZERO, ..Connections::default() };
+    let http = http::Settings { connections, ..http::Settings::default() };
+    let gateway = TestGateway::spawn_with(Setup { http, ..Setup::default() }).await;
+    let mut client = Client::ready(&gateway).await;
+    assert_eq!(Answer::to_get(&gateway, "/graphql?query={__typename}", &[]).await.status, 200);
+    client.is_cut_off().await;
 }
 
 /// As proxies and browsers open them where they speak HTTP/2 (RFC 8441).

@@ -1,0 +1,39 @@
+//! Counts of calls, by class: buckets come, go and are shared, the counts stay.
+
+use super::Class;
+
+/// Calls that were let go.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct CallCounts {
+    /// All of them, since the start.
+    pub(super) sent: u64,
+    /// Those whose answers showed that they were counted.
+    pub(super) counted: u64,
+    /// Those that have not ended.
+    pub(super) in_flight: u64,
+}
+
+/// A value for each class.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ByClass<T>([T; Class::ALL.len()]);
+
+impl<T> ByClass<T> {
+    pub(super) fn of(&self, class: Class) -> &T {
+        &self.0[class as usize]
+    }
+
+    pub(super) fn of_mut(&mut self, class: Class) -> &mut T {
+        &mut self.0[class as usize]
+    }
+}
+
+impl ByClass<CallCounts> {
+    /// Of some classes together.
+    pub(super) fn sum(&self, classes: impl IntoIterator<Item = Class>) -> CallCounts {
+        classes.into_iter().map(|class| self.of(class)).fold(CallCounts::default(), |sum, counts| CallCounts {
+            sent: sum.sent + counts.sent,
+            counted: sum.counted + counts.counted,
+            in_flight: sum.in_flight + counts.in_flight,
+        })
+    }
+}

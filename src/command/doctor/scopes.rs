@@ -1,0 +1,164 @@
+//! Check of the granted scopes: neither fewer nor more than the gateway needs. Pure.
+
+use super::access::Token;
+use super::report::{Check, ScopeRow, ScopeState};
+use crate::auth::{Scope, Scopes};
+
+/// No scope of Auth0's is longer. One that came from elsewhere is not shown in full.
+const LONGEST: usize = 80;
+
+/// Most scopes that a sentence names.
+const FEW: usize = 3;
+
+/// Purpose of a scope, with true if the gateway fails without it.
+fn purpose(scope: Scope) -> (&'static str, bool) {
+    match scope {
+        Scope::ReadUsers => ("users, user, usersByEmail, me, Log.user", true),
+        Scope::ReadLogs => ("logs, log, searchLogs", true),
+        // Auth0 gives users without them. That a scope of its own is asked for `app_metadata` is not known of any endpoint.
+        Scope::ReadUsersAppMetadata => {
+            ("User.appMetadata: asked of callers, not known to be asked of the gateway", false)
+        }
+        Scope::ReadUserIdpTokens => ("tokens in User.identities, which are null without it", false),
+    }
+}
+
+/// A scope for which the gateway can do without this one. Auth0 takes either of the two for logs:
+/// <https://auth0.com/docs/api/management/v2/logs/get-logs>. For `read:users` there is none: `usersByEmail` takes no other.
+fn substitute(scope: Scope) -> Option<&'static str> {
+    match scope {
+        Scope::ReadLogs => Some("read:logs_users"),
+        Scope::ReadUsers | Scope::ReadUsersAppMetadata | Scope::ReadUserIdpTokens => None,
+    }
+}
+
+/// The matrix: every scope that the schema knows, then every other that was granted. `holdable` are those that callers can hold; the
+/// gateway needs no others.
+pub(super) fn matrix(token: &Token, holdable: Scopes) -> Vec<ScopeRow> {
+    let granted = granted(token);
+    let is_granted = |name: &str| granted.is_some_and(|granted| granted.iter().any(|other| other == name));
+    let known = Scope::ALL.into_iter().map(|scope| {
+        let (needed_for, is_required) = purpose(scope);
+        let is_of_use = holdable.holds(scope);
+        let is_missing = is_required && is_of_use && !substitute(scope).is_some_and(is_granted);
+        let state = match granted.map(|_| is_granted(scope.as_str())) {
+            None => ScopeState::Unknown,
+            Some(true) if is_of_use => ScopeState::Granted,
+            Some(true) => ScopeState::Unused,
+            Some(false) if is_missing => ScopeState::Missing,
+            Some(false) => ScopeState::Optional,
+        };
+        ScopeRow { scope: scope.to_string(), needed_for: is_of_use.then_some(needed_for), state }
+    });
+    let others = granted.into_iter().flatten().filter(|name| Scope::parse(name).is_none()).map(|name| {
+        let stands_for = |scope: &Scope| substitute(*scope) == Some(name) && !is_granted(scope.as_str());
+        match Scope::ALL.into_iter().find(stands_for).filter(|scope| holdable.holds(*scope)) {
+            Some(scope) => {
+                ScopeRow { scope: shown(name), needed_for: Some(purpose(scope).0), state: ScopeState::Granted }
+            }
+            None => ScopeRow { scope: shown(name), needed_for: None, state: ScopeState::Unused },
+        }
+    });
+    known.chain(others).collect()
+}
+
+pub(super) fn judge(token: &Token, matrix: &[ScopeRow]) -> Check {
+    if !matches!(token, Some(Ok(_))) {
+        return Check::skipped("scopes", "needs token");
+    }
+    if granted(token).is_none() {
+        return Check::skipped("scopes", "Auth0 did not tell which scopes were granted");
+    }
+    let of = |state| matrix.iter().filter(|row| row.state == state).map(|row| row.scope.as_str()).collect::<Vec<_>>();
+    let (missing, unused) = (of(ScopeState::Missing), of(ScopeState::Unused));
+    let grants =
+        "in Auth0's dashboard, under Applications > APIs > Auth0 Management API > Machine to Machine Applications,";
+    match (missing.is_empty(), unused.is_empty()) {
+        (true, true) => Check::ok("scopes", "all that are needed are granted, and no others"),
+        (false, true) => {
+            let remedy = format!("{grants} grant {}", few(&missing));
+            Check::failed("scopes", format!("missing: {}", few(&missing)), Some(remedy))
+        }
+        (true, false) => {
+            let remedy =
+                format!("{grants} withdraw {}: whoever gets hold of the secret has no use of it then", few(&unused));
+            Check::warning("scopes", format!("granted but unused: {}", few(&unused)), remedy)
+        }
+        (false, false) => {
+            let finding = format!("missing: {}; granted but unused: {}", few(&missing), few(&unused));
+            let remedy = format!("{grants} grant {} and withdraw {}", few(&missing), few(&unused));
+            Check::failed("scopes", finding, Some(remedy))
+        }
+    }
+}
+
+fn granted(token: &Token) -> Option<&[String]> {
+    token.as_ref()?.as_ref().ok()?.scopes.as_deref()
+}
+
+/// Fit for a terminal, whatever came in the answer.
+fn shown(scope: &str) -> String {
+    scope.chars().take(LONGEST).flat_map(char::escape_debug).collect()
+}
+
+fn few(scopes: &[&str]) -> String {
+    match scopes.len().checked_sub(FEW) {
+        None | Some(0) => scopes.join(", "),
+        Some(more) => format!("{} and {more} more", scopes[..FEW].join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::super::report::Status;
+    use super::*;
+    use crate::auth0::TokenStatus;
+
+    fn token(scopes: Option<&str>) -> Token {
+        let scopes = scopes.map(|scopes| scopes.split_whitespace().map(str::to_owned).collect());
+        Some(Ok(TokenStatus { expires_at: DateTime::UNIX_EPOCH, scopes }))
+    }
+
+    fn states(scopes: &str, holdable: &[Scope]) -> Vec<ScopeState> {
+        matrix(&token(Some(scopes)), Scopes::of(holdable)).iter().map(|row| row.state).collect()
+    }
+
+    #[test]
+    fn what_no_caller_can_hold_is_of_no_use() {
+        use ScopeState::{Granted, Missing, Optional, Unused};
+        let all = "read:users read:users_app_metadata read:user_idp_tokens read:logs";
+        let anonymous = &[Scope::ReadUsers, Scope::ReadUsersAppMetadata, Scope::ReadLogs];
+        for (granted, holdable, expected) in [
+            (all, &Scope::ALL[..], vec![Granted, Granted, Granted, Granted]),
+            (all, anonymous, vec![Granted, Granted, Unused, Granted]),
+            (all, &[Scope::ReadLogs], vec![Unused, Unused, Unused, Granted]),
+            ("", &Scope::ALL, vec![Missing, Optional, Optional, Missing]),
+            ("", &[Scope::ReadLogs], vec![Optional, Optional, Optional, Missing]),
+            ("read:users read:logs_users", anonymous, vec![Granted, Optional, Optional, Optional, Granted]),
+            ("read:users read:logs read:logs_users", anonymous, vec![Granted, Optional, Optional, Granted, Unused]),
+            ("read:logs_users", &[Scope::ReadUsers], vec![Missing, Optional, Optional, Optional, Unused]),
+            ("delete:users", &[], vec![Optional, Optional, Optional, Optional, Unused]),
+        ] {
+            assert_eq!(states(granted, holdable), expected, "{granted} {holdable:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_list_is_told_in_short_and_every_name_is_fit_for_a_terminal() {
+        let judged = |scopes| {
+            let token = token(scopes);
+            judge(&token, &matrix(&token, Scopes::of(&Scope::ALL)))
+        };
+        let check = judged(Some("read:users read:logs a:a b:b c:c d:d e:e"));
+        assert_eq!(
+            (check.status, check.finding.as_str()),
+            (Status::Warning, "granted but unused: a:a, b:b, c:c and 2 more")
+        );
+        let check = judged(Some("read:users \u{1b}[31m"));
+        assert_eq!(check.status, Status::Failed);
+        assert_eq!(check.finding, "missing: read:logs; granted but unused: \\u{1b}[31m");
+        assert_eq!(judged(None).status, Status::Skipped);
+    }
+}

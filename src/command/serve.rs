@@ -1,0 +1,60 @@
+//! `serve`: the gateway.
+
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+
+use super::banner::{Banner, Callers};
+use super::tenant::OpenTenant;
+use super::{CommandError, listen, print, shutdown_signal};
+use crate::app::{App, Settings};
+use crate::config::{self, Serve, Server};
+
+/// Serves until the program is asked to stop.
+pub(super) async fn run(serve: Serve) -> Result<(), CommandError> {
+    // First, so that a signal that comes while starting is not lost.
+    let shutdown = shutdown_signal()?;
+    for warning in serve.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let Serve { tenant, policy, limits, permissions, documents, auth, server, log: _ } = serve;
+    let Server { address, mut http } = server;
+    let tenant = OpenTenant::open(tenant).await?;
+    let is_meant_to_be_open = auth.allow_anonymous;
+    let takes_sandbox_tokens = tenant.tokens.is_some() && auth.tokens.is_none();
+    let auth = tenant.auth(auth);
+    if takes_sandbox_tokens {
+        http.playground_token = tenant.playground_token;
+    }
+    let callers = Callers::new(&auth, takes_sandbox_tokens);
+    let (is_open, playground) = (auth.admits_anonymous(), http.playground);
+    let has_allowed_hosts = !http.allowed_hosts.is_empty();
+    let settings =
+        Settings { tenant: tenant.settings, mode: tenant.mode, policy, limits, auth, permissions, documents, http };
+    let app = App::build(settings).context("cannot build the gateway")?;
+    let listener = listen(address).await?;
+    let address = listener.local_addr()?;
+    if is_open {
+        warn_of_openness(address, is_meant_to_be_open, has_allowed_hosts);
+    }
+    tracing::info!(%address, "listening");
+    let program = config::program_name();
+    let banner =
+        Banner { program: &program, address, playground, tenant: &tenant.name, callers, people: tenant.people };
+    print(&banner.text())?;
+    app.serve(listener, shutdown).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn warn_of_openness(address: SocketAddr, is_meant: bool, has_allowed_hosts: bool) {
+    if is_meant {
+        tracing::warn!(%address, "ALLOW_ANONYMOUS is yes: whoever reaches this address can read the tenant without credentials");
+    }
+    if !address.ip().to_canonical().is_loopback() && !has_allowed_hosts {
+        tracing::warn!(
+            %address,
+            "ALLOWED_HOSTS is empty: requests that name this machine otherwise than localhost are answered 421"
+        );
+    }
+}

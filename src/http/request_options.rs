@@ -1,0 +1,100 @@
+//! What a client may wish for by header.
+
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderName, header};
+
+use super::Settings;
+use crate::graphql::{ErrorCode, Failure};
+
+/// Asks for an answer sooner than the gateway's own limit would have it: `1500ms`, `2s`, or seconds.
+pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout");
+
+/// `run` asks for `extensions.upstream`: what the operation took upstream.
+pub(crate) const EXPLAIN: HeaderName = HeaderName::from_static("x-explain");
+
+/// What a client options for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RequestOptions {
+    /// How long the answer may take.
+    pub(crate) timeout: Duration,
+    /// Whether only answers from after the question will do (`Cache-Control: no-cache`).
+    pub(crate) is_fresh: bool,
+    /// Whether the answer is to tell what it took.
+    pub(crate) explains: bool,
+}
+
+impl RequestOptions {
+    /// Reads the options, and grants what `settings` allow of them.
+    pub(crate) fn read(headers: &HeaderMap, settings: &Settings) -> Result<Self, Failure> {
+        let longest = settings.request_timeout;
+        let timeout = match headers.get(TIMEOUT) {
+            None => longest,
+            Some(value) => value.to_str().ok().and_then(duration).map(|wish| wish.min(longest)).ok_or_else(|| {
+                let message = format!("`{TIMEOUT}` has to be a time above zero, such as 1500ms or 2s.");
+                Failure::new(ErrorCode::BadRequest, message)
+            })?,
+        };
+        let directives = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+        let is_fresh = directives.flat_map(|value| value.split(',')).any(|directive| {
+            let directive = directive.trim();
+            directive.eq_ignore_ascii_case("no-cache") || directive.eq_ignore_ascii_case("no-store")
+        });
+        let explains = headers.get(EXPLAIN).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"run"));
+        Ok(Self { timeout, is_fresh, explains: explains || settings.explains })
+    }
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let time = match text.strip_suffix("ms") {
+        Some(milliseconds) => Duration::from_millis(milliseconds.parse().ok()?),
+        None => Duration::from_secs(text.strip_suffix('s').unwrap_or(text).parse().ok()?),
+    };
+    (!time.is_zero()).then_some(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn read(name: HeaderName, value: &'static str) -> Result<RequestOptions, Failure> {
+        RequestOptions::read(&HeaderMap::from_iter([(name, HeaderValue::from_static(value))]), &Settings::default())
+    }
+
+    #[test]
+    fn less_time_can_be_asked_for_and_never_more() {
+        for (value, expected) in [
+            ("1500ms", Some(1500)),
+            ("2s", Some(2000)),
+            ("3", Some(3000)),
+            ("11s", Some(10_000)),
+            ("99999999999999999999s", None),
+            ("0", None),
+            ("-1s", None),
+            ("1.5s", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            let timeout = read(TIMEOUT, value).ok().map(|options| options.timeout.as_millis());
+            assert_eq!(timeout, expected, "{value}");
+        }
+        let none = RequestOptions::read(&HeaderMap::new(), &Settings::default()).unwrap();
+        assert_eq!(none, RequestOptions { timeout: Duration::from_secs(10), is_fresh: false, explains: false });
+    }
+
+    #[test]
+    fn a_fresh_answer_can_be_asked_for() {
+        for (value, expected) in
+            [("no-cache", true), ("max-age=0, No-Cache", true), ("no-store", true), ("max-age=0", false)]
+        {
+            assert_eq!(read(header::CACHE_CONTROL, value).unwrap().is_fresh, expected, "{value}");
+        }
+        assert!(read(EXPLAIN, "run").unwrap().explains);
+        assert!(!read(EXPLAIN, "no").unwrap().explains);
+        let always = Settings { explains: true, ..Settings::default() };
+        assert!(RequestOptions::read(&HeaderMap::new(), &always).unwrap().explains);
+    }
+}

@@ -1,0 +1,216 @@
+//! What answers may hold until they are read: bytes in all, of one connection and of one caller, and the time for it.
+//!
+//! An answer goes out in pieces that share its bytes, and its permit lies with these: it ends when the server has written and
+//! dropped the last piece. A permit with the body would end while megabytes wait in the server's own buffers.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::Response;
+use http_body_util::BodyExt as _;
+use hyper::body::{Frame, SizeHint};
+
+use super::Shared;
+use super::activity::{Activity, AnswerGuard};
+use super::admission::SOON;
+use super::peer::{self, ConnectionInfo};
+use super::rate_limit::CallerKey;
+use super::responder::Responder;
+use super::settings::SendLimits;
+use crate::graphql::{ErrorCode, Failure};
+use crate::telemetry::LogThrottle;
+
+/// How many bytes of an answer are handed to the server at once.
+const PIECE: usize = 64 * 1024;
+
+/// Bytes that answers hold until they are read.
+pub(crate) struct SendBudget {
+    limits: SendLimits,
+    used: AtomicUsize,
+    /// Those of large answers, by caller.
+    by_caller: Mutex<HashMap<CallerKey, usize>>,
+    refused: LogThrottle,
+}
+
+/// Bytes of one answer, until it is dropped.
+pub(crate) struct SendPermit {
+    budget: Arc<SendBudget>,
+    bytes: usize,
+    /// Whose large answer it is.
+    caller: Option<CallerKey>,
+    _answer: Option<AnswerGuard>,
+}
+
+/// Too much is waiting to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Exhausted;
+
+impl Exhausted {
+    pub(crate) fn failure() -> Failure {
+        let message = "Too many answers wait to be read. Read yours, and try again after `retryAfterMs`.";
+        Failure::new(ErrorCode::RateLimited, message)
+    }
+}
+
+impl SendBudget {
+    pub(crate) fn new(limits: SendLimits) -> Arc<Self> {
+        let (used, by_caller) = (AtomicUsize::new(0), Mutex::default());
+        Arc::new(Self { limits, used, by_caller, refused: LogThrottle::default() })
+    }
+
+    pub(crate) fn limits(&self) -> &SendLimits {
+        &self.limits
+    }
+
+    /// Take so many bytes for an answer to `caller`. A small answer only needs room, of which a quarter is kept for such; large
+    /// ones share the rest, of which a connection has a third and a caller has half, unless it is their only one.
+    pub(crate) fn permit(
+        self: &Arc<Self>,
+        bytes: usize,
+        caller: CallerKey,
+        activity: Option<&Activity>,
+    ) -> Result<SendPermit, Exhausted> {
+        let is_large = bytes > PIECE;
+        let most = if is_large { self.limits.for_large() } else { self.limits.total };
+        let is_beyond = |share: usize, used: usize| used > 0 && used + bytes > share;
+        let is_beyond_share = || activity.is_some_and(|activity| is_beyond(most / 3, activity.unsent_bytes()));
+        let has_room = |used: usize| Some(used + bytes).filter(|used| *used <= most);
+        if (is_large && is_beyond_share())
+            || self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, has_room).is_err()
+        {
+            return Err(self.exhausted());
+        }
+        // From here on the bytes are given back, whatever happens.
+        let mut permit = SendPermit { budget: Arc::clone(self), bytes, caller: None, _answer: None };
+        if is_large {
+            let mut by_caller = self.by_caller();
+            let of_caller = by_caller.entry(caller).or_default();
+            if is_beyond(most / 2, *of_caller) {
+                drop(by_caller);
+                return Err(self.exhausted());
+            }
+            *of_caller += bytes;
+            permit.caller = Some(caller);
+        }
+        Ok(permit)
+    }
+
+    fn exhausted(&self) -> Exhausted {
+        if let Some(answers) = self.refused.count() {
+            tracing::warn!(answers, bytes = self.limits.total, "refused: too many answers wait to be read");
+        }
+        Exhausted
+    }
+
+    fn by_caller(&self) -> MutexGuard<'_, HashMap<CallerKey, usize>> {
+        self.by_caller.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SendPermit {
+    /// Note on the connection that the answer is being sent; with a time for it, a connection that takes longer is over.
+    pub(crate) fn sent_on(mut self, activity: &Activity, is_timed: bool) -> Self {
+        self._answer = Some(activity.send(self.bytes, is_timed.then_some(&self.budget.limits)));
+        self
+    }
+}
+
+impl Drop for SendPermit {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        let Some(caller) = self.caller else { return };
+        let mut by_caller = self.budget.by_caller();
+        if let Some(of_caller) = by_caller.get_mut(&caller) {
+            *of_caller -= self.bytes;
+            if *of_caller == 0 {
+                by_caller.remove(&caller);
+            }
+        }
+    }
+}
+
+/// An answer's bytes, with the permit for them.
+struct Permitted {
+    bytes: Bytes,
+    _permit: SendPermit,
+}
+
+impl AsRef<[u8]> for Permitted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// A body in pieces.
+struct Pieces(Bytes);
+
+impl HttpBody for Pieces {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let length = self.0.len().min(PIECE);
+        Poll::Ready((length > 0).then(|| Ok(Frame::data(self.0.split_to(length)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.len() as u64)
+    }
+}
+
+/// Middleware that has every answer sent within the budget.
+pub(crate) async fn layer(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let connection = request.extensions().get::<Arc<ConnectionInfo>>().cloned();
+    let address = peer::address(&request, &shared.settings.trusted_proxies);
+    let responder = Responder::of(request.headers());
+    let (head, body) = next.run(request).await.into_parts();
+    if body.is_end_stream() {
+        return Response::from_parts(head, body);
+    }
+    let bytes = whole(body).await;
+    let caller = head.extensions.get::<CallerKey>().copied().unwrap_or_else(|| CallerKey::of(None, address));
+    let activity = connection.as_ref().map(|connection| connection.activity());
+    match shared.send_budget.permit(bytes.len(), caller, activity) {
+        Ok(permit) => {
+            let permit = if let Some(activity) = activity { permit.sent_on(activity, true) } else { permit };
+            let bytes = Bytes::from_owner(Permitted { bytes, _permit: permit });
+            Response::from_parts(head, Body::new(Pieces(bytes)))
+        }
+        Err(Exhausted) => responder.refuse_for(SOON, StatusCode::SERVICE_UNAVAILABLE, Exhausted::failure()),
+    }
+}
+
+/// All of a body that is made within the gateway. One that is compressed comes in many pieces, between which others run.
+async fn whole(mut body: Body) -> Bytes {
+    let mut first = Bytes::new();
+    let mut rest = Vec::new();
+    while let Some(Ok(frame)) = body.frame().await {
+        let Ok(data) = frame.into_data() else { continue };
+        if first.is_empty() && rest.is_empty() {
+            first = data;
+        } else {
+            if rest.is_empty() {
+                rest = first.to_vec();
+            }
+            rest.extend_from_slice(&data);
+            tokio::task::yield_now().await;
+        }
+    }
+    if rest.is_empty() {
+        return first;
+    }
+    // A vector that grew holds up to twice of what it needs.
+    rest.shrink_to_fit();
+    rest.into()
+}
