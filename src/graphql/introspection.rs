@@ -11,8 +11,8 @@ use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Name, Node, name};
 
 use super::error::Failure;
-use super::json;
 use super::operation::{Arguments, Field, Value};
+use super::project::json;
 use super::type_system::TypeSystem;
 
 /// The answer to `field`, a `__schema`, a `__type` or a `__typename` at the root, in JSON. It is the same for whoever asks.

@@ -5,6 +5,7 @@ use super::guarded_fields::GuardedFieldUse;
 use super::operation::{Field, Operation};
 use super::permission::Permissions;
 use super::requires_scope;
+use super::root_field::{Access, root_field};
 use super::type_system::TypeSystem;
 use crate::auth::{Scope, Scopes};
 
@@ -32,7 +33,8 @@ impl Requirements {
         requirements.walk(types, &mut Vec::new(), &operation.fields);
         for (field, guarded) in operation.fields.iter().zip(guarded) {
             let path = field.key.as_str();
-            if field.name == "me" && !permissions.self_access {
+            let is_own = root_field(&field.name).is_some_and(|row| matches!(row.access, Access::Own));
+            if is_own && !permissions.self_access {
                 requirements.add(path.to_owned(), Scope::ReadUsers);
             }
             for used in guarded {
