@@ -195,7 +195,7 @@ async fn log(
 }
 
 impl Shared {
-    /// What every call of the Management API goes through, in Auth0's order as far as it shows:
+    /// The way of every call of the Management API, in Auth0's order as far as it shows:
     /// the token, its scopes, the rate limit, then the call itself.
     fn call(
         &self,

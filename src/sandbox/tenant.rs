@@ -1,4 +1,4 @@
-//! What the Management API reads: users and logs, looked up, searched, ordered and cut to size.
+//! The records behind the Management API: users and logs, looked up, searched, ordered and cut to size.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -16,7 +16,7 @@ use super::people::{People, User};
 use super::search::logs::LogQuery;
 use super::search::users::UserQuery;
 
-/// The last record that paging reaches.
+/// The last record that paging reaches, and the highest total that is told.
 const WALL: u64 = 1_000;
 
 /// The tenant's records.
@@ -68,8 +68,8 @@ impl Tenant {
         Self { people, events }
     }
 
-    /// A page of the users that `query` finds, and how many it finds in all. Without a `sort`
-    /// the order is that of the index, which says nothing.
+    /// A page of the users that `query` finds, and their number as far as Auth0 counts. Without a `sort` the order is that
+    /// of the index, which says nothing.
     pub(crate) fn users<'a>(
         &'a self,
         query: Option<&UserQuery>,
@@ -81,7 +81,7 @@ impl Tenant {
         if let Some((field, descending)) = sort {
             found.sort_by(|a, b| by_field(a, b, field, descending));
         }
-        let total = found.len();
+        let total = found.len().min(WALL as usize);
         (page.cut(found.into_iter()), total)
     }
 
