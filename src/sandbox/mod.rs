@@ -58,6 +58,7 @@ mod routes;
 mod search;
 mod tenant;
 mod token;
+mod user_lists;
 mod user_token;
 
 /// The longest request target that is read, in bytes; Auth0 answers 414 to longer ones, from

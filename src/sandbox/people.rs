@@ -73,7 +73,7 @@ pub struct Person {
 /// Everybody in a tenant.
 #[derive(Debug)]
 pub(crate) struct People {
-    seed: u64,
+    pub(crate) seed: u64,
     pub(crate) users: Vec<User>,
     /// Notes about the first users, who are made by hand.
     notes: Vec<&'static str>,

@@ -11,10 +11,12 @@ use serde_json::{Map, Value};
 
 use super::envelope::Refusal;
 use super::events::Events;
+use super::fixtures::Fixtures;
 use super::parameters::Selection;
 use super::people::{People, User};
 use super::search::logs::LogQuery;
 use super::search::users::UserQuery;
+use super::user_lists::UserList;
 
 /// The last record that paging reaches, and the highest total that is told.
 const WALL: u64 = 1_000;
@@ -22,6 +24,7 @@ const WALL: u64 = 1_000;
 /// The tenant's records.
 #[derive(Debug)]
 pub(crate) struct Tenant {
+    fixtures: Fixtures,
     people: Arc<People>,
     events: Events,
 }
@@ -56,7 +59,7 @@ impl Page {
         self.number.saturating_mul(self.size)
     }
 
-    fn cut<T>(self, items: impl Iterator<Item = T>) -> Vec<T> {
+    pub(crate) fn cut<T>(self, items: impl Iterator<Item = T>) -> Vec<T> {
         let skip = usize::try_from(self.start()).unwrap_or(usize::MAX);
         let take = usize::try_from(self.size).unwrap_or(usize::MAX);
         items.skip(skip).take(take).collect()
@@ -65,7 +68,7 @@ impl Page {
 
 impl Tenant {
     pub(crate) fn new(people: Arc<People>, events: Events) -> Self {
-        Self { people, events }
+        Self { fixtures: Fixtures::new(people.seed), people, events }
     }
 
     /// A page of the users that `query` finds, and their number as far as Auth0 counts. Without a `sort` the order is that
@@ -90,6 +93,11 @@ impl Tenant {
         self.people
             .by_id(id)
             .ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, Some("inexistent_user"), "The user does not exist."))
+    }
+
+    /// A list of the user with this id.
+    pub(crate) fn user_list(&self, list: &UserList, id: &str) -> Result<Vec<Value>, Refusal> {
+        Ok(list.records(self.user(id)?, &self.fixtures))
     }
 
     /// The users with exactly this address: Auth0 regards case here.
