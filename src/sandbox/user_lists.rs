@@ -129,7 +129,7 @@ fn permissions(rng: &mut fastrand::Rng) -> Vec<Value> {
             "resource_server_name": "Library",
             "resource_server_identifier": "https://library.example.com/",
         });
-        if position % 3 > 0 {
+        if !position.is_multiple_of(3) {
             permission["sources"] = json!([{ "source_id": "", "source_name": "", "source_type": "DIRECT" }]);
         }
         permission
