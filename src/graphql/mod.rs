@@ -1,11 +1,11 @@
 //! GraphQL: from the text of an operation to the bytes of its answer. Knows no header and no status.
 //!
 //! An operation passes these stages, each a file: a text becomes a valid `document`; with its variables it becomes an
-//! `operation` in normal form, of which everything that is the same each time is `prepared`: the `question`s that its root
-//! fields ask, and the `plan`s by which they are answered. Then each `root` field authorizes and calls, what Auth0 answers is
-//! `project`ed, and the `response` is written. async-graphql has the schema, validates documents, and answers introspection
-//! and what the gateway says of itself; what comes from Auth0 does not pass through its executor, which would cost more than
-//! all the rest.
+//! `operation` in normal form, of which everything that is the same each time is `prepared`: the requests of its root fields,
+//! and for each authority a `plan` of calls, fields and joins. `execute` runs it: calls are made, what Auth0 answers is
+//! `project`ed with slots left open for what is joined, `joins` are resolved level by level, the parts are `splice`d, and the
+//! `response` is written. async-graphql has the schema, and answers introspection and what the gateway says of itself; what
+//! comes from Auth0 does not pass through its executor, which would cost more than all the rest.
 
 mod audit;
 #[cfg(feature = "bench")]
