@@ -22,7 +22,7 @@ pub(crate) struct SingleFlight<K, V> {
 
 type Map<K, V> = HashMap<K, Weak<InFlight<V>>>;
 
-/// What happens to work that nobody waits for any more.
+/// Fate of work that nobody waits for any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cancellation {
     /// It is cancelled with its last waiter.
@@ -55,7 +55,7 @@ pub(crate) enum FlightError {
 struct InFlight<V> {
     outcome: watch::Receiver<Option<V>>,
     deadline: SharedDeadline,
-    /// What to abort with the last waiter.
+    /// Handle to abort with the last waiter.
     task: OnceLock<AbortHandle>,
 }
 
@@ -67,7 +67,7 @@ impl<V> Drop for InFlight<V> {
     }
 }
 
-/// One that waits for an outcome. The work may be cancelled when it is dropped.
+/// A waiter for an outcome. The work may be cancelled when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Waiter<V> {
     pub(crate) role: Role,

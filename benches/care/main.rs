@@ -27,8 +27,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// How the gateway cares for its tenant: pacing, sharing and outages.
 #[derive(Parser)]
 struct Options {
-    /// For how long a crowd asks more than the plan gives, in seconds. A minute is the least: what is lent to a gateway with a
-    /// reserve is paid back by then.
+    /// For how long a crowd asks more than the plan gives, in seconds. A minute is the least: a gateway with a reserve
+    /// makes some calls more at the start.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(60..=600))]
     seconds: u64,
 

@@ -56,8 +56,8 @@ pub(crate) async fn measure(time: Duration, report: &mut Report) -> Result<()> {
 
 async fn gateway(reserve: f64, time: Duration) -> Result<Vec<Figure>> {
     let stage = Stage::set(Options { plan: Plan::Free, ..Options::default() }, keeping_nothing(reserve)).await?;
-    let mark = if reserve > 0.0 { "85 to 90" } else { "at least 95" };
-    let (least, most) = if reserve > 0.0 { (0.85, 0.90) } else { (0.95, 1.0) };
+    let mark = if reserve > 0.0 { "85 to 95" } else { "at least 95" };
+    let (least, most) = if reserve > 0.0 { (0.85, 0.95) } else { (0.95, 1.0) };
     crowd(stage, Way::Gateway, time, Some((least, most, mark))).await
 }
 

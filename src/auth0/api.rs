@@ -20,7 +20,7 @@ use super::retry::RetryPolicy;
 use super::token::{TokenCache, TokenStatus};
 use crate::deadline::Deadline;
 
-/// Which tenant, and as whom. `Debug` does not show the secret.
+/// The tenant, and the gateway's credentials there. `Debug` does not show the secret.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The tenant's domain, canonical or custom. Tokens and data both come from there: Auth0
@@ -31,16 +31,16 @@ pub struct Settings {
     pub audience: String,
     /// The id of a machine-to-machine application that is authorized for the Management API.
     pub client_id: String,
-    /// That application's secret.
+    /// The application's secret.
     pub client_secret: SecretString,
 }
 
-/// How the tenant is spared.
+/// Policy by which the tenant is spared.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClientPolicy {
-    /// How long an answer of the user search or the log search may be served again; zero switches that off.
+    /// Time for which an answer of the user search or the log search may be served again; zero switches that off.
     pub cache_ttl: Duration,
-    /// Which share of the tenant's rate limit is left to others, from 0 to 0.9.
+    /// The share of the tenant's rate limit that is left to others, from 0 to 0.9.
     pub rate_reserve: f64,
 }
 
@@ -69,7 +69,7 @@ impl ManagementApi {
     ///
     /// # Errors
     ///
-    /// When the system's TLS set-up, such as its root certificates, cannot be used.
+    /// The system's TLS set-up, such as its root certificates, cannot be used.
     pub fn new(settings: Settings, policy: &ClientPolicy) -> Result<Self, BuildError> {
         Self::with_retries(settings, policy, RetryPolicy::default())
     }
@@ -104,7 +104,7 @@ impl ManagementApi {
         self.0.transport().probe(deadline).await
     }
 
-    /// What is known of the access token in use; `None` before the first call.
+    /// Status of the access token in use; `None` before the first call.
     #[must_use]
     pub fn token_status(&self) -> Option<TokenStatus> {
         self.0.tokens().status()
@@ -116,7 +116,7 @@ impl ManagementApi {
         self.0.transport().governor().buckets()
     }
 
-    /// Whether calls are let through to Auth0.
+    /// State of the circuit breaker.
     #[must_use]
     pub fn breaker(&self) -> BreakerStatus {
         self.0.transport().breaker()

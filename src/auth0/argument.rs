@@ -10,11 +10,11 @@ use super::query::REACHABLE_RECORDS;
 pub struct ArgumentError {
     /// The argument's name in the GraphQL schema.
     pub argument: &'static str,
-    /// What is wrong with its value.
+    /// The fault of its value.
     pub problem: ArgumentProblem,
 }
 
-/// What is wrong with an argument's value.
+/// A fault of an argument's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ArgumentProblem {
@@ -64,7 +64,7 @@ impl fmt::Display for ArgumentProblem {
     }
 }
 
-/// Whether the text holds a control character. Nearly every text is ASCII, of which each byte tells; all are looked at, since
+/// True if the text holds a control character. Nearly every text is ASCII, of which each byte tells; all are looked at, since
 /// many can be looked at at once.
 pub(super) fn holds_control(text: &str) -> bool {
     if text.is_ascii() {

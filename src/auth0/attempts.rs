@@ -24,11 +24,11 @@ const UNTOLD_WAIT: Duration = Duration::from_secs(1);
 /// Most calls that may wait for their turn: at the fastest plan's sixteen a second, more than anybody waits for.
 const LONGEST_QUEUE: usize = 1_000;
 
-/// What all attempts at a request have in common.
+/// State that all attempts at a request share.
 pub(crate) struct Attempts {
     endpoint: &'static str,
     kind: Kind,
-    /// What is asked of the pacer before each; none where nobody paces.
+    /// Request to the pacer before each; none where nobody paces.
     pace: Option<PaceRequest>,
     deadline: SharedDeadline,
     stats: StatsHandle,
@@ -138,7 +138,7 @@ impl Transport {
         }
     }
 
-    /// One attempt: leave to make it, the request and its response, and what is learned from that.
+    /// Makes one attempt: leave to make it, the request and its response, and what is learned from that.
     ///
     /// It may take all the time that is left. To cut it short for the sake of another would help
     /// only where the connection is dead, and over HTTP/2 the other would take the same one; where

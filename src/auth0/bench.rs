@@ -1,4 +1,4 @@
-//! What the micro-benchmarks measure of the way to Auth0, without Auth0. Built with the feature `bench` only, and promised to
+//! Micro-benchmarks of the way to Auth0, without Auth0. Built with the feature `bench` only, and promised to
 //! nobody.
 
 use std::time::Duration;
@@ -22,7 +22,7 @@ use super::token::TokenCache;
 use crate::deadline::Deadline;
 use crate::single_flight::{Cancellation, SingleFlight};
 
-/// What stands between a question and its call, ready to be used. Needs a Tokio runtime around it.
+/// Steps between a request and its call, ready to be used. Needs a Tokio runtime around it.
 pub struct Steps {
     tokens: TokenCache,
     governor: Governor,

@@ -22,7 +22,7 @@ const FAIR_TIME: Duration = Duration::from_secs(3);
 /// is never less.
 const SEARCH_TIME: Duration = Duration::from_secs(2);
 
-/// How the breaker stands.
+/// State of the breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BreakerStatus {
     /// Calls are made: all is well, or nothing is known to the contrary.
@@ -33,7 +33,7 @@ pub enum BreakerStatus {
     HalfOpen,
 }
 
-/// What an attempt says of Auth0's health.
+/// Auth0's health by one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Health {
     /// It answered, if only to refuse.

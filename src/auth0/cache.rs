@@ -10,11 +10,11 @@ use tokio::time::Instant;
 
 use super::request::RequestKey;
 
-/// How many bytes of answers are kept. A page of a hundred full users has about 100 kB, so that this is some three hundred
+/// Most bytes of answers that are kept. A page of a hundred full users has about 100 kB, so that this is some three hundred
 /// of them: more than a second of the fastest plan brings.
 const CAPACITY: u64 = 32 << 20;
 
-/// What an entry takes beside its answer.
+/// Bytes that an entry takes beside its answer.
 const OVERHEAD: usize = 256;
 
 /// Kept answers, by what tells their calls apart.

@@ -16,7 +16,7 @@ const USER_AGENT: &str = concat!("auth0-graphql/", env!("CARGO_PKG_VERSION"));
 /// A handshake with Auth0's edge takes well under a second from anywhere.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How soon the system tests a silent connection, how often, and how long it waits for what was sent to be acknowledged. HTTP/1.1
+/// Time after which the system tests a silent connection, number of tests, and time that it waits for what was sent to be acknowledged. HTTP/1.1
 /// has no pings of its own.
 const PROBE_INTERVAL: Duration = Duration::from_secs(15);
 const PROBES: u32 = 3;
@@ -27,7 +27,7 @@ const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
 /// up), so that a pooled connection is rarely found dead.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 
-/// How soon a silent HTTP/2 connection is tested, and how long the test may take: a dead one would
+/// Time after which a silent HTTP/2 connection is tested, and the longest that the test may take: a dead one would
 /// otherwise swallow every call until its deadline.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);

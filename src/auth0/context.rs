@@ -10,15 +10,15 @@ use crate::deadline::Deadline;
 /// An context: one thing to find out for one caller. Made anew for each call.
 #[derive(Debug)]
 pub struct CallContext {
-    /// When the answer is worth nothing any more.
+    /// The moment at which the answer is worth nothing any more.
     pub deadline: Deadline,
-    /// Who it is for, so that callers take turns.
+    /// The caller, so that callers take turns.
     pub caller: CallerKey,
-    /// Whether somebody waits for it.
+    /// True if somebody waits for it.
     pub priority: Priority,
-    /// Whether only an answer from after the question will do: no kept one, and none of a call that is under way already.
+    /// True if only an answer from after the question will do: no kept one, and none of a call that is under way already.
     pub is_fresh: bool,
-    /// What it may cost, together with the other errands of its operation.
+    /// The calls that it may cost, together with the others of its operation.
     pub budget: CallBudget,
     stats: Mutex<CallStats>,
 }
@@ -27,7 +27,7 @@ pub struct CallContext {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct CallerKey(pub u64);
 
-/// Who goes first when calls have to wait. There is no aging: bulk work gets what is left over.
+/// The order in which calls have to wait. There is no aging: bulk work gets what is left over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Priority {
     /// Somebody waits for the answer.
@@ -37,22 +37,22 @@ pub enum Priority {
     Bulk,
 }
 
-/// What an context took.
+/// Statistics of the calls that were made for a context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CallStats {
     /// The endpoint's name.
     pub endpoint: &'static str,
     /// Calls that were made to the Management API for it, retries included.
     pub calls: u32,
-    /// How many of them were retries.
+    /// The retries among them.
     pub retries: u32,
-    /// Whether it joined a call that was made for another.
+    /// True if it joined a call that was made for another.
     pub is_coalesced: bool,
     /// The age of the answer, if it was a kept one.
     pub cache_age: Option<Duration>,
-    /// How long its calls waited for their turn.
+    /// Time that its calls waited for their turn.
     pub waited: Duration,
-    /// How long it took in all.
+    /// Time that it took in all.
     pub took: Duration,
 }
 
@@ -71,7 +71,7 @@ impl CallContext {
         self
     }
 
-    /// What it has taken so far.
+    /// Its statistics so far.
     #[must_use]
     pub fn stats(&self) -> CallStats {
         *self.stats.lock().unwrap_or_else(PoisonError::into_inner)
@@ -82,7 +82,7 @@ impl CallContext {
     }
 }
 
-/// How many calls an operation may still make. Clones share it.
+/// The calls that an operation may still make. Clones share it.
 #[derive(Debug, Clone)]
 pub struct CallBudget(Arc<Budget>);
 
@@ -106,7 +106,7 @@ impl CallBudget {
     }
 }
 
-/// What a call that many may wait for has taken so far: whoever started it reads it, however it ends for them.
+/// Statistics of a call that many may wait for: whoever started it reads it, however it ends for them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct StatsHandle(Arc<Counters>);
 
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_budget_is_shared_by_the_errands_of_an_operation() {
+    fn a_budget_is_shared_by_the_contexts_of_an_operation() {
         let budget = CallBudget::new(2);
         let other = budget.clone();
         assert!(budget.spend().is_ok());

@@ -19,7 +19,7 @@ pub struct Domain {
     /// Scheme, host, perhaps a port, and `/`.
     base: Url,
     is_loopback: bool,
-    /// Whether the host is an address, with no name to look up.
+    /// True if the host is an address, with no name to look up.
     is_address: bool,
 }
 
@@ -99,7 +99,7 @@ impl Domain {
         format!("{}api/v2/", self.base)
     }
 
-    /// Whether this is a stand-in on this very machine.
+    /// True if this is a stand-in on this very machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         self.is_loopback
@@ -119,12 +119,12 @@ impl Domain {
         Ok(found.map_err(|_| io::ErrorKind::TimedOut)??.count())
     }
 
-    /// Whether the host is an address, with no name to look up.
+    /// True if the host is an address, with no name to look up.
     pub(crate) fn is_address(&self) -> bool {
         self.is_address
     }
 
-    /// Whether it is asked over TLS. It is, but for a stand-in on this machine.
+    /// True if it is asked over TLS. It is, but for a stand-in on this machine.
     pub(crate) fn is_https(&self) -> bool {
         self.base.scheme() == "https"
     }

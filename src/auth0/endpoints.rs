@@ -16,7 +16,7 @@ pub(crate) struct Endpoint {
     pub(crate) path: &'static str,
     /// The bucket that it counts in, where a plan has several.
     pub(crate) class: Class,
-    /// How its failures are judged. Answers of a search, which lags behind the tenant by itself, may be kept for a moment.
+    /// Decides how its failures are judged. Answers of a search, which lags behind the tenant by itself, may be kept for a moment.
     pub(crate) kind: Kind,
     pub(crate) selectable: Selectable,
     pub(crate) response: ResponseKind,

@@ -1,4 +1,4 @@
-//! What surrounds the records: the list with or without totals, and the `Link` header.
+//! Envelopes of records: the list with or without totals, and the `Link` header.
 //!
 //! Records are not decoded here, only found: they leave as a slice of the very body that Auth0
 //! sent. What is around them is read leniently, for Auth0's own documents and answers differ.
@@ -23,13 +23,13 @@ pub struct Page {
     /// The records: a JSON array, exactly as Auth0 sent it. Only that it begins and ends as one has been seen to; whoever
     /// reads the records has to be ready for anything between.
     pub records: Bytes,
-    /// How many records match, if that was asked and answered.
+    /// Number of records that match, if that was asked and answered.
     pub total: Option<u64>,
     /// Where the stream of logs goes on, if a `Link` header said so.
     pub next: Option<LogId>,
-    /// Which answer it is: what is made of it may be kept under this.
+    /// Identity of the answer: what is made of it may be kept under this.
     pub identity: Identity,
-    /// What those who share this answer have made of it.
+    /// Renditions that those who share this answer have made of it.
     pub renditions: Renditions,
 }
 
@@ -162,7 +162,7 @@ fn links(header: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// Whether one of the parameters is a `rel` that has `next` among its relations.
+/// True if one of the parameters is a `rel` that has `next` among its relations.
 fn is_next(parameters: &str) -> bool {
     parameters.split(';').filter_map(|parameter| parameter.split_once('=')).any(|(name, value)| {
         name.trim().eq_ignore_ascii_case("rel")

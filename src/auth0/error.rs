@@ -1,4 +1,4 @@
-//! What can go wrong between the gateway and Auth0.
+//! Errors between the gateway and Auth0.
 //!
 //! `Display` is for the caller: what happened and what to do, and never a secret, a token, an
 //! address, a body or an e-mail address. `source()` is for the log: the operating system's reason,
@@ -30,7 +30,7 @@ pub enum Error {
     /// Auth0 answered 429.
     #[error("Auth0's rate limit is reached: {}", try_again(*.retry_after))]
     RateLimited {
-        /// How long to wait, if Auth0 said so.
+        /// Time to wait, if Auth0 said so.
         retry_after: Option<Duration>,
     },
     /// Auth0 refused what was asked, and the caller can ask better.
@@ -50,7 +50,7 @@ pub enum Error {
     /// The gateway itself is not set up as Auth0 wants it; only its operator can mend that.
     #[error("{}", for_the_caller(.what, .missing_scopes))]
     Misconfigured {
-        /// What is wrong and how to mend it, for the log.
+        /// The fault and its remedy, for the log.
         #[source]
         what: MisconfigurationError,
         /// The scopes of which Auth0 wants one (or all), when [`MisconfigurationError::MissingScope`] is
@@ -93,7 +93,7 @@ impl Error {
         }
     }
 
-    /// Whether no call was made, for the breaker was open.
+    /// True if no call was made, for the breaker was open.
     pub(crate) fn is_breaker_open(&self) -> bool {
         matches!(self, Self::Unavailable(outage) if outage.reason == Reason::BreakerOpen)
     }
@@ -115,13 +115,13 @@ impl Error {
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{reason}")]
 pub struct UnavailableError {
-    /// What happened.
+    /// The kind of failure.
     pub reason: Reason,
     #[source]
     cause: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
-/// What happened when Auth0 could not be used. `Display` is for the caller.
+/// A way in which Auth0 could not be used. `Display` is for the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
@@ -174,7 +174,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// What an operator has to mend. `Display` is for them: the finding and the remedy.
+/// A fault that an operator has to mend. `Display` is for them: the finding and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MisconfigurationError {

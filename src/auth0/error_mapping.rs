@@ -41,7 +41,7 @@ impl Envelope {
     }
 }
 
-/// Whether the Management API did not take the token. It says 400 of one that is not even a JWT, which is what
+/// True if the Management API did not take the token. It says 400 of one that is not even a JWT, which is what
 /// `/oauth/token` gives for no audience or for another API's.
 pub(crate) fn is_token_refused(response: &UpstreamResponse) -> bool {
     match response.status {
@@ -65,7 +65,7 @@ pub(crate) fn refused_fields(response: &UpstreamResponse) -> Option<Vec<String>>
     Some(list.split(',').map(str::trim).filter(|name| is_name(name)).map(str::to_owned).collect())
 }
 
-/// Whether a 404 for a user means that there is no such user.
+/// True if a 404 for a user means that there is no such user.
 pub(crate) fn is_absent_user(response: &UpstreamResponse) -> bool {
     response.status == StatusCode::NOT_FOUND
         && Envelope::read(&response.body).is_some_and(|envelope| {
@@ -74,7 +74,7 @@ pub(crate) fn is_absent_user(response: &UpstreamResponse) -> bool {
         })
 }
 
-/// Whether a 404 for a log means that there is no such log. Auth0 documents no code for it, so the
+/// True if a 404 for a log means that there is no such log. Auth0 documents no code for it, so the
 /// envelope has to do: a path that does not exist is answered with the message "Not Found" and
 /// nothing more.
 pub(crate) fn is_absent_log(response: &UpstreamResponse) -> bool {
@@ -155,12 +155,12 @@ fn expected_scopes(message: &str, meant: &str) -> Vec<String> {
     scopes.map(str::to_owned).collect()
 }
 
-/// Whether a text is a plain name, such as a scope or an error code: nothing that needs cleaning.
+/// True if a text is a plain name, such as a scope or an error code: nothing that needs cleaning.
 fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_:-".contains(&b))
 }
 
-/// How long Auth0 asks to wait, given in seconds or as a date (RFC 9110, section 10.2.3).
+/// Time that Auth0 asks to wait, given in seconds or as a date (RFC 9110, section 10.2.3).
 pub(crate) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse() {

@@ -46,7 +46,7 @@ impl Fields {
 pub(crate) struct LearnedFields(Mutex<HashMap<&'static str, Vec<String>>>);
 
 impl LearnedFields {
-    /// Whether the endpoint has been found to refuse a name of the request.
+    /// True if the endpoint has been found to refuse a name of the request.
     pub(crate) fn refuse(&self, request: &Request) -> bool {
         let names = &request.field_names;
         if names.is_empty() {

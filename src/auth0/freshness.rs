@@ -1,4 +1,4 @@
-//! How long a token lives and when to ask for the next. Pure: no clock is read here.
+//! A token's life, and the time to ask for the next. Pure: no clock is read here.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const REFRESH_SHARE: f64 = 0.1;
 /// to prevent.
 const REFRESH_JITTER: f64 = 0.5;
 
-/// What a token lives if the answer does not say so in a way that can be read. Too short costs a
+/// Life of a token if the answer does not say so in a way that can be read. Too short costs a
 /// grant every ten minutes; too long costs a call that is refused and repeated with a new token.
 const DEFAULT_LIFE: Duration = Duration::from_secs(10 * 60);
 
@@ -50,7 +50,7 @@ pub(crate) struct Lifespan {
     expires_at: Instant,
 }
 
-/// What to do with a token.
+/// Use of a token at some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Freshness {
     /// Use it.

@@ -22,7 +22,7 @@ use super::error_mapping::retry_after;
 use super::freshness::life;
 use crate::deadline::Deadline;
 
-/// How long a grant may take. It belongs to nobody's request, so it has a time of its own: as long
+/// Longest time that a grant may take. It belongs to nobody's request, so it has a time of its own: as long
 /// as the most patient of its waiters is likely to have.
 pub(crate) const GRANT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -40,7 +40,7 @@ pub(crate) struct AuthenticationApi {
 pub(crate) struct Grant {
     /// `Bearer …`, marked sensitive so that nothing prints it.
     pub(crate) header: HeaderValue,
-    /// When it was asked for: from then on it ages.
+    /// Moment at which it was asked for: from then on it ages.
     pub(crate) asked_at: Instant,
     pub(crate) life: Duration,
     pub(crate) scopes: Option<Vec<String>>,
@@ -102,7 +102,7 @@ fn scope_claim(token: &str) -> Option<String> {
     claims.get("scope")?.as_str().map(str::to_owned)
 }
 
-/// What an answer of the token endpoint other than success means. Its errors are OAuth's, `{error,
+/// Maps an answer of the token endpoint other than success. Its errors are OAuth's, `{error,
 /// error_description}`, and not the Management API's.
 fn refused(answer: &UpstreamResponse, now: DateTime<Utc>) -> Error {
     let status = answer.status.as_u16();
@@ -132,7 +132,7 @@ fn refused(answer: &UpstreamResponse, now: DateTime<Utc>) -> Error {
     })
 }
 
-/// Whether a text is a code as OAuth and Auth0 write them, such as `access_denied`; one with digits or capitals could be
+/// True if a text is a code as OAuth and Auth0 write them, such as `access_denied`; one with digits or capitals could be
 /// anything, even what was sent.
 fn is_error_code(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')

@@ -41,7 +41,7 @@ mod sanitize;
 mod token;
 
 #[cfg(test)]
-mod wire_tests;
+mod http_tests;
 
 pub use api::{ClientPolicy, ManagementApi, Settings};
 pub use argument::{ArgumentError, ArgumentProblem};

@@ -10,18 +10,16 @@
 //! All of this is decided by [`pacer`], which is told the time and does nothing; [`governor`] is the
 //! clock, the lock and the wakers around it.
 
-mod allowance;
-mod asking;
 mod bucket;
+mod counts;
 mod gate;
 mod governor;
 mod headers;
-mod kept;
-mod learning;
 mod pacer;
 mod queue;
 mod refill;
-mod tally;
+mod reservations;
+mod share;
 
 #[cfg(test)]
 mod simulation;
@@ -29,7 +27,7 @@ mod simulation;
 use std::time::Duration;
 
 pub(crate) use governor::{Admission, Governor};
-pub(crate) use kept::{RequestHash, ReservationKey};
+pub(crate) use reservations::{RequestHash, ReservationKey};
 
 use super::context::{CallerKey, Priority};
 

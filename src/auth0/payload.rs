@@ -35,7 +35,7 @@ impl Payload {
         }
     }
 
-    /// How many bytes it holds.
+    /// Its size in bytes.
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Page(page) => page.records.len(),
@@ -43,7 +43,7 @@ impl Payload {
         }
     }
 
-    /// Whether it may be served again.
+    /// True if it may be served again.
     pub(crate) fn is_valid(&self) -> bool {
         match self {
             Self::Page(page) => !page.identity.is_invalid() && !page.renditions.is_spoiled(),

@@ -84,7 +84,7 @@ impl Transport {
     }
 }
 
-/// When the answer was given out. One that was kept on the way is so many seconds old (RFC 9111, 5.1).
+/// The time at which the answer was given out. An answer that was kept on the way is so many seconds old (RFC 9111, 5.1).
 fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
     let date = DateTime::parse_from_rfc2822(headers.get(DATE)?.to_str().ok()?).ok()?.to_utc();
     let age = headers.get(AGE).and_then(|age| age.to_str().ok()?.trim().parse::<u32>().ok()).unwrap_or(0);
@@ -96,7 +96,7 @@ fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (d
     std::iter::successors(Some(error), |cause| (*cause).source())
 }
 
-/// What began it.
+/// The innermost cause.
 fn innermost(error: &(dyn StdError + 'static)) -> String {
     chain(error).last().map(ToString::to_string).unwrap_or_default()
 }

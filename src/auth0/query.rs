@@ -1,4 +1,4 @@
-//! What may be asked of Auth0's lists. Constructing a value is the validation: whatever exists can
+//! Arguments of Auth0's lists. Constructing a value is the validation: whatever exists can
 //! be sent.
 
 use super::argument::{ArgumentError, ArgumentProblem, holds_control};
@@ -8,7 +8,7 @@ use super::request::Target;
 /// The most records that Auth0 gives in one answer, as `per_page` or `take`.
 const LARGEST_PAGE: i64 = 100;
 
-/// How far paging reaches into a search: a page that would end beyond record 1,000 is answered with
+/// Records that paging reaches in a search: a page that would end beyond record 1,000 is answered with
 /// an error, however many records there are.
 /// <https://auth0.com/docs/users/search/v3/view-search-results-by-page#limitation>
 pub const REACHABLE_RECORDS: i64 = 1000;
@@ -16,7 +16,7 @@ pub const REACHABLE_RECORDS: i64 = 1000;
 /// Longer queries risk a 414 from Auth0, which gives no limit of its own.
 const LONGEST_Q: usize = 4096;
 
-/// Which way a list is sorted.
+/// Direction in which a list is sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// Smallest or oldest first.
@@ -34,7 +34,7 @@ impl Direction {
     }
 }
 
-/// What users can be sorted by.
+/// Attributes that users can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each is the profile attribute of that name")]
 pub enum UserSort {
@@ -125,7 +125,7 @@ impl UserSearch {
         Ok(Self { q: searchable(q)?, window: Window::new(page, per_page)?, sort })
     }
 
-    /// Whether the page behind this one could be asked for at all.
+    /// True if the page behind this one could be asked for at all.
     #[must_use]
     pub fn next_is_reachable(&self) -> bool {
         self.window.next_is_reachable()
@@ -173,7 +173,7 @@ impl LogSearch {
         Ok(Self { q: None, window: Window::new(0, take)?, sort: Direction::Descending })
     }
 
-    /// Whether the page behind this one could be asked for at all.
+    /// True if the page behind this one could be asked for at all.
     #[must_use]
     pub fn next_is_reachable(&self) -> bool {
         self.window.next_is_reachable()
@@ -206,7 +206,7 @@ impl UserLogs {
         Ok(Self { window: Window::new(page, per_page)?, sort })
     }
 
-    /// Whether the page behind this one could be asked for at all.
+    /// True if the page behind this one could be asked for at all.
     #[must_use]
     pub fn next_is_reachable(&self) -> bool {
         self.window.next_is_reachable()

@@ -33,7 +33,7 @@ struct Inner {
     fields: LearnedFields,
 }
 
-/// What came of a read's attempts, if Auth0 answered.
+/// The outcome of a read's attempts, if Auth0 answered.
 enum Verdict {
     Payload(Payload),
     /// The token was not taken.

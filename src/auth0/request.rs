@@ -75,14 +75,14 @@ impl ApiRequest<Page> {
 }
 
 impl ApiRequest<Option<Bytes>> {
-    /// One user: `GET /users/{id}`. It brings a JSON object as Auth0 sent it, or `None` if there is no such
+    /// A user: `GET /users/{id}`. It brings a JSON object as Auth0 sent it, or `None` if there is no such
     /// user.
     #[must_use]
     pub fn user(id: &UserId, fields: &Fields) -> Self {
         Self::new(Target::of_id(&USER, id.as_str()).with_fields(fields))
     }
 
-    /// One log: `GET /logs/{id}`. It brings a JSON object as Auth0 sent it, or `None` if there is no such log
+    /// A log: `GET /logs/{id}`. It brings a JSON object as Auth0 sent it, or `None` if there is no such log
     /// (any more). It comes whole: the endpoint has no `fields`. <https://auth0.com/docs/api/management/v2/logs/get-logs-by-id>
     #[must_use]
     pub fn log(id: &LogId) -> Self {
@@ -90,7 +90,7 @@ impl ApiRequest<Option<Bytes>> {
     }
 }
 
-/// What is worked out once, however often it is asked.
+/// A request as it is worked out once, however often it is asked.
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) endpoint: &'static Endpoint,

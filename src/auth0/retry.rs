@@ -1,4 +1,4 @@
-//! Whether a failed attempt is worth another. Pure: no clock is read and no die is cast here.
+//! Retry policy: decides about another attempt. Pure: no clock is read and no die is cast here.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -23,14 +23,14 @@ const BACKOFF: Duration = Duration::from_millis(200);
 /// and would hide what went wrong behind a timeout.
 const ANSWER_TIME: Duration = Duration::from_millis(100);
 
-/// How many first tries pay for one retry: in an outage, retries add a tenth to the calls.
+/// First tries that pay for one retry: in an outage, retries add a tenth to the calls.
 const FIRST_TRIES_PER_RETRY: u32 = 10;
 
-/// How many retries can be saved up. They are there when a gateway of few calls meets its first
+/// Most retries that can be saved up. They are there when a gateway of few calls meets its first
 /// failure, and they are all that an outage gets beyond its tenth.
 const MOST_RETRIES_SAVED: u32 = 10;
 
-/// What is done with Auth0, as far as it matters for what a failure means.
+/// Kinds of requests, as far as they matter for the meaning of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A read of the Management API.
@@ -41,7 +41,7 @@ pub(crate) enum Kind {
     Grant,
 }
 
-/// How often and how soon to try again.
+/// Number of attempts and the waits between them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RetryPolicy {
     /// Attempts at one call, the first included.
@@ -56,7 +56,7 @@ impl Default for RetryPolicy {
     }
 }
 
-/// What a failure says of the next attempt's prospects.
+/// The prospects of the next attempt, by a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failed {
     /// Auth0, or the way to it, failed: in a moment it may not.
@@ -104,7 +104,7 @@ impl Failed {
     }
 }
 
-/// What to do after a failure.
+/// Decision after a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {
     /// Try again, but not before this time has passed.
@@ -140,7 +140,7 @@ impl RetryPolicy {
     }
 }
 
-/// What may be spent on retries, by all calls together. Each call's first try pays a share in and
+/// Budget of retries, for all calls together. Each call's first try pays a share in and
 /// each retry takes one out, so that an outage is met with little more than the calls that the
 /// callers make themselves.
 #[derive(Debug)]

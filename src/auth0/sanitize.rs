@@ -3,7 +3,7 @@
 /// Auth0's explanations are a sentence or two; whatever is longer repeats the request.
 const LONGEST_MESSAGE: usize = 500;
 
-/// How a JWT begins: `{"` in Base64.
+/// The beginning of a JWT: `{"` in Base64.
 const START_OF_JWT: &str = "eyJ";
 
 /// Makes an explanation of Auth0's fit for showing: one line, of bounded length, without the upstream's address, without tokens and
@@ -29,7 +29,7 @@ pub(crate) fn sanitize(message: &str, host: &str) -> String {
     clean
 }
 
-/// Whether a character is of Unicode's category Cf (Unicode 17): joiners, marks of direction, tags.
+/// True if a character is of Unicode's category Cf (Unicode 17): joiners, marks of direction, tags.
 fn is_format(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{180e}'

@@ -19,7 +19,7 @@ use super::grant::{AuthenticationApi, GRANT_TIMEOUT, Grant};
 use crate::deadline::{Deadline, SharedDeadline};
 use crate::single_flight::{Cancellation, SingleFlight, Waiter};
 
-/// How long a failed grant answers for those that come after it, so that a dead issuer is not hammered by every call.
+/// Time for which a failed grant answers for those that come after it, so that a dead issuer is not hammered by every call.
 const FAILURE_MEMORY: Duration = Duration::from_secs(1);
 
 /// The same for an outage: as long as the breaker leaves Auth0 alone, so that whoever asks after its recovery has an answer
@@ -59,10 +59,10 @@ impl AccessToken {
     }
 }
 
-/// What may be told of the token in use, which is everything but the token.
+/// Status of the token in use: everything but the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenStatus {
-    /// When it ends.
+    /// The moment at which it ends.
     pub expires_at: DateTime<Utc>,
     /// The scopes that were granted, if Auth0 said so.
     pub scopes: Option<Arc<[String]>>,
@@ -77,7 +77,7 @@ struct Inner {
     /// Written only while `refresh` is locked.
     current: ArcSwapOption<AccessToken>,
     refresh: Mutex<Refresh>,
-    /// One at most. It goes on when whoever started it hangs up.
+    /// A single one at most. It goes on when whoever started it hangs up.
     flight: SingleFlight<(), Granted>,
 }
 
@@ -109,7 +109,7 @@ impl Failure {
     }
 }
 
-/// How a token is to be had.
+/// A way to have a token.
 enum Next {
     Now(Granted),
     Later(Waiter<Granted>),
@@ -133,7 +133,7 @@ impl TokenCache {
     ///
     /// # Errors
     ///
-    /// What the grant failed with, the last one's failure if that was a moment ago, or
+    /// The grant's failure, the last one's failure if that was a moment ago, or
     /// [`Error::Timeout`].
     pub(crate) async fn token(&self, patience: &SharedDeadline) -> Result<Arc<AccessToken>, Error> {
         if let Some(token) = self.0.current.load_full() {
@@ -167,7 +167,7 @@ impl TokenCache {
         }
     }
 
-    /// What is known of the token in use.
+    /// Status of the token in use.
     pub(crate) fn status(&self) -> Option<TokenStatus> {
         self.0.current.load().as_ref().map(|token| token.status())
     }

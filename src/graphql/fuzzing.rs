@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::document::{Document, Documents};
 use super::error::{ErrorCode, Failure};
+use super::guarded_fields::in_query as guarded_in_query;
 use super::json;
 use super::limits::Limiter;
 use super::local;
@@ -44,6 +45,11 @@ fn find(documents: &Documents, source: &DocumentSource) -> Result<Arc<Document>,
         assert!(failures.iter().all(|failure| failure.code != ErrorCode::Internal), "{failures:?}");
     }
     found
+}
+
+/// The scopes of the guarded fields that a search of users can use.
+pub fn guarded_scopes(q: &str) -> Vec<&'static str> {
+    guarded_in_query(&USER, q).into_iter().map(|used| used.scope.as_str()).collect()
 }
 
 /// A document and the variables that came with it: refused in few words, or brought into a normal form that is within the

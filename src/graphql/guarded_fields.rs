@@ -55,7 +55,8 @@ pub(crate) fn guarded_field_uses(fields: &[SelectedField]) -> Vec<Vec<GuardedFie
     uses.collect()
 }
 
-fn in_query(object: &'static Object, q: &str) -> Vec<GuardedFieldUse> {
+/// The uses of guarded fields by a search.
+pub(crate) fn in_query(object: &'static Object, q: &str) -> Vec<GuardedFieldUse> {
     let all = guarded_below(object);
     if all.is_empty() {
         return Vec::new();

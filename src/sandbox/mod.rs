@@ -46,6 +46,8 @@ mod control;
 mod envelope;
 mod events;
 mod faults;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod journal;
 mod keys;
 mod limits;

@@ -16,7 +16,7 @@ const SLOTS: usize = 10;
 /// With fewer attempts than this in the window, their failures may be chance.
 const FEWEST_CALLS: u32 = 10;
 
-/// How long Auth0 is left alone before one call may try it again. It does not grow: one call in
+/// Time for which Auth0 is left alone before one call may try it again. It does not grow: one call in
 /// half a second is no burden to Auth0, and whoever asks after its recovery should have an answer
 /// within a second.
 const COOL_DOWN: Duration = Duration::from_millis(500);
@@ -51,7 +51,7 @@ impl Circuit {
         Self { state: State::Closed(Window::new(now)), round: 0 }
     }
 
-    /// Whether an attempt may be made now.
+    /// True if an attempt may be made now.
     pub(super) fn admit(&mut self, now: Instant) -> Option<Ticket> {
         let may_probe = match self.state {
             State::Closed(_) => return Some(Ticket { round: self.round, is_probe: false }),
@@ -102,7 +102,7 @@ impl Circuit {
     }
 }
 
-/// What became of the attempts of the last seconds.
+/// The outcomes of the attempts of the last seconds.
 #[derive(Debug)]
 struct Window {
     start: Instant,
@@ -138,7 +138,7 @@ impl Window {
         &mut self.slots[(self.newest % SLOTS as u128) as usize]
     }
 
-    /// Whether half of the attempts failed: by then a caller is more likely to wait for nothing
+    /// True if half of the attempts failed: by then a caller is more likely to wait for nothing
     /// than to be served.
     fn is_failing(&self) -> bool {
         let calls: u32 = self.slots.iter().map(|slot| slot.calls).sum();

@@ -1,4 +1,4 @@
-//! How many calls a bucket allows now, from below.
+//! A bucket: the calls that it allows now, estimated from below.
 //!
 //! The estimate is a lower bound of what the real bucket would hold if every call that was let go
 //! had arrived. It falls by one with each call, rises with the refill, and rises to what answers
@@ -6,14 +6,14 @@
 
 use std::time::Duration;
 
-use super::allowance::Allowance;
 use super::gate::{Closed, Gate};
 use super::refill::{Refill, Sighting};
+use super::share::Share;
 
-/// How long after a call was given up it may still arrive at Auth0.
+/// Time after which a call that was given up may still arrive at Auth0.
 const STRAGGLER: Duration = Duration::from_secs(2);
 
-/// How long an answer that said nothing of the bucket is remembered: about as long as the calls
+/// Time for which an answer that said nothing of the bucket is remembered: about as long as the calls
 /// last that were on their way with it.
 const UNREAD_MEMORY: Duration = Duration::from_secs(10);
 
@@ -24,19 +24,19 @@ const LONGEST_WAIT: f64 = 24.0 * 60.0 * 60.0;
 pub(super) struct Bucket {
     limit: u32,
     level: f64,
-    /// When `level` was right.
+    /// The time of `level`.
     at: Duration,
     refill: Refill,
-    allowance: Option<Allowance>,
-    landings: Vec<Landing>,
-    /// When the newest of the calls was sent that are known to be counted.
+    share: Option<Share>,
+    observations: Vec<Observation>,
+    /// The time at which the newest of the calls was sent that are known to be counted.
     newest_counted: Duration,
     gate: Gate,
 }
 
 /// The end of a call that may have been counted.
 #[derive(Debug)]
-struct Landing {
+struct Observation {
     at: Duration,
     remaining: Option<u32>,
 }
@@ -45,17 +45,17 @@ impl Bucket {
     /// A bucket that a call was found to be counted in.
     pub(super) fn new(limit: u32, reserve: f64, now: Duration) -> Self {
         let refill = Refill::new();
-        let mut allowance = Allowance::new(reserve, limit, now);
-        if let Some(allowance) = &mut allowance {
-            allowance.spend(1.0, now, refill.expected(now));
+        let mut share = Share::new(reserve, limit, now);
+        if let Some(share) = &mut share {
+            share.spend(1.0);
         }
         Self {
             limit,
             level: 0.0,
             at: now,
             refill,
-            allowance,
-            landings: Vec::new(),
+            share,
+            observations: Vec::new(),
             newest_counted: Duration::ZERO,
             gate: Gate::default(),
         }
@@ -73,12 +73,12 @@ impl Bucket {
         &self.gate
     }
 
-    /// How many calls may go at that time, with so many on their way since.
+    /// Calls that may go at that time, with so many on their way since.
     pub(super) fn level_at(&self, now: Duration, in_flight: u64) -> f64 {
-        let stragglers = self.landings.iter().filter(|landing| landing.at > self.at).count() as u64;
+        let stragglers = self.observations.iter().filter(|observation| observation.at > self.at).count() as u64;
         // A call that is on its way may find the bucket full and take one only then.
         let most = f64::from(self.limit) - (in_flight + stragglers) as f64;
-        self.time_since(now).mul_add(self.rate(), self.level).min(most)
+        (self.level + self.time_since(now) * self.rate()).min(most)
     }
 
     /// Brings the estimate up to date. To be called before anything changes.
@@ -86,22 +86,22 @@ impl Bucket {
         self.level = self.level_at(now, in_flight);
         self.at = now;
         let rate = self.rate();
-        if let Some(allowance) = &mut self.allowance {
-            allowance.settle(now, rate);
+        if let Some(share) = &mut self.share {
+            share.settle(now, rate);
         }
     }
 
-    /// Whether a call may go, the estimate being up to date.
+    /// True if a call may go, the estimate being up to date.
     pub(super) fn has_room(&self) -> bool {
         self.wait_for(1).is_zero()
     }
 
-    /// How long until so many calls may have gone, if nobody else calls; zero if they may go now.
+    /// Time until so many calls may have gone, if nobody else calls; zero if they may go now.
     pub(super) fn wait_for(&self, calls: usize) -> Duration {
         let calls = calls as f64;
         let mut seconds = (calls - self.level) / self.rate();
-        if let Some(allowance) = &self.allowance {
-            seconds = seconds.max(allowance.seconds_until(calls, self.at, self.rate()));
+        if let Some(share) = &self.share {
+            seconds = seconds.max(share.seconds_until(calls, self.at, self.rate()));
         }
         let wait = if seconds > 0.0 {
             // Up by a little, lest rounding make it too early by as much.
@@ -115,9 +115,8 @@ impl Bucket {
     /// Lets calls go; gives back what is left.
     pub(super) fn spend(&mut self, calls: u64) -> f64 {
         self.level -= calls as f64;
-        let rate = self.rate();
-        if let Some(allowance) = &mut self.allowance {
-            allowance.spend(calls as f64, self.at, rate);
+        if let Some(share) = &mut self.share {
+            share.spend(calls as f64);
         }
         self.level
     }
@@ -125,12 +124,12 @@ impl Bucket {
     /// A call that was let go was not sent.
     pub(super) fn refund(&mut self) {
         self.level += 1.0;
-        if let Some(allowance) = &mut self.allowance {
-            allowance.refund();
+        if let Some(share) = &mut self.share {
+            share.refund();
         }
     }
 
-    /// Whether an answer can be of this bucket.
+    /// True if an answer can be of this bucket.
     pub(super) fn accepts(&self, seen: &Sighting) -> bool {
         self.limit == seen.reading.limit && self.refill.accepts(seen)
     }
@@ -140,38 +139,38 @@ impl Bucket {
     pub(super) fn observe(&mut self, seen: &Sighting, promised: Option<f64>) {
         self.refill.learn(seen);
         self.newest_counted = self.newest_counted.max(seen.sent);
-        self.land(Landing { at: seen.answered, remaining: Some(seen.reading.remaining) });
+        self.land(Observation { at: seen.answered, remaining: Some(seen.reading.remaining) });
 
         let proven = self.proven(seen.in_flight);
         let is_refuted = promised.is_some_and(|promised| promised > f64::from(seen.reading.remaining) + 1.0);
         self.level = if is_refuted { self.level.min(proven) } else { self.level.max(proven) };
     }
 
-    /// What answers prove to be left. Whichever call was counted last left what it said; which one
+    /// Calls that answers prove to be left. Whichever call was counted last left what it said; which one
     /// that was is not known of those that overlapped, so the least is taken. All that are not
     /// known to be counted may be counted yet.
     fn proven(&self, in_flight: u64) -> f64 {
-        let least = self.landings.iter().filter_map(|landing| landing.remaining).min().unwrap_or(0);
-        let unread = self.landings.iter().filter(|landing| landing.remaining.is_none()).count() as u64;
+        let least = self.observations.iter().filter_map(|observation| observation.remaining).min().unwrap_or(0);
+        let unread = self.observations.iter().filter(|observation| observation.remaining.is_none()).count() as u64;
         (f64::from(least) - unread as f64).max(0.0) - in_flight as f64
     }
 
     /// An answer that said nothing of the bucket.
-    pub(super) fn land_unread(&mut self, now: Duration) {
-        self.land(Landing { at: now, remaining: None });
+    pub(super) fn observe_unread(&mut self, now: Duration) {
+        self.land(Observation { at: now, remaining: None });
     }
 
     /// A call was given up: it may have been counted, or may be yet.
-    pub(super) fn land_lost(&mut self, now: Duration) {
-        self.land(Landing { at: now + STRAGGLER, remaining: None });
+    pub(super) fn observe_lost(&mut self, now: Duration) {
+        self.land(Observation { at: now + STRAGGLER, remaining: None });
     }
 
-    fn land(&mut self, landing: Landing) {
-        self.landings.push(landing);
+    fn land(&mut self, observation: Observation) {
+        self.observations.push(observation);
         // What ended before another was sent that was counted, was counted before it, or never.
         let (newest, now) = (self.newest_counted, self.at);
-        self.landings.retain(|landing| {
-            landing.at >= newest && (landing.remaining.is_some() || landing.at + UNREAD_MEMORY >= now)
+        self.observations.retain(|observation| {
+            observation.at >= newest && (observation.remaining.is_some() || observation.at + UNREAD_MEMORY >= now)
         });
     }
 
@@ -187,13 +186,13 @@ impl Bucket {
         let Closed { wait, is_news } = self.gate.close(sent, self.at, told, Duration::from_secs_f64(one_call));
         if is_news {
             let rate = self.rate();
-            if let Some(allowance) = &mut self.allowance {
-                allowance.start_over(self.at, rate);
+            if let Some(share) = &mut self.share {
+                share.start_over(self.at, rate);
             }
             self.refill.doubt(self.at);
         }
         // One call goes first when it opens, and its answer says how many may follow.
-        self.level = self.level.min(wait.as_secs_f64().mul_add(-self.rate(), 1.0));
+        self.level = self.level.min(1.0 - wait.as_secs_f64() * self.rate());
         wait
     }
 
@@ -277,7 +276,7 @@ mod tests {
     fn a_call_that_was_given_up_may_arrive_yet() {
         let mut bucket = bucket(5);
         bucket.spend(2);
-        bucket.land_lost(ms(150));
+        bucket.observe_lost(ms(150));
         bucket.observe(&seen(160, 260, 5, 0), None);
         assert_eq!(bucket.level_at(ms(100), 0), 4.0);
         // Not for ever.
@@ -289,7 +288,7 @@ mod tests {
     fn an_answer_that_says_nothing_is_a_call_all_the_same() {
         let mut bucket = bucket(5);
         bucket.spend(2);
-        bucket.land_unread(ms(250));
+        bucket.observe_unread(ms(250));
         bucket.observe(&seen(160, 260, 5, 0), None);
         assert_eq!(bucket.level_at(ms(100), 0), 4.0);
     }

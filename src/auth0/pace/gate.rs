@@ -1,4 +1,4 @@
-//! What a 429 closes, and for how long.
+//! The gate that a 429 closes.
 
 use std::time::Duration;
 
@@ -12,26 +12,26 @@ pub(super) struct Gate {
     closed_until: Duration,
     /// Until when Auth0 said that nothing would be answered; no later than it is closed unless that is longer than [`LONGEST`].
     told_until: Duration,
-    /// When the newest 429 came, and how many have come since a call was answered.
+    /// The time of the newest 429, and how many have come since a call was answered.
     last: Option<Duration>,
     strikes: u32,
 }
 
-/// What a 429 means for the gate.
+/// Effect of a 429 on the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Closed {
     pub(super) wait: Duration,
-    /// Whether it says anything new: one that was on its way when another came does not.
+    /// True if it says anything new: one that was on its way when another came does not.
     pub(super) is_news: bool,
 }
 
 impl Gate {
-    /// When the next call may go, as far as the gate is concerned.
+    /// The time at which the next call may go, as far as the gate is concerned.
     pub(super) fn opens(&self) -> Duration {
         self.closed_until
     }
 
-    /// When to come back, for one that is refused: not before this, even where calls are tried again sooner.
+    /// The time to come back, for one that is refused: not before this, even where calls are tried again sooner.
     pub(super) fn retry_at(&self) -> Duration {
         self.told_until.max(self.closed_until)
     }

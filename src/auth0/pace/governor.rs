@@ -11,9 +11,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use super::asking::{Asked, Request};
 use super::headers::Reading;
-use super::pacer::{Call, Pacer};
+use super::pacer::{Admitted, Call, Pacer};
 use super::queue::Ticket;
 use super::{BucketStatus, PaceRequest, PaceSettings, Refused};
 use crate::deadline::Deadline;
@@ -26,10 +25,10 @@ pub(crate) struct Governor(Arc<Inner>);
 struct Inner {
     start: Instant,
     state: Mutex<State>,
-    /// The pump should look again: what it sleeps for may have changed.
+    /// The timer should look again: what it sleeps for may have changed.
     changed: Notify,
-    /// The pump went down with its runtime: whoever waits has to start another.
-    pump_lost: Notify,
+    /// The timer went down with its runtime: whoever waits has to start another.
+    timer_lost: Notify,
 }
 
 /// Where those who wait learn what was decided.
@@ -38,8 +37,8 @@ type Waiters = HashMap<Ticket, oneshot::Sender<Result<Call, Refused>>>;
 struct State {
     pacer: Pacer,
     waiters: Waiters,
-    /// Until when the pump sleeps, if there is one.
-    pump: Option<Duration>,
+    /// Until when the timer sleeps, if there is one.
+    timer: Option<Duration>,
 }
 
 /// Leave to make one call.
@@ -60,22 +59,22 @@ impl Governor {
         let pacer = Pacer::new(PaceSettings { reserve, ..settings });
         Self(Arc::new(Inner {
             start: Instant::now(),
-            state: Mutex::new(State { pacer, waiters: HashMap::new(), pump: None }),
+            state: Mutex::new(State { pacer, waiters: HashMap::new(), timer: None }),
             changed: Notify::new(),
-            pump_lost: Notify::new(),
+            timer_lost: Notify::new(),
         }))
     }
 
-    /// Waits until the call may be made. To go away is to leave the queue.
+    /// Queued until the call may be made. To go away is to leave the queue.
     ///
     /// # Errors
     ///
     /// At once if the call could not be answered before the deadline or if too many wait; and while
     /// it waits, once that turns out to be so.
-    pub(crate) async fn admit(&self, turn: PaceRequest, deadline: Deadline) -> Result<Admission, Refused> {
-        let call = match self.ask(turn, deadline)? {
-            Leave::Given(call) => call,
-            Leave::Awaited(waiting) => waiting.decision().await?,
+    pub(crate) async fn admit(&self, request: PaceRequest, deadline: Deadline) -> Result<Admission, Refused> {
+        let call = match self.ask(request, deadline)? {
+            Decision::Now(call) => call,
+            Decision::Later(waiting) => waiting.decision().await?,
         };
         Ok(Admission { governor: self.clone(), call, has_ended: false })
     }
@@ -86,15 +85,14 @@ impl Governor {
         self.lock().pacer.buckets(now)
     }
 
-    fn ask(&self, turn: PaceRequest, deadline: Deadline) -> Result<Leave, Refused> {
+    fn ask(&self, request: PaceRequest, deadline: Deadline) -> Result<Decision, Refused> {
         self.change(|pacer, waiters, now| {
-            let request = Request { turn, deadline: now + deadline.remaining() };
-            Ok(match pacer.ask(now, request)? {
-                Asked::Goes(call) => Leave::Given(call),
-                Asked::Waits(ticket) => {
+            Ok(match pacer.admit(now, request, now + deadline.remaining())? {
+                Admitted::Now(call) => Decision::Now(call),
+                Admitted::Queued(ticket) => {
                     let (sender, outcome) = oneshot::channel();
                     waiters.insert(ticket, sender);
-                    Leave::Awaited(Waiting { governor: self.clone(), ticket, outcome: Some(outcome) })
+                    Decision::Later(Waiting { governor: self.clone(), ticket, outcome: Some(outcome) })
                 }
             })
         })
@@ -107,20 +105,20 @@ impl Governor {
         let now = self.now();
         let State { pacer, waiters, .. } = &mut *state;
         let result = change(pacer, waiters, now);
-        let has_to_start = state.keep_watch(now, &self.0.changed);
+        let has_to_start = state.schedule(now, &self.0.changed);
         drop(state);
         // Not while locked: where the runtime is shutting down, the task is dropped on the spot.
         if has_to_start {
-            self.start_pump();
+            self.start_timer();
         }
         result
     }
 
-    fn start_pump(&self) {
-        let pump = Pump { governor: self.clone(), has_ended: false };
+    fn start_timer(&self) {
+        let timer = Timer { governor: self.clone(), has_ended: false };
         // Without a runtime it is dropped, and those who wait, who have one, start another.
         if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(pump.run());
+            runtime.spawn(timer.run());
         }
     }
 
@@ -141,11 +139,11 @@ impl fmt::Debug for Governor {
 }
 
 impl State {
-    /// Decides what can be decided now; whether a pump has to be started for the rest.
-    fn keep_watch(&mut self, now: Duration, changed: &Notify) -> bool {
+    /// Decides what can be decided now; whether a timer has to be started for the rest.
+    fn schedule(&mut self, now: Duration, changed: &Notify) -> bool {
         self.deliver(now);
         let Some(wake) = self.pacer.next_wake() else { return false };
-        match &mut self.pump {
+        match &mut self.timer {
             Some(sleeps_until) => {
                 if wake < *sleeps_until {
                     *sleeps_until = wake;
@@ -154,7 +152,7 @@ impl State {
                 false
             }
             None => {
-                self.pump = Some(wake);
+                self.timer = Some(wake);
                 true
             }
         }
@@ -177,7 +175,7 @@ impl State {
 }
 
 impl Admission {
-    /// How long the call had to wait.
+    /// Time that the call had to wait.
     pub(crate) fn waited(&self) -> Duration {
         self.call.waited()
     }
@@ -216,13 +214,13 @@ impl Drop for Admission {
     }
 }
 
-/// Leave to make a call, now or when its turn has come.
-enum Leave {
-    Given(Call),
-    Awaited(Waiting),
+/// A call that may be made now, or when its turn has come.
+enum Decision {
+    Now(Call),
+    Later(Waiting),
 }
 
-/// One that waits for its turn, and leaves the queue when dropped.
+/// A waiter for its turn, which leaves the queue when dropped.
 struct Waiting {
     governor: Governor,
     ticket: Ticket,
@@ -237,14 +235,14 @@ impl Waiting {
         let Some(outcome) = &mut self.outcome else { return Err(GONE) };
         let decision = loop {
             // Before looking whether there is one, so that no loss goes unnoticed.
-            let pump_lost = self.governor.0.pump_lost.notified();
+            let timer_lost = self.governor.0.timer_lost.notified();
             if let Ok(decision) = outcome.try_recv() {
                 break decision;
             }
             self.governor.change(|_, _, _| ());
             tokio::select! {
                 decision = &mut *outcome => break decision.unwrap_or(Err(GONE)),
-                () = pump_lost => {}
+                () = timer_lost => {}
             }
         };
         self.outcome = None;
@@ -271,12 +269,12 @@ impl Drop for Waiting {
 
 /// The task that sleeps until something is to be decided. One for all who wait: a timer for each
 /// would wake them all for each token.
-struct Pump {
+struct Timer {
     governor: Governor,
     has_ended: bool,
 }
 
-impl Pump {
+impl Timer {
     async fn run(mut self) {
         while let Some(wake) = self.turn() {
             let inner = &self.governor.0;
@@ -291,18 +289,18 @@ impl Pump {
     fn turn(&mut self) -> Option<Duration> {
         let mut state = self.governor.lock();
         state.deliver(self.governor.now());
-        state.pump = state.pacer.next_wake();
-        self.has_ended = state.pump.is_none();
-        state.pump
+        state.timer = state.pacer.next_wake();
+        self.has_ended = state.timer.is_none();
+        state.timer
     }
 }
 
-impl Drop for Pump {
+impl Drop for Timer {
     fn drop(&mut self) {
         if !self.has_ended {
             // Its runtime has gone. Those who wait may have another.
-            self.governor.lock().pump = None;
-            self.governor.0.pump_lost.notify_waiters();
+            self.governor.lock().timer = None;
+            self.governor.0.timer_lost.notify_waiters();
         }
     }
 }

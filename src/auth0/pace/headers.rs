@@ -13,7 +13,7 @@ static RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 /// taken for a mistake: believed, it would stop all calls until then.
 const LONGEST_FILL: u64 = 120;
 
-/// What an answer says of the bucket that its call was taken from.
+/// Rate-limit headers of an answer: the state of the bucket that its call was taken from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Reading {
     /// The bucket's size; at least 1.

@@ -1,20 +1,24 @@
-//! Who may call when. It is told the time, as a duration since some start, and does nothing.
+//! The pacer: decides about each call. It is told the time, as a duration since some start, and does nothing.
 //!
-//! A class is in one of three standings. *Unknown*: no answer has come yet; one call at a time is
+//! A class is in one of three modes. *Unknown*: no answer has come yet; one call at a time is
 //! let go to find out. *Unpaced*: its answers succeed and say nothing of a limit. *Paced*: by a
 //! bucket, which it shares with the other classes whose answers tell of the same limit.
 
+mod admission;
+mod learning;
+
 use std::time::Duration;
 
+pub(super) use self::admission::Admitted;
 use super::bucket::Bucket;
+use super::counts::{ByClass, CallCounts};
 use super::gate::Gate;
 use super::queue::{FairQueue, Ticket, Waiter};
-use super::tally::{ByClass, Tally};
 use super::{BucketStatus, Class, PaceSettings, Refused};
 
-/// What those are told who are refused before anything is known, and what a first 429 closes an
+/// Wait that those are told who are refused before anything is known, and that a first 429 closes an
 /// unknown bucket for.
-pub(super) const UNKNOWN_WAIT: Duration = Duration::from_secs(1);
+const UNKNOWN_WAIT: Duration = Duration::from_secs(1);
 
 /// A call that was let go, and what was known as it went.
 #[derive(Debug, Clone, Copy)]
@@ -25,75 +29,75 @@ pub(super) struct Call {
     /// It was sent to find out what its class's bucket is.
     pub(super) is_probe: bool,
     /// The bucket that it was taken from, and how many calls were to be left, at the least.
-    pub(super) taken_from: Option<(LaneId, f64)>,
+    taken_from: Option<(BucketId, f64)>,
     /// Before it.
-    pub(super) tallies: ByClass<Tally>,
+    counts: ByClass<CallCounts>,
 }
 
 impl Call {
-    /// How long it had to wait.
+    /// Time that it had to wait.
     pub(super) fn waited(&self) -> Duration {
         self.sent.saturating_sub(self.asked)
     }
 }
 
-/// What one that waits is told.
+/// Outcome for one that waits.
 #[derive(Debug)]
-pub(super) struct Decision {
+pub(super) struct Outcome {
     pub(super) ticket: Ticket,
     pub(super) outcome: Result<Call, Refused>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct LaneId(u64);
+struct BucketId(u64);
 
 /// A bucket, and those who wait for it.
 #[derive(Debug)]
-pub(super) struct Lane {
-    pub(super) id: LaneId,
-    pub(super) bucket: Bucket,
-    pub(super) queue: FairQueue,
+struct BucketQueue {
+    id: BucketId,
+    bucket: Bucket,
+    queue: FairQueue,
 }
 
-/// What is common to the classes of which nothing is known.
+/// Discovery of the classes of which nothing is known.
 #[derive(Debug, Default)]
-pub(super) struct Unknown {
-    pub(super) gate: Gate,
-    pub(super) queue: FairQueue,
+struct Discovery {
+    gate: Gate,
+    queue: FairQueue,
     /// A call is on its way to find out.
-    pub(super) is_probing: bool,
+    is_probing: bool,
 }
 
-impl Lane {
-    /// How long one would wait from now, if all come back who were told to.
-    pub(super) fn wait_of(&self, waiter: &Waiter, now: Duration) -> Duration {
+impl BucketQueue {
+    /// Time that one would wait from now, if all come back who were told to.
+    fn wait_of(&self, waiter: &Waiter, now: Duration) -> Duration {
         let wait_for = |calls| self.bucket.wait_for(calls);
         wait_for(self.queue.ahead_of(waiter.reservation, waiter.priority, now, |calls| now + wait_for(calls)) + 1)
     }
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Standing {
+enum PacingMode {
     #[default]
     Unknown,
     Unpaced,
-    Paced(LaneId),
+    Paced(BucketId),
 }
 
 #[derive(Debug)]
 pub(super) struct Pacer {
-    pub(super) settings: PaceSettings,
-    pub(super) now: Duration,
-    pub(super) standings: ByClass<Standing>,
-    pub(super) tallies: ByClass<Tally>,
+    settings: PaceSettings,
+    now: Duration,
+    modes: ByClass<PacingMode>,
+    counts: ByClass<CallCounts>,
     /// The typical time from a call to its answer.
-    pub(super) latencies: ByClass<Duration>,
-    pub(super) unknown: Unknown,
-    pub(super) lanes: Vec<Lane>,
+    latencies: ByClass<Duration>,
+    discovery: Discovery,
+    buckets: Vec<BucketQueue>,
     /// Waiters who need not wait: their class turned out to have no limit.
-    pub(super) freed: Vec<Waiter>,
+    freed: Vec<Waiter>,
     /// Waiters who would wait in vain.
-    pub(super) turned_away: Vec<(Ticket, Refused)>,
+    refused: Vec<(Ticket, Refused)>,
     next_id: u64,
 }
 
@@ -102,85 +106,85 @@ impl Pacer {
         Self {
             settings,
             now: Duration::ZERO,
-            standings: ByClass::default(),
-            tallies: ByClass::default(),
+            modes: ByClass::default(),
+            counts: ByClass::default(),
             latencies: ByClass::default(),
-            unknown: Unknown::default(),
-            lanes: Vec::new(),
+            discovery: Discovery::default(),
+            buckets: Vec::new(),
             freed: Vec::new(),
-            turned_away: Vec::new(),
+            refused: Vec::new(),
             next_id: 0,
         }
     }
 
-    /// One that waits has gone away.
+    /// Removes one that waits and has gone away.
     pub(super) fn leave(&mut self, now: Duration, ticket: Ticket) {
         self.settle(now);
-        let queues = self.lanes.iter_mut().map(|lane| &mut lane.queue).chain([&mut self.unknown.queue]);
+        let queues = self.buckets.iter_mut().map(|entry| &mut entry.queue).chain([&mut self.discovery.queue]);
         for queue in queues {
             queue.remove(ticket);
         }
         self.freed.retain(|waiter| waiter.ticket != ticket);
-        self.turned_away.retain(|&(turned_away, _)| turned_away != ticket);
+        self.refused.retain(|&(refused, _)| refused != ticket);
     }
 
     /// Lets go all that may go now, and refuses all that wait in vain.
-    pub(super) fn advance(&mut self, now: Duration) -> Vec<Decision> {
+    pub(super) fn advance(&mut self, now: Duration) -> Vec<Outcome> {
         self.settle(now);
         self.expire();
-        let mut decisions: Vec<_> = std::mem::take(&mut self.turned_away)
+        let mut outcomes: Vec<_> = std::mem::take(&mut self.refused)
             .into_iter()
-            .map(|(ticket, refused)| Decision { ticket, outcome: Err(refused) })
+            .map(|(ticket, refused)| Outcome { ticket, outcome: Err(refused) })
             .collect();
         for waiter in std::mem::take(&mut self.freed) {
-            decisions.push(self.decide(&waiter, Standing::Unpaced));
+            outcomes.push(self.decide(&waiter, PacingMode::Unpaced));
         }
         while self.may_probe()
-            && let Some(waiter) = self.unknown.queue.pop()
+            && let Some(waiter) = self.discovery.queue.pop()
         {
-            decisions.push(self.decide(&waiter, Standing::Unknown));
+            outcomes.push(self.decide(&waiter, PacingMode::Unknown));
         }
-        if self.gives_way() {
-            return decisions;
+        if self.yields_to_probe() {
+            return outcomes;
         }
-        for position in 0..self.lanes.len() {
-            while let lane = &mut self.lanes[position]
-                && lane.bucket.has_room()
-                && let Some(waiter) = lane.queue.pop()
+        for position in 0..self.buckets.len() {
+            while let entry = &mut self.buckets[position]
+                && entry.bucket.has_room()
+                && let Some(waiter) = entry.queue.pop()
             {
-                let standing = Standing::Paced(lane.id);
-                decisions.push(self.decide(&waiter, standing));
+                let mode = PacingMode::Paced(entry.id);
+                outcomes.push(self.decide(&waiter, mode));
             }
         }
-        decisions
+        outcomes
     }
 
-    /// Whether one waits who might go, which is never so after [`Self::advance`]. While the next token of every bucket is
+    /// True if one waits who might go, which is never so after [`Self::advance`]. While the next token of every bucket is
     /// left to a call that finds out, the others wait for that one.
     #[cfg(test)]
     pub(super) fn is_idle_in_vain(&self) -> bool {
-        let can_go = |lane: &Lane| !lane.queue.is_empty() && lane.bucket.has_room();
-        let can_probe = !self.unknown.queue.is_empty() && self.may_probe();
-        can_probe || !self.gives_way() && self.lanes.iter().any(can_go)
+        let can_go = |entry: &BucketQueue| !entry.queue.is_empty() && entry.bucket.has_room();
+        let can_probe = !self.discovery.queue.is_empty() && self.may_probe();
+        can_probe || !self.yields_to_probe() && self.buckets.iter().any(can_go)
     }
 
-    /// When there will be something to decide, if nothing else happens before; `None` if nobody
+    /// The time at which there will be something to decide, if nothing else happens before; `None` if nobody
     /// waits for the time to pass.
     pub(super) fn next_wake(&self) -> Option<Duration> {
-        if !self.freed.is_empty() || !self.turned_away.is_empty() {
+        if !self.freed.is_empty() || !self.refused.is_empty() {
             return Some(self.now);
         }
         let mut wakes = Vec::new();
-        if !self.unknown.queue.is_empty() {
-            wakes.extend(self.unknown.queue.first_deadline());
-            if !self.unknown.is_probing {
+        if !self.discovery.queue.is_empty() {
+            wakes.extend(self.discovery.queue.first_deadline());
+            if !self.discovery.is_probing {
                 wakes.push(self.now + self.wait_to_probe());
             }
         }
-        for lane in self.lanes.iter().filter(|lane| !lane.queue.is_empty()) {
-            wakes.extend(lane.queue.first_deadline());
-            if !self.gives_way() {
-                wakes.push(self.now + lane.bucket.wait_for(1));
+        for entry in self.buckets.iter().filter(|entry| !entry.queue.is_empty()) {
+            wakes.extend(entry.queue.first_deadline());
+            if !self.yields_to_probe() {
+                wakes.push(self.now + entry.bucket.wait_for(1));
             }
         }
         wakes.into_iter().min()
@@ -188,113 +192,113 @@ impl Pacer {
 
     /// The buckets as they are known.
     pub(super) fn buckets(&self, now: Duration) -> Vec<BucketStatus> {
-        let status = |lane: &Lane| BucketStatus {
-            classes: self.classes(lane.id).collect(),
-            limit: lane.bucket.limit(),
-            remaining: lane.bucket.level_at(now, self.tally(lane.id).in_flight),
-            refill_per_second: lane.bucket.refill_per_second(),
-            queued: lane.queue.len(),
+        let status = |entry: &BucketQueue| BucketStatus {
+            classes: self.classes(entry.id).collect(),
+            limit: entry.bucket.limit(),
+            remaining: entry.bucket.level_at(now, self.counts(entry.id).in_flight),
+            refill_per_second: entry.bucket.refill_per_second(),
+            queued: entry.queue.len(),
         };
-        self.lanes.iter().map(status).collect()
+        self.buckets.iter().map(status).collect()
     }
 
     /// Brings all estimates up to date. Time never runs backwards here; and within a moment, whatever changes an estimate
     /// keeps it up to date.
-    pub(super) fn settle(&mut self, now: Duration) {
+    fn settle(&mut self, now: Duration) {
         if now <= self.now {
             return;
         }
         self.now = now;
-        for position in 0..self.lanes.len() {
-            let in_flight = self.tally(self.lanes[position].id).in_flight;
-            let lane = &mut self.lanes[position];
-            lane.bucket.settle(now, in_flight);
-            lane.queue.lapse(now);
+        for position in 0..self.buckets.len() {
+            let in_flight = self.counts(self.buckets[position].id).in_flight;
+            let entry = &mut self.buckets[position];
+            entry.bucket.settle(now, in_flight);
+            entry.queue.lapse(now);
         }
     }
 
     /// Refuses those whose deadline comes before their bucket opens.
     fn expire(&mut self) {
-        while let Some(waiter) = self.unknown.queue.pop_late(self.now.max(self.unknown.gate.opens())) {
-            let retry_after = self.unknown.gate.retry_at().saturating_sub(self.now).max(UNKNOWN_WAIT);
-            self.turned_away.push((waiter.ticket, Refused { retry_after }));
+        while let Some(waiter) = self.discovery.queue.pop_late(self.now.max(self.discovery.gate.opens())) {
+            let retry_after = self.discovery.gate.retry_at().saturating_sub(self.now).max(UNKNOWN_WAIT);
+            self.refused.push((waiter.ticket, Refused { retry_after }));
         }
-        for lane in &mut self.lanes {
-            while let Some(waiter) = lane.queue.pop_late(self.now.max(lane.bucket.gate().opens())) {
-                let told = lane.bucket.gate().retry_at().saturating_sub(self.now);
-                let retry_after = lane.wait_of(&waiter, self.now).max(told);
-                self.turned_away.push((waiter.ticket, Refused { retry_after }));
+        for entry in &mut self.buckets {
+            while let Some(waiter) = entry.queue.pop_late(self.now.max(entry.bucket.gate().opens())) {
+                let told = entry.bucket.gate().retry_at().saturating_sub(self.now);
+                let retry_after = entry.wait_of(&waiter, self.now).max(told);
+                self.refused.push((waiter.ticket, Refused { retry_after }));
             }
         }
     }
 
     /// Lets a call go. One of an unknown class is taken from every bucket, for it may be any.
-    pub(super) fn let_go(&mut self, waiter: &Waiter, standing: Standing) -> Call {
-        let (class, tallies) = (waiter.class, self.tallies);
+    fn dispatch(&mut self, waiter: &Waiter, mode: PacingMode) -> Call {
+        let (class, counts) = (waiter.class, self.counts);
         let mut taken_from = None;
-        for lane in &mut self.lanes {
-            if standing == Standing::Unknown {
-                lane.bucket.spend(1);
-            } else if standing == Standing::Paced(lane.id) {
-                taken_from = Some((lane.id, lane.bucket.spend(1)));
+        for entry in &mut self.buckets {
+            if mode == PacingMode::Unknown {
+                entry.bucket.spend(1);
+            } else if mode == PacingMode::Paced(entry.id) {
+                taken_from = Some((entry.id, entry.bucket.spend(1)));
             }
         }
-        let is_probe = standing == Standing::Unknown;
-        self.unknown.is_probing |= is_probe;
-        let tally = self.tallies.of_mut(class);
-        tally.sent += 1;
-        tally.in_flight += 1;
-        Call { class, asked: waiter.asked, sent: self.now, is_probe, taken_from, tallies }
+        let is_probe = mode == PacingMode::Unknown;
+        self.discovery.is_probing |= is_probe;
+        let own = self.counts.of_mut(class);
+        own.sent += 1;
+        own.in_flight += 1;
+        Call { class, asked: waiter.asked, sent: self.now, is_probe, taken_from, counts }
     }
 
-    fn decide(&mut self, waiter: &Waiter, standing: Standing) -> Decision {
-        Decision { ticket: waiter.ticket, outcome: Ok(self.let_go(waiter, standing)) }
+    fn decide(&mut self, waiter: &Waiter, mode: PacingMode) -> Outcome {
+        Outcome { ticket: waiter.ticket, outcome: Ok(self.dispatch(waiter, mode)) }
     }
 
-    pub(super) fn can_probe_at_once(&self) -> bool {
-        self.unknown.queue.is_empty() && self.may_probe()
+    fn can_probe_at_once(&self) -> bool {
+        self.discovery.queue.is_empty() && self.may_probe()
     }
 
     fn may_probe(&self) -> bool {
-        !self.unknown.is_probing && self.wait_to_probe().is_zero()
+        !self.discovery.is_probing && self.wait_to_probe().is_zero()
     }
 
     fn wait_to_probe(&self) -> Duration {
-        let buckets = self.lanes.iter().map(|lane| lane.bucket.wait_for(1));
-        buckets.max().unwrap_or_default().max(self.unknown.gate.opens().saturating_sub(self.now))
+        let buckets = self.buckets.iter().map(|entry| entry.bucket.wait_for(1));
+        buckets.max().unwrap_or_default().max(self.discovery.gate.opens().saturating_sub(self.now))
     }
 
-    /// Whether the known classes leave the next token to a call that finds out about an unknown
+    /// True if the known classes leave the next token to a call that finds out about an unknown
     /// one, which would else never find all buckets with a token at a time.
-    pub(super) fn gives_way(&self) -> bool {
-        !self.unknown.queue.is_empty()
-            && !self.unknown.is_probing
-            && self.unknown.gate.is_open(self.now)
-            && self.lanes.iter().all(|lane| lane.bucket.gate().is_open(self.now))
+    fn yields_to_probe(&self) -> bool {
+        !self.discovery.queue.is_empty()
+            && !self.discovery.is_probing
+            && self.discovery.gate.is_open(self.now)
+            && self.buckets.iter().all(|entry| entry.bucket.gate().is_open(self.now))
     }
 
-    pub(super) fn queues(&self) -> impl Iterator<Item = &FairQueue> {
-        self.lanes.iter().map(|lane| &lane.queue).chain([&self.unknown.queue])
+    fn queues(&self) -> impl Iterator<Item = &FairQueue> {
+        self.buckets.iter().map(|entry| &entry.queue).chain([&self.discovery.queue])
     }
 
     /// The classes that a bucket is shared by.
-    pub(super) fn classes(&self, id: LaneId) -> impl Iterator<Item = Class> {
-        Class::ALL.into_iter().filter(move |&class| *self.standings.of(class) == Standing::Paced(id))
+    fn classes(&self, id: BucketId) -> impl Iterator<Item = Class> {
+        Class::ALL.into_iter().filter(move |&class| *self.modes.of(class) == PacingMode::Paced(id))
     }
 
     /// Its calls. Those of unknown classes that are on their way may be of any bucket.
-    pub(super) fn tally(&self, id: LaneId) -> Tally {
-        let unknown = Class::ALL.into_iter().filter(|&class| *self.standings.of(class) == Standing::Unknown);
-        let mut tally = self.tallies.sum(self.classes(id));
-        tally.in_flight += self.tallies.sum(unknown).in_flight;
-        tally
+    fn counts(&self, id: BucketId) -> CallCounts {
+        let unknown = Class::ALL.into_iter().filter(|&class| *self.modes.of(class) == PacingMode::Unknown);
+        let mut counts = self.counts.sum(self.classes(id));
+        counts.in_flight += self.counts.sum(unknown).in_flight;
+        counts
     }
 
-    pub(super) fn next_lane(&mut self) -> LaneId {
-        LaneId(self.next_id())
+    fn next_bucket(&mut self) -> BucketId {
+        BucketId(self.next_id())
     }
 
-    pub(super) fn next_id(&mut self) -> u64 {
+    fn next_id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id
     }

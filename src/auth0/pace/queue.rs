@@ -1,16 +1,16 @@
-//! Who waits, whose turn it is, and who will be back.
+//! A fair queue: callers take turns, and those who were told to come back have a reservation.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
-use super::kept::{KeptPlaces, ReservationKey};
+use super::reservations::{ReservationKey, Reservations};
 use super::{CallerKey, Class, Priority};
 
 /// Names one that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Ticket(pub(super) u64);
 
-/// One that waits. Times are since the start.
+/// A waiter. Times are since the start.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Waiter {
     pub(super) ticket: Ticket,
@@ -29,7 +29,7 @@ pub(super) struct FairQueue {
     interactive: Turns,
     bulk: Turns,
     /// Of interactive calls. Bulk work gets what is left over, and is promised nothing.
-    kept: KeptPlaces,
+    kept: Reservations,
 }
 
 /// Round robin: the callers in the order of their turns, and each one's own line.
@@ -48,12 +48,12 @@ impl FairQueue {
         self.waiters.is_empty()
     }
 
-    /// How many calls a caller has waiting.
+    /// Number of calls that a caller has waiting.
     pub(super) fn held_by(&self, caller: CallerKey) -> usize {
         self.interactive.line(caller) + self.bulk.line(caller)
     }
 
-    /// How many go before one that asks now: those who wait, and those who will be back before its turn, which is at
+    /// Number that go before one that asks now: those who wait, and those who will be back before its turn, which is at
     /// `time_of` the number of calls that are to be made by then.
     pub(super) fn ahead_of(
         &self,
@@ -84,7 +84,7 @@ impl FairQueue {
         self.kept.keep(reservation, due, now)
     }
 
-    /// How many places are kept.
+    /// Number of reservations.
     pub(super) fn kept(&self) -> usize {
         self.kept.len()
     }
@@ -94,14 +94,14 @@ impl FairQueue {
         self.kept.lapse(now);
     }
 
-    /// One goes without standing in line; its place, if one was kept, is not needed any more. Whether it came back as it was
+    /// Redeems the reservation, if there is one, of a call that goes without queueing. True if it came back as it was
     /// told.
-    pub(super) fn passed_by(&mut self, reservation: ReservationKey, priority: Priority, now: Duration) -> bool {
+    pub(super) fn redeem(&mut self, reservation: ReservationKey, priority: Priority, now: Duration) -> bool {
         priority == Priority::Interactive && self.kept.take(reservation, now)
     }
 
     pub(super) fn push(&mut self, waiter: Waiter, now: Duration) {
-        let is_back = self.passed_by(waiter.reservation, waiter.priority, now);
+        let is_back = self.redeem(waiter.reservation, waiter.priority, now);
         self.turns(waiter.priority).push(waiter.reservation.caller, waiter.ticket, is_back);
         self.by_deadline.insert((waiter.deadline, waiter.ticket));
         self.waiters.insert(waiter.ticket, waiter);
@@ -163,7 +163,7 @@ impl Turns {
         self.lines.get(&caller).map_or(0, VecDeque::len)
     }
 
-    /// How many go before a caller's call that has so many of its own before it. In as many rounds,
+    /// Number that go before a caller's call that has so many of its own before it. In as many rounds,
     /// each other caller has a turn; and one more if it comes before the caller in the round.
     fn ahead_of(&self, caller: CallerKey, own: usize) -> usize {
         let mut rounds = own + 1;
@@ -217,7 +217,7 @@ impl Turns {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::kept::RequestHash;
+    use super::super::reservations::RequestHash;
     use super::*;
 
     const NOW: Duration = Duration::ZERO;

@@ -1,4 +1,4 @@
-//! How fast a bucket fills, from below.
+//! The refill of a bucket, estimated from below.
 //!
 //! Two answers of one bucket say how much came back between them, at the least: what the second
 //! left, plus what our own calls took in between, minus what the first left. Others on the tenant
@@ -11,10 +11,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Class;
+use super::counts::ByClass;
 use super::headers::Reading;
-use super::tally::ByClass;
 
-/// How far apart the answers are that later ones are compared with, and how many are kept. Readings
+/// Distance of the answers that later ones are compared with, and their number. Readings
 /// are whole numbers, so each comparison is wrong by up to one call: half a minute makes that less
 /// than 2 % of the slowest plan's refill.
 const SPACING: Duration = Duration::from_secs(1);
@@ -28,7 +28,7 @@ const SHORTEST: Duration = Duration::from_millis(1_500);
 /// documented refills 50 in a minute.
 const SLOWEST: f64 = 50.0 / 60.0;
 
-/// What is left of the trust in the estimate after a 429 that it had not foreseen, and how much of
+/// Rest of the trust in the estimate after a 429 that it had not foreseen, and how much of
 /// it comes back per second. In simulations with others on the tenant, or with refills by the
 /// second, forgiving at once doubled the 429s and gained few calls.
 const DOUBT: f64 = 0.8;
@@ -46,10 +46,10 @@ pub(super) struct Sighting {
     /// The call was counted at some time between these two.
     pub(super) sent: Duration,
     pub(super) answered: Duration,
-    /// How many calls had been seen to be counted when this one was sent, and with this one.
+    /// Calls that had been seen to be counted when this one was sent, and with this one.
     pub(super) counted_before: u64,
     pub(super) counted: u64,
-    /// How many other calls are on their way as this one is answered.
+    /// Other calls that are on their way as this one is answered.
     pub(super) in_flight: u64,
 }
 
@@ -60,7 +60,7 @@ impl Sighting {
         f64::from((self.reading.remaining + 1).min(self.reading.limit - 1))
     }
 
-    /// How many of our own calls were counted after an earlier one, up to and with this, at the
+    /// Our own calls that were counted after an earlier one, up to and with this, at the
     /// least: not those that were on their way as the earlier was answered or as this was sent.
     fn calls_since(&self, earlier: &Self) -> f64 {
         (self.counted_before.saturating_sub(earlier.counted + earlier.in_flight) + 1) as f64
@@ -98,7 +98,7 @@ impl Sighting {
 pub(super) struct Refill {
     /// Calls per second, at the least, if any answer told.
     lower: Option<f64>,
-    /// What of it was there for us at that time, of 1: others take their part.
+    /// The part of it that was there for us at that time, of 1: others take their part.
     trust: f64,
     trust_at: Duration,
     /// Calls per second, at the most, by what `reset` says.
@@ -130,10 +130,10 @@ impl Refill {
     }
 
     fn trust(&self, now: Duration) -> f64 {
-        now.saturating_sub(self.trust_at).as_secs_f64().mul_add(FORGIVENESS, self.trust).min(1.0)
+        (self.trust + now.saturating_sub(self.trust_at).as_secs_f64() * FORGIVENESS).min(1.0)
     }
 
-    /// Whether an answer can be of this bucket: not if more is left than can have come back since an
+    /// True if an answer can be of this bucket: not if more is left than can have come back since an
     /// answer of another class.
     pub(super) fn accepts(&self, seen: &Sighting) -> bool {
         self.before(seen).filter(|earlier| earlier.class != seen.class).all(|earlier| {

@@ -63,8 +63,8 @@ impl LogQuery {
     }
 }
 
-/// Beyond the fields, Auth0 documents ranges on two of them only, and a wildcard at the front
-/// only with three letters after it.
+/// Beyond the fields, Auth0 documents ranges on two of them only, a wildcard at the front only with three letters after it, and
+/// of the rest of Lucene nothing.
 fn check(leaf: &Leaf) -> Result<(), ()> {
     let fine = match &leaf.test {
         Test::Exists => true,
@@ -77,6 +77,7 @@ fn check(leaf: &Leaf) -> Result<(), ()> {
             }),
             _ => false,
         },
+        Test::Regex(_) | Test::Fuzzy { .. } => false,
     };
     if fine { Ok(()) } else { Err(()) }
 }
@@ -93,6 +94,7 @@ fn leaf_matches(test: &Test, field: &str, event: &Event<'_>) -> bool {
         // `?` is no wildcard here, so it stands for itself.
         Test::Term(pattern) => pattern.without_single_wildcards().matches(&value, false),
         Test::Range { lower, upper } => within(lower, upper, |edge| Some(value.as_ref().cmp(edge.text.as_str()))),
+        Test::Regex(_) | Test::Fuzzy { .. } => false,
     }
 }
 
@@ -103,5 +105,6 @@ fn date_matches(test: &Test, at: i64) -> bool {
             pattern.text().and_then(|text| Moment::parse(&text)).is_some_and(|moment| moment.side(at).is_eq())
         }
         Test::Range { lower, upper } => within(lower, upper, |edge| edge.moment.map(|moment| moment.side(at))),
+        Test::Regex(_) | Test::Fuzzy { .. } => false,
     }
 }

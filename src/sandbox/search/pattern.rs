@@ -1,7 +1,5 @@
 //! Words, phrases and wildcards.
 
-use super::shield::lower;
-
 /// What a value is compared with: a text, or pieces with wildcards between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pattern(Vec<Glyph>);
@@ -17,23 +15,29 @@ enum Glyph {
 
 impl Pattern {
     /// A text without wildcards.
-    pub(crate) fn exact(text: impl AsRef<str>) -> Self {
-        Self(text.as_ref().chars().map(Glyph::Letter).collect())
+    pub(crate) fn exact(text: &str) -> Self {
+        Self(text.chars().map(Glyph::Letter).collect())
     }
 
-    /// A word as the grammar gives it: escaped characters still shielded, so that what looks
-    /// like a wildcard is one.
-    pub(super) fn from_shielded(word: &str) -> Self {
-        Self(
-            word.chars()
-                .map(|c| match (lower(c), c) {
-                    (Some(escaped), _) => Glyph::Letter(escaped),
-                    (None, '*') => Glyph::Many,
-                    (None, '?') => Glyph::One,
-                    (None, letter) => Glyph::Letter(letter),
-                })
-                .collect(),
-        )
+    /// A text with anything after it.
+    pub(super) fn prefix(text: &str) -> Self {
+        let Self(mut glyphs) = Self::exact(text);
+        glyphs.push(Glyph::Many);
+        Self(glyphs)
+    }
+
+    /// A word with wildcards; what a backslash stands before is none.
+    pub(super) fn wildcard(word: &str) -> Self {
+        let mut chars = word.chars();
+        let glyphs = std::iter::from_fn(|| {
+            Some(match chars.next()? {
+                '\\' => Glyph::Letter(chars.next()?),
+                '*' => Glyph::Many,
+                '?' => Glyph::One,
+                letter => Glyph::Letter(letter),
+            })
+        });
+        Self(glyphs.collect())
     }
 
     /// The same with `?` as an ordinary letter, for log search, which does not know it.
@@ -108,7 +112,7 @@ mod tests {
     use super::*;
 
     fn fits(pattern: &str, value: &str) -> bool {
-        Pattern::from_shielded(pattern).matches(value, false)
+        Pattern::wildcard(pattern).matches(value, false)
     }
 
     #[test]
@@ -133,9 +137,9 @@ mod tests {
 
     #[test]
     fn a_leading_wildcard_needs_three_letters() {
-        assert!(Pattern::from_shielded("*ab").is_too_vague());
-        assert!(Pattern::from_shielded("*ab*").is_too_vague());
-        assert!(!Pattern::from_shielded("*abc").is_too_vague());
-        assert!(!Pattern::from_shielded("a*").is_too_vague());
+        assert!(Pattern::wildcard("*ab").is_too_vague());
+        assert!(Pattern::wildcard("*ab*").is_too_vague());
+        assert!(!Pattern::wildcard("*abc").is_too_vague());
+        assert!(!Pattern::wildcard("a*").is_too_vague());
     }
 }

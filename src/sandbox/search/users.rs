@@ -1,11 +1,12 @@
 //! User search, version 3: the rules that Auth0 documents on "User Search Query Syntax".
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use chrono::DateTime;
 use serde_json::Value;
 
-use super::{Edge, Expression, Leaf, Test, parse, within};
+use super::{Edge, Expression, Leaf, Pattern, Test, parse, within};
 use crate::sandbox::people::User;
 
 /// A user query that Auth0 would run.
@@ -65,6 +66,15 @@ fn leaf_matches(leaf: &Leaf, user: &User) -> bool {
             .and_then(Value::as_str)
             .and_then(|email| email.rsplit_once('@'))
             .is_some_and(|(_, domain)| test(&domain.into())),
+        pattern if pattern.contains('*') => {
+            let pattern = Pattern::wildcard(pattern);
+            user.profile.iter().any(|(name, value)| {
+                is_indexed(name)
+                    && any_path(name, value, &mut |path, value| {
+                        pattern.matches(path, false) && test_matches(&leaf.test, value, is_normalized(path))
+                    })
+            })
+        }
         "organization_id" => user.organizations.iter().any(|id| test(&id.as_str().into())),
         _ => {
             let (root, rest) = field.split_once('.').map_or((field, None), |(root, rest)| (root, Some(rest)));
@@ -116,16 +126,37 @@ fn any_scalar(value: &Value, test: &mut dyn FnMut(&Value) -> bool) -> bool {
     }
 }
 
+/// Visits the same with their dotted paths.
+fn any_path(path: &str, value: &Value, test: &mut dyn FnMut(&str, &Value) -> bool) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Array(elements) => elements.iter().any(|element| any_path(path, element, test)),
+        Value::Object(members) => {
+            members.iter().any(|(name, member)| any_path(&format!("{path}.{name}"), member, test))
+        }
+        scalar => test(path, scalar),
+    }
+}
+
 fn test_matches(test: &Test, value: &Value, fold: bool) -> bool {
     match test {
         Test::Exists => true,
         Test::Range { lower, upper } => within(lower, upper, |edge| side(value, edge, fold)),
-        Test::Term(pattern) => match value {
-            Value::String(text) => pattern.matches(text, fold),
-            Value::Number(number) => pattern.matches(&number.to_string(), false),
-            Value::Bool(truth) => pattern.matches(if *truth { "true" } else { "false" }, false),
-            _ => false,
-        },
+        Test::Term(pattern) => text(value).is_some_and(|text| pattern.matches(&text, fold && value.is_string())),
+        Test::Regex(regex) => text(value).is_some_and(|text| regex.is_match(&text)),
+        Test::Fuzzy { text: sought, edits } => {
+            text(value).is_some_and(|text| strsim::damerau_levenshtein(sought, &text) <= *edits)
+        }
+    }
+}
+
+/// A scalar as the index has it.
+fn text(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::String(text) => Some(text.into()),
+        Value::Number(number) => Some(number.to_string().into()),
+        Value::Bool(truth) => Some(truth.to_string().into()),
+        _ => None,
     }
 }
 

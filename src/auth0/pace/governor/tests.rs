@@ -185,7 +185,7 @@ fn whoever_waits_starts_the_pump_that_went_down_with_its_runtime() {
     let runtime = || runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let (here, elsewhere) = (runtime(), runtime());
     let governor = here.block_on(drained());
-    // The pump is started where the first waiter is.
+    // The timer is started where the first waiter is.
     let _first = elsewhere.block_on(async { governor.ask(turn(ANNA), Deadline::within(9 * SECOND)).unwrap() });
     here.block_on(async {
         let mut second = pin!(admit(&governor, BELA, 9 * SECOND));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::Class;
 use super::super::headers::Reading;
 
-/// When the simulated world began, in seconds since the Unix epoch; between two seconds, so that
+/// The beginning of the simulated world, in seconds since the Unix epoch; between two seconds, so that
 /// both roundings matter.
 const EPOCH: f64 = 1_800_000_000.37;
 
@@ -29,9 +29,9 @@ impl Bucket {
         Self { lumps: Some(seconds), ..self }
     }
 
-    /// What it gives in that time, at the most.
+    /// Calls that it gives in that time, at the most.
     pub(super) fn capacity(&self, time: Duration) -> f64 {
-        time.as_secs_f64().mul_add(self.per_second, f64::from(self.limit))
+        f64::from(self.limit) + time.as_secs_f64() * self.per_second
     }
 
     /// `None` is a 429.
@@ -40,7 +40,7 @@ impl Bucket {
             None => now - self.at,
             Some(lump) => ((now / lump).floor() - (self.at / lump).floor()) * lump,
         };
-        self.level = passed.mul_add(self.per_second, self.level).min(f64::from(self.limit));
+        self.level = (self.level + passed * self.per_second).min(f64::from(self.limit));
         self.at = now;
         if self.level < 1.0 {
             return None;
@@ -61,12 +61,12 @@ impl Bucket {
 #[derive(Debug, Clone)]
 pub(super) struct Auth0 {
     pub(super) buckets: Vec<Bucket>,
-    /// Which bucket users, logs and others are counted in.
+    /// Buckets that users, logs and others are counted in.
     classes: [usize; 3],
 }
 
 impl Auth0 {
-    /// One bucket for everything.
+    /// A single bucket for everything.
     pub(super) fn shared(bucket: Bucket) -> Self {
         Self { buckets: vec![bucket], classes: [0; 3] }
     }

@@ -1,4 +1,4 @@
-//! What holds whatever happens.
+//! Properties that hold whatever happens.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn bucket(limit: std::ops::RangeInclusive<u32>) -> impl Strategy<Value = Bucket>
     (limit, 0.9_f64..30.0).prop_map(|(limit, per_second)| Bucket::new(limit, per_second))
 }
 
-/// One bucket, or three that differ in size.
+/// A single bucket, or three that differ in size.
 fn tenant() -> impl Strategy<Value = Auth0> {
     prop_oneof![
         bucket(1..=60).prop_map(Auth0::shared),
@@ -59,7 +59,7 @@ proptest! {
         prop_assert_eq!(world.log.len() + world.open() + unasked as usize, calls as usize);
     }
 
-    /// Beyond the share of the size and of the refill there is the loan, once, and the call that finds out. Later, what was not
+    /// Beyond the share of the size and of the refill there is the surplus, and the call that finds out. Later, what was not
     /// taken for a minute for want of knowing the refill may be made up for.
     #[test]
     fn at_no_time_have_more_calls_been_made_than_our_share(
@@ -76,14 +76,15 @@ proptest! {
         }
         world.run(Duration::from_secs(400));
         let share = 1.0 - reserve;
-        let at_once = (share * f64::from(limit)).max(1.0) + 30.0_f64.mul_add(reserve, 2.0) + 1.0;
+        let at_once = (share * f64::from(limit)).max(1.0) + 2.0 + 30.0 * reserve + 1.0;
         let mut sent: Vec<_> =
             world.log.iter().filter(|entry| entry.end == End::Answered).map(|entry| entry.decided).collect();
         sent.sort_unstable();
         for (first, start) in sent.iter().enumerate() {
             let made_up_for = if first == 0 { 0.0 } else { 60.0 };
             for (last, end) in sent.iter().enumerate().skip(first) {
-                let most = ((*end - *start).as_secs_f64() + made_up_for).mul_add(share * per_second, at_once);
+                // It is filled up once in that time.
+                let most = at_once * 2.0 + ((*end - *start).as_secs_f64() + made_up_for) * share * per_second;
                 prop_assert!((last - first + 1) as f64 <= most + 1e-6, "{} from {start:?} to {end:?}", last - first + 1);
             }
         }

@@ -5,28 +5,27 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::super::asking::{Asked, Request};
 use super::super::headers::Reading;
-use super::super::pacer::{Call, Pacer};
+use super::super::pacer::{Admitted, Call, Pacer};
 use super::super::queue::Ticket;
 use super::super::{CallerKey, Class, PaceRequest, PaceSettings, Priority, RequestHash, ReservationKey};
 use super::auth0::Auth0;
 
-/// One that asks for calls, one after the other.
+/// A client that asks for calls, one after the other.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Client {
     pub(super) class: Class,
     pub(super) caller: CallerKey,
     pub(super) priority: Priority,
-    /// How long it waits for an answer.
+    /// Time that it waits for an answer.
     pub(super) patience: Duration,
-    /// When it asks first, and how often in all.
+    /// The time of its first request, and the number of all.
     pub(super) starts: Duration,
     pub(super) calls: u32,
 }
 
 impl Client {
-    /// One that never stops asking.
+    /// A client that never stops asking.
     pub(super) fn busy(class: Class, caller: u64) -> Self {
         Self {
             class,
@@ -39,7 +38,7 @@ impl Client {
     }
 }
 
-/// How a request for a call ended.
+/// The end of a request for a call.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum End {
     Answered,
@@ -52,7 +51,7 @@ pub(super) enum End {
 pub(super) struct Entry {
     pub(super) client: usize,
     pub(super) asked: Duration,
-    /// When it was let go or refused.
+    /// The time at which it was dispatched or refused.
     pub(super) decided: Duration,
     pub(super) end: End,
 }
@@ -66,7 +65,7 @@ enum Event {
     Time,
 }
 
-/// What becomes of a call on its way.
+/// The fate of a call on its way.
 #[derive(Debug, Clone, Copy)]
 enum Fate {
     Answered,
@@ -79,7 +78,7 @@ pub(super) struct World {
     pub(super) pacer: Pacer,
     pub(super) clients: Vec<Client>,
     pub(super) log: Vec<Entry>,
-    /// How long a call is on its way, there and back each.
+    /// Time that a call is on its way, there and back each.
     pub(super) latency: std::ops::Range<f64>,
     /// The share of calls that end without an answer, or with one that says nothing.
     pub(super) mishaps: f64,
@@ -144,7 +143,7 @@ impl World {
         self.now = until;
     }
 
-    /// How many wait or are on their way.
+    /// Number that wait or are on their way.
     pub(super) fn open(&self) -> usize {
         self.waiting.len() + self.on_their_way
     }
@@ -207,10 +206,10 @@ impl World {
         client.calls -= 1;
         let Client { class, caller, priority, patience, .. } = *client;
         let reservation = ReservationKey { caller, request: RequestHash(index as u64) };
-        let request = Request { turn: PaceRequest { class, reservation, priority }, deadline: self.now + patience };
-        match self.pacer.ask(self.now, request) {
-            Ok(Asked::Goes(call)) => self.sends(index, call),
-            Ok(Asked::Waits(ticket)) => {
+        let request = PaceRequest { class, reservation, priority };
+        match self.pacer.admit(self.now, request, self.now + patience) {
+            Ok(Admitted::Now(call)) => self.sends(index, call),
+            Ok(Admitted::Queued(ticket)) => {
                 self.waiting.insert(ticket, (index, self.now));
             }
             Err(refused) => self.refused(index, self.now, refused.retry_after),
@@ -230,11 +229,11 @@ impl World {
     }
 
     fn decide(&mut self) {
-        let decisions = self.pacer.advance(self.now);
+        let outcomes = self.pacer.advance(self.now);
         assert!(!self.pacer.is_idle_in_vain(), "somebody waits for what is there");
-        for decision in decisions {
-            let (client, asked) = self.waiting.remove(&decision.ticket).expect("who is told must have been waiting");
-            match decision.outcome {
+        for outcome in outcomes {
+            let (client, asked) = self.waiting.remove(&outcome.ticket).expect("who is told must have been waiting");
+            match outcome.outcome {
                 Ok(call) => self.sends(client, call),
                 Err(refused) => self.refused(client, asked, refused.retry_after),
             }
@@ -268,7 +267,7 @@ impl World {
 
     fn travel(&mut self) -> Duration {
         let share = self.rng.f64();
-        Duration::from_secs_f64((self.latency.end - self.latency.start).mul_add(share, self.latency.start))
+        Duration::from_secs_f64(self.latency.start + (self.latency.end - self.latency.start) * share)
     }
 
     fn schedule(&mut self, time: Duration, event: Event) {

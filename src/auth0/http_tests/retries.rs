@@ -1,4 +1,4 @@
-//! What is tried again, what is not, and when Auth0 is left alone.
+//! Retries, and the breaker.
 
 use std::time::Duration;
 
@@ -207,8 +207,8 @@ async fn a_failing_host_is_left_alone_until_a_probe_succeeds() -> TestResult {
     // Of many who ask at once, one is the probe.
     later(Duration::from_millis(500)).await;
     // Each a call of its own.
-    let errands = [ample(), ample()].map(CallContext::fresh);
-    let (first, second) = tokio::join!(search(&tenant.api, &errands[0]), search(&tenant.api, &errands[1]));
+    let contexts = [ample(), ample()].map(CallContext::fresh);
+    let (first, second) = tokio::join!(search(&tenant.api, &contexts[0]), search(&tenant.api, &contexts[1]));
     assert!(first.is_ok(), "{first:?}");
     assert_eq!(reason(second), Some(Reason::BreakerOpen));
     assert_eq!(tenant.api.breaker(), BreakerStatus::Closed);

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use super::CallerKey;
 
-/// How much later than told somebody may come back: `Retry-After` is in whole seconds, and the way takes time.
+/// Time by which somebody may come back later than told: `Retry-After` is in whole seconds, and the way takes time.
 const LATE: Duration = Duration::from_secs(2);
 
-/// How much earlier. What is told is in whole milliseconds, and clocks differ.
+/// The same for earlier. What is told is in whole milliseconds, and clocks differ.
 const EARLY: Duration = Duration::from_millis(50);
 
 /// After so many in a row did not come back, no place is kept any more: these callers do not do as they are told, and
@@ -41,21 +41,21 @@ pub(crate) struct ReservationKey {
     pub(crate) request: RequestHash,
 }
 
-/// When who is due.
+/// Reservations, by the time at which they are due.
 #[derive(Debug, Clone, Default)]
-pub(super) struct KeptPlaces {
+pub(super) struct Reservations {
     dues: HashMap<ReservationKey, Duration>,
     in_order: BTreeSet<(Duration, ReservationKey)>,
-    /// How many in a row did not come back.
+    /// Number in a row that did not come back.
     strikes: u32,
 }
 
-impl KeptPlaces {
+impl Reservations {
     pub(super) fn len(&self) -> usize {
         self.dues.len()
     }
 
-    /// Whether one was told to come back about now.
+    /// True if one was told to come back about now.
     pub(super) fn is_due(&self, reservation: ReservationKey, now: Duration) -> bool {
         self.dues.get(&reservation).is_some_and(|&due| due <= now + EARLY)
     }
@@ -70,7 +70,7 @@ impl KeptPlaces {
         due
     }
 
-    /// One asks again and will be served; whether it came as told. If not, its place is not needed any more.
+    /// Redeems the reservation of one that asks again and will be served; true if it came as told. If not, it is not needed any more.
     pub(super) fn take(&mut self, reservation: ReservationKey, now: Duration) -> bool {
         if self.dues.is_empty() {
             return false;
@@ -94,7 +94,7 @@ impl KeptPlaces {
         }
     }
 
-    /// How many go before one that has `ahead` before it of those who wait: those as well who will be back before its turn,
+    /// Number that go before one that has `ahead` before it of those who wait: those as well who will be back before its turn,
     /// which is at `time_of` the calls that are to be made by then. Of each caller no more than `turns_left` says.
     pub(super) fn with_those_before(
         &self,
@@ -143,7 +143,7 @@ mod tests {
         for (comes, expected) in
             [(0, false), (4_949, false), (4_950, true), (5_000, true), (7_000, true), (7_001, false)]
         {
-            let mut places = KeptPlaces::default();
+            let mut places = Reservations::default();
             places.keep(reservation(1, "a"), ms(5_000), ms(0));
             places.lapse(ms(comes));
             assert!(!places.take(reservation(1, "b"), ms(comes)));
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn to_ask_again_too_early_changes_nothing() {
-        let mut places = KeptPlaces::default();
+        let mut places = Reservations::default();
         assert_eq!(places.keep(reservation(1, "a"), ms(5_000), ms(0)), ms(5_000));
         assert_eq!(places.keep(reservation(1, "a"), ms(9_000), ms(4_000)), ms(5_000));
         // It was there in time, and still had to be refused.
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn when_nobody_comes_back_no_place_is_kept() {
-        let mut places = KeptPlaces::default();
+        let mut places = Reservations::default();
         for second in 1..=6 {
             places.keep(reservation(second, ""), ms(second * 1_000), ms(0));
         }
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn those_who_will_be_back_before_are_ahead() {
-        let mut places = KeptPlaces::default();
+        let mut places = Reservations::default();
         for due in [1_000, 2_000, 3_000, 9_000] {
             places.keep(reservation(1, &due.to_string()), ms(due), ms(0));
         }

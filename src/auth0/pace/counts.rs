@@ -4,7 +4,7 @@ use super::Class;
 
 /// Calls that were let go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+pub(super) struct CallCounts {
     /// All of them, since the start.
     pub(super) sent: u64,
     /// Those whose answers showed that they were counted.
@@ -27,13 +27,13 @@ impl<T> ByClass<T> {
     }
 }
 
-impl ByClass<Tally> {
+impl ByClass<CallCounts> {
     /// Of some classes together.
-    pub(super) fn sum(&self, classes: impl IntoIterator<Item = Class>) -> Tally {
-        classes.into_iter().map(|class| self.of(class)).fold(Tally::default(), |sum, tally| Tally {
-            sent: sum.sent + tally.sent,
-            counted: sum.counted + tally.counted,
-            in_flight: sum.in_flight + tally.in_flight,
+    pub(super) fn sum(&self, classes: impl IntoIterator<Item = Class>) -> CallCounts {
+        classes.into_iter().map(|class| self.of(class)).fold(CallCounts::default(), |sum, counts| CallCounts {
+            sent: sum.sent + counts.sent,
+            counted: sum.counted + counts.counted,
+            in_flight: sum.in_flight + counts.in_flight,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What is kept open, and for how long.
+//! Connections that are kept open.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

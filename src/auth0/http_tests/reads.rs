@@ -1,4 +1,4 @@
-//! What is asked of each endpoint, and what its answers become.
+//! Reads: the requests to each endpoint, and what its answers become.
 
 use bytes::Bytes;
 use serde_json::json;

@@ -100,7 +100,7 @@ impl Tenant {
         self.server.received_requests().await.unwrap_or_default()
     }
 
-    /// What was read, as it stood in the request line.
+    /// The reads, as they stood in the request line.
     async fn reads(&self) -> Vec<String> {
         let requests = self.requests().await;
         let reads = requests.iter().filter(|request| request.method == "GET");
