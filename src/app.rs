@@ -16,7 +16,7 @@ pub struct App {
     authenticator: Arc<Authenticator>,
 }
 
-/// Why the gateway cannot be built.
+/// The gateway cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// The means to tell callers apart.
@@ -33,24 +33,24 @@ pub enum BuildError {
     Http(#[from] http::BuildError),
 }
 
-/// What a gateway is built from.
+/// Settings of a gateway.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The tenant that it reads.
     pub tenant: auth0::Settings,
-    /// What the tenant is.
+    /// Kind of the tenant.
     pub mode: GatewayMode,
-    /// How the tenant is spared.
+    /// Policy of the client that reads it.
     pub policy: auth0::ClientPolicy,
-    /// What an operation may cost.
+    /// Limits of an operation.
     pub limits: Limits,
-    /// How callers are told apart.
+    /// Authentication of callers.
     pub auth: auth::Settings,
-    /// How their scopes are held to.
+    /// Rules for their scopes.
     pub permissions: Permissions,
-    /// Which documents are run.
+    /// Documents that are run.
     pub documents: DocumentSettings,
-    /// How requests are met.
+    /// Handling of requests.
     pub http: http::Settings,
 }
 

@@ -33,7 +33,7 @@ pub enum Format {
     /// Lines for people.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// Lines for programs, a JSON object each.
     Json,
 }
 
@@ -60,7 +60,7 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// When they are of no form that the filter knows, or when a word stands where a level should. The library would take `inof` for a
+    /// If they are of no form that the filter knows, or when a word stands where a level should. The library would take `inof` for a
     /// module of that name, and silence everything else.
     pub fn parse(directives: &str) -> Result<Self, FilterError> {
         // The library takes no space after a comma.
@@ -102,7 +102,7 @@ impl fmt::Display for Filter {
 ///
 /// # Errors
 ///
-/// When something logs already.
+/// If something logs already.
 pub fn init(settings: &LogSettings) -> Result<(), TryInitError> {
     registry().with(log_layer(settings)).try_init()
 }

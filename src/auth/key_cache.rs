@@ -65,7 +65,7 @@ struct History {
     failed_at: Option<Instant>,
 }
 
-/// What the age of the keys asks for.
+/// The need that comes of the age of the keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Need {
     /// Nothing: they are fresh.

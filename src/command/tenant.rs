@@ -17,7 +17,7 @@ pub(super) struct OpenTenant {
     pub(super) people: String,
     /// The access tokens that it issues for the gateway, if it is a sandbox.
     pub(super) tokens: Option<auth::TokenSettings>,
-    /// One of them, for somebody who may read everything.
+    /// Such a token for somebody who may read everything.
     pub(super) playground_token: Option<SecretString>,
     /// A sandbox stops when it is dropped.
     #[cfg(feature = "sandbox")]

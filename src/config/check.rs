@@ -87,7 +87,7 @@ fn note_incomplete_tokens(args: &ServeArgs, problems: &mut Problems) {
     }
 }
 
-/// What is allowed, and hardly meant.
+/// Sentences about settings that are allowed, and hardly meant.
 pub(super) fn warnings(serve: &Serve) -> Vec<String> {
     let Some(tokens) = &serve.auth.tokens else { return Vec::new() };
     let (domain, client_id) = match &serve.tenant {

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::{env, fs};
 
-/// Why `.env` cannot be used. Its text never holds the file's, for a secret may be on the very line that is wrong.
+/// `.env` cannot be used. The error's text never holds the file's, for a secret may be on the very line that is wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum DotEnvError {
     /// The file is there and cannot be read as text.

@@ -78,9 +78,9 @@ impl Shown for Share {
     }
 }
 
-/// One of a few words, in any case.
+/// A few words to choose from, in any case.
 pub(super) trait Words: 'static {
-    /// What the words stand for.
+    /// The type of what the words stand for.
     type Value: Copy + PartialEq + Send + Sync;
 
     /// Each word with its value.

@@ -94,7 +94,7 @@ pub(super) struct TokenArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 86_400, allow_negative_numbers = true)]
     pub(super) expires_in: i64,
 
-    /// Where the sandbox is.
+    /// URL of the sandbox.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4000")]
     pub(super) url: String,
 }

@@ -52,7 +52,7 @@ impl<S: Setting> Checked<S> {
     }
 }
 
-/// What a row of the arguments holds: a [`Checked`] setting, or none where it has no default.
+/// A row of the arguments: a [`Checked`] setting, or none where it has no default.
 pub(super) trait Given {
     /// The type of its value.
     type Value;

@@ -10,14 +10,14 @@ const TENANT: [&str; 6] =
 
 const HASH: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// What comes of flags, whatever the environment of the tests holds.
+/// The settings of flags, whatever the environment of the tests holds.
 fn parsed(flags: &[&str]) -> Result<Serve, Problems> {
     let command = Cli::command().mut_args(|arg| arg.env(None::<&'static str>));
     let matches = command.try_get_matches_from([&["auth0-graphql"], flags].concat()).unwrap();
     Serve::new(&Cli::from_arg_matches(&matches).unwrap().serve)
 }
 
-/// What comes of a tenant and these flags.
+/// The settings of a tenant and these flags.
 fn serve(flags: &[&str]) -> Result<Serve, Problems> {
     parsed(&[&TENANT, flags].concat())
 }

@@ -8,18 +8,16 @@ use async_graphql::{Response, Variables};
 use bytes::Bytes;
 
 use super::document::{self, DocumentSettings, Documents};
-use super::json::{self, Raw, Records};
+use super::execute::Answer;
 use super::limits::Limits;
-use super::log::LOG_BATCH;
-use super::object::Page;
 use super::operation::{Field, Operation};
-use super::plan::{Needs, PagePlan, Planner, Plans as _};
+use super::plan::{Planner, Projection, RequiredKeys};
 use super::prepared::Prepared;
+use super::project::json::{self, Raw, Records};
 use super::project::{self, PageFacts};
 use super::response::Answered;
-use super::root::Answer;
+use super::root_field::root_field;
 use super::signature::Signatures;
-use super::user::USER_PAGE;
 use super::{Failure, Permissions, schema, write_sdl};
 use crate::auth::Caller;
 
@@ -39,7 +37,7 @@ pub struct Normal(Operation);
 pub struct Ready(Prepared);
 
 /// A root field's plan.
-pub struct Plan(PagePlan);
+pub struct Plan(Projection);
 
 /// A stage refused what it was given.
 #[derive(Debug)]
@@ -70,21 +68,15 @@ impl Stages {
         Ok(Normal(Operation::new(&self.signatures, &document.0, None, variables)?))
     }
 
-    /// Plans every root field that is a page of users or a batch of logs, and works out what to ask of Auth0.
+    /// Plans every root field that asks Auth0, and works out what to ask.
     pub fn plans(&self, operation: &Normal) -> Vec<Plan> {
-        let page = |field: &Field| -> Option<&'static Page> {
-            match field.name.as_str() {
-                "users" => Some(&USER_PAGE),
-                "logs" => Some(&LOG_BATCH),
-                _ => None,
-            }
-        };
         let plan = |field: &Field| {
-            let plan = Planner::new(Caller::ANONYMOUS.authority()).page(page(field)?, &field.fields);
-            let mut needs = Needs::default();
-            plan.add_needs(&mut needs);
-            black_box(needs);
-            Some(Plan(plan))
+            let row = root_field(&field.name)?;
+            let projection = Planner::new(Caller::ANONYMOUS.authority()).root(0, row.shape, &field.fields);
+            let mut required = RequiredKeys::default();
+            projection.add_keys(&mut required);
+            black_box(required);
+            Some(Plan(projection))
         };
         operation.0.fields.iter().filter_map(plan).collect()
     }
@@ -93,9 +85,8 @@ impl Stages {
 impl Plan {
     /// Projects Auth0's records.
     pub fn project(&self, records: &[u8]) -> Result<Vec<u8>, Refused> {
-        let mut out = Vec::new();
-        project::page(&self.0, records, &PageFacts::default(), &mut out).map_err(|_| Refused)?;
-        Ok(out)
+        let projected = project::project(&self.0, records, &PageFacts::default(), usize::MAX);
+        Ok(projected.map_err(|_| Refused)?.json)
     }
 }
 
@@ -103,7 +94,7 @@ impl Normal {
     /// Works out everything that is the same each time.
     #[must_use]
     pub fn prepare(self, stages: &Stages) -> Ready {
-        Ready(Prepared::new(self.0, &stages.signatures, Permissions::default()))
+        Ready(Prepared::new(self.0, &stages.signatures, Permissions::default(), Limits::default().upstream_calls))
     }
 }
 

@@ -79,6 +79,9 @@ const INTROSPECTION_DEPTH: u64 = 16;
 /// How many values introspection may ask for, by a guess at the lengths of the schema's lists. The fullest query of
 /// graphql-js comes to a third; one that asks each field's type for its fields, and again, comes to millions.
 const INTROSPECTION_SIZE: u64 = 100_000;
+/// How long an answer may be, in bytes, whatever else is let pass: a few times what the largest operations come to, and what one
+/// of them may take of the memory.
+pub(crate) const ANSWER_BYTES: usize = 32 << 20;
 /// How many items a list may have, in a literal or a variable. Nobody asks for more ids at once than two pages have.
 const LIST: u64 = 200;
 /// How long a string may be, in bytes, in a literal or a variable: twice what a search may have, whose own limit has the

@@ -7,8 +7,8 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name as AstName, Pos, Positioned, Value as AstValue};
 
-use super::json;
 use super::operation::{Arguments, Field, Name, Value};
+use super::project::json;
 use super::signature::Signatures;
 
 /// The document that asks for `fields`, which stand at the root of the schema. None if there are none.

@@ -1,11 +1,11 @@
 //! GraphQL: from the text of an operation to the bytes of its answer. Knows no header and no status.
 //!
 //! An operation passes these stages, each a file: a text becomes a valid `document`; with its variables it becomes an
-//! `operation` in normal form, of which everything that is the same each time is `prepared`: the `question`s that its root
-//! fields ask, and the `plan`s by which they are answered. Then each `root` field authorizes and calls, what Auth0 answers is
-//! `project`ed, and the `response` is written. async-graphql has the schema, validates documents, and answers introspection
-//! and what the gateway says of itself; what comes from Auth0 does not pass through its executor, which would cost more than
-//! all the rest.
+//! `operation` in normal form, of which everything that is the same each time is `prepared`: the requests of its root fields,
+//! and for each authority a `plan` of calls, fields and joins. `execute` runs it: calls are made, what Auth0 answers is
+//! `project`ed with slots left open for what is joined, `joins` are resolved level by level, the parts are `splice`d, and the
+//! `response` is written. async-graphql has the schema, and answers introspection and what the gateway says of itself; what
+//! comes from Auth0 does not pass through its executor, which would cost more than all the rest.
 
 mod audit;
 #[cfg(feature = "bench")]
@@ -15,13 +15,13 @@ mod coercion;
 mod definitions;
 mod document;
 mod error;
+mod execute;
 mod explain;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod gateway;
 mod guarded_fields;
-mod join;
-mod json;
+mod joins;
 mod limits;
 mod local;
 mod log;
@@ -34,19 +34,17 @@ mod plan;
 mod prepared;
 mod project;
 mod query;
-mod question;
 mod requirements;
 mod requires_scope;
 mod response;
-mod root;
 mod root_field;
 mod rules;
 mod scalar;
 mod search_query;
 mod session;
 mod signature;
+mod splice;
 mod user;
-mod value;
 
 use std::sync::Arc;
 
@@ -65,7 +63,7 @@ use self::query::Query;
 use self::session::Session;
 use self::signature::Signatures;
 use crate::auth::{Caller, Scopes};
-use crate::auth0::{BreakerStatus, CallBudget, ManagementApi};
+use crate::auth0::{BreakerStatus, ManagementApi};
 
 pub use self::document::{DocumentSettings, DocumentSource, TrustedDocuments, TrustedDocumentsError, TrustedMode};
 pub use self::error::{ErrorCode, Failure};
@@ -234,11 +232,12 @@ impl Engine {
     ) -> Result<(Arc<Document>, Arc<Prepared>), Vec<Failure>> {
         let document = self.documents.find(source).await?;
         let prepare = |document: &Document, name: Option<&str>, variables: Variables| {
-            let Upstream { settings: Settings { permissions, .. }, limiter, .. } = &*self.upstream;
+            let Upstream { settings: Settings { permissions, limits, .. }, limiter, .. } = &*self.upstream;
             limiter.check_variables(&variables)?;
             let operation = Operation::new(&self.signatures, document, name, variables)?;
-            let prepared = Prepared::new(operation, &self.signatures, *permissions);
+            let prepared = Prepared::new(operation, &self.signatures, *permissions, limits.upstream_calls);
             limiter.check_operation(&self.signatures, &prepared.operation, prepared.calls.len())?;
+            limiter.check_joins(prepared.calls_at_worst)?;
             Ok(prepared)
         };
         let prepared = self.operations.get(&document, operation_name, variables, prepare);
@@ -257,13 +256,14 @@ impl Engine {
     }
 
     async fn run(&self, prepared: Arc<Prepared>, terms: &Terms<'_>, audit: Option<&mut Audit<'_>>) -> Reply {
-        let budget = CallBudget::new(self.upstream.settings.limits.upstream_calls);
-        let session = Session::new(Arc::clone(&prepared), terms.caller.clone(), terms.deadline, terms.is_fresh, budget);
+        let most_calls = self.upstream.settings.limits.upstream_calls;
+        let session =
+            Session::new(Arc::clone(&prepared), terms.caller.clone(), terms.deadline, terms.is_fresh, most_calls);
         let session = Arc::new(session);
         if let Some(audit) = audit {
             audit.runs(&session);
         }
-        let answers = root::answer(&session, &self.upstream).await;
+        let answers = execute::answer(&session, &self.upstream).await;
         // Last, so that what the gateway says of itself has in it what the rest has taught it.
         let own = match &prepared.own {
             // In a box: most operations have none of it, and all would have its size.

@@ -3,14 +3,18 @@
 //! An object of Auth0's is described once, as a static table: a row per field. The schema, `fields=`, the scope check and
 //! the projection all read that table. This file and `root_field` are the ones that touch async-graphql's registry.
 
-use async_graphql::registry::{Deprecation, MetaField, MetaType, Registry};
+use async_graphql::registry::{Deprecation, MetaField, MetaInputValue, MetaType, Registry};
 use async_graphql::{InputType, OutputType, TypeDirective as _};
 
-use super::json::Raw;
+use super::error::Failure;
+use super::operation::Arguments;
 use super::outcome::LogOutcome;
+use super::plan::{ParentRequest, PreparedRequest};
+use super::project::json::Raw;
 use super::requires_scope::requires_scope;
 use super::scalar::{DateTime, Json};
 use crate::auth::Scope;
+use crate::auth0::Fields;
 
 /// An object type: what one record of Auth0's holds.
 pub(crate) struct Object {
@@ -28,7 +32,37 @@ pub(crate) struct Field {
     pub(crate) kind: Kind,
     /// What a caller must hold beyond what the object itself needs.
     pub(crate) scope: Option<Scope>,
+    /// Those that a join takes.
+    pub(crate) arguments: &'static [Argument],
     pub(crate) description: &'static str,
+}
+
+/// Records that belong to others, and how they are fetched.
+pub(crate) struct Relation {
+    pub(crate) shape: Shape,
+    pub(crate) fetch: Fetch,
+}
+
+/// The way to the records of a [`Relation`].
+pub(crate) enum Fetch {
+    /// By their ids, many at once.
+    ByIds(ByIds),
+    /// One call for each parent, as the join's arguments say.
+    PerParent(fn(&Arguments) -> Result<ParentRequest, Failure>),
+}
+
+/// Records that a search finds by their ids.
+pub(crate) struct ByIds {
+    /// How many are looked up at once.
+    pub(crate) batch: usize,
+    /// The ids' field in Auth0's search.
+    pub(crate) key: &'static str,
+    /// The search for this, in Auth0's Lucene syntax.
+    pub(crate) search: fn(&str, &Fields) -> Result<PreparedRequest, Failure>,
+    /// Whether there can be a record of this id. An error where there can be one, and it cannot be asked for.
+    pub(crate) check: fn(&str) -> Result<bool, Failure>,
+    /// The read of one of them, which knows what the search does not know yet.
+    pub(crate) single: fn(&str, &Fields) -> Result<PreparedRequest, Failure>,
 }
 
 /// What a field gives out, and with that which of Auth0's forms it takes in. A form that does not fit is null, never an
@@ -56,8 +90,8 @@ pub(crate) enum Kind {
     Object(&'static Object),
     /// A list of such objects. Elements that are none are left out.
     Objects(&'static Object),
-    /// The record of another endpoint that the id under the key names.
-    Join(&'static Object),
+    /// Records of another endpoint that belong to this one, by the value under the key.
+    Join(&'static Relation),
     /// What Auth0 calls the log type in words.
     LogTypeDescription,
     /// What the log type says of the outcome.
@@ -97,11 +131,16 @@ impl Field {
         kind: Kind,
         description: &'static str,
     ) -> Self {
-        Self { name, keys, kind, scope: None, description }
+        Self { name, keys, kind, scope: None, arguments: &[], description }
     }
 
     pub(crate) const fn needs(mut self, scope: Scope) -> Self {
         self.scope = Some(scope);
+        self
+    }
+
+    pub(crate) const fn takes(mut self, arguments: &'static [Argument]) -> Self {
+        self.arguments = arguments;
         self
     }
 
@@ -142,9 +181,13 @@ impl Object {
         if registry.types.contains_key(self.name) {
             return;
         }
+        // Relations go round in circles: it is there before its fields are.
+        insert_object(registry, self.name, self.description, Default::default());
         let fields = self.fields.iter().map(|field| {
             let ty = field.kind.register(registry);
-            guarded_field(registry, field.name, field.description, " ", field.scope, ty)
+            let (name, mut meta) = guarded_field(registry, field.name, field.description, " ", field.scope, ty);
+            meta.args = field.arguments.iter().map(|argument| argument.register(registry)).collect();
+            (name, meta)
         });
         let fields = fields.collect();
         insert_object(registry, self.name, self.description, fields);
@@ -165,15 +208,82 @@ impl Kind {
             Self::Json | Self::Guarded(_) | Self::Attributes(_) => Option::<Json>::register_output(registry),
             Self::Strings(_) => "[String!]".to_owned(),
             Self::LogOutcome => Option::<LogOutcome>::register_output(registry),
-            Self::Object(object) | Self::Join(object) => {
-                object.register(registry);
-                object.name.to_owned()
+            Self::Object(object) => Shape::Record(object).register(registry),
+            Self::Join(relation) => relation.shape.register(registry),
+            Self::Objects(object) => Shape::List(object).register(registry),
+        }
+    }
+}
+
+/// What a field that asks Auth0 answers with. All of them are nullable, so that one that fails leaves its siblings alone.
+#[derive(Clone, Copy)]
+pub(crate) enum Shape {
+    Page(&'static Page),
+    List(&'static Object),
+    Record(&'static Object),
+}
+
+impl Shape {
+    /// The object that the records are.
+    pub(crate) fn object(self) -> &'static Object {
+        match self {
+            Self::Page(page) => page.object,
+            Self::List(object) | Self::Record(object) => object,
+        }
+    }
+
+    pub(super) fn register(self, registry: &mut Registry) -> String {
+        match self {
+            Self::Page(page) => {
+                page.register(registry);
+                page.name.to_owned()
             }
-            Self::Objects(object) => {
+            Self::List(object) => {
                 object.register(registry);
                 format!("[{}!]", object.name)
             }
+            Self::Record(object) => {
+                object.register(registry);
+                object.name.to_owned()
+            }
         }
+    }
+}
+
+/// An argument of a field.
+pub(crate) struct Argument {
+    name: &'static str,
+    /// Registers the argument's type and returns its name.
+    ty: fn(&mut Registry) -> String,
+    /// As SDL writes it.
+    default: Option<&'static str>,
+    description: &'static str,
+}
+
+impl Argument {
+    pub(crate) const fn new<T: InputType>(name: &'static str, description: &'static str) -> Self {
+        Self { name, ty: T::create_type_info, default: None, description }
+    }
+
+    pub(crate) const fn or(mut self, default: &'static str) -> Self {
+        self.default = Some(default);
+        self
+    }
+
+    pub(super) fn register(&self, registry: &mut Registry) -> (String, MetaInputValue) {
+        let value = MetaInputValue {
+            name: self.name.to_owned(),
+            description: Some(self.description.to_owned()),
+            ty: (self.ty)(registry),
+            deprecation: Deprecation::NoDeprecated,
+            default_value: self.default.map(ToOwned::to_owned),
+            visible: None,
+            inaccessible: false,
+            tags: Vec::new(),
+            is_secret: false,
+            directive_invocations: Vec::new(),
+        };
+        (self.name.to_owned(), value)
     }
 }
 
@@ -192,6 +302,8 @@ pub(crate) struct Page {
     pub(crate) description: &'static str,
     pub(crate) object: &'static Object,
     pub(crate) fields: &'static [PageField],
+    /// The keys of a record that say where to read on, if that can be told by its records.
+    pub(crate) cursor: &'static [&'static str],
 }
 
 /// One field of a [`Page`].
@@ -227,6 +339,7 @@ impl Page {
         if registry.types.contains_key(self.name) {
             return;
         }
+        insert_object(registry, self.name, self.description, Default::default());
         self.object.register(registry);
         let fields = self.fields.iter().map(|field| {
             let ty = match field.kind {

@@ -166,9 +166,14 @@ pub(crate) struct OwnUser<'a> {
 }
 
 impl OwnUser<'_> {
-    /// As [`ApiRequest::user`].
-    pub(crate) async fn read(&self, fields: &Fields, context: &CallContext) -> Result<Option<Bytes>, Error> {
-        self.api.read(&ApiRequest::user(&self.id, fields), context).await
+    /// Reads the user, as `read` asks for them.
+    pub(crate) async fn read(
+        &self,
+        read: fn(&UserId, &Fields) -> ApiRequest<Option<Bytes>>,
+        fields: &Fields,
+        context: &CallContext,
+    ) -> Result<Option<Bytes>, Error> {
+        self.api.read(&read(&self.id, fields), context).await
     }
 }
 

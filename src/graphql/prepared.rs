@@ -11,15 +11,16 @@ pub(crate) use self::operations::Operations;
 use super::audit::Told;
 use super::error::Failure;
 use super::guarded_fields::{GuardedFieldUse, guarded_field_uses};
-use super::operation::{Arguments, Field, Location, Name, Operation, Value};
+use super::local;
+use super::operation::{Field, Location, Name, Operation};
 use super::permission::{Authority, Permissions};
-use super::plan::{Forbidden, JoinPlan, Needs, PagePlan, Plan, Planner, Plans as _};
-use super::query::ROOT_FIELDS;
-use super::question::{PageAsked, Question, Reading};
+use super::plan::{
+    CallCount, CallPlan, ExecutionPlan, Planner, Prepare, Request, RequiredKeys, is_same_call, worst_case,
+};
+use super::project::json;
 use super::requirements::Requirements;
-use super::root_field::{RootField, Shape};
+use super::root_field::{RootField, root_field};
 use super::signature::Signatures;
-use super::{json, local};
 
 /// For how many authorities an operation's plans are kept. There are four scopes to hold; in practice callers come in two
 /// or three kinds.
@@ -37,7 +38,9 @@ pub(crate) struct Prepared {
     pub(crate) calls: Vec<Vec<usize>>,
     /// What asks nothing of Auth0, for async-graphql to run.
     pub(crate) own: Option<ExecutableDocument>,
-    plans: Mutex<Vec<(Authority, Arc<Plans>)>>,
+    /// How many calls it can come to at worst.
+    pub(crate) calls_at_worst: CallCount,
+    plans: Mutex<Vec<(Authority, Arc<ExecutionPlan>)>>,
 }
 
 /// A root field.
@@ -61,42 +64,18 @@ pub(crate) enum What {
 /// A root field that asks Auth0.
 pub(crate) struct Asks {
     pub(crate) table: &'static RootField,
-    pub(crate) question: Result<(Question, PageAsked), Failure>,
+    pub(crate) request: Result<Request, Failure>,
     /// What its arguments use that not everybody may see.
     pub(crate) guarded: Vec<GuardedFieldUse>,
 }
 
-/// How to answer an operation for callers of one authority.
-pub(crate) struct Plans {
-    /// By call.
-    pub(crate) calls: Vec<CallPlan>,
-    /// By root field; none for those that ask nothing of Auth0.
-    pub(crate) roots: Vec<Option<RootPlan>>,
-}
-
-/// What to ask of Auth0.
-pub(crate) struct CallPlan {
-    pub(crate) needs: Needs,
-    /// None where the question is out of bounds, or depends on who asks.
-    pub(crate) reading: Option<Reading>,
-}
-
-/// What to make of what Auth0 answers.
-pub(crate) struct RootPlan {
-    pub(crate) shaped: Shaped,
-    pub(crate) joins: Vec<JoinPlan>,
-    pub(crate) forbidden: Vec<Forbidden>,
-}
-
-/// A plan for one of the shapes that root fields have.
-pub(crate) enum Shaped {
-    Page(PagePlan),
-    List(Plan),
-    Record(Plan),
-}
-
 impl Prepared {
-    pub(crate) fn new(operation: Operation, signatures: &Signatures, permissions: Permissions) -> Self {
+    pub(crate) fn new(
+        operation: Operation,
+        signatures: &Signatures,
+        permissions: Permissions,
+        most_calls: u32,
+    ) -> Self {
         let guarded = guarded_field_uses(&operation.fields);
         let requirements = Requirements::of(&operation, &guarded, signatures, permissions);
         let told = Told::of(&operation);
@@ -112,7 +91,8 @@ impl Prepared {
         }
         let own = fields.iter().zip(&roots).filter(|(_, root)| matches!(root.what, What::Own));
         let own = local::document(signatures, own.map(|(field, _)| field));
-        Self { operation, requirements, told, roots, calls, own, plans: Mutex::default() }
+        let calls_at_worst = worst_case(&operation.fields, calls.len(), most_calls.into());
+        Self { operation, requirements, told, roots, calls, own, calls_at_worst, plans: Mutex::default() }
     }
 
     /// The keys of the root fields that a call is for.
@@ -126,39 +106,41 @@ impl Prepared {
     }
 
     /// How to answer callers of this authority.
-    pub(crate) fn plans(&self, authority: Authority) -> Arc<Plans> {
+    pub(crate) fn plan(&self, authority: Authority) -> Arc<ExecutionPlan> {
         let mut kept = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, plans)) = kept.iter().find(|(of, _)| *of == authority) {
-            return Arc::clone(plans);
+        if let Some((_, plan)) = kept.iter().find(|(of, _)| *of == authority) {
+            return Arc::clone(plan);
         }
-        let plans = Arc::new(self.plan(authority));
+        let plan = Arc::new(self.compile(authority));
         if kept.len() < KEPT_PLANS {
-            kept.push((authority, Arc::clone(&plans)));
+            kept.push((authority, Arc::clone(&plan)));
         }
-        plans
+        plan
     }
 
-    fn plan(&self, authority: Authority) -> Plans {
-        let roots: Vec<_> = self
-            .roots
-            .iter()
-            .zip(&self.operation.fields)
-            .map(|(root, field)| match &root.what {
-                What::Asks(asks) => Some(RootPlan::new(asks.table.shape, &field.fields, authority)),
-                What::Typename | What::Own => None,
-            })
-            .collect();
-        let calls = self.calls.iter().map(|call| {
-            let mut needs = Needs::default();
-            call.iter().filter_map(|root| roots[*root].as_ref()).for_each(|root| root.shaped.add_needs(&mut needs));
-            let question = match &self.roots[call[0]].what {
-                What::Asks(asks) => asks.question.as_ref().ok(),
-                What::Typename | What::Own => None,
-            };
-            CallPlan { reading: question.and_then(|(question, _)| question.read(&needs)), needs }
+    fn compile(&self, authority: Authority) -> ExecutionPlan {
+        let mut planner = Planner::new(authority);
+        let fields =
+            self.roots.iter().zip(&self.operation.fields).enumerate().map(|(place, (root, field))| {
+                root.asks().map(|asks| planner.root(place, asks.table.shape, &field.fields))
+            });
+        let fields = fields.collect();
+        let mut plan = planner.finish(fields);
+        plan.calls = self.calls.iter().map(|call| self.compile_call(call, &plan)).collect();
+        plan
+    }
+
+    /// The call of the root fields at these places.
+    fn compile_call(&self, call: &[usize], plan: &ExecutionPlan) -> CallPlan {
+        let mut keys = RequiredKeys::default();
+        let projections = call.iter().filter_map(|place| plan.fields.get(*place)?.as_ref());
+        projections.for_each(|projection| projection.add_keys(&mut keys));
+        let asks = call.first().and_then(|place| self.roots.get(*place)?.asks());
+        let request = asks.and_then(|asks| match &asks.request.as_ref().ok()?.prepare {
+            Prepare::Shared(prepare) => Some(prepare(&keys.fields(asks.table.shape.object()), keys.total)),
+            Prepare::OwnUser(_) => None,
         });
-        let calls = calls.collect();
-        Plans { calls, roots }
+        CallPlan { keys, request }
     }
 }
 
@@ -169,45 +151,23 @@ impl Root {
         json::write_string(&key, &mut written_key);
         written_key.push(b':');
         let name = field.name.as_str();
-        let what = match ROOT_FIELDS.iter().find(|table| table.name == name) {
-            Some(table) => What::Asks(Box::new(Asks { table, question: Question::of(field), guarded })),
+        let what = match root_field(name) {
+            Some(table) => {
+                let request = field.arguments.as_ref().map_err(Clone::clone).and_then(table.parse);
+                What::Asks(Box::new(Asks { table, request, guarded }))
+            }
             None if name == "__typename" => What::Typename,
             None => What::Own,
         };
         Self { key, written_key: written_key.into(), location: field.location, what }
     }
-}
 
-impl RootPlan {
-    fn new(shape: Shape, selection: &[Field], authority: Authority) -> Self {
-        let mut planner = Planner::new(authority);
-        let shaped = match shape {
-            Shape::Page(page) => Shaped::Page(planner.page(page, selection)),
-            Shape::List(object) => Shaped::List(planner.record(object, selection)),
-            Shape::Record(object) => Shaped::Record(planner.record(object, selection)),
-        };
-        let Planner { forbidden, joins, .. } = planner;
-        Self { shaped, joins, forbidden }
-    }
-}
-
-impl Shaped {
-    fn add_needs(&self, needs: &mut Needs) {
-        match self {
-            Self::Page(plan) => plan.add_needs(needs),
-            Self::List(plan) | Self::Record(plan) => plan.add_needs(needs),
+    fn asks(&self) -> Option<&Asks> {
+        match &self.what {
+            What::Asks(asks) => Some(asks),
+            What::Typename | What::Own => None,
         }
     }
-}
-
-/// Whether two root fields in normal form are answered by one call.
-pub(crate) fn is_same_call(one: &Field, other: &Field) -> bool {
-    one.name == other.name && arguments(one).eq(arguments(other))
-}
-
-/// The arguments that say something: an optional one that is null asks the same as one that is absent.
-fn arguments(field: &Field) -> impl Iterator<Item = (&Name, &Value)> {
-    field.arguments.iter().flat_map(Arguments::iter).filter(|(_, value)| **value != Value::Null)
 }
 
 #[cfg(test)]

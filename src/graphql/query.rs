@@ -4,21 +4,25 @@
 use async_graphql::parser::types::Field;
 use async_graphql::registry::Registry;
 use async_graphql::{
-    ContainerType, Context, ContextSelectionSet, Enum, ID, InputObject, Object, ObjectType, OutputType, Positioned,
-    ServerResult, Value,
+    ContainerType, Context, ContextSelectionSet, Enum, ID, InputObject, InputType, Object, ObjectType, OutputType,
+    Positioned, ServerResult, Value,
 };
 
 use super::error::Failure;
 use super::gateway::Gateway;
+use super::local::const_value;
 use super::log::{LOG, LOG_BATCH, LOG_PAGE};
+use super::object::{Argument, Shape};
+use super::operation::Arguments;
 use super::permission::Upstream;
-use super::root_field::{Access, Argument, RootField, Shape, register_root_fields};
+use super::plan::{PageArgs, Prepare, Request};
+use super::root_field::{Access, RootField, register_root_fields};
 use super::session::Session;
 use super::user::{USER, USER_PAGE};
 use crate::auth::Scope;
-use crate::auth0::{Direction, UserSort};
+use crate::auth0::{ApiRequest, Direction, Email, LogCheckpoint, LogId, LogSearch, UserId, UserSearch, UserSort};
 
-/// The root fields that ask Auth0. `users` and its like take what `question` reads from their arguments.
+/// The root fields that ask Auth0. Each says itself what its arguments ask for.
 pub(crate) static ROOT_FIELDS: &[RootField] = &[
     RootField {
         name: "users",
@@ -34,6 +38,15 @@ pub(crate) static ROOT_FIELDS: &[RootField] = &[
             Argument::new::<i32>("perPage", "How many users a page holds, 1 to 100.").or("50"),
             Argument::new::<Option<UserOrder>>("sort", "The order. Auth0's own, which is not documented, when absent."),
         ],
+        parse: |arguments| {
+            let (page, per_page): (i32, i32) = (read(arguments, "page")?, read(arguments, "perPage")?);
+            let q: Option<String> = read(arguments, "q")?;
+            let sort: Option<UserOrder> = read(arguments, "sort")?;
+            let sort = sort.map(|order| (order.field.into(), order.direction.into()));
+            let search = UserSearch::new(q.as_deref(), page.into(), per_page.into(), sort)?;
+            let asked = PageArgs::of(page, per_page, search.next_is_reachable());
+            Ok(Request::shared(asked, move |fields, total| ApiRequest::users(&search, fields, total).into()))
+        },
     },
     RootField {
         name: "user",
@@ -41,6 +54,10 @@ pub(crate) static ROOT_FIELDS: &[RootField] = &[
         access: Access::Of(Scope::ReadUsers),
         shape: Shape::Record(&USER),
         arguments: &[Argument::new::<ID>("id", "The user's id, such as `auth0|…`.")],
+        parse: |arguments| {
+            let id = UserId::parse(&read::<ID>(arguments, "id")?)?;
+            Ok(Request::shared(PageArgs::default(), move |fields, _| ApiRequest::user(&id, fields).into()))
+        },
     },
     RootField {
         name: "me",
@@ -48,6 +65,7 @@ pub(crate) static ROOT_FIELDS: &[RootField] = &[
         access: Access::Own,
         shape: Shape::Record(&USER),
         arguments: &[],
+        parse: |_| Ok(Request { page: PageArgs::default(), prepare: Prepare::OwnUser(ApiRequest::user) }),
     },
     RootField {
         name: "usersByEmail",
@@ -58,6 +76,10 @@ pub(crate) static ROOT_FIELDS: &[RootField] = &[
             "email",
             "The address. Auth0 compares it case-sensitively, and lower-cases the addresses of database users only.",
         )],
+        parse: |arguments| {
+            let email = Email::parse(&read::<String>(arguments, "email")?)?;
+            Ok(Request::shared(PageArgs::default(), move |fields, _| ApiRequest::users_by_email(&email, fields).into()))
+        },
     },
     RootField {
         name: "logs",
@@ -71,6 +93,17 @@ pub(crate) static ROOT_FIELDS: &[RootField] = &[
             ),
             Argument::new::<i32>("take", "How many logs at the most, 1 to 100.").or("50"),
         ],
+        parse: |arguments| {
+            let take: i32 = read(arguments, "take")?;
+            let Some(ID(from)) = read(arguments, "from")? else {
+                let search = LogSearch::newest(take.into())?;
+                return Ok(Request::shared(PageArgs::default(), move |fields, _| {
+                    ApiRequest::search_logs(&search, fields).into()
+                }));
+            };
+            let checkpoint = LogCheckpoint::new(&from, take.into())?;
+            Ok(Request::shared(PageArgs::from(from), move |_, _| ApiRequest::logs_after(&checkpoint).into()))
+        },
     },
     RootField {
         name: "log",
@@ -78,6 +111,10 @@ pub(crate) static ROOT_FIELDS: &[RootField] = &[
         access: Access::Of(Scope::ReadLogs),
         shape: Shape::Record(&LOG),
         arguments: &[Argument::new::<ID>("id", "The log's id.")],
+        parse: |arguments| {
+            let id = LogId::parse(&read::<ID>(arguments, "id")?)?;
+            Ok(Request::shared(PageArgs::default(), move |_, _| ApiRequest::log(&id).into()))
+        },
     },
     RootField {
         name: "searchLogs",
@@ -93,6 +130,13 @@ pub(crate) static ROOT_FIELDS: &[RootField] = &[
             Argument::new::<i32>("perPage", "How many logs a page holds, 1 to 100.").or("50"),
             Argument::new::<Option<LogOrder>>("sort", "The order; newest first when absent."),
         ],
+        parse: |arguments| {
+            let (page, per_page): (i32, i32) = (read(arguments, "page")?, read(arguments, "perPage")?);
+            let q: Option<String> = read(arguments, "q")?;
+            let search = LogSearch::new(q.as_deref(), page.into(), per_page.into(), log_direction(arguments)?)?;
+            let asked = PageArgs::of(page, per_page, search.next_is_reachable());
+            Ok(Request::shared(asked, move |fields, _| ApiRequest::search_logs(&search, fields).into()))
+        },
     },
 ];
 
@@ -134,6 +178,18 @@ impl ContainerType for Query {
 }
 
 impl ObjectType for Query {}
+
+/// The value of an argument, which is known to fit its type.
+pub(crate) fn read<T: InputType>(arguments: &Arguments, name: &str) -> Result<T, Failure> {
+    T::parse(arguments.get(name).map(const_value)).map_err(|_| Failure::internal())
+}
+
+/// The direction that a `sort` of logs has; newest first where it is absent.
+pub(crate) fn log_direction(arguments: &Arguments) -> Result<Direction, Failure> {
+    let sort: Option<LogOrder> = read(arguments, "sort")?;
+    let direction = sort.map_or(SortDirection::Desc, |LogOrder { field: LogOrderField::Date, direction }| direction);
+    Ok(direction.into())
+}
 
 /// In which order users come.
 #[derive(InputObject)]

@@ -6,6 +6,7 @@ use super::error::{ErrorCode, Failure};
 use super::guarded_fields::GuardedFieldUse;
 use super::operation::{Field, Operation};
 use super::permission::Permissions;
+use super::root_field::{Access, root_field};
 use super::signature::Signatures;
 use crate::auth::{Scope, Scopes};
 
@@ -33,7 +34,8 @@ impl Requirements {
         requirements.walk(signatures, &mut Vec::new(), signatures.query(), &operation.fields);
         for (field, guarded) in operation.fields.iter().zip(guarded) {
             let path = field.key.as_str();
-            if field.name == "me" && !permissions.self_access {
+            let is_own = root_field(&field.name).is_some_and(|row| matches!(row.access, Access::Own));
+            if is_own && !permissions.self_access {
                 requirements.add(path.to_owned(), Scope::ReadUsers);
             }
             for used in guarded {

@@ -63,6 +63,7 @@ mod tests {
         Query.log read:logs
         Query.searchLogs read:logs
         User.appMetadata read:users_app_metadata
+        User.logs read:logs
         ");
     }
 }

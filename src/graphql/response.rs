@@ -5,9 +5,10 @@ use async_graphql::{PathSegment, Response, ServerError, Value};
 use bytes::Bytes;
 
 use super::error::{ErrorCode, Failure};
+use super::execute::Answer;
+use super::local;
 use super::prepared::{Prepared, What};
-use super::root::Answer;
-use super::{json, local};
+use super::project::json;
 
 /// How many reasons are told why an operation never ran. The first few are what somebody mends; a document can be wrong in
 /// thousands of places.

@@ -1,9 +1,12 @@
 //! What a root field's table is, and how such tables become a part of the schema.
 
-use async_graphql::InputType;
-use async_graphql::registry::{Deprecation, MetaInputValue, MetaType, Registry};
+use async_graphql::registry::{MetaType, Registry};
 
-use super::object::{Object, Page, guarded_field, register_builtin_scalars};
+use super::error::Failure;
+use super::object::{Argument, Shape, guarded_field, register_builtin_scalars};
+use super::operation::Arguments;
+use super::plan::Request;
+use super::query::ROOT_FIELDS;
 use crate::auth::Scope;
 
 /// A root field: what is asked of Auth0 with which arguments, and what comes of it.
@@ -13,6 +16,8 @@ pub(crate) struct RootField {
     pub(crate) access: Access,
     pub(crate) shape: Shape,
     pub(crate) arguments: &'static [Argument],
+    /// What it asks with these arguments, which fit their types; refused where they are out of bounds.
+    pub(crate) parse: fn(&Arguments) -> Result<Request, Failure>,
 }
 
 /// What it takes to be answered.
@@ -35,68 +40,9 @@ impl Access {
     }
 }
 
-/// What a root field answers with. All of them are nullable, so that one that fails leaves its siblings alone.
-#[derive(Clone, Copy)]
-pub(crate) enum Shape {
-    Page(&'static Page),
-    List(&'static Object),
-    Record(&'static Object),
-}
-
-/// An argument of a [`RootField`].
-pub(crate) struct Argument {
-    name: &'static str,
-    /// Registers the argument's type and returns its name.
-    ty: fn(&mut Registry) -> String,
-    /// As SDL writes it.
-    default: Option<&'static str>,
-    description: &'static str,
-}
-
-impl Argument {
-    pub(crate) const fn new<T: InputType>(name: &'static str, description: &'static str) -> Self {
-        Self { name, ty: T::create_type_info, default: None, description }
-    }
-
-    pub(crate) const fn or(mut self, default: &'static str) -> Self {
-        self.default = Some(default);
-        self
-    }
-
-    fn register(&self, registry: &mut Registry) -> (String, MetaInputValue) {
-        let value = MetaInputValue {
-            name: self.name.to_owned(),
-            description: Some(self.description.to_owned()),
-            ty: (self.ty)(registry),
-            deprecation: Deprecation::NoDeprecated,
-            default_value: self.default.map(ToOwned::to_owned),
-            visible: None,
-            inaccessible: false,
-            tags: Vec::new(),
-            is_secret: false,
-            directive_invocations: Vec::new(),
-        };
-        (self.name.to_owned(), value)
-    }
-}
-
-impl Shape {
-    fn register(self, registry: &mut Registry) -> String {
-        match self {
-            Self::Page(page) => {
-                page.register(registry);
-                page.name.to_owned()
-            }
-            Self::List(object) => {
-                object.register(registry);
-                format!("[{}!]", object.name)
-            }
-            Self::Record(object) => {
-                object.register(registry);
-                object.name.to_owned()
-            }
-        }
-    }
+/// The root field of this name, if it is one that asks Auth0.
+pub(crate) fn root_field(name: &str) -> Option<&'static RootField> {
+    ROOT_FIELDS.iter().find(|field| field.name == name)
 }
 
 /// Adds `fields` to the registered type `root`, before those that it has.

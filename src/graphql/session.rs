@@ -19,16 +19,17 @@ pub(crate) struct Session {
     /// Whether only answers from after the question will do.
     pub(crate) is_fresh: bool,
     pub(crate) budget: CallBudget,
+    most_calls: u32,
     errands: Mutex<Vec<(Purpose, Arc<CallContext>)>>,
 }
 
 /// What an errand is for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum Purpose {
     /// This one of the operation's calls.
     Call(usize),
-    /// A join below this one of its root fields.
-    Join(usize),
+    /// Joins below these of its root fields.
+    Join(Arc<[usize]>),
 }
 
 impl Session {
@@ -37,13 +38,20 @@ impl Session {
         caller: Caller,
         deadline: Deadline,
         is_fresh: bool,
-        budget: CallBudget,
+        most_calls: u32,
     ) -> Self {
-        Self { prepared, caller, deadline, is_fresh, budget, errands: Mutex::default() }
+        let budget = CallBudget::new(most_calls);
+        Self { prepared, caller, deadline, is_fresh, budget, most_calls, errands: Mutex::default() }
     }
 
     pub(crate) fn of<'a>(ctx: &Context<'a>) -> Result<&'a Self, Failure> {
         ctx.data::<Arc<Self>>().map(|session| &**session).map_err(|_| Failure::internal())
+    }
+
+    /// How many calls there are beyond those that are certain to come.
+    pub(crate) fn lookups(&self) -> usize {
+        let left = u64::from(self.most_calls).saturating_sub(self.prepared.calls_at_worst.calls);
+        usize::try_from(left).unwrap_or(usize::MAX)
     }
 
     /// A new errand.
@@ -56,13 +64,13 @@ impl Session {
 
     /// What the operation's calls took, by the root fields that they were made for.
     pub(crate) fn explain(&self) -> Vec<Explained> {
-        let fields = |purpose: Purpose| match purpose {
-            Purpose::Call(call) => self.prepared.keys_of_call(call).cloned().collect(),
-            Purpose::Join(root) => self.prepared.key(root).cloned().into_iter().collect(),
+        let fields = |purpose: &Purpose| match purpose {
+            Purpose::Call(call) => self.prepared.keys_of_call(*call).cloned().collect(),
+            Purpose::Join(roots) => roots.iter().filter_map(|root| self.prepared.key(*root).cloned()).collect(),
         };
         self.errands()
             .iter()
-            .map(|(purpose, errand)| Explained { fields: fields(*purpose), stats: errand.stats() })
+            .map(|(purpose, errand)| Explained { fields: fields(purpose), stats: errand.stats() })
             .collect()
     }
 

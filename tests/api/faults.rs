@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
+use auth0_graphql::graphql::{Enforcement, Limits};
 use serde_json::{Value, json};
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -283,9 +284,14 @@ async fn odd_records_spoil_no_page() {
     let list = r#"[null, 1, "x", [], {"name":"Ada","name":"Ada B","email":"\ud800","n\u0069ckname":"a","x":1e400},
         {"user_id":9223372036854775808,"logins_count":2147483648,"created_at":0,"identities":[null,{"user_id":1.5}]}, {}]"#;
     let (_auth0, gateway) = auth0(body(list)).await;
-    let data = gateway
-        .data("{ users { nodes { userId name email nickname loginsCount createdAt identities { userId } } total hasNextPage } }")
+    let mut response = gateway
+        .query("{ users { nodes { userId name email nickname loginsCount createdAt identities { userId } } total hasNextPage } }")
         .await;
+    let data = response["data"].take();
+    assert_eq!(codes(&response), ["UPSTREAM_UNAVAILABLE"]);
+    let error = &response["errors"][0];
+    assert_eq!((&error["path"], &error["extensions"]["leftOut"]), (&json!(["users", "nodes"]), &json!(4)));
+    assert_eq!(error["locations"], json!([{ "line": 1, "column": 11 }]));
     let nobody = json!({
         "userId": null, "name": null, "email": null, "nickname": null, "loginsCount": null, "createdAt": null, "identities": null,
     });
@@ -359,4 +365,30 @@ async fn an_explanation_in_oauth_s_form_is_read() {
     let error = &response["errors"][0];
     assert_eq!(error["message"], json!("Auth0 refused the request: The sort is unknown."));
     assert_eq!(error["extensions"]["auth0Code"], json!("invalid_request"));
+}
+
+#[tokio::test]
+async fn an_answer_that_memory_has_no_room_for_is_refused_even_where_limits_are_only_measured() {
+    let record = json!({ "user_id": "auth0|1", "user_metadata": { "much": "a".repeat(4 << 20) } });
+    let auth0 = mock::answering(ResponseTemplate::new(200).set_body_json(json!([record]))).await;
+    let limits = Limits { enforcement: Enforcement::Measure, ..Limits::default() };
+    let gateway = TestGateway::spawn_with(Setup { upstream: Some(auth0.uri()), limits, ..Setup::uncached() }).await;
+    let aliases = |count| (0..count).map(|n| format!("a{n}: userMetadata ")).collect::<String>();
+    let fits = gateway.query(&format!("{{ users {{ nodes {{ {} }} }} }}", aliases(3))).await;
+    assert_eq!(codes(&fits), [""; 0]);
+    for query in [
+        format!("{{ users {{ nodes {{ {} }} }} }}", aliases(9)),
+        format!("{{ usersByEmail(email: \"a@example.com\") {{ {} }} }}", aliases(9)),
+    ] {
+        let response = gateway.query(&query).await;
+        assert_eq!(codes(&response), ["QUERY_TOO_COMPLEX"]);
+        assert_eq!(response["errors"][0]["extensions"]["measure"], "answer bytes");
+        assert!(response["data"].as_object().unwrap().values().all(Value::is_null));
+    }
+    // Together as alone.
+    let both = format!("{{ a: users {{ nodes {{ {0} }} }} b: users(page: 1) {{ nodes {{ {0} }} }} }}", aliases(5));
+    let response = gateway.query(&both).await;
+    assert_eq!(codes(&response), ["QUERY_TOO_COMPLEX"]);
+    assert_eq!(response["errors"][0]["path"], json!(["b"]));
+    assert!(response["data"]["a"].is_object());
 }

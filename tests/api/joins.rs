@@ -1,7 +1,9 @@
-//! The users of logs.
+//! Records that are joined to others: the users of logs, the logs of users, and theirs.
 
 use std::collections::{HashMap, HashSet};
 
+use auth0_graphql::graphql::{Limits, Permissions};
+use auth0_graphql::sandbox::{Options, TokenRequest};
 use serde_json::{Value, json};
 
 use crate::gateway::{Setup, TestGateway, codes};
@@ -143,4 +145,228 @@ async fn a_single_log_has_its_user_too() {
     let log = &data["searchLogs"]["nodes"][0];
     let request = json!({ "query": "query ($id: ID!) { log(id: $id) { user { userId } } }", "variables": { "id": log["logId"] } });
     assert_eq!(gateway.send(request).await["data"]["log"]["user"]["userId"], log["userId"]);
+}
+
+#[tokio::test]
+async fn a_user_has_their_logs() {
+    let gateway = gateway().await;
+    let ada = gateway.sandbox.people()[0].user_id.clone();
+    let query = format!(
+        "{{ user(id: {ada:?}) {{ name logs(perPage: 3, sort: {{ direction: ASC }}) {{ nodes {{ type userId date }} page perPage hasNextPage }} }} }}"
+    );
+    let data = gateway.data(&query).await;
+    let logs = &data["user"]["logs"];
+    let nodes = logs["nodes"].as_array().unwrap();
+    assert_eq!(
+        (nodes.len(), &logs["page"], &logs["perPage"], &logs["hasNextPage"]),
+        (3, &json!(0), &json!(3), &json!(true))
+    );
+    assert!(nodes.iter().all(|node| node["userId"] == ada.as_str()), "{logs}");
+    assert!(nodes.is_sorted_by_key(|node| node["date"].as_str().unwrap().to_owned()), "{logs}");
+    let path = ada.replace('|', "%7C");
+    assert_eq!(
+        gateway.asked().await,
+        [
+            format!("/api/v2/users/{path}?fields=name,user_id&include_fields=true"),
+            format!("/api/v2/users/{path}/logs?page=0&per_page=3&sort=date%3A1"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn joins_lead_on_to_joins() {
+    let gateway = gateway().await;
+    let (ada, bruno) = (gateway.sandbox.people()[0].clone(), gateway.sandbox.people()[1].clone());
+    logs_of(&gateway, &[&ada.user_id, &bruno.user_id, &ada.user_id, ""]).await;
+    let data = gateway
+        .data("{ logs(take: 4) { nodes { user { userId logs(perPage: 2) { nodes { userId user { name } } } } } } }")
+        .await;
+    let of = |id: &str, name: &str| {
+        let log = json!({ "userId": id, "user": { "name": name } });
+        json!({ "user": { "userId": id, "logs": { "nodes": [log, log] } } })
+    };
+    let (first, second) = (of(&ada.user_id, &ada.name), of(&bruno.user_id, &bruno.name));
+    assert_eq!(data["logs"]["nodes"], json!([first, second, first, { "user": null }]));
+    // The logs, both users at once, each one's logs; whoever is known already is not asked for again.
+    assert_eq!(gateway.calls().await.len(), 4);
+}
+
+#[tokio::test]
+async fn who_asks_the_same_of_the_same_parent_shares_a_call() {
+    let gateway = gateway().await;
+    let ada = &gateway.sandbox.people()[0].user_id;
+    let data = gateway
+        .data(&format!(
+            "{{ a: user(id: {ada:?}) {{ one: logs(perPage: 2) {{ nodes {{ type }} }} two: logs(perPage: 2, page: 0, sort: null) {{ nodes {{ logId }} }} }}
+                b: user(id: {ada:?}) {{ logs(perPage: 2) {{ perPage nodes {{ type }} }} more: logs(perPage: 1) {{ nodes {{ type }} }} }} }}"
+        ))
+        .await;
+    assert_eq!(data["a"]["one"]["nodes"], data["b"]["logs"]["nodes"]);
+    assert!(data["a"]["two"]["nodes"][1]["logId"].is_string());
+    assert_eq!(data["b"]["more"]["nodes"][0], data["a"]["one"]["nodes"][0]);
+    assert_eq!(gateway.calls().await.len(), 3);
+}
+
+#[tokio::test]
+async fn joins_that_may_come_to_too_many_calls_are_refused_before_the_first_one() {
+    let gateway = gateway().await;
+    for (query, calls, page) in [
+        ("{ users(perPage: 50) { nodes { logs { page } } } }", 51, json!(19)),
+        ("{ logs(take: 30) { nodes { user { logs { page } } } } }", 32, json!(18)),
+        ("{ users(perPage: 3) { nodes { logs(perPage: 7) { nodes { user { logs { page } } } } } } }", 26, json!(5)),
+        ("{ users(perPage: 12) { nodes { a: logs { page } b: logs(page: 1) { page } } } }", 25, json!(9)),
+        ("{ usersByEmail(email: \"a@example.com\") { a: logs { page } b: logs(page: 1) { page } } }", 21, Value::Null),
+    ] {
+        let response = gateway.query(query).await;
+        assert_eq!(response.get("data"), None, "{query}: {response}");
+        assert_eq!(codes(&response), ["QUERY_TOO_COMPLEX"], "{query}");
+        let Value::Object(told) = &response["errors"][0]["extensions"] else { panic!("{response}") };
+        assert_eq!(
+            (&told["measure"], &told["value"], &told["limit"]),
+            (&json!("upstream calls"), &json!(calls), &json!(20))
+        );
+        assert_eq!(told.get("largestPage").unwrap_or(&Value::Null), &page, "{query}");
+        assert_eq!(gateway.calls().await, [], "{query}");
+        if let Some(page) = page.as_u64() {
+            let message = response["errors"][0]["message"].as_str().unwrap();
+            assert!(
+                message.contains(&calls.to_string()) && message.contains("20") && message.contains(&page.to_string()),
+                "{message}"
+            );
+        }
+    }
+    // The largest page that was told fits.
+    let mut setup = Setup { limits: Limits { upstream_calls: 5, ..Limits::default() }, ..Setup::uncached() };
+    setup.sandbox.plan = auth0_graphql::sandbox::Plan::Enterprise;
+    let gateway = TestGateway::spawn_with(setup).await;
+    let fits = gateway.query("{ users(perPage: 4) { nodes { logs { page } } } }").await;
+    assert_eq!(codes(&fits), [""; 0], "{fits}");
+    assert_eq!(gateway.calls().await.len(), 5);
+}
+
+#[tokio::test]
+async fn look_ups_one_by_one_leave_the_calls_of_deeper_joins_alone() {
+    let setup = Setup { limits: Limits { upstream_calls: 7, ..Limits::default() }, ..Setup::uncached() };
+    let gateway = TestGateway::spawn_with(setup).await;
+    let ada = &gateway.sandbox.people()[0].user_id;
+    logs_of(&gateway, &[ada, "auth0|gone1", "auth0|gone2"]).await;
+    // At worst these are the logs, a search, three users' logs: two calls are left to look for who is missing.
+    let response = gateway.query("{ logs(take: 3) { nodes { user { userId logs(perPage: 1) { page } } } } }").await;
+    assert_eq!(codes(&response), [""; 0], "{response}");
+    assert_eq!(response["data"]["logs"]["nodes"][0]["user"]["logs"]["page"], 0);
+    let setup = Setup { limits: Limits { upstream_calls: 6, ..Limits::default() }, ..Setup::uncached() };
+    let gateway = TestGateway::spawn_with(setup).await;
+    logs_of(&gateway, &[ada, "auth0|gone1", "auth0|gone2"]).await;
+    let response = gateway.query("{ logs(take: 3) { nodes { user { userId logs(perPage: 1) { page } } } } }").await;
+    assert_eq!(codes(&response), ["QUERY_TOO_COMPLEX"], "{response}");
+    assert_eq!(response["errors"][0]["path"], json!(["logs", "nodes", 2, "user"]));
+    assert_eq!(response["data"]["logs"]["nodes"][0]["user"]["logs"]["page"], 0);
+}
+
+#[tokio::test]
+async fn errors_of_joins_are_told_where_the_null_stands() {
+    let gateway = gateway().await;
+    let ada = &gateway.sandbox.people()[0].user_id;
+    logs_of(&gateway, &["", ada]).await;
+    gateway.fault(json!({ "path": "/api/v2/users/", "times": 9, "fault": { "status": 500 } })).await;
+    let response = gateway
+        .query("{\n  l: logs(take: 2) {\n    nodes {\n      u: user {\n        logs { page }\n        no: logs(perPage: 101) { page }\n      }\n    }\n  }\n}")
+        .await;
+    assert_eq!(response["data"]["l"]["nodes"], json!([{ "u": null }, { "u": { "logs": null, "no": null } }]));
+    let told = |error: &Value| json!([error["path"], error["locations"][0]["line"], error["extensions"]["code"]]);
+    let errors: Vec<_> = response["errors"].as_array().unwrap().iter().map(told).collect();
+    assert_eq!(
+        errors,
+        [
+            json!([["l", "nodes", 1, "u", "logs"], 5, "UPSTREAM_UNAVAILABLE"]),
+            json!([["l", "nodes", 1, "u", "no"], 6, "BAD_USER_INPUT"]),
+        ]
+    );
+}
+
+/// A gateway whose callers hold what their tokens say, and a token of these scopes.
+async fn with_token(scopes: &str) -> (TestGateway, String) {
+    let setup = Setup {
+        sandbox: Options::default(),
+        takes_sandbox_tokens: true,
+        permissions: Permissions::default(),
+        ..Setup::uncached()
+    };
+    let gateway = TestGateway::spawn_with(setup).await;
+    let request = TokenRequest { scope: scopes.to_owned(), ..TokenRequest::default() };
+    let token = request.send(&gateway.sandbox.url()).await.unwrap();
+    (gateway, token)
+}
+
+async fn ask(gateway: &TestGateway, token: &str, query: &str) -> Value {
+    let request = gateway.http.post(format!("{}/graphql", gateway.url)).json(&json!({ "query": query }));
+    request.bearer_auth(token).send().await.unwrap().json().await.unwrap()
+}
+
+fn paths(response: &Value) -> Vec<Value> {
+    response["errors"].as_array().into_iter().flatten().map(|error| error["path"].clone()).collect()
+}
+
+#[tokio::test]
+async fn the_logs_of_users_need_the_scope_of_logs() {
+    let (gateway, token) = with_token("read:users").await;
+    let response = ask(&gateway, &token, "{ users(perPage: 2) { nodes { userId l: logs { page } } } }").await;
+    assert_eq!(codes(&response), ["FORBIDDEN"; 2]);
+    assert_eq!(paths(&response), [json!(["users", "nodes", 0, "l"]), json!(["users", "nodes", 1, "l"])]);
+    assert!(gateway.asked().await.iter().all(|target| !target.contains("/logs")));
+}
+
+#[tokio::test]
+async fn each_null_below_lists_has_its_error_and_beyond_fifty_their_number_is_told() {
+    let (gateway, token) = with_token("read:users read:logs").await;
+    let identities = |count: usize| (0..count).map(|n| json!({ "connection": n.to_string() })).collect::<Vec<_>>();
+    let users = json!([
+        { "user_id": "auth0|1", "identities": identities(2) },
+        { "user_id": "auth0|2", "identities": [] },
+        { "user_id": "auth0|3", "identities": identities(1) },
+    ]);
+    let query = "{\n  u: users {\n    nodes {\n      i: identities {\n        accessToken\n      }\n    }\n  }\n}";
+    gateway.fault(json!({ "path": "/api/v2/users", "times": 1, "fault": { "body": users.to_string() } })).await;
+    let response = ask(&gateway, &token, query).await;
+    let at = |user: usize, identity: usize| json!(["u", "nodes", user, "i", identity, "accessToken"]);
+    assert_eq!(paths(&response), [at(0, 0), at(0, 1), at(2, 0)]);
+    assert_eq!(response["errors"][2]["locations"], json!([{ "line": 5, "column": 9 }]));
+
+    // Nowhere an item: no error.
+    gateway
+        .fault(json!({ "path": "/api/v2/users", "times": 1, "fault": { "body": "[{},{\"identities\":[]}]" } }))
+        .await;
+    assert_eq!(ask(&gateway, &token, query).await.get("errors"), None);
+
+    let many = json!([{ "identities": identities(40) }, { "identities": identities(40) }]);
+    gateway.fault(json!({ "path": "/api/v2/users", "times": 1, "fault": { "body": many.to_string() } })).await;
+    let response = ask(&gateway, &token, query).await;
+    let errors = response["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 51, "{response}");
+    assert_eq!(errors[49]["path"], at(1, 9));
+    assert_eq!((&errors[50]["path"], &errors[50]["extensions"]["count"]), (&json!(["u"]), &json!(30)));
+    assert!(errors[50]["message"].as_str().unwrap().contains("30"), "{response}");
+    assert_eq!(errors[50]["extensions"]["code"], "FORBIDDEN");
+
+    // Below a list that no field stands above, the field itself has the rest.
+    gateway.fault(json!({ "path": "/api/v2/users-by-email", "times": 1, "fault": { "body": many.to_string() } })).await;
+    let response = ask(&gateway, &token, "{ e: usersByEmail(email: \"a\") { identities { accessToken } } }").await;
+    assert_eq!(paths(&response)[50], json!(["e"]));
+    assert_eq!(paths(&response)[0], json!(["e", 0, "identities", 0, "accessToken"]));
+}
+
+#[tokio::test]
+async fn records_of_a_list_that_are_none_are_told_of() {
+    let gateway = gateway().await;
+    for (root, path) in [
+        ("users { page nodes { name } }", json!(["users", "nodes"])),
+        ("usersByEmail(email: \"a\") { name }", json!(["usersByEmail"])),
+    ] {
+        let body = "[null,{\"name\":\"Ada\"},\"gone\"]";
+        gateway.fault(json!({ "path": "/api/v2/users", "times": 1, "fault": { "body": body } })).await;
+        let response = gateway.query(&format!("{{ {root} }}")).await;
+        assert!(response["data"].to_string().contains("[{\"name\":\"Ada\"}]"), "{response}");
+        assert_eq!(paths(&response), [path]);
+        assert_eq!(response["errors"][0]["extensions"]["leftOut"], 2);
+    }
 }

@@ -129,7 +129,9 @@ async fn what_front_ends_send_passes() {
     let gateway = TestGateway::spawn().await;
     let sdl = include_str!("../../schema.graphql");
     let user = sdl.split("\ntype User {").nth(1).unwrap().split("\n}").next().unwrap();
-    let fields = user.lines().filter(|line| !line.trim_start().starts_with('"')).filter_map(|line| {
+    // A field with arguments is joined, and calls of its own: it takes several lines.
+    let is_plain = |line: &&str| !line.starts_with("\t\t") && !line.trim_start().starts_with(['"', ')']);
+    let fields = user.lines().filter(is_plain).filter_map(|line| {
         let (name, ty) = line.trim().split_once(": ")?;
         (!ty.contains("Identity") && !name.contains('(')).then_some(name)
     });
@@ -193,7 +195,7 @@ async fn an_operation_that_fails_in_many_places_is_told_the_first_hundred() {
         ..Setup::default()
     })
     .await;
-    let fields = times(120, |n| format!("u{n}: user(id: \"a/{n}\") {{ email }} "));
+    let fields = times(120, |n| format!("u{n}: user(id: \"\\u0007{n}\") {{ email }} "));
     let response = gateway.query(&format!("{{ {fields} }}")).await;
     assert_eq!(response["data"].as_object().unwrap().len(), 120);
     let errors = response["errors"].as_array().unwrap();

@@ -7,6 +7,7 @@ mod the_gateway;
 use auth0_graphql::graphql::{Permissions, ScopeMode};
 use auth0_graphql::sandbox::{Options, TokenRequest};
 use futures_util::future::join_all;
+use indexmap::IndexSet;
 use serde_json::{Value, json};
 
 use crate::gateway::{Call, Setup, TestGateway, codes};
@@ -108,10 +109,10 @@ async fn filled(gateway: &TestGateway, query: &str) -> String {
     query.replace("ID", &ada.user_id).replace("EMAIL", &ada.email).replace("LOG", &log)
 }
 
-/// The scope that each error names, and where.
+/// The scopes that errors name, and where, each once: of lists without the indices.
 fn denials(body: &Value) -> Vec<(&str, String)> {
     let errors = body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
-    errors
+    let all: IndexSet<_> = errors
         .iter()
         .map(|error| {
             assert_eq!(error["extensions"]["code"], "FORBIDDEN", "{body}");
@@ -120,7 +121,8 @@ fn denials(body: &Value) -> Vec<(&str, String)> {
             let path: Vec<_> = error["path"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
             (scope, path.join("."))
         })
-        .collect()
+        .collect();
+    all.into_iter().collect()
 }
 
 fn all_but(scope: &str) -> Vec<&'static str> {

@@ -18,7 +18,7 @@ use crate::tenant::Tenant;
 /// A server that can be measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum Server {
-    /// This gateway, as it is released.
+    /// This gateway, as it is shipped.
     Gateway,
     /// A reverse proxy on hyper that knows nothing of GraphQL.
     Proxy,
@@ -186,13 +186,13 @@ fn npm_ci(anchor: &str) -> Result<()> {
     Ok(())
 }
 
-/// Builds the gateway as it is released and returns where it is.
+/// Builds the gateway as it is shipped, and returns its path.
 ///
 /// Cargo builds binaries for a benchmark too, but with what the features of development dependencies add to shared
 /// libraries (tokio's clock for tests, for one): not what is shipped.
 pub(crate) fn build_gateway() -> Result<PathBuf> {
     let cargo = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--bin", "auth0-graphql", "--message-format", "json"])
+        .args(["build", "--profile", "dist", "--bin", "auth0-graphql", "--message-format", "json"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stderr(Stdio::inherit())
         .output()?;

@@ -1,4 +1,4 @@
-//! One cheap call to each endpoint that the gateway reads from.
+//! Checks of the endpoints: a cheap call to each that the gateway reads from.
 //!
 //! The calls go the way that the gateway's own go: paced by the tenant's rate limit, and repeated where that is worth it. They ask for
 //! ids and nothing else, and of those nothing is told.

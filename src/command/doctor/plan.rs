@@ -1,4 +1,4 @@
-//! Which plan a tenant seems to have. Pure.
+//! Check of the tenant's plan, as far as its rate limits show it. Pure.
 //!
 //! Nothing tells it but the sizes of the rate limit's buckets:
 //! <https://auth0.com/docs/troubleshoot/customer-support/operational-policies/rate-limit-policy/rate-limit-configurations>

@@ -1,4 +1,4 @@
-//! Whether the tenant can be reached, and by its clock. Pure.
+//! Checks of name, connection, TLS and clock. Pure.
 
 use std::io;
 

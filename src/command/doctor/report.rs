@@ -88,9 +88,9 @@ impl Check {
 /// A bucket of the tenant's rate limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Bucket {
-    /// What is counted in it: `users`, `logs`.
+    /// Calls that are counted in it: `users`, `logs`.
     pub(super) covers: Vec<&'static str>,
-    /// How many calls it holds.
+    /// Calls that it holds.
     pub(super) limit: u32,
 }
 
@@ -107,7 +107,7 @@ impl Bucket {
     }
 }
 
-/// What was looked at, and how it is. It holds no secret, no token and nothing of the tenant's users.
+/// The checks with their statuses. Holds no secret, no token and nothing of the tenant's users.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report {

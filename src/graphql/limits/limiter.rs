@@ -9,6 +9,7 @@ use async_graphql::parser::types::ExecutableDocument;
 use super::{Enforcement, Limits, Measure, cost, text, tree};
 use crate::graphql::error::{ErrorCode, Failure};
 use crate::graphql::operation::Operation;
+use crate::graphql::plan::CallCount;
 use crate::graphql::signature::Signatures;
 use crate::telemetry::LogThrottle;
 
@@ -90,6 +91,24 @@ impl Limiter {
     ) -> Result<(), Failure> {
         self.hold(Measure::UpstreamCalls, u64::try_from(calls).unwrap_or(u64::MAX))?;
         self.hold(Measure::Cost, cost::cost(signatures, operation))
+    }
+
+    /// Judges the calls of joins that make one for each record that they are joined to, before the first of them is made.
+    pub(crate) fn check_joins(&self, count: CallCount) -> Result<(), Failure> {
+        let CallCount { calls, is_per_parent: true, largest_page } = count else { return Ok(()) };
+        self.hold(Measure::UpstreamCalls, calls).map_err(|failure| {
+            let limit = self.limits.upstream_calls;
+            let (advice, failure) = match largest_page {
+                Some(page) => {
+                    (format!("Pages of at most {page} records fit."), failure.with("largestPage", page))
+                }
+                None => ("No page is small enough: leave out a join.".to_owned(), failure),
+            };
+            let message = format!(
+                "The operation can come to {calls} calls to Auth0, one for each record that is joined to, and the limit is {limit}. {advice}"
+            );
+            Failure { message, ..failure }
+        })
     }
 
     pub(super) fn hold(&self, measure: Measure, value: u64) -> Result<(), Failure> {

@@ -28,7 +28,7 @@ impl Kit {
         let variables = Variables::from_json(variables);
         let prepare = |document: &Document, name: Option<&str>, variables: Variables| {
             let operation = Operation::new(&self.signatures, document, name, variables)?;
-            Ok(Prepared::new(operation, &self.signatures, Permissions::default()))
+            Ok(Prepared::new(operation, &self.signatures, Permissions::default(), 20))
         };
         self.operations.get(&document, None, variables, prepare).unwrap()
     }
@@ -59,14 +59,14 @@ fn an_operation_is_prepared_once_for_the_same_document_and_variables() {
 #[test]
 fn plans_are_made_for_each_authority() {
     let prepared = Kit::new().get("{ users { nodes { name appMetadata } } }", serde_json::Value::Null);
-    let all = prepared.plans(authority(&Scope::ALL));
-    let some = prepared.plans(authority(&[Scope::ReadUsers]));
-    assert!(Arc::ptr_eq(&all, &prepared.plans(authority(&Scope::ALL))));
-    let needs = |plans: &Plans| plans.calls[0].needs.keys.iter().copied().collect::<Vec<_>>();
+    let all = prepared.plan(authority(&Scope::ALL));
+    let some = prepared.plan(authority(&[Scope::ReadUsers]));
+    assert!(Arc::ptr_eq(&all, &prepared.plan(authority(&Scope::ALL))));
+    let needs = |plan: &ExecutionPlan| plan.calls[0].keys.keys.iter().copied().collect::<Vec<_>>();
     assert_eq!(needs(&all), ["app_metadata", "name"]);
     assert_eq!(needs(&some), ["name"]);
-    let forbidden = |plans: &Plans| plans.roots[0].as_ref().unwrap().forbidden.len();
-    assert_eq!((forbidden(&all), forbidden(&some)), (0, 1));
+    let withheld = |plan: &ExecutionPlan| plan.fields[0].as_ref().unwrap().withheld.len();
+    assert_eq!((withheld(&all), withheld(&some)), (0, 1));
 }
 
 #[test]
@@ -82,6 +82,6 @@ fn those_who_ask_the_same_are_one_call_and_the_rest_is_not_auth0_s() {
     let own = prepared.own.as_ref().unwrap();
     let (_, operation) = own.operations.iter().next().unwrap();
     assert_eq!(operation.node.selection_set.node.items.len(), 1);
-    let needs = &prepared.plans(authority(&Scope::ALL)).calls[0].needs;
+    let needs = &prepared.plan(authority(&Scope::ALL)).calls[0].keys;
     assert_eq!(needs.keys.iter().copied().collect::<Vec<_>>(), ["email", "name"]);
 }

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
+use super::json::{self, Raw};
+use super::value;
 use crate::auth::Scopes;
-use crate::graphql::json::{self, Raw};
 use crate::graphql::object::{Guard, Object};
 use crate::graphql::plan::may_see_all_of;
-use crate::graphql::value;
 
 /// Appends what the table does not know, and of what it knows whatever its field does not give out whole.
 pub(super) fn write<'e, 'a: 'e>(

@@ -31,7 +31,7 @@ async fn replay(recording: &Recording) -> (MockServer, TestGateway) {
 /// Every field of a type, with all that is in it, as a selection.
 async fn everything(gateway: &TestGateway, ty: &str) -> String {
     let data = gateway
-        .data("{ __schema { types { name fields { name type { kind name ofType { kind name ofType { kind name } } } } } } }")
+        .data("{ __schema { types { name fields { name args { name } type { kind name ofType { kind name ofType { kind name } } } } } } }")
         .await;
     fields(data["__schema"]["types"].as_array().unwrap(), ty)
 }
@@ -51,6 +51,8 @@ fn fields(types: &[Value], ty: &str) -> String {
     };
     let wanted = ty["fields"].as_array().unwrap().iter();
     wanted
+        // What is joined is of other records, which lead back to this one.
+        .filter(|field| field["args"].as_array().unwrap().is_empty())
         .filter(|field| !FORBIDDEN.contains(&field["name"].as_str().unwrap()))
         .map(field)
         .collect::<Vec<_>>()

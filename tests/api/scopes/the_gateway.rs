@@ -52,7 +52,7 @@ async fn a_scope_that_the_gateway_lacks_is_named_before_a_call_is_wasted() {
         for _ in 0..2 {
             let body = ask(&gateway, &all, query).await.body;
             missing(&body, TOKENS);
-            assert_eq!(body["errors"][0]["path"], json!(["user", "identities", "accessToken"]));
+            assert_eq!(body["errors"][0]["path"], json!(["user", "identities", 0, "accessToken"]));
             let user =
                 json!({ "name": "Ada", "appMetadata": {}, "identities": [{ "provider": "p", "accessToken": null }] });
             assert_eq!(body["data"]["user"], user);

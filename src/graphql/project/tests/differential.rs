@@ -15,7 +15,7 @@ use super::tree::Tree;
 use super::*;
 use crate::graphql::log::LOG_PAGE;
 use crate::graphql::object::Kind;
-use crate::graphql::plan::{Needs, Plans};
+use crate::graphql::plan::{RequiredKeys, Step, WithheldReason};
 
 /// The pages of the schema, each with a root field that gives it.
 const PAGES: [(&str, &Page); 3] = [("users", &USER_PAGE), ("logs", &LOG_BATCH), ("searchLogs", &LOG_PAGE)];
@@ -39,7 +39,7 @@ fn operation(selection: &Selection, root: &str) -> Operation {
 }
 
 /// Reads an answer as strictly as JSON can be read.
-fn read(answer: Result<Vec<u8>, Malformed>) -> Option<Tree> {
+fn read(answer: Result<Vec<u8>, ProjectError>) -> Option<Tree> {
     answer.ok().map(|answer| {
         let text = String::from_utf8_lossy(&answer).into_owned();
         Tree::of_answer(&answer).unwrap_or_else(|| panic!("no JSON: {text}"))
@@ -149,10 +149,9 @@ proptest! {
     #[test]
     fn a_plan_asks_for_what_it_needs_and_tells_what_it_leaves_out(Case { root, of: page, selection, .. } in page_case()) {
         let operation = operation(&selection, root);
-        let mut planner = Planner::new(AUTHORITY);
-        let plan = planner.page(page, &operation.fields[0].fields);
-        let (mut needs, mut expected, mut forbidden) = (Needs::default(), Needs::default(), Vec::new());
-        plan.add_needs(&mut needs);
+        let plan = plan(Shape::Page(page), &operation);
+        let (mut needs, mut expected, mut forbidden) = (RequiredKeys::default(), RequiredKeys::default(), Vec::new());
+        plan.add_keys(&mut needs);
         let reference = Reference { authority: AUTHORITY, selection: &selection };
         for picked in selection.picked() {
             match page.field(picked.field).map(|field| field.kind) {
@@ -167,8 +166,15 @@ proptest! {
             }
         }
         prop_assert_eq!(needs, expected);
-        let told = planner.forbidden.iter().map(|left_out| {
-            (left_out.path.iter().map(ToString::to_string).collect::<Vec<_>>(), left_out.denied.scope)
+        let told = plan.withheld.iter().filter_map(|withheld| {
+            let keys = withheld.place.0.iter().filter_map(|step| match step {
+                Step::Key(key, _) => Some(key.to_string()),
+                Step::Index => None,
+            });
+            match &withheld.reason {
+                WithheldReason::Denied(denied) => Some((keys.collect::<Vec<_>>(), denied.scope)),
+                WithheldReason::Refused(_) => None,
+            }
         });
         prop_assert_eq!(told.collect::<Vec<_>>(), forbidden);
     }

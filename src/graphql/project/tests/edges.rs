@@ -101,12 +101,12 @@ fn what_is_not_utf8_is_refused_wherever_it_stands() {
         for bytes in invalid {
             let place = RICH.find("made up").unwrap();
             let json = [&RICH.as_bytes()[..place], bytes, &RICH.as_bytes()[place..]].concat();
-            assert_eq!(users(look, json), Err(Malformed), "{bytes:?} for {look}");
+            assert_eq!(users(look, json), Err(MALFORMED), "{bytes:?} for {look}");
         }
     }
     for place in 0..=RICH.len() {
         let json = [&RICH.as_bytes()[..place], b"\xff", &RICH.as_bytes()[place..]].concat();
-        assert_eq!(users("nodes { email }", json), Err(Malformed), "at byte {place}");
+        assert_eq!(users("nodes { email }", json), Err(MALFORMED), "at byte {place}");
     }
 }
 
@@ -117,13 +117,13 @@ fn a_page_that_is_cut_off_is_refused_at_every_byte() {
         let operation = operation(&format!("{{ users {{ {look} }} }}"), json!({}));
         for end in 0..RICH.len() {
             let answer = answer_page(&USER_PAGE, &operation, &RICH.as_bytes()[..end], &PageFacts::default());
-            assert_eq!(answer, Err(Malformed), "{look} cut off at byte {end}");
+            assert_eq!(answer, Err(MALFORMED), "{look} cut off at byte {end}");
         }
     }
     let record = &RICH[2..RICH.find(",{}").unwrap()];
     assert!(is_json(&user("email attributes", record).unwrap()));
     for end in 0..record.len() {
-        assert_eq!(user("email attributes", &record.as_bytes()[..end]), Err(Malformed), "cut off at byte {end}");
+        assert_eq!(user("email attributes", &record.as_bytes()[..end]), Err(MALFORMED), "cut off at byte {end}");
     }
 }
 
@@ -179,7 +179,7 @@ fn what_is_no_list_of_records_is_refused() {
         "[{\"x\":\"a]",
     ] {
         for look in LOOKS {
-            assert_eq!(users(look, json), Err(Malformed), "{json} for {look}");
+            assert_eq!(users(look, json), Err(MALFORMED), "{json} for {look}");
         }
     }
     let shown = "\u{feff}";
@@ -199,7 +199,7 @@ fn control_characters_are_refused_in_strings_wherever_those_stand() {
             format!(r#"["a{control}b"]"#),
         ] {
             for look in LOOKS {
-                assert_eq!(users(look, &json), Err(Malformed), "{json:?} for {look}");
+                assert_eq!(users(look, &json), Err(MALFORMED), "{json:?} for {look}");
             }
         }
     }
@@ -229,7 +229,7 @@ fn records_that_are_none_are_left_out_and_counted() {
 #[test]
 fn a_single_record_that_is_none_is_refused() {
     for json in ["null", "\"x\"", "1", "true", "[]", r#"[{"name":"N"}]"#, "", "{} {}", "{}x", "\u{feff}{}", "1e400"] {
-        assert_eq!(user("name", json), Err(Malformed), "{json}");
+        assert_eq!(user("name", json), Err(MALFORMED), "{json}");
     }
     assert_eq!(user("name", " { } ").unwrap(), r#"{"name":null}"#);
     assert_eq!(user("name @skip(if: true)", "{}").unwrap(), "{}");
@@ -266,8 +266,8 @@ fn no_depth_of_nesting_overflows_the_stack() {
 
         // Cut off, and with too much at the end.
         for json in [&value[..value.len() - 1], &format!("{value}]")] {
-            assert_eq!(users("nodes { name }", format!(r#"[{{"x":{json}}}]"#)), Err(Malformed));
-            assert_eq!(users("nodes { attributes }", format!(r#"[{{"x":{json}}}]"#)), Err(Malformed));
+            assert_eq!(users("nodes { name }", format!(r#"[{{"x":{json}}}]"#)), Err(MALFORMED));
+            assert_eq!(users("nodes { attributes }", format!(r#"[{{"x":{json}}}]"#)), Err(MALFORMED));
         }
     }
     assert_eq!(users("nodes { name }", deep("[", "", "]")).unwrap(), r#"{"nodes":[]}"#);
@@ -311,5 +311,5 @@ fn a_list_of_users_is_what_its_page_would_hold() {
     let list = |json: &str| answer_records(&USER, &operation, json.as_bytes()).map(text);
     assert_eq!(list(r#"[{"name":"N"},null]"#).unwrap(), r#"[{"name":"N"}]"#);
     assert_eq!(list("[]").unwrap(), "[]");
-    assert_eq!(list("{}"), Err(Malformed));
+    assert_eq!(list("{}"), Err(MALFORMED));
 }

@@ -17,13 +17,15 @@ use super::*;
 use crate::auth::{Caller, Scopes};
 use crate::graphql::document::Documents;
 use crate::graphql::log::{LOG, LOG_BATCH};
-use crate::graphql::object::{Object, Page};
+use crate::graphql::object::{Object, Page, Shape};
 use crate::graphql::operation::Operation;
 use crate::graphql::plan::Planner;
 use crate::graphql::signature::Signatures;
 use crate::graphql::user::{USER, USER_PAGE};
 use crate::graphql::{DocumentSettings, Enforcement, Limits};
 use crate::graphql::{schema, write_sdl};
+
+const MALFORMED: ProjectError = ProjectError::Malformed(Malformed);
 
 /// What the caller who asks may see. Identity providers' tokens are not for them, `app_metadata` is.
 const AUTHORITY: Scopes = Caller::ANONYMOUS.authority();
@@ -49,32 +51,29 @@ fn answer_page(
     operation: &Operation,
     json: &[u8],
     facts: &PageFacts<'_>,
-) -> Result<Vec<u8>, Malformed> {
-    let plan = Planner::new(AUTHORITY).page(of, &operation.fields[0].fields);
-    let mut out = Vec::new();
-    page(&plan, json, facts, &mut out).map(|_| out)
+) -> Result<Vec<u8>, ProjectError> {
+    project(&plan(Shape::Page(of), operation), json, facts, usize::MAX).map(|projected| projected.json)
 }
 
-fn answer_records(of: &'static Object, operation: &Operation, json: &[u8]) -> Result<Vec<u8>, Malformed> {
-    let mut out = Vec::new();
-    records(&plan(of, operation), json, &mut out).map(|_| out)
+fn answer_records(of: &'static Object, operation: &Operation, json: &[u8]) -> Result<Vec<u8>, ProjectError> {
+    project(&plan(Shape::List(of), operation), json, &PageFacts::default(), usize::MAX).map(|projected| projected.json)
 }
 
-fn answer_record(of: &'static Object, operation: &Operation, json: &[u8]) -> Result<Vec<u8>, Malformed> {
-    let mut out = Vec::new();
-    record(&plan(of, operation), json, &mut out).map(|_| out)
+fn answer_record(of: &'static Object, operation: &Operation, json: &[u8]) -> Result<Vec<u8>, ProjectError> {
+    project(&plan(Shape::Record(of), operation), json, &PageFacts::default(), usize::MAX)
+        .map(|projected| projected.json)
 }
 
-fn plan(of: &'static Object, operation: &Operation) -> Plan {
-    Planner::new(AUTHORITY).record(of, &operation.fields[0].fields)
+fn plan(shape: Shape, operation: &Operation) -> Projection {
+    Planner::new(AUTHORITY).root(0, shape, &operation.fields[0].fields)
 }
 
 /// The answer to `{ users { … } }`.
-fn users(selection: &str, json: impl AsRef<[u8]>) -> Result<String, Malformed> {
+fn users(selection: &str, json: impl AsRef<[u8]>) -> Result<String, ProjectError> {
     users_with(selection, json, &PageFacts::default())
 }
 
-fn users_with(selection: &str, json: impl AsRef<[u8]>, facts: &PageFacts<'_>) -> Result<String, Malformed> {
+fn users_with(selection: &str, json: impl AsRef<[u8]>, facts: &PageFacts<'_>) -> Result<String, ProjectError> {
     let operation = operation(&format!("{{ users {{ {selection} }} }}"), json!({}));
     answer_page(&USER_PAGE, &operation, json.as_ref(), facts).map(text)
 }
@@ -86,7 +85,7 @@ fn logs(selection: &str, json: &str, facts: &PageFacts<'_>) -> String {
 }
 
 /// The answer to `{ user(id: "1") { … } }`.
-fn user(selection: &str, json: impl AsRef<[u8]>) -> Result<String, Malformed> {
+fn user(selection: &str, json: impl AsRef<[u8]>) -> Result<String, ProjectError> {
     let operation = operation(&format!("{{ user(id: \"1\") {{ {selection} }} }}"), json!({}));
     answer_record(&USER, &operation, json.as_ref()).map(text)
 }

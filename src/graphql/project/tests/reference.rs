@@ -6,7 +6,7 @@ use super::tree::Tree;
 use crate::auth::{Scope, Scopes};
 use crate::graphql::log_type;
 use crate::graphql::object::{Field, FromString, Guard, Kind, Object, Page, PageKind};
-use crate::graphql::plan::Needs;
+use crate::graphql::plan::RequiredKeys;
 use crate::graphql::project::PageFacts;
 
 /// What the answer to a selection has to be, for one caller.
@@ -170,7 +170,7 @@ impl Reference<'_> {
                 (Some(scope), _) if !self.authority.holds(scope) => {
                     forbidden.push((path.iter().map(ToString::to_string).collect(), scope));
                 }
-                (_, Kind::Object(inner) | Kind::Objects(inner) | Kind::Join(inner)) => {
+                (_, Kind::Object(inner) | Kind::Objects(inner)) => {
                     forbidden.extend(self.forbidden(inner, &path, &self.selection.inside(picked)));
                 }
                 _ => {}
@@ -180,7 +180,7 @@ impl Reference<'_> {
     }
 
     /// What has to be asked of Auth0 for these fields.
-    pub(super) fn needs(&self, object: &Object, picked: &[Picked<'_>], needs: &mut Needs) {
+    pub(super) fn needs(&self, object: &Object, picked: &[Picked<'_>], needs: &mut RequiredKeys) {
         let fields = picked.iter().filter_map(|picked| object.field(picked.field));
         for field in fields.filter(|field| self.may_see(field.scope)) {
             match field.kind {

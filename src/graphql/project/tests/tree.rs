@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::graphql::json::agreement::Entries;
+use crate::graphql::project::json::agreement::Entries;
 
 /// A JSON value. Numbers keep their text, objects every entry in its place: what `serde_json::Value` would lose.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,29 +1,27 @@
 //! Where the values of a record wait until it is over: an answer's order is seldom the record's.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use indexmap::IndexMap;
 
-use super::attributes;
-use super::gap::Gap;
-use crate::graphql::json::{self, Raw, Records};
-use crate::graphql::plan::{Emit, Plan, Slots, What};
-use crate::graphql::value;
+use super::json::{self, Raw, Records};
+use super::projected::{Projected, Segment};
+use super::{attributes, value};
+use crate::graphql::plan::{Output, OutputField, RecordPlan, Slots};
 
 /// How many keys of records are remembered. Auth0's have some fifty.
 const KEYS_REMEMBERED: usize = 64;
 
 /// What a plan needs of a record. It is used for one record after the other, so that only the first costs allocations.
-pub(super) struct Desk<'p, 'a> {
-    plan: &'p Plan,
+pub(super) struct RecordBuffer<'p, 'a> {
+    plan: &'p RecordPlan,
     keys: Keys<'a>,
     /// By slot. Of several entries under one key the last counts, as everywhere in JavaScript.
     values: Vec<Option<Raw<'a>>>,
     /// All entries, if those that the table does not know are wanted.
     entries: Option<IndexMap<Cow<'a, str>, Raw<'a>>>,
     /// For the objects within the record, in the order of the plan.
-    inner: Vec<Desk<'p, 'a>>,
+    inner: Vec<RecordBuffer<'p, 'a>>,
 }
 
 /// Which key of a record needs which slot. The records of a page have their keys in nearly the same order, so that most are
@@ -43,7 +41,7 @@ impl<'a> Keys<'a> {
     }
 
     #[inline]
-    fn slot(&mut self, plan: &Plan, key: Raw<'a>, is_expected: bool) -> Option<usize> {
+    fn slot(&mut self, plan: &RecordPlan, key: Raw<'a>, is_expected: bool) -> Option<usize> {
         match self.known.get(self.next) {
             Some((_, slot)) if is_expected => {
                 self.next += 1;
@@ -54,7 +52,7 @@ impl<'a> Keys<'a> {
     }
 
     #[inline(never)]
-    fn look_for(&mut self, plan: &Plan, key: (&'a [u8], usize)) -> Option<usize> {
+    fn look_for(&mut self, plan: &RecordPlan, key: (&'a [u8], usize)) -> Option<usize> {
         let key = Raw::of(key);
         let (before, behind) = self.known.split_at_checked(self.next).unwrap_or_default();
         let is_it = |(known, _): &(Raw<'_>, Option<usize>)| known.bytes() == key.bytes();
@@ -75,10 +73,10 @@ impl<'a> Keys<'a> {
     }
 }
 
-impl<'p, 'a> Desk<'p, 'a> {
-    pub(super) fn new(plan: &'p Plan) -> Self {
-        let inner = plan.emits.iter().filter_map(|emit| match &emit.what {
-            What::Object(_, plan) | What::Objects(_, plan) => Some(Self::new(plan)),
+impl<'p, 'a> RecordBuffer<'p, 'a> {
+    pub(super) fn new(plan: &'p RecordPlan) -> Self {
+        let inner = plan.fields.iter().filter_map(|field| match &field.output {
+            Output::Object(_, plan) | Output::Objects(_, plan) => Some(Self::new(plan)),
             _ => None,
         });
         Self {
@@ -115,66 +113,74 @@ impl<'p, 'a> Desk<'p, 'a> {
         }
     }
 
-    /// Appends what the plan makes of the record that was taken in, and clears the desk for the next one. Objects within a
-    /// record join nothing.
-    pub(super) fn write(&mut self, gaps: &mut Vec<Gap<'p, 'a>>, out: &mut Vec<u8>) {
+    /// Appends what the plan makes of the record that was taken in, and clears the buffer for the next one.
+    pub(super) fn write(&mut self, out: &mut Projected) {
         let plan = self.plan;
         let mut inner = self.inner.iter_mut();
-        for emit in &plan.emits {
-            out.extend_from_slice(&emit.lead);
+        for field in &plan.fields {
+            if out.is_full() {
+                break;
+            }
+            out.json.extend_from_slice(&field.lead);
             let value = |slots: &Slots| first_of(&self.values, slots);
-            let is_written = match &emit.what {
-                What::Value(slots, kind) => value(slots).is_some_and(|value| value::write(kind, value, out)),
-                What::Object(slots, _) => {
-                    inner.next().zip(value(slots)).is_some_and(|(desk, value)| desk.write_object(value, gaps, out))
+            let is_written = match &field.output {
+                Output::Value(slots, kind) => {
+                    value(slots).is_some_and(|value| value::write(kind, value, &mut out.json))
                 }
-                What::Objects(slots, _) => {
-                    inner.next().zip(value(slots)).is_some_and(|(desk, value)| desk.write_objects(value, gaps, out))
+                Output::Object(slots, _) => {
+                    inner.next().zip(value(slots)).is_some_and(|(buffer, value)| buffer.write_object(value, out))
                 }
-                What::Join(slots, join) => {
-                    if let Some(id) = value(slots).and_then(Raw::string) {
-                        gaps.push(Gap { at: out.len(), join: *join, id, list: None, index: None, lead: &emit.lead });
+                Output::Objects(slots, _) => {
+                    inner.next().zip(value(slots)).is_some_and(|(buffer, value)| buffer.write_objects(value, out))
+                }
+                Output::Join(slots, join) => {
+                    if let Some(key) = value(slots).and_then(value::id) {
+                        out.open_slot(*join, key.into());
                     }
                     false
                 }
-                What::Typename(name) => {
-                    json::write_string(name, out);
+                Output::Typename(name) => {
+                    json::write_string(name, &mut out.json);
                     true
                 }
-                What::Attributes(authority, guard) => {
-                    attributes::write(plan.object, *authority, *guard, self.entries.iter().flatten(), out);
+                Output::Attributes(authority, guard) => {
+                    let entries = self.entries.iter().flatten();
+                    attributes::write(plan.object, *authority, *guard, entries, &mut out.json);
                     true
                 }
-                What::Forbidden => false,
+                Output::Withheld(field) => {
+                    out.withhold(*field);
+                    false
+                }
             };
             if !is_written {
-                out.extend_from_slice(b"null");
+                out.json.extend_from_slice(b"null");
             }
         }
-        out.extend_from_slice(Emit::end(&plan.emits));
+        out.json.extend_from_slice(OutputField::end(&plan.fields));
         self.clear();
     }
 
     /// Appends the object and says so, or appends nothing if it is none.
-    fn write_object(&mut self, value: Raw<'a>, gaps: &mut Vec<Gap<'p, 'a>>, out: &mut Vec<u8>) -> bool {
+    fn write_object(&mut self, value: Raw<'a>, out: &mut Projected) -> bool {
         if value.first() != b'{' {
             return false;
         }
-        let mut projection = Projection::new(self, gaps, out);
+        let mut alone = Alone::new(self, out);
         // The value was found well-formed when it was passed over: reading it again cannot fail half-way.
-        json::read_record(value.bytes(), &mut projection).is_ok()
+        json::read_record(value.bytes(), &mut alone).is_ok()
     }
 
     /// Appends the objects of the array and says so, or appends nothing if it is none.
-    fn write_objects(&mut self, value: Raw<'a>, gaps: &mut Vec<Gap<'p, 'a>>, out: &mut Vec<u8>) -> bool {
+    fn write_objects(&mut self, value: Raw<'a>, out: &mut Projected) -> bool {
         if value.first() != b'[' {
             return false;
         }
-        out.push(b'[');
-        let mut projection = Projection::new(self, gaps, out);
+        out.json.push(b'[');
+        let mut projection = Projection::new(self, out);
         // As above.
         let read = json::read_records(value.bytes(), &mut projection);
-        out.push(b']');
+        out.json.push(b']');
         read.is_ok()
     }
 
@@ -194,56 +200,90 @@ fn first_of<'a>(values: &[Option<Raw<'a>>], slots: &Slots) -> Option<Raw<'a>> {
     slots.iter().find_map(|slot| values[usize::from(*slot)].filter(|value| !value.is_null()))
 }
 
-/// Reads records onto a desk, and appends what is made of each when it is over.
+/// Reads records into a buffer, and appends what is made of each when it is over.
 pub(super) struct Projection<'d, 'p, 'a> {
-    desk: &'d mut Desk<'p, 'a>,
-    gaps: &'d mut Vec<Gap<'p, 'a>>,
+    buffer: &'d mut RecordBuffer<'p, 'a>,
     /// How many records were objects, and were written.
-    pub(super) written: usize,
-    out: &'d mut Vec<u8>,
+    written: usize,
+    /// How many were none.
+    pub(super) left_out: usize,
+    out: &'d mut Projected,
 }
 
 impl<'d, 'p, 'a> Projection<'d, 'p, 'a> {
-    pub(super) fn new(desk: &'d mut Desk<'p, 'a>, gaps: &'d mut Vec<Gap<'p, 'a>>, out: &'d mut Vec<u8>) -> Self {
-        Self { desk, gaps, written: 0, out }
+    pub(super) fn new(buffer: &'d mut RecordBuffer<'p, 'a>, out: &'d mut Projected) -> Self {
+        Self { buffer, written: 0, left_out: 0, out }
     }
 
     /// What the record that was taken in has in a slot of the plan.
     pub(super) fn value(&self, slot: usize) -> Option<Raw<'a>> {
-        self.desk.values.get(slot).copied().flatten()
+        self.buffer.values.get(slot).copied().flatten()
     }
 
-    /// Appends what is made of the record that was taken in, as no element of a list: where that stands.
-    pub(super) fn alone(&mut self) -> Range<usize> {
-        let start = self.out.len();
-        self.desk.write(self.gaps, self.out);
-        start..self.out.len()
+    /// Appends what is made of the record that was taken in, as no element of a list.
+    pub(super) fn alone(&mut self) -> Segment {
+        let before = self.out.whole();
+        self.buffer.write(self.out);
+        self.out.since(&before)
     }
 }
 
 impl<'a> Records<'a> for Projection<'_, '_, 'a> {
     #[inline]
     fn expected(&self) -> Option<Raw<'a>> {
-        self.desk.expected()
+        self.buffer.expected()
     }
 
     #[inline]
     fn entry(&mut self, key: Raw<'a>, is_expected: bool, value: Raw<'a>) {
-        self.desk.entry(key, is_expected, value);
+        self.buffer.entry(key, is_expected, value);
     }
 
     fn end(&mut self, is_object: bool) {
         if !is_object {
+            self.left_out += 1;
             return;
         }
+        if self.out.is_full() {
+            return self.buffer.clear();
+        }
         if self.written > 0 {
-            self.out.push(b',');
+            self.out.json.push(b',');
         }
-        let known = self.gaps.len();
-        self.desk.write(self.gaps, self.out);
-        for gap in &mut self.gaps[known..] {
-            gap.index = Some(self.written);
-        }
+        self.out.trail.push(self.written);
+        self.buffer.write(self.out);
+        self.out.trail.pop();
         self.written += 1;
+    }
+}
+
+/// Reads a single record, which stands in no list.
+pub(super) struct Alone<'d, 'p, 'a> {
+    projection: Projection<'d, 'p, 'a>,
+    pub(super) is_object: bool,
+}
+
+impl<'d, 'p, 'a> Alone<'d, 'p, 'a> {
+    pub(super) fn new(buffer: &'d mut RecordBuffer<'p, 'a>, out: &'d mut Projected) -> Self {
+        Self { projection: Projection::new(buffer, out), is_object: false }
+    }
+}
+
+impl<'a> Records<'a> for Alone<'_, '_, 'a> {
+    #[inline]
+    fn expected(&self) -> Option<Raw<'a>> {
+        self.projection.expected()
+    }
+
+    #[inline]
+    fn entry(&mut self, key: Raw<'a>, is_expected: bool, value: Raw<'a>) {
+        self.projection.entry(key, is_expected, value);
+    }
+
+    fn end(&mut self, is_object: bool) {
+        self.is_object = is_object;
+        if is_object {
+            self.projection.buffer.write(self.projection.out);
+        }
     }
 }

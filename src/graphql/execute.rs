@@ -1,0 +1,209 @@
+//! Runs a plan: its calls, what becomes of their answers, its joins, and the bytes of each root field.
+
+use std::sync::Arc;
+
+use async_graphql::ServerError;
+use bytes::Bytes;
+use futures_util::future::join_all;
+
+use super::error::{ErrorCode, Failure};
+use super::joins::Joins;
+use super::limits::ANSWER_BYTES;
+use super::permission::{Upstream, authority, authorize, authorize_self, authorize_strictly};
+use super::plan::{CallPlan, ExecutionPlan, PageArgs, Prepare, PreparedRequest, Projection};
+use super::prepared::{Asks, Prepared, Root, What};
+use super::project::{self, ProjectError, Projected};
+use super::root_field::Access;
+use super::session::{Purpose, Session};
+use super::splice::{FieldErrors, Splicer};
+use crate::auth0::{LogId, Page, Renditions};
+
+/// What became of a root field: JSON, or null where there is none, and what is to be told of it.
+#[derive(Default)]
+pub(crate) struct Answer {
+    pub(crate) json: Option<Bytes>,
+    pub(crate) errors: Vec<ServerError>,
+}
+
+/// Answers the root fields of the session's operation that ask Auth0, each at its place.
+pub(crate) async fn answer(session: &Session, upstream: &Upstream) -> Vec<Answer> {
+    let prepared = &*session.prepared;
+    let run = |number| Call { session, upstream, prepared, number }.run();
+    let fetched = match prepared.calls.len() {
+        0 => Vec::new(),
+        // A single call, which is the rule, needs nobody to look after it.
+        1 => vec![run(0).await],
+        count => join_all((0..count).map(run)).await,
+    };
+    // Planned anew: what the gateway was granted comes with its token, and that may have come with one of these very calls.
+    let plan = prepared.plan(authority(upstream, &session.caller));
+    let mut room = ANSWER_BYTES;
+    let mut fields: Vec<_> = prepared.roots.iter().map(|_| Field::Null).collect();
+    for (call, fetched) in prepared.calls.iter().zip(&fetched) {
+        for place in call {
+            let Some(projection) = plan.fields.get(*place).and_then(Option::as_ref) else { continue };
+            let field = match fetched {
+                Ok(fetched) => fetched.project(&plan, *place, projection, &mut room),
+                Err(failure) => Field::Failed(failure.clone()),
+            };
+            fields[*place] = field;
+        }
+    }
+    let mut joins = Joins::new(&plan, session.lookups(), ANSWER_BYTES);
+    if !plan.joins.is_empty() {
+        joins.resolve(session, upstream, fields.iter_mut().filter_map(Field::open)).await;
+    }
+    let fields = fields.into_iter().zip(&prepared.roots).zip(&plan.fields);
+    fields.map(|((field, root), projection)| field.finish(root, projection.as_ref(), &joins, &mut room)).collect()
+}
+
+/// A root field on its way to an answer.
+enum Field {
+    Null,
+    Ready(Bytes),
+    /// It has slots to fill, or nulls to be told of.
+    Open(Projected),
+    Failed(Failure),
+}
+
+impl Field {
+    fn open(&mut self) -> Option<&mut Projected> {
+        match self {
+            Self::Open(projected) => Some(projected),
+            Self::Null | Self::Ready(_) | Self::Failed(_) => None,
+        }
+    }
+
+    fn finish(self, root: &Root, projection: Option<&Projection>, joins: &Joins<'_>, room: &mut usize) -> Answer {
+        let mut errors = FieldErrors::new(&root.key, root.location);
+        let outcome = match (self, projection) {
+            (Self::Null, _) => return Answer::default(),
+            (Self::Ready(json), _) => return Answer { json: Some(json), errors: Vec::new() },
+            (Self::Failed(failure), _) => Err(failure),
+            (Self::Open(projected), Some(projection)) => {
+                *room += projected.json.len();
+                Splicer::new(joins, &mut errors, *room).splice(projection, &projected)
+            }
+            (Self::Open(_), None) => Err(Failure::internal()),
+        };
+        match outcome {
+            Ok(json) => {
+                *room = room.saturating_sub(json.len());
+                Answer { json: Some(json.into()), errors: errors.finish() }
+            }
+            Err(failure) => Answer { json: None, errors: errors.whole(failure) },
+        }
+    }
+}
+
+/// A call that root fields share.
+struct Call<'a> {
+    session: &'a Session,
+    upstream: &'a Upstream,
+    prepared: &'a Prepared,
+    number: usize,
+}
+
+/// What a call brought: records, or a single one, or nothing where Auth0 knows no such record.
+struct Fetched<'a> {
+    page: &'a PageArgs,
+    json: Option<Bytes>,
+    total: Option<u64>,
+    next: Option<LogId>,
+    renditions: Renditions,
+}
+
+impl<'a> Fetched<'a> {
+    fn list(page: &'a PageArgs, Page { records, total, next, renditions, .. }: Page) -> Self {
+        Self { page, json: Some(records), total, next, renditions }
+    }
+
+    fn record(page: &'a PageArgs, json: Option<Bytes>) -> Self {
+        Self { page, json, total: None, next: None, renditions: Renditions::default() }
+    }
+
+    /// Makes of it what one of the call's root fields wants.
+    fn project(&self, plan: &Arc<ExecutionPlan>, place: usize, projection: &Projection, room: &mut usize) -> Field {
+        let Some(json) = &self.json else { return Field::Null };
+        if let Some(known) = self.renditions.get(plan, place).filter(|known| known.len() <= *room) {
+            *room -= known.len();
+            return Field::Ready(known);
+        }
+        let facts = self.page.facts(self.total, self.next.as_ref());
+        match project::project(projection, json, &facts, *room) {
+            Ok(projected) if projected.is_plain() => {
+                let bytes = Bytes::from(projected.json);
+                *room = room.saturating_sub(bytes.len());
+                self.renditions.keep(plan.clone(), place, &bytes, json.len());
+                Field::Ready(bytes)
+            }
+            // What is joined is as old as it is by itself: this is not kept.
+            Ok(projected) => {
+                *room = room.saturating_sub(projected.json.len());
+                Field::Open(projected)
+            }
+            Err(error) => {
+                if let ProjectError::Malformed(_) = error {
+                    // An error is shared, and never kept.
+                    self.renditions.spoil();
+                }
+                Field::Failed(unprojectable(error))
+            }
+        }
+    }
+}
+
+impl<'a> Call<'a> {
+    /// Makes the call, for what all its root fields need together.
+    async fn run(self) -> Result<Fetched<'a>, Failure> {
+        let Self { session, upstream, prepared, number } = self;
+        // They ask the same: any of them speaks for all.
+        let root = prepared.calls.get(number).and_then(|call| prepared.roots.get(*call.first()?));
+        let Some(What::Asks(asks)) = root.map(|root| &root.what) else { return Err(Failure::internal()) };
+        let Asks { table, request, guarded } = &**asks;
+        let caller = &session.caller;
+        let api = match table.access {
+            Access::Of(scope) => Some(authorize(upstream, caller, scope)?),
+            Access::Strict(scope) => Some(authorize_strictly(upstream, caller, scope)?),
+            Access::Own => None,
+        };
+        let request = request.as_ref().map_err(Clone::clone)?;
+        if let Some(used) = guarded.iter().find(|used| !caller.holds(used.scope)) {
+            return Err((*used).into());
+        }
+        let plan = prepared.plan(authority(upstream, caller));
+        let Some(CallPlan { keys, request: ready }) = plan.calls.get(number) else { return Err(Failure::internal()) };
+        let context = session.errand(Purpose::Call(number));
+        match (api, ready, &request.prepare) {
+            (Some(api), Some(PreparedRequest::List(read)), _) => {
+                Ok(Fetched::list(&request.page, api.read(read, &context).await?))
+            }
+            (Some(api), Some(PreparedRequest::Record(read)), _) => {
+                Ok(Fetched::record(&request.page, api.read(read, &context).await?))
+            }
+            (_, _, Prepare::OwnUser(read)) => {
+                let fields = keys.fields(table.shape.object());
+                let own = authorize_self(upstream, caller)?;
+                Ok(Fetched::record(&request.page, own.read(*read, &fields, &context).await?))
+            }
+            _ => Err(Failure::internal()),
+        }
+    }
+}
+
+/// The failure of a projection.
+pub(crate) fn unprojectable(error: ProjectError) -> Failure {
+    match error {
+        ProjectError::Malformed(_) => unreadable(),
+        ProjectError::TooLarge => too_large(),
+    }
+}
+
+pub(crate) fn unreadable() -> Failure {
+    Failure::new(ErrorCode::UpstreamUnavailable, "Auth0's answer cannot be read. Try again; if it stays, report it.")
+}
+
+pub(crate) fn too_large() -> Failure {
+    let message = format!("The answer is too large: more than {ANSWER_BYTES} bytes. Ask for less at once.");
+    Failure::new(ErrorCode::TooComplex, message).with("measure", "answer bytes").with("limit", ANSWER_BYTES)
+}

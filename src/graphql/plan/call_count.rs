@@ -1,0 +1,100 @@
+//! The calls to Auth0 that an operation can come to, counted before the first of them is made.
+
+use super::is_same_call;
+use crate::graphql::object::{Fetch, Kind, Object, Page, PageKind, Shape};
+use crate::graphql::operation::{Field, Value};
+use crate::graphql::root_field::root_field;
+
+/// Auth0's largest page.
+const LARGEST_PAGE: u64 = 100;
+
+/// How many accounts a single e-mail address is taken to have, at the most: one for each connection.
+const LIST_ROWS: u64 = 10;
+
+/// The arguments that say how many rows a page has.
+const ROWS: [&str; 2] = ["perPage", "take"];
+
+/// What an operation comes to at worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CallCount {
+    /// Look-ups of single records that a search did not find left out: those are made with what is left.
+    pub(crate) calls: u64,
+    /// Whether a join makes a call for each record that it is joined to.
+    pub(crate) is_per_parent: bool,
+    /// The largest page size that keeps within the limit, if any does.
+    pub(crate) largest_page: Option<u64>,
+}
+
+/// The calls of an operation in normal form of which `calls` are its root fields'.
+pub(crate) fn worst_case(fields: &[Field], calls: usize, limit: u64) -> CallCount {
+    let calls = u64::try_from(calls).unwrap_or(u64::MAX);
+    let count = |largest| {
+        let mut count = Count { calls, is_per_parent: false, largest };
+        for field in fields {
+            if let Some(row) = root_field(&field.name) {
+                count.shape(row.shape, rows(field, largest), &field.fields);
+            }
+        }
+        count
+    };
+    let Count { calls, is_per_parent, .. } = count(LARGEST_PAGE);
+    let fits = |size: &u64| count(*size).calls <= limit;
+    let largest_page = if calls <= limit { Some(LARGEST_PAGE) } else { (1..LARGEST_PAGE).rev().find(fits) };
+    CallCount { calls, is_per_parent, largest_page }
+}
+
+struct Count {
+    calls: u64,
+    is_per_parent: bool,
+    /// Larger pages are counted as if they had this size.
+    largest: u64,
+}
+
+impl Count {
+    fn shape(&mut self, shape: Shape, rows: u64, selection: &[Field]) {
+        match shape {
+            Shape::Page(Page { object, fields, .. }) => {
+                let is_nodes =
+                    |field: &&Field| fields.iter().any(|row| row.kind == PageKind::Nodes && field.name == row.name);
+                for nodes in selection.iter().filter(is_nodes) {
+                    self.records(object, rows, &nodes.fields);
+                }
+            }
+            Shape::List(object) => self.records(object, rows.saturating_mul(LIST_ROWS), selection),
+            Shape::Record(object) => self.records(object, rows, selection),
+        }
+    }
+
+    /// The joins of `parents` records.
+    fn records(&mut self, object: &'static Object, parents: u64, selection: &[Field]) {
+        for (place, field) in selection.iter().enumerate() {
+            let Some(row) = object.field(&field.name) else { continue };
+            match &row.kind {
+                Kind::Object(inner) | Kind::Objects(inner) => self.records(inner, parents, &field.fields),
+                Kind::Join(relation) => {
+                    // Fields that ask the same share their calls.
+                    let is_first = !selection[..place].iter().any(|other| is_same_call(other, field));
+                    let calls = match &relation.fetch {
+                        Fetch::ByIds(by_ids) => parents.div_ceil(by_ids.batch as u64),
+                        Fetch::PerParent(_) => {
+                            self.is_per_parent = true;
+                            parents
+                        }
+                    };
+                    self.calls = self.calls.saturating_add(if is_first { calls } else { 0 });
+                    let rows = parents.saturating_mul(rows(field, self.largest));
+                    self.shape(relation.shape, rows, &field.fields);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// How many records a field brings at most, if it is a page.
+fn rows(field: &Field, largest: u64) -> u64 {
+    match ROWS.iter().find_map(|name| field.argument(name)) {
+        Some(Value::Int(rows)) => u64::try_from(*rows).unwrap_or(0).clamp(1, LARGEST_PAGE).min(largest),
+        _ => 1,
+    }
+}

@@ -1,0 +1,204 @@
+//! From the normal form to a plan: the calls that an operation makes, and what becomes of their answers. Pure.
+
+mod call_count;
+mod planner;
+mod request;
+mod required_keys;
+
+use std::sync::Arc;
+
+pub(crate) use self::call_count::{CallCount, worst_case};
+pub(crate) use self::planner::{Planner, is_same_call};
+pub(crate) use self::request::{PageArgs, ParentRequest, Prepare, PreparedRequest, Request};
+pub(crate) use self::required_keys::RequiredKeys;
+use super::error::Failure;
+use super::object::{Field, Guard, Kind, Object, PageKind, Relation};
+use super::operation::{Arguments, Location, Name};
+use super::permission::Denied;
+use super::project::json;
+use crate::auth::{Scope, Scopes};
+
+/// How to answer an operation for callers of one authority.
+pub(crate) struct ExecutionPlan {
+    /// The calls of the root fields; those that ask the same share one.
+    pub(crate) calls: Vec<CallPlan>,
+    /// By root field. None for those that ask nothing of Auth0.
+    pub(crate) fields: Vec<Option<Projection>>,
+    pub(crate) joins: Vec<JoinPlan>,
+    /// The calls of the joins; those that ask the same of the same parents share one.
+    pub(crate) fetches: Vec<FetchPlan>,
+}
+
+/// A call that root fields share.
+pub(crate) struct CallPlan {
+    pub(crate) keys: RequiredKeys,
+    /// None where the arguments are out of bounds, or the request depends on who asks.
+    pub(crate) request: Option<PreparedRequest>,
+}
+
+/// What to make of what a call brings.
+pub(crate) struct Projection {
+    pub(crate) shape: Shaped,
+    /// Fields that stand as null, and why.
+    pub(crate) withheld: Vec<Withheld>,
+    /// The places of lists of records.
+    pub(crate) places: Vec<Place>,
+}
+
+/// A plan for one of the shapes that answers have.
+pub(crate) enum Shaped {
+    Page(PagePlan),
+    /// With the list's own place.
+    List(RecordPlan, usize),
+    Record(RecordPlan),
+}
+
+/// A field that joins records of another endpoint to those that it stands in.
+pub(crate) struct JoinPlan {
+    pub(crate) projection: Projection,
+    /// Where it stands in the projection that it is a part of.
+    pub(crate) place: Place,
+    /// The slot of the joined record's id, where it is found by that.
+    pub(crate) id: usize,
+    pub(crate) fetch: usize,
+    /// Which of the fetch's joins it is.
+    pub(crate) number: usize,
+}
+
+/// What joins ask of Auth0.
+pub(crate) struct FetchPlan {
+    pub(crate) relation: &'static Relation,
+    /// What callers must hold for it.
+    pub(crate) scope: Option<Scope>,
+    pub(crate) arguments: Arguments,
+    /// How to ask for what belongs to one parent. None where records are found by their ids.
+    pub(crate) request: Option<ParentRequest>,
+    pub(crate) joins: Vec<usize>,
+    /// The root fields below which its joins stand.
+    pub(crate) roots: Arc<[usize]>,
+    pub(crate) keys: RequiredKeys,
+}
+
+/// A path in a projection, with the place of each of its fields in the document. List indices are known when it is run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Place(pub(crate) Box<[Step]>);
+
+/// A step of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    Key(Name, Location),
+    Index,
+}
+
+/// A field that is null whatever Auth0 answers.
+#[derive(Debug)]
+pub(crate) struct Withheld {
+    pub(crate) place: Place,
+    pub(crate) reason: WithheldReason,
+}
+
+/// The reason why a field is withheld.
+#[derive(Debug)]
+pub(crate) enum WithheldReason {
+    Denied(Denied),
+    /// Its arguments are out of bounds.
+    Refused(Failure),
+}
+
+/// What to make of one record.
+pub(crate) struct RecordPlan {
+    pub(crate) object: &'static Object,
+    pub(crate) fields: Vec<OutputField<Output>>,
+    /// The keys whose values are needed; a key's place here is its slot.
+    pub(crate) keys: Vec<&'static str>,
+}
+
+/// What to make of a page.
+pub(crate) struct PagePlan {
+    pub(crate) fields: Vec<OutputField<PageOutput>>,
+    /// The keys of a record that say where to read on.
+    pub(crate) cursor: &'static [&'static str],
+}
+
+/// One entry of the answer.
+pub(crate) struct OutputField<O> {
+    /// What stands before its value: the response key, between the brace or the comma in front of it and the colon.
+    pub(crate) lead: Box<[u8]>,
+    pub(crate) output: O,
+}
+
+impl<O> OutputField<O> {
+    fn push(fields: &mut Vec<Self>, key: &Name, output: O) {
+        let mut lead = vec![if fields.is_empty() { b'{' } else { b',' }];
+        json::write_string(key, &mut lead);
+        lead.push(b':');
+        fields.push(Self { lead: lead.into(), output });
+    }
+
+    /// The end of the object that has these entries.
+    pub(crate) fn end(fields: &[Self]) -> &'static [u8] {
+        if fields.is_empty() { b"{}" } else { b"}" }
+    }
+}
+
+/// What stands under a key of a record.
+pub(crate) enum Output {
+    Typename(&'static str),
+    /// The first of these slots that holds a value, as this kind gives it out.
+    Value(Slots, &'static Kind),
+    Object(Slots, RecordPlan),
+    Objects(Slots, RecordPlan),
+    /// What this one of the plan's joins has for the value in these slots.
+    Join(Slots, usize),
+    /// What the table does not know, as far as there is no guard, and of what it knows only that which this caller may see.
+    Attributes(Scopes, Option<&'static Guard>),
+    /// This one of the projection's withheld fields.
+    Withheld(usize),
+}
+
+/// What stands under a key of a page.
+pub(crate) enum PageOutput {
+    Typename(&'static str),
+    /// The records, and the place of their list.
+    Nodes(RecordPlan, usize),
+    Fact(PageKind),
+}
+
+/// Places in [`RecordPlan::keys`], the preferred one first.
+pub(crate) type Slots = Box<[u16]>;
+
+impl RecordPlan {
+    fn slots(&mut self, keys: &'static [&'static str]) -> Slots {
+        // A table has some fifty keys.
+        keys.iter().map(|key| u16::try_from(self.slot_for(key)).unwrap_or(u16::MAX)).collect()
+    }
+
+    /// The slot of `key`, whose value is needed.
+    fn slot_for(&mut self, key: &'static str) -> usize {
+        self.slot(key).unwrap_or_else(|| {
+            self.keys.push(key);
+            self.keys.len() - 1
+        })
+    }
+
+    /// The slot of `key`, if its value is needed.
+    pub(crate) fn slot(&self, key: &str) -> Option<usize> {
+        self.keys.iter().position(|known| *known == key)
+    }
+
+    /// Whether the answer takes in keys that the table does not know.
+    pub(crate) fn keeps_unknown(&self) -> bool {
+        self.fields.iter().any(|field| matches!(field.output, Output::Attributes(..)))
+    }
+}
+
+/// Whether nothing that may stand in the field's value is kept from whoever may see this much. An identity where a list of them
+/// should be has tokens in it all the same.
+pub(crate) fn may_see_all_of(field: &Field, authority: Scopes) -> bool {
+    let inner = match &field.kind {
+        Kind::Object(inner) | Kind::Objects(inner) => inner.fields,
+        Kind::Guarded(guard) | Kind::Attributes(Some(guard)) if !authority.holds(guard.scope) => return false,
+        _ => &[],
+    };
+    field.scope.is_none_or(|scope| authority.holds(scope)) && inner.iter().all(|field| may_see_all_of(field, authority))
+}

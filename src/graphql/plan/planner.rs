@@ -1,0 +1,218 @@
+//! The compiler of plans.
+
+use std::sync::Arc;
+
+use super::{
+    ExecutionPlan, FetchPlan, JoinPlan, Output, OutputField, PageOutput, PagePlan, Place, Projection, RecordPlan,
+    RequiredKeys, Shaped, Step, Withheld, WithheldReason,
+};
+use crate::graphql::error::Failure;
+use crate::graphql::object::{Fetch, Field, Kind, Object, Page, PageKind, Relation, Shape};
+use crate::graphql::operation::{Arguments, Field as SelectedField, Name, Value};
+use crate::graphql::permission::Authority;
+
+/// Makes a plan for what one caller may be shown, and notes what has to be left out. Selections are in normal form: fields with
+/// distinct response keys.
+pub(crate) struct Planner {
+    authority: Authority,
+    joins: Vec<Option<JoinPlan>>,
+    fetches: Vec<FetchPlan>,
+    /// The root field that is being planned.
+    root: usize,
+    within: Within,
+}
+
+/// What is known of the projection that is being planned.
+#[derive(Default)]
+struct Within {
+    path: Vec<Step>,
+    withheld: Vec<Withheld>,
+    places: Vec<Place>,
+}
+
+impl Within {
+    fn place(&self) -> Place {
+        Place(self.path.clone().into())
+    }
+
+    /// The number of the present place.
+    fn mark(&mut self) -> usize {
+        let place = self.place();
+        self.places.push(place);
+        self.places.len() - 1
+    }
+}
+
+impl Planner {
+    pub(crate) fn new(authority: impl Into<Authority>) -> Self {
+        Self { authority: authority.into(), joins: Vec::new(), fetches: Vec::new(), root: 0, within: Within::default() }
+    }
+
+    /// The projection of the root field at this place, which has this shape and selects this.
+    pub(crate) fn root(&mut self, root: usize, shape: Shape, selection: &[SelectedField]) -> Projection {
+        self.root = root;
+        self.projection(shape, selection)
+    }
+
+    /// The whole plan, once all its root fields have theirs. The calls' requests are the caller's.
+    pub(crate) fn finish(self, fields: Vec<Option<Projection>>) -> ExecutionPlan {
+        let Self { joins, mut fetches, .. } = self;
+        let joins: Vec<_> = joins.into_iter().flatten().collect();
+        for fetch in &mut fetches {
+            for join in &fetch.joins {
+                joins[*join].projection.add_keys(&mut fetch.keys);
+            }
+            if let Fetch::ByIds(_) = fetch.relation.fetch {
+                fetch.keys.keys.insert(fetch.relation.shape.object().id_key());
+            }
+        }
+        ExecutionPlan { calls: Vec::new(), fields, joins, fetches }
+    }
+
+    fn projection(&mut self, shape: Shape, selection: &[SelectedField]) -> Projection {
+        let outer = std::mem::take(&mut self.within);
+        let shape = match shape {
+            Shape::Page(page) => Shaped::Page(self.page(page, selection)),
+            Shape::List(object) => {
+                let place = self.within.mark();
+                Shaped::List(self.elements(object, selection), place)
+            }
+            Shape::Record(object) => Shaped::Record(self.record(object, selection)),
+        };
+        let Within { withheld, places, .. } = std::mem::replace(&mut self.within, outer);
+        Projection { shape, withheld, places }
+    }
+
+    fn page(&mut self, page: &'static Page, selection: &[SelectedField]) -> PagePlan {
+        let mut fields = Vec::new();
+        for field in selection {
+            let output = match page.field(&field.name) {
+                Some(row) if row.kind == PageKind::Nodes => self.at(field, |planner| {
+                    let place = planner.within.mark();
+                    PageOutput::Nodes(planner.elements(page.object, &field.fields), place)
+                }),
+                Some(row) => PageOutput::Fact(row.kind),
+                None if field.name == "__typename" => PageOutput::Typename(page.name),
+                // Validation has refused fields that the type does not have.
+                None => continue,
+            };
+            OutputField::push(&mut fields, &field.key, output);
+        }
+        PagePlan { fields, cursor: page.cursor }
+    }
+
+    /// The plan for each record of a list.
+    fn elements(&mut self, object: &'static Object, selection: &[SelectedField]) -> RecordPlan {
+        self.within.path.push(Step::Index);
+        let plan = self.record(object, selection);
+        self.within.path.pop();
+        plan
+    }
+
+    fn record(&mut self, object: &'static Object, selection: &[SelectedField]) -> RecordPlan {
+        let mut plan = RecordPlan { object, fields: Vec::new(), keys: Vec::new() };
+        for field in selection {
+            let output = match object.field(&field.name) {
+                Some(row) => self.at(field, |planner| planner.output(row, field, &mut plan)),
+                None if field.name == "__typename" => Output::Typename(object.name),
+                None => continue,
+            };
+            OutputField::push(&mut plan.fields, &field.key, output);
+        }
+        plan
+    }
+
+    fn output(&mut self, row: &'static Field, field: &SelectedField, plan: &mut RecordPlan) -> Output {
+        if let Some(denied) = row.scope.and_then(|scope| self.authority.check(scope).err()) {
+            return self.withhold(WithheldReason::Denied(denied));
+        }
+        match &row.kind {
+            Kind::Attributes(guard) => {
+                let guard = guard.filter(|guard| !self.authority.caller.holds(guard.scope));
+                Output::Attributes(self.authority.caller, guard)
+            }
+            Kind::Object(inner) => Output::Object(plan.slots(row.keys), self.record(inner, &field.fields)),
+            Kind::Objects(inner) => Output::Objects(plan.slots(row.keys), self.elements(inner, &field.fields)),
+            Kind::Join(relation) => match self.join(row, relation, field) {
+                Ok(join) => Output::Join(plan.slots(row.keys), join),
+                Err(refused) => self.withhold(WithheldReason::Refused(refused)),
+            },
+            Kind::Guarded(guard) if self.authority.caller.holds(guard.scope) => {
+                Output::Value(plan.slots(row.keys), &Kind::Json)
+            }
+            kind => Output::Value(plan.slots(row.keys), kind),
+        }
+    }
+
+    fn withhold(&mut self, reason: WithheldReason) -> Output {
+        let place = self.within.place();
+        self.within.withheld.push(Withheld { place, reason });
+        Output::Withheld(self.within.withheld.len() - 1)
+    }
+
+    fn join(&mut self, row: &Field, relation: &'static Relation, field: &SelectedField) -> Result<usize, Failure> {
+        let arguments = field.arguments.as_ref().map_err(Clone::clone)?;
+        let fetch = self.fetch(row, relation, arguments)?;
+        let join = self.joins.len();
+        // The joins within it come behind it.
+        self.joins.push(None);
+        let mut projection = self.projection(relation.shape, &field.fields);
+        let id = match &mut projection.shape {
+            Shaped::Record(plan) => plan.slot_for(plan.object.id_key()),
+            Shaped::Page(_) | Shaped::List(..) => 0,
+        };
+        let fetched = &mut self.fetches[fetch];
+        fetched.joins.push(join);
+        if !fetched.roots.contains(&self.root) {
+            fetched.roots = fetched.roots.iter().copied().chain([self.root]).collect();
+        }
+        let number = fetched.joins.len() - 1;
+        self.joins[join] = Some(JoinPlan { projection, place: self.within.place(), id, fetch, number });
+        Ok(join)
+    }
+
+    /// The fetch that asks this, another join's if there is one.
+    fn fetch(&mut self, row: &Field, relation: &'static Relation, arguments: &Arguments) -> Result<usize, Failure> {
+        let is_same =
+            |fetch: &FetchPlan| std::ptr::eq(fetch.relation, relation) && said(&fetch.arguments).eq(said(arguments));
+        if let Some(known) = self.fetches.iter().position(is_same) {
+            return Ok(known);
+        }
+        let request = match relation.fetch {
+            Fetch::ByIds(_) => None,
+            Fetch::PerParent(parse) => Some(parse(arguments)?),
+        };
+        self.fetches.push(FetchPlan {
+            relation,
+            scope: row.scope,
+            arguments: arguments.clone(),
+            request,
+            joins: Vec::new(),
+            roots: Arc::default(),
+            keys: RequiredKeys::default(),
+        });
+        Ok(self.fetches.len() - 1)
+    }
+
+    /// Plans what stands at `field`.
+    fn at<T>(&mut self, field: &SelectedField, plan: impl FnOnce(&mut Self) -> T) -> T {
+        self.within.path.push(Step::Key(field.key.clone(), field.location));
+        let planned = plan(self);
+        self.within.path.pop();
+        planned
+    }
+}
+
+/// Whether two fields in normal form are answered by one call.
+pub(crate) fn is_same_call(one: &SelectedField, other: &SelectedField) -> bool {
+    one.name == other.name
+        && match (&one.arguments, &other.arguments) {
+            (Ok(one), Ok(other)) => said(one).eq(said(other)),
+            (one, other) => one == other,
+        }
+}
+
+/// The arguments that say something: an optional one that is null asks the same as one that is absent.
+fn said(arguments: &Arguments) -> impl Iterator<Item = (&Name, &Value)> {
+    arguments.iter().filter(|(_, value)| **value != Value::Null)
+}

@@ -1,0 +1,105 @@
+//! What fields ask of Auth0, once their arguments are known to be within bounds.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::auth0::{ApiRequest, Fields, LogId, Page, UserId};
+use crate::graphql::project::PageFacts;
+
+/// What a root field asks.
+pub(crate) struct Request {
+    pub(crate) page: PageArgs,
+    pub(crate) prepare: Prepare,
+}
+
+/// How a request is made ready to be sent, for these keys of the records and with or without their total.
+pub(crate) enum Prepare {
+    /// The same for every caller.
+    Shared(PrepareShared),
+    /// For the caller's own user.
+    OwnUser(fn(&UserId, &Fields) -> ApiRequest<Option<Bytes>>),
+}
+
+type PrepareShared = Box<dyn Fn(&Fields, bool) -> PreparedRequest + Send + Sync>;
+type PrepareForParent = Box<dyn Fn(&str) -> Option<PreparedRequest> + Send + Sync>;
+
+/// What a join asks of each parent. None where the parent's key cannot be asked for.
+pub(crate) struct ParentRequest {
+    pub(crate) page: PageArgs,
+    pub(crate) prepare: PrepareForParent,
+}
+
+/// A request that is ready to be sent, of whichever kind.
+#[derive(Debug, Clone)]
+pub(crate) enum PreparedRequest {
+    List(ApiRequest<Page>),
+    Record(ApiRequest<Option<Bytes>>),
+}
+
+/// What is known of a page before it is read.
+#[derive(Debug, Default)]
+pub(crate) struct PageArgs {
+    page: u32,
+    per_page: u32,
+    /// Whether Auth0 would refuse the page after this one.
+    is_last_reachable: bool,
+    /// Where the reading begins.
+    from: Option<String>,
+}
+
+impl Request {
+    /// A request that is the same for every caller.
+    pub(crate) fn shared(
+        page: PageArgs,
+        prepare: impl Fn(&Fields, bool) -> PreparedRequest + Send + Sync + 'static,
+    ) -> Self {
+        Self { page, prepare: Prepare::Shared(Box::new(prepare)) }
+    }
+}
+
+impl ParentRequest {
+    pub(crate) fn new(
+        page: PageArgs,
+        prepare: impl Fn(&str) -> Option<PreparedRequest> + Send + Sync + 'static,
+    ) -> Self {
+        Self { page, prepare: Box::new(prepare) }
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("page", &self.page).finish_non_exhaustive()
+    }
+}
+
+impl From<ApiRequest<Page>> for PreparedRequest {
+    fn from(read: ApiRequest<Page>) -> Self {
+        Self::List(read)
+    }
+}
+
+impl From<ApiRequest<Option<Bytes>>> for PreparedRequest {
+    fn from(read: ApiRequest<Option<Bytes>>) -> Self {
+        Self::Record(read)
+    }
+}
+
+impl PageArgs {
+    /// A page of this number and size, which were found to be in range.
+    pub(crate) fn of(page: i32, per_page: i32, next_is_reachable: bool) -> Self {
+        let count = |number| u32::try_from(number).unwrap_or_default();
+        Self { page: count(page), per_page: count(per_page), is_last_reachable: !next_is_reachable, from: None }
+    }
+
+    /// Records from there on.
+    pub(crate) fn from(from: String) -> Self {
+        Self { from: Some(from), ..Self::default() }
+    }
+
+    /// All that is known of the page, with what its answer told.
+    pub(crate) fn facts<'a>(&'a self, total: Option<u64>, next: Option<&'a LogId>) -> PageFacts<'a> {
+        let Self { page, per_page, is_last_reachable, ref from } = *self;
+        PageFacts { total, page, per_page, is_last_reachable, next: next.map(LogId::as_str), from: from.as_deref() }
+    }
+}

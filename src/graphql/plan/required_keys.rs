@@ -1,0 +1,88 @@
+//! What a plan needs of Auth0.
+
+use std::collections::BTreeSet;
+
+use super::{Output, PageOutput, PagePlan, Projection, RecordPlan, Shaped, may_see_all_of};
+use crate::auth::Scopes;
+use crate::auth0::Fields;
+use crate::graphql::object::{Object, PageKind};
+
+/// The keys of records that are needed of Auth0.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct RequiredKeys {
+    pub(crate) keys: BTreeSet<&'static str>,
+    /// Every key that there is, those unknown to the table included; but not these, unless they are among `keys`: they are not for
+    /// this caller to see.
+    pub(crate) everything: bool,
+    pub(crate) withheld: BTreeSet<&'static str>,
+    /// How many records match in all.
+    pub(crate) total: bool,
+}
+
+impl RequiredKeys {
+    /// As Auth0's `fields` parameter has it.
+    pub(crate) fn fields(&self, object: &Object) -> Fields {
+        let mut known = object.fields.iter().filter_map(|field| field.keys.first());
+        if self.everything && !self.withheld.is_subset(&self.keys) {
+            return Fields::AllBut(self.withheld.difference(&self.keys).copied().collect());
+        }
+        if self.everything || known.all(|key| self.keys.contains(key)) {
+            return Fields::All;
+        }
+        if self.keys.is_empty() {
+            // Nothing of the records is wanted but that they are there.
+            return Fields::Only(vec![object.id_key()]);
+        }
+        Fields::Only(self.keys.iter().copied().collect())
+    }
+}
+
+impl Projection {
+    /// Adds what it needs of Auth0.
+    pub(crate) fn add_keys(&self, required: &mut RequiredKeys) {
+        match &self.shape {
+            Shaped::Page(plan) => plan.add_keys(required),
+            Shaped::List(plan, _) | Shaped::Record(plan) => plan.add_keys(required),
+        }
+    }
+}
+
+impl RecordPlan {
+    fn add_keys(&self, required: &mut RequiredKeys) {
+        for field in &self.fields {
+            match &field.output {
+                // Only a field's first key is asked for: the others are forms that Auth0 sends by itself, if ever.
+                Output::Value(slots, _)
+                | Output::Object(slots, _)
+                | Output::Objects(slots, _)
+                | Output::Join(slots, _) => {
+                    required.keys.extend(slots.first().map(|slot| self.keys[usize::from(*slot)]));
+                }
+                Output::Attributes(authority, _) => {
+                    required.everything = true;
+                    required.withheld.extend(withheld(self.object, *authority));
+                }
+                Output::Typename(_) | Output::Withheld(_) => {}
+            }
+        }
+    }
+}
+
+impl PagePlan {
+    fn add_keys(&self, required: &mut RequiredKeys) {
+        for field in &self.fields {
+            match &field.output {
+                PageOutput::Nodes(plan, _) => plan.add_keys(required),
+                PageOutput::Fact(PageKind::Total) => required.total = true,
+                PageOutput::Fact(PageKind::Next) => required.keys.extend(self.cursor.first()),
+                PageOutput::Fact(_) | PageOutput::Typename(_) => {}
+            }
+        }
+    }
+}
+
+/// The keys whose values [`may_see_all_of`] keeps out of `attributes`.
+fn withheld(object: &'static Object, authority: Scopes) -> impl Iterator<Item = &'static str> {
+    let keys = object.fields.iter().flat_map(|field| field.keys.iter().copied());
+    keys.filter(move |key| object.field_of_key(key).is_some_and(|field| !may_see_all_of(field, authority)))
+}

@@ -1,0 +1,165 @@
+//! What a projection brings: bytes, and what is to be known of them.
+
+use std::ops::Range;
+
+/// What was made of records.
+#[derive(Debug)]
+pub(crate) struct Projected {
+    pub(crate) json: Vec<u8>,
+    /// By their place in the bytes.
+    pub(crate) slots: Vec<JoinSlot>,
+    pub(crate) nulls: Vec<WithheldNull>,
+    pub(crate) left_out: Vec<LeftOut>,
+    /// The indices of every path, one path's behind another's.
+    indices: Vec<usize>,
+    /// The indices of the value that is being written, of the outermost list first.
+    pub(super) trail: Vec<usize>,
+    limit: usize,
+}
+
+/// A null that stands where a joined record belongs.
+#[derive(Debug)]
+pub(crate) struct JoinSlot {
+    /// Where in the bytes it stands.
+    pub(crate) at: usize,
+    /// Which of the plan's joins it is for.
+    pub(crate) join: usize,
+    /// The value that the join goes by.
+    pub(crate) key: Box<str>,
+    /// The key's number among those of its fetch, once it is known there.
+    pub(crate) target: usize,
+    indices: usize,
+}
+
+/// A null that stands for what may not be shown.
+#[derive(Debug)]
+pub(crate) struct WithheldNull {
+    /// Which of the projection's withheld fields it is.
+    pub(crate) field: usize,
+    indices: usize,
+}
+
+/// Elements of a list that were no records.
+#[derive(Debug)]
+pub(crate) struct LeftOut {
+    /// Which of the projection's places the list has.
+    pub(crate) place: usize,
+    pub(crate) count: usize,
+    indices: usize,
+}
+
+/// The part of a projection that belongs to one record.
+#[derive(Debug, Clone)]
+pub(crate) struct Segment {
+    pub(crate) json: Range<usize>,
+    pub(crate) slots: Range<usize>,
+    pub(crate) nulls: Range<usize>,
+    pub(crate) left_out: Range<usize>,
+}
+
+impl JoinSlot {
+    /// What stands there meanwhile.
+    pub(crate) const NULL: &'static [u8] = b"null";
+}
+
+impl Projected {
+    /// Nothing yet, and never much more than `limit` bytes.
+    pub(super) fn within(limit: usize) -> Self {
+        Self {
+            json: Vec::new(),
+            slots: Vec::new(),
+            nulls: Vec::new(),
+            left_out: Vec::new(),
+            indices: Vec::new(),
+            trail: Vec::new(),
+            limit,
+        }
+    }
+
+    /// Whether it has outgrown its limit: nothing more is worth writing.
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.json.len() > self.limit
+    }
+
+    /// Makes room for what becomes of so many bytes.
+    pub(super) fn reserve(&mut self, records: usize) {
+        // GraphQL names every field of every record, those too that Auth0 left out.
+        self.json.reserve((records / 2 * 3).min(self.limit));
+    }
+
+    pub(super) fn open_slot(&mut self, join: usize, key: Box<str>) {
+        let indices = self.remember_trail();
+        self.slots.push(JoinSlot { at: self.json.len(), join, key, target: usize::MAX, indices });
+    }
+
+    pub(super) fn withhold(&mut self, field: usize) {
+        let indices = self.remember_trail();
+        self.nulls.push(WithheldNull { field, indices });
+    }
+
+    pub(super) fn leave_out(&mut self, place: usize, count: usize) {
+        let indices = self.remember_trail();
+        self.left_out.push(LeftOut { place, count, indices });
+    }
+
+    fn remember_trail(&mut self) -> usize {
+        let start = self.indices.len();
+        self.indices.extend_from_slice(&self.trail);
+        start
+    }
+
+    /// All of it.
+    pub(crate) fn whole(&self) -> Segment {
+        Segment {
+            json: 0..self.json.len(),
+            slots: 0..self.slots.len(),
+            nulls: 0..self.nulls.len(),
+            left_out: 0..self.left_out.len(),
+        }
+    }
+
+    /// What has come since `before` was the whole.
+    pub(super) fn since(&self, before: &Segment) -> Segment {
+        let now = self.whole();
+        Segment {
+            json: before.json.end..now.json.end,
+            slots: before.slots.end..now.slots.end,
+            nulls: before.nulls.end..now.nulls.end,
+            left_out: before.left_out.end..now.left_out.end,
+        }
+    }
+
+    /// Whether the bytes are all that there is to it.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.slots.is_empty() && self.nulls.is_empty() && self.left_out.is_empty()
+    }
+
+    /// The list indices on the way to a slot, from here on.
+    pub(crate) fn indices_of(&self, at: &impl Indexed) -> &[usize] {
+        self.indices.get(at.indices()..).unwrap_or_default()
+    }
+}
+
+/// Something that has a path.
+pub(crate) trait Indexed {
+    fn indices(&self) -> usize;
+}
+
+impl Indexed for JoinSlot {
+    fn indices(&self) -> usize {
+        self.indices
+    }
+}
+
+impl Indexed for WithheldNull {
+    fn indices(&self) -> usize {
+        self.indices
+    }
+}
+
+impl Indexed for LeftOut {
+    fn indices(&self) -> usize {
+        self.indices
+    }
+}
