@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use super::query::REACHABLE_RECORDS;
+/// Records that paging reaches in a search: a page that would end beyond record 1,000 is answered with
+/// an error, however many records there are.
+/// <https://auth0.com/docs/users/search/v3/view-search-results-by-page#limitation>
+pub const REACHABLE_RECORDS: i64 = 1000;
 
 /// An argument that Auth0 would refuse, found before any call. `Display` is for the caller.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use moka::sync::Cache;
 use tokio::time::Instant;
 
-use super::request::RequestKey;
+use super::target::RequestKey;
 
 /// Most bytes of answers that are kept. A page of a hundred full users has about 100 kB, so that this is some three hundred
 /// of them: more than a second of the fastest plan brings.

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::endpoints::Selectable;
-use super::request::Request;
+use super::endpoints::{Endpoint, Selectable};
 
 /// The attributes of each record that are asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -47,21 +46,19 @@ pub(crate) struct LearnedFields(Mutex<HashMap<&'static str, Vec<String>>>);
 
 impl LearnedFields {
     /// True if the endpoint has been found to refuse a name of the request.
-    pub(crate) fn refuse(&self, request: &Request) -> bool {
-        let names = &request.field_names;
+    pub(crate) fn refuse(&self, endpoint: &Endpoint, names: &[&str]) -> bool {
         if names.is_empty() {
             return false;
         }
         let lists = self.lock();
-        let Some(list) = lists.get(request.endpoint.name) else { return false };
+        let Some(list) = lists.get(endpoint.name) else { return false };
         !names.iter().all(|name| list.iter().any(|taken| taken == name))
     }
 
     /// Keeps the list that an endpoint named when it refused the request. Without one, it is sent no names any more.
-    pub(crate) fn learn(&self, request: &Request, list: Vec<String>) {
-        let endpoint = request.endpoint.name;
-        let refused: Vec<_> =
-            request.field_names.iter().filter(|name| !list.iter().any(|taken| taken == *name)).collect();
+    pub(crate) fn learn(&self, endpoint: &Endpoint, names: &[&str], list: Vec<String>) {
+        let endpoint = endpoint.name;
+        let refused: Vec<_> = names.iter().filter(|name| !list.iter().any(|taken| taken == *name)).collect();
         tracing::warn!(endpoint, ?refused, "Auth0 does not take these names in `fields`: whole records are asked for");
         self.lock().insert(endpoint, list);
     }
@@ -73,9 +70,7 @@ impl LearnedFields {
 
 #[cfg(test)]
 mod tests {
-    use super::super::endpoints::USER_FIELDS;
-    use super::super::ids::{Email, UserId};
-    use super::super::request::ApiRequest;
+    use super::super::endpoints::{USER, USER_FIELDS, USERS_BY_EMAIL};
     use super::*;
 
     const ANY: Selectable = Selectable::Any { least: "user_id" };
@@ -121,14 +116,11 @@ mod tests {
     #[test]
     fn a_list_that_was_learned_holds_for_its_endpoint() {
         let learned = LearnedFields::default();
-        let id = UserId::parse("auth0|1").unwrap();
-        let request = |names| ApiRequest::user(&id, &only(names)).0;
-        let address = Email::parse("ada@example.com").unwrap();
-        assert!(!learned.refuse(&request(&["email", "blocked"])));
-        learned.learn(&request(&["email", "blocked"]), vec!["email".to_owned()]);
-        assert!(learned.refuse(&request(&["email", "blocked"])));
-        assert!(!learned.refuse(&request(&["email"])));
-        assert!(!learned.refuse(&ApiRequest::users_by_email(&address, &only(&["blocked"])).0));
-        assert!(!learned.refuse(&ApiRequest::user(&id, &Fields::All).0));
+        assert!(!learned.refuse(&USER, &["email", "blocked"]));
+        learned.learn(&USER, &["email", "blocked"], vec!["email".to_owned()]);
+        assert!(learned.refuse(&USER, &["email", "blocked"]));
+        assert!(!learned.refuse(&USER, &["email"]));
+        assert!(!learned.refuse(&USERS_BY_EMAIL, &["blocked"]));
+        assert!(!learned.refuse(&USER, &[]));
     }
 }

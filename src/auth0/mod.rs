@@ -38,13 +38,14 @@ mod rendition;
 mod request;
 mod retry;
 mod sanitize;
+mod target;
 mod token;
 
 #[cfg(test)]
 mod http_tests;
 
 pub use api::{ClientPolicy, ManagementApi, Settings};
-pub use argument::{ArgumentError, ArgumentProblem};
+pub use argument::{ArgumentError, ArgumentProblem, REACHABLE_RECORDS};
 pub use breaker::BreakerStatus;
 pub use context::{CallBudget, CallContext, CallStats, CallerKey, Priority};
 pub use domain::{Domain, DomainError};
@@ -55,7 +56,7 @@ pub use ids::{Email, LogId, UserId};
 pub use pace::{BucketStatus, Class};
 pub use payload::FromPayload;
 pub use probe::{Probe, ProbeError, TlsError};
-pub use query::{Direction, LogCheckpoint, LogSearch, REACHABLE_RECORDS, UserLogs, UserSearch, UserSort};
+pub use query::{Direction, LogCheckpoint, LogSearch, UserLogs, UserSearch, UserSort};
 pub use rendition::Renditions;
 pub use request::ApiRequest;
 pub use token::TokenStatus;

@@ -1,17 +1,12 @@
 //! Arguments of Auth0's lists. Constructing a value is the validation: whatever exists can
 //! be sent.
 
-use super::argument::{ArgumentError, ArgumentProblem, holds_control};
+use super::argument::{ArgumentError, ArgumentProblem, REACHABLE_RECORDS, holds_control};
 use super::ids::LogId;
-use super::request::Target;
+use super::target::Target;
 
 /// The most records that Auth0 gives in one answer, as `per_page` or `take`.
 const LARGEST_PAGE: i64 = 100;
-
-/// Records that paging reaches in a search: a page that would end beyond record 1,000 is answered with
-/// an error, however many records there are.
-/// <https://auth0.com/docs/users/search/v3/view-search-results-by-page#limitation>
-pub const REACHABLE_RECORDS: i64 = 1000;
 
 /// Longer queries risk a 414 from Auth0, which gives no limit of its own.
 const LONGEST_Q: usize = 4096;

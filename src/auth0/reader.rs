@@ -15,8 +15,9 @@ use super::fields::LearnedFields;
 use super::pace::{PaceRequest, ReservationKey};
 use super::payload::{FromPayload, Payload};
 use super::rendition::Renditions;
-use super::request::{ApiRequest, Request, RequestKey};
+use super::request::ApiRequest;
 use super::retry::Kind;
+use super::target::{Request, RequestKey};
 use super::token::TokenCache;
 use crate::deadline::SharedDeadline;
 use crate::single_flight::{Cancellation, Role, SingleFlight};
@@ -137,7 +138,7 @@ impl Reader {
     /// Attempts, with another token if one is refused, and without `fields` if they are.
     async fn attempt(&self, request: &Request, attempts: &mut Attempts) -> Result<Payload, Error> {
         let Inner { transport, tokens, fields, .. } = &*self.0;
-        let mut has_fields = !request.field_names.is_empty() && !fields.refuse(request);
+        let mut has_fields = !request.field_names.is_empty() && !fields.refuse(request.endpoint, &request.field_names);
         let mut is_replacement = false;
         loop {
             // Its failure is not tried again here: that was done where the token was asked for.
@@ -155,7 +156,7 @@ impl Reader {
             match transport.attempt_until_settled(attempts, &upstream, judge).await? {
                 Verdict::Payload(payload) => return Ok(payload),
                 Verdict::FieldsRefused(list) => {
-                    fields.learn(request, list);
+                    fields.learn(request.endpoint, &request.field_names, list);
                     has_fields = false;
                 }
                 // Keys are rotated and grants are withdrawn while a token lives: one that is refused is
