@@ -7,11 +7,10 @@
 
 use std::hint::black_box;
 
-use async_graphql::Variables;
 use auth0_graphql::auth0::bench::{Steps, find_records};
+use auth0_graphql::graphql::Variables;
 use auth0_graphql::graphql::bench::{Plan, Stages};
 use bytes::Bytes;
-use futures_util::FutureExt as _;
 use serde_json::json;
 
 #[global_allocator]
@@ -40,21 +39,21 @@ const STAGES: &[Stage] = &[
         Box::new(move || {
             number += 1;
             let text = format!("{USERS} # {number}");
-            black_box(stages.document(&text).now_or_never().expect("no waiting").expect("valid"));
+            black_box(stages.document(&text).expect("valid"));
         })
     }),
     ("document, known", || {
         let stages = stages();
-        Box::new(move || drop(black_box(stages.document(black_box(USERS)).now_or_never())))
+        Box::new(move || drop(black_box(stages.document(black_box(USERS)))))
     }),
     ("normal form", || {
         let stages = stages();
-        let document = stages.document(USERS).now_or_never().expect("no waiting").expect("valid");
+        let document = stages.document(USERS).expect("valid");
         Box::new(move || drop(black_box(stages.normal(&document, variables()))))
     }),
     ("planning", || {
         let stages = stages();
-        let document = stages.document(USERS).now_or_never().expect("no waiting").expect("valid");
+        let document = stages.document(USERS).expect("valid");
         let normal = stages.normal(&document, variables()).expect("a normal form");
         Box::new(move || drop(black_box(stages.plans(&normal))))
     }),
@@ -93,8 +92,9 @@ const STAGES: &[Stage] = &[
     ("response writing", || {
         let projected = Bytes::from(plan(USERS).project(list(user).as_bytes()).expect("a page"));
         let stages = stages();
-        let document = stages.document(USERS).now_or_never().expect("no waiting").expect("valid");
-        let ready = stages.normal(&document, variables()).expect("a normal form").prepare(&stages);
+        let document = stages.document(USERS).expect("valid");
+        let ready =
+            stages.normal(&document, variables()).expect("a normal form").prepare(&stages).expect("within the limits");
         Box::new(move || drop(black_box(ready.respond(projected.clone()))))
     }),
 ];
@@ -123,12 +123,12 @@ fn stages() -> Stages {
 }
 
 fn variables() -> Variables {
-    Variables::from_json(json!({"q": "logins_count:[3 TO *]"}))
+    serde_json::from_value(json!({"q": "logins_count:[3 TO *]"})).expect("variables")
 }
 
 fn plan(text: &str) -> Plan {
     let stages = stages();
-    let document = stages.document(text).now_or_never().expect("no waiting").expect("valid");
+    let document = stages.document(text).expect("valid");
     let normal = stages.normal(&document, Variables::default()).expect("a normal form");
     stages.plans(&normal).pop().expect("a page")
 }

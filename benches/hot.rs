@@ -15,13 +15,12 @@ mod tenant;
 
 use std::sync::LazyLock;
 
-use async_graphql::Variables;
 use auth0_graphql::auth0::{self, bench::Steps};
+use auth0_graphql::graphql::Variables;
 use auth0_graphql::graphql::bench::{self, Plan, Stages};
 use bytes::Bytes;
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
-use futures_util::FutureExt as _;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use tokio::runtime::Runtime;
 
@@ -53,12 +52,12 @@ fn scenario(name: &str) -> &'static Scenario {
 fn operation(name: &str) -> (String, Variables) {
     let mut request = scenario(name).request(Lists::Pages, &TENANT, 0);
     let document = request["query"].as_str().expect("a document").to_owned();
-    (document, Variables::from_json(request["variables"].take()))
+    (document, serde_json::from_value(request["variables"].take()).expect("variables"))
 }
 
 fn plan(name: &str) -> Plan {
     let (text, variables) = operation(name);
-    let document = STAGES.document(&text).now_or_never().expect("no waiting").expect("a valid document");
+    let document = STAGES.document(&text).expect("a valid document");
     let normal = STAGES.normal(&document, variables).expect("a normal form");
     STAGES.plans(&normal).pop().expect("a page")
 }
@@ -78,20 +77,20 @@ fn document_new(bencher: Bencher<'_, '_>, name: &str) {
         number += 1;
         format!("{text} # {number}")
     };
-    bencher.with_inputs(next).bench_local_values(|text| STAGES.document(&text).now_or_never());
+    bencher.with_inputs(next).bench_local_values(|text| STAGES.document(&text));
 }
 
 /// The same document again.
 #[divan::bench(args = OPERATIONS)]
 fn document_cached(bencher: Bencher<'_, '_>, name: &str) {
     let (text, _) = operation(name);
-    bencher.bench_local(|| STAGES.document(black_box(&text)).now_or_never());
+    bencher.bench_local(|| STAGES.document(black_box(&text)));
 }
 
 #[divan::bench(args = OPERATIONS)]
 fn normal_form(bencher: Bencher<'_, '_>, name: &str) {
     let (text, variables) = operation(name);
-    let document = STAGES.document(&text).now_or_never().expect("no waiting").expect("a valid document");
+    let document = STAGES.document(&text).expect("a valid document");
     bencher
         .with_inputs(|| variables.clone())
         .bench_local_values(|variables| STAGES.normal(black_box(&document), variables));
@@ -101,7 +100,7 @@ fn normal_form(bencher: Bencher<'_, '_>, name: &str) {
 #[divan::bench(args = OPERATIONS)]
 fn preparing(bencher: Bencher<'_, '_>, name: &str) {
     let (text, variables) = operation(name);
-    let document = STAGES.document(&text).now_or_never().expect("no waiting").expect("a valid document");
+    let document = STAGES.document(&text).expect("a valid document");
     bencher
         .with_inputs(|| STAGES.normal(&document, variables.clone()).expect("a normal form"))
         .bench_local_values(|normal| normal.prepare(&STAGES));
@@ -110,7 +109,7 @@ fn preparing(bencher: Bencher<'_, '_>, name: &str) {
 #[divan::bench(args = OPERATIONS)]
 fn planning(bencher: Bencher<'_, '_>, name: &str) {
     let (text, variables) = operation(name);
-    let document = STAGES.document(&text).now_or_never().expect("no waiting").expect("a valid document");
+    let document = STAGES.document(&text).expect("a valid document");
     let normal = STAGES.normal(&document, variables).expect("a normal form");
     bencher.bench_local(|| STAGES.plans(black_box(&normal)));
 }
@@ -373,7 +372,8 @@ mod scan {
 fn response_writing(bencher: Bencher<'_, '_>, name: &str) {
     let projected = Bytes::from(plan(name).project(records(name).as_bytes()).expect("records"));
     let (text, variables) = operation(name);
-    let document = STAGES.document(&text).now_or_never().expect("no waiting").expect("a valid document");
-    let ready = STAGES.normal(&document, variables).expect("a normal form").prepare(&STAGES);
+    let document = STAGES.document(&text).expect("a valid document");
+    let ready =
+        STAGES.normal(&document, variables).expect("a normal form").prepare(&STAGES).expect("within the limits");
     bencher.counter(BytesCount::of_slice(&projected)).bench_local(|| ready.respond(black_box(projected.clone())));
 }

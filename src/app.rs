@@ -27,7 +27,7 @@ pub enum BuildError {
     Auth0(#[from] auth0::BuildError),
     /// The schema.
     #[error(transparent)]
-    Schema(#[from] graphql::BuildError),
+    Schema(#[from] graphql::SchemaError),
     /// The server.
     #[error(transparent)]
     Http(#[from] http::BuildError),

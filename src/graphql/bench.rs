@@ -4,26 +4,27 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use async_graphql::{Response, Variables};
+use async_graphql::Response;
 use bytes::Bytes;
 
 use super::document::{self, DocumentSettings, Documents};
 use super::execute::Answer;
-use super::limits::Limits;
-use super::operation::{Field, Operation};
+use super::limits::{Limiter, Limits};
+use super::operation::{self, Field, Operation};
 use super::plan::{Planner, Projection, RequiredKeys};
 use super::prepared::Prepared;
 use super::project::json::{self, Raw, Records};
 use super::project::{self, PageFacts};
 use super::response::Answered;
 use super::root_field::root_field;
-use super::signature::Signatures;
-use super::{Failure, Permissions, schema, write_sdl};
+use super::type_system::TypeSystem;
+use super::{Failure, Permissions, Variables, sdl};
 use crate::auth::Caller;
 
 /// The stages, ready to be run.
 pub struct Stages {
-    signatures: Arc<Signatures>,
+    types: Arc<TypeSystem>,
+    limiter: Limiter,
     documents: Documents,
 }
 
@@ -49,23 +50,31 @@ impl From<Failure> for Refused {
     }
 }
 
+impl From<Vec<Failure>> for Refused {
+    fn from(_: Vec<Failure>) -> Self {
+        Self
+    }
+}
+
 impl Stages {
     /// Stages of the gateway's own schema.
     pub fn new() -> Result<Self, Refused> {
-        let strict = schema().finish();
-        let signatures = Arc::new(Signatures::read(&write_sdl(&strict)).map_err(|_| Refused)?);
-        let documents = Documents::new(strict, Arc::clone(&signatures), Limits::default(), DocumentSettings::default());
-        Ok(Self { signatures, documents })
+        let types = Arc::new(TypeSystem::parse(&sdl()).map_err(|_| Refused)?);
+        let limiter = Limiter::from(Limits::default());
+        let documents = Documents::new(Arc::clone(&types), limiter.clone(), DocumentSettings::default());
+        Ok(Self { types, limiter, documents })
     }
 
     /// Parses, bounds and validates a document, or finds that this was done.
-    pub async fn document(&self, text: &str) -> Result<Document, Refused> {
-        self.documents.get(text).await.map(Document).map_err(|_| Refused)
+    pub fn document(&self, text: &str) -> Result<Document, Refused> {
+        Ok(Document(self.documents.get(text)?))
     }
 
     /// Brings the document's one operation into normal form.
     pub fn normal(&self, document: &Document, variables: Variables) -> Result<Normal, Refused> {
-        Ok(Normal(Operation::new(&self.signatures, &document.0, None, variables)?))
+        let operation = operation::choose(&document.0, None)?;
+        let values = operation::values_of(operation, variables);
+        Ok(Normal(Operation::new(&self.types, &document.0, operation, &values)?))
     }
 
     /// Plans every root field that asks Auth0, and works out what to ask.
@@ -92,9 +101,8 @@ impl Plan {
 
 impl Normal {
     /// Works out everything that is the same each time.
-    #[must_use]
-    pub fn prepare(self, stages: &Stages) -> Ready {
-        Ready(Prepared::new(self.0, &stages.signatures, Permissions::default(), Limits::default().upstream_calls))
+    pub fn prepare(self, stages: &Stages) -> Result<Ready, Refused> {
+        Ok(Ready(Prepared::new(self.0, &stages.types, &stages.limiter, Permissions::default())?))
     }
 }
 

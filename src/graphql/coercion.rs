@@ -1,209 +1,240 @@
-//! Input coercion, by the specification: <https://spec.graphql.org/October2021/#sec-Input-Values>.
+//! Input coercion: <https://spec.graphql.org/September2025/#sec-Input-Values>.
 //!
 //! A value that went through here has the type that it stands for: enum values are enums, a single value in a list's place
 //! is a list, defaults are filled in. Messages name places, never values: what a caller sends can be personal data.
 
-use async_graphql::parser::types::{BaseType, Type};
-use async_graphql::{Name, Value};
-use serde_json::Number;
+use std::collections::{BTreeMap, HashMap};
 
-use super::signature::{Input, InputType, Signatures};
+use apollo_compiler::ast::{self, Type};
+use apollo_compiler::collections::IndexMap;
+use apollo_compiler::schema::{Component, ExtendedType, InputValueDefinition};
+use serde_json::value::RawValue;
 
-/// Where a value comes from: JSON has no enums, and GraphQL's own notation tells them from strings.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
-    Variable,
-    Literal,
+use super::operation::{Name, Value};
+use super::type_system::TypeSystem;
+
+/// A value as it was written.
+#[derive(Clone, Copy)]
+pub(crate) enum Input<'a> {
+    /// JSON: a variable's.
+    Json(&'a str),
+    /// GraphQL's own notation: an argument's, or a default.
+    Literal(&'a ast::Value),
 }
 
-/// A value does not fit its type. `at` is where in the value, such as `.field` or `[2]`; empty for the value itself.
+/// A value that does not fit its type.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Misfit {
-    pub(crate) at: String,
+pub(crate) struct CoercionError {
+    /// The place in the value, such as `.field` or `[2]`; empty for the value itself.
+    pub(crate) path: String,
+    /// What is expected there.
     pub(crate) expected: String,
 }
 
-impl Misfit {
-    fn new(ty: &Type) -> Self {
-        Self { at: String::new(), expected: format!("a value of type `{ty}`") }
-    }
-
-    fn inside(mut self, step: &str) -> Self {
-        self.at.insert_str(0, step);
-        self
-    }
+/// The coerced value of a variable, an argument or an input field of the type `ty`; none if it is absent and there is no
+/// `default`. All errors are told.
+pub(crate) fn coerce(
+    types: &TypeSystem,
+    variables: &HashMap<Name, Value>,
+    (ty, default): (&Type, Option<&ast::Value>),
+    given: Option<Input<'_>>,
+) -> Result<Option<Value>, Vec<CoercionError>> {
+    let mut coercion = Coercion { types, variables, path: Vec::new(), errors: Vec::new() };
+    let value = coercion.given_or_default((ty, default), given);
+    if coercion.errors.is_empty() { Ok(value) } else { Err(coercion.errors) }
 }
 
-/// Coerces `value` to `ty`.
-pub(crate) fn coerce(signatures: &Signatures, ty: &Type, value: Value, origin: Origin) -> Result<Value, Misfit> {
-    if value == Value::Null {
-        return if ty.nullable { Ok(Value::Null) } else { Err(Misfit::new(ty)) };
-    }
-    match (&ty.base, value) {
-        (BaseType::List(inner), Value::List(items)) => {
-            let items = items.into_iter().enumerate().map(|(place, item)| {
-                coerce(signatures, inner, item, origin).map_err(|misfit| misfit.inside(&format!("[{place}]")))
-            });
-            items.collect::<Result<_, _>>().map(Value::List)
-        }
-        (BaseType::List(inner), item) => Ok(Value::List(vec![coerce(signatures, inner, item, origin)?])),
-        (BaseType::Named(name), value) => match (signatures.input(name), value) {
-            (Some(InputType::Enum(values)), value) => {
-                let chosen = match (value, origin) {
-                    (Value::Enum(name), _) => name,
-                    (Value::String(name), Origin::Variable) => Name::new(name),
-                    _ => return Err(Misfit::new(ty)),
-                };
-                if values.contains(&chosen) { Ok(Value::Enum(chosen)) } else { Err(Misfit::new(ty)) }
-            }
-            (Some(InputType::Object(fields)), Value::Object(given)) => input_object(signatures, fields, given, origin),
-            (Some(InputType::Object(_)), _) => Err(Misfit::new(ty)),
-            (None, value) => scalar(name, value).ok_or_else(|| Misfit::new(ty)),
-        },
-    }
+struct Coercion<'a> {
+    types: &'a TypeSystem,
+    variables: &'a HashMap<Name, Value>,
+    /// The place in the value.
+    path: Vec<Step>,
+    errors: Vec<CoercionError>,
 }
 
-fn input_object(
-    signatures: &Signatures,
-    fields: &[Input],
-    mut given: indexmap::IndexMap<Name, Value>,
-    origin: Origin,
-) -> Result<Value, Misfit> {
-    let mut object = indexmap::IndexMap::new();
-    for field in fields {
-        let value = match given.shift_remove(&field.name) {
-            Some(value) => coerce(signatures, &field.ty, value, origin),
-            None => match &field.default {
-                Some(default) => coerce(signatures, &field.ty, default.clone(), Origin::Literal),
-                None if field.ty.nullable => continue,
-                None => Err(Misfit::new(&field.ty)),
+enum Step {
+    Field(Name),
+    Item(usize),
+}
+
+/// One level of a value, in whichever notation.
+enum Form<'a> {
+    Null,
+    Boolean(bool),
+    /// With all its digits.
+    Integer(&'a str),
+    Decimal(&'a str),
+    String(String),
+    Enum(&'a Name),
+    List(Vec<Input<'a>>),
+    Object(Vec<(String, Input<'a>)>),
+    Variable(&'a Name),
+    /// A JSON string that is no Unicode.
+    Unreadable,
+}
+
+impl Coercion<'_> {
+    /// The coerced value; null where it does not fit, which then is among the errors.
+    fn value(&mut self, ty: &Type, input: Input<'_>) -> Value {
+        let form = match input.form() {
+            Form::Variable(name) => match self.variables.get(name) {
+                // It has been coerced to a type that may stand here, but for null.
+                Some(value) if *value != Value::Null => return value.clone(),
+                _ => Form::Null,
             },
+            form => form,
         };
-        let value = value.map_err(|misfit| misfit.inside(&format!(".{}", field.name)))?;
-        object.insert(field.name.clone(), value);
+        match (ty, form) {
+            (Type::Named(_) | Type::List(_), Form::Null) => Value::Null,
+            (Type::NonNullNamed(_) | Type::NonNullList(_), Form::Null) => self.misfit(ty),
+            (Type::List(item) | Type::NonNullList(item), Form::List(inputs)) => {
+                let items = inputs.into_iter().enumerate();
+                Value::List(
+                    items
+                        .map(|(index, input)| self.inside(Step::Item(index), |this| this.value(item, input)))
+                        .collect(),
+                )
+            }
+            (Type::List(item) | Type::NonNullList(item), _) => Value::List(vec![self.value(item, input)]),
+            (Type::Named(name) | Type::NonNullNamed(name), form) => {
+                let types = self.types;
+                let value = match types.get(name) {
+                    Some(ExtendedType::InputObject(object)) => match form {
+                        Form::Object(given) => Some(self.object(&object.fields, &given)),
+                        _ => None,
+                    },
+                    Some(ExtendedType::Enum(definition)) => {
+                        let chosen = match &form {
+                            Form::Enum(name) => Some(name.as_str()),
+                            // JSON has no enums.
+                            Form::String(name) if matches!(input, Input::Json(_)) => Some(name.as_str()),
+                            _ => None,
+                        };
+                        let known = chosen.and_then(|chosen| definition.values.get_key_value(chosen));
+                        known.map(|(name, _)| Value::Enum(name.clone()))
+                    }
+                    _ => scalar(name, form, input),
+                };
+                value.unwrap_or_else(|| self.misfit(ty))
+            }
+        }
     }
-    if !given.is_empty() {
-        return Err(Misfit { at: String::new(), expected: "only fields that its type has".to_owned() });
+
+    fn object(
+        &mut self,
+        fields: &IndexMap<Name, Component<InputValueDefinition>>,
+        given: &[(String, Input<'_>)],
+    ) -> Value {
+        if given.iter().any(|(name, _)| !fields.contains_key(name.as_str())) {
+            return self.error("only fields that its type has".to_owned());
+        }
+        let fields = fields.iter().filter_map(|(name, field)| {
+            let given = given.iter().find(|(given, _)| *given == name.as_str()).map(|(_, input)| *input);
+            let expected = (&*field.ty, field.default_value.as_deref());
+            let value = self.inside(Step::Field(name.clone()), |this| this.given_or_default(expected, given))?;
+            Some((name.clone(), value))
+        });
+        Value::Object(fields.collect())
     }
-    Ok(Value::Object(object))
+
+    /// An absent variable makes absent what it stands for.
+    fn given_or_default(
+        &mut self,
+        (ty, default): (&Type, Option<&ast::Value>),
+        given: Option<Input<'_>>,
+    ) -> Option<Value> {
+        let is_absent = |input: &Input<'_>| matches!(input, Input::Literal(ast::Value::Variable(name)) if !self.variables.contains_key(name));
+        match given.filter(|input| !is_absent(input)).or(default.map(Input::Literal)) {
+            Some(input) => Some(self.value(ty, input)),
+            None if ty.is_non_null() => Some(self.misfit(ty)),
+            None => None,
+        }
+    }
+
+    fn inside<T>(&mut self, step: Step, read: impl FnOnce(&mut Self) -> T) -> T {
+        self.path.push(step);
+        let value = read(self);
+        self.path.pop();
+        value
+    }
+
+    fn misfit(&mut self, ty: &Type) -> Value {
+        self.error(format!("a value of type `{ty}`"))
+    }
+
+    fn error(&mut self, expected: String) -> Value {
+        let path = self.path.iter().map(|step| match step {
+            Step::Field(name) => format!(".{name}"),
+            Step::Item(index) => format!("[{index}]"),
+        });
+        self.errors.push(CoercionError { path: path.collect(), expected });
+        Value::Null
+    }
 }
 
 /// GraphQL's own scalars, the only ones that this schema takes in.
-fn scalar(name: &Name, value: Value) -> Option<Value> {
-    match (name.as_str(), value) {
-        ("Int", Value::Number(number)) => int(&number).map(|int| Value::Number(int.into())),
-        ("Float", Value::Number(number)) => Some(Value::Number(number)),
-        ("String" | "ID", Value::String(text)) => Some(Value::String(text)),
-        ("ID", Value::Number(number)) if number.is_i64() || number.is_u64() => Some(Value::String(number.to_string())),
-        ("Boolean", Value::Boolean(boolean)) => Some(Value::Boolean(boolean)),
+fn scalar(name: &Name, form: Form<'_>, input: Input<'_>) -> Option<Value> {
+    match (name.as_str(), form) {
+        ("Int", Form::Integer(digits)) => digits.parse().ok().map(Value::Int),
+        // JSON has one kind of number: `1.0` is an Int too.
+        ("Int", Form::Decimal(digits)) if matches!(input, Input::Json(_)) => {
+            whole(digits.parse().ok()?).map(Value::Int)
+        }
+        ("Float", Form::Integer(digits) | Form::Decimal(digits)) => {
+            digits.parse().ok().filter(|number: &f64| number.is_finite()).map(Value::Float)
+        }
+        ("String" | "ID", Form::String(text)) => Some(Value::String(text)),
+        ("ID", Form::Integer(digits)) => Some(Value::String(digits.to_owned())),
+        ("Boolean", Form::Boolean(boolean)) => Some(Value::Boolean(boolean)),
         _ => None,
     }
 }
 
-/// JSON has one kind of number: `1.0` is an Int too.
-fn int(number: &Number) -> Option<i32> {
-    if let Some(int) = number.as_i64() {
-        return i32::try_from(int).ok();
-    }
-    let float = number.as_f64()?;
-    let fits = float.fract() == 0.0 && (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&float);
+fn whole(number: f64) -> Option<i32> {
+    let fits = number.fract() == 0.0 && (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&number);
     #[expect(clippy::cast_possible_truncation, reason = "checked on the line above")]
-    fits.then_some(float as i32)
+    fits.then_some(number as i32)
 }
 
-/// Whether a variable of type `variable` may stand where `location` is expected:
-/// <https://spec.graphql.org/October2021/#IsVariableUsageAllowed()>. `has_default` is about either of the two.
-pub(crate) fn may_stand_in(variable: &Type, location: &Type, has_default: bool) -> bool {
-    if !location.nullable && variable.nullable {
-        let nullable = Type { base: location.base.clone(), nullable: true };
-        return has_default && may_stand_in(variable, &nullable, false);
-    }
-    match (&variable.base, &location.base) {
-        (BaseType::Named(variable), BaseType::Named(location)) => variable == location,
-        (BaseType::List(variable), BaseType::List(location)) => may_stand_in(variable, location, false),
-        _ => false,
+impl<'a> Input<'a> {
+    fn form(self) -> Form<'a> {
+        match self {
+            Self::Json(text) => json_form(text.trim_ascii_start()).unwrap_or(Form::Unreadable),
+            Self::Literal(literal) => literal_form(literal),
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use async_graphql::value;
-
-    use super::*;
-
-    fn signatures() -> Signatures {
-        Signatures::read(
-            "enum Color { RED GREEN }
-             input Paint { color: Color! = RED coats: Int layers: [Paint!] }
-             type Query { paint(with: Paint): Int }",
-        )
-        .unwrap()
-    }
-
-    fn coerced(ty: &str, value: Value, origin: Origin) -> Result<Value, Misfit> {
-        coerce(&signatures(), &Type::new(ty).unwrap(), value, origin)
-    }
-
-    #[test]
-    fn values_of_variables_are_coerced() {
-        let color = |name: &str| Value::Enum(Name::new(name));
-        for (ty, given, expected) in [
-            ("Int", value!(5), Some(value!(5))),
-            ("Int", value!(5.0), Some(value!(5))),
-            ("Int", value!(5.5), None),
-            ("Int", value!(2_147_483_648_i64), None),
-            ("Int", value!("5"), None),
-            ("Int!", value!(null), None),
-            ("Int", value!(null), Some(value!(null))),
-            ("ID", value!(7), Some(value!("7"))),
-            ("ID", value!(7.5), None),
-            ("String", value!(7), None),
-            ("Boolean", value!("true"), None),
-            ("[Int!]", value!(1), Some(value!([1]))),
-            ("[Int!]", value!([1, null]), None),
-            ("Color", value!("RED"), Some(color("RED"))),
-            ("Color", value!("BLUE"), None),
-            ("Paint", value!({"color": "BLUE"}), None),
-            ("Paint", value!({"colour": "RED"}), None),
-            ("Paint", value!([]), None),
-        ] {
-            assert_eq!(coerced(ty, given.clone(), Origin::Variable).ok(), expected, "{given} as {ty}");
+fn literal_form(literal: &ast::Value) -> Form<'_> {
+    match literal {
+        ast::Value::Null => Form::Null,
+        ast::Value::Boolean(boolean) => Form::Boolean(*boolean),
+        ast::Value::Int(number) => Form::Integer(number.as_str()),
+        ast::Value::Float(number) => Form::Decimal(number.as_str()),
+        ast::Value::String(text) => Form::String(text.clone()),
+        ast::Value::Enum(name) => Form::Enum(name),
+        ast::Value::List(items) => Form::List(items.iter().map(|item| Input::Literal(item)).collect()),
+        ast::Value::Object(fields) => {
+            Form::Object(fields.iter().map(|(name, value)| (name.to_string(), Input::Literal(value))).collect())
         }
+        ast::Value::Variable(name) => Form::Variable(name),
     }
+}
 
-    #[test]
-    fn defaults_of_input_fields_are_filled_in_at_every_level() {
-        let coerced = coerced("Paint", value!({"layers": {"coats": 2}}), Origin::Variable).unwrap();
-        assert_eq!(coerced.to_string(), "{color: RED, layers: [{color: RED, coats: 2}]}");
-    }
-
-    #[test]
-    fn a_literal_enum_is_no_string() {
-        assert!(coerced("Color", value!("RED"), Origin::Literal).is_err());
-        assert!(coerced("Color", Value::Enum(Name::new("RED")), Origin::Literal).is_ok());
-    }
-
-    #[test]
-    fn a_misfit_says_where() {
-        let misfit =
-            coerced("Paint", value!({"layers": [{"coats": 1}, {"coats": "two"}]}), Origin::Variable).unwrap_err();
-        assert_eq!((misfit.at.as_str(), misfit.expected.as_str()), (".layers[1].coats", "a value of type `Int`"));
-    }
-
-    #[test]
-    fn variables_stand_where_their_type_fits() {
-        for (variable, location, has_default, expected) in [
-            ("Int", "Int", false, true),
-            ("Int!", "Int", false, true),
-            ("Int", "Int!", false, false),
-            ("Int", "Int!", true, true),
-            ("String", "Int", true, false),
-            ("[Int!]", "[Int]", false, true),
-            ("[Int]", "[Int!]", true, false),
-            ("Int", "[Int]", false, false),
-        ] {
-            let (variable, location) = (Type::new(variable).unwrap(), Type::new(location).unwrap());
-            assert_eq!(may_stand_in(&variable, &location, has_default), expected, "{variable} in {location}");
+fn json_form(text: &str) -> serde_json::Result<Form<'_>> {
+    Ok(match text.as_bytes().first() {
+        Some(b'"') => Form::String(serde_json::from_str(text)?),
+        Some(b'[') => {
+            let items: Vec<&RawValue> = serde_json::from_str(text)?;
+            Form::List(items.into_iter().map(|item| Input::Json(item.get())).collect())
         }
-    }
+        Some(b'{') => {
+            let fields: BTreeMap<String, &RawValue> = serde_json::from_str(text)?;
+            Form::Object(fields.into_iter().map(|(name, value)| (name, Input::Json(value.get()))).collect())
+        }
+        Some(b't' | b'f') => Form::Boolean(serde_json::from_str(text)?),
+        Some(b'n') => Form::Null,
+        _ if text.contains(['.', 'e', 'E']) => Form::Decimal(text.trim_ascii_end()),
+        _ => Form::Integer(text.trim_ascii_end()),
+    })
 }

@@ -1,25 +1,32 @@
 //! From what a client asks for to a document that may run: found, parsed, bounded, validated once, kept.
 
-mod check;
+mod lexical;
+mod lines;
 mod manifest;
+mod parse;
 mod persisted;
 mod source;
 mod trusted;
+mod validate;
 
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
 
-use async_graphql::parser::types::ExecutableDocument;
-use async_graphql::{EmptyMutation, EmptySubscription, Schema};
+use apollo_compiler::ExecutableDocument;
+use apollo_compiler::diagnostic::ToCliReport as _;
+use apollo_compiler::parser::SourceSpan;
+use apollo_compiler::validation::{DiagnosticData, DiagnosticList, Valid};
 use moka::sync::Cache;
 
-use self::check::Checks;
 use self::source::{Found, Sources};
-use super::error::Failure;
+use super::error::{ErrorCode, Failure};
 use super::limits::Limiter;
-use super::query::Query;
-use super::signature::Signatures;
+use super::type_system::TypeSystem;
 
+pub(crate) use self::lexical::Measures;
+#[cfg(test)]
+pub(crate) use self::lexical::Scan;
+pub(crate) use self::lines::Lines;
 pub(crate) use self::persisted::sha256;
 pub use self::source::DocumentSource;
 pub use self::trusted::{TrustedDocuments, TrustedDocumentsError, TrustedMode};
@@ -30,10 +37,13 @@ const CACHED_TEXT: u64 = 4 << 20;
 /// How many times its text the parsed form of a document takes, about.
 const PARSED: usize = 10;
 
+/// How many characters of a message of apollo-compiler's are passed on. It repeats names of any length.
+const LONGEST_MESSAGE: usize = 400;
+
 /// Which documents are run.
 #[derive(Clone, Debug)]
 pub struct DocumentSettings {
-    /// Whether `__schema` and `__type` are answered, and names that are nearly right suggested. `__typename` always is.
+    /// Whether `__schema` and `__type` are answered. `__typename` always is.
     pub introspection: bool,
     /// Whether clients may have the gateway keep their documents by their hash (automatic persisted queries).
     pub persisted_queries: bool,
@@ -50,7 +60,8 @@ impl Default for DocumentSettings {
 /// A document that was found valid.
 #[derive(Debug)]
 pub(crate) struct Document {
-    parsed: ExecutableDocument,
+    parsed: Valid<ExecutableDocument>,
+    pub(crate) lines: Lines,
     /// The SHA-256 of its text, as [`sha256`] writes it.
     pub(crate) hash: String,
     /// The bytes that it takes in memory, about.
@@ -67,31 +78,29 @@ impl Deref for Document {
 
 /// Documents that were found valid, and where others are found.
 pub(crate) struct Documents {
-    checks: Checks,
+    types: Arc<TypeSystem>,
+    limiter: Limiter,
+    introspection: bool,
     sources: Sources,
     valid: Cache<Arc<str>, Arc<Document>>,
 }
 
 impl Documents {
-    /// `strict` must be in async-graphql's strict validation mode.
-    pub(crate) fn new(
-        strict: Schema<Query, EmptyMutation, EmptySubscription>,
-        signatures: Arc<Signatures>,
-        limiter: impl Into<Limiter>,
-        settings: DocumentSettings,
-    ) -> Self {
+    pub(crate) fn new(types: Arc<TypeSystem>, limiter: impl Into<Limiter>, settings: DocumentSettings) -> Self {
         let weight = |text: &Arc<str>, _: &Arc<Document>| u32::try_from(text.len()).unwrap_or(u32::MAX);
         Self {
-            checks: Checks::new(strict, signatures, limiter.into(), settings.introspection),
+            types,
+            limiter: limiter.into(),
+            introspection: settings.introspection,
             sources: Sources::new(settings.persisted_queries, settings.trusted),
             valid: Cache::builder().weigher(weight).max_capacity(CACHED_TEXT).build(),
         }
     }
 
     /// The document that a client asks for, or everything that is wrong with it.
-    pub(crate) async fn find(&self, source: &DocumentSource) -> Result<Arc<Document>, Vec<Failure>> {
+    pub(crate) fn find(&self, source: &DocumentSource) -> Result<Arc<Document>, Vec<Failure>> {
         let Found { text, keep_as } = self.sources.find(source).map_err(|failure| vec![failure])?;
-        let document = self.get(&text).await?;
+        let document = self.get(&text)?;
         // Only now: what cannot run is not worth keeping.
         if let Some(hash) = keep_as {
             self.sources.keep(hash, &text);
@@ -100,15 +109,20 @@ impl Documents {
     }
 
     /// The document that `text` is, or everything that is wrong with it.
-    pub(crate) async fn get(&self, text: &str) -> Result<Arc<Document>, Vec<Failure>> {
+    pub(crate) fn get(&self, text: &str) -> Result<Arc<Document>, Vec<Failure>> {
         if let Some(document) = self.valid.get(text) {
             return Ok(document);
         }
-        // In a box: it is rare, and would make the future of every operation three times as large.
-        let parsed = Box::pin(self.checks.check(text)).await?;
-        let document = Arc::new(Document { parsed, hash: sha256(text), size: text.len() * PARSED });
+        let document = Arc::new(self.read(text)?);
         self.valid.insert(text.into(), Arc::clone(&document));
         Ok(document)
+    }
+
+    fn read(&self, text: &str) -> Result<Document, Vec<Failure>> {
+        let lines = Lines::of(text);
+        let syntax = parse::parse(text, &lines, &self.limiter, self.introspection)?;
+        let parsed = validate::validate(&self.types, text, &syntax, &lines)?;
+        Ok(Document { parsed, lines, hash: sha256(text), size: text.len() * PARSED })
     }
 
     /// Keeps the trusted documents as they are on disk, until nobody else has the documents any more. None if there are none
@@ -127,13 +141,55 @@ impl Documents {
     }
 }
 
+/// What apollo-compiler finds wrong in places that count, in the document's order.
+fn failures(
+    code: ErrorCode,
+    lines: &Lines,
+    errors: &DiagnosticList,
+    counts: impl Fn(SourceSpan) -> bool,
+) -> Vec<Failure> {
+    let errors = errors.iter().map(|diagnostic| diagnostic.error);
+    let mut errors: Vec<_> = errors.filter(|error| error.location().is_none_or(&counts)).collect();
+    errors.sort_by_key(|error| error.location().map(|span| span.offset()));
+    let failure = |error: &DiagnosticData| {
+        let message = sentence(&error.to_string());
+        let failure = match code {
+            ErrorCode::ParseFailed => not_graphql(&message),
+            _ => Failure::new(code, message),
+        };
+        match error.location() {
+            Some(span) => failure.at(lines.at(span.offset()).into()),
+            None => failure,
+        }
+    };
+    let mut failures: Vec<_> = errors.into_iter().map(failure).collect();
+    if code == ErrorCode::ParseFailed {
+        // What comes after is as a rule of its making.
+        failures.truncate(1);
+    }
+    failures
+}
+
+fn not_graphql(reason: &str) -> Failure {
+    Failure::new(ErrorCode::ParseFailed, format!("The document is not GraphQL. {reason}"))
+}
+
+/// A message of apollo-compiler's as this gateway writes them, and no longer than it should be.
+fn sentence(message: &str) -> String {
+    let mut letters = message.trim_end_matches('.').chars();
+    let first = letters.next().map(char::to_uppercase);
+    let mut sentence: String = first.into_iter().flatten().chain(letters.by_ref().take(LONGEST_MESSAGE)).collect();
+    sentence.push_str(if letters.next().is_some() { "…" } else { "." });
+    sentence
+}
+
 /// Logs which of the trusted documents cannot run, before somebody asks for them.
 async fn vet(documents: &Weak<Documents>, trusted: &TrustedDocuments) {
     let all = trusted.all();
     tracing::info!(documents = all.len(), "read the trusted documents");
     for (id, text) in all {
         let Some(documents) = documents.upgrade() else { return };
-        if let Err(failures) = documents.get(&text).await {
+        if let Err(failures) = documents.get(&text) {
             let reason = failures.first().map(|failure| failure.message.as_str()).unwrap_or_default();
             tracing::warn!(id = &*id, reason, "a trusted document cannot run");
         }

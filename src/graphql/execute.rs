@@ -38,7 +38,7 @@ pub(crate) async fn answer(session: &Session, upstream: &Upstream) -> Vec<Answer
     // Planned anew: what the gateway was granted comes with its token, and that may have come with one of these very calls.
     let plan = prepared.plan(authority(upstream, &session.caller));
     let mut room = ANSWER_BYTES;
-    let mut fields: Vec<_> = prepared.roots.iter().map(|_| Field::Null).collect();
+    let mut fields: Vec<_> = prepared.roots.iter().map(Field::known).collect();
     for (call, fetched) in prepared.calls.iter().zip(&fetched) {
         for place in call {
             let Some(projection) = plan.fields.get(*place).and_then(Option::as_ref) else { continue };
@@ -67,6 +67,15 @@ enum Field {
 }
 
 impl Field {
+    /// The answer as far as it is known beforehand.
+    fn known(root: &Root) -> Self {
+        match &root.what {
+            What::Known(Ok(json)) => Self::Ready(json.clone()),
+            What::Known(Err(failure)) => Self::Failed(failure.clone()),
+            What::Asks(_) | What::Own => Self::Null,
+        }
+    }
+
     fn open(&mut self) -> Option<&mut Projected> {
         match self {
             Self::Open(projected) => Some(projected),

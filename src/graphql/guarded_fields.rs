@@ -33,9 +33,9 @@ enum Cause {
 type Guarded = (&'static str, Scope);
 
 /// The uses of guarded fields by each of the root fields. A query that several of them have is read once.
-pub(crate) fn guarded_field_uses(fields: &[SelectedField]) -> Vec<Vec<GuardedFieldUse>> {
+pub(crate) fn guarded_field_uses<'f>(fields: impl Iterator<Item = &'f SelectedField>) -> Vec<Vec<GuardedFieldUse>> {
     let mut queries: HashMap<(&str, &str), Vec<GuardedFieldUse>> = HashMap::new();
-    let uses = fields.iter().map(|field| {
+    let uses = fields.map(|field| {
         let object = match field.name.as_str() {
             "users" => &USER,
             "searchLogs" => &LOG,

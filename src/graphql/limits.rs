@@ -1,13 +1,12 @@
-//! What a document and an operation may cost, judged before async-graphql does any work.
+//! What a document and an operation may cost, judged before it is paid.
 //!
-//! A document passes two walks, both linear in it: one over its [text], since the parser recurses and would overflow the
-//! stack, and one over the parsed [tree], in which each fragment is measured once. Fragments that spread others twice double
-//! the work of validation at every level, in one stretch that no timeout can cut short: 730 bytes can take seconds. Then its
-//! variables, and in normal form its [cost] and its calls to Auth0, are judged.
+//! A document is judged by its length, by its tokens before it is parsed, and by a walk over its syntax in which each fragment is
+//! measured once, however often it is spread. Then the values of its variables and, in normal form, its [cost] and its calls to
+//! Auth0 are judged.
 
 mod cost;
+mod json;
 mod limiter;
-mod text;
 mod tree;
 
 pub(crate) use self::limiter::{Beyond, Limiter};

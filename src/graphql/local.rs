@@ -9,14 +9,11 @@ use async_graphql::{Name as AstName, Pos, Positioned, Value as AstValue};
 
 use super::operation::{Arguments, Field, Name, Value};
 use super::project::json;
-use super::signature::Signatures;
+use super::type_system::TypeSystem;
 
 /// The document that asks for `fields`, which stand at the root of the schema. None if there are none.
-pub(crate) fn document<'f>(
-    signatures: &Signatures,
-    fields: impl Iterator<Item = &'f Field>,
-) -> Option<ExecutableDocument> {
-    let selection_set = selection(signatures, &root(signatures), fields);
+pub(crate) fn document<'f>(types: &TypeSystem, fields: impl Iterator<Item = &'f Field>) -> Option<ExecutableDocument> {
+    let selection_set = selection(types, fields);
     (!selection_set.node.items.is_empty()).then(|| {
         let operation = OperationDefinition {
             ty: OperationType::Query,
@@ -29,30 +26,19 @@ pub(crate) fn document<'f>(
     })
 }
 
-fn root(signatures: &Signatures) -> AstName {
-    signatures.query().clone()
-}
-
-fn selection<'f>(
-    signatures: &Signatures,
-    parent: &AstName,
-    fields: impl Iterator<Item = &'f Field>,
-) -> Positioned<SelectionSet> {
+fn selection<'f>(types: &TypeSystem, fields: impl Iterator<Item = &'f Field>) -> Positioned<SelectionSet> {
     let items = fields.map(|field| {
         let pos = Pos::from(field.location);
-        Positioned::new(Selection::Field(Positioned::new(ast(signatures, parent, field), pos)), pos)
+        Positioned::new(Selection::Field(Positioned::new(ast(types, field), pos)), pos)
     });
-    Positioned::new(SelectionSet { items: items.collect() }, Pos::default())
+    position(SelectionSet { items: items.collect() })
 }
 
-fn ast(signatures: &Signatures, parent: &AstName, field: &Field) -> AstField {
-    let name = AstName::new(&field.name);
-    let inner = signatures.field(parent, &name).filter(|signature| signatures.is_object(&signature.ty));
-    let mut selection_set = match inner {
-        Some(signature) => selection(signatures, &signature.ty, field.fields.iter()),
-        None => selection(signatures, parent, std::iter::empty()),
-    };
-    if inner.is_some() && field.fields.is_empty() {
+fn ast(types: &TypeSystem, field: &Field) -> AstField {
+    let mut selection_set = selection(types, field.fields.iter());
+    let definition = types.field(&field.parent, &field.name);
+    let is_composite = definition.is_some_and(|definition| types.is_composite(definition.ty.inner_named_type()));
+    if is_composite && field.fields.is_empty() {
         // async-graphql answers `null` for an object of which nothing is selected, where the specification has `{}`.
         let typename = AstField {
             alias: None,
@@ -66,7 +52,7 @@ fn ast(signatures: &Signatures, parent: &AstName, field: &Field) -> AstField {
     let arguments = field.arguments.iter().flat_map(Arguments::iter);
     AstField {
         alias: (field.key != field.name).then(|| position(AstName::new(&field.key))),
-        name: position(name),
+        name: position(AstName::new(&field.name)),
         arguments: arguments
             .map(|(name, value)| (position(AstName::new(name)), position(const_value(value).into())))
             .collect(),

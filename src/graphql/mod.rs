@@ -12,7 +12,6 @@ mod audit;
 #[doc(hidden)]
 pub mod bench;
 mod coercion;
-mod definitions;
 mod document;
 mod error;
 mod execute;
@@ -21,6 +20,7 @@ mod explain;
 pub mod fuzzing;
 mod gateway;
 mod guarded_fields;
+mod introspection;
 mod joins;
 mod limits;
 mod local;
@@ -38,13 +38,13 @@ mod requirements;
 mod requires_scope;
 mod response;
 mod root_field;
-mod rules;
 mod scalar;
 mod search_query;
 mod session;
-mod signature;
 mod splice;
+mod type_system;
 mod user;
+mod variables;
 
 use std::sync::Arc;
 
@@ -61,7 +61,7 @@ use self::permission::Upstream;
 use self::prepared::{Operations, Prepared};
 use self::query::Query;
 use self::session::Session;
-use self::signature::Signatures;
+use self::type_system::TypeSystem;
 use crate::auth::{Caller, Scopes};
 use crate::auth0::{BreakerStatus, ManagementApi};
 
@@ -70,8 +70,9 @@ pub use self::error::{ErrorCode, Failure};
 pub use self::gateway::GatewayMode;
 pub use self::limits::{Enforcement, Limits};
 pub use self::permission::{Permissions, ScopeMode};
+pub use self::type_system::SchemaError;
+pub use self::variables::Variables;
 pub use crate::deadline::Deadline;
-pub use async_graphql::Variables;
 
 /// The schema in GraphQL's schema definition language.
 #[must_use]
@@ -79,15 +80,17 @@ pub fn sdl() -> String {
     write_sdl(&schema().finish())
 }
 
+/// What the schema says of itself. async-graphql has no place for it.
+const DESCRIPTION: &str = "Users and logs of an Auth0 tenant, read through the Auth0 Management API. There are no \
+    mutations: the gateway cannot write.";
+
 fn write_sdl(schema: &Schema<Query, EmptyMutation, EmptySubscription>) -> String {
-    schema.sdl_with_options(SDLExportOptions::new().include_specified_by().prefer_single_line_descriptions())
+    let options = SDLExportOptions::new().include_specified_by().prefer_single_line_descriptions();
+    schema.sdl_with_options(options).replace("\nschema {", &format!("\n\"{DESCRIPTION}\"\nschema {{"))
 }
 
-/// How deeply async-graphql may recurse, as a last fence behind [`Limits`]. The standard introspection query needs 17.
-const RECURSION: usize = 20;
-
 fn schema() -> SchemaBuilder<Query, EmptyMutation, EmptySubscription> {
-    Schema::build(Query, EmptyMutation, EmptySubscription).limit_recursive_depth(RECURSION)
+    Schema::build(Query, EmptyMutation, EmptySubscription)
 }
 
 /// How operations are run.
@@ -106,7 +109,7 @@ pub struct Settings {
 /// Runs GraphQL operations.
 pub struct Engine {
     documents: Arc<Documents>,
-    signatures: Arc<Signatures>,
+    types: Arc<TypeSystem>,
     operations: Operations,
     schema: Schema<Query, EmptyMutation, EmptySubscription>,
     upstream: Arc<Upstream>,
@@ -169,21 +172,15 @@ pub enum Outcome {
     Refused(ErrorCode),
 }
 
-/// The schema and the code around it do not fit together: a bug, seen at start.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct BuildError(#[from] signature::UnreadableSchema);
-
 impl Engine {
     /// An engine that reads from `api` what `documents` ask for.
-    pub fn new(api: ManagementApi, settings: Settings, documents: DocumentSettings) -> Result<Self, BuildError> {
+    pub fn new(api: ManagementApi, settings: Settings, documents: DocumentSettings) -> Result<Self, SchemaError> {
         let limiter = Limiter::from(settings.limits);
         let upstream = Arc::new(Upstream { api, settings, limiter: limiter.clone() });
-        let schema = schema().data(Arc::clone(&upstream));
-        let schema = if documents.introspection { schema } else { schema.disable_suggestions() }.finish();
-        let signatures = Arc::new(Signatures::read(&write_sdl(&schema))?);
-        let documents = Documents::new(schema.clone(), Arc::clone(&signatures), limiter, documents);
-        Ok(Self { documents: Arc::new(documents), signatures, operations: Operations::default(), schema, upstream })
+        let schema = schema().data(Arc::clone(&upstream)).finish();
+        let types = Arc::new(TypeSystem::parse(&write_sdl(&schema))?);
+        let documents = Arc::new(Documents::new(Arc::clone(&types), limiter, documents));
+        Ok(Self { documents, types, operations: Operations::default(), schema, upstream })
     }
 
     /// Whether operations can be run now.
@@ -206,7 +203,7 @@ impl Engine {
     pub async fn execute(&self, request: Request, terms: &Terms<'_>) -> Reply {
         let Request { document: source, operation_name, variables } = request;
         let mut audit = Audit::begin(&source, terms);
-        let reply = match self.prepare(&source, operation_name, variables).await {
+        let reply = match self.prepare(&source, operation_name.as_deref(), variables) {
             Ok((document, prepared)) => {
                 if let Some(audit) = &mut audit {
                     audit.asks(document, Arc::clone(&prepared));
@@ -224,24 +221,23 @@ impl Engine {
         reply
     }
 
-    async fn prepare(
+    fn prepare(
         &self,
         source: &DocumentSource,
-        operation_name: Option<String>,
+        operation_name: Option<&str>,
         variables: Variables,
     ) -> Result<(Arc<Document>, Arc<Prepared>), Vec<Failure>> {
-        let document = self.documents.find(source).await?;
-        let prepare = |document: &Document, name: Option<&str>, variables: Variables| {
-            let Upstream { settings: Settings { permissions, limits, .. }, limiter, .. } = &*self.upstream;
-            limiter.check_variables(&variables)?;
-            let operation = Operation::new(&self.signatures, document, name, variables)?;
-            let prepared = Prepared::new(operation, &self.signatures, *permissions, limits.upstream_calls);
-            limiter.check_operation(&self.signatures, &prepared.operation, prepared.calls.len())?;
-            limiter.check_joins(prepared.calls_at_worst)?;
-            Ok(prepared)
-        };
-        let prepared = self.operations.get(&document, operation_name, variables, prepare);
-        prepared.map(|prepared| (document, prepared)).map_err(|failure| vec![failure])
+        let Upstream { settings: Settings { permissions, .. }, limiter, .. } = &*self.upstream;
+        let document = self.documents.find(source)?;
+        let operation = operation::choose(&document, operation_name).map_err(|failure| vec![failure])?;
+        let prepared =
+            self.operations.get(&document, operation, operation::values_of(operation, variables), |values| {
+                let checked = values.iter().flatten().try_for_each(|value| limiter.check_variable(value));
+                checked.map_err(|failure| vec![failure])?;
+                let operation = Operation::new(&self.types, &document, operation, values)?;
+                Prepared::new(operation, &self.types, limiter, *permissions).map_err(|failure| vec![failure])
+            })?;
+        Ok((document, prepared))
     }
 
     /// The answer to an operation that needs more scopes than its caller holds, where these are not run.

@@ -2,23 +2,22 @@
 //!
 //! Variables are coerced and put in place, defaults filled in, `@skip` and `@include` decided, fragments written out, and
 //! fields under one response key merged at every level, in the document's order. What is planned, executed and shared is
-//! this form: async-graphql's executor merges nothing, and ignores defaults where ordinary front ends rely on them.
+//! this form.
 
 use std::collections::{HashMap, HashSet};
 
-use async_graphql::parser::types::{
-    Directive, DocumentOperations, ExecutableDocument, Field as ParsedField, FragmentDefinition, OperationDefinition,
-    Selection, SelectionSet, VariableDefinition,
-};
-use async_graphql::{Name as ParsedName, Pos, Positioned, Value as ConstValue, Variables};
-use async_graphql_value::Value as ParsedValue;
+use apollo_compiler::Node;
+use apollo_compiler::ast::{Argument, DirectiveList, InputValueDefinition};
+use apollo_compiler::executable::{self, Selection, SelectionSet};
 use indexmap::IndexMap;
 
 pub(crate) use apollo_compiler::Name;
 
-use super::coercion::{Misfit, Origin, coerce};
+use super::coercion::{CoercionError, Input, coerce};
+use super::document::{Document, Lines};
 use super::error::{ErrorCode, Failure};
-use super::signature::{Input, Signatures};
+use super::type_system::TypeSystem;
+use super::variables::Variables;
 
 /// An operation in normal form.
 #[derive(Debug, PartialEq)]
@@ -31,10 +30,13 @@ pub(crate) struct Operation {
 /// A field in normal form.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Field {
+    /// The object type that it is a field of. Where a selection is of an interface, its fields are there for each of the types that
+    /// implement it.
+    pub(crate) parent: Name,
     /// The response key.
     pub(crate) key: Name,
     pub(crate) name: Name,
-    /// Err where a variable's value turned out not to fit: then the field is null, with this error.
+    /// Err where the value of a variable does not fit after all: then the field is null, with this error.
     pub(crate) arguments: Result<Arguments, Failure>,
     pub(crate) location: Location,
     /// Empty for leaves, and where everything that was selected is skipped.
@@ -85,225 +87,211 @@ impl Field {
     }
 }
 
-impl From<Pos> for Location {
-    fn from(Pos { line, column }: Pos) -> Self {
-        Self { line, column }
-    }
-}
-
-impl From<Location> for Pos {
+impl From<Location> for async_graphql::Pos {
     fn from(Location { line, column }: Location) -> Self {
         Self { line, column }
     }
 }
 
-/// A coerced value as async-graphql has it.
-impl From<ConstValue> for Value {
-    fn from(value: ConstValue) -> Self {
-        match value {
-            ConstValue::Number(number) => match number.as_i64().and_then(|int| i32::try_from(int).ok()) {
-                Some(int) => Self::Int(int),
-                None => Self::Float(number.as_f64().unwrap_or_default()),
-            },
-            ConstValue::String(text) => Self::String(text),
-            ConstValue::Boolean(boolean) => Self::Boolean(boolean),
-            ConstValue::Enum(name) => Self::Enum(Name::new_unchecked(&name)),
-            ConstValue::List(items) => Self::List(items.into_iter().map(Into::into).collect()),
-            ConstValue::Object(fields) => Self::Object(
-                fields.into_iter().map(|(name, value)| (Name::new_unchecked(&name), value.into())).collect(),
-            ),
-            ConstValue::Null | ConstValue::Binary(_) => Self::Null,
-        }
-    }
-}
-
-impl Operation {
-    /// Chooses the operation that is meant and brings it into normal form.
-    pub(crate) fn new(
-        signatures: &Signatures,
-        document: &ExecutableDocument,
-        name: Option<&str>,
-        variables: Variables,
-    ) -> Result<Self, Failure> {
-        let (name, operation) = choose(&document.operations, name)?;
-        let normal = Normal {
-            signatures,
-            fragments: &document.fragments,
-            variables: coerce_variables(signatures, &operation.node.variable_definitions, variables)?,
-        };
-        let fields = normal.merge(signatures.query(), &[&operation.node.selection_set.node])?;
-        Ok(Self { name: name.map(|name| Name::new_unchecked(name)), fields })
-    }
-}
-
-/// <https://spec.graphql.org/October2021/#GetOperation()>.
-fn choose<'d>(
-    operations: &'d DocumentOperations,
+/// The operation of `document` that is meant: <https://spec.graphql.org/September2025/#GetOperation()>.
+pub(crate) fn choose<'d>(
+    document: &'d Document,
     name: Option<&str>,
-) -> Result<(Option<&'d ParsedName>, &'d Positioned<OperationDefinition>), Failure> {
-    let mut all = operations.iter();
-    let found = match name {
-        Some(name) => all.find(|(known, _)| known.is_some_and(|known| known == name)),
-        None if all.len() > 1 => {
-            let message = "The document has several operations: say in `operationName` which one is meant.";
-            return Err(Failure::new(ErrorCode::BadRequest, message));
-        }
-        None => all.next(),
-    };
-    found.ok_or_else(|| {
-        Failure::new(ErrorCode::BadRequest, "The document has no operation of the name that `operationName` gives.")
+) -> Result<&'d Node<executable::Operation>, Failure> {
+    document.operations.get(name).map_err(|_| {
+        let message = match name {
+            Some(_) => "The document has no operation of the name that `operationName` gives.",
+            None => "The document has several operations: say in `operationName` which one is meant.",
+        };
+        Failure::new(ErrorCode::BadRequest, message)
     })
 }
 
-/// <https://spec.graphql.org/October2021/#CoerceVariableValues()>. A variable that is absent and has no default stays absent.
-fn coerce_variables(
-    signatures: &Signatures,
-    definitions: &[Positioned<VariableDefinition>],
-    mut given: Variables,
-) -> Result<HashMap<ParsedName, ConstValue>, Failure> {
-    let mut coerced = HashMap::new();
-    for definition in definitions {
-        let Positioned { node: definition, pos } = definition;
-        let name = &definition.name.node;
-        let ty = &definition.var_type.node;
-        let value = match (given.remove(name), &definition.default_value) {
-            (Some(value), _) => coerce(signatures, ty, value, Origin::Variable),
-            (None, Some(default)) => coerce(signatures, ty, default.node.clone(), Origin::Literal),
-            (None, None) if ty.nullable => continue,
-            (None, None) => {
-                let message = format!("The variable `${name}` of type `{ty}` is required and was not given.");
-                return Err(Failure::new(ErrorCode::ValidationFailed, message).at(*pos));
-            }
-        };
-        let value = value.map_err(|Misfit { at, expected }| {
-            let message = format!("The variable `${name}{at}` does not fit: {expected} is expected.");
-            Failure::new(ErrorCode::ValidationFailed, message).at(*pos)
-        })?;
-        coerced.insert(name.clone(), value);
+impl Operation {
+    /// Brings an operation of `document` into normal form. `values` are those of its variables, in JSON, in the order of their
+    /// definitions.
+    pub(crate) fn new(
+        types: &TypeSystem,
+        document: &Document,
+        operation: &executable::Operation,
+        values: &[Option<Box<str>>],
+    ) -> Result<Self, Vec<Failure>> {
+        let variables = coerce_variables(types, &document.lines, operation, values)?;
+        let normal = Normal { types, document, variables };
+        let fields = normal.root(&operation.selection_set).map_err(|failure| vec![failure])?;
+        Ok(Self { name: operation.name.clone(), fields })
     }
-    Ok(coerced)
 }
 
-type ParsedArgument = (Positioned<ParsedName>, Positioned<ParsedValue>);
+/// What a request gives for the variables of `operation`, in the order of their definitions.
+pub(crate) fn values_of(operation: &executable::Operation, mut given: Variables) -> Box<[Option<Box<str>>]> {
+    operation.variables.iter().map(|variable| given.take(&variable.name)).collect()
+}
+
+/// <https://spec.graphql.org/September2025/#CoerceVariableValues()>. A variable that is absent and has no default stays
+/// absent.
+fn coerce_variables(
+    types: &TypeSystem,
+    lines: &Lines,
+    operation: &executable::Operation,
+    values: &[Option<Box<str>>],
+) -> Result<HashMap<Name, Value>, Vec<Failure>> {
+    let none = HashMap::new();
+    let mut coerced = HashMap::new();
+    let mut failures = Vec::new();
+    for (definition, value) in operation.variables.iter().zip(values) {
+        let (name, ty) = (&definition.name, &definition.ty);
+        let mut fail = |message| {
+            let failure = Failure::new(ErrorCode::ValidationFailed, message);
+            failures.push(failure.at(lines.location(definition.location()).into()));
+        };
+        let expected = (&**ty, definition.default_value.as_deref());
+        match coerce(types, &none, expected, value.as_deref().map(Input::Json)) {
+            Ok(value) => coerced.extend(value.map(|value| (name.clone(), value))),
+            Err(_) if value.is_none() && expected.1.is_none() => {
+                fail(format!("The variable `${name}` of type `{ty}` is required and was not given."));
+            }
+            Err(errors) => errors.into_iter().for_each(|CoercionError { path, expected }| {
+                fail(format!("The variable `${name}{path}` does not fit: {expected} is expected."));
+            }),
+        }
+    }
+    if failures.is_empty() { Ok(coerced) } else { Err(failures) }
+}
 
 struct Normal<'d> {
-    signatures: &'d Signatures,
-    fragments: &'d HashMap<ParsedName, Positioned<FragmentDefinition>>,
-    variables: HashMap<ParsedName, ConstValue>,
+    types: &'d TypeSystem,
+    document: &'d Document,
+    variables: HashMap<Name, Value>,
 }
 
+/// Fields by their response keys.
+type Groups<'d> = IndexMap<&'d Name, Vec<&'d Node<executable::Field>>>;
+
 impl<'d> Normal<'d> {
-    /// <https://spec.graphql.org/October2021/#CollectFields()>, and the same for what the fields select.
-    fn merge(&self, parent: &ParsedName, selections: &[&'d SelectionSet]) -> Result<Vec<Field>, Failure> {
-        let mut groups: IndexMap<&ParsedName, Vec<&'d Positioned<ParsedField>>> = IndexMap::new();
-        let mut visited = HashSet::new();
-        for selection in selections {
-            self.collect(selection, &mut visited, &mut groups)?;
+    /// The root fields. One in which a condition cannot be decided is null, with the error; where it cannot be null, nothing is
+    /// answered.
+    fn root(&self, selection: &'d SelectionSet) -> Result<Vec<Field>, Failure> {
+        // Nothing runs then: the request is refused.
+        let refusal = |failure| Failure { code: ErrorCode::ValidationFailed, ..failure };
+        let groups = self.group(&selection.ty, &[selection]).map_err(refusal)?;
+        let fields = groups.into_iter().map(|(key, group)| match self.field(&selection.ty, key, &group) {
+            Ok(Field { arguments: Err(failure), .. }) | Err(failure) => {
+                let Some(first) = group.first().filter(|field| !field.ty().is_non_null()) else {
+                    return Err(refusal(failure));
+                };
+                Ok(Field {
+                    parent: selection.ty.clone(),
+                    key: key.clone(),
+                    name: first.name.clone(),
+                    arguments: Err(failure),
+                    location: self.document.lines.location(first.location()),
+                    fields: Vec::new(),
+                })
+            }
+            field => field,
+        });
+        fields.collect()
+    }
+
+    /// The fields that `selections` come to, which are of the type `ty`.
+    fn merge(&self, ty: &Name, selections: &[&'d SelectionSet]) -> Result<Vec<Field>, Failure> {
+        let mut fields = Vec::new();
+        if selections.iter().all(|selection| selection.is_empty()) {
+            return Ok(fields);
         }
-        groups.into_values().map(|group| self.field(parent, &group)).collect()
+        for object in self.types.possible_types(ty) {
+            for (key, group) in self.group(&object, selections)? {
+                fields.push(self.field(&object, key, &group)?);
+            }
+        }
+        Ok(fields)
+    }
+
+    /// <https://spec.graphql.org/September2025/#CollectFields()>, and the same for what the fields select.
+    fn group(&self, object: &Name, selections: &[&'d SelectionSet]) -> Result<Groups<'d>, Failure> {
+        let (mut groups, mut visited) = (Groups::new(), HashSet::new());
+        for selection in selections {
+            self.collect(object, selection, &mut visited, &mut groups)?;
+        }
+        Ok(groups)
     }
 
     fn collect(
         &self,
+        object: &Name,
         selection: &'d SelectionSet,
-        visited: &mut HashSet<&'d ParsedName>,
-        groups: &mut IndexMap<&'d ParsedName, Vec<&'d Positioned<ParsedField>>>,
+        visited: &mut HashSet<&'d Name>,
+        groups: &mut Groups<'d>,
     ) -> Result<(), Failure> {
-        for item in &selection.items {
-            if !self.is_included(item.node.directives())? {
+        for item in &selection.selections {
+            if !self.is_included(item.directives())? {
                 continue;
             }
-            match &item.node {
-                Selection::Field(field) => groups.entry(&field.node.response_key().node).or_default().push(field),
-                Selection::InlineFragment(fragment) => {
-                    self.collect(&fragment.node.selection_set.node, visited, groups)?;
+            let inner = match item {
+                Selection::Field(field) => {
+                    groups.entry(field.response_key()).or_default().push(field);
+                    continue;
                 }
+                Selection::InlineFragment(fragment) => &fragment.selection_set,
                 Selection::FragmentSpread(spread) => {
-                    let name = &spread.node.fragment_name.node;
-                    if let Some(fragment) = self.fragments.get(name).filter(|_| visited.insert(name)) {
-                        self.collect(&fragment.node.selection_set.node, visited, groups)?;
-                    }
+                    let name = &spread.fragment_name;
+                    let fragment = self.document.fragments.get(name).filter(|_| visited.insert(name));
+                    let Some(fragment) = fragment else { continue };
+                    &fragment.selection_set
                 }
+            };
+            if self.types.applies(&inner.ty, object) {
+                self.collect(object, inner, visited, groups)?;
             }
         }
         Ok(())
     }
 
     /// Fields under one key are one field, of which everything is selected that any of them selects.
-    fn field(&self, parent: &ParsedName, group: &[&'d Positioned<ParsedField>]) -> Result<Field, Failure> {
-        let Some(first) = group.first() else { return Err(Failure::internal()) };
-        let (arguments, fields) = match self.signatures.field(parent, &first.node.name.node) {
-            Some(signature) => {
-                let arguments = self.arguments(&signature.arguments, &first.node.arguments, first.pos)?;
-                let selections: Vec<_> = group.iter().map(|field| &field.node.selection_set.node).collect();
-                (arguments, self.merge(&signature.ty, &selections)?)
-            }
-            // `__typename`, and the leaves of introspection.
-            None => (Arguments::default(), Vec::new()),
-        };
+    fn field(&self, parent: &Name, key: &Name, group: &[&'d Node<executable::Field>]) -> Result<Field, Failure> {
+        let first = group.first().ok_or_else(Failure::internal)?;
+        let definition = self.types.field(parent, &first.name).ok_or_else(Failure::internal)?;
+        let location = self.document.lines.location(first.location());
+        let selections: Vec<_> = group.iter().map(|field| &field.selection_set).collect();
         Ok(Field {
-            key: Name::new_unchecked(&first.node.response_key().node),
-            name: Name::new_unchecked(&first.node.name.node),
-            arguments: Ok(arguments),
-            location: first.pos.into(),
-            fields,
+            parent: parent.clone(),
+            key: key.clone(),
+            name: first.name.clone(),
+            arguments: self.arguments(&definition.arguments, &first.arguments),
+            location,
+            fields: self.merge(definition.ty.inner_named_type(), &selections)?,
         })
     }
 
-    /// <https://spec.graphql.org/October2021/#CoerceArgumentValues()>.
-    fn arguments(&self, inputs: &[Input], given: &[ParsedArgument], field: Pos) -> Result<Arguments, Failure> {
-        let mut arguments = Vec::with_capacity(inputs.len());
-        for input in inputs {
-            let written = given.iter().find(|(name, _)| name.node == input.name);
-            let pos = written.map_or(field, |(_, value)| value.pos);
-            let value = match written.and_then(|(_, value)| self.value(&value.node)) {
-                Some(value) => value,
-                None => match &input.default {
-                    Some(default) => default.clone(),
-                    None if input.ty.nullable => continue,
-                    None => ConstValue::Null,
-                },
-            };
-            let value =
-                coerce(self.signatures, &input.ty, value, Origin::Literal).map_err(|Misfit { at, expected }| {
-                    let message = format!("The argument `{}{at}` does not fit: {expected} is expected.", input.name);
-                    Failure::new(ErrorCode::ValidationFailed, message).at(pos)
-                })?;
-            arguments.push((Name::new_unchecked(&input.name), value.into()));
+    /// <https://spec.graphql.org/September2025/#CoerceArgumentValues()>.
+    fn arguments(
+        &self,
+        definitions: &[Node<InputValueDefinition>],
+        given: &[Node<Argument>],
+    ) -> Result<Arguments, Failure> {
+        let mut arguments = Vec::with_capacity(definitions.len());
+        for definition in definitions {
+            let name = &definition.name;
+            let written = given.iter().find(|argument| argument.name == *name);
+            let expected = (&*definition.ty, definition.default_value.as_deref());
+            let value = written.map(|argument| Input::Literal(&argument.value));
+            let value = coerce(self.types, &self.variables, expected, value).map_err(|errors| misfit(name, &errors))?;
+            arguments.extend(value.map(|value| (name.clone(), value)));
         }
         Ok(Arguments(arguments))
     }
 
-    /// A value with its variables put in place. None for an absent variable: so is then the argument or input field, while
-    /// in a list it is null.
-    fn value(&self, value: &ParsedValue) -> Option<ConstValue> {
-        Some(match value {
-            ParsedValue::Variable(name) => return self.variables.get(name).cloned(),
-            ParsedValue::Null => ConstValue::Null,
-            ParsedValue::Number(number) => ConstValue::Number(number.clone()),
-            ParsedValue::String(text) => ConstValue::String(text.clone()),
-            ParsedValue::Boolean(boolean) => ConstValue::Boolean(*boolean),
-            ParsedValue::Binary(bytes) => ConstValue::Binary(bytes.clone()),
-            ParsedValue::Enum(name) => ConstValue::Enum(name.clone()),
-            ParsedValue::List(items) => {
-                ConstValue::List(items.iter().map(|item| self.value(item).unwrap_or(ConstValue::Null)).collect())
-            }
-            ParsedValue::Object(fields) => {
-                let given = fields.iter().filter_map(|(name, value)| Some((name.clone(), self.value(value)?)));
-                ConstValue::Object(given.collect())
-            }
-        })
-    }
-
-    fn is_included(&self, directives: &[Positioned<Directive>]) -> Result<bool, Failure> {
-        for directive in directives {
-            let wanted = match directive.node.name.node.as_str() {
+    fn is_included(&self, directives: &DirectiveList) -> Result<bool, Failure> {
+        for directive in directives.iter() {
+            let wanted = match directive.name.as_str() {
                 "include" => true,
                 "skip" => false,
                 _ => continue,
             };
-            let arguments = self.arguments(self.signatures.conditional(), &directive.node.arguments, directive.pos)?;
-            if arguments.iter().any(|(_, value)| *value != Value::Boolean(wanted)) {
+            let definitions = self.types.directive(&directive.name);
+            let arguments = self.arguments(definitions, &directive.arguments)?;
+            if arguments.get("if") != Some(&Value::Boolean(wanted)) {
                 return Ok(false);
             }
         }
@@ -311,5 +299,14 @@ impl<'d> Normal<'d> {
     }
 }
 
+fn misfit(argument: &Name, errors: &[CoercionError]) -> Failure {
+    let parts = errors.iter().map(|CoercionError { path, expected }| {
+        format!("The argument `{argument}{path}` does not fit: {expected} is expected.")
+    });
+    Failure::new(ErrorCode::BadUserInput, parts.collect::<Vec<_>>().join(" ")).with("argument", argument.as_str())
+}
+
+#[cfg(any(test, feature = "fuzzing"))]
+mod print;
 #[cfg(test)]
 mod tests;

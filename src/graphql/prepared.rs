@@ -6,12 +6,13 @@ mod operations;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::parser::types::ExecutableDocument;
+use bytes::Bytes;
 
 pub(crate) use self::operations::Operations;
 use super::audit::Told;
 use super::error::Failure;
 use super::guarded_fields::{GuardedFieldUse, guarded_field_uses};
-use super::local;
+use super::limits::Limiter;
 use super::operation::{Field, Location, Name, Operation};
 use super::permission::{Authority, Permissions};
 use super::plan::{
@@ -20,7 +21,8 @@ use super::plan::{
 use super::project::json;
 use super::requirements::Requirements;
 use super::root_field::{RootField, root_field};
-use super::signature::Signatures;
+use super::type_system::TypeSystem;
+use super::{introspection, local};
 
 /// For how many authorities an operation's plans are kept. There are four scopes to hold; in practice callers come in two
 /// or three kinds.
@@ -56,7 +58,8 @@ pub(crate) struct Root {
 pub(crate) enum What {
     /// It asks Auth0.
     Asks(Box<Asks>),
-    Typename,
+    /// Its answer is known, in JSON.
+    Known(Result<Bytes, Failure>),
     /// It is async-graphql's to answer.
     Own,
 }
@@ -70,29 +73,42 @@ pub(crate) struct Asks {
 }
 
 impl Prepared {
+    /// Works out what is the same each time, if the operation is within the limits.
     pub(crate) fn new(
         operation: Operation,
-        signatures: &Signatures,
+        types: &TypeSystem,
+        limiter: &Limiter,
         permissions: Permissions,
-        most_calls: u32,
-    ) -> Self {
-        let guarded = guarded_field_uses(&operation.fields);
-        let requirements = Requirements::of(&operation, &guarded, signatures, permissions);
-        let told = Told::of(&operation);
-        let roots: Vec<_> =
-            operation.fields.iter().zip(guarded).map(|(field, guarded)| Root::new(field, guarded)).collect();
+    ) -> Result<Self, Failure> {
         let fields = &operation.fields;
         let mut calls: Vec<Vec<usize>> = Vec::new();
-        for place in (0..roots.len()).filter(|place| matches!(roots[*place].what, What::Asks(_))) {
-            match calls.iter_mut().find(|call| is_same_call(&fields[call[0]], &fields[place])) {
+        for (place, field) in fields.iter().enumerate().filter(|(_, field)| root_field(&field.name).is_some()) {
+            match calls.iter_mut().find(|call| is_same_call(&fields[call[0]], field)) {
                 Some(call) => call.push(place),
                 None => calls.push(vec![place]),
             }
         }
+        // Before any argument is read: the work for an operation is bounded by what it may ask.
+        limiter.check_operation(types, &operation, calls.len())?;
+        let calls_at_worst = worst_case(fields, calls.len(), limiter.upstream_calls().into());
+        limiter.check_joins(calls_at_worst)?;
+        let mut roots: Vec<_> = fields.iter().map(|field| Root::new(types, field)).collect();
+        note_guarded_fields(fields, &mut roots);
+        let guarded = roots.iter().map(|root| root.asks().map(|asks| &*asks.guarded).unwrap_or_default());
+        let requirements = Requirements::of(&operation, types, permissions, guarded);
         let own = fields.iter().zip(&roots).filter(|(_, root)| matches!(root.what, What::Own));
-        let own = local::document(signatures, own.map(|(field, _)| field));
-        let calls_at_worst = worst_case(&operation.fields, calls.len(), most_calls.into());
-        Self { operation, requirements, told, roots, calls, own, calls_at_worst, plans: Mutex::default() }
+        let own = local::document(types, own.map(|(field, _)| field));
+        let told = Told::of(&operation);
+        Ok(Self { operation, requirements, told, roots, calls, own, calls_at_worst, plans: Mutex::default() })
+    }
+
+    /// The bytes of the answers that are known.
+    pub(crate) fn known_bytes(&self) -> usize {
+        let known = self.roots.iter().map(|root| match &root.what {
+            What::Known(Ok(json)) => json.len(),
+            _ => 0,
+        });
+        known.sum()
     }
 
     /// The keys of the root fields that a call is for.
@@ -144,8 +160,29 @@ impl Prepared {
     }
 }
 
+/// Reads the searches. What is out of bounds is not asked, and not read either.
+fn note_guarded_fields(fields: &[Field], roots: &mut [Root]) {
+    let asked: Vec<_> = fields
+        .iter()
+        .zip(roots)
+        .filter_map(|(field, root)| match &mut root.what {
+            What::Asks(asks) if asks.request.is_ok() => Some((field, &mut asks.guarded)),
+            _ => None,
+        })
+        .collect();
+    let uses = guarded_field_uses(asked.iter().map(|(field, _)| *field));
+    for ((_, guarded), uses) in asked.into_iter().zip(uses) {
+        *guarded = uses;
+    }
+}
+
+fn known(types: &TypeSystem, field: &Field) -> Result<Bytes, Failure> {
+    field.arguments.as_ref().map_err(Clone::clone)?;
+    introspection::answer(types, field).map(Bytes::from)
+}
+
 impl Root {
-    fn new(field: &Field, guarded: Vec<GuardedFieldUse>) -> Self {
+    fn new(types: &TypeSystem, field: &Field) -> Self {
         let key = field.key.clone();
         let mut written_key = Vec::new();
         json::write_string(&key, &mut written_key);
@@ -154,9 +191,9 @@ impl Root {
         let what = match root_field(name) {
             Some(table) => {
                 let request = field.arguments.as_ref().map_err(Clone::clone).and_then(table.parse);
-                What::Asks(Box::new(Asks { table, request, guarded }))
+                What::Asks(Box::new(Asks { table, request, guarded: Vec::new() }))
             }
-            None if name == "__typename" => What::Typename,
+            None if name.starts_with("__") => What::Known(known(types, field)),
             None => What::Own,
         };
         Self { key, written_key: written_key.into(), location: field.location, what }
@@ -165,10 +202,10 @@ impl Root {
     fn asks(&self) -> Option<&Asks> {
         match &self.what {
             What::Asks(asks) => Some(asks),
-            What::Typename | What::Own => None,
+            What::Known(_) | What::Own => None,
         }
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,13 +1,12 @@
 //! What an operation needs that not everybody holds. Pure.
 
-use async_graphql::Name;
-
 use super::error::{ErrorCode, Failure};
 use super::guarded_fields::GuardedFieldUse;
 use super::operation::{Field, Operation};
 use super::permission::Permissions;
+use super::requires_scope;
 use super::root_field::{Access, root_field};
-use super::signature::Signatures;
+use super::type_system::TypeSystem;
 use crate::auth::{Scope, Scopes};
 
 /// The scopes that an operation in normal form needs, each with the field that needs it.
@@ -24,14 +23,14 @@ struct Requirement {
 
 impl Requirements {
     /// `guarded`: what the arguments of each root field use that not everybody may see.
-    pub(crate) fn of(
+    pub(crate) fn of<'g>(
         operation: &Operation,
-        guarded: &[Vec<GuardedFieldUse>],
-        signatures: &Signatures,
+        types: &TypeSystem,
         permissions: Permissions,
+        guarded: impl Iterator<Item = &'g [GuardedFieldUse]>,
     ) -> Self {
         let mut requirements = Self::default();
-        requirements.walk(signatures, &mut Vec::new(), signatures.query(), &operation.fields);
+        requirements.walk(types, &mut Vec::new(), &operation.fields);
         for (field, guarded) in operation.fields.iter().zip(guarded) {
             let path = field.key.as_str();
             let is_own = root_field(&field.name).is_some_and(|row| matches!(row.access, Access::Own));
@@ -45,14 +44,13 @@ impl Requirements {
         requirements
     }
 
-    fn walk<'o>(&mut self, signatures: &Signatures, path: &mut Vec<&'o str>, parent: &Name, fields: &'o [Field]) {
+    fn walk<'o>(&mut self, types: &TypeSystem, path: &mut Vec<&'o str>, fields: &'o [Field]) {
         for field in fields {
-            let Some(signature) = signatures.field(parent, &Name::new(&field.name)) else { continue };
             path.push(&field.key);
-            if let Some(scope) = signature.scope {
+            if let Some(scope) = types.field(&field.parent, &field.name).and_then(|field| requires_scope::of(field)) {
                 self.add(path.join("."), scope);
             }
-            self.walk(signatures, path, &signature.ty, &field.fields);
+            self.walk(types, path, &field.fields);
             path.pop();
         }
     }
@@ -86,18 +84,12 @@ impl Requirements {
 
 #[cfg(test)]
 mod tests {
-    use async_graphql::Variables;
-
     use super::*;
-    use crate::graphql::guarded_fields::guarded_field_uses;
-    use crate::graphql::{schema, write_sdl};
+    use crate::graphql::prepared::tests::Kit;
 
     fn requirements(text: &str, permissions: Permissions) -> String {
-        let signatures = Signatures::read(&write_sdl(&schema().finish())).unwrap();
-        let document = async_graphql::parser::parse_query(text).unwrap();
-        let operation = Operation::new(&signatures, &document, None, Variables::default()).unwrap();
-        let Requirements(all) =
-            Requirements::of(&operation, &guarded_field_uses(&operation.fields), &signatures, permissions);
+        let prepared = Kit::new(permissions).get(text, serde_json::json!({}));
+        let Requirements(all) = &prepared.requirements;
         all.iter().map(|Requirement { path, scope }| format!("{path} {scope}")).collect::<Vec<_>>().join("\n")
     }
 

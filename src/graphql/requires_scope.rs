@@ -1,8 +1,7 @@
 //! The directive `@requiresScope`: how the schema says which scope a field needs, and how that is read back from it.
 
+use apollo_compiler::ast::FieldDefinition;
 use async_graphql::TypeDirective;
-use async_graphql::Value as ConstValue;
-use async_graphql::parser::types::{ConstDirective, FieldDefinition};
 
 use crate::auth::Scope;
 
@@ -16,39 +15,25 @@ pub(crate) fn requires_scope(scope: String) {}
 
 /// The scope that a field needs beyond those of the fields that it stands in.
 pub(crate) fn of(field: &FieldDefinition) -> Option<Scope> {
-    field
-        .directives
-        .iter()
-        .map(|directive| &directive.node)
-        .filter(|directive| directive.name.node == NAME)
-        .find_map(scope)
-}
-
-fn scope(directive: &ConstDirective) -> Option<Scope> {
-    match &directive.get_argument("scope")?.node {
-        ConstValue::String(name) => Scope::parse(name),
-        _ => None,
-    }
+    let directive = field.directives.get(NAME)?;
+    Scope::parse(directive.specified_argument_by_name("scope")?.as_str()?)
 }
 
 #[cfg(test)]
 mod tests {
-    use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
-
     use super::*;
+    use crate::graphql::type_system::TypeSystem;
 
     #[test]
     fn what_a_field_needs_is_said_in_its_description_too() {
         let mut guarded = Vec::new();
-        for definition in async_graphql::parser::parse_schema(crate::graphql::sdl()).unwrap().definitions {
-            let TypeSystemDefinition::Type(ty) = definition else { continue };
-            let TypeKind::Object(object) = ty.node.kind else { continue };
-            for field in object.fields {
-                let (name, description) = (&field.node.name.node, field.node.description.as_ref());
-                let Some(scope) = of(&field.node) else { continue };
-                let description = description.map_or("", |description| description.node.as_str());
+        let types = TypeSystem::parse(&crate::graphql::sdl()).unwrap();
+        for object in types.schema().types.values().filter_map(|ty| ty.as_object()) {
+            for (name, field) in &object.fields {
+                let Some(scope) = of(field) else { continue };
+                let description = field.description.as_deref().unwrap_or_default();
                 assert!(description.contains(&format!("Needs the scope `{scope}`.")), "{name}: {description}");
-                guarded.push(format!("{}.{name} {scope}", ty.node.name.node));
+                guarded.push(format!("{}.{name} {scope}", object.name));
             }
         }
         insta::assert_snapshot!(guarded.join("\n"), @"

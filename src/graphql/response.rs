@@ -49,8 +49,9 @@ impl<'a> Answered<'a> {
             }
             out.extend_from_slice(&root.written_key);
             match &root.what {
-                What::Asks(_) => out.extend_from_slice(answer.json.as_deref().unwrap_or(b"null")),
-                What::Typename => out.extend_from_slice(br#""Query""#),
+                What::Asks(_) | What::Known(_) => {
+                    out.extend_from_slice(answer.json.as_deref().unwrap_or(b"null"));
+                }
                 What::Own => local::write(&self.own.data, &root.key, &field.fields, &mut out),
             }
         }

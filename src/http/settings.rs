@@ -146,8 +146,8 @@ impl Default for SendLimits {
         Self {
             total: Machine::this().answer_bytes(),
             grace: Duration::from_secs(10),
-            // The slowest of mobile networks, whose users do not ask for pages of a hundred records.
-            bytes_per_second: const { NonZeroUsize::new(32 * 1024).unwrap() },
+            // Half of a megabit a second: what mobile networks give at their slowest, to clients who take no compressed answers.
+            bytes_per_second: const { NonZeroUsize::new(64 * 1024).unwrap() },
         }
     }
 }

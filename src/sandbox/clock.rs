@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-/// What the tenant takes for the present. Clones share one time.
+/// The source of the tenant's present. Clones share one time.
 ///
 /// Token lifetimes, rate-limit buckets and the arrival of logs follow it; the delay of a
 /// `slow` fault does not, since a client waits for that in its own time.

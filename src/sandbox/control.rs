@@ -30,11 +30,11 @@ pub(super) fn router() -> Router<Arc<Shared>> {
 }
 
 async fn calls(State(shared): State<Arc<Shared>>) -> Response<Body> {
-    envelope::json(StatusCode::OK, &shared.journal.list())
+    envelope::json(StatusCode::OK, &shared.request_log.list())
 }
 
 async fn forget_calls(State(shared): State<Arc<Shared>>) -> StatusCode {
-    shared.journal.clear();
+    shared.request_log.clear();
     StatusCode::NO_CONTENT
 }
 

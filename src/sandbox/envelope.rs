@@ -33,7 +33,7 @@ pub(crate) struct Refusal {
     pub(crate) message: String,
     /// `errorCode`, which Auth0 often leaves out.
     pub(crate) code: Option<&'static str>,
-    /// Whether the message is repeated under `attributes`, as for an expired token.
+    /// Repeats the message under `attributes`, as for an expired token.
     pub(crate) repeated: bool,
 }
 
@@ -47,12 +47,12 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, Some("invalid_query_string"), message)
     }
 
-    /// What Auth0 says when nothing is at a path.
+    /// Auth0's answer where nothing is at a path.
     pub(crate) fn nothing_here() -> Self {
         Self::new(StatusCode::NOT_FOUND, None, "Not Found")
     }
 
-    /// What Auth0 says when a bucket is empty.
+    /// Auth0's answer when a bucket is empty.
     pub(crate) fn too_many() -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, Some("too_many_requests"), "Global limit has been reached")
     }

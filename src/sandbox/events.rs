@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::clock::{from_millis, rfc3339};
+use super::fixtures::{APPLICATIONS, CONNECTIONS, Connection, Fixtures, MACHINE, ORGANIZATIONS, Stream, rng};
 use super::people::{People, User, address};
-use super::world::{APPLICATIONS, CONNECTIONS, Connection, MACHINE, ORGANIZATIONS, Stream, World, rng};
 use kind::{Kind, Shape};
 use oddity::Oddity;
 use timeline::Timeline;
@@ -18,7 +18,7 @@ mod kind;
 mod oddity;
 mod timeline;
 
-/// How many logs may come on top of those at the start before the oldest are given up, as a
+/// The number of logs that may come on top of those at the start before the oldest are given up, as a
 /// tenant's retention does (Auth0 keeps them for 1 to 30 days, by plan).
 const RETAINED: u64 = 50_000;
 
@@ -28,10 +28,10 @@ pub(crate) struct Events {
     seed: u64,
     timeline: Timeline,
     people: Arc<People>,
-    world: World,
+    fixtures: Fixtures,
 }
 
-/// One log, before it is written down.
+/// A log, before it is written down.
 #[derive(Debug)]
 pub(crate) struct Event<'a> {
     events: &'a Events,
@@ -45,13 +45,13 @@ pub(crate) struct Event<'a> {
     user: Option<&'a User>,
     application: usize,
     organization: Option<usize>,
-    /// Where all further random choices come from.
+    /// The source of all further random choices.
     roll: u64,
 }
 
 impl Events {
     pub(crate) fn new(seed: u64, start: i64, history: u64, people: Arc<People>) -> Self {
-        Self { seed, timeline: Timeline { start, history }, people, world: World::new(seed) }
+        Self { seed, timeline: Timeline { start, history }, people, fixtures: Fixtures::new(seed) }
     }
 
     /// The positions of the logs that are there at `now`, oldest first.
@@ -90,7 +90,7 @@ impl Events {
             },
             organization: user.and_then(|user| {
                 let id = user.organizations.first().filter(|_| rng.bool())?;
-                self.world.organization_ids.iter().position(|known| known == id)
+                self.fixtures.organization_ids.iter().position(|known| known == id)
             }),
             user,
             roll: rng.u64(..),
@@ -130,7 +130,7 @@ impl Events {
 }
 
 impl Event<'_> {
-    /// When it happened, in milliseconds since the Unix epoch.
+    /// The moment of the event, in milliseconds since the Unix epoch.
     pub(crate) fn date_millis(&self) -> i64 {
         self.date
     }
@@ -154,14 +154,14 @@ impl Event<'_> {
 
     /// A field as a text, if it is a text and not null: what log search looks at.
     pub(crate) fn text(&self, field: &str) -> Option<Cow<'_, str>> {
-        let world = &self.events.world;
+        let fixtures = &self.events.fixtures;
         Some(match field {
             "type" => self.kind.code.into(),
             "user_id" => self.user_id()?.into(),
             "user_name" => self.user_name()?.into(),
             "client_id" => match self.kind.shape {
                 Shape::Tenant => return None,
-                _ => world.application_ids[self.application].as_str().into(),
+                _ => fixtures.application_ids[self.application].as_str().into(),
             },
             "client_name" => match self.kind.shape {
                 Shape::Tenant => return None,
@@ -170,10 +170,10 @@ impl Event<'_> {
                 _ => APPLICATIONS[self.application].into(),
             },
             "connection" => self.connection()?.1.name.into(),
-            "connection_id" => world.connection_ids[self.connection()?.0].as_str().into(),
+            "connection_id" => fixtures.connection_ids[self.connection()?.0].as_str().into(),
             "strategy" => self.connection()?.1.strategy.into(),
             "strategy_type" => self.connection()?.1.strategy_type.into(),
-            "organization_id" => world.organization_ids[self.organization?].as_str().into(),
+            "organization_id" => fixtures.organization_ids[self.organization?].as_str().into(),
             "organization_name" => ORGANIZATIONS[self.organization?].into(),
             "description" if self.oddity == Oddity::NoDescription => return None,
             "description" => self.description(),

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::envelope::{self, Refusal};
-use super::world::{Stream, rng};
+use super::fixtures::{Stream, rng};
 
 /// An order to misbehave, as `POST /_sandbox/faults` takes it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -19,7 +19,7 @@ use super::world::{Stream, rng};
 pub(crate) struct Order {
     /// The beginning of the paths that are concerned; every path without it.
     path: Option<String>,
-    /// How many answers.
+    /// The number of answers.
     #[serde(default = "once")]
     times: u32,
     fault: Fault,
@@ -29,7 +29,7 @@ fn once() -> u32 {
     1
 }
 
-/// What goes wrong.
+/// The misbehaviour.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Fault {
@@ -113,7 +113,7 @@ impl Faults {
         self.orders().clear();
     }
 
-    /// What goes wrong with the next call of `path`, if anything.
+    /// The fault of the next call of `path`, if any.
     pub(crate) fn next(&self, path: &str) -> Option<Fault> {
         let mut orders = self.orders();
         let ordered =
@@ -126,7 +126,7 @@ impl Faults {
         Some(if order.times == 0 { orders.remove(position).fault } else { order.fault.clone() })
     }
 
-    /// One call in twenty goes wrong when there is chaos.
+    /// The fault of a call in twenty when there is chaos.
     fn by_chance(&self) -> Option<Fault> {
         let mut rng = self.chaos.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
         if rng.u32(..20) != 0 {
@@ -148,7 +148,7 @@ impl Faults {
 }
 
 impl Fault {
-    /// How long the answer is kept back.
+    /// The time that the answer is kept back.
     pub(crate) fn delay(&self) -> Option<Duration> {
         match self {
             Fault::Connection(Connection::Slow(millis)) => Some(Duration::from_millis(*millis)),
@@ -173,7 +173,7 @@ impl Fault {
         }
     }
 
-    /// Whether there is no answer at all.
+    /// True if there is no answer at all.
     pub(crate) fn is_reset(&self) -> bool {
         *self == Fault::Connection(Connection::Reset)
     }

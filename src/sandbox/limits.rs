@@ -49,7 +49,7 @@ impl std::str::FromStr for Plan {
     }
 }
 
-/// What a call belongs to. Essentials has a third bucket, for endpoints that the sandbox does not
+/// The bucket that a call belongs to. Essentials has a third one, for endpoints that the sandbox does not
 /// serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Endpoint {
@@ -64,7 +64,7 @@ pub(crate) struct Limits {
     buckets: Mutex<Vec<Bucket>>,
 }
 
-/// What the rate-limit headers say.
+/// The values of the rate-limit headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reading {
     pub(crate) limit: u32,
@@ -79,7 +79,7 @@ struct Bucket {
     /// Requests per minute that come back.
     refill: u32,
     level: f64,
-    /// When `level` was right, in milliseconds since the Unix epoch.
+    /// The moment at which `level` was right, in milliseconds since the Unix epoch.
     at: i64,
 }
 

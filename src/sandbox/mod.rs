@@ -35,9 +35,9 @@ pub use user_token::{GATEWAY_AUDIENCE, TokenError, TokenRequest};
 use clock::{http_date, rfc3339};
 use events::Events;
 use faults::Faults;
-use journal::Journal;
 use limits::Limits;
 use people::People;
+use request_log::RequestLog;
 use tenant::Tenant;
 use token::{Issuer, Rights, SCOPES};
 
@@ -46,41 +46,42 @@ mod control;
 mod envelope;
 mod events;
 mod faults;
+mod fixtures;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
-mod journal;
 mod keys;
 mod limits;
 mod parameters;
 mod people;
+mod request_log;
 mod routes;
 mod search;
 mod tenant;
 mod token;
+mod user_lists;
 mod user_token;
-mod world;
 
 /// The longest request target that is read, in bytes; Auth0 answers 414 to longer ones, from
 /// a length that it does not document.
 const LONGEST_TARGET: usize = 8 * 1_024;
 
-/// What a sandbox is like.
+/// The settings of a sandbox.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Decides about people, logs and chaos. The same seed gives the same tenant.
     pub seed: u64,
     /// Decides about rate limits.
     pub plan: Plan,
-    /// What the tenant takes for the present.
+    /// The tenant's present.
     pub clock: Clock,
-    /// How many users there are. The first dozen are always the same people.
+    /// The number of users. The first dozen are always the same people.
     pub users: usize,
-    /// How many logs there are at the start, over the month before it (less for fewer). While
+    /// The number of logs at the start, over the month before it (less for fewer). While
     /// the sandbox runs, two more arrive every three seconds.
     pub logs: usize,
-    /// Whether one call in twenty fails or is late, at random.
+    /// Makes one call in twenty fail or be late, at random.
     pub chaos: bool,
-    /// What `expires_in` of a token says, in seconds. Anything but a sensible whole number is
+    /// The `expires_in` of a token, in seconds. Anything but a sensible whole number is
     /// sent as it is, and the tokens live for a day.
     pub token_lifetime: Value,
 }
@@ -110,7 +111,7 @@ pub struct Sandbox {
     _running: watch::Sender<()>,
 }
 
-/// What the handlers share.
+/// The state that handlers share.
 struct State {
     audience: String,
     /// The id of a user whose tokens are issued when nobody is named.
@@ -120,7 +121,7 @@ struct State {
     tenant: Tenant,
     limits: Limits,
     faults: Faults,
-    journal: Journal,
+    request_log: RequestLog,
     running: watch::Receiver<()>,
 }
 
@@ -136,7 +137,7 @@ impl Sandbox {
     ///
     /// # Errors
     ///
-    /// When the listener has no address, or the machine gives no random numbers for keys.
+    /// Fails if the listener has no address, or the machine gives no random numbers for keys.
     pub async fn start(options: Options, listener: TcpListener) -> std::io::Result<Self> {
         let url = format!("http://{}", reachable(listener.local_addr()?));
         let audience = format!("{url}/api/v2/");
@@ -159,7 +160,7 @@ impl Sandbox {
             tenant: Tenant::new(people, events),
             limits: Limits::new(options.plan, now),
             faults: Faults::new(options.chaos, options.seed),
-            journal: Journal::default(),
+            request_log: RequestLog::default(),
             running: running.clone(),
         });
         let api = routes::router().layer(middleware::from_fn_with_state(Arc::clone(&state), serve));
@@ -179,7 +180,7 @@ impl Sandbox {
         Ok(Self { url, audience, client, people: introduced, _running: stop })
     }
 
-    /// Where the tenant is: `http://127.0.0.1:PORT`.
+    /// The tenant's address: `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         self.url.clone()
     }
@@ -222,7 +223,7 @@ async fn stopped(mut running: watch::Receiver<()>) {
     while running.changed().await.is_ok() {}
 }
 
-/// What every call goes through that is not one of control: it is noted, and answered wrongly if
+/// The way of every call that is not one of control: it is noted, and answered wrongly if
 /// that was ordered.
 async fn serve(
     axum::extract::State(state): axum::extract::State<Arc<State>>,
@@ -235,7 +236,7 @@ async fn serve(
         return next.run(request).await;
     }
     let number =
-        state.journal.arrived(request.method().as_str(), &path, request.uri().query(), rfc3339(state.clock.now()));
+        state.request_log.arrived(request.method().as_str(), &path, request.uri().query(), rfc3339(state.clock.now()));
     let fault = state.faults.next(&path);
     if let Some(delay) = fault.as_ref().and_then(faults::Fault::delay) {
         tokio::select! {
@@ -253,7 +254,7 @@ async fn serve(
         response.headers_mut().insert(header::DATE, date);
     }
     if !fault.as_ref().is_some_and(faults::Fault::is_reset) {
-        state.journal.answered(number, response.status().as_u16());
+        state.request_log.answered(number, response.status().as_u16());
     }
     match fault {
         Some(fault) => fault.spoil(response).await,

@@ -138,7 +138,7 @@ const USER_FIELDS: [&str; 19] = [
     "given_name",
 ];
 
-/// Which root members of a record are asked for.
+/// The root members of a record that are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Selection<'a> {
     Everything,
@@ -147,7 +147,7 @@ pub(crate) enum Selection<'a> {
 }
 
 impl Selection<'_> {
-    /// Whether a root member was asked for.
+    /// True if a root member was asked for.
     pub(crate) fn includes(&self, name: &str) -> bool {
         match self {
             Selection::Everything => true,

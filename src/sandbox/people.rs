@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value, json};
 
-use super::world::{CONNECTIONS, World};
+use super::fixtures::{CONNECTIONS, Fixtures};
 
 mod known;
 mod name;
@@ -17,13 +17,13 @@ pub(crate) use population::address;
 /// A user, as the tenant stores it.
 #[derive(Debug, Clone)]
 pub(crate) struct User {
-    /// What a client with `read:users` may see.
+    /// The members that a client with `read:users` may see.
     pub(crate) profile: Map<String, Value>,
     /// Ids of the organizations that the user is a member of: searchable, not in the profile.
     pub(crate) organizations: Vec<String>,
     /// The position in [`CONNECTIONS`] of the user's main connection.
     pub(crate) connection: usize,
-    /// What `read:user_idp_tokens` adds: the position of an identity and its further members.
+    /// The members that `read:user_idp_tokens` adds, with the position of their identity.
     pub(crate) idp_tokens: Vec<(usize, Map<String, Value>)>,
 }
 
@@ -38,7 +38,7 @@ impl User {
         self.profile.get(attribute).and_then(Value::as_str)
     }
 
-    /// What logs call the user.
+    /// The user's name in logs.
     pub(crate) fn login_name(&self) -> &str {
         self.text("email").or_else(|| self.text("phone_number")).or_else(|| self.text("username")).unwrap_or_default()
     }
@@ -66,14 +66,14 @@ pub struct Person {
     pub email: String,
     /// The `user_id`.
     pub user_id: String,
-    /// What is special about this person.
+    /// The special thing about this person.
     pub note: &'static str,
 }
 
 /// Everybody in a tenant.
 #[derive(Debug)]
 pub(crate) struct People {
-    seed: u64,
+    pub(crate) seed: u64,
     pub(crate) users: Vec<User>,
     /// Notes about the first users, who are made by hand.
     notes: Vec<&'static str>,
@@ -86,7 +86,7 @@ impl People {
     /// The users of a seed, `count` of them. The first ones are always the people of
     /// [`known`], so a tenant with fewer users than those has only some of them.
     pub(crate) fn of(seed: u64, count: usize) -> Arc<Self> {
-        /// How many are kept for the next sandbox that asks for the same.
+        /// The number of tenants that are kept for the next sandbox that asks for the same.
         const KEPT: usize = 4;
         static MADE: Mutex<Vec<Arc<People>>> = Mutex::new(Vec::new());
 
@@ -104,15 +104,15 @@ impl People {
     }
 
     fn make(seed: u64, count: usize) -> Self {
-        let world = World::new(seed);
+        let fixtures = Fixtures::new(seed);
         let mut users = Vec::with_capacity(count);
         let mut notes = Vec::new();
-        for (user, note) in known::people(seed, &world).into_iter().take(count) {
+        for (user, note) in known::people(seed, &fixtures).into_iter().take(count) {
             users.push(user);
             notes.push(note);
         }
         for position in users.len()..count {
-            users.push(population::user(seed, &world, position));
+            users.push(population::user(seed, &fixtures, position));
         }
         let by_id = users.iter().enumerate().map(|(position, user)| (user.id().to_owned(), position)).collect();
         let active = (0..users.len()).filter(|position| users[*position].profile.contains_key("last_login")).collect();

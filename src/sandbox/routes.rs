@@ -20,11 +20,12 @@ use super::search::logs::LogQuery;
 use super::search::users::UserQuery;
 use super::tenant::{Page, record};
 use super::token::Grant;
+use super::user_lists::{Needed, Paging, USER_LISTS, UserList, cursor};
 
-const READ_USERS: &[&str] = &["read:users", "read:user_idp_tokens"];
-const READ_USER: &[&str] = &["read:users", "read:current_user", "read:user_idp_tokens"];
-const READ_BY_EMAIL: &[&str] = &["read:users"];
-const READ_LOGS: &[&str] = &["read:logs", "read:logs_users"];
+const READ_USERS: Needed = Needed::AnyOf(&["read:users", "read:user_idp_tokens"]);
+const READ_USER: Needed = Needed::AnyOf(&["read:users", "read:current_user", "read:user_idp_tokens"]);
+const READ_BY_EMAIL: Needed = Needed::AnyOf(&["read:users"]);
+const READ_LOGS: Needed = Needed::AnyOf(&["read:logs", "read:logs_users"]);
 
 const PER_PAGE: &str = "Number of results per page. Defaults to 50";
 const PAGE: &str = "Page index of the results to return. First page is 0";
@@ -40,6 +41,7 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/api/v2/users", get(users))
         .route("/api/v2/users/{id}", get(user))
         .route("/api/v2/users/{id}/logs", get(user_logs))
+        .route("/api/v2/users/{id}/{list}", get(user_list))
         .route("/api/v2/users-by-email", get(users_by_email))
         .route("/api/v2/logs", get(logs))
         .route("/api/v2/logs/{id}", get(log))
@@ -150,6 +152,21 @@ async fn user_logs(
     })
 }
 
+async fn user_list(
+    State(shared): State<Arc<Shared>>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response<Body> {
+    let Ok(Path((id, list))) = path else { return nothing_here().await };
+    match USER_LISTS.iter().find(|known| known.path == list) {
+        Some(list) => {
+            shared.call(&headers, Endpoint::Users, list.scopes, |_| shared.user_list(list, &id, query.as_deref()))
+        }
+        None => nothing_here().await,
+    }
+}
+
 async fn users_by_email(
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
@@ -195,16 +212,16 @@ async fn log(
 }
 
 impl Shared {
-    /// What every call of the Management API goes through, in Auth0's order as far as it shows:
+    /// The way of every call of the Management API, in Auth0's order as far as it shows:
     /// the token, its scopes, the rate limit, then the call itself.
     fn call(
         &self,
         headers: &HeaderMap,
         endpoint: Endpoint,
-        any_of: &[&str],
+        needed: Needed,
         answer: impl FnOnce(&Grant) -> Answer,
     ) -> Response<Body> {
-        self.admit(headers, endpoint, any_of)
+        self.admit(headers, endpoint, needed)
             .and_then(|(grant, reading)| {
                 let mut response = answer(&grant)?;
                 // Recorded: on every 2xx, and on no error.
@@ -220,17 +237,58 @@ impl Shared {
             .unwrap_or_else(IntoResponse::into_response)
     }
 
-    fn admit(&self, headers: &HeaderMap, endpoint: Endpoint, any_of: &[&str]) -> Result<(Grant, Reading), Refusal> {
+    fn admit(&self, headers: &HeaderMap, endpoint: Endpoint, needed: Needed) -> Result<(Grant, Reading), Refusal> {
         let grant = self.issuer.bearer(headers, self.clock.now())?;
-        if !any_of.iter().any(|scope| grant.has(scope)) {
+        let (is_enough, how_many, scopes) = match needed {
+            Needed::AnyOf(scopes) => (scopes.iter().any(|scope| grant.has(scope)), "any", scopes),
+            Needed::AllOf(scopes) => (scopes.iter().all(|scope| grant.has(scope)), "all", scopes),
+        };
+        if !is_enough {
             return Err(Refusal::new(
                 StatusCode::FORBIDDEN,
                 Some("insufficient_scope"),
-                format!("Insufficient scope, expected any of: {}", any_of.join(",")),
+                format!("Insufficient scope, expected {how_many} of: {}", scopes.join(",")),
             ));
         }
         let reading = self.limits.take(endpoint, self.now()).ok_or_else(Refusal::too_many)?;
         Ok((grant, reading))
+    }
+
+    fn user_list(&self, list: &UserList, id: &str, query: Option<&str>) -> Answer {
+        match list.paging {
+            Paging::Whole => {
+                Parameters::read(query, &[])?;
+                ok(&self.tenant.user_list(list, id)?)
+            }
+            Paging::Pages { least } => {
+                let given = Parameters::read(query, &["page", "per_page", "include_totals"])?;
+                let number = given.integer("page", 0..=u64::from(u32::MAX), 0, PAGE)?;
+                let page = Page { number, size: given.integer("per_page", least..=100, 50, PER_PAGE)? };
+                let totals = given.flag("include_totals", false)?;
+                let all = self.tenant.user_list(list, id)?;
+                let total = all.len();
+                let records = page.cut(all.into_iter());
+                if !totals {
+                    return ok(&records);
+                }
+                // Recorded: without the `length` that lists of users and logs have.
+                ok(&json!({ list.key: records, "start": page.start(), "limit": page.size, "total": total }))
+            }
+            Paging::Checkpoints => {
+                let given = Parameters::read(query, &["from", "take", "include_totals"])?;
+                let take = given.integer("take", 1..=100, 50, TAKE)?;
+                given.flag("include_totals", false)?;
+                let all = self.tenant.user_list(list, id)?;
+                let start = given.text("from").map_or(Ok(0), cursor::read)?;
+                let next = start.saturating_add(take);
+                let records = Page { number: 0, size: take }.cut(all.iter().skip(start as usize));
+                let mut body = json!({ list.key: records });
+                if next < all.len() as u64 {
+                    body["next"] = cursor::write(next).into();
+                }
+                ok(&body)
+            }
+        }
     }
 
     /// Checkpoint mode: everything but `from` and `take` is ignored.

@@ -37,7 +37,7 @@ pub(crate) struct Leaf {
     pub(crate) test: Test,
 }
 
-/// What a field is held against.
+/// The test that a field is held against.
 #[derive(Debug, Clone)]
 pub(crate) enum Test {
     /// `_exists_:field`, or `field:*`.
@@ -52,7 +52,7 @@ pub(crate) enum Test {
     Range { lower: Bound, upper: Bound },
 }
 
-/// One end of a range.
+/// An end of a range.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Bound {
     Open,
@@ -60,7 +60,7 @@ pub(crate) enum Bound {
     Exclusive(Edge),
 }
 
-/// What stands at the end of a range, and the span of time that it is if it is a date.
+/// The text at the end of a range, and the span of time that it is if it is a date.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Edge {
     text: String,
@@ -136,7 +136,7 @@ fn comparison(text: &str) -> Option<Test> {
     }
 }
 
-/// How many letters may differ: at most two, and less than one is a likeness.
+/// The number of letters that may differ: at most two, and less than one is a likeness.
 fn edits(text: &str, distance: Option<f32>) -> usize {
     const MOST: f32 = 2.0;
     let edits = match distance.unwrap_or(MOST) {
@@ -147,7 +147,7 @@ fn edits(text: &str, distance: Option<f32>) -> usize {
 }
 
 impl Expression {
-    /// Whether a record is found that answers the single tests by `matches`.
+    /// True if a record is found that answers the single tests by `matches`.
     pub(crate) fn holds(&self, matches: &impl Fn(&Leaf) -> bool) -> bool {
         match self {
             Expression::Everything => true,
@@ -169,7 +169,7 @@ impl Expression {
     }
 }
 
-/// Whether a value lies between two bounds, by the `side` of a bound that it is on. A value that
+/// True if a value lies between two bounds, by the `side` of a bound that it is on. A value that
 /// cannot be compared with a bound is outside.
 fn within(lower: &Bound, upper: &Bound, side: impl Fn(&Edge) -> Option<Ordering>) -> bool {
     let above = match lower {

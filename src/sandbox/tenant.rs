@@ -1,4 +1,4 @@
-//! What the Management API reads: users and logs, looked up, searched, ordered and cut to size.
+//! The records behind the Management API: users and logs, looked up, searched, ordered and cut to size.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -11,17 +11,20 @@ use serde_json::{Map, Value};
 
 use super::envelope::Refusal;
 use super::events::Events;
+use super::fixtures::Fixtures;
 use super::parameters::Selection;
 use super::people::{People, User};
 use super::search::logs::LogQuery;
 use super::search::users::UserQuery;
+use super::user_lists::UserList;
 
-/// The last record that paging reaches.
+/// The last record that paging reaches, and the highest total that is told.
 const WALL: u64 = 1_000;
 
 /// The tenant's records.
 #[derive(Debug)]
 pub(crate) struct Tenant {
+    fixtures: Fixtures,
     people: Arc<People>,
     events: Events,
 }
@@ -56,7 +59,7 @@ impl Page {
         self.number.saturating_mul(self.size)
     }
 
-    fn cut<T>(self, items: impl Iterator<Item = T>) -> Vec<T> {
+    pub(crate) fn cut<T>(self, items: impl Iterator<Item = T>) -> Vec<T> {
         let skip = usize::try_from(self.start()).unwrap_or(usize::MAX);
         let take = usize::try_from(self.size).unwrap_or(usize::MAX);
         items.skip(skip).take(take).collect()
@@ -65,11 +68,11 @@ impl Page {
 
 impl Tenant {
     pub(crate) fn new(people: Arc<People>, events: Events) -> Self {
-        Self { people, events }
+        Self { fixtures: Fixtures::new(people.seed), people, events }
     }
 
-    /// A page of the users that `query` finds, and how many it finds in all. Without a `sort`
-    /// the order is that of the index, which says nothing.
+    /// A page of the users that `query` finds, and their number as far as Auth0 counts. Without a `sort` the order is that
+    /// of the index, which says nothing.
     pub(crate) fn users<'a>(
         &'a self,
         query: Option<&UserQuery>,
@@ -81,7 +84,7 @@ impl Tenant {
         if let Some((field, descending)) = sort {
             found.sort_by(|a, b| by_field(a, b, field, descending));
         }
-        let total = found.len();
+        let total = found.len().min(WALL as usize);
         (page.cut(found.into_iter()), total)
     }
 
@@ -90,6 +93,11 @@ impl Tenant {
         self.people
             .by_id(id)
             .ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, Some("inexistent_user"), "The user does not exist."))
+    }
+
+    /// A list of the user with this id.
+    pub(crate) fn user_list(&self, list: &UserList, id: &str) -> Result<Vec<Value>, Refusal> {
+        Ok(list.records(self.user(id)?, &self.fixtures))
     }
 
     /// The users with exactly this address: Auth0 regards case here.

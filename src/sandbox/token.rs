@@ -17,7 +17,7 @@ use super::user_token::TokenRequest;
 /// Every scope that the sandbox knows.
 pub(crate) const SCOPES: [&str; 4] = ["read:users", "read:users_app_metadata", "read:user_idp_tokens", "read:logs"];
 
-/// How long a token is good for, in seconds, unless the options say something sensible.
+/// The lifetime of a token in seconds, unless the options say something sensible.
 const LIFETIME: i64 = 86_400;
 
 /// The id and the secret of a machine-to-machine application.
@@ -29,18 +29,18 @@ pub struct Client {
     pub secret: SecretString,
 }
 
-/// What a client may do.
+/// The rights of a client.
 #[derive(Debug, Clone)]
 pub(crate) struct Rights {
     /// The scopes of its grant for the Management API.
     pub(crate) scopes: Vec<String>,
     /// The grant types that it may use.
     pub(crate) grants: Vec<String>,
-    /// Whether it has a grant for the Management API at all.
+    /// A grant for the Management API.
     pub(crate) audience: bool,
 }
 
-/// Who asks, once a bearer token was found good.
+/// The client behind a bearer token that was found good.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Grant {
     scopes: String,
@@ -58,7 +58,7 @@ pub(crate) struct Issuer {
     /// Ends with a slash, as the `iss` of Auth0's tokens does.
     issuer: String,
     audience: String,
-    /// What `expires_in` says.
+    /// The value of `expires_in`.
     lifetime: Value,
     clients: Mutex<HashMap<String, (SecretString, Rights)>>,
     /// Tokens are numbered, in their `jti`, so that all issued so far can be called expired.
@@ -226,7 +226,7 @@ impl Issuer {
         self.key.sign(&request.claims(&self.issuer, somebody, now.timestamp()))
     }
 
-    /// Who the bearer of a request is.
+    /// The bearer of a request.
     pub(crate) fn bearer(&self, headers: &HeaderMap, now: DateTime<Utc>) -> Result<Grant, Refusal> {
         let unauthorized = |message: &str| Refusal::new(StatusCode::UNAUTHORIZED, None, message);
         let given = headers.get(header::AUTHORIZATION).ok_or_else(|| unauthorized("Missing authentication"))?;

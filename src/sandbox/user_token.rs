@@ -12,7 +12,7 @@ pub const GATEWAY_AUDIENCE: &str = "https://gateway.example";
 /// Time for a sandbox on this machine to answer.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
-/// What a token shall say.
+/// The contents of a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct TokenRequest {
@@ -22,7 +22,7 @@ pub struct TokenRequest {
     pub sub: Option<String>,
     /// The identifier of the API that it is for.
     pub audience: String,
-    /// How long it lives, in seconds. With a negative number it has expired already.
+    /// Its lifetime in seconds. With a negative number it has expired already.
     pub expires_in: i64,
 }
 
@@ -40,16 +40,16 @@ pub enum TokenError {
         "no sandbox answers at {url}. Start one with `auth0-graphql sandbox`, or give the address that `serve --sandbox` printed"
     )]
     Unreachable {
-        /// Where it was looked for.
+        /// The URL that was asked.
         url: String,
-        /// What went wrong.
+        /// The cause.
         #[source]
         source: reqwest::Error,
     },
     /// It is not a sandbox that answers.
     #[error("what answers at {url} is not a sandbox")]
     NotASandbox {
-        /// Where it was looked for.
+        /// The URL that was asked.
         url: String,
     },
 }

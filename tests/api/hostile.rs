@@ -139,7 +139,7 @@ async fn overloads_of_one_kind_are_refused() {
         ("one argument many times", INVALID, query(format!("{{ users({}) {{ total }} }}", "page: 1 ".repeat(1_500)))),
         (
             "fragments of one name",
-            PARSE,
+            INVALID,
             query(format!("{{ __typename }} {}", "fragment F on Query { __typename } ".repeat(500))),
         ),
         (
@@ -222,9 +222,9 @@ async fn variables_that_are_meant_to_hurt_are_refused() {
         ("a number that no Int is", INVALID, with(json!({ "p": 1e300 }))),
         ("a number that was an Int once", INVALID, with(json!({ "p": 2_147_483_648_i64 }))),
         ("a list for a text", INVALID, with(json!({ "q": ["a"] }))),
-        ("an object that nests", INVALID, with(json!({ "s": deep }))),
+        ("an object that nests", COMPLEX, with(json!({ "s": deep }))),
         ("an object with a field of a prototype", INVALID, with(json!({ "s": { "field": "NAME", "__proto__": {} } }))),
-        ("more items than any list has", COMPLEX, with(json!({ "unused": vec![0; 10_000] }))),
+        ("more items than any list has", COMPLEX, with(json!({ "q": vec![0; 10_000] }))),
         ("a text of megabytes in small", COMPLEX, with(json!({ "q": "\u{1F98A}".repeat(9_000) }))),
     ])
     .await;

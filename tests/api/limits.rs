@@ -87,7 +87,10 @@ async fn each_limit_refuses_before_anything_runs() {
             ) }),
         ),
         ("list length", json!({ "query": format!("{{ users(q: [{list}]) {{ total }} }}") })),
-        ("list length", json!({ "query": "{ __typename }", "variables": { "x": { "y": vec![1; 201] } } })),
+        (
+            "list length",
+            json!({ "query": "query ($s: UserSort) { users(sort: $s) { total } }", "variables": { "s": { "y": vec![1; 201] } } }),
+        ),
         ("string length", json!({ "query": format!("{{ users(q: \"{text}\") {{ total }} }}") })),
         (
             "string length",
@@ -215,7 +218,6 @@ async fn without_introspection_the_schema_is_not_told_and_typenames_are() {
     }
     let response = gateway.query("{ users { nodes { emall } } }").await;
     assert!(!message(&response).contains("Did you mean"), "{response}");
-    assert!(message(&TestGateway::spawn().await.query("{ users { nodes { emall } } }").await).contains("Did you mean"));
     let data = gateway.data("{ __typename users(perPage: 1) { __typename nodes { __typename } } }").await;
     assert_eq!(
         data,

@@ -72,7 +72,6 @@ async fn what_does_not_fit_is_refused_before_anything_runs() {
         ("query ($id: ID!) { user(id: $id) { name } }", json!({ "id": null })),
         ("query ($p: String) { users(page: $p) { page } }", json!({ "p": "1" })),
         ("query ($p: Int) { users(page: $p) { page } }", json!({ "p": "1" })),
-        ("query ($p: Int) { users(page: $p) { page } }", json!({ "p": null })),
         ("query ($p: Int) { users(page: $p) { page } }", json!({ "p": 2_147_483_648_u64 })),
         ("query ($s: UserSort) { users(sort: $s) { page } }", json!({ "s": { "field": "SHOE_SIZE" } })),
         ("query ($s: UserSort) { users(sort: $s) { page } }", json!({ "s": {} })),
@@ -92,4 +91,88 @@ async fn what_does_not_fit_is_refused_before_anything_runs() {
         assert_eq!(response.get("data"), None, "{query}");
     }
     assert_eq!(gateway.all_calls().await, []);
+}
+
+#[tokio::test]
+async fn null_for_an_argument_that_is_never_null_is_an_error_at_its_field_and_the_others_answer() {
+    let gateway = TestGateway::spawn().await;
+    let query = "query ($p: Int) { bad: users(page: $p) { page } users(perPage: 1) { perPage } gateway { mode } }";
+    let response = gateway.send(json!({ "query": query, "variables": { "p": null } })).await;
+    let data = json!({ "bad": null, "users": { "perPage": 1 }, "gateway": { "mode": "TENANT" } });
+    assert_eq!(response["data"], data, "{response}");
+    let error = &response["errors"][0];
+    assert_eq!((codes(&response), &error["path"]), (vec!["BAD_USER_INPUT"], &json!(["bad"])), "{response}");
+    assert_eq!(error["locations"], json!([{ "line": 1, "column": 19 }]));
+}
+
+#[tokio::test]
+async fn a_document_that_made_the_gateway_panic_is_refused() {
+    let gateway = TestGateway::spawn().await;
+    let response = gateway.query("query ($x: [N] = 1) { __typename }").await;
+    assert!(codes(&response).iter().all(|code| *code == "GRAPHQL_VALIDATION_FAILED"), "{response}");
+    assert!(response["errors"][0]["message"].as_str().unwrap().contains("`N`"), "{response}");
+}
+
+#[tokio::test]
+async fn twenty_one_nested_selections_run() {
+    let gateway = TestGateway::spawn().await;
+    let query = format!("{} {{ __typename {}", "{ ... ".repeat(21), "} ".repeat(22));
+    assert_eq!(gateway.data(&query).await, json!({ "__typename": "Query" }));
+}
+
+#[tokio::test]
+async fn null_for_a_deprecated_argument_leaves_the_rest_alone() {
+    let gateway = TestGateway::spawn().await;
+    let query = "query ($d: Boolean) { gateway { mode } __type(name: \"SortDirection\") { fields(includeDeprecated: $d) { name } enumValues(includeDeprecated: $d) { name } } }";
+    let response = gateway.send(json!({ "query": query, "variables": { "d": null } })).await;
+    let ty = json!({ "fields": null, "enumValues": [{ "name": "ASC" }, { "name": "DESC" }] });
+    assert_eq!(response, json!({ "data": { "gateway": { "mode": "TENANT" }, "__type": ty } }));
+}
+
+#[tokio::test]
+async fn the_schema_says_what_it_is_and_that_it_cannot_write() {
+    let gateway = TestGateway::spawn().await;
+    let data = gateway.data("{ __schema { description mutationType { name } } }").await;
+    let description = data["__schema"]["description"].as_str().unwrap();
+    assert!(description.contains("Auth0") && description.contains("cannot write"), "{description}");
+}
+
+#[tokio::test]
+async fn what_is_described_runs_as_if_it_were_not() {
+    let gateway = TestGateway::spawn().await;
+    let query = "\"Everything.\" query Q(\"Which page.\" $p: Int = 1) { ...F }\n\"\"\"\nA page.\n\"\"\" fragment F on Query { users(perPage: 1, page: $p) { page } }";
+    assert_eq!(gateway.data(query).await, json!({ "users": { "page": 1 } }));
+}
+
+#[tokio::test]
+async fn an_id_of_56_digits_is_read_from_literals_and_variables_alike() {
+    let gateway = TestGateway::spawn().await;
+    let data = gateway.data("{ logs(take: 1) { nodes { logId } } }").await;
+    let id = data["logs"]["nodes"][0]["logId"].as_str().unwrap().to_owned();
+    assert_eq!((id.len(), id.bytes().all(|byte| byte.is_ascii_digit())), (56, true), "{id}");
+    let expected = json!({ "log": { "logId": id } });
+    assert_eq!(gateway.data(&format!("{{ log(id: {id}) {{ logId }} }}")).await, expected);
+    let body =
+        format!(r#"{{"query": "query ($id: ID!) {{ log(id: $id) {{ logId }} }}", "variables": {{"id": {id}}}}}"#);
+    let response =
+        gateway.http.post(format!("{}/graphql", gateway.url)).header("content-type", "application/json").body(body);
+    let response: serde_json::Value = response.send().await.unwrap().json().await.unwrap();
+    assert_eq!(response["data"], expected, "{response}");
+}
+
+#[tokio::test]
+async fn the_entries_of_a_fragment_are_no_root_fields() {
+    let gateway = TestGateway::spawn().await;
+    let names: String = (0..51).map(|n| format!("a{n}: name ")).collect();
+    let query = format!("{{ users(perPage: 1) {{ nodes {{ ...F }} }} }} fragment F on User {{ {names} }}");
+    let data = gateway.data(&query).await;
+    assert_eq!(data["users"]["nodes"][0].as_object().unwrap().len(), 51);
+}
+
+#[tokio::test]
+async fn variables_that_the_operation_does_not_declare_are_never_read() {
+    let gateway = TestGateway::spawn().await;
+    let unused = json!({ "x": vec![0; 10_000], "y": { "z": "x".repeat(50_000) } });
+    let response = gateway.send(json!({ "query": "{ __typename }", "variables": unused })).await;
+    assert_eq!(response, json!({ "data": { "__typename": "Query" } }));
 }

@@ -1,4 +1,4 @@
-//! `/_sandbox/`: faults, the journal, the clock; and stopping.
+//! `/_sandbox/`: faults, the log of requests, the clock; and stopping.
 
 use auth0_graphql::sandbox::{Clock, Options, Sandbox};
 use reqwest::Method;
@@ -122,7 +122,7 @@ async fn faults_can_be_cleared_and_wrong_orders_are_explained() {
 }
 
 #[tokio::test]
-async fn the_journal_has_every_call_but_those_of_control() {
+async fn the_log_of_requests_has_every_call_but_those_of_control() {
     let tenant = Tenant::spawn().await;
     tenant.get("/api/v2/users?fields=email&per_page=2").await;
     tenant.get("/api/v2/logs/none").await;

@@ -17,6 +17,7 @@ mod limits;
 mod logs;
 mod search;
 mod tokens;
+mod user_lists;
 mod users;
 
 /// A sandbox on a manual clock, and a client of it.

@@ -19,12 +19,12 @@ async fn users_come_in_pages_of_fifty() {
 }
 
 #[tokio::test]
-async fn totals_count_every_match() {
+async fn totals_count_matches_up_to_a_thousand() {
     let tenant = Tenant::spawn().await;
     let mut body = tenant.get("/api/v2/users?include_totals=true&per_page=3&page=2").await.body;
     let users = body["users"].take();
     assert_eq!(users.as_array().map(Vec::len), Some(3));
-    assert_eq!(body, json!({"start": 6, "limit": 3, "length": 3, "users": null, "total": 2_500}));
+    assert_eq!(body, json!({"start": 6, "limit": 3, "length": 3, "users": null, "total": 1_000}));
 }
 
 #[tokio::test]

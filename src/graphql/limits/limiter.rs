@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use async_graphql::Variables;
-use async_graphql::parser::types::ExecutableDocument;
+use apollo_compiler::ast::Document;
 
-use super::{Enforcement, Limits, Measure, cost, text, tree};
+use super::{Enforcement, Limits, Measure, cost, json, tree};
+use crate::graphql::document::{Lines, Measures};
 use crate::graphql::error::{ErrorCode, Failure};
 use crate::graphql::operation::Operation;
 use crate::graphql::plan::CallCount;
-use crate::graphql::signature::Signatures;
+use crate::graphql::type_system::TypeSystem;
 use crate::telemetry::LogThrottle;
 
 /// Holds to [`Limits`]. Cheap to clone: all clones count together.
@@ -60,37 +60,47 @@ impl Limiter {
         })
     }
 
-    /// Judges the text of a document, before it is parsed.
-    pub(crate) fn check_text(&self, text: &str) -> Result<(), Failure> {
-        let text::Measures { bytes, tokens, nesting, word } = text::measure(text);
-        self.hold(Measure::Bytes, bytes)?;
+    /// Judges the text of a document, before it is looked at.
+    pub(crate) fn check_length(&self, text: &str) -> Result<(), Failure> {
+        self.hold(Measure::Bytes, text.len() as u64)
+    }
+
+    /// Judges the tokens of a document, before it is parsed.
+    pub(crate) fn check_tokens(&self, measures: &Measures) -> Result<(), Failure> {
+        let Measures { tokens, nesting, word } = *measures;
         self.hold(Measure::Tokens, tokens)?;
         self.hold(Measure::Word, word)?;
         self.hold(Measure::Nesting, nesting)
     }
 
     /// Judges a parsed document.
-    pub(crate) fn check(&self, document: &ExecutableDocument) -> Result<(), Failure> {
-        tree::check(self, document)
+    pub(crate) fn check_document(&self, document: &Document, lines: &Lines) -> Result<(), Failure> {
+        tree::check(self, document, lines)
     }
 
-    /// Judges the values that a caller gave for variables.
-    pub(crate) fn check_variables(&self, variables: &Variables) -> Result<(), Failure> {
-        let size = variables.values().map(tree::Values::of_constant).fold(tree::Values::default(), tree::Values::max);
-        self.hold(Measure::List, size.list)?;
-        self.hold(Measure::String, size.string)
+    /// Judges the value that a caller gave for a variable, in JSON.
+    pub(crate) fn check_variable(&self, value: &str) -> Result<(), Failure> {
+        let json::Measures { nesting, list, string } = json::measure(value);
+        self.hold(Measure::Nesting, nesting)?;
+        self.hold(Measure::List, list)?;
+        self.hold(Measure::String, string)
     }
 
     /// Judges an operation in normal form, as far as its cost can be told before it runs. `calls` is how many calls to Auth0
     /// its root fields come to.
     pub(crate) fn check_operation(
         &self,
-        signatures: &Signatures,
+        types: &TypeSystem,
         operation: &Operation,
         calls: usize,
     ) -> Result<(), Failure> {
         self.hold(Measure::UpstreamCalls, u64::try_from(calls).unwrap_or(u64::MAX))?;
-        self.hold(Measure::Cost, cost::cost(signatures, operation))
+        self.hold(Measure::Cost, cost::cost(types, operation))
+    }
+
+    /// How many calls to Auth0 an operation may make.
+    pub(crate) fn upstream_calls(&self) -> u32 {
+        self.limits.upstream_calls
     }
 
     /// Judges the calls of joins that make one for each record that they are joined to, before the first of them is made.

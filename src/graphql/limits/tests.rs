@@ -1,16 +1,22 @@
 //! What each limit lets pass and what it refuses.
 
-use async_graphql::{Value, Variables, value};
+use apollo_compiler::ast;
+use async_graphql::{Value, value};
+use serde_json::json;
 
 use super::*;
-use crate::graphql::error::ErrorCode;
+use crate::graphql::document::{Lines, Scan};
+use crate::graphql::error::{ErrorCode, Failure};
+
+fn judge(limiter: &Limiter, text: &str) -> Result<(), Failure> {
+    limiter.check_length(text)?;
+    limiter.check_tokens(&Scan::of(text).measures)?;
+    limiter.check_document(&ast::Document::parse(text, "").expect("a document"), &Lines::of(text))
+}
 
 /// The measure that refuses a document, if one does, with its limit and the document's value.
 fn refusal_by(limiter: &Limiter, text: &str) -> Option<(String, u64, u64)> {
-    let checked = limiter
-        .check_text(text)
-        .and_then(|()| limiter.check(&async_graphql::parser::parse_query(text).expect("a document")));
-    checked.err().map(|failure| {
+    judge(limiter, text).err().map(|failure| {
         assert_eq!(failure.code, ErrorCode::TooComplex, "{failure:?}");
         let [("measure", Value::String(measure)), ("limit", limit), ("value", value)] = failure.details.as_slice()
         else {
@@ -121,22 +127,24 @@ fn types_that_lead_to_types_again_and_again_are_refused() {
 #[test]
 fn values_of_variables_are_held_to_the_same_limits() {
     let limiter = Limiter::from(Limits::default());
-    let measure = |value: Value| {
-        let variables = Variables::from_value(value!({ "x": { "y": [value] } }));
-        limiter.check_variables(&variables).err().map(|failure| failure.details[0].1.clone())
+    let measure = |value: serde_json::Value| {
+        let failure = limiter.check_variable(&json!({ "y": [value] }).to_string()).err()?;
+        Some(failure.details[0].1.clone())
     };
-    let list = |length: u64| Value::List((0..length).map(Value::from).collect());
+    let list = |length: u64| serde_json::Value::from_iter(0..length);
     assert_eq!(measure(list(LIST)), None);
     assert_eq!(measure(list(LIST + 1)), Some(value!("list length")));
-    assert_eq!(measure(value!("x".repeat(STRING as usize))), None);
-    assert_eq!(measure(value!("x".repeat(STRING as usize + 1))), Some(value!("string length")));
+    assert_eq!(measure("x".repeat(STRING as usize).into()), None);
+    assert_eq!(measure("x".repeat(STRING as usize + 1).into()), Some(value!("string length")));
+    let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+    let nesting = |levels| limiter.check_variable(&deep(levels)).err().map(|failure| failure.details[0].1.clone());
+    assert_eq!((nesting(60), nesting(61)), (None, Some(value!("nesting"))));
 }
 
 #[test]
 fn cycles_are_refused_with_their_place() {
     let text = "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }";
-    let failure =
-        Limiter::from(Limits::default()).check(&async_graphql::parser::parse_query(text).unwrap()).unwrap_err();
+    let failure = judge(&Limits::default().into(), text).unwrap_err();
     assert_eq!((failure.code, failure.locations.len()), (ErrorCode::ValidationFailed, 1));
 }
 
@@ -145,7 +153,7 @@ fn measuring_refuses_nothing_but_what_would_harm_the_process() {
     let limiter = Limits { enforcement: Enforcement::Measure, depth: 1, cost: 1, upstream_calls: 1 }.into();
     let text = format!("{{ a {{ {} }} }}", times(3_000, |n| format!("a{n}: b @c(d: \"{}\") ", "x".repeat(20))));
     assert_eq!(refusal_by(&limiter, &text), None);
-    assert_eq!(limiter.check_variables(&Variables::from_value(value!({ "x": "y".repeat(40_000) }))), Ok(()));
+    assert_eq!(limiter.check_variable(&json!("y".repeat(40_000)).to_string()), Ok(()));
     let deep = format!("{}a{}", "{ a ".repeat(100), " }".repeat(100));
     assert_eq!(refusal_by(&limiter, &deep).map(|(measure, ..)| measure).as_deref(), Some("nesting"));
     let wide = format!("{{ {} }} fragment F on Query {{ {} }}", "...F ".repeat(100), "a ".repeat(1_000));
@@ -163,8 +171,7 @@ fn what_is_measured_is_counted_by_measure() {
     ] {
         assert_eq!(refusal_by(&limiter.clone(), text), None);
     }
-    let long = Variables::from_value(value!({ "x": "y".repeat(STRING as usize + 1) }));
-    assert_eq!(limiter.check_variables(&long), Ok(()));
+    assert_eq!(limiter.check_variable(&json!("y".repeat(STRING as usize + 1)).to_string()), Ok(()));
     let beyond: Vec<_> = limiter.beyond().collect();
     assert_eq!(
         beyond,

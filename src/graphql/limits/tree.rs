@@ -2,38 +2,42 @@
 
 use std::collections::HashMap;
 
-use async_graphql::parser::types::{Directive, ExecutableDocument, FragmentDefinition, Selection, SelectionSet};
-use async_graphql::{Name, Positioned, Value as ConstValue};
-use async_graphql_value::Value;
+use apollo_compiler::Node;
+use apollo_compiler::ast::{Argument, Definition, DirectiveList, Document, FragmentDefinition, Selection, Value};
 
 use super::{Limiter, Measure};
-use crate::graphql::definitions;
+use crate::graphql::document::Lines;
 use crate::graphql::error::{ErrorCode, Failure};
+use crate::graphql::operation::Name;
 
 /// How long a list of the schema is taken to be, such as the fields of a type. Ours are shorter as a rule, and few are longer.
 const LIST_OF_SCHEMA: u64 = 10;
 
 /// Judges a document by what is greatest in it of each measure, be that in an operation or in a fragment.
-pub(super) fn check(limiter: &Limiter, document: &ExecutableDocument) -> Result<(), Failure> {
-    let mut walk = Walk::new(limiter, document);
+pub(super) fn check(limiter: &Limiter, document: &Document, lines: &Lines) -> Result<(), Failure> {
+    let mut walk = Walk::new(limiter, document, lines);
     let (mut greatest, mut expansion) = (Size::default(), 0_u64);
-    for operation in definitions::operations(document) {
-        let operation = &operation.node;
-        let mut size = walk.selection(&operation.selection_set.node, 1)?.with_directives(&operation.directives);
-        for variable in &operation.variable_definitions {
-            size = size.with_directives(&variable.node.directives);
-            if let Some(default) = &variable.node.default_value {
-                size.values = size.values.max(Values::of_constant(&default.node));
+    for definition in &document.definitions {
+        let size = match definition {
+            Definition::OperationDefinition(operation) => {
+                let mut size = walk.selections(&operation.selection_set, 1)?.with_directives(&operation.directives);
+                for variable in &operation.variables {
+                    size = size.with_directives(&variable.directives);
+                    if let Some(default) = &variable.default_value {
+                        size.values = size.values.max(Values::of(default));
+                    }
+                }
+                size
             }
-        }
+            // A fragment that no operation spreads is validated all the same. Its fields are no root fields by themselves.
+            Definition::FragmentDefinition(fragment) => {
+                let size = Size { roots: 0, ..walk.fragment(&fragment.name, 1)? };
+                if fragment.type_condition.starts_with("__") { size.in_introspection() } else { size }
+            }
+            // Definitions of types are for validation to refuse.
+            _ => continue,
+        };
         greatest = greatest.max(size);
-        expansion = expansion.saturating_add(size.fields);
-    }
-    // A fragment that no operation spreads is validated all the same.
-    for (name, fragment) in definitions::fragments(document) {
-        let size = walk.fragment(name, 1)?;
-        let ty = &fragment.node.type_condition.node.on.node;
-        greatest = greatest.max(if ty.starts_with("__") { size.in_introspection() } else { size });
         expansion = expansion.saturating_add(size.fields);
     }
     hold(limiter, greatest)?;
@@ -124,10 +128,14 @@ impl Size {
         Self { depth: 0, weight: 0, introspection_depth: depth, introspection_weight: weight, ..self }
     }
 
-    fn with_directives(self, directives: &[Positioned<Directive>]) -> Self {
-        let values = directives.iter().flat_map(|directive| &directive.node.arguments);
-        let values = values.map(|(_, value)| Values::of(&value.node)).fold(self.values, Values::max);
-        Self { directives: self.directives.saturating_add(directives.len() as u64), values, ..self }
+    fn with_directives(self, directives: &DirectiveList) -> Self {
+        let size = directives.iter().fold(self, |size, directive| size.with_arguments(&directive.arguments));
+        Self { directives: size.directives.saturating_add(directives.len() as u64), ..size }
+    }
+
+    fn with_arguments(self, arguments: &[Node<Argument>]) -> Self {
+        let values = arguments.iter().map(|argument| Values::of(&argument.value));
+        Self { values: values.fold(self.values, Values::max), ..self }
     }
 }
 
@@ -150,29 +158,15 @@ impl Values {
         Self { list: self.list.max(other.list), string: self.string.max(other.string) }
     }
 
-    fn string(text: &str) -> Self {
-        Self { string: text.len() as u64, ..Self::default() }
-    }
-
-    fn list(items: usize, inner: impl Iterator<Item = Self>) -> Self {
-        inner.fold(Self { list: items as u64, ..Self::default() }, Self::max)
-    }
-
-    /// Nesting is bounded: by the text's of literals, by the JSON reader's of variables.
+    /// Nesting has been bounded.
     fn of(value: &Value) -> Self {
         match value {
-            Value::String(text) => Self::string(text),
-            Value::List(items) => Self::list(items.len(), items.iter().map(Self::of)),
-            Value::Object(fields) => Self::list(0, fields.values().map(Self::of)),
-            _ => Self::default(),
-        }
-    }
-
-    pub(super) fn of_constant(value: &ConstValue) -> Self {
-        match value {
-            ConstValue::String(text) => Self::string(text),
-            ConstValue::List(items) => Self::list(items.len(), items.iter().map(Self::of_constant)),
-            ConstValue::Object(fields) => Self::list(0, fields.values().map(Self::of_constant)),
+            Value::String(text) => Self { string: text.len() as u64, ..Self::default() },
+            Value::List(items) => {
+                let list = Self { list: items.len() as u64, ..Self::default() };
+                items.iter().map(|item| Self::of(item)).fold(list, Self::max)
+            }
+            Value::Object(fields) => fields.iter().map(|(_, value)| Self::of(value)).fold(Self::default(), Self::max),
             _ => Self::default(),
         }
     }
@@ -180,7 +174,8 @@ impl Values {
 
 pub(super) struct Walk<'d> {
     limiter: &'d Limiter,
-    fragments: &'d HashMap<Name, Positioned<FragmentDefinition>>,
+    lines: &'d Lines,
+    fragments: HashMap<&'d Name, &'d FragmentDefinition>,
     /// None while a fragment is being measured: meeting it then is a cycle.
     known: HashMap<&'d Name, Option<Size>>,
     /// How many selections were looked at, for tests: the work that the walk took.
@@ -188,37 +183,38 @@ pub(super) struct Walk<'d> {
 }
 
 impl<'d> Walk<'d> {
-    pub(super) fn new(limiter: &'d Limiter, document: &'d ExecutableDocument) -> Self {
-        Self { limiter, fragments: &document.fragments, known: HashMap::new(), visited: 0 }
+    pub(super) fn new(limiter: &'d Limiter, document: &'d Document, lines: &'d Lines) -> Self {
+        let fragments = document.definitions.iter().filter_map(|definition| match definition {
+            Definition::FragmentDefinition(fragment) => Some((&fragment.name, &**fragment)),
+            _ => None,
+        });
+        // Of several by one name the first counts, for the rest of the work; validation refuses them.
+        let fragments = fragments.rev().collect();
+        Self { limiter, lines, fragments, known: HashMap::new(), visited: 0 }
     }
 
     /// `level` is how deeply this walk itself has recursed: fragments can form a chain as long as the document.
-    fn selection(&mut self, selection: &'d SelectionSet, level: u64) -> Result<Size, Failure> {
+    fn selections(&mut self, selections: &'d [Selection], level: u64) -> Result<Size, Failure> {
         self.limiter.hold(Measure::Nesting, level)?;
         let mut size = Size { nesting: 1, ..Size::default() };
-        for item in &selection.items {
+        for selection in selections {
             self.visited += 1;
-            let item = match &item.node {
+            let item = match selection {
                 Selection::Field(field) => {
-                    let field = &field.node;
-                    let mut size = self.selection(&field.selection_set.node, level + 1)?.below(&field.name.node);
+                    let mut size = self.selections(&field.selection_set, level + 1)?.below(&field.name);
                     size.aliases += u64::from(field.alias.is_some());
-                    let values = field.arguments.iter().map(|(_, value)| Values::of(&value.node));
-                    size.values = values.fold(size.values, Values::max);
-                    size.with_directives(&field.directives)
+                    size.with_arguments(&field.arguments).with_directives(&field.directives)
                 }
                 Selection::InlineFragment(fragment) => {
-                    let inner = self.selection(&fragment.node.selection_set.node, level + 1)?;
-                    inner.with_directives(&fragment.node.directives)
+                    self.selections(&fragment.selection_set, level + 1)?.with_directives(&fragment.directives)
                 }
                 Selection::FragmentSpread(spread) => {
-                    let name = &spread.node.fragment_name;
-                    let inner = self.fragment(&name.node, level + 1);
-                    let inner = inner.map_err(|failure| match failure.code {
-                        ErrorCode::ValidationFailed if failure.locations.is_empty() => failure.at(name.pos),
-                        _ => failure,
+                    let inner = self.fragment(&spread.fragment_name, level + 1).map_err(|failure| {
+                        let is_placed = failure.code != ErrorCode::ValidationFailed || !failure.locations.is_empty();
+                        let location = self.lines.location(spread.location());
+                        if is_placed { failure } else { failure.at(location.into()) }
                     });
-                    inner?.with_directives(&spread.node.directives)
+                    inner?.with_directives(&spread.directives)
                 }
             };
             size = size.beside(Size { nesting: item.nesting + 1, ..item });
@@ -226,9 +222,9 @@ impl<'d> Walk<'d> {
         Ok(size)
     }
 
-    fn fragment(&mut self, name: &Name, level: u64) -> Result<Size, Failure> {
+    fn fragment(&mut self, name: &'d Name, level: u64) -> Result<Size, Failure> {
         // An unknown fragment is for validation to refuse, which takes as long as if there were something in it.
-        let Some((name, fragment)) = self.fragments.get_key_value(name) else {
+        let Some(fragment) = self.fragments.get(name).copied() else {
             return Ok(Size { fields: 1, depth: 1, nesting: 1, ..Size::default() });
         };
         match self.known.get(name) {
@@ -240,7 +236,7 @@ impl<'d> Walk<'d> {
             None => {}
         }
         self.known.insert(name, None);
-        let size = self.selection(&fragment.node.selection_set.node, level)?.with_directives(&fragment.node.directives);
+        let size = self.selections(&fragment.selection_set, level)?.with_directives(&fragment.directives);
         self.known.insert(name, Some(size));
         Ok(size)
     }
@@ -254,13 +250,13 @@ mod tests {
     use crate::graphql::limits::Limits;
 
     /// `levels` fragments, each of which spreads the next twice.
-    fn doubling(levels: usize) -> ExecutableDocument {
+    fn doubling(levels: usize) -> Document {
         let mut text = "query { ...F0 }".to_owned();
         for level in 0..levels {
             write!(text, " fragment F{level} on Query {{ ...F{} ...F{} }}", level + 1, level + 1).unwrap();
         }
         write!(text, " fragment F{levels} on Query {{ a: __typename }}").unwrap();
-        async_graphql::parser::parse_query(text).unwrap()
+        Document::parse(text, "").unwrap()
     }
 
     #[test]
@@ -268,9 +264,10 @@ mod tests {
         let limiter = Limiter::from(Limits::default());
         for levels in [10, 20, 40] {
             let document = doubling(levels);
-            let mut walk = Walk::new(&limiter, &document);
-            let operation = document.operations.iter().next().unwrap().1;
-            let size = walk.selection(&operation.node.selection_set.node, 1).unwrap();
+            let lines = Lines::default();
+            let mut walk = Walk::new(&limiter, &document, &lines);
+            let Some(Definition::OperationDefinition(operation)) = document.definitions.first() else { panic!() };
+            let size = walk.selections(&operation.selection_set, 1).unwrap();
             assert_eq!((size.fields, size.aliases), (1 << levels, 1 << levels));
             assert_eq!(walk.visited, 2 * levels as u64 + 2);
         }

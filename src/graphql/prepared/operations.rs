@@ -3,13 +3,13 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use async_graphql::{Value, Variables};
+use apollo_compiler::executable;
 use moka::sync::Cache;
 
 use super::Prepared;
 use crate::graphql::document::Document;
 use crate::graphql::error::Failure;
-use crate::graphql::operation::Field;
+use crate::graphql::operation::{Field, Name};
 
 /// How many bytes the operations that are kept take, about.
 const CAPACITY: u64 = 16 << 20;
@@ -21,46 +21,23 @@ const FIELD: usize = 600;
 pub(crate) struct Operations(Cache<Asked, Arc<Prepared>>);
 
 /// What an operation is prepared from.
-#[derive(PartialEq, Eq)]
+#[derive(PartialEq, Eq, Hash)]
 struct Asked {
     document: ByAddress,
-    name: Option<String>,
-    variables: Variables,
-}
-
-impl Hash for Asked {
-    /// Of variables only what front ends vary: the rest is left to comparison.
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.document.hash(state);
-        self.name.hash(state);
-        for (name, value) in &*self.variables {
-            name.hash(state);
-            match value {
-                Value::String(text) => text.hash(state),
-                Value::Number(number) => number.hash(state),
-                _ => {}
-            }
-        }
-    }
+    name: Option<Name>,
+    /// The JSON of the variables that the operation declares, in the order of their definitions.
+    values: Box<[Option<Box<str>>]>,
 }
 
 impl Asked {
     /// The bytes in it, about. The document is counted as if nothing else kept it: many can be small operations of large ones.
     fn size(&self) -> usize {
-        let variables = self.variables.iter().map(|(name, value)| name.len() + size(value));
-        self.document.0.size + variables.sum::<usize>()
+        let values = self
+            .values
+            .iter()
+            .map(|value| size_of::<Option<Box<str>>>() + value.as_ref().map_or(0, |value| value.len()));
+        self.document.0.size + values.sum::<usize>()
     }
-}
-
-/// The bytes in a value, about. Values nest no deeper than the JSON that they came in.
-fn size(value: &Value) -> usize {
-    let inner = match value {
-        Value::String(text) => text.len(),
-        Value::List(items) => items.iter().map(size).sum(),
-        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + size(value)).sum(),
-        _ => 0,
-    };
-    size_of::<Value>() + inner
 }
 
 /// A document, told from others by where it is. Whoever has the key keeps it there.
@@ -83,28 +60,27 @@ impl Hash for ByAddress {
 impl Default for Operations {
     fn default() -> Self {
         let weight = |asked: &Asked, prepared: &Arc<Prepared>| {
-            let fields = count(&prepared.operation.fields);
-            u32::try_from(asked.size() + fields * FIELD).unwrap_or(u32::MAX)
+            let fields = count(&prepared.operation.fields) * FIELD;
+            u32::try_from(asked.size() + fields + prepared.known_bytes()).unwrap_or(u32::MAX)
         };
         Self(Cache::builder().weigher(weight).max_capacity(CAPACITY).build())
     }
 }
 
 impl Operations {
-    /// The operation that is asked for: the one that is kept, or the one that `prepare` makes.
+    /// The operation with these values for its variables: the one that is kept, or the one that `prepare` makes of the values.
     pub(crate) fn get(
         &self,
         document: &Arc<Document>,
-        name: Option<String>,
-        variables: Variables,
-        prepare: impl FnOnce(&Document, Option<&str>, Variables) -> Result<Prepared, Failure>,
-    ) -> Result<Arc<Prepared>, Failure> {
-        let asked = Asked { document: ByAddress(Arc::clone(document)), name, variables };
+        operation: &executable::Operation,
+        values: Box<[Option<Box<str>>]>,
+        prepare: impl FnOnce(&[Option<Box<str>>]) -> Result<Prepared, Vec<Failure>>,
+    ) -> Result<Arc<Prepared>, Vec<Failure>> {
+        let asked = Asked { document: ByAddress(Arc::clone(document)), name: operation.name.clone(), values };
         if let Some(prepared) = self.0.get(&asked) {
             return Ok(prepared);
         }
-        let prepared = prepare(&asked.document.0, asked.name.as_deref(), asked.variables.clone())?;
-        let prepared = Arc::new(prepared);
+        let prepared = Arc::new(prepare(&asked.values)?);
         self.0.insert(asked, Arc::clone(&prepared));
         Ok(prepared)
     }

@@ -1,36 +1,36 @@
 //! What is prepared once, and what for.
 
-use async_graphql::Variables;
-
 use super::*;
 use crate::auth::{Scope, Scopes};
-use crate::graphql::document::{Document, DocumentSettings, Documents};
+use crate::graphql::document::{DocumentSettings, Documents};
 use crate::graphql::limits::Limits;
-use crate::graphql::{schema, write_sdl};
+use crate::graphql::{operation, sdl};
 
-struct Kit {
-    signatures: Arc<Signatures>,
+pub(in crate::graphql) struct Kit {
+    types: Arc<TypeSystem>,
+    limiter: Limiter,
     documents: Documents,
     operations: Operations,
+    permissions: Permissions,
 }
 
 impl Kit {
-    fn new() -> Self {
-        let strict = schema().finish();
-        let signatures = Arc::new(Signatures::read(&write_sdl(&strict)).unwrap());
-        let documents = Documents::new(strict, Arc::clone(&signatures), Limits::default(), DocumentSettings::default());
-        Self { signatures, documents, operations: Operations::default() }
+    pub(in crate::graphql) fn new(permissions: Permissions) -> Self {
+        let types = Arc::new(TypeSystem::parse(&sdl()).unwrap());
+        let limiter = Limiter::from(Limits::default());
+        let documents = Documents::new(Arc::clone(&types), limiter.clone(), DocumentSettings::default());
+        Self { types, limiter, documents, operations: Operations::default(), permissions }
     }
 
-    fn get(&self, text: &str, variables: serde_json::Value) -> Arc<Prepared> {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let document = runtime.block_on(self.documents.get(text)).unwrap();
-        let variables = Variables::from_json(variables);
-        let prepare = |document: &Document, name: Option<&str>, variables: Variables| {
-            let operation = Operation::new(&self.signatures, document, name, variables)?;
-            Ok(Prepared::new(operation, &self.signatures, Permissions::default(), 20))
-        };
-        self.operations.get(&document, None, variables, prepare).unwrap()
+    pub(in crate::graphql) fn get(&self, text: &str, variables: serde_json::Value) -> Arc<Prepared> {
+        let document = self.documents.get(text).unwrap();
+        let chosen = operation::choose(&document, None).unwrap();
+        let values = operation::values_of(chosen, serde_json::from_value(variables).unwrap());
+        let prepared = self.operations.get(&document, chosen, values, |values| {
+            let operation = Operation::new(&self.types, &document, chosen, values)?;
+            Prepared::new(operation, &self.types, &self.limiter, self.permissions).map_err(|failure| vec![failure])
+        });
+        prepared.unwrap()
     }
 }
 
@@ -40,7 +40,7 @@ fn authority(scopes: &[Scope]) -> Authority {
 
 #[test]
 fn an_operation_is_prepared_once_for_the_same_document_and_variables() {
-    let kit = Kit::new();
+    let kit = Kit::new(Permissions::default());
     let text = "query ($q: String, $page: Int! = 0) { users(q: $q, page: $page) { nodes { name } } }";
     let get = |variables: serde_json::Value| kit.get(text, variables);
     let once = get(serde_json::json!({ "q": "a" }));
@@ -58,7 +58,8 @@ fn an_operation_is_prepared_once_for_the_same_document_and_variables() {
 
 #[test]
 fn plans_are_made_for_each_authority() {
-    let prepared = Kit::new().get("{ users { nodes { name appMetadata } } }", serde_json::Value::Null);
+    let prepared =
+        Kit::new(Permissions::default()).get("{ users { nodes { name appMetadata } } }", serde_json::json!({}));
     let all = prepared.plan(authority(&Scope::ALL));
     let some = prepared.plan(authority(&[Scope::ReadUsers]));
     assert!(Arc::ptr_eq(&all, &prepared.plan(authority(&Scope::ALL))));
@@ -75,7 +76,7 @@ fn those_who_ask_the_same_are_one_call_and_the_rest_is_not_auth0_s() {
         a: user(id: "auth0|1") { name } gateway { version } b: user(id: "auth0|2") { name } __typename
         c: user(id: "auth0|1") { email } d: logs { next } e: logs(from: null) { next }
     }"#;
-    let prepared = Kit::new().get(text, serde_json::Value::Null);
+    let prepared = Kit::new(Permissions::default()).get(text, serde_json::json!({}));
     let calls: Vec<Vec<_>> =
         (0..prepared.calls.len()).map(|call| prepared.keys_of_call(call).map(Name::as_str).collect()).collect();
     assert_eq!(calls, [vec!["a", "c"], vec!["b"], vec!["d", "e"]]);

@@ -8,11 +8,11 @@ pub(crate) struct Kind {
     /// The `description`, unless [`Shape`] has a better one. Auth0 leaves many empty.
     pub(crate) description: &'static str,
     pub(crate) shape: Shape,
-    /// How many of [`total_weight`] logs are of this type.
+    /// The number of logs of this type among [`total_weight`].
     weight: u32,
 }
 
-/// What a log looks like besides the keys that every log has.
+/// The shape of a log besides the keys that every log has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     /// Somebody logs in, or out, or tries to.

@@ -2,7 +2,7 @@
 
 use super::kind::{Kind, UNKNOWN, named};
 
-/// What is unusual about a log. A position's last three digits decide.
+/// The unusual thing about a log. A position's last three digits decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Oddity {
     None,

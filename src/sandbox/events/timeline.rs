@@ -1,4 +1,4 @@
-//! When logs arrive: a pure function of their position.
+//! The arrival of logs: a pure function of their position.
 //!
 //! Logs come in pairs, the second within a second after the first, so that in a pair the order
 //! of arrival and the order of `date` differ now and then, as they do at Auth0. Since the
@@ -7,7 +7,7 @@
 /// Milliseconds between two pairs of logs while the tenant runs.
 const PERIOD: i64 = 3_000;
 
-/// How much older than just the period a pair of history is: with `n` pairs of history, pair
+/// The thinning of history towards the past: with `n` pairs of history, pair
 /// `k` before the start is `k²/n` times this many milliseconds older. It spreads 20,000 logs
 /// over about a month.
 const THINNING: i64 = 250_000;
@@ -15,7 +15,7 @@ const THINNING: i64 = 250_000;
 /// The latest that the second log of a pair comes after the first, in milliseconds.
 const PAIR: i64 = 900;
 
-/// When the tenant started, and how many logs it had then.
+/// The start of the tenant, and the number of logs at that time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timeline {
     /// Milliseconds since the Unix epoch.
@@ -24,7 +24,7 @@ pub(super) struct Timeline {
 }
 
 impl Timeline {
-    /// When the log at `position` became visible, in milliseconds since the Unix epoch.
+    /// The moment at which the log at `position` becomes visible, in milliseconds since the Unix epoch.
     /// `spread` is any number; it decides where in its pair the log comes. Later positions
     /// come later.
     pub(super) fn arrival(self, position: u64, spread: u32) -> i64 {
@@ -33,7 +33,7 @@ impl Timeline {
         self.pair_start(position) + in_pair
     }
 
-    /// How many logs are visible at `now`, if position `p` arrives at `arrival(p)`.
+    /// The number of logs that are visible at `now`, if position `p` arrives at `arrival(p)`.
     pub(super) fn visible(self, now: i64, arrival: impl Fn(u64) -> i64) -> u64 {
         let pairs = u64::try_from((now - self.start) / PERIOD).unwrap_or(0);
         // The last pair may not be complete.

@@ -74,7 +74,7 @@ const LAST: [(&str, &str); 32] = [
     ("Zielińska", "zielinska"),
 ];
 
-/// What a person is called.
+/// A person's names.
 pub(super) struct Name {
     pub(super) first: &'static str,
     pub(super) last: &'static str,

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::name::Name;
 use super::{User, identity, object};
 use crate::sandbox::clock::{from_millis, rfc3339};
-use crate::sandbox::world::{CONNECTIONS, Stream, World, alphanumeric, connection, hex, rng};
+use crate::sandbox::fixtures::{CONNECTIONS, Fixtures, Stream, alphanumeric, connection, hex, rng};
 
 /// 2023-01-01 and 2026-06-30: between these everybody signed up.
 const FIRST_SIGNUP: i64 = 1_672_531_200_000;
@@ -15,7 +15,7 @@ const LAST_SIGNUP: i64 = 1_782_777_600_000;
 const LAST_LOGIN: i64 = 1_790_726_400_000;
 
 /// The user at a position.
-pub(super) fn user(seed: u64, world: &World, position: usize) -> User {
+pub(super) fn user(seed: u64, fixtures: &Fixtures, position: usize) -> User {
     let mut rng = rng(seed, Stream::Users, position as u64);
     let connection = pick_connection(&mut rng);
     let (user_id, identity_id) = ids(connection, &mut rng, position as u64);
@@ -46,10 +46,10 @@ pub(super) fn user(seed: u64, world: &World, position: usize) -> User {
         _ if rng.u32(..100) < 6 => rng.usize(1..=2),
         _ => 0,
     };
-    let first = rng.usize(..world.organization_ids.len());
+    let first = rng.usize(..fixtures.organization_ids.len());
     User {
         profile,
-        organizations: world.organization_ids.iter().cycle().skip(first).take(organizations).cloned().collect(),
+        organizations: fixtures.organization_ids.iter().cycle().skip(first).take(organizations).cloned().collect(),
         connection,
         idp_tokens,
     }

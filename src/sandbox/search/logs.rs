@@ -27,7 +27,7 @@ const SEARCHABLE: [&str; 16] = [
     "user_name",
 ];
 
-/// Where terms without a field look.
+/// The fields in which terms without a field are looked for.
 const BARE: [&str; 7] = ["client_name", "connection", "description", "ip", "log_id", "type", "user_name"];
 
 impl LogQuery {
@@ -54,7 +54,7 @@ impl LogQuery {
         Self(Expression::Leaf(Leaf { field, test }))
     }
 
-    /// Whether the event is found.
+    /// True if the event is found.
     pub(crate) fn matches(&self, event: &Event<'_>) -> bool {
         self.0.holds(&|leaf| match leaf.field.as_deref() {
             Some(field) => leaf_matches(&leaf.test, field, event),

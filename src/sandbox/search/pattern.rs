@@ -1,6 +1,6 @@
 //! Words, phrases and wildcards.
 
-/// What a value is compared with: a text, or pieces with wildcards between them.
+/// A text to compare values with, or pieces with wildcards between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pattern(Vec<Glyph>);
 
@@ -64,14 +64,14 @@ impl Pattern {
             .collect()
     }
 
-    /// Whether the pattern begins with a wildcard and has too few letters for that: Auth0 wants
+    /// True if the pattern begins with a wildcard and has too few letters for that: Auth0 wants
     /// three (`*abc`, not `*ab`).
     pub(crate) fn is_too_vague(&self) -> bool {
         let letters = self.0.iter().filter(|glyph| matches!(glyph, Glyph::Letter(_))).count();
         matches!(self.0.first(), Some(Glyph::Many | Glyph::One)) && letters < 3
     }
 
-    /// Whether all of `value` fits the pattern; `fold` compares without regard to case.
+    /// True if all of `value` fits the pattern; `fold` compares without regard to case.
     pub(crate) fn matches(&self, value: &str, fold: bool) -> bool {
         let same = |a: char, b: char| a == b || (fold && a.to_lowercase().eq(b.to_lowercase()));
         let value: Vec<char> = value.chars().collect();

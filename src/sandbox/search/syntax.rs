@@ -27,7 +27,7 @@ pub(crate) enum Value {
     },
 }
 
-/// How a clause counts among its siblings.
+/// The weight of a clause among its siblings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Modifier {
     None,

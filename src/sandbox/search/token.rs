@@ -39,7 +39,7 @@ pub(super) enum Token<'q> {
     Boost,
 }
 
-/// One end of a range.
+/// An end of a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Bound<'q> {
     Word(&'q str),
@@ -134,7 +134,7 @@ impl<'q> Lexer<'q> {
         Ok(Token::Boost)
     }
 
-    /// Where a word ends that begins here, with whatever `also` lets in.
+    /// The end of the word that begins here, with whatever `also` lets in.
     fn word_end(&self, also: impl Fn(char) -> bool) -> usize {
         let mut chars = self.rest.char_indices();
         while let Some((at, c)) = chars.next() {
@@ -194,7 +194,7 @@ impl<'q> Lexer<'q> {
         Ok(Token::Regex(text))
     }
 
-    /// Where the last `close` is that can end what begins here. One after a backslash ends it, or not: the longest match counts.
+    /// The last `close` that can end the text that begins here. After a backslash it can end it or not: the longest match counts.
     fn end_of(&self, close: char, least: usize) -> Option<usize> {
         let mut last = None;
         let mut is_escaped = false;
@@ -255,7 +255,7 @@ impl<'q> Lexer<'q> {
     }
 }
 
-/// Where the first wildcard of a word is.
+/// The position of a word's first wildcard.
 fn wildcard(word: &str) -> Option<usize> {
     let mut chars = word.char_indices();
     while let Some((at, c)) = chars.next() {

@@ -28,7 +28,7 @@ impl UserQuery {
         Ok(Self(expression))
     }
 
-    /// Whether the user is found.
+    /// True if the user is found.
     pub(crate) fn matches(&self, user: &User) -> bool {
         self.0.holds(&|leaf| leaf_matches(leaf, user))
     }

@@ -3,10 +3,13 @@
 mod selection;
 mod variables;
 
-use async_graphql::parser::parse_query;
+use std::sync::{Arc, LazyLock};
+
 use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::graphql::document::{DocumentSettings, Documents};
+use crate::graphql::limits::{Enforcement, Limits};
 
 const SDL: &str = r#"
     enum Order { ASC DESC }
@@ -21,57 +24,28 @@ const SDL: &str = r#"
     type User { id: ID! email: String friends(order: Order): [User!] }
 "#;
 
-fn operation(document: &str, name: Option<&str>, variables: Json) -> Result<Operation, Failure> {
-    let document = parse_query(document).expect("a test's document parses");
-    Operation::new(&Signatures::read(SDL).unwrap(), &document, name, Variables::from_json(variables))
+static TYPES: LazyLock<Arc<TypeSystem>> = LazyLock::new(|| Arc::new(TypeSystem::parse(SDL).unwrap()));
+
+fn operation(document: &str, name: Option<&str>, variables: Json) -> Result<Operation, Vec<Failure>> {
+    let variables = if variables.is_null() { Variables::default() } else { serde_json::from_value(variables).unwrap() };
+    with_variables(document, name, variables)
 }
 
-/// The normal form as text, or the code and message of its refusal.
+fn with_variables(document: &str, name: Option<&str>, variables: Variables) -> Result<Operation, Vec<Failure>> {
+    let limits = Limits { enforcement: Enforcement::Measure, ..Limits::default() };
+    let documents = Documents::new(Arc::clone(&TYPES), limits, DocumentSettings::default());
+    let document = documents.get(document)?;
+    let operation = choose(&document, name).map_err(|failure| vec![failure])?;
+    Operation::new(&TYPES, &document, operation, &values_of(operation, variables))
+}
+
+/// The normal form as text, or the codes and messages of its refusal.
 fn normal_form(document: &str, name: Option<&str>, variables: Json) -> String {
     match operation(document, name, variables) {
-        Ok(operation) => print(&operation.fields),
-        Err(failure) => format!("{}: {}", failure.code.as_str(), failure.message),
-    }
-}
-
-/// Prints a selection on one line, as a document has it.
-fn print(fields: &[Field]) -> String {
-    let fields: Vec<_> = fields.iter().map(print_field).collect();
-    format!("{{ {} }}", fields.join(" ")).replace("{  }", "{}")
-}
-
-fn print_field(field: &Field) -> String {
-    let mut text = if field.key == field.name { String::new() } else { format!("{}: ", field.key) };
-    text += &field.name;
-    let arguments: Vec<_> = field.arguments.as_ref().unwrap().iter().map(print_entry).collect();
-    if !arguments.is_empty() {
-        text += &format!("({})", arguments.join(", "));
-    }
-    if !field.fields.is_empty() || IS_OBJECT.contains(&field.name.as_str()) {
-        text += &format!(" {}", print(&field.fields));
-    }
-    text
-}
-
-/// The fields that lead to objects: where all is skipped, an empty selection is left.
-const IS_OBJECT: [&str; 6] = ["users", "user", "nodes", "friends", "__schema", "types"];
-
-fn print_entry((name, value): (&Name, &Value)) -> String {
-    format!("{name}: {}", print_value(value))
-}
-
-fn print_value(value: &Value) -> String {
-    let join = |items: Vec<String>| items.join(", ");
-    match value {
-        Value::Null => "null".to_owned(),
-        Value::Boolean(boolean) => boolean.to_string(),
-        Value::Int(int) => int.to_string(),
-        Value::Float(float) => float.to_string(),
-        Value::String(text) => json!(text).to_string(),
-        Value::Enum(name) => name.to_string(),
-        Value::List(items) => format!("[{}]", join(items.iter().map(print_value).collect())),
-        Value::Object(fields) => {
-            format!("{{{}}}", join(fields.iter().map(|(name, value)| print_entry((name, value))).collect()))
+        Ok(operation) => operation.to_string(),
+        Err(failures) => {
+            let lines = failures.iter().map(|failure| format!("{}: {}", failure.code.as_str(), failure.message));
+            lines.collect::<Vec<_>>().join("; ")
         }
     }
 }

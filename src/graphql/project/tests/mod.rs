@@ -10,7 +10,6 @@ mod tree;
 
 use std::sync::{Arc, LazyLock};
 
-use async_graphql::Variables;
 use serde_json::json;
 
 use super::*;
@@ -18,32 +17,32 @@ use crate::auth::{Caller, Scopes};
 use crate::graphql::document::Documents;
 use crate::graphql::log::{LOG, LOG_BATCH};
 use crate::graphql::object::{Object, Page, Shape};
-use crate::graphql::operation::Operation;
+use crate::graphql::operation::{self, Operation};
 use crate::graphql::plan::Planner;
-use crate::graphql::signature::Signatures;
+use crate::graphql::sdl;
+use crate::graphql::type_system::TypeSystem;
 use crate::graphql::user::{USER, USER_PAGE};
 use crate::graphql::{DocumentSettings, Enforcement, Limits};
-use crate::graphql::{schema, write_sdl};
 
 const MALFORMED: ProjectError = ProjectError::Malformed(Malformed);
 
 /// What the caller who asks may see. Identity providers' tokens are not for them, `app_metadata` is.
 const AUTHORITY: Scopes = Caller::ANONYMOUS.authority();
 
-static SIGNATURES: LazyLock<Arc<Signatures>> =
-    LazyLock::new(|| Arc::new(Signatures::read(&write_sdl(&schema().finish())).unwrap()));
+static TYPES: LazyLock<Arc<TypeSystem>> = LazyLock::new(|| Arc::new(TypeSystem::parse(&sdl()).unwrap()));
 
 static DOCUMENTS: LazyLock<Documents> = LazyLock::new(|| {
     // Generated documents say everything many times over, in many words.
     let limits = Limits { enforcement: Enforcement::Measure, ..Limits::default() };
-    Documents::new(schema().finish(), Arc::clone(&SIGNATURES), limits, DocumentSettings::default())
+    Documents::new(Arc::clone(&TYPES), limits, DocumentSettings::default())
 });
 
 /// The operation in normal form, by the way that a request takes.
 fn operation(document: &str, variables: serde_json::Value) -> Operation {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let checked = runtime.block_on(DOCUMENTS.get(document)).unwrap_or_else(|refused| panic!("{document}: {refused:?}"));
-    Operation::new(&SIGNATURES, &checked, None, Variables::from_json(variables)).unwrap()
+    let checked = DOCUMENTS.get(document).unwrap_or_else(|refused| panic!("{document}: {refused:?}"));
+    let chosen = operation::choose(&checked, None).unwrap();
+    let values = operation::values_of(chosen, serde_json::from_value(variables).unwrap());
+    Operation::new(&TYPES, &checked, chosen, &values).unwrap()
 }
 
 fn answer_page(

@@ -5,17 +5,17 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
-/// How many calls are remembered; then the oldest are forgotten.
+/// The number of calls that are remembered; then the oldest are forgotten.
 const REMEMBERED: usize = 20_000;
 
 /// A list of calls, in the order of arrival.
 #[derive(Debug, Default)]
-pub(crate) struct Journal(Mutex<Pages>);
+pub(crate) struct RequestLog(Mutex<Pages>);
 
 #[derive(Debug, Default)]
 struct Pages {
     calls: VecDeque<Call>,
-    /// How many calls were forgotten or cleared: the number of the first one in `calls`.
+    /// The number of calls that were forgotten or cleared, which is that of the first one in `calls`.
     gone: u64,
 }
 
@@ -28,7 +28,7 @@ struct Call {
     status: Option<u16>,
 }
 
-impl Journal {
+impl RequestLog {
     /// Notes that a call came in; returns its number. It has no status until it is answered.
     pub(crate) fn arrived(&self, method: &str, path: &str, query: Option<&str>, at: String) -> u64 {
         let mut pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -84,22 +84,22 @@ mod tests {
 
     #[test]
     fn the_oldest_calls_are_forgotten_and_numbers_stay_right() {
-        let journal = Journal::default();
-        let first = journal.arrived("GET", "/a", None, String::new());
+        let request_log = RequestLog::default();
+        let first = request_log.arrived("GET", "/a", None, String::new());
         for _ in 1..REMEMBERED {
-            journal.arrived("GET", "/b", Some("q=1"), String::new());
+            request_log.arrived("GET", "/b", Some("q=1"), String::new());
         }
-        journal.answered(first, 200);
-        assert_eq!(journal.list()[0]["status"], 200);
-        let last = journal.arrived("GET", "/c", None, String::new());
-        journal.answered(first, 500);
-        journal.answered(last, 404);
-        let list = journal.list();
+        request_log.answered(first, 200);
+        assert_eq!(request_log.list()[0]["status"], 200);
+        let last = request_log.arrived("GET", "/c", None, String::new());
+        request_log.answered(first, 500);
+        request_log.answered(last, 404);
+        let list = request_log.list();
         assert_eq!(list[0]["path"], "/b");
         assert_eq!(list[0]["status"], Value::Null);
         assert_eq!(list[REMEMBERED - 1]["status"], 404);
-        journal.clear();
-        journal.answered(last, 200);
-        assert_eq!(journal.list(), json!([]));
+        request_log.clear();
+        request_log.answered(last, 200);
+        assert_eq!(request_log.list(), json!([]));
     }
 }

@@ -1,14 +1,14 @@
-//! What surrounds people and logs in the tenant: connections, organizations, applications; and
+//! The surroundings of people and logs in the tenant: connections, organizations, applications; and
 //! where everything random comes from.
 
-/// One connection of the tenant.
+/// A connection of the tenant.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) name: &'static str,
     /// Auth0's strategy, also the `provider` of identities.
     pub(crate) strategy: &'static str,
     pub(crate) strategy_type: &'static str,
-    /// How many of a hundred users came by it.
+    /// The number of users in a hundred that came by it.
     pub(crate) share: u32,
 }
 
@@ -56,15 +56,15 @@ pub(crate) const MACHINE: usize = 5;
 
 /// The ids of what is named above, made from a seed.
 #[derive(Debug)]
-pub(crate) struct World {
+pub(crate) struct Fixtures {
     pub(crate) connection_ids: Vec<String>,
     pub(crate) organization_ids: Vec<String>,
     pub(crate) application_ids: Vec<String>,
 }
 
-impl World {
+impl Fixtures {
     pub(crate) fn new(seed: u64) -> Self {
-        let mut rng = rng(seed, Stream::World, 0);
+        let mut rng = rng(seed, Stream::Fixtures, 0);
         let mut ids = |prefix: &str, length: usize, count: usize| {
             (0..count).map(|_| format!("{prefix}{}", alphanumeric(&mut rng, length))).collect()
         };
@@ -76,11 +76,11 @@ impl World {
     }
 }
 
-/// What a random number is for. Each stream is independent of the others, and in it each
+/// The purpose of a random number. Each stream is independent of the others, and in it each
 /// position of the others, so that a user or a log can be made alone and in any order.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Stream {
-    World = 1,
+    Fixtures = 1,
     Users = 2,
     Logs = 3,
     Chaos = 4,
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn ids_depend_on_the_seed_alone() {
-        let (a, b, c) = (World::new(1), World::new(1), World::new(2));
+        let (a, b, c) = (Fixtures::new(1), Fixtures::new(1), Fixtures::new(2));
         assert_eq!(a.application_ids, b.application_ids);
         assert_ne!(a.application_ids, c.application_ids);
         assert!(a.organization_ids.iter().all(|id| id.len() == 20));

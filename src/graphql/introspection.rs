@@ -1,0 +1,160 @@
+//! Introspection, which apollo-compiler answers: <https://spec.graphql.org/September2025/#sec-Introspection>.
+//!
+//! It is given an operation made from the normal form, of one root field with all values in place.
+
+use apollo_compiler::ast;
+use apollo_compiler::executable::{self, Selection, SelectionSet};
+use apollo_compiler::introspection::partial_execute;
+use apollo_compiler::response::JsonValue;
+use apollo_compiler::schema::ExtendedType;
+use apollo_compiler::validation::Valid;
+use apollo_compiler::{ExecutableDocument, Name, Node, name};
+
+use super::error::Failure;
+use super::operation::{Arguments, Field, Value};
+use super::project::json;
+use super::type_system::TypeSystem;
+
+/// The answer to `field`, a `__schema`, a `__type` or a `__typename` at the root, in JSON. It is the same for whoever asks.
+pub(crate) fn answer(types: &TypeSystem, field: &Field) -> Result<Vec<u8>, Failure> {
+    let operation = executable::Operation {
+        operation_type: ast::OperationType::Query,
+        name: None,
+        variables: Vec::new(),
+        directives: Default::default(),
+        selection_set: selection_set(types, types.query(), std::slice::from_ref(field)),
+    };
+    let document = Valid::assume_valid(ExecutableDocument::new());
+    let variables = Valid::assume_valid(Default::default());
+    let response = partial_execute(types.schema(), types.implementers(), &document, &operation, &variables)
+        .map_err(|error| bug(&error.message().to_string()))?;
+    if let Some(error) = response.errors.first() {
+        return Err(bug(&error.message));
+    }
+    let data = response.data.unwrap_or_default();
+    let mut out = Vec::new();
+    write(types, field, data.get(field.key.as_str()), &mut out);
+    Ok(out)
+}
+
+/// No document that was found valid fails here.
+fn bug(message: &str) -> Failure {
+    tracing::error!(message, "introspection failed");
+    Failure::internal()
+}
+
+/// What apollo-compiler 1.33 does not answer; the name of the type tells.
+const IS_ONE_OF: &str = "isOneOf";
+
+fn selection_set(types: &TypeSystem, ty: &Name, fields: &[Field]) -> SelectionSet {
+    let mut set = SelectionSet::new(ty.clone());
+    set.extend(fields.iter().filter_map(|field| Some(Selection::Field(Node::new(selected(types, field)?)))));
+    set
+}
+
+fn selected(types: &TypeSystem, field: &Field) -> Option<executable::Field> {
+    let name = if field.name == IS_ONE_OF { name!("name") } else { field.name.clone() };
+    let definition = types.field(&field.parent, &name)?.node.clone();
+    let inner = selection_set(types, definition.ty.inner_named_type(), &field.fields);
+    let arguments = field.arguments.iter().flat_map(Arguments::iter);
+    let arguments = arguments
+        .map(|(name, value)| Node::new(ast::Argument { name: name.clone(), value: Node::new(literal(value)) }));
+    let selected = executable::Field::new(name, definition).with_alias(field.key.clone()).with_arguments(arguments);
+    Some(executable::Field { selection_set: inner, ..selected })
+}
+
+fn literal(value: &Value) -> ast::Value {
+    match value {
+        Value::Null => ast::Value::Null,
+        Value::Boolean(boolean) => ast::Value::Boolean(*boolean),
+        Value::Int(int) => ast::Value::Int((*int).into()),
+        Value::Float(float) => ast::Value::Float((*float).into()),
+        Value::String(text) => ast::Value::String(text.clone()),
+        Value::Enum(name) => ast::Value::Enum(name.clone()),
+        Value::List(items) => ast::Value::List(items.iter().map(|item| Node::new(literal(item))).collect()),
+        Value::Object(fields) => {
+            ast::Value::Object(fields.iter().map(|(name, value)| (name.clone(), Node::new(literal(value)))).collect())
+        }
+    }
+}
+
+fn write(types: &TypeSystem, field: &Field, value: Option<&JsonValue>, out: &mut Vec<u8>) {
+    match value {
+        None | Some(JsonValue::Null) => out.extend_from_slice(b"null"),
+        Some(JsonValue::Bool(boolean)) => out.extend_from_slice(if *boolean { b"true" } else { b"false" }),
+        Some(JsonValue::Number(number)) => out.extend_from_slice(number.to_string().as_bytes()),
+        Some(JsonValue::String(name)) if field.name == IS_ONE_OF => {
+            out.extend_from_slice(match types.get(name.as_str()) {
+                Some(ExtendedType::InputObject(object)) if object.directives.has("oneOf") => b"true".as_slice(),
+                Some(ExtendedType::InputObject(_)) => b"false",
+                _ => b"null",
+            });
+        }
+        Some(JsonValue::String(text)) => json::write_string(text.as_str(), out),
+        Some(JsonValue::Array(items)) => {
+            out.push(b'[');
+            for (place, item) in items.iter().enumerate() {
+                if place > 0 {
+                    out.push(b',');
+                }
+                write(types, field, Some(item), out);
+            }
+            out.push(b']');
+        }
+        Some(JsonValue::Object(values)) => {
+            out.push(b'{');
+            for (place, inner) in field.fields.iter().enumerate() {
+                if place > 0 {
+                    out.push(b',');
+                }
+                json::write_string(&inner.key, out);
+                out.push(b':');
+                write(types, inner, values.get(inner.key.as_str()), out);
+            }
+            out.push(b'}');
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::graphql::permission::Permissions;
+    use crate::graphql::prepared::What;
+    use crate::graphql::prepared::tests::Kit;
+
+    fn answer_to(document: &str) -> String {
+        let prepared = Kit::new(Permissions::default()).get(document, serde_json::json!({}));
+        let What::Known(Ok(json)) = &prepared.roots[0].what else { panic!("not introspection: {document}") };
+        String::from_utf8(json.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn whether_a_type_is_one_of_several_fields_is_told_of_input_objects_alone() {
+        let document = r#"{ __schema { queryType { isOneOf } types { kind isOneOf } } }"#;
+        let answer: serde_json::Value = serde_json::from_str(&answer_to(document)).unwrap();
+        assert_eq!(answer["queryType"]["isOneOf"], serde_json::Value::Null);
+        let expected =
+            |ty: &serde_json::Value| if ty["kind"] == "INPUT_OBJECT" { false.into() } else { serde_json::Value::Null };
+        let types = answer["types"].as_array().unwrap();
+        assert!(types.iter().all(|ty| ty["isOneOf"] == expected(ty)), "{answer}");
+    }
+
+    #[test]
+    fn what_is_answered_has_the_documents_keys_in_its_order() {
+        insta::assert_snapshot!(
+            answer_to(r#"{ a: __type(name: "SortDirection") { values: enumValues { n: name __typename } k: kind name fields { name } } }"#),
+            @r#"
+            {"values":[{"n":"ASC","__typename":"__EnumValue"},{"n":"DESC","__typename":"__EnumValue"}],"k":"ENUM","name":"SortDirection","fields":null}
+            "#
+        );
+        insta::assert_snapshot!(answer_to("{ __schema { queryType { name @skip(if: true) } description } }"), @r#"
+        {"queryType":{},"description":"Users and logs of an Auth0 tenant, read through the Auth0 Management API. There are no mutations: the gateway cannot write."}
+        "#);
+        insta::assert_snapshot!(answer_to(r#"{ __type(name: "Nobody") { name } }"#), @r#"
+        null
+        "#);
+        insta::assert_snapshot!(answer_to("{ __typename }"), @r#"
+        "Query"
+        "#);
+    }
+}
