@@ -31,8 +31,8 @@ pub(crate) use reservations::{RequestHash, ReservationKey};
 
 use super::context::{CallerKey, Priority};
 
-/// What an endpoint's calls are counted as. Which of these share a bucket is for the tenant's plan
-/// to say: free and enterprise tenants have one for everything.
+/// Rate class: the kind of call that a plan's buckets are made for. The plan says which classes share
+/// one: free and enterprise tenants have one for everything.
 /// <https://auth0.com/docs/troubleshoot/customer-support/operational-policies/rate-limit-policy/rate-limit-configurations>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
@@ -56,7 +56,7 @@ pub(crate) struct PaceRequest {
     pub(crate) priority: Priority,
 }
 
-/// How the gateway shares the tenant with others.
+/// The tenant's share for others, and the room for calls that wait.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PaceSettings {
     /// The share of each bucket's refill that is left for the tenant's other clients, from 0 to 0.9.
@@ -77,15 +77,15 @@ pub(crate) struct Refused {
 /// A bucket, as far as it is known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BucketStatus {
-    /// What is counted in it.
+    /// Classes that are counted in it.
     pub classes: Vec<Class>,
-    /// How many calls it holds when full.
+    /// Calls that it holds when full.
     pub limit: u32,
-    /// How many calls could go now, at the least. Below zero after a 429, or when more calls are on
+    /// Calls that could go now, at the least. Below zero after a 429, or when more calls are on
     /// their way than it is known to hold.
     pub remaining: f64,
-    /// How many calls come back per second, at the least; `None` until an answer tells.
+    /// Calls that come back per second, at the least; `None` until an answer tells.
     pub refill_per_second: Option<f64>,
-    /// How many calls wait for it.
+    /// Calls that wait for it.
     pub queued: usize,
 }

@@ -1,11 +1,28 @@
 //! The tenant that a command works on: one at Auth0, or a sandbox that is started for it.
 
+#[cfg(feature = "sandbox")]
+use std::net::{Ipv4Addr, SocketAddr};
+
+#[cfg(feature = "sandbox")]
+use anyhow::Context as _;
 use secrecy::SecretString;
 
 use super::CommandError;
+#[cfg(feature = "sandbox")]
+use super::{banner, listen};
+#[cfg(feature = "sandbox")]
+use crate::auth::{Issuer, Scope};
+#[cfg(feature = "sandbox")]
+use crate::auth0::Domain;
 use crate::config::Tenant;
 use crate::graphql::GatewayMode;
+#[cfg(feature = "sandbox")]
+use crate::sandbox::{GATEWAY_AUDIENCE, Options, Sandbox, TokenRequest};
 use crate::{auth, auth0};
+
+/// Lifetime of the playground's token, in seconds: longer than a sandbox is tried out at a stretch.
+#[cfg(feature = "sandbox")]
+const PLAYGROUND_TOKEN_LIFETIME: i64 = 30 * 86_400;
 
 /// A tenant that can be read.
 pub(super) struct OpenTenant {
@@ -34,9 +51,40 @@ impl OpenTenant {
                 for setting in ignored {
                     tracing::warn!(setting, "ignored: the sandbox is served");
                 }
-                super::sandbox::open(options).await
+                Self::sandbox(options).await
             }
         }
+    }
+
+    /// Starts a sandbox for a gateway.
+    #[cfg(feature = "sandbox")]
+    async fn sandbox(options: Options) -> Result<Self, CommandError> {
+        let listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let sandbox = Sandbox::start(options, listener).await.context("cannot start the sandbox")?;
+        let client = sandbox.client();
+        let settings = auth0::Settings {
+            domain: Domain::parse(&sandbox.url())?,
+            audience: sandbox.audience(),
+            client_id: client.id,
+            client_secret: client.secret,
+        };
+        let tokens = auth::TokenSettings {
+            issuer: Issuer::parse(&sandbox.issuer())?,
+            audiences: vec![GATEWAY_AUDIENCE.to_owned()],
+            keys: None,
+        };
+        let scope = Scope::ALL.map(Scope::as_str).join(" ");
+        let request = TokenRequest { scope, expires_in: PLAYGROUND_TOKEN_LIFETIME, ..TokenRequest::default() };
+        let playground_token = request.send(&sandbox.url()).await.context("the sandbox issues no tokens")?;
+        Ok(Self {
+            settings,
+            mode: GatewayMode::Sandbox,
+            name: "sandbox, made up and in memory".to_owned(),
+            people: banner::people(&sandbox.people()),
+            tokens: Some(tokens),
+            playground_token: Some(playground_token.into()),
+            _sandbox: Some(sandbox),
+        })
     }
 
     fn real(settings: auth0::Settings) -> Self {

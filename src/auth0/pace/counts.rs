@@ -7,9 +7,9 @@ use super::Class;
 pub(super) struct CallCounts {
     /// All of them, since the start.
     pub(super) sent: u64,
-    /// Those whose answers showed that they were counted.
+    /// Calls whose answers showed that they were counted.
     pub(super) counted: u64,
-    /// Those that have not ended.
+    /// Calls that have not ended.
     pub(super) in_flight: u64,
 }
 

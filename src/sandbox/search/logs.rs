@@ -48,7 +48,7 @@ impl LogQuery {
         Ok(Self(expression))
     }
 
-    /// Those of one user.
+    /// Logs of one user.
     pub(crate) fn of_user(id: &str) -> Self {
         let (field, test) = (Some("user_id".to_owned()), Test::Term(Pattern::exact(id)));
         Self(Expression::Leaf(Leaf { field, test }))
