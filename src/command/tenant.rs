@@ -38,7 +38,7 @@ pub(super) struct OpenTenant {
     pub(super) playground_token: Option<SecretString>,
     /// A sandbox stops when it is dropped.
     #[cfg(feature = "sandbox")]
-    pub(super) _sandbox: Option<crate::sandbox::Sandbox>,
+    pub(super) _sandbox: Option<Sandbox>,
 }
 
 impl OpenTenant {
