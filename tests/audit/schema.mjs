@@ -24,6 +24,7 @@ const response = await fetch(url, {
   body: JSON.stringify({
     // What SDL can say and the plain query does not ask for.
     query: getIntrospectionQuery({
+      schemaDescription: true,
       specifiedByUrl: true,
       directiveIsRepeatable: true,
       inputValueDeprecation: true,
