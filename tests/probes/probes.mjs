@@ -75,7 +75,10 @@ const probes = [
   ['a long document', query(`{ __typename } #${'x'.repeat(90_000)}`), 400, COMPLEX],
   [
     'a long variable',
-    JSON.stringify({ query: '{ __typename }', variables: { x: 'x'.repeat(90_000) } }),
+    JSON.stringify({
+      query: 'query($q: String) { users(q: $q) { page } }',
+      variables: { q: 'x'.repeat(90_000) },
+    }),
     400,
     COMPLEX,
   ],

@@ -73,6 +73,8 @@ pub(crate) fn is_whole(kind: &Kind, value: Raw<'_>, scratch: &mut Vec<u8>) -> bo
         json::read_array(value.bytes(), |element| all &= is_given_out(element)).is_ok() && all
     };
     match (kind, value.first()) {
+        // To who holds the guard's scope, which is who is asked about: to others nothing of it is shown here either.
+        (Kind::Guarded(_), _) => true,
         (Kind::Object(_), first) => first == b'{',
         (Kind::Objects(_), first) => first == b'[' && each(|element| element.first() == b'{'),
         (Kind::Strings(_), b'[') => each(|element| element.is_null() || is_text(element)),
