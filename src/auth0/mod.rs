@@ -6,7 +6,7 @@
 //! is read here, the records themselves are not decoded.
 //!
 //! Every call carries one access token of the client-credentials grant, shared by all callers, and
-//! a [`Deadline`]. What can go wrong is [`Error`]; an error's `Display` is fit for the caller, its
+//! a [`Deadline`](crate::deadline::Deadline). What can go wrong is [`Error`]; an error's `Display` is fit for the caller, its
 //! `source()` is for the log.
 
 mod api;

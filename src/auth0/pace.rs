@@ -5,7 +5,7 @@
 //! holds is learned from the headers of each answer ([`headers`]), how fast it fills is learned from
 //! several ([`refill`]), and both together say how many calls may go now ([`bucket`]). What may not
 //! go yet waits its turn ([`queue`]), or is refused at once if its turn would come too late; then it
-//! is told when to come back, and has its turn if it does ([`kept`]).
+//! is told when to come back, and has its turn if it does ([`reservations`]).
 //!
 //! All of this is decided by [`pacer`], which is told the time and does nothing; [`governor`] is the
 //! clock, the lock and the wakers around it.

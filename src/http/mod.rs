@@ -1,6 +1,6 @@
 //! HTTP: from a request to the stages of an operation, and from their outcome to a status and a media type.
 //!
-//! [`router`] lists what a request meets, in order. Behind it are the transports, `graphql` and `websocket`, with the same
+//! `router` lists what a request meets, in order. Behind it are the transports, `graphql` and `websocket`, with the same
 //! stages: admission, authentication, the engine.
 
 mod activity;

@@ -66,7 +66,7 @@ fn write_id(value: Raw<'_>, out: &mut Vec<u8>) -> bool {
     is_integer(value) && write_quoted(value.text(), out)
 }
 
-/// Whether what [`write`] makes of `value` leaves nothing of it out.
+/// Whether what [`write()`] makes of `value` leaves nothing of it out.
 pub(crate) fn is_whole(kind: &Kind, value: Raw<'_>, scratch: &mut Vec<u8>) -> bool {
     let each = |is_given_out: fn(Raw<'_>) -> bool| {
         let mut all = true;
