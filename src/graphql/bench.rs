@@ -16,7 +16,7 @@ use super::prepared::Prepared;
 use super::project::json::{self, Raw, Records};
 use super::project::{self, PageFacts};
 use super::response::Answered;
-use super::root_field::root_field;
+use super::schema::root_field::root_field;
 use super::type_system::TypeSystem;
 use super::{Failure, Permissions, Variables, sdl};
 use crate::auth::Caller;

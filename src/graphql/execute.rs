@@ -13,7 +13,7 @@ use super::permission::{Upstream, authority, authorize, authorize_self, authoriz
 use super::plan::{CallPlan, ExecutionPlan, PageArgs, Prepare, PreparedRequest, Projection};
 use super::prepared::{Asks, Prepared, Root, What};
 use super::project::{self, ProjectError, Projected};
-use super::root_field::Access;
+use super::schema::root_field::Access;
 use super::session::{Purpose, Session};
 use super::splice::{FieldErrors, Splicer};
 use crate::auth0::{LogId, Page, Renditions};

@@ -14,9 +14,9 @@ use super::operation::{self, Operation};
 use super::plan::Planner;
 use super::prepared::Prepared;
 use super::project::{self, PageFacts, json};
-use super::root_field::root_field;
+use super::schema::root_field::root_field;
+use super::schema::user::USER;
 use super::type_system::TypeSystem;
-use super::user::USER;
 use super::{DocumentSettings, DocumentSource, Limits, Permissions, Variables, sdl};
 use crate::auth::Caller;
 

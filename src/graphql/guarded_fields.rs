@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 
 use super::error::{ErrorCode, Failure};
-use super::log::LOG;
-use super::object::{Field, Kind, Object};
 use super::operation::{Field as SelectedField, Value};
+use super::schema::log::LOG;
+use super::schema::object::{Field, Kind, Object};
+use super::schema::user::USER;
 use super::search_query::SearchQuery;
-use super::user::USER;
 use crate::auth::Scope;
 
 /// The use of a field, by an argument, that not everybody may see.

@@ -10,10 +10,10 @@ use indexmap::IndexMap;
 
 use super::error::{ErrorCode, Failure};
 use super::execute::{unprojectable, unreadable};
-use super::object::{ByIds, Fetch};
 use super::permission::{Upstream, authorize};
 use super::plan::{ExecutionPlan, FetchPlan, JoinPlan, PageArgs, PreparedRequest, Shaped};
 use super::project::{self, Each, JoinSlot, Projected, Segment};
+use super::schema::object::{ByIds, Fetch};
 use super::session::{Purpose, Session};
 use crate::auth0::{Fields, LogId, ManagementApi};
 
@@ -469,8 +469,8 @@ fn push_quoted(text: &str, search: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graphql::log::LOG;
-    use crate::graphql::object::Kind;
+    use crate::graphql::schema::log::LOG;
+    use crate::graphql::schema::object::Kind;
 
     /// How logs find their users.
     fn users() -> &'static ByIds {

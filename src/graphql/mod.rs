@@ -18,40 +18,28 @@ mod execute;
 mod explain;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
-mod gateway;
 mod guarded_fields;
 mod introspection;
 mod joins;
 mod limits;
-mod local;
-mod log;
-mod log_type;
-mod object;
 mod operation;
-mod outcome;
 mod permission;
 mod plan;
 mod prepared;
 mod project;
-mod query;
 mod requirements;
-mod requires_scope;
 mod response;
-mod root_field;
-mod scalar;
+mod schema;
 mod search_query;
 mod session;
 mod splice;
 mod type_system;
-mod user;
 mod variables;
 
 use std::sync::Arc;
 
 use async_graphql::parser::types::ExecutableDocument;
-use async_graphql::{
-    EmptyMutation, EmptySubscription, Request as Execution, Response, SDLExportOptions, Schema, SchemaBuilder,
-};
+use async_graphql::{Request as Execution, Response};
 
 use self::audit::Audit;
 use self::document::{Document, Documents};
@@ -59,7 +47,7 @@ use self::limits::Limiter;
 use self::operation::Operation;
 use self::permission::Upstream;
 use self::prepared::{Operations, Prepared};
-use self::query::Query;
+use self::schema::{Schema, write_sdl};
 use self::session::Session;
 use self::type_system::TypeSystem;
 use crate::auth::{Caller, Scopes};
@@ -67,31 +55,13 @@ use crate::auth0::{BreakerStatus, ManagementApi};
 
 pub use self::document::{DocumentSettings, DocumentSource, TrustedDocuments, TrustedDocumentsError, TrustedMode};
 pub use self::error::{ErrorCode, Failure};
-pub use self::gateway::GatewayMode;
 pub use self::limits::{Enforcement, Limits};
 pub use self::permission::{Permissions, ScopeMode};
+pub use self::schema::gateway::GatewayMode;
+pub use self::schema::sdl;
 pub use self::type_system::SchemaError;
 pub use self::variables::Variables;
 pub use crate::deadline::Deadline;
-
-/// The schema in GraphQL's schema definition language.
-#[must_use]
-pub fn sdl() -> String {
-    write_sdl(&schema().finish())
-}
-
-/// What the schema says of itself. async-graphql has no place for it.
-const DESCRIPTION: &str = "Users and logs of an Auth0 tenant, read through the Auth0 Management API. There are no \
-    mutations: the gateway cannot write.";
-
-fn write_sdl(schema: &Schema<Query, EmptyMutation, EmptySubscription>) -> String {
-    let options = SDLExportOptions::new().include_specified_by().prefer_single_line_descriptions();
-    schema.sdl_with_options(options).replace("\nschema {", &format!("\n\"{DESCRIPTION}\"\nschema {{"))
-}
-
-fn schema() -> SchemaBuilder<Query, EmptyMutation, EmptySubscription> {
-    Schema::build(Query, EmptyMutation, EmptySubscription)
-}
 
 /// How operations are run.
 #[derive(Clone, Copy, Debug)]
@@ -111,7 +81,7 @@ pub struct Engine {
     documents: Arc<Documents>,
     types: Arc<TypeSystem>,
     operations: Operations,
-    schema: Schema<Query, EmptyMutation, EmptySubscription>,
+    schema: Schema,
     upstream: Arc<Upstream>,
 }
 
@@ -177,7 +147,7 @@ impl Engine {
     pub fn new(api: ManagementApi, settings: Settings, documents: DocumentSettings) -> Result<Self, SchemaError> {
         let limiter = Limiter::from(settings.limits);
         let upstream = Arc::new(Upstream { api, settings, limiter: limiter.clone() });
-        let schema = schema().data(Arc::clone(&upstream)).finish();
+        let schema = schema::schema().data(Arc::clone(&upstream)).finish();
         let types = Arc::new(TypeSystem::parse(&write_sdl(&schema))?);
         let documents = Arc::new(Documents::new(Arc::clone(&types), limiter, documents));
         Ok(Self { documents, types, operations: Operations::default(), schema, upstream })

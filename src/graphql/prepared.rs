@@ -12,6 +12,7 @@ pub(crate) use self::operations::Operations;
 use super::audit::Told;
 use super::error::Failure;
 use super::guarded_fields::{GuardedFieldUse, guarded_field_uses};
+use super::introspection;
 use super::limits::Limiter;
 use super::operation::{Field, Location, Name, Operation};
 use super::permission::{Authority, Permissions};
@@ -20,9 +21,9 @@ use super::plan::{
 };
 use super::project::json;
 use super::requirements::Requirements;
-use super::root_field::{RootField, root_field};
+use super::schema::local;
+use super::schema::root_field::{RootField, root_field};
 use super::type_system::TypeSystem;
-use super::{introspection, local};
 
 /// For how many authorities an operation's plans are kept. There are four scopes to hold; in practice callers come in two
 /// or three kinds.

@@ -4,8 +4,8 @@ use super::error::{ErrorCode, Failure};
 use super::guarded_fields::GuardedFieldUse;
 use super::operation::{Field, Operation};
 use super::permission::Permissions;
-use super::requires_scope;
-use super::root_field::{Access, root_field};
+use super::schema::requires_scope;
+use super::schema::root_field::{Access, root_field};
 use super::type_system::TypeSystem;
 use crate::auth::{Scope, Scopes};
 

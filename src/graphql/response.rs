@@ -6,9 +6,9 @@ use bytes::Bytes;
 
 use super::error::{ErrorCode, Failure};
 use super::execute::Answer;
-use super::local;
 use super::prepared::{Prepared, What};
 use super::project::json;
+use super::schema::local;
 
 /// How many reasons are told why an operation never ran. The first few are what somebody mends; a document can be wrong in
 /// thousands of places.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::graphql::object::FromString;
+use crate::graphql::schema::object::FromString;
 
 fn in_users(q: &str) -> Vec<(Cause, Scope)> {
     in_query(&USER, q).into_iter().map(|GuardedFieldUse { cause, scope, .. }| (cause, scope)).collect()

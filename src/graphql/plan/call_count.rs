@@ -1,9 +1,9 @@
 //! The calls to Auth0 that an operation can come to, counted before the first of them is made.
 
 use super::is_same_call;
-use crate::graphql::object::{Fetch, Kind, Object, Page, PageKind, Shape};
 use crate::graphql::operation::{Field, Value};
-use crate::graphql::root_field::root_field;
+use crate::graphql::schema::object::{Fetch, Kind, Object, Page, PageKind, Shape};
+use crate::graphql::schema::root_field::root_field;
 
 /// Auth0's largest page.
 const LARGEST_PAGE: u64 = 100;

@@ -12,10 +12,10 @@ pub(crate) use self::planner::{Planner, is_same_call};
 pub(crate) use self::request::{PageArgs, ParentRequest, Prepare, PreparedRequest, Request};
 pub(crate) use self::required_keys::RequiredKeys;
 use super::error::Failure;
-use super::object::{Field, Guard, Kind, Object, PageKind, Relation};
 use super::operation::{Arguments, Location, Name};
 use super::permission::Denied;
 use super::project::json;
+use super::schema::object::{Field, Guard, Kind, Object, PageKind, Relation};
 use crate::auth::{Scope, Scopes};
 
 /// How to answer an operation for callers of one authority.

@@ -7,9 +7,9 @@ use super::{
     RequiredKeys, Shaped, Step, Withheld, WithheldReason,
 };
 use crate::graphql::error::Failure;
-use crate::graphql::object::{Fetch, Field, Kind, Object, Page, PageKind, Relation, Shape};
 use crate::graphql::operation::{Arguments, Field as SelectedField, Name, Value};
 use crate::graphql::permission::Authority;
+use crate::graphql::schema::object::{Fetch, Field, Kind, Object, Page, PageKind, Relation, Shape};
 
 /// Makes a plan for what one caller may be shown, and notes what has to be left out. Selections are in normal form: fields with
 /// distinct response keys.

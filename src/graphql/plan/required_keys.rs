@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Output, PageOutput, PagePlan, Projection, RecordPlan, Shaped, may_see_all_of};
 use crate::auth::Scopes;
 use crate::auth0::Fields;
-use crate::graphql::object::{Object, PageKind};
+use crate::graphql::schema::object::{Object, PageKind};
 
 /// The keys of records that are needed of Auth0.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::json::{self, Raw};
 use super::value;
 use crate::auth::Scopes;
-use crate::graphql::object::{Guard, Object};
 use crate::graphql::plan::may_see_all_of;
+use crate::graphql::schema::object::{Guard, Object};
 
 /// Appends what the table does not know, and of what it knows whatever its field does not give out whole.
 pub(super) fn write<'e, 'a: 'e>(

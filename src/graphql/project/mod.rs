@@ -11,8 +11,8 @@ use std::borrow::Cow;
 use self::buffer::{Alone, Projection as Reader, RecordBuffer};
 use self::json::{Malformed, Raw, Records};
 pub(crate) use self::projected::{JoinSlot, Projected, Segment};
-use super::object::PageKind;
 use super::plan::{OutputField, PageOutput, PagePlan, Projection, RecordPlan, Shaped};
+use super::schema::object::PageKind;
 
 /// What is known of a page beside its records.
 #[derive(Debug, Clone, Copy, Default)]

@@ -8,9 +8,9 @@ use std::io::Write as _;
 use indexmap::IndexMap;
 
 use super::json::{self, Raw, Records};
-use crate::graphql::log_type;
-use crate::graphql::object::{FromString, Guard, Kind};
-use crate::graphql::scalar::is_date_time;
+use crate::graphql::schema::log_type;
+use crate::graphql::schema::object::{FromString, Guard, Kind};
+use crate::graphql::schema::scalar::is_date_time;
 
 /// Appends `value` as `kind` gives it out and says so, or appends nothing where it has no form that fits.
 #[inline]

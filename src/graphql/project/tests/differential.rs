@@ -13,9 +13,9 @@ use super::reference::Reference;
 use super::selection::Selection;
 use super::tree::Tree;
 use super::*;
-use crate::graphql::log::LOG_PAGE;
-use crate::graphql::object::Kind;
 use crate::graphql::plan::{RequiredKeys, Step, WithheldReason};
+use crate::graphql::schema::log::LOG_PAGE;
+use crate::graphql::schema::object::Kind;
 
 /// The pages of the schema, each with a root field that gives it.
 const PAGES: [(&str, &Page); 3] = [("users", &USER_PAGE), ("logs", &LOG_BATCH), ("searchLogs", &LOG_PAGE)];

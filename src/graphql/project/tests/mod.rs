@@ -15,13 +15,13 @@ use serde_json::json;
 use super::*;
 use crate::auth::{Caller, Scopes};
 use crate::graphql::document::Documents;
-use crate::graphql::log::{LOG, LOG_BATCH};
-use crate::graphql::object::{Object, Page, Shape};
 use crate::graphql::operation::{self, Operation};
 use crate::graphql::plan::Planner;
+use crate::graphql::schema::log::{LOG, LOG_BATCH};
+use crate::graphql::schema::object::{Object, Page, Shape};
+use crate::graphql::schema::user::{USER, USER_PAGE};
 use crate::graphql::sdl;
 use crate::graphql::type_system::TypeSystem;
-use crate::graphql::user::{USER, USER_PAGE};
 use crate::graphql::{DocumentSettings, Enforcement, Limits};
 
 const MALFORMED: ProjectError = ProjectError::Malformed(Malformed);

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use crate::graphql::object::{Kind, Object};
+use crate::graphql::schema::object::{Kind, Object};
 
 /// JSON text before it is laid out: tokens, to be written with space between them.
 #[derive(Debug, Clone)]

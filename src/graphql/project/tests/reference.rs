@@ -4,10 +4,10 @@
 use super::selection::{Picked, Selection};
 use super::tree::Tree;
 use crate::auth::{Scope, Scopes};
-use crate::graphql::log_type;
-use crate::graphql::object::{Field, FromString, Guard, Kind, Object, Page, PageKind};
 use crate::graphql::plan::RequiredKeys;
 use crate::graphql::project::PageFacts;
+use crate::graphql::schema::log_type;
+use crate::graphql::schema::object::{Field, FromString, Guard, Kind, Object, Page, PageKind};
 
 /// What the answer to a selection has to be, for one caller.
 pub(super) struct Reference<'s> {

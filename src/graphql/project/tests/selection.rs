@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value};
 
-use crate::graphql::object::{Kind, Object, Page, PageKind, Relation, Shape};
+use crate::graphql::schema::object::{Kind, Object, Page, PageKind, Relation, Shape};
 
 /// A selection on a page or a record, with the variables that its conditions may name.
 #[derive(Debug, Clone)]

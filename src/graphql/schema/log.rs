@@ -3,11 +3,11 @@
 //! Fields and forms: the Management API's OpenAPI description, Auth0's log event schemas, and what was seen on the wire,
 //! where most of these fields can be null or missing whatever the descriptions say.
 
-use super::error::{ErrorCode, Failure};
 use super::object::{ByIds, Fetch, Field, FromString, Kind, Object, Page, PageField, PageKind, Relation, Shape};
 use super::user::USER;
 use crate::auth::Scope;
 use crate::auth0::{ApiRequest, UserId, UserSearch};
+use crate::graphql::error::{ErrorCode, Failure};
 
 /// After a failed login the id is whatever the request said: without a bar it is nobody's.
 static USER_OF_LOG: Relation = Relation {

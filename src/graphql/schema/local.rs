@@ -7,9 +7,9 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name as AstName, Pos, Positioned, Value as AstValue};
 
-use super::operation::{Arguments, Field, Name, Value};
-use super::project::json;
-use super::type_system::TypeSystem;
+use crate::graphql::operation::{Arguments, Field, Name, Value};
+use crate::graphql::project::json;
+use crate::graphql::type_system::TypeSystem;
 
 /// The document that asks for `fields`, which stand at the root of the schema. None if there are none.
 pub(crate) fn document<'f>(types: &TypeSystem, fields: impl Iterator<Item = &'f Field>) -> Option<ExecutableDocument> {

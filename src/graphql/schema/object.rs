@@ -6,15 +6,15 @@
 use async_graphql::registry::{Deprecation, MetaField, MetaInputValue, MetaType, Registry};
 use async_graphql::{InputType, OutputType, TypeDirective as _};
 
-use super::error::Failure;
-use super::operation::Arguments;
 use super::outcome::LogOutcome;
-use super::plan::{ParentRequest, PreparedRequest};
-use super::project::json::Raw;
 use super::requires_scope::requires_scope;
 use super::scalar::{DateTime, Json};
 use crate::auth::Scope;
 use crate::auth0::Fields;
+use crate::graphql::error::Failure;
+use crate::graphql::operation::Arguments;
+use crate::graphql::plan::{ParentRequest, PreparedRequest};
+use crate::graphql::project::json::Raw;
 
 /// An object type: what one record of Auth0's holds.
 pub(crate) struct Object {

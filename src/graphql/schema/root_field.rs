@@ -2,12 +2,12 @@
 
 use async_graphql::registry::{MetaType, Registry};
 
-use super::error::Failure;
 use super::object::{Argument, Shape, guarded_field, register_builtin_scalars};
-use super::operation::Arguments;
-use super::plan::Request;
 use super::query::ROOT_FIELDS;
 use crate::auth::Scope;
+use crate::graphql::error::Failure;
+use crate::graphql::operation::Arguments;
+use crate::graphql::plan::Request;
 
 /// A root field: what is asked of Auth0 with which arguments, and what comes of it.
 pub(crate) struct RootField {

@@ -7,10 +7,10 @@ use super::log::LOG_PAGE;
 use super::object::{
     Argument, Fetch, Field, FromString, Guard, Kind, Object, Page, PageField, PageKind, Relation, Shape,
 };
-use super::plan::{PageArgs, ParentRequest};
 use super::query::{LogOrder, log_direction, read};
 use crate::auth::Scope;
 use crate::auth0::{ApiRequest, UserId, UserLogs};
+use crate::graphql::plan::{PageArgs, ParentRequest};
 
 pub(crate) static USER_PAGE: Page = Page {
     name: "UserPage",

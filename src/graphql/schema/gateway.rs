@@ -2,12 +2,12 @@
 
 use async_graphql::{Enum, SimpleObject};
 
-use super::Settings;
-use super::limits::{Beyond, Limiter};
-use super::permission::{ScopeMode, Upstream};
 use super::scalar::DateTime;
 use crate::auth::{Caller, Identity, Scope};
 use crate::auth0::{BucketStatus, TokenStatus};
+use crate::graphql::Settings;
+use crate::graphql::limits::{Beyond, Limiter};
+use crate::graphql::permission::{ScopeMode, Upstream};
 
 /// The gateway: what it is, and how it stands with Auth0.
 #[derive(SimpleObject)]

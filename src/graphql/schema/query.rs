@@ -8,19 +8,19 @@ use async_graphql::{
     Positioned, ServerResult, Value,
 };
 
-use super::error::Failure;
 use super::gateway::Gateway;
 use super::local::const_value;
 use super::log::{LOG, LOG_BATCH, LOG_PAGE};
 use super::object::{Argument, Shape};
-use super::operation::Arguments;
-use super::permission::Upstream;
-use super::plan::{PageArgs, Prepare, Request};
 use super::root_field::{Access, RootField, register_root_fields};
-use super::session::Session;
 use super::user::{USER, USER_PAGE};
 use crate::auth::Scope;
 use crate::auth0::{ApiRequest, Direction, Email, LogCheckpoint, LogId, LogSearch, UserId, UserSearch, UserSort};
+use crate::graphql::error::Failure;
+use crate::graphql::operation::Arguments;
+use crate::graphql::permission::Upstream;
+use crate::graphql::plan::{PageArgs, Prepare, Request};
+use crate::graphql::session::Session;
 
 /// The root fields that ask Auth0. Each says itself what its arguments ask for.
 pub(crate) static ROOT_FIELDS: &[RootField] = &[
