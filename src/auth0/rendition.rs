@@ -1,4 +1,4 @@
-//! What is made of an answer, kept beside it.
+//! Projections of an answer, kept beside it.
 //!
 //! Many who ask the same at the same time share one call and one answer. What each makes of it is the same too, as a rule,
 //! and costs more than the rest: so that is shared as well, for as long as the answer itself is, and not a moment longer.
@@ -10,14 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-/// How many times an answer's own bytes its renditions may take. One rendition is the rule, which is somewhat longer than the
+/// Room for an answer's projections, in times its own bytes. One is the rule, which is somewhat longer than the
 /// answer if everything is asked for; else there is room for those of two versions of a front end.
 const KEPT: usize = 2;
 
-/// How many renditions are kept of an answer. They are looked through one by one, and each keeps its recipe.
+/// The most projections that are kept of an answer. They are looked through one by one, and each keeps its recipe.
 const MOST: usize = 4;
 
-/// What has been made of an answer. Clones share it.
+/// Projections of an answer. Clones share them.
 #[derive(Clone, Default)]
 pub struct Renditions(Arc<Shared>);
 
@@ -40,7 +40,7 @@ impl Rendition {
 }
 
 impl Renditions {
-    /// What was made of the answer by this part of this very recipe.
+    /// The projection by this part of this very recipe.
     #[must_use]
     pub fn get<R>(&self, recipe: &Arc<R>, part: usize) -> Option<Bytes> {
         let recipe = Arc::as_ptr(recipe).cast();
