@@ -9,7 +9,7 @@ use super::document::{Document, sha256};
 use super::operation::{Operation, Value};
 use super::prepared::Prepared;
 use super::session::Session;
-use super::{DocumentSource, Outcome, Reply, Terms};
+use super::{DocumentSource, Outcome, Reply, RequestContext};
 use crate::auth::Identity;
 
 /// The target of the trail, for the log's filter.
@@ -28,7 +28,7 @@ const ABANDONED: Ending = ("abandoned", "operation abandoned");
 
 /// What is to be told of an operation. It is told when this is dropped: whoever hangs up, or makes the gateway panic, is in the trail as well.
 pub(crate) struct Audit<'t> {
-    terms: &'t Terms<'t>,
+    terms: &'t RequestContext<'t>,
     source: &'t DocumentSource,
     /// What is run, if anything can be.
     found: Option<(Arc<Document>, Arc<Prepared>)>,
@@ -38,14 +38,14 @@ pub(crate) struct Audit<'t> {
 }
 
 /// What is told of an operation whoever asks it.
-pub(crate) struct Told {
+pub(crate) struct AuditSummary {
     operation: Option<String>,
     fields: String,
     /// Of the arguments, those that name single records.
     ids: String,
 }
 
-impl Told {
+impl AuditSummary {
     pub(crate) fn of(operation: &Operation) -> Self {
         let mut fields: Vec<_> = operation.fields.iter().map(|field| field.name.as_str()).collect();
         fields.sort_unstable();
@@ -66,7 +66,7 @@ impl Told {
 
 impl<'t> Audit<'t> {
     /// None where nobody keeps a trail.
-    pub(crate) fn begin(source: &'t DocumentSource, terms: &'t Terms<'t>) -> Option<Self> {
+    pub(crate) fn begin(source: &'t DocumentSource, terms: &'t RequestContext<'t>) -> Option<Self> {
         let is_kept = tracing::enabled!(target: TARGET, tracing::Level::INFO);
         is_kept.then(|| Self { terms, source, found: None, session: None, ending: ABANDONED, errors: String::new() })
     }

@@ -18,7 +18,7 @@ use super::project::{self, PageFacts};
 use super::response::Answered;
 use super::schema::root_field::root_field;
 use super::type_system::TypeSystem;
-use super::{Failure, Permissions, Variables, sdl};
+use super::{GraphqlError, Permissions, Variables, sdl};
 use crate::auth::Caller;
 
 /// The stages, ready to be run.
@@ -44,14 +44,14 @@ pub struct Plan(Projection);
 #[derive(Debug)]
 pub struct Refused;
 
-impl From<Failure> for Refused {
-    fn from(_: Failure) -> Self {
+impl From<GraphqlError> for Refused {
+    fn from(_: GraphqlError) -> Self {
         Self
     }
 }
 
-impl From<Vec<Failure>> for Refused {
-    fn from(_: Vec<Failure>) -> Self {
+impl From<Vec<GraphqlError>> for Refused {
+    fn from(_: Vec<GraphqlError>) -> Self {
         Self
     }
 }

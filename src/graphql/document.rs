@@ -19,7 +19,7 @@ use apollo_compiler::validation::{DiagnosticData, DiagnosticList, Valid};
 use moka::sync::Cache;
 
 use self::source::{Found, Sources};
-use super::error::{ErrorCode, Failure};
+use super::error::{ErrorCode, GraphqlError};
 use super::limits::Limiter;
 use super::type_system::TypeSystem;
 
@@ -98,7 +98,7 @@ impl Documents {
     }
 
     /// The document that a client asks for, or everything that is wrong with it.
-    pub(crate) fn find(&self, source: &DocumentSource) -> Result<Arc<Document>, Vec<Failure>> {
+    pub(crate) fn find(&self, source: &DocumentSource) -> Result<Arc<Document>, Vec<GraphqlError>> {
         let Found { text, keep_as } = self.sources.find(source).map_err(|failure| vec![failure])?;
         let document = self.get(&text)?;
         // Only now: what cannot run is not worth keeping.
@@ -109,7 +109,7 @@ impl Documents {
     }
 
     /// The document that `text` is, or everything that is wrong with it.
-    pub(crate) fn get(&self, text: &str) -> Result<Arc<Document>, Vec<Failure>> {
+    pub(crate) fn get(&self, text: &str) -> Result<Arc<Document>, Vec<GraphqlError>> {
         if let Some(document) = self.valid.get(text) {
             return Ok(document);
         }
@@ -118,7 +118,7 @@ impl Documents {
         Ok(document)
     }
 
-    fn read(&self, text: &str) -> Result<Document, Vec<Failure>> {
+    fn read(&self, text: &str) -> Result<Document, Vec<GraphqlError>> {
         let lines = Lines::of(text);
         let syntax = parse::parse(text, &lines, &self.limiter, self.introspection)?;
         let parsed = validate::validate(&self.types, text, &syntax, &lines)?;
@@ -147,7 +147,7 @@ fn failures(
     lines: &Lines,
     errors: &DiagnosticList,
     counts: impl Fn(SourceSpan) -> bool,
-) -> Vec<Failure> {
+) -> Vec<GraphqlError> {
     let errors = errors.iter().map(|diagnostic| diagnostic.error);
     let mut errors: Vec<_> = errors.filter(|error| error.location().is_none_or(&counts)).collect();
     errors.sort_by_key(|error| error.location().map(|span| span.offset()));
@@ -155,7 +155,7 @@ fn failures(
         let message = sentence(&error.to_string());
         let failure = match code {
             ErrorCode::ParseFailed => not_graphql(&message),
-            _ => Failure::new(code, message),
+            _ => GraphqlError::new(code, message),
         };
         match error.location() {
             Some(span) => failure.at(lines.at(span.offset()).into()),
@@ -170,8 +170,8 @@ fn failures(
     failures
 }
 
-fn not_graphql(reason: &str) -> Failure {
-    Failure::new(ErrorCode::ParseFailed, format!("The document is not GraphQL. {reason}"))
+fn not_graphql(reason: &str) -> GraphqlError {
+    GraphqlError::new(ErrorCode::ParseFailed, format!("The document is not GraphQL. {reason}"))
 }
 
 /// A message of apollo-compiler's as this gateway writes them, and no longer than it should be.

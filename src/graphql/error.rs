@@ -97,7 +97,7 @@ impl ErrorCode {
 /// It holds no secret, no token, no upstream address and no personal data; nor does it implement `Display`, so that nothing
 /// becomes a GraphQL error without a code.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Failure {
+pub struct GraphqlError {
     /// What kind of failure it is.
     pub code: ErrorCode,
     /// What happened and what to do, in a sentence or two.
@@ -108,7 +108,7 @@ pub struct Failure {
     pub details: Vec<(&'static str, Value)>,
 }
 
-impl Failure {
+impl GraphqlError {
     /// A failure with nothing but its message.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
@@ -135,16 +135,16 @@ impl Failure {
     }
 }
 
-impl From<Failure> for async_graphql::Error {
-    fn from(failure: Failure) -> Self {
+impl From<GraphqlError> for async_graphql::Error {
+    fn from(failure: GraphqlError) -> Self {
         let mut error = Self::new(failure.message);
         error.extensions = Some(extensions(failure.code, failure.details));
         error
     }
 }
 
-impl From<Failure> for ServerError {
-    fn from(failure: Failure) -> Self {
+impl From<GraphqlError> for ServerError {
+    fn from(failure: GraphqlError) -> Self {
         let mut error = Self::new(failure.message, None);
         error.locations = failure.locations;
         error.extensions = Some(extensions(failure.code, failure.details));
@@ -152,13 +152,13 @@ impl From<Failure> for ServerError {
     }
 }
 
-impl From<auth0::ArgumentError> for Failure {
+impl From<auth0::ArgumentError> for GraphqlError {
     fn from(invalid: auth0::ArgumentError) -> Self {
         Self::new(ErrorCode::BadUserInput, invalid.to_string()).with("argument", invalid.argument)
     }
 }
 
-impl From<auth0::Error> for Failure {
+impl From<auth0::Error> for GraphqlError {
     /// The one place where a call's failure is logged, cause and all; the caller gets what `Display` says.
     fn from(error: auth0::Error) -> Self {
         let code = match &error {

@@ -6,7 +6,7 @@ use async_graphql::ServerError;
 use bytes::Bytes;
 use futures_util::future::join_all;
 
-use super::error::{ErrorCode, Failure};
+use super::error::{ErrorCode, GraphqlError};
 use super::joins::Joins;
 use super::limits::ANSWER_BYTES;
 use super::permission::{Upstream, authority, authorize, authorize_self, authorize_strictly};
@@ -63,7 +63,7 @@ enum Field {
     Ready(Bytes),
     /// It has slots to fill, or nulls to be told of.
     Open(Projected),
-    Failed(Failure),
+    Failed(GraphqlError),
 }
 
 impl Field {
@@ -93,7 +93,7 @@ impl Field {
                 *room += projected.json.len();
                 Splicer::new(joins, &mut errors, *room).splice(projection, &projected)
             }
-            (Self::Open(_), None) => Err(Failure::internal()),
+            (Self::Open(_), None) => Err(GraphqlError::internal()),
         };
         match outcome {
             Ok(json) => {
@@ -164,11 +164,11 @@ impl<'a> Fetched<'a> {
 
 impl<'a> Call<'a> {
     /// Makes the call, for what all its root fields need together.
-    async fn run(self) -> Result<Fetched<'a>, Failure> {
+    async fn run(self) -> Result<Fetched<'a>, GraphqlError> {
         let Self { session, upstream, prepared, number } = self;
         // They ask the same: any of them speaks for all.
         let root = prepared.calls.get(number).and_then(|call| prepared.roots.get(*call.first()?));
-        let Some(What::Asks(asks)) = root.map(|root| &root.what) else { return Err(Failure::internal()) };
+        let Some(What::Asks(asks)) = root.map(|root| &root.what) else { return Err(GraphqlError::internal()) };
         let Asks { table, request, guarded } = &**asks;
         let caller = &session.caller;
         let api = match table.access {
@@ -181,7 +181,9 @@ impl<'a> Call<'a> {
             return Err((*used).into());
         }
         let plan = prepared.plan(authority(upstream, caller));
-        let Some(CallPlan { keys, request: ready }) = plan.calls.get(number) else { return Err(Failure::internal()) };
+        let Some(CallPlan { keys, request: ready }) = plan.calls.get(number) else {
+            return Err(GraphqlError::internal());
+        };
         let context = session.errand(Purpose::Call(number));
         match (api, ready, &request.prepare) {
             (Some(api), Some(PreparedRequest::List(read)), _) => {
@@ -195,24 +197,27 @@ impl<'a> Call<'a> {
                 let own = authorize_self(upstream, caller)?;
                 Ok(Fetched::record(&request.page, own.read(*read, &fields, &context).await?))
             }
-            _ => Err(Failure::internal()),
+            _ => Err(GraphqlError::internal()),
         }
     }
 }
 
 /// The failure of a projection.
-pub(crate) fn unprojectable(error: ProjectError) -> Failure {
+pub(crate) fn unprojectable(error: ProjectError) -> GraphqlError {
     match error {
         ProjectError::Malformed(_) => unreadable(),
         ProjectError::TooLarge => too_large(),
     }
 }
 
-pub(crate) fn unreadable() -> Failure {
-    Failure::new(ErrorCode::UpstreamUnavailable, "Auth0's answer cannot be read. Try again; if it stays, report it.")
+pub(crate) fn unreadable() -> GraphqlError {
+    GraphqlError::new(
+        ErrorCode::UpstreamUnavailable,
+        "Auth0's answer cannot be read. Try again; if it stays, report it.",
+    )
 }
 
-pub(crate) fn too_large() -> Failure {
+pub(crate) fn too_large() -> GraphqlError {
     let message = format!("The answer is too large: more than {ANSWER_BYTES} bytes. Ask for less at once.");
-    Failure::new(ErrorCode::TooComplex, message).with("measure", "answer bytes").with("limit", ANSWER_BYTES)
+    GraphqlError::new(ErrorCode::TooComplex, message).with("measure", "answer bytes").with("limit", ANSWER_BYTES)
 }

@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::document::{Document, Documents};
-use super::error::{ErrorCode, Failure};
+use super::error::{ErrorCode, GraphqlError};
 use super::guarded_fields::in_query as guarded_in_query;
 use super::limits::Limiter;
 use super::operation::{self, Operation};
@@ -31,7 +31,7 @@ fn documents() -> Documents {
 }
 
 /// The document that `source` stands for.
-fn find(documents: &Documents, source: &DocumentSource) -> Result<Arc<Document>, Vec<Failure>> {
+fn find(documents: &Documents, source: &DocumentSource) -> Result<Arc<Document>, Vec<GraphqlError>> {
     let found = documents.find(source);
     if let Err(failures) = &found {
         assert!(!failures.is_empty(), "refused without a reason");

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::error::{ErrorCode, Failure};
+use super::error::{ErrorCode, GraphqlError};
 use super::operation::{Field as SelectedField, Value};
 use super::schema::log::LOG;
 use super::schema::object::{Field, Kind, Object};
@@ -144,7 +144,7 @@ fn guarded_at(object: &'static Object, within: &'static str, path: &str) -> Vec<
     guarded.collect()
 }
 
-impl From<GuardedFieldUse> for Failure {
+impl From<GuardedFieldUse> for GraphqlError {
     fn from(GuardedFieldUse { argument, cause, scope }: GuardedFieldUse) -> Self {
         let message = match cause {
             Cause::Named(key) => {

@@ -10,13 +10,13 @@ use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Name, Node, name};
 
-use super::error::Failure;
+use super::error::GraphqlError;
 use super::operation::{Arguments, Field, Value};
 use super::project::json;
 use super::type_system::TypeSystem;
 
 /// The answer to `field`, a `__schema`, a `__type` or a `__typename` at the root, in JSON. It is the same for whoever asks.
-pub(crate) fn answer(types: &TypeSystem, field: &Field) -> Result<Vec<u8>, Failure> {
+pub(crate) fn answer(types: &TypeSystem, field: &Field) -> Result<Vec<u8>, GraphqlError> {
     let operation = executable::Operation {
         operation_type: ast::OperationType::Query,
         name: None,
@@ -38,9 +38,9 @@ pub(crate) fn answer(types: &TypeSystem, field: &Field) -> Result<Vec<u8>, Failu
 }
 
 /// No document that was found valid fails here.
-fn bug(message: &str) -> Failure {
+fn bug(message: &str) -> GraphqlError {
     tracing::error!(message, "introspection failed");
-    Failure::internal()
+    GraphqlError::internal()
 }
 
 /// What apollo-compiler 1.33 does not answer; the name of the type tells.

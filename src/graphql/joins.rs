@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use futures_util::future::join_all;
 use indexmap::IndexMap;
 
-use super::error::{ErrorCode, Failure};
+use super::error::{ErrorCode, GraphqlError};
 use super::execute::{unprojectable, unreadable};
 use super::permission::{Upstream, authorize};
 use super::plan::{ExecutionPlan, FetchPlan, JoinPlan, PageArgs, PreparedRequest, Shaped};
@@ -57,7 +57,7 @@ enum State {
     /// There is nothing, or no longer.
     Absent,
     /// Nobody can tell.
-    Failed(Failure),
+    Failed(GraphqlError),
 }
 
 /// A projection of records that came together.
@@ -70,7 +70,7 @@ struct Batch {
 pub(crate) enum Joined<'a> {
     Record(&'a Projected, &'a Segment),
     Absent,
-    Failed(&'a Failure),
+    Failed(&'a GraphqlError),
 }
 
 /// A slot that is to be filled: its join, and the number of its key.
@@ -195,7 +195,7 @@ impl<'p> Joins<'p> {
                     None
                 }
                 None => {
-                    sought.iter().for_each(|key| self.fetches[number].fail(*key, &Failure::internal()));
+                    sought.iter().for_each(|key| self.fetches[number].fail(*key, &GraphqlError::internal()));
                     None
                 }
             };
@@ -216,7 +216,7 @@ impl<'p> Joins<'p> {
             let roots = self.plan.fetches.get(call.fetch).map(|fetch| fetch.roots.clone());
             let context = session.errand(Purpose::Join(roots.unwrap_or_default()));
             async move {
-                let Some(api) = api else { return (call, Err(Failure::internal())) };
+                let Some(api) = api else { return (call, Err(GraphqlError::internal())) };
                 let answer = match &call.request {
                     PreparedRequest::List(read) => api
                         .read(read, &context)
@@ -227,7 +227,7 @@ impl<'p> Joins<'p> {
                         json.map(|json| Answer { json, total: None, next: None })
                     }),
                 };
-                (call, answer.map_err(Failure::from))
+                (call, answer.map_err(GraphqlError::from))
             }
         });
         for (call, answer) in join_all(answers.collect::<Vec<_>>()).await {
@@ -235,7 +235,7 @@ impl<'p> Joins<'p> {
         }
     }
 
-    fn take_in(&mut self, call: &Call<'_>, answer: Result<Option<Answer>, Failure>) {
+    fn take_in(&mut self, call: &Call<'_>, answer: Result<Option<Answer>, GraphqlError>) {
         let outcome = match answer {
             Ok(Some(answer)) => self.project(call, &answer),
             Ok(None) => Ok(()),
@@ -251,9 +251,9 @@ impl<'p> Joins<'p> {
     }
 
     /// Has each join of a fetch make of an answer what it wants.
-    fn project(&mut self, call: &Call<'_>, answer: &Answer) -> Result<(), Failure> {
+    fn project(&mut self, call: &Call<'_>, answer: &Answer) -> Result<(), GraphqlError> {
         let plan = self.plan;
-        let Some(fetch) = plan.fetches.get(call.fetch) else { return Err(Failure::internal()) };
+        let Some(fetch) = plan.fetches.get(call.fetch) else { return Err(GraphqlError::internal()) };
         let fetched = &mut self.fetches[call.fetch];
         let mut ids: Vec<Option<Cow<'_, str>>> = Vec::new();
         let batch = fetched.batches.first().map_or(0, Vec::len);
@@ -331,7 +331,7 @@ impl<'p> Joins<'p> {
                     }
                 }
             }
-            (Fetch::PerParent(_), None) => sought.iter().for_each(|key| fetched.fail(*key, &Failure::internal())),
+            (Fetch::PerParent(_), None) => sought.iter().for_each(|key| fetched.fail(*key, &GraphqlError::internal())),
         }
     }
 
@@ -396,7 +396,7 @@ impl Fetched {
         self.set(key, State::Found(self.found.len() - 1));
     }
 
-    fn fail(&mut self, key: usize, failure: &Failure) {
+    fn fail(&mut self, key: usize, failure: &GraphqlError) {
         self.set(key, State::Failed(failure.clone()));
     }
 
@@ -412,12 +412,12 @@ fn fields(fetch: &FetchPlan) -> Fields {
     fetch.keys.fields(fetch.relation.shape.object())
 }
 
-fn too_many() -> Failure {
+fn too_many() -> GraphqlError {
     let message = format!(
         "Auth0's search does not know this user, and more than {SINGLE_LOOKUPS} such users of one answer are not looked up \
          one by one: ask for fewer logs at once, or for the user by id."
     );
-    Failure::new(ErrorCode::TooComplex, message).with("measure", "single lookups").with("limit", SINGLE_LOOKUPS)
+    GraphqlError::new(ErrorCode::TooComplex, message).with("measure", "single lookups").with("limit", SINGLE_LOOKUPS)
 }
 
 /// So many of the names, to be looked up by one search.

@@ -27,7 +27,7 @@ mod permission;
 mod plan;
 mod prepared;
 mod project;
-mod requirements;
+mod required_scopes;
 mod response;
 mod schema;
 mod search_query;
@@ -54,7 +54,7 @@ use crate::auth::{Caller, Scopes};
 use crate::auth0::{BreakerStatus, ManagementApi};
 
 pub use self::document::{DocumentSettings, DocumentSource, TrustedDocuments, TrustedDocumentsError, TrustedMode};
-pub use self::error::{ErrorCode, Failure};
+pub use self::error::{ErrorCode, GraphqlError};
 pub use self::limits::{Enforcement, Limits};
 pub use self::permission::{Permissions, ScopeMode};
 pub use self::schema::gateway::GatewayMode;
@@ -105,7 +105,7 @@ pub struct Request {
 }
 
 /// On whose behalf, and for how long.
-pub struct Terms<'a> {
+pub struct RequestContext<'a> {
     /// Who asks.
     pub caller: Caller,
     /// When the answer is worth nothing any more.
@@ -170,7 +170,7 @@ impl Engine {
     }
 
     /// Answers `request`.
-    pub async fn execute(&self, request: Request, terms: &Terms<'_>) -> Reply {
+    pub async fn execute(&self, request: Request, terms: &RequestContext<'_>) -> Reply {
         let Request { document: source, operation_name, variables } = request;
         let mut audit = Audit::begin(&source, terms);
         let reply = match self.prepare(&source, operation_name.as_deref(), variables) {
@@ -196,7 +196,7 @@ impl Engine {
         source: &DocumentSource,
         operation_name: Option<&str>,
         variables: Variables,
-    ) -> Result<(Arc<Document>, Arc<Prepared>), Vec<Failure>> {
+    ) -> Result<(Arc<Document>, Arc<Prepared>), Vec<GraphqlError>> {
         let Upstream { settings: Settings { permissions, .. }, limiter, .. } = &*self.upstream;
         let document = self.documents.find(source)?;
         let operation = operation::choose(&document, operation_name).map_err(|failure| vec![failure])?;
@@ -211,7 +211,7 @@ impl Engine {
     }
 
     /// The answer to an operation that needs more scopes than its caller holds, where these are not run.
-    fn refusal(&self, prepared: &Prepared, terms: &Terms<'_>) -> Option<Reply> {
+    fn refusal(&self, prepared: &Prepared, terms: &RequestContext<'_>) -> Option<Reply> {
         if self.upstream.settings.permissions.scope_mode != ScopeMode::Reject {
             return None;
         }
@@ -221,7 +221,7 @@ impl Engine {
         Some(Reply { lacking, ..refuse(vec![failure], terms.request_id) })
     }
 
-    async fn run(&self, prepared: Arc<Prepared>, terms: &Terms<'_>, audit: Option<&mut Audit<'_>>) -> Reply {
+    async fn run(&self, prepared: Arc<Prepared>, terms: &RequestContext<'_>, audit: Option<&mut Audit<'_>>) -> Reply {
         let most_calls = self.upstream.settings.limits.upstream_calls;
         let session =
             Session::new(Arc::clone(&prepared), terms.caller.clone(), terms.deadline, terms.is_fresh, most_calls);
@@ -259,7 +259,7 @@ impl Engine {
 
 /// An answer that says why nothing ran. The first failure's code stands for all.
 #[must_use]
-pub fn refuse(failures: Vec<Failure>, request_id: &str) -> Reply {
+pub fn refuse(failures: Vec<GraphqlError>, request_id: &str) -> Reply {
     let code = failures.first().map_or(ErrorCode::Internal, |failure| failure.code);
     let mut error_codes: Vec<_> = failures.iter().map(|failure| failure.code.as_str().to_owned()).collect();
     error_codes.dedup();

@@ -15,7 +15,7 @@ pub(crate) use apollo_compiler::Name;
 
 use super::coercion::{CoercionError, Input, coerce};
 use super::document::{Document, Lines};
-use super::error::{ErrorCode, Failure};
+use super::error::{ErrorCode, GraphqlError};
 use super::type_system::TypeSystem;
 use super::variables::Variables;
 
@@ -37,7 +37,7 @@ pub(crate) struct Field {
     pub(crate) key: Name,
     pub(crate) name: Name,
     /// Err where the value of a variable does not fit after all: then the field is null, with this error.
-    pub(crate) arguments: Result<Arguments, Failure>,
+    pub(crate) arguments: Result<Arguments, GraphqlError>,
     pub(crate) location: Location,
     /// Empty for leaves, and where everything that was selected is skipped.
     pub(crate) fields: Vec<Field>,
@@ -97,13 +97,13 @@ impl From<Location> for async_graphql::Pos {
 pub(crate) fn choose<'d>(
     document: &'d Document,
     name: Option<&str>,
-) -> Result<&'d Node<executable::Operation>, Failure> {
+) -> Result<&'d Node<executable::Operation>, GraphqlError> {
     document.operations.get(name).map_err(|_| {
         let message = match name {
             Some(_) => "The document has no operation of the name that `operationName` gives.",
             None => "The document has several operations: say in `operationName` which one is meant.",
         };
-        Failure::new(ErrorCode::BadRequest, message)
+        GraphqlError::new(ErrorCode::BadRequest, message)
     })
 }
 
@@ -115,7 +115,7 @@ impl Operation {
         document: &Document,
         operation: &executable::Operation,
         values: &[Option<Box<str>>],
-    ) -> Result<Self, Vec<Failure>> {
+    ) -> Result<Self, Vec<GraphqlError>> {
         let variables = coerce_variables(types, &document.lines, operation, values)?;
         let normal = Normal { types, document, variables };
         let fields = normal.root(&operation.selection_set).map_err(|failure| vec![failure])?;
@@ -135,14 +135,14 @@ fn coerce_variables(
     lines: &Lines,
     operation: &executable::Operation,
     values: &[Option<Box<str>>],
-) -> Result<HashMap<Name, Value>, Vec<Failure>> {
+) -> Result<HashMap<Name, Value>, Vec<GraphqlError>> {
     let none = HashMap::new();
     let mut coerced = HashMap::new();
     let mut failures = Vec::new();
     for (definition, value) in operation.variables.iter().zip(values) {
         let (name, ty) = (&definition.name, &definition.ty);
         let mut fail = |message| {
-            let failure = Failure::new(ErrorCode::ValidationFailed, message);
+            let failure = GraphqlError::new(ErrorCode::ValidationFailed, message);
             failures.push(failure.at(lines.location(definition.location()).into()));
         };
         let expected = (&**ty, definition.default_value.as_deref());
@@ -171,9 +171,9 @@ type Groups<'d> = IndexMap<&'d Name, Vec<&'d Node<executable::Field>>>;
 impl<'d> Normal<'d> {
     /// The root fields. One in which a condition cannot be decided is null, with the error; where it cannot be null, nothing is
     /// answered.
-    fn root(&self, selection: &'d SelectionSet) -> Result<Vec<Field>, Failure> {
+    fn root(&self, selection: &'d SelectionSet) -> Result<Vec<Field>, GraphqlError> {
         // Nothing runs then: the request is refused.
-        let refusal = |failure| Failure { code: ErrorCode::ValidationFailed, ..failure };
+        let refusal = |failure| GraphqlError { code: ErrorCode::ValidationFailed, ..failure };
         let groups = self.group(&selection.ty, &[selection]).map_err(refusal)?;
         let fields = groups.into_iter().map(|(key, group)| match self.field(&selection.ty, key, &group) {
             Ok(Field { arguments: Err(failure), .. }) | Err(failure) => {
@@ -195,7 +195,7 @@ impl<'d> Normal<'d> {
     }
 
     /// The fields that `selections` come to, which are of the type `ty`.
-    fn merge(&self, ty: &Name, selections: &[&'d SelectionSet]) -> Result<Vec<Field>, Failure> {
+    fn merge(&self, ty: &Name, selections: &[&'d SelectionSet]) -> Result<Vec<Field>, GraphqlError> {
         let mut fields = Vec::new();
         if selections.iter().all(|selection| selection.is_empty()) {
             return Ok(fields);
@@ -209,7 +209,7 @@ impl<'d> Normal<'d> {
     }
 
     /// <https://spec.graphql.org/September2025/#CollectFields()>, and the same for what the fields select.
-    fn group(&self, object: &Name, selections: &[&'d SelectionSet]) -> Result<Groups<'d>, Failure> {
+    fn group(&self, object: &Name, selections: &[&'d SelectionSet]) -> Result<Groups<'d>, GraphqlError> {
         let (mut groups, mut visited) = (Groups::new(), HashSet::new());
         for selection in selections {
             self.collect(object, selection, &mut visited, &mut groups)?;
@@ -223,7 +223,7 @@ impl<'d> Normal<'d> {
         selection: &'d SelectionSet,
         visited: &mut HashSet<&'d Name>,
         groups: &mut Groups<'d>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), GraphqlError> {
         for item in &selection.selections {
             if !self.is_included(item.directives())? {
                 continue;
@@ -249,9 +249,9 @@ impl<'d> Normal<'d> {
     }
 
     /// Fields under one key are one field, of which everything is selected that any of them selects.
-    fn field(&self, parent: &Name, key: &Name, group: &[&'d Node<executable::Field>]) -> Result<Field, Failure> {
-        let first = group.first().ok_or_else(Failure::internal)?;
-        let definition = self.types.field(parent, &first.name).ok_or_else(Failure::internal)?;
+    fn field(&self, parent: &Name, key: &Name, group: &[&'d Node<executable::Field>]) -> Result<Field, GraphqlError> {
+        let first = group.first().ok_or_else(GraphqlError::internal)?;
+        let definition = self.types.field(parent, &first.name).ok_or_else(GraphqlError::internal)?;
         let location = self.document.lines.location(first.location());
         let selections: Vec<_> = group.iter().map(|field| &field.selection_set).collect();
         Ok(Field {
@@ -269,7 +269,7 @@ impl<'d> Normal<'d> {
         &self,
         definitions: &[Node<InputValueDefinition>],
         given: &[Node<Argument>],
-    ) -> Result<Arguments, Failure> {
+    ) -> Result<Arguments, GraphqlError> {
         let mut arguments = Vec::with_capacity(definitions.len());
         for definition in definitions {
             let name = &definition.name;
@@ -282,7 +282,7 @@ impl<'d> Normal<'d> {
         Ok(Arguments(arguments))
     }
 
-    fn is_included(&self, directives: &DirectiveList) -> Result<bool, Failure> {
+    fn is_included(&self, directives: &DirectiveList) -> Result<bool, GraphqlError> {
         for directive in directives.iter() {
             let wanted = match directive.name.as_str() {
                 "include" => true,
@@ -299,11 +299,11 @@ impl<'d> Normal<'d> {
     }
 }
 
-fn misfit(argument: &Name, errors: &[CoercionError]) -> Failure {
+fn misfit(argument: &Name, errors: &[CoercionError]) -> GraphqlError {
     let parts = errors.iter().map(|CoercionError { path, expected }| {
         format!("The argument `{argument}{path}` does not fit: {expected} is expected.")
     });
-    Failure::new(ErrorCode::BadUserInput, parts.collect::<Vec<_>>().join(" ")).with("argument", argument.as_str())
+    GraphqlError::new(ErrorCode::BadUserInput, parts.collect::<Vec<_>>().join(" ")).with("argument", argument.as_str())
 }
 
 #[cfg(any(test, feature = "fuzzing"))]

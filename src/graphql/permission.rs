@@ -6,7 +6,7 @@ use async_graphql::{Context, Enum};
 use bytes::Bytes;
 
 use super::Settings;
-use super::error::{ErrorCode, Failure};
+use super::error::{ErrorCode, GraphqlError};
 use super::limits::Limiter;
 use crate::auth::{Caller, Identity, Scope, Scopes};
 use crate::auth0::{ApiRequest, CallContext, Error, Fields, ManagementApi, MisconfigurationError, UserId};
@@ -94,7 +94,7 @@ fn covered(granted: &[String]) -> Scopes {
     Scope::ALL.into_iter().filter(covers).collect()
 }
 
-impl From<Denied> for Failure {
+impl From<Denied> for GraphqlError {
     fn from(Denied { scope, who }: Denied) -> Self {
         match who {
             Who::Caller => {
@@ -119,8 +119,8 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    pub(super) fn of<'a>(ctx: &Context<'a>) -> Result<&'a Self, Failure> {
-        ctx.data::<Arc<Self>>().map(|upstream| &**upstream).map_err(|_| Failure::internal())
+    pub(super) fn of<'a>(ctx: &Context<'a>) -> Result<&'a Self, GraphqlError> {
+        ctx.data::<Arc<Self>>().map(|upstream| &**upstream).map_err(|_| GraphqlError::internal())
     }
 }
 
@@ -137,7 +137,7 @@ pub(crate) fn authorize<'a>(
     upstream: &'a Upstream,
     caller: &Caller,
     scope: Scope,
-) -> Result<&'a ManagementApi, Failure> {
+) -> Result<&'a ManagementApi, GraphqlError> {
     authority(upstream, caller).check(scope)?;
     Ok(&upstream.api)
 }
@@ -148,7 +148,7 @@ pub(crate) fn authorize_strictly<'a>(
     upstream: &'a Upstream,
     caller: &Caller,
     scope: Scope,
-) -> Result<&'a ManagementApi, Failure> {
+) -> Result<&'a ManagementApi, GraphqlError> {
     let api = authorize(upstream, caller, scope)?;
     let granted = api.token_status().and_then(|token| token.scopes);
     match granted {
@@ -178,7 +178,7 @@ impl OwnUser<'_> {
 }
 
 /// The way to the user whom the caller's token is for.
-pub(crate) fn authorize_self<'a>(upstream: &'a Upstream, caller: &Caller) -> Result<OwnUser<'a>, Failure> {
+pub(crate) fn authorize_self<'a>(upstream: &'a Upstream, caller: &Caller) -> Result<OwnUser<'a>, GraphqlError> {
     let Upstream { api, settings, .. } = upstream;
     let id = match caller.identity() {
         Identity::Token { subject, .. } => own_id(subject),
@@ -187,7 +187,7 @@ pub(crate) fn authorize_self<'a>(upstream: &'a Upstream, caller: &Caller) -> Res
             Err("`me` is the user whom an access token is for: send one in `Authorization: Bearer …`.")
         }
     };
-    let id = id.map_err(|message| Failure::new(ErrorCode::Forbidden, message))?;
+    let id = id.map_err(|message| GraphqlError::new(ErrorCode::Forbidden, message))?;
     match authority(upstream, caller).check(Scope::ReadUsers) {
         Err(Denied { who: Who::Caller, .. }) if settings.permissions.self_access => {}
         outcome => outcome?,

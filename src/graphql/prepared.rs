@@ -9,8 +9,8 @@ use async_graphql::parser::types::ExecutableDocument;
 use bytes::Bytes;
 
 pub(crate) use self::operations::Operations;
-use super::audit::Told;
-use super::error::Failure;
+use super::audit::AuditSummary;
+use super::error::GraphqlError;
 use super::guarded_fields::{GuardedFieldUse, guarded_field_uses};
 use super::introspection;
 use super::limits::Limiter;
@@ -20,7 +20,7 @@ use super::plan::{
     CallCount, CallPlan, ExecutionPlan, Planner, Prepare, Request, RequiredKeys, is_same_call, worst_case,
 };
 use super::project::json;
-use super::requirements::Requirements;
+use super::required_scopes::RequiredScopes;
 use super::schema::local;
 use super::schema::root_field::{RootField, root_field};
 use super::type_system::TypeSystem;
@@ -32,9 +32,9 @@ const KEPT_PLANS: usize = 8;
 /// An operation that may run.
 pub(crate) struct Prepared {
     pub(crate) operation: Operation,
-    pub(crate) requirements: Requirements,
+    pub(crate) requirements: RequiredScopes,
     /// What the audit tells of it.
-    pub(crate) told: Told,
+    pub(crate) told: AuditSummary,
     /// The root fields, in the order in which they are answered.
     pub(crate) roots: Vec<Root>,
     /// The root fields that ask Auth0 the same, and so are answered by one call.
@@ -60,7 +60,7 @@ pub(crate) enum What {
     /// It asks Auth0.
     Asks(Box<Asks>),
     /// Its answer is known, in JSON.
-    Known(Result<Bytes, Failure>),
+    Known(Result<Bytes, GraphqlError>),
     /// It is async-graphql's to answer.
     Own,
 }
@@ -68,7 +68,7 @@ pub(crate) enum What {
 /// A root field that asks Auth0.
 pub(crate) struct Asks {
     pub(crate) table: &'static RootField,
-    pub(crate) request: Result<Request, Failure>,
+    pub(crate) request: Result<Request, GraphqlError>,
     /// What its arguments use that not everybody may see.
     pub(crate) guarded: Vec<GuardedFieldUse>,
 }
@@ -80,7 +80,7 @@ impl Prepared {
         types: &TypeSystem,
         limiter: &Limiter,
         permissions: Permissions,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, GraphqlError> {
         let fields = &operation.fields;
         let mut calls: Vec<Vec<usize>> = Vec::new();
         for (place, field) in fields.iter().enumerate().filter(|(_, field)| root_field(&field.name).is_some()) {
@@ -96,10 +96,10 @@ impl Prepared {
         let mut roots: Vec<_> = fields.iter().map(|field| Root::new(types, field)).collect();
         note_guarded_fields(fields, &mut roots);
         let guarded = roots.iter().map(|root| root.asks().map(|asks| &*asks.guarded).unwrap_or_default());
-        let requirements = Requirements::of(&operation, types, permissions, guarded);
+        let requirements = RequiredScopes::of(&operation, types, permissions, guarded);
         let own = fields.iter().zip(&roots).filter(|(_, root)| matches!(root.what, What::Own));
         let own = local::document(types, own.map(|(field, _)| field));
-        let told = Told::of(&operation);
+        let told = AuditSummary::of(&operation);
         Ok(Self { operation, requirements, told, roots, calls, own, calls_at_worst, plans: Mutex::default() })
     }
 
@@ -177,7 +177,7 @@ fn note_guarded_fields(fields: &[Field], roots: &mut [Root]) {
     }
 }
 
-fn known(types: &TypeSystem, field: &Field) -> Result<Bytes, Failure> {
+fn known(types: &TypeSystem, field: &Field) -> Result<Bytes, GraphqlError> {
     field.arguments.as_ref().map_err(Clone::clone)?;
     introspection::answer(types, field).map(Bytes::from)
 }

@@ -4,7 +4,7 @@
 use async_graphql::{PathSegment, Response, ServerError, Value};
 use bytes::Bytes;
 
-use super::error::{ErrorCode, Failure};
+use super::error::{ErrorCode, GraphqlError};
 use super::execute::Answer;
 use super::prepared::{Prepared, What};
 use super::project::json;
@@ -18,7 +18,7 @@ const MOST_REASONS: usize = 10;
 const MOST_ERRORS: usize = 100;
 
 /// Writes a response to an operation that never ran: there is no `data`.
-pub(crate) fn refusal(failures: Vec<Failure>, request_id: &str) -> Vec<u8> {
+pub(crate) fn refusal(failures: Vec<GraphqlError>, request_id: &str) -> Vec<u8> {
     let mut out = vec![b'{'];
     let errors: Vec<_> = failures.into_iter().map(ServerError::from).collect();
     write_errors(errors.iter(), MOST_REASONS, request_id, &mut out);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use async_graphql::{PathSegment, ServerError};
 
-use super::error::{ErrorCode, Failure};
+use super::error::{ErrorCode, GraphqlError};
 use super::execute::too_large;
 use super::joins::{Joined, Joins};
 use super::operation::{Location, Name};
@@ -25,7 +25,7 @@ pub(crate) struct FieldErrors<'r> {
 
 /// Nulls for the same reason, beyond those that have an error each.
 struct Rest {
-    failure: Failure,
+    failure: GraphqlError,
     /// The last field on their way that is no list.
     path: Vec<PathSegment>,
     location: Location,
@@ -41,7 +41,7 @@ impl<'r> FieldErrors<'r> {
     }
 
     /// The whole field is null.
-    pub(crate) fn whole(mut self, failure: Failure) -> Vec<ServerError> {
+    pub(crate) fn whole(mut self, failure: GraphqlError) -> Vec<ServerError> {
         self.told = vec![located(failure, self.start(), self.location)];
         self.told
     }
@@ -56,7 +56,7 @@ impl<'r> FieldErrors<'r> {
     }
 
     /// A null at the end of `frames`.
-    fn null(&mut self, frames: &Frames<'_>, failure: &Failure) {
+    fn null(&mut self, frames: &Frames<'_>, failure: &GraphqlError) {
         self.nulls += 1;
         if self.nulls <= MOST_NULLS {
             let (path, location) = self.path(frames, usize::MAX);
@@ -95,7 +95,7 @@ impl<'r> FieldErrors<'r> {
     }
 }
 
-fn located(failure: Failure, path: Vec<PathSegment>, location: Location) -> ServerError {
+fn located(failure: GraphqlError, path: Vec<PathSegment>, location: Location) -> ServerError {
     let mut error = ServerError::from(failure);
     error.locations.push(location.into());
     error.path = path;
@@ -108,7 +108,7 @@ pub(crate) struct Splicer<'a, 'r> {
     frames: Frames<'a>,
     errors: &'a mut FieldErrors<'r>,
     /// The failures of withheld fields, by their address in the plan: each is made, and logged, once.
-    failures: HashMap<*const Withheld, Failure>,
+    failures: HashMap<*const Withheld, GraphqlError>,
     out: Vec<u8>,
     limit: usize,
 }
@@ -119,7 +119,11 @@ impl<'a, 'r> Splicer<'a, 'r> {
     }
 
     /// What was projected, whole.
-    pub(crate) fn splice(mut self, projection: &'a Projection, projected: &'a Projected) -> Result<Vec<u8>, Failure> {
+    pub(crate) fn splice(
+        mut self,
+        projection: &'a Projection,
+        projected: &'a Projected,
+    ) -> Result<Vec<u8>, GraphqlError> {
         self.out.reserve((projected.json.len() * 2).min(self.limit));
         self.segment(projection, projected, &projected.whole())?;
         Ok(self.out)
@@ -131,7 +135,7 @@ impl<'a, 'r> Splicer<'a, 'r> {
         projection: &'a Projection,
         projected: &'a Projected,
         segment: &Segment,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), GraphqlError> {
         let mut copied = segment.json.start;
         for slot in projected.slots.get(segment.slots.clone()).unwrap_or_default() {
             let Some(join) = self.joins.plan().joins.get(slot.join) else { continue };
@@ -179,7 +183,7 @@ fn indices<'a>(place: &Place, all: &'a [usize]) -> &'a [usize] {
 }
 
 impl Withheld {
-    fn failure(&self) -> Failure {
+    fn failure(&self) -> GraphqlError {
         match &self.reason {
             WithheldReason::Denied(denied) => (*denied).into(),
             WithheldReason::Refused(failure) => failure.clone(),
@@ -187,7 +191,7 @@ impl Withheld {
     }
 }
 
-fn no_records(count: usize) -> Failure {
+fn no_records(count: usize) -> GraphqlError {
     let what = if count == 1 {
         "1 element of this list is no object".to_owned()
     } else {
@@ -195,5 +199,5 @@ fn no_records(count: usize) -> Failure {
     };
     let message = format!("{what}, as Auth0 sent it, and left out. If it stays so, report it.");
     ErrorCode::UpstreamUnavailable.log(&message, "");
-    Failure::new(ErrorCode::UpstreamUnavailable, message).with("leftOut", count)
+    GraphqlError::new(ErrorCode::UpstreamUnavailable, message).with("leftOut", count)
 }

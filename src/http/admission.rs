@@ -13,7 +13,7 @@ use super::authenticate::{Refusal, authenticate};
 use super::rate_limit::{CallerKey, RateLimits};
 use super::responder::{Responder, to_be_sent_again};
 use crate::auth::{Authenticator, Caller};
-use crate::graphql::{Deadline, ErrorCode, Failure};
+use crate::graphql::{Deadline, ErrorCode, GraphqlError};
 use crate::telemetry::LogThrottle;
 
 /// When to come back to a gateway that is busy. Most requests are answered within a second.
@@ -121,12 +121,12 @@ impl TooMany {
 
     pub(crate) fn reply(self, responder: Responder) -> Response {
         let (status, wait, message) = self.parts();
-        responder.refuse_for(wait, status, Failure::new(ErrorCode::RateLimited, message))
+        responder.refuse_for(wait, status, GraphqlError::new(ErrorCode::RateLimited, message))
     }
 
     /// What is told where there is no status.
-    pub(crate) fn into_failure(self) -> Failure {
+    pub(crate) fn into_failure(self) -> GraphqlError {
         let (_, wait, message) = self.parts();
-        to_be_sent_again(Failure::new(ErrorCode::RateLimited, message), wait)
+        to_be_sent_again(GraphqlError::new(ErrorCode::RateLimited, message), wait)
     }
 }

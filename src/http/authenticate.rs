@@ -8,7 +8,7 @@ use axum::response::Response;
 
 use super::responder::Responder;
 use crate::auth::{AuthError, Authenticator, Caller, Credentials, CredentialsError, Scopes};
-use crate::graphql::{Deadline, ErrorCode, Failure};
+use crate::graphql::{Deadline, ErrorCode, GraphqlError};
 
 /// Carries an API key.
 pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -17,7 +17,7 @@ pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 #[derive(Debug)]
 pub(crate) struct Refusal {
     status: StatusCode,
-    failure: Failure,
+    failure: GraphqlError,
     challenge: Option<HeaderValue>,
     retry_after: Option<HeaderValue>,
 }
@@ -96,7 +96,8 @@ impl Refusal {
             AuthError::KeysUnavailable { retry_after } => {
                 let message = "The access token cannot be verified now: its issuer's keys cannot be had. Try again.";
                 let milliseconds = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
-                let failure = Failure::new(ErrorCode::UpstreamUnavailable, message).with("retryAfterMs", milliseconds);
+                let failure =
+                    GraphqlError::new(ErrorCode::UpstreamUnavailable, message).with("retryAfterMs", milliseconds);
                 Self {
                     status: StatusCode::SERVICE_UNAVAILABLE,
                     failure,
@@ -110,7 +111,7 @@ impl Refusal {
     fn unauthenticated(message: String, challenge: HeaderValue) -> Self {
         Self {
             status: StatusCode::UNAUTHORIZED,
-            failure: Failure::new(ErrorCode::Unauthenticated, message),
+            failure: GraphqlError::new(ErrorCode::Unauthenticated, message),
             challenge: Some(challenge),
             retry_after: None,
         }
@@ -124,14 +125,14 @@ impl Refusal {
         };
         Self {
             status: StatusCode::BAD_REQUEST,
-            failure: Failure::new(ErrorCode::BadRequest, message),
+            failure: GraphqlError::new(ErrorCode::BadRequest, message),
             challenge: Some(challenge(authenticator, Some(("invalid_request", message)))),
             retry_after: None,
         }
     }
 
     /// The refusal without its headers, for where there are none. It is logged here.
-    pub(crate) fn into_failure(self) -> (StatusCode, Failure) {
+    pub(crate) fn into_failure(self) -> (StatusCode, GraphqlError) {
         self.failure.code.log(&self.failure.message, "authentication");
         (self.status, self.failure)
     }

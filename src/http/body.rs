@@ -16,7 +16,7 @@ use super::Shared;
 use super::activity::Activity;
 use super::pool::{Pool, Replaceable};
 use super::settings::Settings;
-use crate::graphql::{Deadline, ErrorCode, Failure};
+use crate::graphql::{Deadline, ErrorCode, GraphqlError};
 
 /// How many bytes of a body that is refused are read, at most: whatever is sent by mistake, and less than would be worth an
 /// attacker's while.
@@ -57,7 +57,7 @@ pub(crate) async fn read(
     address: IpAddr,
     activity: Option<&Activity>,
     deadline: Deadline,
-) -> Result<Bytes, (StatusCode, Failure)> {
+) -> Result<Bytes, (StatusCode, GraphqlError)> {
     let limit = shared.settings.max_body_bytes;
     let too_large = || {
         (StatusCode::PAYLOAD_TOO_LARGE, bad(format!("The body is larger than {limit} bytes: ask for less at once.")))
@@ -87,9 +87,9 @@ pub(crate) async fn read(
     }
 }
 
-fn replaced() -> (StatusCode, Failure) {
+fn replaced() -> (StatusCode, GraphqlError) {
     let message = "Too many requests are on their way, and the body of this one took longest to arrive. Send it again.";
-    (StatusCode::SERVICE_UNAVAILABLE, Failure::new(ErrorCode::RateLimited, message))
+    (StatusCode::SERVICE_UNAVAILABLE, GraphqlError::new(ErrorCode::RateLimited, message))
 }
 
 /// Reads the body of a request that is refused, and drops it.
@@ -113,6 +113,6 @@ fn discard_rest(mut body: Body, deadline: Deadline) {
     }));
 }
 
-fn bad(message: impl Into<String>) -> Failure {
-    Failure::new(ErrorCode::BadRequest, message)
+fn bad(message: impl Into<String>) -> GraphqlError {
+    GraphqlError::new(ErrorCode::BadRequest, message)
 }

@@ -13,7 +13,7 @@ use tower_http::csrf::{ConfigError, CsrfLayer, ProtectionError};
 use super::origins::{Origins, Page};
 use super::responder::Responder;
 use super::{Shared, host};
-use crate::graphql::{ErrorCode, Failure};
+use crate::graphql::{ErrorCode, GraphqlError};
 
 /// Where a request comes from, as the browser says: <https://www.w3.org/TR/fetch-metadata/>.
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -64,7 +64,7 @@ fn is_from_elsewhere(headers: &HeaderMap) -> bool {
 /// The answer to what another site's page sent.
 fn refuse(responder: Responder) -> Response {
     let message = "A page of another origin sent this. The gateway's operator can add its origin to CORS_ORIGINS.";
-    responder.refuse(StatusCode::FORBIDDEN, Failure::new(ErrorCode::Forbidden, message))
+    responder.refuse(StatusCode::FORBIDDEN, GraphqlError::new(ErrorCode::Forbidden, message))
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use super::websocket::init;
 use super::websocket::message::{self, ClientMessage};
 use super::{BuildError, Settings, Shared, parameters, router};
 use crate::auth::Authenticator;
-use crate::graphql::{Engine, ErrorCode, Failure, refuse};
+use crate::graphql::{Engine, ErrorCode, GraphqlError, refuse};
 
 /// A gateway without a network.
 pub struct Gateway(Router);
@@ -79,7 +79,7 @@ fn subscribe(id: &str, payload: &str) {
     assert!(!id.is_empty());
     let failure = parameters::from_body(payload.as_bytes())
         .err()
-        .unwrap_or_else(|| Failure::new(ErrorCode::BadRequest, "A refusal."));
+        .unwrap_or_else(|| GraphqlError::new(ErrorCode::BadRequest, "A refusal."));
     let refusal = refuse(vec![failure], "id").body;
     let refusal = std::str::from_utf8(&refusal).unwrap_or_default();
     let error = message::error(id, refusal).unwrap_or_default();

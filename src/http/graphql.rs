@@ -15,7 +15,7 @@ use super::rate_limit::CallerKey;
 use super::request_options::RequestOptions;
 use super::responder::Responder;
 use super::{Parts, Shared, body, parameters, request_id, websocket};
-use crate::graphql::{self, Deadline, ErrorCode, Failure, Terms};
+use crate::graphql::{self, Deadline, ErrorCode, GraphqlError, RequestContext};
 
 /// Answers GraphQL, over HTTP or over a WebSocket.
 pub(crate) async fn handle(State(shared): State<Shared>, request: Request) -> Response {
@@ -57,7 +57,7 @@ async fn answer(shared: &Shared, request: Request, options: RequestOptions, resp
         Err(too_many) => return too_many.reply(responder),
     };
     let request_id = request_id::current();
-    let terms = Terms { caller, deadline, request_id: &request_id, is_fresh, explains };
+    let terms = RequestContext { caller, deadline, request_id: &request_id, is_fresh, explains };
     let reply = engine.execute(request, &terms).await;
     let challenge = insufficient_scope(reply.lacking, authenticator);
     let mut response = responder.reply(reply);
@@ -67,7 +67,7 @@ async fn answer(shared: &Shared, request: Request, options: RequestOptions, resp
 }
 
 /// The HTTP request is not a GraphQL request.
-struct Refusal(StatusCode, Failure);
+struct Refusal(StatusCode, GraphqlError);
 
 impl Refusal {
     fn reply(self, responder: Responder) -> Response {
@@ -131,8 +131,8 @@ fn is_encoded(headers: &HeaderMap) -> bool {
     headers.get_all(header::CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-fn bad(message: impl Into<String>) -> Failure {
-    Failure::new(ErrorCode::BadRequest, message)
+fn bad(message: impl Into<String>) -> GraphqlError {
+    GraphqlError::new(ErrorCode::BadRequest, message)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::Shared;
 use super::admission::SOON;
 use super::peer::{ConnectionInfo, Phase};
 use super::responder::Responder;
-use crate::graphql::{ErrorCode, Failure, Readiness};
+use crate::graphql::{ErrorCode, GraphqlError, Readiness};
 
 pub(crate) const LIVE: &str = "/livez";
 pub(crate) const READY: &str = "/readyz";
@@ -39,7 +39,7 @@ pub(crate) async fn leave_spare_connections(request: Request, next: Next) -> Res
         return next.run(request).await;
     }
     let message = "There are too many connections. Try again after `retryAfterMs`.";
-    let failure = Failure::new(ErrorCode::RateLimited, message);
+    let failure = GraphqlError::new(ErrorCode::RateLimited, message);
     let mut response = Responder::of(request.headers()).refuse_for(SOON, StatusCode::SERVICE_UNAVAILABLE, failure);
     if request.version() < Version::HTTP_2 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

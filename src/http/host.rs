@@ -14,7 +14,7 @@ use axum::response::Response;
 
 use super::Shared;
 use super::responder::Responder;
-use crate::graphql::{ErrorCode, Failure};
+use crate::graphql::{ErrorCode, GraphqlError};
 
 /// Refuses requests for a host that the gateway does not answer to.
 pub(crate) async fn layer(State(shared): State<Shared>, request: Request, next: Next) -> Response {
@@ -22,7 +22,7 @@ pub(crate) async fn layer(State(shared): State<Shared>, request: Request, next: 
         return next.run(request).await;
     }
     let message = "The gateway does not answer to this host name. Its operator can add the name to ALLOWED_HOSTS.";
-    let failure = Failure::new(ErrorCode::BadRequest, message);
+    let failure = GraphqlError::new(ErrorCode::BadRequest, message);
     Responder::of(request.headers()).refuse(StatusCode::MISDIRECTED_REQUEST, failure)
 }
 

@@ -54,7 +54,7 @@ use self::pool::Pool;
 use self::responder::Responder;
 use self::send_budget::SendBudget;
 use crate::auth::Authenticator;
-use crate::graphql::{Engine, ErrorCode, Failure};
+use crate::graphql::{Engine, ErrorCode, GraphqlError};
 
 pub use self::cors::{CorsHeaders, CorsHeadersError};
 pub use self::origins::{Origin, OriginError, Origins};
@@ -138,18 +138,18 @@ fn router(shared: &Shared) -> Result<Router, BuildError> {
 
 async fn not_found(request: Request) -> Response {
     let message = "There is nothing here. GraphQL is served at /graphql.";
-    let failure = Failure::new(ErrorCode::BadRequest, message);
+    let failure = GraphqlError::new(ErrorCode::BadRequest, message);
     Responder::of(request.headers()).refuse(StatusCode::NOT_FOUND, failure)
 }
 
 async fn wrong_method(request: Request) -> Response {
     let message = "This is not done here. GraphQL is served at /graphql.";
-    let failure = Failure::new(ErrorCode::BadRequest, message);
+    let failure = GraphqlError::new(ErrorCode::BadRequest, message);
     Responder::of(request.headers()).refuse(StatusCode::METHOD_NOT_ALLOWED, failure)
 }
 
 /// The panic's own message can hold anything, and has gone to the log by the panic hook.
 fn panicked(_: Box<dyn Any + Send>) -> Response {
     tracing::error!("a request panicked");
-    Responder::default().reply(crate::graphql::refuse(vec![Failure::internal()], &request_id::current()))
+    Responder::default().reply(crate::graphql::refuse(vec![GraphqlError::internal()], &request_id::current()))
 }

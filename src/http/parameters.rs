@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::graphql::{DocumentSource, ErrorCode, Failure, Request, Variables};
+use crate::graphql::{DocumentSource, ErrorCode, GraphqlError, Request, Variables};
 
 /// What a POST carries. Each parameter is judged by itself, so that what is said of it names it.
 #[derive(Deserialize)]
@@ -26,7 +26,7 @@ struct Body<'a> {
 }
 
 /// Reads the JSON body of a POST.
-pub(crate) fn from_body(body: &[u8]) -> Result<Request, Failure> {
+pub(crate) fn from_body(body: &[u8]) -> Result<Request, GraphqlError> {
     let text = std::str::from_utf8(body).map_err(|_| bad("The body is not UTF-8."))?;
     if text.trim_start().starts_with('[') {
         return Err(bad("Batches are not answered: send one operation a request."));
@@ -52,7 +52,7 @@ pub(crate) fn from_body(body: &[u8]) -> Result<Request, Failure> {
 }
 
 /// Reads the query string of a GET.
-pub(crate) fn from_query_string(query: &str) -> Result<Request, Failure> {
+pub(crate) fn from_query_string(query: &str) -> Result<Request, GraphqlError> {
     let names = ["query", "documentId", "doc_id", "operationName", "variables", "extensions"];
     let mut parameters = names.map(|name| (name, None));
     for parameter in query.split('&') {
@@ -76,7 +76,7 @@ pub(crate) fn from_query_string(query: &str) -> Result<Request, Failure> {
 
 /// A part of a query string as text, decoded as forms are. A reading that puts something in place of what is no UTF-8 would
 /// have Auth0 search for what nobody wrote.
-fn decode(part: &str) -> Result<String, Failure> {
+fn decode(part: &str) -> Result<String, GraphqlError> {
     let part = part.replace('+', " ");
     let text = percent_decode_str(&part).decode_utf8().map_err(|_| bad("The query string is not UTF-8."))?;
     Ok(text.into_owned())
@@ -88,7 +88,7 @@ fn document(
     document_id: Option<String>,
     doc_id: Option<String>,
     hash: Option<String>,
-) -> Result<DocumentSource, Failure> {
+) -> Result<DocumentSource, GraphqlError> {
     match (query, document_id.or(doc_id), hash) {
         (None, Some(id), None) => Ok(DocumentSource::Id(id)),
         (_, Some(_), _) => Err(bad("Send a `documentId` alone, without `query` and `extensions.persistedQuery`.")),
@@ -101,7 +101,7 @@ fn document(
 }
 
 /// The hash in `extensions.persistedQuery`: <https://www.apollographql.com/docs/apollo-server/performance/apq>.
-fn persisted_query(extensions: Option<&str>) -> Result<Option<String>, Failure> {
+fn persisted_query(extensions: Option<&str>) -> Result<Option<String>, GraphqlError> {
     let Some(json) = extensions else { return Ok(None) };
     let extensions: Option<Map<String, Value>> =
         serde_json::from_str(json).map_err(|error| no_object("extensions", &error))?;
@@ -114,32 +114,32 @@ fn persisted_query(extensions: Option<&str>) -> Result<Option<String>, Failure> 
     }
 }
 
-fn text_of(name: &str, json: Option<&RawValue>) -> Result<Option<String>, Failure> {
+fn text_of(name: &str, json: Option<&RawValue>) -> Result<Option<String>, GraphqlError> {
     let Some(json) = json else { return Ok(None) };
     // The JSON around it is sound: what is wrong in a string is half of a surrogate pair.
     let wrong = if json.get().starts_with('"') { "is not Unicode" } else { "must be a string" };
     serde_json::from_str(json.get()).map_err(|_| bad(format!("`{name}` {wrong}.")))
 }
 
-fn variables_of(json: Option<&str>) -> Result<Variables, Failure> {
+fn variables_of(json: Option<&str>) -> Result<Variables, GraphqlError> {
     let Some(json) = json else { return Ok(Variables::default()) };
     let variables: Variables = serde_json::from_str(json).map_err(|error| no_object("variables", &error))?;
     if variables.is_unicode() { Ok(variables) } else { Err(unreadable("variables")) }
 }
 
-fn no_object(name: &str, error: &serde_json::Error) -> Failure {
+fn no_object(name: &str, error: &serde_json::Error) -> GraphqlError {
     if error.is_data() { bad(format!("`{name}` must be a JSON object.")) } else { unreadable(name) }
 }
 
-fn unreadable(name: &str) -> Failure {
+fn unreadable(name: &str) -> GraphqlError {
     bad(format!(
         "`{name}` cannot be read: it is not JSON, nests deeper than 127 levels, or holds a number beyond all bounds or a \
          text that is not Unicode."
     ))
 }
 
-fn bad(message: impl Into<String>) -> Failure {
-    Failure::new(ErrorCode::BadRequest, message)
+fn bad(message: impl Into<String>) -> GraphqlError {
+    GraphqlError::new(ErrorCode::BadRequest, message)
 }
 
 #[cfg(test)]
@@ -262,7 +262,7 @@ mod tests {
                 "variables": variables,
                 "extensions": extensions,
             });
-            let read = |request: Result<Request, Failure>| {
+            let read = |request: Result<Request, GraphqlError>| {
                 request.map(|Request { document, operation_name, variables }| (document, operation_name, variables))
             };
             prop_assert_eq!(read(from_body(body.to_string().as_bytes())), read(from_query_string(&target)));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderName, header};
 
 use super::Settings;
-use crate::graphql::{ErrorCode, Failure};
+use crate::graphql::{ErrorCode, GraphqlError};
 
 /// Asks for an answer sooner than the gateway's own limit would have it: `1500ms`, `2s`, or seconds.
 pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout");
@@ -26,13 +26,13 @@ pub(crate) struct RequestOptions {
 
 impl RequestOptions {
     /// Reads the options, and grants what `settings` allow of them.
-    pub(crate) fn read(headers: &HeaderMap, settings: &Settings) -> Result<Self, Failure> {
+    pub(crate) fn read(headers: &HeaderMap, settings: &Settings) -> Result<Self, GraphqlError> {
         let longest = settings.request_timeout;
         let timeout = match headers.get(TIMEOUT) {
             None => longest,
             Some(value) => value.to_str().ok().and_then(duration).map(|wish| wish.min(longest)).ok_or_else(|| {
                 let message = format!("`{TIMEOUT}` has to be a time above zero, such as 1500ms or 2s.");
-                Failure::new(ErrorCode::BadRequest, message)
+                GraphqlError::new(ErrorCode::BadRequest, message)
             })?,
         };
         let directives = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
@@ -60,7 +60,7 @@ mod tests {
 
     use super::*;
 
-    fn read(name: HeaderName, value: &'static str) -> Result<RequestOptions, Failure> {
+    fn read(name: HeaderName, value: &'static str) -> Result<RequestOptions, GraphqlError> {
         RequestOptions::read(&HeaderMap::from_iter([(name, HeaderValue::from_static(value))]), &Settings::default())
     }
 

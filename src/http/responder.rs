@@ -8,7 +8,7 @@ use axum::response::Response;
 
 use super::media_type::MediaType;
 use super::request_id;
-use crate::graphql::{ErrorCode, Failure, Outcome, Reply, refuse};
+use crate::graphql::{ErrorCode, GraphqlError, Outcome, Reply, refuse};
 
 /// How many calls to Auth0 were made for an answer.
 pub(crate) const UPSTREAM_CALLS: HeaderName = HeaderName::from_static("x-upstream-calls");
@@ -41,12 +41,12 @@ impl Responder {
     }
 
     /// The answer to what is no GraphQL request: its status is HTTP's own business, whatever the media type.
-    pub(crate) fn refuse(self, status: StatusCode, failure: Failure) -> Response {
+    pub(crate) fn refuse(self, status: StatusCode, failure: GraphqlError) -> Response {
         self.wrap(status, refuse(vec![failure], &request_id::current()).body, 0)
     }
 
     /// The same to what may be asked again after `wait`.
-    pub(crate) fn refuse_for(self, wait: Duration, status: StatusCode, failure: Failure) -> Response {
+    pub(crate) fn refuse_for(self, wait: Duration, status: StatusCode, failure: GraphqlError) -> Response {
         let seconds = milliseconds(wait).div_ceil(1_000).max(1);
         let mut response = self.refuse(status, to_be_sent_again(failure, wait));
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
@@ -71,7 +71,7 @@ impl Responder {
 }
 
 /// A failure that says after which time to send the request again.
-pub(crate) fn to_be_sent_again(failure: Failure, wait: Duration) -> Failure {
+pub(crate) fn to_be_sent_again(failure: GraphqlError, wait: Duration) -> GraphqlError {
     failure.with("retryAfterMs", milliseconds(wait))
 }
 

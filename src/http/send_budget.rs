@@ -24,7 +24,7 @@ use super::peer::{self, ConnectionInfo};
 use super::rate_limit::CallerKey;
 use super::responder::Responder;
 use super::settings::SendLimits;
-use crate::graphql::{ErrorCode, Failure};
+use crate::graphql::{ErrorCode, GraphqlError};
 use crate::telemetry::LogThrottle;
 
 /// How many bytes of an answer are handed to the server at once.
@@ -53,9 +53,9 @@ pub(crate) struct SendPermit {
 pub(crate) struct Exhausted;
 
 impl Exhausted {
-    pub(crate) fn failure() -> Failure {
+    pub(crate) fn failure() -> GraphqlError {
         let message = "Too many answers wait to be read. Read yours, and try again after `retryAfterMs`.";
-        Failure::new(ErrorCode::RateLimited, message)
+        GraphqlError::new(ErrorCode::RateLimited, message)
     }
 }
 

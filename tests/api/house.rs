@@ -89,7 +89,7 @@ const STILL_CIRCLES: &[&[&str]] = &[
         "graphql::guarded_fields",
         "graphql::introspection",
         "graphql::prepared",
-        "graphql::requirements",
+        "graphql::required_scopes",
         "graphql::schema::log",
         "graphql::schema::query",
         "graphql::schema::root_field",

@@ -9,7 +9,7 @@ use apollo_compiler::parser::{Parser, SourceSpan};
 use super::lexical::{Fault, Scan};
 use super::lines::Lines;
 use super::{failures, not_graphql};
-use crate::graphql::error::{ErrorCode, Failure};
+use crate::graphql::error::{ErrorCode, GraphqlError};
 use crate::graphql::limits::{Limiter, is_introspection};
 
 /// The syntax of `text`, or everything that is wrong with it.
@@ -18,7 +18,7 @@ pub(super) fn parse(
     lines: &Lines,
     limiter: &Limiter,
     introspection: bool,
-) -> Result<ast::Document, Vec<Failure>> {
+) -> Result<ast::Document, Vec<GraphqlError>> {
     let single = |failure| vec![failure];
     limiter.check_length(text).map_err(single)?;
     let scan = Scan::of(text);
@@ -43,7 +43,7 @@ pub(super) fn parse(
 struct Checks<'d> {
     lines: &'d Lines,
     introspection: bool,
-    failures: Vec<Failure>,
+    failures: Vec<GraphqlError>,
 }
 
 impl Checks<'_> {
@@ -122,7 +122,7 @@ impl Checks<'_> {
     }
 
     fn fail(&mut self, message: String, span: Option<SourceSpan>) {
-        let failure = Failure::new(ErrorCode::ValidationFailed, message);
+        let failure = GraphqlError::new(ErrorCode::ValidationFailed, message);
         self.failures.push(failure.at(self.lines.location(span).into()));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::persisted::{PersistedQueries, sha256};
 use super::trusted::{TrustedDocuments, TrustedMode};
-use crate::graphql::error::{ErrorCode, Failure};
+use crate::graphql::error::{ErrorCode, GraphqlError};
 
 /// How a client says which document it wants run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Sources {
     }
 
     /// Finds the text of a document, if it may run here.
-    pub(crate) fn find<'s>(&self, source: &'s DocumentSource) -> Result<Found<'s>, Failure> {
+    pub(crate) fn find<'s>(&self, source: &'s DocumentSource) -> Result<Found<'s>, GraphqlError> {
         match source {
             DocumentSource::Text(text) => self.admit(text),
             DocumentSource::Id(id) => self.by_id(id),
@@ -66,43 +66,43 @@ impl Sources {
         }
     }
 
-    fn admit<'s>(&self, text: &'s str) -> Result<Found<'s>, Failure> {
+    fn admit<'s>(&self, text: &'s str) -> Result<Found<'s>, GraphqlError> {
         match &self.trusted {
             Some(trusted) if trusted.mode() == TrustedMode::Only && !trusted.has(text) => {
                 let message = "Only documents that the gateway's operator has registered are run here: send the `documentId` \
                                of one, or its text to the letter.";
-                Err(Failure::new(ErrorCode::PersistedQueryOnly, message))
+                Err(GraphqlError::new(ErrorCode::PersistedQueryOnly, message))
             }
             _ => Ok(Found { text: Cow::Borrowed(text), keep_as: None }),
         }
     }
 
-    fn by_id<'s>(&self, id: &str) -> Result<Found<'s>, Failure> {
+    fn by_id<'s>(&self, id: &str) -> Result<Found<'s>, GraphqlError> {
         let Some(trusted) = &self.trusted else {
             let message = "No documents are registered here: send the `query` itself.";
-            return Err(Failure::new(ErrorCode::PersistedQueryNotSupported, message));
+            return Err(GraphqlError::new(ErrorCode::PersistedQueryNotSupported, message));
         };
         trusted.get(id).as_ref().map(kept).ok_or_else(|| {
             let message = "No document is registered here under this `documentId`.";
-            Failure::new(ErrorCode::PersistedQueryNotFound, message)
+            GraphqlError::new(ErrorCode::PersistedQueryNotFound, message)
         })
     }
 
     /// The messages are those of Apollo's protocol, by which clients know what to do next: send the text too, or send no
     /// hashes any more.
-    fn by_hash<'s>(&self, hash: &str) -> Result<Found<'s>, Failure> {
+    fn by_hash<'s>(&self, hash: &str) -> Result<Found<'s>, GraphqlError> {
         let trusted = self.trusted.as_ref().and_then(|trusted| trusted.get(hash));
         let text = trusted.or_else(|| self.persisted.as_ref()?.get(hash));
         text.as_ref().map(kept).ok_or_else(|| {
             if self.trusted.is_none() && self.persisted.is_none() {
-                Failure::new(ErrorCode::PersistedQueryNotSupported, "PersistedQueryNotSupported")
+                GraphqlError::new(ErrorCode::PersistedQueryNotSupported, "PersistedQueryNotSupported")
             } else {
-                Failure::new(ErrorCode::PersistedQueryNotFound, "PersistedQueryNotFound")
+                GraphqlError::new(ErrorCode::PersistedQueryNotFound, "PersistedQueryNotFound")
             }
         })
     }
 
-    fn by_both<'s>(&self, hash: &'s str, text: &'s str) -> Result<Found<'s>, Failure> {
+    fn by_both<'s>(&self, hash: &'s str, text: &'s str) -> Result<Found<'s>, GraphqlError> {
         let trusted = self.trusted.as_ref().and_then(|trusted| trusted.get(hash));
         let fits = match &trusted {
             Some(trusted) => **trusted == *text,
@@ -111,7 +111,7 @@ impl Sources {
         if !fits {
             let message = "The hash in `extensions.persistedQuery` is not that of the `query`: it is its SHA-256, in \
                            lower-case hexadecimal.";
-            return Err(Failure::new(ErrorCode::BadRequest, message));
+            return Err(GraphqlError::new(ErrorCode::BadRequest, message));
         }
         let keep_as = (trusted.is_none() && self.persisted.is_some()).then_some(hash);
         Ok(Found { keep_as, ..self.admit(text)? })

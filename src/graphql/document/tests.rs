@@ -11,14 +11,14 @@ fn documents() -> Documents {
     Documents::new(Arc::new(TypeSystem::parse(&sdl()).unwrap()), Limits::default(), DocumentSettings::default())
 }
 
-fn get(text: &str) -> Result<Arc<Document>, Vec<Failure>> {
+fn get(text: &str) -> Result<Arc<Document>, Vec<GraphqlError>> {
     documents().get(text)
 }
 
 /// The code of every failure, in order, each with its places.
 fn refusal(text: &str) -> Vec<(ErrorCode, Vec<(usize, usize)>)> {
     let failures = get(text).err().unwrap_or_default();
-    let places = |failure: &Failure| failure.locations.iter().map(|at| (at.line, at.column)).collect();
+    let places = |failure: &GraphqlError| failure.locations.iter().map(|at| (at.line, at.column)).collect();
     failures.iter().map(|failure| (failure.code, places(failure))).collect()
 }
 
@@ -106,8 +106,9 @@ fn without_introspection_the_schema_is_kept_to_itself() {
     let settings = DocumentSettings { introspection: false, ..DocumentSettings::default() };
     let types = Arc::new(TypeSystem::parse(&sdl()).unwrap());
     let documents = Documents::new(types, Limits::default(), settings);
-    let all =
-        |failures: Vec<Failure>| failures.iter().map(|failure| format!("{} ", failure.message)).collect::<String>();
+    let all = |failures: Vec<GraphqlError>| {
+        failures.iter().map(|failure| format!("{} ", failure.message)).collect::<String>()
+    };
     let says = |text: &str| documents.get(text).err().map(all);
     for text in [
         "{ __schema { queryType { name } } }",

@@ -11,7 +11,7 @@ use apollo_compiler::{ExecutableDocument, Node};
 
 use super::failures;
 use super::lines::Lines;
-use crate::graphql::error::{ErrorCode, Failure};
+use crate::graphql::error::{ErrorCode, GraphqlError};
 use crate::graphql::operation::Name;
 use crate::graphql::type_system::TypeSystem;
 
@@ -21,7 +21,7 @@ pub(super) fn validate(
     text: &str,
     syntax: &ast::Document,
     lines: &Lines,
-) -> Result<Valid<ExecutableDocument>, Vec<Failure>> {
+) -> Result<Valid<ExecutableDocument>, Vec<GraphqlError>> {
     let document = syntax.to_executable_validate(types.schema()).map_err(|invalid| {
         let mut emptied = HashSet::new();
         let sets = invalid.partial.operations.iter().map(|operation| &operation.selection_set);
@@ -64,7 +64,7 @@ struct VariableUsages<'d> {
     variables: &'d [Node<VariableDefinition>],
     lines: &'d Lines,
     visited: HashSet<&'d Name>,
-    failures: Vec<Failure>,
+    failures: Vec<GraphqlError>,
 }
 
 impl<'d> VariableUsages<'d> {
@@ -73,7 +73,7 @@ impl<'d> VariableUsages<'d> {
         document: &'d ExecutableDocument,
         operation: &'d Operation,
         lines: &'d Lines,
-    ) -> Vec<Failure> {
+    ) -> Vec<GraphqlError> {
         let variables = &operation.variables;
         if variables.is_empty() {
             return Vec::new();
@@ -150,8 +150,8 @@ impl<'d> VariableUsages<'d> {
             let ty = &variable.ty;
             let message = format!("The variable `${name}` of type `{ty}` stands where `{location}` is expected.");
             let places = [variable.location(), usage.location()].map(|span| self.lines.location(span).into());
-            let failure = Failure::new(ErrorCode::ValidationFailed, message);
-            self.failures.push(places.into_iter().fold(failure, Failure::at));
+            let failure = GraphqlError::new(ErrorCode::ValidationFailed, message);
+            self.failures.push(places.into_iter().fold(failure, GraphqlError::at));
         }
     }
 }

@@ -7,7 +7,7 @@ use apollo_compiler::ast::Document;
 
 use super::{Enforcement, Limits, Measure, cost, json, tree};
 use crate::graphql::document::{Lines, Measures};
-use crate::graphql::error::{ErrorCode, Failure};
+use crate::graphql::error::{ErrorCode, GraphqlError};
 use crate::graphql::operation::Operation;
 use crate::graphql::plan::CallCount;
 use crate::graphql::type_system::TypeSystem;
@@ -61,12 +61,12 @@ impl Limiter {
     }
 
     /// Judges the text of a document, before it is looked at.
-    pub(crate) fn check_length(&self, text: &str) -> Result<(), Failure> {
+    pub(crate) fn check_length(&self, text: &str) -> Result<(), GraphqlError> {
         self.hold(Measure::Bytes, text.len() as u64)
     }
 
     /// Judges the tokens of a document, before it is parsed.
-    pub(crate) fn check_tokens(&self, measures: &Measures) -> Result<(), Failure> {
+    pub(crate) fn check_tokens(&self, measures: &Measures) -> Result<(), GraphqlError> {
         let Measures { tokens, nesting, word } = *measures;
         self.hold(Measure::Tokens, tokens)?;
         self.hold(Measure::Word, word)?;
@@ -74,12 +74,12 @@ impl Limiter {
     }
 
     /// Judges a parsed document.
-    pub(crate) fn check_document(&self, document: &Document, lines: &Lines) -> Result<(), Failure> {
+    pub(crate) fn check_document(&self, document: &Document, lines: &Lines) -> Result<(), GraphqlError> {
         tree::check(self, document, lines)
     }
 
     /// Judges the value that a caller gave for a variable, in JSON.
-    pub(crate) fn check_variable(&self, value: &str) -> Result<(), Failure> {
+    pub(crate) fn check_variable(&self, value: &str) -> Result<(), GraphqlError> {
         let json::Measures { nesting, list, string } = json::measure(value);
         self.hold(Measure::Nesting, nesting)?;
         self.hold(Measure::List, list)?;
@@ -93,7 +93,7 @@ impl Limiter {
         types: &TypeSystem,
         operation: &Operation,
         calls: usize,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), GraphqlError> {
         self.hold(Measure::UpstreamCalls, u64::try_from(calls).unwrap_or(u64::MAX))?;
         self.hold(Measure::Cost, cost::cost(types, operation))
     }
@@ -104,7 +104,7 @@ impl Limiter {
     }
 
     /// Judges the calls of joins that make one for each record that they are joined to, before the first of them is made.
-    pub(crate) fn check_joins(&self, count: CallCount) -> Result<(), Failure> {
+    pub(crate) fn check_joins(&self, count: CallCount) -> Result<(), GraphqlError> {
         let CallCount { calls, is_per_parent: true, largest_page } = count else { return Ok(()) };
         self.hold(Measure::UpstreamCalls, calls).map_err(|failure| {
             let limit = self.limits.upstream_calls;
@@ -117,11 +117,11 @@ impl Limiter {
             let message = format!(
                 "The operation can come to {calls} calls to Auth0, one for each record that is joined to, and the limit is {limit}. {advice}"
             );
-            Failure { message, ..failure }
+            GraphqlError { message, ..failure }
         })
     }
 
-    pub(super) fn hold(&self, measure: Measure, value: u64) -> Result<(), Failure> {
+    pub(super) fn hold(&self, measure: Measure, value: u64) -> Result<(), GraphqlError> {
         let limit = self.limits.of(measure);
         if value <= limit {
             return Ok(());
@@ -133,7 +133,7 @@ impl Limiter {
         let unit = measure.unit();
         let message =
             format!("The document is too complex: {value} {unit}, and the limit is {limit}. Ask for less at once.");
-        Err(Failure::new(ErrorCode::TooComplex, message)
+        Err(GraphqlError::new(ErrorCode::TooComplex, message)
             .with("measure", measure.name())
             .with("limit", limit)
             .with("value", value))

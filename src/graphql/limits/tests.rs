@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::*;
 use crate::graphql::document::{Lines, Scan};
-use crate::graphql::error::{ErrorCode, Failure};
+use crate::graphql::error::{ErrorCode, GraphqlError};
 
-fn judge(limiter: &Limiter, text: &str) -> Result<(), Failure> {
+fn judge(limiter: &Limiter, text: &str) -> Result<(), GraphqlError> {
     limiter.check_length(text)?;
     limiter.check_tokens(&Scan::of(text).measures)?;
     limiter.check_document(&ast::Document::parse(text, "").expect("a document"), &Lines::of(text))

@@ -7,14 +7,14 @@ use apollo_compiler::ast::{Argument, Definition, DirectiveList, Document, Fragme
 
 use super::{Limiter, Measure};
 use crate::graphql::document::Lines;
-use crate::graphql::error::{ErrorCode, Failure};
+use crate::graphql::error::{ErrorCode, GraphqlError};
 use crate::graphql::operation::Name;
 
 /// How long a list of the schema is taken to be, such as the fields of a type. Ours are shorter as a rule, and few are longer.
 const LIST_OF_SCHEMA: u64 = 10;
 
 /// Judges a document by what is greatest in it of each measure, be that in an operation or in a fragment.
-pub(super) fn check(limiter: &Limiter, document: &Document, lines: &Lines) -> Result<(), Failure> {
+pub(super) fn check(limiter: &Limiter, document: &Document, lines: &Lines) -> Result<(), GraphqlError> {
     let mut walk = Walk::new(limiter, document, lines);
     let (mut greatest, mut expansion) = (Size::default(), 0_u64);
     for definition in &document.definitions {
@@ -44,7 +44,7 @@ pub(super) fn check(limiter: &Limiter, document: &Document, lines: &Lines) -> Re
     limiter.hold(Measure::Expansion, expansion)
 }
 
-fn hold(limiter: &Limiter, size: Size) -> Result<(), Failure> {
+fn hold(limiter: &Limiter, size: Size) -> Result<(), GraphqlError> {
     let measures = [
         (Measure::Nesting, size.nesting),
         (Measure::Fields, size.fields),
@@ -194,7 +194,7 @@ impl<'d> Walk<'d> {
     }
 
     /// `level` is how deeply this walk itself has recursed: fragments can form a chain as long as the document.
-    fn selections(&mut self, selections: &'d [Selection], level: u64) -> Result<Size, Failure> {
+    fn selections(&mut self, selections: &'d [Selection], level: u64) -> Result<Size, GraphqlError> {
         self.limiter.hold(Measure::Nesting, level)?;
         let mut size = Size { nesting: 1, ..Size::default() };
         for selection in selections {
@@ -222,7 +222,7 @@ impl<'d> Walk<'d> {
         Ok(size)
     }
 
-    fn fragment(&mut self, name: &'d Name, level: u64) -> Result<Size, Failure> {
+    fn fragment(&mut self, name: &'d Name, level: u64) -> Result<Size, GraphqlError> {
         // An unknown fragment is for validation to refuse, which takes as long as if there were something in it.
         let Some(fragment) = self.fragments.get(name).copied() else {
             return Ok(Size { fields: 1, depth: 1, nesting: 1, ..Size::default() });
@@ -231,7 +231,7 @@ impl<'d> Walk<'d> {
             Some(Some(size)) => return Ok(*size),
             Some(None) => {
                 let message = format!("The fragment `{name}` spreads itself.");
-                return Err(Failure::new(ErrorCode::ValidationFailed, message));
+                return Err(GraphqlError::new(ErrorCode::ValidationFailed, message));
             }
             None => {}
         }

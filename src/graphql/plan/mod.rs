@@ -11,7 +11,7 @@ pub(crate) use self::call_count::{CallCount, worst_case};
 pub(crate) use self::planner::{Planner, is_same_call};
 pub(crate) use self::request::{PageArgs, ParentRequest, Prepare, PreparedRequest, Request};
 pub(crate) use self::required_keys::RequiredKeys;
-use super::error::Failure;
+use super::error::GraphqlError;
 use super::operation::{Arguments, Location, Name};
 use super::permission::Denied;
 use super::project::json;
@@ -102,7 +102,7 @@ pub(crate) struct Withheld {
 pub(crate) enum WithheldReason {
     Denied(Denied),
     /// Its arguments are out of bounds.
-    Refused(Failure),
+    Refused(GraphqlError),
 }
 
 /// What to make of one record.

@@ -6,7 +6,7 @@ use super::{
     ExecutionPlan, FetchPlan, JoinPlan, Output, OutputField, PageOutput, PagePlan, Place, Projection, RecordPlan,
     RequiredKeys, Shaped, Step, Withheld, WithheldReason,
 };
-use crate::graphql::error::Failure;
+use crate::graphql::error::GraphqlError;
 use crate::graphql::operation::{Arguments, Field as SelectedField, Name, Value};
 use crate::graphql::permission::Authority;
 use crate::graphql::schema::object::{Fetch, Field, Kind, Object, Page, PageKind, Relation, Shape};
@@ -150,7 +150,7 @@ impl Planner {
         Output::Withheld(self.within.withheld.len() - 1)
     }
 
-    fn join(&mut self, row: &Field, relation: &'static Relation, field: &SelectedField) -> Result<usize, Failure> {
+    fn join(&mut self, row: &Field, relation: &'static Relation, field: &SelectedField) -> Result<usize, GraphqlError> {
         let arguments = field.arguments.as_ref().map_err(Clone::clone)?;
         let fetch = self.fetch(row, relation, arguments)?;
         let join = self.joins.len();
@@ -172,7 +172,12 @@ impl Planner {
     }
 
     /// The fetch that asks this, another join's if there is one.
-    fn fetch(&mut self, row: &Field, relation: &'static Relation, arguments: &Arguments) -> Result<usize, Failure> {
+    fn fetch(
+        &mut self,
+        row: &Field,
+        relation: &'static Relation,
+        arguments: &Arguments,
+    ) -> Result<usize, GraphqlError> {
         let is_same =
             |fetch: &FetchPlan| std::ptr::eq(fetch.relation, relation) && said(&fetch.arguments).eq(said(arguments));
         if let Some(known) = self.fetches.iter().position(is_same) {

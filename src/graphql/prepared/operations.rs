@@ -8,7 +8,7 @@ use moka::sync::Cache;
 
 use super::Prepared;
 use crate::graphql::document::Document;
-use crate::graphql::error::Failure;
+use crate::graphql::error::GraphqlError;
 use crate::graphql::operation::{Field, Name};
 
 /// How many bytes the operations that are kept take, about.
@@ -74,8 +74,8 @@ impl Operations {
         document: &Arc<Document>,
         operation: &executable::Operation,
         values: Box<[Option<Box<str>>]>,
-        prepare: impl FnOnce(&[Option<Box<str>>]) -> Result<Prepared, Vec<Failure>>,
-    ) -> Result<Arc<Prepared>, Vec<Failure>> {
+        prepare: impl FnOnce(&[Option<Box<str>>]) -> Result<Prepared, Vec<GraphqlError>>,
+    ) -> Result<Arc<Prepared>, Vec<GraphqlError>> {
         let asked = Asked { document: ByAddress(Arc::clone(document)), name: operation.name.clone(), values };
         if let Some(prepared) = self.0.get(&asked) {
             return Ok(prepared);

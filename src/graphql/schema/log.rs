@@ -7,7 +7,7 @@ use super::object::{ByIds, Fetch, Field, FromString, Kind, Object, Page, PageFie
 use super::user::USER;
 use crate::auth::Scope;
 use crate::auth0::{ApiRequest, UserId, UserSearch};
-use crate::graphql::error::{ErrorCode, Failure};
+use crate::graphql::error::{ErrorCode, GraphqlError};
 
 /// After a failed login the id is whatever the request said: without a bar it is nobody's.
 static USER_OF_LOG: Relation = Relation {
@@ -24,10 +24,10 @@ static USER_OF_LOG: Relation = Relation {
     }),
 };
 
-fn no_id() -> Failure {
+fn no_id() -> GraphqlError {
     let message =
         "The log names a user by an id that cannot be looked up: it is longer than any, or holds control characters.";
-    Failure::new(ErrorCode::BadUserInput, message)
+    GraphqlError::new(ErrorCode::BadUserInput, message)
 }
 
 /// How many users one search looks up.

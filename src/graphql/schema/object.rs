@@ -11,7 +11,7 @@ use super::requires_scope::requires_scope;
 use super::scalar::{DateTime, Json};
 use crate::auth::Scope;
 use crate::auth0::Fields;
-use crate::graphql::error::Failure;
+use crate::graphql::error::GraphqlError;
 use crate::graphql::operation::Arguments;
 use crate::graphql::plan::{ParentRequest, PreparedRequest};
 use crate::graphql::project::json::Raw;
@@ -48,7 +48,7 @@ pub(crate) enum Fetch {
     /// By their ids, many at once.
     ByIds(ByIds),
     /// One call for each parent, as the join's arguments say.
-    PerParent(fn(&Arguments) -> Result<ParentRequest, Failure>),
+    PerParent(fn(&Arguments) -> Result<ParentRequest, GraphqlError>),
 }
 
 /// Records that a search finds by their ids.
@@ -58,11 +58,11 @@ pub(crate) struct ByIds {
     /// The ids' field in Auth0's search.
     pub(crate) key: &'static str,
     /// The search for this, in Auth0's Lucene syntax.
-    pub(crate) search: fn(&str, &Fields) -> Result<PreparedRequest, Failure>,
+    pub(crate) search: fn(&str, &Fields) -> Result<PreparedRequest, GraphqlError>,
     /// Whether there can be a record of this id. An error where there can be one, and it cannot be asked for.
-    pub(crate) check: fn(&str) -> Result<bool, Failure>,
+    pub(crate) check: fn(&str) -> Result<bool, GraphqlError>,
     /// The read of one of them, which knows what the search does not know yet.
-    pub(crate) single: fn(&str, &Fields) -> Result<PreparedRequest, Failure>,
+    pub(crate) single: fn(&str, &Fields) -> Result<PreparedRequest, GraphqlError>,
 }
 
 /// What a field gives out, and with that which of Auth0's forms it takes in. A form that does not fit is null, never an

@@ -16,7 +16,7 @@ use super::root_field::{Access, RootField, register_root_fields};
 use super::user::{USER, USER_PAGE};
 use crate::auth::Scope;
 use crate::auth0::{ApiRequest, Direction, Email, LogCheckpoint, LogId, LogSearch, UserId, UserSearch, UserSort};
-use crate::graphql::error::Failure;
+use crate::graphql::error::GraphqlError;
 use crate::graphql::operation::Arguments;
 use crate::graphql::permission::Upstream;
 use crate::graphql::plan::{PageArgs, Prepare, Request};
@@ -150,7 +150,7 @@ struct Own;
 #[Object(name = "Query")]
 impl Own {
     /// The gateway itself. Asks nothing of Auth0.
-    async fn gateway(&self, ctx: &Context<'_>) -> Result<Gateway, Failure> {
+    async fn gateway(&self, ctx: &Context<'_>) -> Result<Gateway, GraphqlError> {
         Ok(Gateway::new(&Session::of(ctx)?.caller, Upstream::of(ctx)?))
     }
 }
@@ -180,12 +180,12 @@ impl ContainerType for Query {
 impl ObjectType for Query {}
 
 /// The value of an argument, which is known to fit its type.
-pub(crate) fn read<T: InputType>(arguments: &Arguments, name: &str) -> Result<T, Failure> {
-    T::parse(arguments.get(name).map(const_value)).map_err(|_| Failure::internal())
+pub(crate) fn read<T: InputType>(arguments: &Arguments, name: &str) -> Result<T, GraphqlError> {
+    T::parse(arguments.get(name).map(const_value)).map_err(|_| GraphqlError::internal())
 }
 
 /// The direction that a `sort` of logs has; newest first where it is absent.
-pub(crate) fn log_direction(arguments: &Arguments) -> Result<Direction, Failure> {
+pub(crate) fn log_direction(arguments: &Arguments) -> Result<Direction, GraphqlError> {
     let sort: Option<LogOrder> = read(arguments, "sort")?;
     let direction = sort.map_or(SortDirection::Desc, |LogOrder { field: LogOrderField::Date, direction }| direction);
     Ok(direction.into())

@@ -5,7 +5,7 @@ use async_graphql::registry::{MetaType, Registry};
 use super::object::{Argument, Shape, guarded_field, register_builtin_scalars};
 use super::query::ROOT_FIELDS;
 use crate::auth::Scope;
-use crate::graphql::error::Failure;
+use crate::graphql::error::GraphqlError;
 use crate::graphql::operation::Arguments;
 use crate::graphql::plan::Request;
 
@@ -17,7 +17,7 @@ pub(crate) struct RootField {
     pub(crate) shape: Shape,
     pub(crate) arguments: &'static [Argument],
     /// What it asks with these arguments, which fit their types; refused where they are out of bounds.
-    pub(crate) parse: fn(&Arguments) -> Result<Request, Failure>,
+    pub(crate) parse: fn(&Arguments) -> Result<Request, GraphqlError>,
 }
 
 /// What it takes to be answered.

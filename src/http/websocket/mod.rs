@@ -28,7 +28,7 @@ use super::admission::SOON;
 use super::peer::{self, ConnectionInfo};
 use super::responder::Responder;
 use super::{Shared, request_id};
-use crate::graphql::{ErrorCode, Failure};
+use crate::graphql::{ErrorCode, GraphqlError};
 
 /// The one protocol that is spoken.
 const PROTOCOL: &str = "graphql-transport-ws";
@@ -72,7 +72,7 @@ pub(crate) async fn open(shared: Shared, request: Request) -> Response {
     let connection = parts.extensions.get::<Arc<ConnectionInfo>>();
     let Some(Ok(place)) = connection.map(|connection| connection.join_web_socket(parts.version)) else {
         let message = "There are too many connections already. Try again after `retryAfterMs`.";
-        let failure = Failure::new(ErrorCode::RateLimited, message);
+        let failure = GraphqlError::new(ErrorCode::RateLimited, message);
         return responder.refuse_for(SOON, StatusCode::SERVICE_UNAVAILABLE, failure);
     };
     let read = shared.settings.max_body_bytes.saturating_mul(READ);
@@ -111,6 +111,6 @@ async fn negotiate(parts: &mut Parts) -> Result<WebSocketUpgrade, (StatusCode, S
     Ok(upgrade)
 }
 
-fn bad(message: impl Into<String>) -> Failure {
-    Failure::new(ErrorCode::BadRequest, message)
+fn bad(message: impl Into<String>) -> GraphqlError {
+    GraphqlError::new(ErrorCode::BadRequest, message)
 }

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use super::close::Close;
 use super::init::InitParams;
 use crate::auth::Caller;
-use crate::graphql::{Deadline, Failure, Reply, Terms, refuse};
+use crate::graphql::{Deadline, GraphqlError, Reply, RequestContext, refuse};
 use crate::http::admission::{Denial, SOON};
 use crate::http::peer::WebSocketPlace;
 use crate::http::rate_limit::CallerKey;
@@ -21,7 +21,7 @@ use crate::http::{Parts, Shared, parameters};
 #[derive(Debug)]
 pub(crate) enum Refusal {
     /// It may do so later.
-    ForNow(Failure),
+    ForNow(GraphqlError),
     /// Not with these credentials. The reason is for people to read.
     ForGood(String),
 }
@@ -85,7 +85,7 @@ pub(crate) async fn answer(
     };
     let caller_key = CallerKey::of(Some(&caller), address);
     let RequestOptions { is_fresh, explains, .. } = options;
-    let terms = Terms { caller, deadline, request_id: &request_id, is_fresh, explains };
+    let terms = RequestContext { caller, deadline, request_id: &request_id, is_fresh, explains };
     let mut reply = shared.engine.execute(request, &terms).await;
     reply.body.shrink_to_fit();
     match shared.send_budget.permit(reply.body.len(), caller_key, Some(place.activity())) {

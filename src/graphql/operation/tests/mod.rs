@@ -26,12 +26,12 @@ const SDL: &str = r#"
 
 static TYPES: LazyLock<Arc<TypeSystem>> = LazyLock::new(|| Arc::new(TypeSystem::parse(SDL).unwrap()));
 
-fn operation(document: &str, name: Option<&str>, variables: Json) -> Result<Operation, Vec<Failure>> {
+fn operation(document: &str, name: Option<&str>, variables: Json) -> Result<Operation, Vec<GraphqlError>> {
     let variables = if variables.is_null() { Variables::default() } else { serde_json::from_value(variables).unwrap() };
     with_variables(document, name, variables)
 }
 
-fn with_variables(document: &str, name: Option<&str>, variables: Variables) -> Result<Operation, Vec<Failure>> {
+fn with_variables(document: &str, name: Option<&str>, variables: Variables) -> Result<Operation, Vec<GraphqlError>> {
     let limits = Limits { enforcement: Enforcement::Measure, ..Limits::default() };
     let documents = Documents::new(Arc::clone(&TYPES), limits, DocumentSettings::default());
     let document = documents.get(document)?;

@@ -1,6 +1,6 @@
 //! What an operation needs that not everybody holds. Pure.
 
-use super::error::{ErrorCode, Failure};
+use super::error::{ErrorCode, GraphqlError};
 use super::guarded_fields::GuardedFieldUse;
 use super::operation::{Field, Operation};
 use super::permission::Permissions;
@@ -11,7 +11,7 @@ use crate::auth::{Scope, Scopes};
 
 /// The scopes that an operation in normal form needs, each with the field that needs it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Requirements(Vec<Requirement>);
+pub(crate) struct RequiredScopes(Vec<Requirement>);
 
 /// A scope that is needed.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ struct Requirement {
     scope: Scope,
 }
 
-impl Requirements {
+impl RequiredScopes {
     /// `guarded`: what the arguments of each root field use that not everybody may see.
     pub(crate) fn of<'g>(
         operation: &Operation,
@@ -65,7 +65,7 @@ impl Requirements {
     }
 
     /// Refuses an operation that needs more than is held.
-    pub(crate) fn check(&self, held: Scopes) -> Result<(), Failure> {
+    pub(crate) fn check(&self, held: Scopes) -> Result<(), GraphqlError> {
         let lacking: Vec<_> = self.0.iter().filter(|requirement| !held.holds(requirement.scope)).collect();
         if lacking.is_empty() {
             return Ok(());
@@ -78,7 +78,7 @@ impl Requirements {
             "The operation needs scopes that you do not hold: {scopes}. Nothing of it ran; leave out the fields that need them."
         );
         let scopes: Vec<_> = scopes.iter().map(Scope::as_str).collect();
-        Err(Failure::new(ErrorCode::Forbidden, message).with("scopes", scopes).with("fields", paths))
+        Err(GraphqlError::new(ErrorCode::Forbidden, message).with("scopes", scopes).with("fields", paths))
     }
 }
 
@@ -89,7 +89,7 @@ mod tests {
 
     fn requirements(text: &str, permissions: Permissions) -> String {
         let prepared = Kit::new(permissions).get(text, serde_json::json!({}));
-        let Requirements(all) = &prepared.requirements;
+        let RequiredScopes(all) = &prepared.requirements;
         all.iter().map(|Requirement { path, scope }| format!("{path} {scope}")).collect::<Vec<_>>().join("\n")
     }
 
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_refusal_lists_scopes_and_fields_once() {
-        let requirements = Requirements(vec![
+        let requirements = RequiredScopes(vec![
             Requirement { path: "b".to_owned(), scope: Scope::ReadLogs },
             Requirement { path: "a".to_owned(), scope: Scope::ReadLogs },
             Requirement { path: "a".to_owned(), scope: Scope::ReadLogs },
