@@ -1,6 +1,6 @@
 //! One operation, whatever its form: what async-graphql's executor gets wrong, front ends never meet.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::gateway::{TestGateway, codes};
 
@@ -156,7 +156,7 @@ async fn an_id_of_56_digits_is_read_from_literals_and_variables_alike() {
         format!(r#"{{"query": "query ($id: ID!) {{ log(id: $id) {{ logId }} }}", "variables": {{"id": {id}}}}}"#);
     let response =
         gateway.http.post(format!("{}/graphql", gateway.url)).header("content-type", "application/json").body(body);
-    let response: serde_json::Value = response.send().await.unwrap().json().await.unwrap();
+    let response: Value = response.send().await.unwrap().json().await.unwrap();
     assert_eq!(response["data"], expected, "{response}");
 }
 
@@ -175,4 +175,14 @@ async fn variables_that_the_operation_does_not_declare_are_never_read() {
     let unused = json!({ "x": vec![0; 10_000], "y": { "z": "x".repeat(50_000) } });
     let response = gateway.send(json!({ "query": "{ __typename }", "variables": unused })).await;
     assert_eq!(response, json!({ "data": { "__typename": "Query" } }));
+}
+
+#[tokio::test]
+async fn an_empty_operation_name_is_none_for_post_as_for_get() {
+    let gateway = TestGateway::spawn().await;
+    let posted = gateway.send(json!({ "query": "query Only { __typename }", "operationName": "" })).await;
+    assert_eq!(posted, json!({ "data": { "__typename": "Query" } }));
+    let url = format!("{}/graphql?query=query%20Only%20%7B%20__typename%20%7D&operationName=", gateway.url);
+    let got: Value = gateway.http.get(url).send().await.unwrap().json().await.unwrap();
+    assert_eq!(got, posted);
 }
