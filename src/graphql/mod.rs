@@ -4,7 +4,7 @@
 //! `operation` in normal form, of which everything that is the same each time is `prepared`: the requests of its root fields,
 //! and for each authority a `plan` of calls, fields and joins. `execute` runs it: calls are made, what Auth0 answers is
 //! `project`ed with slots left open for what is joined, `joins` are resolved level by level, the parts are `splice`d, and the
-//! `response` is written. async-graphql has the schema, and answers introspection and what the gateway says of itself; what
+//! `response` is written. apollo-compiler answers introspection; async-graphql has the schema, and answers what the gateway says of itself. What
 //! comes from Auth0 does not pass through its executor, which would cost more than all the rest.
 
 mod audit;
