@@ -16,12 +16,15 @@ mod log;
 mod problems;
 mod report;
 mod sandbox;
+mod secret;
 mod server;
 mod setting;
 mod template;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+#[cfg(feature = "sandbox")]
+use std::path::PathBuf;
 
 use clap::{CommandFactory, FromArgMatches};
 
@@ -112,6 +115,8 @@ pub struct Serve {
     pub permissions: Permissions,
     /// The log.
     pub log: LogSettings,
+    /// Names of the settings whose files hold a secret and can be read by every user of the machine.
+    pub exposed_files: Vec<String>,
 }
 
 /// The tenant to serve.
@@ -137,6 +142,8 @@ pub struct ServeSandbox {
     pub address: SocketAddr,
     /// The tenant to start.
     pub options: Options,
+    /// File of the key by which its client shows who it is; to be made if there is none.
+    pub assertion_key_file: Option<PathBuf>,
     /// The log.
     pub log: LogSettings,
 }
@@ -211,9 +218,10 @@ impl Serve {
         let is_open = is_sandbox || is_loopback(server.address.ip());
         let documents = args.documents.settings(is_open, &mut problems);
         let log = args.log.settings(&mut problems);
+        let exposed_files = args.auth0.exposed_files().chain(args.callers.api_keys.exposed_file()).collect();
         match tenant {
             Some(tenant) if problems.is_empty() => {
-                Ok(Self { tenant, policy, limits, documents, server, auth, permissions, log })
+                Ok(Self { tenant, policy, limits, documents, server, auth, permissions, log, exposed_files })
             }
             _ => Err(problems),
         }
@@ -244,7 +252,8 @@ fn sandbox_invocation(args: SandboxArgs) -> Result<Invocation, Problems> {
         }
         None if problems.is_empty() => {
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
-            Ok(Invocation::Sandbox(ServeSandbox { address, options, log }))
+            let assertion_key_file = args.assertion_key_file;
+            Ok(Invocation::Sandbox(ServeSandbox { address, options, assertion_key_file, log }))
         }
         None => Err(problems),
     }

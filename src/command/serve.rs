@@ -17,7 +17,7 @@ pub(super) async fn run(serve: Serve) -> Result<(), CommandError> {
     for warning in serve.warnings() {
         tracing::warn!("{warning}");
     }
-    let Serve { tenant, policy, limits, permissions, documents, auth, server, log: _ } = serve;
+    let Serve { tenant, policy, limits, permissions, documents, auth, server, log: _, exposed_files: _ } = serve;
     let Server { address, mut http } = server;
     let tenant = OpenTenant::open(tenant).await?;
     let is_meant_to_be_open = auth.allow_anonymous;
