@@ -28,7 +28,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use self::args::{Cli, Command, ServeArgs};
+use self::args::{Cli, Command, ServeArgs, ServeCommandArgs};
 pub use self::dotenv::DotEnvError;
 pub use self::problems::Problems;
 use self::sandbox::SandboxArgs;
@@ -74,6 +74,10 @@ pub enum Invocation {
         /// URL of the sandbox.
         url: String,
     },
+    /// Check what `serve` would be started with, and serve nothing.
+    Check(Box<Serve>),
+    /// Ask a gateway on this machine for its health.
+    Health(HealthProbe),
     /// Print the schema.
     Schema,
     /// Examine the gateway that `serve` would start.
@@ -94,6 +98,17 @@ pub enum Invocation {
     },
     /// Print `.env.template`.
     Template(String),
+}
+
+/// A question to a gateway on this machine.
+#[derive(Debug)]
+pub struct HealthProbe {
+    /// Address that the gateway listens on.
+    pub address: SocketAddr,
+    /// Path that answers: `/livez` or `/readyz`.
+    pub path: &'static str,
+    /// True if it speaks TLS.
+    pub has_tls: bool,
 }
 
 /// `serve`, with its settings.
@@ -173,7 +188,7 @@ pub fn read() -> Result<Invocation, ConfigError> {
     let dotenv = dotenv::load(Path::new(".env"));
     let matches = Cli::command().try_get_matches()?;
     let Cli { command, serve } = Cli::from_arg_matches(&matches)?;
-    let command = command.unwrap_or(Command::Serve(serve));
+    let command = command.unwrap_or(Command::Serve(ServeCommandArgs { check: false, serve }));
     match &command {
         Command::Schema => return Ok(Invocation::Schema),
         Command::Config(args) if args.template => return Ok(Invocation::Template(template::template(&Cli::command()))),
@@ -182,7 +197,11 @@ pub fn read() -> Result<Invocation, ConfigError> {
     let from_dotenv = dotenv?;
     Ok(match command {
         Command::Schema => Invocation::Schema,
-        Command::Serve(args) => Invocation::Serve(Box::new(Serve::new(&args)?)),
+        Command::Serve(args) => {
+            let serve = Box::new(Serve::new(&args.serve)?);
+            if args.check { Invocation::Check(serve) } else { Invocation::Serve(serve) }
+        }
+        Command::Health(args) => Invocation::Health(args.probe()?),
         Command::Sandbox(args) => sandbox_invocation(args)?,
         Command::Doctor(args) => {
             let serve = Serve::new(&args.serve).map(Box::new);
