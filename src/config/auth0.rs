@@ -27,7 +27,7 @@ pub(super) struct Auth0Args {
     #[command(flatten)]
     pub(super) auth0_client_secret: SecretArg<ClientSecret>,
 
-    /// File of the private key with which that application shows who it is in place of a secret (private_key_jwt): RSA, in PEM.
+    /// File of the private key with which that application shows who it is in place of a secret (`private_key_jwt`): RSA, in PEM.
     ///
     /// In Auth0's dashboard: the application's Credentials > Private Key JWT, where the public key is uploaded. This makes a pair:
     ///

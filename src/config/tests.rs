@@ -203,7 +203,7 @@ fn every_secret_may_be_in_a_file() {
         let ClientAuthentication::Secret(secret) = settings.authentication else { panic!("not a secret") };
         assert_eq!(secret.expose_secret(), "a-secret");
     }
-    let keys = file("keys", format!("reports:{HASH}:read:logs,\nother:{HASH}:read:users\n"));
+    let keys = file("keys", format!("reports:{HASH}:read:logs,\nother:{}:read:users\n", "f".repeat(64)));
     assert!(serve(&["--api-keys-file", &keys]).unwrap().auth.takes_credentials());
 }
 
