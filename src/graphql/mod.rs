@@ -27,6 +27,7 @@ mod permission;
 mod plan;
 mod prepared;
 mod project;
+mod projection_cache;
 mod required_scopes;
 mod response;
 mod schema;
@@ -47,6 +48,7 @@ use self::limits::Limiter;
 use self::operation::Operation;
 use self::permission::Upstream;
 use self::prepared::{Operations, Prepared};
+use self::projection_cache::ProjectionCache;
 use self::schema::{Schema, write_sdl};
 use self::session::Session;
 use self::type_system::TypeSystem;
@@ -82,6 +84,7 @@ pub struct Engine {
     types: Arc<TypeSystem>,
     operations: Operations,
     schema: Schema,
+    projections: ProjectionCache,
     upstream: Arc<Upstream>,
 }
 
@@ -150,7 +153,8 @@ impl Engine {
         let schema = schema::schema().data(Arc::clone(&upstream)).finish();
         let types = Arc::new(TypeSystem::parse(&write_sdl(&schema))?);
         let documents = Arc::new(Documents::new(Arc::clone(&types), limiter, documents));
-        Ok(Self { documents, types, operations: Operations::default(), schema, upstream })
+        let (operations, projections) = (Operations::default(), ProjectionCache::default());
+        Ok(Self { documents, types, operations, schema, projections, upstream })
     }
 
     /// Whether operations can be run now.
@@ -229,7 +233,7 @@ impl Engine {
         if let Some(audit) = audit {
             audit.runs(&session);
         }
-        let answers = execute::answer(&session, &self.upstream).await;
+        let answers = execute::answer(&session, &self.upstream, &self.projections).await;
         // Last, so that what the gateway says of itself has in it what the rest has taught it.
         let own = match &prepared.own {
             // In a box: most operations have none of it, and all would have its size.
