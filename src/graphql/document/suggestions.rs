@@ -132,7 +132,7 @@ impl<'d> Search<'d> {
                 for (name, inner) in fields {
                     match definition.fields.get(name) {
                         Some(field) => self.value(inner, field.ty.inner_named_type()),
-                        None => self.note(name, value.location(), definition.fields.keys().map(Name::as_str)),
+                        None => self.note(name, inner.location(), definition.fields.keys().map(Name::as_str)),
                     }
                 }
             }
