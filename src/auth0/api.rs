@@ -9,6 +9,7 @@ use super::client_authentication::ClientAuthentication;
 use super::context::CallContext;
 use super::domain::Domain;
 use super::error::{BuildError, Error};
+use super::fields::RefusedFields;
 use super::grant::AuthenticationApi;
 use super::pace::BucketStatus;
 use super::payload::FromPayload;
@@ -113,6 +114,12 @@ impl ManagementApi {
     #[must_use]
     pub fn rate_limits(&self) -> Vec<BucketStatus> {
         self.0.transport().governor().buckets()
+    }
+
+    /// The names in `fields` that Auth0 turned out not to take.
+    #[must_use]
+    pub fn refused_fields(&self) -> Vec<RefusedFields> {
+        self.0.refused_fields()
     }
 
     /// State of the circuit breaker.
