@@ -68,7 +68,7 @@ impl Authenticator {
         !self.api_keys.load().is_empty()
     }
 
-    /// Takes these API keys in place of those from before. A WebSocket that was opened with one of those stays open.
+    /// Takes these API keys in place of those from before, from the next operation on.
     pub fn take_api_keys(&self, api_keys: ApiKeys) {
         self.api_keys.store(Arc::new(api_keys));
     }

@@ -43,8 +43,15 @@ pub(super) async fn run(serve: Serve, log: Log) -> Result<(), CommandError> {
     }
     tracing::info!(%address, "listening");
     let program = config::program_name();
-    let banner =
-        Banner { program: &program, address, has_tls, playground, tenant: &tenant.name, callers, people: tenant.people };
+    let banner = Banner {
+        program: &program,
+        address,
+        has_tls,
+        playground,
+        tenant: &tenant.name,
+        callers,
+        people: tenant.people,
+    };
     print(&banner.text())?;
     let reloading = reload_on_hangup(app.reloader(), log);
     notify(NotifyState::Ready);

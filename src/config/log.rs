@@ -83,5 +83,6 @@ impl Shown for Filter {
 
 impl Words for Format {
     type Value = Self;
-    const WORDS: &'static [(&'static str, Self)] = &[("text", Self::Text), ("json", Self::Json), ("pretty", Self::Pretty)];
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("text", Self::Text), ("json", Self::Json), ("pretty", Self::Pretty)];
 }

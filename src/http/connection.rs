@@ -44,7 +44,7 @@ const GOAWAY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Time for a last request on a connection that is idle when the server stops: one may be on its way, and on a new connection it is the
 /// first.
-const LAST_CALL: Duration = Duration::from_millis(250);
+const LAST_CALL: Duration = Duration::from_secs(1);
 
 /// Time for the head of a request, and idle time, of a connection that is reserved for health probes.
 const RESERVED_HEAD_TIMEOUT: Duration = Duration::from_secs(2);

@@ -9,8 +9,8 @@ use secrecy::SecretString;
 use super::cors::CorsHeaders;
 use super::origins::Origins;
 use super::rate_limit::RateLimit;
-use super::tls::Certificate;
 use super::resource_limits::ResourceLimits;
+use super::tls::Certificate;
 
 /// Settings of the server.
 #[derive(Clone, Debug)]

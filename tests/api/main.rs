@@ -15,6 +15,7 @@ mod edge;
 mod faults;
 mod garbage;
 mod gateway;
+mod handbook;
 mod hostile;
 mod hosts;
 mod house;
