@@ -56,7 +56,7 @@ pub use ids::{Email, LogId, UserId};
 pub use pace::{BucketStatus, Class};
 pub use payload::FromPayload;
 pub use probe::{Probe, ProbeError, TlsError};
-pub use query::{Direction, LogCheckpoint, LogSearch, UserLogs, UserSearch, UserSort};
+pub use query::{Direction, LogCheckpoint, LogSearch, UserLogs, UserSearch};
 pub use rendition::Renditions;
 pub use request::ApiRequest;
 pub use token::TokenStatus;

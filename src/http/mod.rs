@@ -151,5 +151,5 @@ async fn wrong_method(request: Request) -> Response {
 /// The panic's own message can hold anything, and has gone to the log by the panic hook.
 fn panicked(_: Box<dyn Any + Send>) -> Response {
     tracing::error!("a request panicked");
-    Responder::default().reply(crate::graphql::refuse(vec![GraphqlError::internal()], &request_id::current()))
+    Responder::default().reply(crate::graphql::refuse(&[GraphqlError::internal()], &request_id::current()))
 }

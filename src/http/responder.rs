@@ -42,7 +42,7 @@ impl Responder {
 
     /// The answer to what is no GraphQL request: its status is HTTP's own business, whatever the media type.
     pub(crate) fn refuse(self, status: StatusCode, failure: GraphqlError) -> Response {
-        self.wrap(status, refuse(vec![failure], &request_id::current()).body, 0)
+        self.wrap(status, refuse(&[failure], &request_id::current()).body, 0)
     }
 
     /// The same to what may be asked again after `wait`.

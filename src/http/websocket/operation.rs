@@ -67,7 +67,7 @@ pub(crate) async fn answer(
     request_id: String,
 ) -> Result<Answer, Close> {
     let _under_way = place.begin();
-    let refused = |failure| Ok(refuse(vec![failure], &request_id).into());
+    let refused = |failure| Ok(refuse(&[failure], &request_id).into());
     let InitParams { credentials, options } = init;
     let _permit = match shared.admission.permit() {
         Ok(permit) => permit,

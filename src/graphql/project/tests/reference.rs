@@ -5,7 +5,7 @@ use super::selection::{Picked, Selection};
 use super::tree::Tree;
 use crate::auth::{Scope, Scopes};
 use crate::graphql::plan::RequiredKeys;
-use crate::graphql::project::PageFacts;
+use crate::graphql::request::PageFacts;
 use crate::graphql::schema::log_type;
 use crate::graphql::schema::object::{Field, FromString, Guard, Kind, Object, Page, PageKind};
 
