@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::error::Error;
 use crate::deadline::Deadline;
 
-/// An context: one thing to find out for one caller. Made anew for each call.
+/// A context: one thing to find out for one caller. Made anew for each call.
 #[derive(Debug)]
 pub struct CallContext {
     /// The moment at which the answer is worth nothing any more.
@@ -57,7 +57,7 @@ pub struct CallStats {
 }
 
 impl CallContext {
-    /// An context that somebody waits for.
+    /// A context that somebody waits for.
     #[must_use]
     pub fn new(deadline: Deadline, caller: CallerKey, budget: CallBudget) -> Self {
         let (priority, is_fresh, stats) = (Priority::Interactive, false, Mutex::default());

@@ -15,7 +15,6 @@ use serde_json::value::RawValue;
 
 use super::error::{Error, Reason};
 use super::ids::LogId;
-use super::rendition::Renditions;
 
 /// A list of records.
 #[derive(Debug, Clone)]
@@ -27,15 +26,13 @@ pub struct Page {
     pub total: Option<u64>,
     /// Where the stream of logs goes on, if a `Link` header said so.
     pub next: Option<LogId>,
-    /// Identity of the answer: what is made of it may be kept under this.
-    pub identity: Identity,
-    /// Renditions that those who share this answer have made of it.
-    pub renditions: Renditions,
+    /// Identity of the answer, which projections are kept under.
+    pub identity: AnswerIdentity,
 }
 
 /// The identity of one answer of Auth0's, which is shared by all who are given it, from the cache or from a call under way.
 #[derive(Debug, Clone)]
-pub struct Identity(Arc<Answered>);
+pub struct AnswerIdentity(Arc<Answered>);
 
 #[derive(Debug)]
 struct Answered {
@@ -43,7 +40,7 @@ struct Answered {
     is_invalid: AtomicBool,
 }
 
-impl Identity {
+impl AnswerIdentity {
     /// A number that no other answer has in the life of the process.
     #[must_use]
     pub fn id(&self) -> u64 {
@@ -60,7 +57,7 @@ impl Identity {
     }
 }
 
-impl Default for Identity {
+impl Default for AnswerIdentity {
     /// A new one.
     fn default() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -77,14 +74,7 @@ impl Page {
         // By far the most of what is read is a bare array. Going through it twice would be a fifth of an answer's cost: it
         // is gone through by whoever reads its records. What was cut off or is no JSON at all shows at the ends.
         if let [b'[', .., b']'] = text {
-            let renditions = Renditions::default();
-            return Ok(Self {
-                records: body.slice_ref(text),
-                total: None,
-                next,
-                identity: Identity::default(),
-                renditions,
-            });
+            return Ok(Self { records: body.slice_ref(text), total: None, next, identity: AnswerIdentity::default() });
         }
         let (records, total) = match text.first() {
             Some(b'{') => {
@@ -95,13 +85,7 @@ impl Page {
             _ => (Some(json::<&RawValue>(body)?.get()), None),
         };
         let records = records.filter(|text| text.starts_with('[')).ok_or(Error::unavailable(Reason::Unexpected))?;
-        Ok(Self {
-            records: body.slice_ref(records.as_bytes()),
-            total,
-            next,
-            identity: Identity::default(),
-            renditions: Renditions::default(),
-        })
+        Ok(Self { records: body.slice_ref(records.as_bytes()), total, next, identity: AnswerIdentity::default() })
     }
 }
 

@@ -46,7 +46,7 @@ impl Payload {
     /// True if it may be served again.
     pub(crate) fn is_valid(&self) -> bool {
         match self {
-            Self::Page(page) => !page.identity.is_invalid() && !page.renditions.is_spoiled(),
+            Self::Page(page) => !page.identity.is_invalid(),
             Self::Record(_) => true,
         }
     }

@@ -14,7 +14,6 @@ use super::error_mapping::{is_token_refused, refused_fields};
 use super::fields::LearnedFields;
 use super::pace::{PaceRequest, ReservationKey};
 use super::payload::{FromPayload, Payload};
-use super::rendition::Renditions;
 use super::request::ApiRequest;
 use super::retry::Kind;
 use super::target::{Request, RequestKey};
@@ -45,7 +44,7 @@ enum Verdict {
 
 impl Reader {
     pub(crate) fn new(transport: Transport, tokens: TokenCache, cache_ttl: Duration) -> Self {
-        let cache = AnswerCache::new(cache_ttl, |payload: &Payload| payload.len() + Renditions::most(payload.len()));
+        let cache = AnswerCache::new(cache_ttl, Payload::len);
         let in_flight = SingleFlight::new(Cancellation::WithLastWaiter);
         Self(Arc::new(Inner { transport, tokens, in_flight, cache, fields: LearnedFields::default() }))
     }

@@ -9,6 +9,7 @@ use super::limits::Limiter;
 use super::operation::{self, Operation};
 use super::permission::{ScopeMode, Upstream};
 use super::prepared::{Operations, Prepared};
+use super::projection_cache::ProjectionCache;
 use super::schema::local::LocalAnswer;
 use super::schema::{self, Schema, write_sdl};
 use super::session::Session;
@@ -24,6 +25,7 @@ pub struct Engine {
     types: Arc<TypeSystem>,
     operations: Operations,
     schema: Schema,
+    projections: ProjectionCache,
     upstream: Arc<Upstream>,
 }
 
@@ -35,7 +37,8 @@ impl Engine {
         let schema = schema::schema().data(Arc::clone(&upstream)).finish();
         let types = Arc::new(TypeSystem::parse(&write_sdl(&schema))?);
         let documents = Arc::new(Documents::new(Arc::clone(&types), limiter, documents));
-        Ok(Self { documents, types, operations: Operations::default(), schema, upstream })
+        let (operations, projections) = (Operations::default(), ProjectionCache::default());
+        Ok(Self { documents, types, operations, schema, projections, upstream })
     }
 
     /// Whether operations can be run now.
@@ -114,7 +117,7 @@ impl Engine {
         if let Some(audit) = audit {
             audit.runs(&session);
         }
-        let answers = execute::answer(&session, &self.upstream).await;
+        let answers = execute::answer(&session, &self.upstream, &self.projections).await;
         // Last, so that what the gateway says of itself has in it what the rest has taught it.
         let local = match &prepared.local {
             // In a box: most operations have none of it, and all would have its size.

@@ -20,10 +20,11 @@ use super::permission::{Upstream, authority, authorize, authorize_self, authoriz
 use super::plan::{CallPlan, ExecutionPlan, Projection};
 use super::prepared::{FieldKind, Prepared, PreparedField, UpstreamField};
 use super::project::{self, ProjectError, Projected};
+use super::projection_cache::ProjectionCache;
 use super::request::{PageArgs, Prepare, PreparedRequest};
 use super::schema::root::Access;
 use super::session::{Purpose, Session};
-use crate::auth0::{LogId, Page, Renditions};
+use crate::auth0::{AnswerIdentity, CallContext, LogId, Page};
 
 /// What became of a root field: JSON, or null where there is none, and what is to be told of it.
 #[derive(Default)]
@@ -33,7 +34,7 @@ pub(crate) struct Answer {
 }
 
 /// Answers the root fields of the session's operation that ask Auth0, each at its place.
-pub(crate) async fn answer(session: &Session, upstream: &Upstream) -> Vec<Answer> {
+pub(crate) async fn answer(session: &Session, upstream: &Upstream, projections: &ProjectionCache) -> Vec<Answer> {
     let prepared = &*session.prepared;
     let run = |number| Call { session, upstream, prepared, number }.run();
     let fetched = match prepared.calls.len() {
@@ -50,7 +51,7 @@ pub(crate) async fn answer(session: &Session, upstream: &Upstream) -> Vec<Answer
         for place in call {
             let Some(projection) = plan.fields.get(*place).and_then(Option::as_ref) else { continue };
             let field = match fetched {
-                Ok(fetched) => fetched.project(&plan, *place, projection, &mut room),
+                Ok(fetched) => fetched.project(&plan, *place, projection, projections, &mut room),
                 Err(failure) => Field::Failed(failure.clone()),
             };
             fields[*place] = field;
@@ -132,22 +133,36 @@ struct Fetched<'a> {
     json: Option<Bytes>,
     total: Option<u64>,
     next: Option<LogId>,
-    renditions: Renditions,
+    identity: Option<AnswerIdentity>,
+    /// True if others have the same answer.
+    is_shared: bool,
 }
 
 impl<'a> Fetched<'a> {
-    fn list(page: &'a PageArgs, Page { records, total, next, renditions, .. }: Page) -> Self {
-        Self { page, json: Some(records), total, next, renditions }
+    fn list(page: &'a PageArgs, Page { records, total, next, identity }: Page, context: &CallContext) -> Self {
+        let stats = context.stats();
+        // Whoever made the call projects for nobody else: most answers are asked for once.
+        let is_shared = stats.is_coalesced || stats.cache_age.is_some();
+        Self { page, json: Some(records), total, next, identity: Some(identity), is_shared }
     }
 
     fn record(page: &'a PageArgs, json: Option<Bytes>) -> Self {
-        Self { page, json, total: None, next: None, renditions: Renditions::default() }
+        Self { page, json, total: None, next: None, identity: None, is_shared: false }
     }
 
     /// Makes of it what one of the call's root fields wants.
-    fn project(&self, plan: &Arc<ExecutionPlan>, place: usize, projection: &Projection, room: &mut usize) -> Field {
+    fn project(
+        &self,
+        plan: &Arc<ExecutionPlan>,
+        place: usize,
+        projection: &Projection,
+        cache: &ProjectionCache,
+        room: &mut usize,
+    ) -> Field {
         let Some(json) = &self.json else { return Field::Null };
-        if let Some(known) = self.renditions.get(plan, place).filter(|known| known.len() <= *room) {
+        let shared = self.identity.as_ref().filter(|_| self.is_shared);
+        let known = shared.and_then(|answer| cache.get(answer, plan, place));
+        if let Some(known) = known.filter(|known| known.len() <= *room) {
             *room -= known.len();
             return Field::Ready(known);
         }
@@ -156,7 +171,9 @@ impl<'a> Fetched<'a> {
             Ok(projected) if projected.is_plain() => {
                 let bytes = Bytes::from(projected.json);
                 *room = room.saturating_sub(bytes.len());
-                self.renditions.keep(plan.clone(), place, &bytes, json.len());
+                if let Some(answer) = shared {
+                    cache.put(answer, plan, place, &bytes);
+                }
                 Field::Ready(bytes)
             }
             // What is joined is as old as it is by itself: this is not kept.
@@ -165,9 +182,8 @@ impl<'a> Fetched<'a> {
                 Field::Open(projected)
             }
             Err(error) => {
-                if let ProjectError::Malformed(_) = error {
-                    // An error is shared, and never kept.
-                    self.renditions.spoil();
+                if let (ProjectError::Malformed(_), Some(answer)) = (&error, &self.identity) {
+                    answer.invalidate();
                 }
                 Field::Failed(unprojectable(error))
             }
@@ -202,7 +218,8 @@ impl<'a> Call<'a> {
         let context = session.errand(Purpose::Call(number));
         match (api, ready, &request.prepare) {
             (Some(api), Some(PreparedRequest::List(read)), _) => {
-                Ok(Fetched::list(&request.page, api.read(read, &context).await.map_err(report)?))
+                let page = api.read(read, &context).await.map_err(report)?;
+                Ok(Fetched::list(&request.page, page, &context))
             }
             (Some(api), Some(PreparedRequest::Record(read)), _) => {
                 Ok(Fetched::record(&request.page, api.read(read, &context).await.map_err(report)?))

@@ -27,6 +27,7 @@ mod permission;
 mod plan;
 mod prepared;
 mod project;
+mod projection_cache;
 mod request;
 mod required_scopes;
 mod response;

@@ -36,7 +36,7 @@ impl OutputType for Query {
 
     fn create_type_info(registry: &mut Registry) -> String {
         let name = Local::create_type_info(registry);
-        register_root_fields(registry, &name, ROOT_FIELDS);
+        register_root_fields(registry, &Local::type_name(), ROOT_FIELDS);
         name
     }
 
