@@ -138,6 +138,6 @@ mod tests {
         assert_eq!(requirements.check(requirements.scopes()), Ok(()));
         let failure = requirements.check(Scopes::of(&[Scope::ReadUsers])).unwrap_err();
         assert_eq!(failure.details[0].1.to_string(), r#"["read:logs"]"#);
-        assert_eq!(failure.details[1].1.to_string(), r#"["a", "b"]"#);
+        assert_eq!(failure.details[1].1.to_string(), r#"["a","b"]"#);
     }
 }
