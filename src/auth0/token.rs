@@ -84,17 +84,17 @@ struct Inner {
 #[derive(Default)]
 struct Refresh {
     generation: u64,
-    failure: Option<GraphqlError>,
+    failure: Option<RememberedFailure>,
 }
 
 type Granted = Result<Arc<AccessToken>, Error>;
 
-struct GraphqlError {
+struct RememberedFailure {
     error: Error,
     at: Instant,
 }
 
-impl GraphqlError {
+impl RememberedFailure {
     /// The error, while it is to be remembered.
     fn recall(&self, now: Instant) -> Option<Error> {
         let age = now.saturating_duration_since(self.at);
@@ -163,7 +163,7 @@ impl TokenCache {
     pub(crate) fn give_up(&self, token: &AccessToken, error: Error) {
         let mut refresh = self.lock();
         if self.forget(&mut refresh, token) {
-            refresh.failure = Some(GraphqlError { error, at: Instant::now() });
+            refresh.failure = Some(RememberedFailure { error, at: Instant::now() });
         }
     }
 
@@ -220,7 +220,7 @@ impl TokenCache {
             // to say.
             Err(error) if error.is_breaker_open() => Err(error),
             Err(error) => {
-                refresh.failure = Some(GraphqlError { error: error.clone(), at: Instant::now() });
+                refresh.failure = Some(RememberedFailure { error: error.clone(), at: Instant::now() });
                 // Here and not where the error ends up: a refresh in the background has nobody to
                 // report to.
                 let cause = error.causes();
@@ -248,7 +248,7 @@ mod tests {
     async fn a_failure_is_remembered_for_a_while() {
         let start = Instant::now();
         let second = Duration::from_secs(1);
-        let recalled = |error: Error, age| GraphqlError { error, at: start }.recall(start + age);
+        let recalled = |error: Error, age| RememberedFailure { error, at: start }.recall(start + age);
         let limited = |seconds| Error::RateLimited { retry_after: Some(second * seconds) };
 
         assert!(matches!(recalled(Error::Timeout, second / 4), Some(Error::Timeout)));

@@ -102,9 +102,17 @@ pub struct Location {
     pub column: usize,
 }
 
+/// An error that stands for a null in a response.
+#[derive(Debug, Clone)]
+pub(crate) struct FieldError {
+    pub(crate) error: GraphqlError,
+    /// The way to the field that is null.
+    pub(crate) path: Vec<PathSegment>,
+}
+
 /// A step on the way to a field of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PathSegment {
+pub(crate) enum PathSegment {
     /// A response key.
     Key(Name),
     /// A place in a list, counted from 0.
@@ -123,8 +131,6 @@ pub struct GraphqlError {
     pub message: String,
     /// Places in the document.
     pub locations: Vec<Location>,
-    /// The way to the field of the response that is null for it; empty where nothing ran.
-    pub path: Vec<PathSegment>,
     /// More for programs to read, by name.
     pub details: Vec<(&'static str, Value)>,
 }
@@ -133,7 +139,7 @@ impl GraphqlError {
     /// A failure with nothing but its message.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), locations: Vec::new(), path: Vec::new(), details: Vec::new() }
+        Self { code, message: message.into(), locations: Vec::new(), details: Vec::new() }
     }
 
     /// The same, at a place in the document.

@@ -14,7 +14,7 @@ use futures_util::future::join_all;
 use self::field_errors::FieldErrors;
 use self::joins::Joins;
 use self::splice::Splicer;
-use super::error::{ErrorCode, GraphqlError, report};
+use super::error::{ErrorCode, FieldError, GraphqlError, report};
 use super::limits::ANSWER_BYTES;
 use super::permission::{Upstream, authority, authorize, authorize_self, authorize_strictly};
 use super::plan::{CallPlan, ExecutionPlan, Projection};
@@ -30,7 +30,7 @@ use crate::auth0::{AnswerIdentity, CallContext, LogId, Page};
 #[derive(Default)]
 pub(crate) struct Answer {
     pub(crate) json: Option<Bytes>,
-    pub(crate) errors: Vec<GraphqlError>,
+    pub(crate) errors: Vec<FieldError>,
 }
 
 /// Answers the root fields of the session's operation that ask Auth0, each at its place.

@@ -41,7 +41,7 @@ use crate::auth::{Caller, Scopes};
 
 pub use self::document::{DocumentSettings, DocumentSource, TrustedDocuments, TrustedDocumentsError, TrustedMode};
 pub use self::engine::{Engine, refuse};
-pub use self::error::{ErrorCode, GraphqlError, Location, PathSegment};
+pub use self::error::{ErrorCode, GraphqlError, Location};
 pub use self::limits::{Enforcement, Limits};
 pub use self::permission::{Permissions, ScopeMode};
 pub use self::schema::gateway::GatewayMode;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::error::{GraphqlError, Location, PathSegment};
+use super::error::{FieldError, GraphqlError, Location, PathSegment};
 use super::execute::Answer;
 use super::explain::Entry;
 use super::prepared::{FieldKind, Prepared};
@@ -20,7 +20,7 @@ const MOST_ERRORS: usize = 100;
 /// Writes a response to an operation that never ran: there is no `data`.
 pub(crate) fn refusal(failures: &[GraphqlError], request_id: &str) -> Vec<u8> {
     let mut out = vec![b'{'];
-    write_errors(failures.iter(), MOST_REASONS, request_id, &mut out);
+    write_errors(failures.iter().map(|failure| (failure, &[][..])), MOST_REASONS, request_id, &mut out);
     out.push(b'}');
     out
 }
@@ -56,7 +56,7 @@ impl<'a> Answered<'a> {
         out.push(b'}');
         if self.errors().next().is_some() {
             out.push(b',');
-            write_errors(self.errors(), MOST_ERRORS, request_id, &mut out);
+            write_errors(self.errors().map(|failed| (&failed.error, &*failed.path)), MOST_ERRORS, request_id, &mut out);
         }
         if let Some(upstream) = upstream {
             out.extend_from_slice(br#","extensions":{"upstream":"#);
@@ -70,7 +70,7 @@ impl<'a> Answered<'a> {
     /// The codes of the errors, each once, in the order in which they come.
     pub(crate) fn codes(&self) -> Vec<String> {
         let mut codes: Vec<String> = Vec::new();
-        for error in self.errors() {
+        for FieldError { error, .. } in self.errors() {
             let code = error.code.as_str();
             if !codes.iter().any(|known| known == code) {
                 codes.push(code.to_owned());
@@ -79,34 +79,34 @@ impl<'a> Answered<'a> {
         codes
     }
 
-    fn errors(&self) -> impl Iterator<Item = &'a GraphqlError> + use<'a> {
+    fn errors(&self) -> impl Iterator<Item = &'a FieldError> + use<'a> {
         self.answers.iter().flat_map(|answer| &answer.errors).chain(&self.local.errors)
     }
 }
 
 /// Writes `most` of the errors, and how many more there are.
 fn write_errors<'e>(
-    mut errors: impl Iterator<Item = &'e GraphqlError>,
+    mut errors: impl Iterator<Item = (&'e GraphqlError, &'e [PathSegment])>,
     most: usize,
     request_id: &str,
     out: &mut Vec<u8>,
 ) {
     out.extend_from_slice(br#""errors":["#);
-    for (place, error) in errors.by_ref().take(most).enumerate() {
+    for (place, (error, path)) in errors.by_ref().take(most).enumerate() {
         if place > 0 {
             out.push(b',');
         }
-        write_error(error, request_id, out);
+        write_error(error, path, request_id, out);
     }
-    if let Some(first) = errors.next() {
+    if let Some((first, _)) = errors.next() {
         let rest = GraphqlError::new(first.code, format!("There are {} more errors.", errors.count() + 1));
         out.push(b',');
-        write_error(&rest, request_id, out);
+        write_error(&rest, &[], request_id, out);
     }
     out.push(b']');
 }
 
-fn write_error(error: &GraphqlError, request_id: &str, out: &mut Vec<u8>) {
+fn write_error(error: &GraphqlError, path: &[PathSegment], request_id: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"message":"#);
     json::write_string(&error.message, out);
     if !error.locations.is_empty() {
@@ -117,9 +117,9 @@ fn write_error(error: &GraphqlError, request_id: &str, out: &mut Vec<u8>) {
         }
         out.push(b']');
     }
-    if !error.path.is_empty() {
+    if !path.is_empty() {
         out.extend_from_slice(br#","path":["#);
-        for (place, segment) in error.path.iter().enumerate() {
+        for (place, segment) in path.iter().enumerate() {
             if place > 0 {
                 out.push(b',');
             }

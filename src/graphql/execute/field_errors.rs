@@ -1,6 +1,6 @@
 //! Errors of a root field, one for each null that should not be one.
 
-use crate::graphql::error::{GraphqlError, Location, PathSegment};
+use crate::graphql::error::{FieldError, GraphqlError, Location, PathSegment};
 use crate::graphql::operation::Name;
 use crate::graphql::plan::{Place, Step};
 
@@ -11,7 +11,7 @@ const MOST_NULLS: usize = 50;
 pub(super) struct FieldErrors<'r> {
     key: &'r Name,
     location: Location,
-    told: Vec<GraphqlError>,
+    told: Vec<FieldError>,
     nulls: usize,
     rest: Vec<Rest>,
 }
@@ -34,13 +34,13 @@ impl<'r> FieldErrors<'r> {
     }
 
     /// The whole field is null.
-    pub(super) fn whole(mut self, failure: GraphqlError) -> Vec<GraphqlError> {
+    pub(super) fn whole(mut self, failure: GraphqlError) -> Vec<FieldError> {
         self.told = vec![located(failure, self.start(), self.location)];
         self.told
     }
 
     /// All errors.
-    pub(super) fn finish(self) -> Vec<GraphqlError> {
+    pub(super) fn finish(self) -> Vec<FieldError> {
         let rest = self.rest.into_iter().map(|Rest { mut failure, path, location, count }| {
             failure.message = format!("{} There are {count} more of these.", failure.message);
             located(failure.with("count", count), path, location)
@@ -88,6 +88,6 @@ impl<'r> FieldErrors<'r> {
     }
 }
 
-fn located(failure: GraphqlError, path: Vec<PathSegment>, location: Location) -> GraphqlError {
-    GraphqlError { path, ..failure.at(location) }
+fn located(failure: GraphqlError, path: Vec<PathSegment>, location: Location) -> FieldError {
+    FieldError { error: failure.at(location), path }
 }

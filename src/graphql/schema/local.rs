@@ -5,11 +5,11 @@ use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, Field as AstField, OperationDefinition, OperationType, Selection,
     SelectionSet,
 };
-use async_graphql::{Name as AstName, Pos, Positioned, Request, Value as AstValue};
+use async_graphql::{Name as AstName, PathSegment as AstSegment, Pos, Positioned, Request, Value as AstValue};
 
 use super::Schema;
 use crate::auth::Caller;
-use crate::graphql::error::{GraphqlError, Location};
+use crate::graphql::error::{FieldError, GraphqlError, Location, PathSegment};
 use crate::graphql::operation::{Arguments, Field, Name, Value};
 use crate::graphql::project::json;
 use crate::graphql::type_system::TypeSystem;
@@ -21,7 +21,7 @@ pub(crate) struct LocalDocument(ExecutableDocument);
 #[derive(Default)]
 pub(crate) struct LocalAnswer {
     data: AstValue,
-    pub(crate) errors: Vec<GraphqlError>,
+    pub(crate) errors: Vec<FieldError>,
 }
 
 impl LocalDocument {
@@ -48,7 +48,11 @@ impl LocalDocument {
         let errors = response.errors.iter().map(|error| {
             tracing::error!(message = error.message, "the gateway cannot tell of itself");
             let at = error.locations.iter().map(|pos| Location { line: pos.line, column: pos.column });
-            at.fold(GraphqlError::internal(), GraphqlError::at)
+            let path = error.path.iter().filter_map(|segment| match segment {
+                AstSegment::Field(key) => Name::new(key).ok().map(PathSegment::Key),
+                AstSegment::Index(index) => Some(PathSegment::Index(*index)),
+            });
+            FieldError { error: at.fold(GraphqlError::internal(), GraphqlError::at), path: path.collect() }
         });
         LocalAnswer { errors: errors.collect(), data: response.data }
     }

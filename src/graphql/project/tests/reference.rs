@@ -6,8 +6,8 @@ use super::tree::Tree;
 use crate::auth::{Scope, Scopes};
 use crate::graphql::plan::RequiredKeys;
 use crate::graphql::request::PageFacts;
-use crate::graphql::schema::log_type;
 use crate::graphql::schema::joins::join;
+use crate::graphql::schema::log_type;
 use crate::graphql::schema::object::{Field, FromString, Guard, Kind, Object, Page, PageKind};
 
 /// What the answer to a selection has to be, for one caller.
