@@ -10,6 +10,7 @@ use super::breaker::BreakerStatus;
 use super::context::CallContext;
 use super::domain::Domain;
 use super::error::{BuildError, Error};
+use super::fields::RefusedFields;
 use super::grant::AuthenticationApi;
 use super::pace::BucketStatus;
 use super::payload::FromPayload;
@@ -114,6 +115,12 @@ impl ManagementApi {
     #[must_use]
     pub fn rate_limits(&self) -> Vec<BucketStatus> {
         self.0.transport().governor().buckets()
+    }
+
+    /// The names in `fields` that Auth0 turned out not to take.
+    #[must_use]
+    pub fn refused_fields(&self) -> Vec<RefusedFields> {
+        self.0.refused_fields()
     }
 
     /// State of the circuit breaker.

@@ -50,7 +50,7 @@ pub use context::{CallBudget, CallContext, CallStats, CallerKey, Priority};
 pub use domain::{Domain, DomainError};
 pub use envelope::{AnswerIdentity, Page};
 pub use error::{BuildError, Error, MisconfigurationError, Reason, UnavailableError};
-pub use fields::Fields;
+pub use fields::{Fields, RefusedFields};
 pub use ids::{Email, LogId, UserId};
 pub use pace::{BucketStatus, Class};
 pub use payload::FromPayload;

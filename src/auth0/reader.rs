@@ -11,7 +11,7 @@ use super::client::{UpstreamRequest, UpstreamResponse};
 use super::context::{CallContext, StatsHandle};
 use super::error::{Error, MisconfigurationError, Reason};
 use super::error_mapping::{is_token_refused, refused_fields};
-use super::fields::LearnedFields;
+use super::fields::{LearnedFields, RefusedFields};
 use super::pace::{PaceRequest, ReservationKey};
 use super::payload::{FromPayload, Payload};
 use super::request::ApiRequest;
@@ -55,6 +55,10 @@ impl Reader {
 
     pub(crate) fn tokens(&self) -> &TokenCache {
         &self.0.tokens
+    }
+
+    pub(crate) fn refused_fields(&self) -> Vec<RefusedFields> {
+        self.0.fields.refused()
     }
 
     /// Makes the read. Who may ask has been settled before.
