@@ -1,5 +1,4 @@
 //! Settings of TLS.
-#![expect(clippy::doc_markdown, reason = "the comments are read on a terminal, not as Markdown")]
 
 use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};

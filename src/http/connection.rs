@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
@@ -86,14 +86,17 @@ pub(crate) async fn serve(
     let Some(tls) = tls else { return serve_http(stream, router, protocols, &limits, send, connection).await };
     let mut phase = connection.phase();
     let handshake = tokio::select! {
-        handshake = timeout(limits.head_timeout, tls.accept(stream)) => handshake,
+        handshake = tls.accept(stream) => handshake,
+        () = sleep(limits.head_timeout) => {
+            tracing::debug!("a TLS handshake took too long");
+            return;
+        }
         () = connection.peer().replaced() => return,
         _ = phase.wait_for(|phase| *phase == Phase::Over) => return,
     };
     match handshake {
-        Ok(Ok(stream)) => serve_http(stream, router, protocols, &limits, send, connection).await,
-        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-        Err(_) => tracing::debug!("a TLS handshake took too long"),
+        Ok(stream) => serve_http(stream, router, protocols, &limits, send, connection).await,
+        Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
     }
 }
 
