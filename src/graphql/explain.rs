@@ -12,6 +12,8 @@ use crate::auth0::CallStats;
 pub(crate) struct Explained {
     /// The response keys of the root fields that it was made for.
     pub(crate) fields: Vec<Name>,
+    /// The search that was made of a `filter`.
+    pub(crate) generated_q: Option<String>,
     pub(crate) stats: CallStats,
 }
 
@@ -26,7 +28,7 @@ fn entry(call: &Explained, key: &Name) -> Option<Value> {
     let CallStats { endpoint, calls, retries, is_coalesced, cache_age, waited, took } = call.stats;
     // One call for several fields is counted with the first of them.
     let is_first = place == 0;
-    Some(value!({
+    let mut entry = value!({
         "field": key.as_str(),
         "endpoint": endpoint,
         "calls": if is_first { calls } else { 0 },
@@ -35,7 +37,11 @@ fn entry(call: &Explained, key: &Name) -> Option<Value> {
         "cacheAgeMs": cache_age.map(milliseconds),
         "waitedMs": milliseconds(waited),
         "ms": milliseconds(took),
-    }))
+    });
+    if let (Value::Object(entry), Some(q)) = (&mut entry, &call.generated_q) {
+        entry.insert(async_graphql::Name::new("q"), Value::from(q.as_str()));
+    }
+    Some(entry)
 }
 
 fn milliseconds(time: Duration) -> u64 {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 pub(crate) use self::call_count::{CallCount, worst_case};
 pub(crate) use self::planner::{Planner, is_same_call};
-pub(crate) use self::request::{PageArgs, ParentRequest, Prepare, PreparedRequest, Request};
+pub(crate) use self::request::{Generated, PageArgs, ParentRequest, Prepare, PreparedRequest, Request};
 pub(crate) use self::required_keys::RequiredKeys;
 use super::error::GraphqlError;
 use super::operation::{Arguments, Location, Name};

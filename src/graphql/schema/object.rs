@@ -265,26 +265,46 @@ impl Argument {
         Self { name, ty: T::create_type_info, default: None, description }
     }
 
+    /// An argument of a type that is registered by hand.
+    pub(crate) const fn of_type(
+        name: &'static str,
+        ty: fn(&mut Registry) -> String,
+        description: &'static str,
+    ) -> Self {
+        Self { name, ty, default: None, description }
+    }
+
     pub(crate) const fn or(mut self, default: &'static str) -> Self {
         self.default = Some(default);
         self
     }
 
     pub(super) fn register(&self, registry: &mut Registry) -> (String, MetaInputValue) {
-        let value = MetaInputValue {
-            name: self.name.to_owned(),
-            description: Some(self.description.to_owned()),
-            ty: (self.ty)(registry),
-            deprecation: Deprecation::NoDeprecated,
-            default_value: self.default.map(ToOwned::to_owned),
-            visible: None,
-            inaccessible: false,
-            tags: Vec::new(),
-            is_secret: false,
-            directive_invocations: Vec::new(),
-        };
-        (self.name.to_owned(), value)
+        let ty = (self.ty)(registry);
+        input_value(self.name, self.description, ty, self.default)
     }
+}
+
+/// An argument or an input field, by its name.
+pub(super) fn input_value(
+    name: &str,
+    description: &str,
+    ty: String,
+    default: Option<&str>,
+) -> (String, MetaInputValue) {
+    let value = MetaInputValue {
+        name: name.to_owned(),
+        description: Some(description.to_owned()),
+        ty,
+        deprecation: Deprecation::NoDeprecated,
+        default_value: default.map(ToOwned::to_owned),
+        visible: None,
+        inaccessible: false,
+        tags: Vec::new(),
+        is_secret: false,
+        directive_invocations: Vec::new(),
+    };
+    (name.to_owned(), value)
 }
 
 trait RegisterOutput: OutputType {

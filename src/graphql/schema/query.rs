@@ -5,9 +5,10 @@ use async_graphql::parser::types::Field;
 use async_graphql::registry::Registry;
 use async_graphql::{
     ContainerType, Context, ContextSelectionSet, Enum, ID, InputObject, InputType, Object, ObjectType, OutputType,
-    Positioned, ServerResult, Value,
+    Positioned, ServerResult,
 };
 
+use super::filter::{self, Filter, LOG_FILTER, USER_FILTER};
 use super::gateway::Gateway;
 use super::local::const_value;
 use super::log::{LOG, LOG_BATCH, LOG_PAGE};
@@ -15,11 +16,14 @@ use super::object::{Argument, Shape};
 use super::root_field::{Access, RootField, register_root_fields};
 use super::user::{USER, USER_PAGE};
 use crate::auth::Scope;
-use crate::auth0::{ApiRequest, Direction, Email, LogCheckpoint, LogId, LogSearch, UserId, UserSearch, UserSort};
-use crate::graphql::error::GraphqlError;
-use crate::graphql::operation::Arguments;
+use crate::auth0::{
+    ApiRequest, Condition, Direction, Email, LONGEST_Q, LogCheckpoint, LogId, LogSearch, UserId, UserSearch, UserSort,
+};
+use crate::graphql::error::{ErrorCode, GraphqlError};
+use crate::graphql::operation::{Arguments, Value};
 use crate::graphql::permission::Upstream;
-use crate::graphql::plan::{PageArgs, Prepare, Request};
+use crate::graphql::plan::{Generated, PageArgs, Prepare, Request};
+use crate::graphql::search_query::SearchQuery;
 use crate::graphql::session::Session;
 
 /// The root fields that ask Auth0. Each says itself what its arguments ask for.
@@ -34,18 +38,20 @@ pub(crate) static ROOT_FIELDS: &[RootField] = &[
                 "q",
                 "What to search for, in Auth0's Lucene syntax: <https://auth0.com/docs/manage-users/user-search/user-search-query-syntax>. All users when absent or blank. A field that needs a scope needs it here too, and so does a term without a field, which is looked for in `app_metadata` as well.",
             ),
+            Filter::argument(|registry| USER_FILTER.register(registry)),
             Argument::new::<i32>("page", "Which page, counted from 0.").or("0"),
             Argument::new::<i32>("perPage", "How many users a page holds, 1 to 100.").or("50"),
             Argument::new::<Option<UserOrder>>("sort", "The order. Auth0's own, which is not documented, when absent."),
         ],
         parse: |arguments| {
             let (page, per_page): (i32, i32) = (read(arguments, "page")?, read(arguments, "perPage")?);
-            let q: Option<String> = read(arguments, "q")?;
+            let (q, generated) = search(arguments, &USER_FILTER)?;
             let sort: Option<UserOrder> = read(arguments, "sort")?;
             let sort = sort.map(|order| (order.field.into(), order.direction.into()));
             let search = UserSearch::new(q.as_deref(), page.into(), per_page.into(), sort)?;
             let asked = PageArgs::of(page, per_page, search.next_is_reachable());
-            Ok(Request::shared(asked, move |fields, total| ApiRequest::users(&search, fields, total).into()))
+            let request = Request::shared(asked, move |fields, total| ApiRequest::users(&search, fields, total).into());
+            Ok(Request { generated, ..request })
         },
     },
     RootField {
@@ -65,7 +71,9 @@ pub(crate) static ROOT_FIELDS: &[RootField] = &[
         access: Access::Own,
         shape: Shape::Record(&USER),
         arguments: &[],
-        parse: |_| Ok(Request { page: PageArgs::default(), prepare: Prepare::OwnUser(ApiRequest::user) }),
+        parse: |_| {
+            Ok(Request { page: PageArgs::default(), generated: None, prepare: Prepare::OwnUser(ApiRequest::user) })
+        },
     },
     RootField {
         name: "usersByEmail",
@@ -126,16 +134,18 @@ pub(crate) static ROOT_FIELDS: &[RootField] = &[
                 "q",
                 "What to search for, in Auth0's Lucene syntax for logs: <https://auth0.com/docs/deploy-monitor/logs/log-search-query-syntax>. All logs when absent or blank.",
             ),
+            Filter::argument(|registry| LOG_FILTER.register(registry)),
             Argument::new::<i32>("page", "Which page, counted from 0.").or("0"),
             Argument::new::<i32>("perPage", "How many logs a page holds, 1 to 100.").or("50"),
             Argument::new::<Option<LogOrder>>("sort", "The order; newest first when absent."),
         ],
         parse: |arguments| {
             let (page, per_page): (i32, i32) = (read(arguments, "page")?, read(arguments, "perPage")?);
-            let q: Option<String> = read(arguments, "q")?;
+            let (q, generated) = search(arguments, &LOG_FILTER)?;
             let search = LogSearch::new(q.as_deref(), page.into(), per_page.into(), log_direction(arguments)?)?;
             let asked = PageArgs::of(page, per_page, search.next_is_reachable());
-            Ok(Request::shared(asked, move |fields, _| ApiRequest::search_logs(&search, fields).into()))
+            let request = Request::shared(asked, move |fields, _| ApiRequest::search_logs(&search, fields).into());
+            Ok(Request { generated, ..request })
         },
     },
 ];
@@ -166,13 +176,17 @@ impl OutputType for Query {
         name
     }
 
-    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+    async fn resolve(
+        &self,
+        ctx: &ContextSelectionSet<'_>,
+        field: &Positioned<Field>,
+    ) -> ServerResult<async_graphql::Value> {
         Own.resolve(ctx, field).await
     }
 }
 
 impl ContainerType for Query {
-    async fn resolve_field(&self, ctx: &Context<'_>) -> ServerResult<Option<Value>> {
+    async fn resolve_field(&self, ctx: &Context<'_>) -> ServerResult<Option<async_graphql::Value>> {
         Own.resolve_field(ctx).await
     }
 }
@@ -182,6 +196,32 @@ impl ObjectType for Query {}
 /// The value of an argument, which is known to fit its type.
 pub(crate) fn read<T: InputType>(arguments: &Arguments, name: &str) -> Result<T, GraphqlError> {
     T::parse(arguments.get(name).map(const_value)).map_err(|_| GraphqlError::internal())
+}
+
+/// The search that `q` and `filter` come to together.
+fn search(arguments: &Arguments, filter: &Filter) -> Result<(Option<String>, Option<Generated>), GraphqlError> {
+    let q: Option<String> = read(arguments, "q")?;
+    let given = arguments.get("filter").filter(|given| **given != Value::Null);
+    let Some(given) = given else { return Ok((q, None)) };
+    let condition = filter::read(filter, given)?;
+    let paths = condition.paths().into_iter().map(ToOwned::to_owned).collect();
+    let condition = match q.filter(|q| !q.trim().is_empty()) {
+        None => condition,
+        // What is not read to its end could close the parentheses that are put around it.
+        Some(q) if SearchQuery::read(&q).is_none() => {
+            let message = "Beside `filter`, `q` has to be simple: `field:value` with AND, OR, NOT and parentheses, no blank after the colon; a \
+                           value is a word, a \"phrase\" or a range such as `[1 TO 5]`.";
+            return Err(GraphqlError::new(ErrorCode::BadUserInput, message).with("argument", "q"));
+        }
+        Some(q) => Condition::All(vec![Condition::Query(q), condition]),
+    };
+    let q = condition.to_query(filter.searched);
+    if q.len() > LONGEST_Q {
+        let message =
+            format!("`filter` is too long: it makes a search of {} bytes, and {LONGEST_Q} are the most.", q.len());
+        return Err(GraphqlError::new(ErrorCode::BadUserInput, message).with("argument", "filter"));
+    }
+    Ok((Some(q.clone()), Some(Generated { q, paths })))
 }
 
 /// The direction that a `sort` of logs has; newest first where it is absent.
