@@ -6,12 +6,22 @@
 #![expect(clippy::print_stdout, reason = "the script reads the names")]
 
 use std::hint::black_box;
+use std::sync::Arc;
 
+use auth0_graphql::auth::{self, Authenticator};
 use auth0_graphql::auth0::bench::{Steps, find_records};
-use auth0_graphql::graphql::Variables;
+use auth0_graphql::auth0::{self, ClientPolicy, Domain, ManagementApi};
 use auth0_graphql::graphql::bench::{Plan, Stages};
+use auth0_graphql::graphql::{self, DocumentSettings, Engine, GatewayMode, Limits, Permissions, Variables};
+use auth0_graphql::http::{self, fuzzing::Gateway};
+use auth0_graphql::telemetry::{self, LogSettings};
+use axum::body::Body;
+use axum::http::{HeaderValue, Method, Request, Uri};
 use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use secrecy::SecretString;
 use serde_json::json;
+use tokio::runtime::{Builder, Runtime};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -33,6 +43,27 @@ const LOGS: &str = "query Logs($from: ID) { logs(from: $from, take: 100) { nodes
 type Stage = (&'static str, fn() -> Box<dyn FnMut()>);
 
 const STAGES: &[Stage] = &[
+    ("HTTP layers", || {
+        let (runtime, gateway) = gateway();
+        let request = || {
+            let mut request = Request::new(Body::from(r#"{"query":"{ __typename }"}"#));
+            *request.method_mut() = Method::POST;
+            *request.uri_mut() = Uri::from_static("/graphql");
+            let headers = request.headers_mut();
+            headers.insert("host", HeaderValue::from_static("localhost:3000"));
+            headers.insert("accept", HeaderValue::from_static("application/graphql-response+json"));
+            headers.insert("accept-encoding", HeaderValue::from_static("gzip, br"));
+            headers.insert("content-type", HeaderValue::from_static("application/json"));
+            request
+        };
+        Box::new(move || {
+            runtime.block_on(async {
+                let response = gateway.answer(request()).await;
+                let body = response.into_body().collect().await.expect("a body").to_bytes();
+                assert_eq!(&*body, br#"{"data":{"__typename":"Query"}}"#);
+            });
+        })
+    }),
     ("document, new", || {
         let stages = stages();
         let mut number = 0;
@@ -118,6 +149,30 @@ fn measured(stage: &mut dyn FnMut()) {
     }
 }
 
+/// A gateway in front of a tenant that nobody asks, with the log as it is by default.
+fn gateway() -> (Runtime, Gateway) {
+    telemetry::init(&LogSettings::default()).expect("the only log");
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let domain = Domain::parse("http://127.0.0.1:9").expect("a domain");
+    let tenant = auth0::Settings {
+        audience: domain.default_audience(),
+        domain,
+        client_id: "made up".to_owned(),
+        client_secret: SecretString::from("made up"),
+    };
+    let api = ManagementApi::new(tenant, &ClientPolicy::default()).expect("a client");
+    let authenticator = Authenticator::new(auth::Settings::default()).expect("no keys to fetch");
+    let settings = graphql::Settings {
+        mode: GatewayMode::Tenant,
+        limits: Limits::default(),
+        permissions: Permissions::default(),
+        admits_anonymous: authenticator.admits_anonymous(),
+    };
+    let engine = Engine::new(api, settings, DocumentSettings::default()).expect("the gateway's schema");
+    let gateway = Gateway::new(engine, Arc::new(authenticator), http::Settings::default()).expect("no origins");
+    (runtime, gateway)
+}
+
 fn stages() -> Stages {
     Stages::new().expect("the gateway's schema")
 }
@@ -133,8 +188,8 @@ fn plan(text: &str) -> Plan {
     stages.plans(&normal).pop().expect("a page")
 }
 
-fn steps() -> (tokio::runtime::Runtime, Steps) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+fn steps() -> (Runtime, Steps) {
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let steps = runtime.block_on(async { Steps::new() }).expect("steps");
     (runtime, steps)
 }

@@ -87,8 +87,10 @@ impl Filter {
 
     fn layer_filter<S: Subscriber + for<'a> LookupSpan<'a>>(&self) -> impl layer::Filter<S> + use<S> {
         let this = self.clone();
-        EnvFilter::new(&self.0)
-            .and(filter_fn(move |metadata| *metadata.level() < Level::TRACE || this.admits_trace(metadata.target())))
+        let holds_back =
+            filter_fn(move |metadata| *metadata.level() < Level::TRACE || this.admits_trace(metadata.target()));
+        // Without a hint of its own, the whole would have none, and every event of a library would be looked up.
+        EnvFilter::new(&self.0).and(holds_back.with_max_level_hint(LevelFilter::TRACE))
     }
 }
 

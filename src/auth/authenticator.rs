@@ -6,7 +6,7 @@ use super::api_keys::ApiKeys;
 use super::caller::Caller;
 use super::claims::ClaimsValidator;
 use super::discovery::KeySource;
-use super::error::{AuthError, CredentialsError};
+use super::error::{AuthenticationError, CredentialsError};
 use super::jws::{self, Jws};
 use super::key_cache::KeyCache;
 use super::settings::{Settings, TokenSettings};
@@ -84,12 +84,12 @@ impl Authenticator {
     ///
     /// # Errors
     ///
-    /// See [`AuthError`].
-    pub async fn authenticate(&self, credentials: Credentials<'_>) -> Result<Caller, AuthError> {
+    /// See [`AuthenticationError`].
+    pub async fn authenticate(&self, credentials: Credentials<'_>) -> Result<Caller, AuthenticationError> {
         match credentials {
             _ if !self.takes_credentials() => Ok(Caller::ANONYMOUS),
             Credentials::None if self.admits_anonymous => Ok(Caller::ANONYMOUS),
-            Credentials::None => Err(AuthError::MissingCredentials),
+            Credentials::None => Err(AuthenticationError::MissingCredentials),
             Credentials::ApiKey(key) => self.api_keys.caller(key).ok_or(CredentialsError::UnknownApiKey.into()),
             Credentials::Bearer(token) => match &self.tokens {
                 Some(tokens) => tokens.verify(token, now()).await,
@@ -113,7 +113,7 @@ impl TokenVerifier {
         Ok(Self { claims, keys: KeyCache::new(source) })
     }
 
-    async fn verify(&self, token: &str, now: f64) -> Result<Caller, AuthError> {
+    async fn verify(&self, token: &str, now: f64) -> Result<Caller, AuthenticationError> {
         if token.len() > jws::MAX_LENGTH {
             return Err(CredentialsError::TooLong.into());
         }

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 /// A caller is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AuthError {
+pub enum AuthenticationError {
     /// No credentials came, and nobody is let in without.
     MissingCredentials,
+    /// More than one credential came.
+    AmbiguousCredentials(AmbiguousCredentialsError),
     /// The credentials are not good.
     InvalidCredentials(CredentialsError),
     /// The credentials cannot be verified now: the issuer's keys are not to be had, or not to be asked for again yet.
@@ -16,9 +18,29 @@ pub enum AuthError {
     },
 }
 
-impl From<CredentialsError> for AuthError {
+impl From<CredentialsError> for AuthenticationError {
     fn from(error: CredentialsError) -> Self {
         Self::InvalidCredentials(error)
+    }
+}
+
+/// A request shows more than one credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AmbiguousCredentialsError {
+    /// Two tokens, or a token and something else in the same header.
+    #[error("There is more than one Authorization header: send one.")]
+    TwoTokens,
+    /// Two API keys.
+    #[error("There is more than one X-API-Key header: send one.")]
+    TwoApiKeys,
+    /// One of each.
+    #[error("There are both an access token and an API key: send one of them.")]
+    TokenAndApiKey,
+}
+
+impl From<AmbiguousCredentialsError> for AuthenticationError {
+    fn from(error: AmbiguousCredentialsError) -> Self {
+        Self::AmbiguousCredentials(error)
     }
 }
 

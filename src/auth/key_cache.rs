@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::caller::Caller;
 use super::discovery::{FetchError, KeySource, TIME_LIMIT};
-use super::error::{AuthError, CredentialsError};
+use super::error::{AuthenticationError, CredentialsError};
 use super::jws::Jws;
 use super::key_set::{KeySet, VerifyError};
 use super::verified_tokens::VerifiedTokens;
@@ -102,9 +102,9 @@ impl History {
         Some(self.pause().saturating_sub(since))
     }
 
-    fn unavailable(&self) -> Option<AuthError> {
+    fn unavailable(&self) -> Option<AuthenticationError> {
         let retry_after = self.retry_after(Instant::now())?;
-        Some(AuthError::KeysUnavailable { retry_after })
+        Some(AuthenticationError::KeysUnavailable { retry_after })
     }
 }
 
@@ -137,7 +137,7 @@ impl KeyCache {
     }
 
     /// Verifies that the issuer has signed the token, and gives back the tokens that its keys have verified.
-    pub(crate) async fn verify(&self, token: &Jws<'_>) -> Result<VerifiedTokens, AuthError> {
+    pub(crate) async fn verify(&self, token: &Jws<'_>) -> Result<VerifiedTokens, AuthenticationError> {
         let fetch = self.fetch_for_age();
         let has_waited = fetch.is_some();
         if let Some(fetch) = fetch {
@@ -157,7 +157,7 @@ impl KeyCache {
             }
             None => {
                 let unavailable = self.history().unavailable();
-                Err(unavailable.unwrap_or(AuthError::KeysUnavailable { retry_after: PAUSE_WITHOUT_KEYS }))
+                Err(unavailable.unwrap_or(AuthenticationError::KeysUnavailable { retry_after: PAUSE_WITHOUT_KEYS }))
             }
         }
     }
@@ -182,7 +182,7 @@ impl KeyCache {
     }
 
     /// Starts a fetch, or joins the one that is under way, for the sake of a key that is not in the set.
-    fn fetch_for_unknown_key(&self) -> Result<Waiter<()>, AuthError> {
+    fn fetch_for_unknown_key(&self) -> Result<Waiter<()>, AuthenticationError> {
         let history = *self.history();
         if history.need(Instant::now()) == Need::Pause
             && let Some(unavailable) = history.unavailable()
@@ -194,7 +194,7 @@ impl KeyCache {
         }
         self.0.unknown_key_fetches.check().map_err(|refused| {
             let retry_after = refused.wait_time_from(MonotonicClock.now());
-            AuthError::KeysUnavailable { retry_after }
+            AuthenticationError::KeysUnavailable { retry_after }
         })?;
         Ok(self.join_or_start())
     }

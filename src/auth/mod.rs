@@ -27,7 +27,7 @@ pub(crate) use self::discovery::{FetchError, count_keys};
 pub use self::api_keys::{ApiKeys, ApiKeysError};
 pub use self::authenticator::{Authenticator, BuildError, Credentials};
 pub use self::caller::{Caller, Identity};
-pub use self::error::{AuthError, CredentialsError};
+pub use self::error::{AmbiguousCredentialsError, AuthenticationError, CredentialsError};
 pub use self::issuer::{Issuer, IssuerError};
 pub use self::scope::{Scope, Scopes};
 pub use self::secure_url::{SecureUrl, SecureUrlError};

@@ -1,4 +1,4 @@
-//! What happens on a connection, and when nothing has happened for too long.
+//! The activity of a connection, and the moment at which nothing has happened for too long.
 
 use std::io;
 use std::pin::Pin;
@@ -11,33 +11,32 @@ use tokio::time::Instant;
 
 use super::settings::{Connections, SendLimits};
 
-/// What happens on a connection. Clones watch the same one.
+/// The activity of one connection. Cheap to clone: all clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Activity(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    /// Requests whose answers are being made.
+    /// Requests whose responses are being made.
     under_way: usize,
-    /// Those of them whose bodies have not arrived.
+    /// The ones among them whose bodies have not arrived.
     awaiting_body: usize,
     /// WebSockets, which are open for as long as their clients like.
     web_sockets: usize,
-    /// Whether it is HTTP/2, where bytes that come between requests need not belong to the next one's head.
+    /// True for HTTP/2, where bytes that come between requests need not belong to the next one's head.
     is_http2: bool,
-    /// Since when a head is awaited of which something is there. A new connection owes its first.
+    /// The moment since which the rest of a head is awaited. A new connection owes its first.
     head_since: Option<Instant>,
-    /// Arrival of the last request or body, or end of the last answer, whichever is later. HTTP/2's pings and settings are none
+    /// Arrival of the last request or body, or end of the last response, whichever is later. HTTP/2's pings and settings are none
     /// of these.
     quiet_since: Instant,
-    /// Answers that are not written whole.
-    unsent: Vec<Unsent>,
-    next_answer: u64,
+    unsent: Vec<UnsentResponse>,
+    next_id: u64,
 }
 
-/// An answer that is not written whole.
+/// A response that is not written whole.
 #[derive(Debug)]
-struct Unsent {
+struct UnsentResponse {
     id: u64,
     bytes: usize,
     /// The moment by which it has to be written.
@@ -54,7 +53,7 @@ impl State {
             head_since: Some(now),
             quiet_since: now,
             unsent: Vec::new(),
-            next_answer: 0,
+            next_id: 0,
         }
     }
 
@@ -80,12 +79,12 @@ impl State {
         self.unsent.iter().map(|answer| answer.bytes).sum()
     }
 
-    /// Notes an answer of so many bytes. It has its time, and that of those which are sent along with it.
+    /// Begins a response of so many bytes. It has its time, and that of those which are sent along with it.
     fn send(&mut self, bytes: usize, limits: Option<&SendLimits>, now: Instant) -> u64 {
         let due = limits.map(|limits| now + limits.time_for(self.unsent_bytes() + bytes));
-        let id = self.next_answer;
-        self.next_answer += 1;
-        self.unsent.push(Unsent { id, bytes, due });
+        let id = self.next_id;
+        self.next_id += 1;
+        self.unsent.push(UnsentResponse { id, bytes, due });
         id
     }
 
@@ -94,8 +93,8 @@ impl State {
         self.quiet_since = now;
     }
 
-    /// When the connection is over, should nothing more happen. While an answer is being made that is never: this has a deadline
-    /// of its own.
+    /// The moment at which the connection is over, should nothing more happen; none while a response is being made, which has a
+    /// deadline of its own.
     fn over_at(&self, limits: &Connections) -> Option<Instant> {
         let due = self.unsent.iter().filter_map(|answer| answer.due).min();
         if due.is_some() || self.under_way > 0 || self.web_sockets > 0 || !self.unsent.is_empty() {
@@ -105,54 +104,54 @@ impl State {
         Some(head.unwrap_or(self.quiet_since + limits.idle_timeout))
     }
 
-    /// Since when it is up to the client that nothing happens.
+    /// The moment since which the client is waited for; none while a response is being made.
     fn idle_since(&self) -> Option<Instant> {
         (self.under_way == self.awaiting_body).then_some(self.quiet_since)
     }
 }
 
 impl Activity {
-    /// That of a connection that was just made.
+    /// The activity of a new connection.
     pub(crate) fn new() -> Self {
         Self(Arc::new(Mutex::new(State::new(Instant::now()))))
     }
 
-    /// Note that a request is under way, until what is given back is dropped.
+    /// Counts a request as under way, until the guard is dropped.
     pub(crate) fn begin(&self, version: Version) -> RequestGuard {
         self.state().begin(version, Instant::now());
         RequestGuard(self.clone())
     }
 
-    /// Note that the body of a request is awaited, until what is given back is dropped.
+    /// Counts the body of a request as awaited, until the guard is dropped.
     pub(crate) fn await_body(&self) -> BodyGuard {
         self.state().awaiting_body += 1;
         BodyGuard(self.clone())
     }
 
-    /// Note that a WebSocket is open, until what is given back is dropped.
+    /// Counts a WebSocket as open, until the guard is dropped.
     pub(crate) fn open_web_socket(&self) -> WebSocketGuard {
         self.state().web_sockets += 1;
         WebSocketGuard(self.clone())
     }
 
-    /// Note that an answer of so many bytes is sent, until what is given back is dropped. If that takes longer than `limits`
-    /// allow, the connection is over.
-    pub(crate) fn send(&self, bytes: usize, limits: Option<&SendLimits>) -> AnswerGuard {
+    /// Counts a response of so many bytes as being sent, until the guard is dropped. If that takes longer than `limits` allow,
+    /// the connection is over.
+    pub(crate) fn send(&self, bytes: usize, limits: Option<&SendLimits>) -> SendGuard {
         let id = self.state().send(bytes, limits, Instant::now());
-        AnswerGuard { activity: self.clone(), id }
+        SendGuard { activity: self.clone(), id }
     }
 
-    /// How many bytes of answers are not sent.
+    /// Bytes of responses that are not sent.
     pub(crate) fn unsent_bytes(&self) -> usize {
         self.state().unsent_bytes()
     }
 
-    /// When the connection is over, should nothing more happen.
+    /// The moment at which the connection is over, should nothing more happen.
     pub(crate) fn over_at(&self, limits: &Connections) -> Option<Instant> {
         self.state().over_at(limits)
     }
 
-    /// Since when it is up to the client that nothing happens; none while an answer is being made.
+    /// The moment since which the client is waited for; none while a response is being made.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         self.state().idle_since()
     }
@@ -194,31 +193,31 @@ impl Drop for WebSocketGuard {
     }
 }
 
-/// An answer that is being sent.
-pub(crate) struct AnswerGuard {
+/// A response that is being sent.
+pub(crate) struct SendGuard {
     activity: Activity,
     id: u64,
 }
 
-impl Drop for AnswerGuard {
+impl Drop for SendGuard {
     fn drop(&mut self) {
         self.activity.state().has_sent(self.id, Instant::now());
     }
 }
 
-/// A stream whose reads are watched.
-pub(crate) struct Watched<S> {
+/// A stream whose reads are activity.
+pub(crate) struct WatchedStream<S> {
     stream: S,
     activity: Activity,
 }
 
-impl<S> Watched<S> {
+impl<S> WatchedStream<S> {
     pub(crate) fn new(stream: S, activity: Activity) -> Self {
         Self { stream, activity }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WatchedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -233,7 +232,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
@@ -271,12 +270,12 @@ mod tests {
         Connections { head_timeout, idle_timeout, ..Connections::default() }
     }
 
-    /// What happens to a connection, at a second after it was made.
+    /// An event of a connection, at a second after it was made.
     enum Event {
         Reads(u64),
         Begins(Version),
         Ends(u64),
-        /// An answer of so many seconds, at the least rate.
+        /// A response of so many seconds, at the least rate.
         Sends(usize, u64),
         HasSent(u64, u64),
     }

@@ -1,132 +1,117 @@
-//! Whether a request is taken on at all: so that no one has the whole machine, and nobody waits for what comes too late.
+//! Admission control: authentication, a rate limit per caller, and a cap on concurrent operations.
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Settings;
-use super::authenticate::{Refusal, authenticate};
+use super::authenticate::{authenticate, refusal};
+use super::error::HttpError;
 use super::rate_limit::{CallerKey, RateLimits};
-use super::responder::{Responder, to_be_sent_again};
-use crate::auth::{Authenticator, Caller};
-use crate::graphql::{Deadline, ErrorCode, GraphqlError};
+use crate::auth::{AuthenticationError, Authenticator, Caller};
+use crate::graphql::{Deadline, ErrorCode};
 use crate::telemetry::LogThrottle;
 
-/// When to come back to a gateway that is busy. Most requests are answered within a second.
-pub(crate) const SOON: Duration = Duration::from_secs(1);
-
-/// What is counted of requests.
+/// The counters that requests have to pass.
 pub(crate) struct Admission {
+    authenticator: Arc<Authenticator>,
     most: NonZeroUsize,
     permits: Semaphore,
-    /// Those for whom there was no place.
-    refused: LogThrottle,
+    busy: LogThrottle,
     rates: Option<RateLimits>,
-    /// Those over their rates.
-    over: LogThrottle,
+    rate_limited: LogThrottle,
+}
+
+/// A request is not admitted.
+#[derive(Debug)]
+pub(crate) enum AdmissionError {
+    /// As many operations run as may.
+    Busy,
+    /// The caller is over its rate limit.
+    RateLimited {
+        /// Time until its next request.
+        retry_after: Duration,
+    },
+    /// The credentials are refused, or cannot be verified.
+    Unauthenticated(AuthenticationError),
+}
+
+impl AdmissionError {
+    /// The error in HTTP's terms.
+    pub(crate) fn to_http(&self, authenticator: &Authenticator) -> HttpError {
+        match self {
+            Self::Busy => HttpError::busy("The gateway is busy with other requests. Try again after `retryAfterMs`."),
+            Self::RateLimited { retry_after } => {
+                let message = "You send more requests than the gateway takes from one caller. Wait for `retryAfterMs`.";
+                HttpError::temporary(StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimited, message, *retry_after)
+            }
+            Self::Unauthenticated(error) => refusal(error, authenticator),
+        }
+    }
 }
 
 impl Admission {
-    pub(crate) fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings, authenticator: Arc<Authenticator>) -> Self {
         let most = settings.max_concurrent_requests;
         Self {
+            authenticator,
             most,
             permits: Semaphore::new(most.get().min(Semaphore::MAX_PERMITS)),
-            refused: LogThrottle::default(),
+            busy: LogThrottle::default(),
             rates: settings.rate_limit.map(RateLimits::new),
-            over: LogThrottle::default(),
+            rate_limited: LogThrottle::default(),
         }
     }
 
-    /// Takes a place among the requests that are answered at once, if one is free, until what is given back is dropped.
-    pub(crate) fn permit(&self) -> Result<SemaphorePermit<'_>, TooMany> {
-        self.permits.try_acquire().map_err(|_| {
-            if let Some(requests) = self.refused.count() {
-                tracing::warn!(requests, most = self.most, "refused: there are too many at once");
-            }
-            TooMany::AtOnce
-        })
+    pub(crate) fn authenticator(&self) -> &Authenticator {
+        &self.authenticator
     }
 
-    /// Finds out who sends a request with these headers from `address`, and whether they may send it now.
+    /// Take a permit to run an operation, until it is dropped.
+    pub(crate) fn permit(&self) -> Result<SemaphorePermit<'_>, HttpError> {
+        self.permits.try_acquire().map_err(|_| self.refuse(&AdmissionError::Busy))
+    }
+
+    /// Authenticate a request with these headers from `address`, and count it.
     pub(crate) async fn admit(
         &self,
         headers: &HeaderMap,
         address: IpAddr,
-        authenticator: &Authenticator,
         deadline: Deadline,
-    ) -> Result<Caller, Denial> {
-        let caller = authenticate(headers, authenticator, deadline).await;
+    ) -> Result<Caller, HttpError> {
+        let caller = authenticate(headers, &self.authenticator, deadline).await;
         // Whoever is turned away is counted too, so that nobody tries one credential after the other.
-        self.count(caller.as_ref().ok(), address).map_err(Denial::TooMany)?;
-        caller.map_err(Denial::Refusal)
+        let counted = self.count(CallerKey::of(caller.as_ref().ok(), address));
+        counted.and(caller.map_err(AdmissionError::Unauthenticated)).map_err(|error| self.refuse(&error))
     }
 
-    /// Counts a request of a caller, if it is known who that is, from `address`.
-    fn count(&self, caller: Option<&Caller>, address: IpAddr) -> Result<(), TooMany> {
+    fn count(&self, key: CallerKey) -> Result<(), AdmissionError> {
         let Some(rates) = &self.rates else { return Ok(()) };
-        rates.admit(CallerKey::of(caller, address)).map_err(|wait| {
-            if let Some(requests) = self.over.count() {
-                tracing::warn!(requests, "refused: callers are over RATE_LIMIT");
-            }
-            TooMany::OfOneCaller(wait)
-        })
+        rates.admit(key).map_err(|retry_after| AdmissionError::RateLimited { retry_after })
     }
-}
 
-/// Why a caller may not send a request.
-#[derive(Debug)]
-pub(crate) enum Denial {
-    /// Too many were sent before.
-    TooMany(TooMany),
-    /// It is not known who it is.
-    Refusal(Refusal),
-}
-
-impl Denial {
-    pub(crate) fn reply(self, responder: Responder) -> Response {
-        match self {
-            Self::TooMany(too_many) => too_many.reply(responder),
-            Self::Refusal(refusal) => refusal.reply(responder),
-        }
-    }
-}
-
-/// There are too many requests.
-#[derive(Debug)]
-pub(crate) enum TooMany {
-    /// Of all callers, at once.
-    AtOnce,
-    /// Of one caller, whose next may come after this time.
-    OfOneCaller(Duration),
-}
-
-impl TooMany {
-    fn parts(&self) -> (StatusCode, Duration, &'static str) {
-        match self {
-            Self::AtOnce => {
-                let message = "The gateway is busy with other requests. Try again after `retryAfterMs`.";
-                (StatusCode::SERVICE_UNAVAILABLE, SOON, message)
+    /// Log an error, and give it back in HTTP's terms.
+    fn refuse(&self, error: &AdmissionError) -> HttpError {
+        let refusal = error.to_http(&self.authenticator);
+        match error {
+            AdmissionError::Busy => {
+                if let Some(requests) = self.busy.count() {
+                    tracing::warn!(requests, most = self.most, "refused: there are too many at once");
+                }
             }
-            Self::OfOneCaller(wait) => {
-                let message = "You send more requests than the gateway takes from one caller. Wait for `retryAfterMs`.";
-                (StatusCode::TOO_MANY_REQUESTS, *wait, message)
+            AdmissionError::RateLimited { .. } => {
+                if let Some(requests) = self.rate_limited.count() {
+                    tracing::warn!(requests, "refused: callers are over RATE_LIMIT");
+                }
+            }
+            AdmissionError::Unauthenticated(_) => {
+                refusal.error.code.log(&refusal.error.message, "authentication");
             }
         }
-    }
-
-    pub(crate) fn reply(self, responder: Responder) -> Response {
-        let (status, wait, message) = self.parts();
-        responder.refuse_for(wait, status, GraphqlError::new(ErrorCode::RateLimited, message))
-    }
-
-    /// What is told where there is no status.
-    pub(crate) fn into_failure(self) -> GraphqlError {
-        let (_, wait, message) = self.parts();
-        to_be_sent_again(GraphqlError::new(ErrorCode::RateLimited, message), wait)
+        refusal
     }
 }

@@ -1,64 +1,43 @@
 //! Authentication over HTTP: access tokens as RFC 6750 has them, in the `Authorization` header and nowhere else, and API keys in
 //! `X-API-Key`.
 
-use std::time::Duration;
-
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::response::Response;
 
-use super::responder::Responder;
-use crate::auth::{AuthError, Authenticator, Caller, Credentials, CredentialsError, Scopes};
+use super::error::{BUSY_WAIT, HttpError};
+use crate::auth::{
+    AmbiguousCredentialsError, AuthenticationError, Authenticator, Caller, Credentials, CredentialsError, Scopes,
+};
 use crate::graphql::{Deadline, ErrorCode, GraphqlError};
 
-/// Carries an API key.
+/// The header of an API key.
 pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// Why a caller is turned away, in HTTP's terms.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    status: StatusCode,
-    failure: GraphqlError,
-    challenge: Option<HeaderValue>,
-    retry_after: Option<HeaderValue>,
-}
-
-/// There is more than one answer to who asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ambiguity {
-    TwoTokens,
-    TwoApiKeys,
-    TokenAndApiKey,
-}
-
-/// Whoever sent a request with these headers.
+/// Authenticate the sender of a request with these headers.
 pub(crate) async fn authenticate(
     headers: &HeaderMap,
     authenticator: &Authenticator,
     deadline: Deadline,
-) -> Result<Caller, Refusal> {
+) -> Result<Caller, AuthenticationError> {
     if !authenticator.takes_credentials() {
         return Ok(Caller::ANONYMOUS);
     }
-    let credentials = credentials(headers).map_err(|ambiguity| Refusal::ambiguous(ambiguity, authenticator))?;
-    let caller = deadline.limit(authenticator.authenticate(credentials)).await;
-    caller
-        .unwrap_or(Err(AuthError::KeysUnavailable { retry_after: Duration::from_secs(1) }))
-        .map_err(|rejection| Refusal::new(rejection, authenticator))
+    let caller = deadline.limit(authenticator.authenticate(credentials(headers)?)).await;
+    caller.unwrap_or(Err(AuthenticationError::KeysUnavailable { retry_after: BUSY_WAIT }))
 }
 
-/// Picks the credentials from a request's headers.
-fn credentials(headers: &HeaderMap) -> Result<Credentials<'_>, Ambiguity> {
+/// The credentials in a request's headers.
+fn credentials(headers: &HeaderMap) -> Result<Credentials<'_>, AmbiguousCredentialsError> {
     let mut authorizations = headers.get_all(header::AUTHORIZATION).iter();
     let mut api_keys = headers.get_all(API_KEY).iter();
     let (authorization, api_key) = (authorizations.next(), api_keys.next());
     if authorizations.next().is_some() {
-        return Err(Ambiguity::TwoTokens);
+        return Err(AmbiguousCredentialsError::TwoTokens);
     }
     if api_keys.next().is_some() {
-        return Err(Ambiguity::TwoApiKeys);
+        return Err(AmbiguousCredentialsError::TwoApiKeys);
     }
     match (authorization.and_then(bearer), api_key) {
-        (Some(_), Some(_)) => Err(Ambiguity::TokenAndApiKey),
+        (Some(_), Some(_)) => Err(AmbiguousCredentialsError::TokenAndApiKey),
         (Some(token), None) => Ok(Credentials::Bearer(token)),
         // What is not ASCII is no key that was given to anybody.
         (None, Some(key)) => Ok(Credentials::ApiKey(key.to_str().unwrap_or_default())),
@@ -74,93 +53,53 @@ fn bearer(authorization: &HeaderValue) -> Option<&str> {
     scheme.eq_ignore_ascii_case(b"bearer").then(|| std::str::from_utf8(token).unwrap_or_default().trim_matches(' '))
 }
 
-impl Refusal {
-    fn new(rejection: AuthError, authenticator: &Authenticator) -> Self {
-        match rejection {
-            AuthError::MissingCredentials => {
-                let message = match (authenticator.takes_tokens(), authenticator.takes_api_keys()) {
-                    (true, true) => {
-                        "Credentials are needed: an access token in `Authorization: Bearer …`, or an API key in `X-API-Key`."
-                    }
-                    (_, false) => "Credentials are needed: an access token in `Authorization: Bearer …`.",
-                    (false, true) => "Credentials are needed: an API key in `X-API-Key`.",
-                };
-                Self::unauthenticated(message.to_owned(), challenge(authenticator, None))
-            }
-            AuthError::InvalidCredentials(fault) => {
-                let message = fault.to_string();
-                let error = (fault != CredentialsError::UnknownApiKey).then_some(("invalid_token", message.as_str()));
-                let challenge = challenge(authenticator, error);
-                Self::unauthenticated(message, challenge)
-            }
-            AuthError::KeysUnavailable { retry_after } => {
-                let message = "The access token cannot be verified now: its issuer's keys cannot be had. Try again.";
-                let milliseconds = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
-                let failure =
-                    GraphqlError::new(ErrorCode::UpstreamUnavailable, message).with("retryAfterMs", milliseconds);
-                Self {
-                    status: StatusCode::SERVICE_UNAVAILABLE,
-                    failure,
-                    challenge: None,
-                    retry_after: Some(milliseconds.div_ceil(1_000).max(1).into()),
+/// The error in HTTP's terms.
+pub(crate) fn refusal(error: &AuthenticationError, authenticator: &Authenticator) -> HttpError {
+    match error {
+        AuthenticationError::MissingCredentials => {
+            let message = match (authenticator.takes_tokens(), authenticator.takes_api_keys()) {
+                (true, true) => {
+                    "Credentials are needed: an access token in `Authorization: Bearer …`, or an API key in `X-API-Key`."
                 }
-            }
+                (_, false) => "Credentials are needed: an access token in `Authorization: Bearer …`.",
+                (false, true) => "Credentials are needed: an API key in `X-API-Key`.",
+            };
+            unauthenticated(message.to_owned(), challenge(authenticator, None))
         }
-    }
-
-    fn unauthenticated(message: String, challenge: HeaderValue) -> Self {
-        Self {
-            status: StatusCode::UNAUTHORIZED,
-            failure: GraphqlError::new(ErrorCode::Unauthenticated, message),
-            challenge: Some(challenge),
-            retry_after: None,
+        AuthenticationError::InvalidCredentials(fault) => {
+            let message = fault.to_string();
+            let error = (*fault != CredentialsError::UnknownApiKey).then_some(("invalid_token", message.as_str()));
+            let challenge = challenge(authenticator, error);
+            unauthenticated(message, challenge)
         }
-    }
-
-    fn ambiguous(ambiguity: Ambiguity, authenticator: &Authenticator) -> Self {
-        let message = match ambiguity {
-            Ambiguity::TwoTokens => "There is more than one Authorization header: send one.",
-            Ambiguity::TwoApiKeys => "There is more than one X-API-Key header: send one.",
-            Ambiguity::TokenAndApiKey => "There are both an access token and an API key: send one of them.",
-        };
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            failure: GraphqlError::new(ErrorCode::BadRequest, message),
-            challenge: Some(challenge(authenticator, Some(("invalid_request", message)))),
-            retry_after: None,
+        AuthenticationError::AmbiguousCredentials(error) => {
+            let message = error.to_string();
+            let challenge = challenge(authenticator, Some(("invalid_request", &message)));
+            HttpError::bad(StatusCode::BAD_REQUEST, message).with(header::WWW_AUTHENTICATE, challenge)
         }
-    }
-
-    /// The refusal without its headers, for where there are none. It is logged here.
-    pub(crate) fn into_failure(self) -> (StatusCode, GraphqlError) {
-        self.failure.code.log(&self.failure.message, "authentication");
-        (self.status, self.failure)
-    }
-
-    /// The answer. The refusal is logged here.
-    pub(crate) fn reply(self, responder: Responder) -> Response {
-        self.failure.code.log(&self.failure.message, "authentication");
-        let mut response = responder.refuse(self.status, self.failure);
-        let headers = [(header::WWW_AUTHENTICATE, self.challenge), (header::RETRY_AFTER, self.retry_after)];
-        for (name, value) in headers {
-            if let Some(value) = value {
-                response.headers_mut().insert(name, value);
-            }
+        AuthenticationError::KeysUnavailable { retry_after } => {
+            let message = "The access token cannot be verified now: its issuer's keys cannot be had. Try again.";
+            let code = ErrorCode::UpstreamUnavailable;
+            HttpError::temporary(StatusCode::SERVICE_UNAVAILABLE, code, message, *retry_after)
         }
-        response
     }
 }
 
-/// What RFC 6750 (3.1) wants with a 403 for want of scopes; none where these are not lacking, or no tokens are taken.
+fn unauthenticated(message: String, challenge: HeaderValue) -> HttpError {
+    let error = GraphqlError::new(ErrorCode::Unauthenticated, message);
+    HttpError::new(StatusCode::UNAUTHORIZED, error).with(header::WWW_AUTHENTICATE, challenge)
+}
+
+/// The challenge that RFC 6750 (3.1) wants with a 403 for want of scopes. None if none is lacking, or no tokens are taken.
 pub(crate) fn insufficient_scope(lacking: Scopes, authenticator: &Authenticator) -> Option<HeaderValue> {
     let is_wanted = !lacking.is_empty() && authenticator.takes_tokens();
     let challenge = is_wanted.then(|| format!(r#"Bearer error="insufficient_scope", scope="{lacking}""#));
     challenge.and_then(|challenge| HeaderValue::try_from(challenge).ok())
 }
 
-/// What HTTP wants with every 401 (RFC 9110, 15.5.2). No scheme is registered for API keys, so where there is nothing else they go by a
+/// The challenge that HTTP wants with every 401 (RFC 9110, 15.5.2). No scheme is registered for API keys, so where there is nothing else they go by a
 /// name of their own.
-fn challenge(authenticator: &Authenticator, error: Option<(&str, &str)>) -> HeaderValue {
+pub(crate) fn challenge(authenticator: &Authenticator, error: Option<(&str, &str)>) -> HeaderValue {
     if !authenticator.takes_tokens() {
         return HeaderValue::from_static("ApiKey");
     }
@@ -185,7 +124,7 @@ mod tests {
             Ok(Credentials::None) => "none".to_owned(),
             Ok(Credentials::Bearer(token)) => format!("token {token:?}"),
             Ok(Credentials::ApiKey(key)) => format!("key {key:?}"),
-            Err(ambiguity) => format!("{ambiguity:?}"),
+            Err(error) => format!("{error:?}"),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Bodies of requests: how many may be under way, how long they may take, and how large they may be.
+//! Bodies of requests: limits on their number, time and size.
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
@@ -14,19 +14,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use super::activity::Activity;
+use super::error::HttpError;
 use super::pool::{Pool, Replaceable};
 use super::settings::Settings;
-use crate::graphql::{Deadline, ErrorCode, GraphqlError};
+use crate::graphql::Deadline;
 
-/// How many bytes of a body that is refused are read, at most: whatever is sent by mistake, and less than would be worth an
-/// attacker's while.
-const THROWN_AWAY: usize = 20_000_000;
+/// Most bytes of a refused body that are read: as many as are sent by mistake, and less than would be worth an attacker's while.
+const MAX_DISCARDED: usize = 20_000_000;
 
-/// What all bodies under way may hold, in bytes, where they may be large.
-const ALL_BODIES: usize = 128 << 20;
+/// Most bytes of all bodies under way, where each may be large.
+const MAX_TOTAL: usize = 128 << 20;
 
-/// The least number of bodies under way, however large they may be.
-const FEW: NonZeroUsize = NonZeroUsize::new(16).unwrap();
+/// Least number of bodies that may be under way, however large they may be.
+const MIN_BODIES: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
 /// A body that has not arrived.
 pub(crate) struct PendingBody {
@@ -44,9 +44,9 @@ impl Replaceable for PendingBody {
     }
 }
 
-/// The bodies under way: most arrive with their heads, so that the oldest is the first that somebody holds back.
+/// The pool of bodies under way: most arrive with their heads, so the oldest is the first that somebody holds back.
 pub(crate) fn pool(settings: &Settings) -> Arc<Pool<PendingBody>> {
-    let by_size = NonZeroUsize::new(ALL_BODIES / settings.max_body_bytes.max(1)).unwrap_or(FEW).max(FEW);
+    let by_size = NonZeroUsize::new(MAX_TOTAL / settings.max_body_bytes.max(1)).unwrap_or(MIN_BODIES).max(MIN_BODIES);
     Pool::new(settings.max_bodies.min(by_size), Duration::ZERO)
 }
 
@@ -57,10 +57,11 @@ pub(crate) async fn read(
     address: IpAddr,
     activity: Option<&Activity>,
     deadline: Deadline,
-) -> Result<Bytes, (StatusCode, GraphqlError)> {
+) -> Result<Bytes, HttpError> {
     let limit = shared.settings.max_body_bytes;
     let too_large = || {
-        (StatusCode::PAYLOAD_TOO_LARGE, bad(format!("The body is larger than {limit} bytes: ask for less at once.")))
+        let message = format!("The body is larger than {limit} bytes: ask for less at once.");
+        HttpError::bad(StatusCode::PAYLOAD_TOO_LARGE, message)
     };
     let announced = usize::try_from(request.body().size_hint().lower()).unwrap_or(usize::MAX);
     if announced > limit {
@@ -76,20 +77,21 @@ pub(crate) async fn read(
         arrived = deadline.limit(Limited::new(&mut body, limit).collect()) => arrived,
         () = pending.replaced.cancelled() => return Err(replaced()),
     };
-    let too_slow = || (StatusCode::REQUEST_TIMEOUT, bad("The body took too long to arrive."));
+    let too_slow = || HttpError::bad(StatusCode::REQUEST_TIMEOUT, "The body took too long to arrive.");
     match arrived.map_err(|_| too_slow())? {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
             discard_rest(body, deadline);
             Err(too_large())
         }
-        Err(_) => Err((StatusCode::BAD_REQUEST, bad("The body broke off."))),
+        Err(_) => Err(HttpError::bad(StatusCode::BAD_REQUEST, "The body broke off.")),
     }
 }
 
-fn replaced() -> (StatusCode, GraphqlError) {
-    let message = "Too many requests are on their way, and the body of this one took longest to arrive. Send it again.";
-    (StatusCode::SERVICE_UNAVAILABLE, GraphqlError::new(ErrorCode::RateLimited, message))
+fn replaced() -> HttpError {
+    HttpError::busy(
+        "Too many requests are on their way, and the body of this one took longest to arrive. Send it again.",
+    )
 }
 
 /// Reads the body of a request that is refused, and drops it.
@@ -105,14 +107,10 @@ pub(crate) fn discard(request: Request, deadline: Deadline) {
 /// would see a broken connection in place of the answer.
 fn discard_rest(mut body: Body, deadline: Deadline) {
     tokio::spawn(deadline.limit(async move {
-        let mut left = THROWN_AWAY;
+        let mut left = MAX_DISCARDED;
         while let Some(Ok(frame)) = body.frame().await {
             let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else { return };
             left = rest;
         }
     }));
-}
-
-fn bad(message: impl Into<String>) -> GraphqlError {
-    GraphqlError::new(ErrorCode::BadRequest, message)
 }

@@ -1,4 +1,4 @@
-//! One connection, from its acceptance to its end.
+//! The life of a connection.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,34 +15,34 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 use tower::ServiceExt as _;
 
-use super::activity::Watched;
+use super::activity::WatchedStream;
 use super::peer::{ConnectionInfo, Phase};
 use super::settings::{Connections, SendLimits};
 
-/// How much of a request's head is taken, in bytes. More than its parts may have, so that the answer can say what is wrong;
-/// beyond this there is no more than a bare 431.
+/// Most bytes of a request's head. More than its parts may have, so that the response can say what is wrong; beyond this there
+/// is no more than a bare 431.
 const MAX_HEAD: u32 = 128 * 1024;
 
-/// How many requests one HTTP/2 connection may have under way. Half of the least that RFC 9113, section 6.5.2, recommends: what
+/// Most requests that one HTTP/2 connection may have under way. Half of the least that RFC 9113, section 6.5.2, recommends: what
 /// answers hold is counted by the connection, and proxies open another.
 const MAX_STREAMS: u32 = 50;
 
-/// How many bytes of bodies an HTTP/2 client may send ahead, on one stream and on all: a body of the default limit is here
-/// after two round trips.
+/// Bytes of bodies that an HTTP/2 client may send ahead, on one stream and on all: a body of the default limit is here after two
+/// round trips.
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 256 * 1024;
 
-/// How many bytes of an answer HTTP/2 takes from a stream ahead of its client's window.
+/// Most bytes of a response that HTTP/2 takes from a stream ahead of its client's window.
 const SEND_BUFFER: usize = 64 * 1024;
 
-/// How long a connection that is over has for its last words, HTTP/2's GOAWAY.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// Time for HTTP/2's GOAWAY on a connection that is over.
+const GOAWAY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a connection with a spare place may take to send a request, and how long it is kept after its answer.
-const SPARE_HEAD_TIMEOUT: Duration = Duration::from_secs(2);
-const SPARE_IDLE_TIMEOUT: Duration = Duration::from_millis(100);
+/// Time for the head of a request, and idle time, of a connection that is reserved for health probes.
+const RESERVED_HEAD_TIMEOUT: Duration = Duration::from_secs(2);
+const RESERVED_IDLE_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// How the two protocols are spoken. HTTP/2 is told by its first bytes, for without TLS there is nothing to negotiate it.
+/// Both protocols. HTTP/2 is told by its first bytes, for without TLS there is nothing to negotiate it.
 pub(crate) fn protocols() -> Builder<TokioExecutor> {
     let mut protocols = Builder::new(TokioExecutor::new());
     // hyper's own time for a head runs while none has begun, too, and would be the time that idle connections are kept.
@@ -61,8 +61,8 @@ pub(crate) fn protocols() -> Builder<TokioExecutor> {
     protocols
 }
 
-/// Serves `stream` until its client is gone, it is over by `limits`, another takes its place, or the phase says so. All that is
-/// under way then is dropped, and with it the calls that nobody else waits for.
+/// Serves `stream` until its client is gone, its time by `limits` is over, a newcomer replaces it, or the server stops. Requests
+/// under way are dropped then, and with them the calls that nobody else waits for.
 pub(crate) async fn serve(
     stream: TcpStream,
     router: Router,
@@ -71,13 +71,13 @@ pub(crate) async fn serve(
     send: &SendLimits,
     connection: ConnectionInfo,
 ) {
-    // Answers are written whole; held back for more, the last packet would wait for the client's acknowledgment.
+    // Responses are written whole; held back for more, the last packet would wait for the client's acknowledgment.
     let _ = stream.set_nodelay(true);
     let limits = limits_for(&connection, limits);
     let (activity, peer, mut phase) =
         (connection.activity().clone(), Arc::clone(connection.peer()), connection.phase());
     let connection = Arc::new(connection);
-    let stream = TokioIo::new(Watched::new(stream, activity.clone()));
+    let stream = TokioIo::new(WatchedStream::new(stream, activity.clone()));
     let service = service_fn({
         let activity = activity.clone();
         move |request: hyper::Request<Incoming>| {
@@ -90,16 +90,16 @@ pub(crate) async fn serve(
     // A WebSocket is an upgrade.
     let mut connection = pin!(protocols.serve_connection_with_upgrades(stream, service));
     let mut replaced = pin!(peer.replaced());
-    let mut last_words = None;
+    let mut closes_at = None;
     loop {
         let now = Instant::now();
-        let over_at = activity.over_at(&limits).map(|over_at| last_words.unwrap_or(over_at));
+        let over_at = activity.over_at(&limits).map(|over_at| closes_at.unwrap_or(over_at));
         if over_at.is_some_and(|over_at| over_at <= now) {
-            if last_words.is_some() {
+            if closes_at.is_some() {
                 return;
             }
             connection.as_mut().graceful_shutdown();
-            last_words = Some(now + FAREWELL);
+            closes_at = Some(now + GOAWAY_TIMEOUT);
             continue;
         }
         // What begins and ends meanwhile moves the time, though never nearer than this.
@@ -120,7 +120,7 @@ pub(crate) async fn serve(
                 (Ok(()), Phase::Over) | (Err(_), _) => return,
             },
             () = replaced.as_mut() => {
-                tracing::debug!("another connection takes its place");
+                tracing::debug!("replaced by another connection");
                 return;
             }
             () = sleep_until(over_at.map_or(soon, |over_at| over_at.min(soon))) => {}
@@ -129,9 +129,9 @@ pub(crate) async fn serve(
 }
 
 fn limits_for(connection: &ConnectionInfo, limits: &Connections) -> Connections {
-    if !connection.is_spare() {
+    if !connection.is_reserved() {
         return *limits;
     }
-    let head_timeout = limits.head_timeout.min(SPARE_HEAD_TIMEOUT);
-    Connections { head_timeout, idle_timeout: limits.idle_timeout.min(SPARE_IDLE_TIMEOUT), ..*limits }
+    let head_timeout = limits.head_timeout.min(RESERVED_HEAD_TIMEOUT);
+    Connections { head_timeout, idle_timeout: limits.idle_timeout.min(RESERVED_IDLE_TIMEOUT), ..*limits }
 }

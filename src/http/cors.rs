@@ -1,4 +1,4 @@
-//! What browsers are told of other origins' pages: <https://fetch.spec.whatwg.org/#http-cors-protocol>.
+//! Cross-origin resource sharing: <https://fetch.spec.whatwg.org/#http-cors-protocol>.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use super::origins::{Origin, Origins};
 use super::{authenticate, request_id, request_options, responder};
 
-/// How long a browser may remember a preflight's answer: the longest that Chromium takes. Firefox takes a day.
-const REMEMBERED: Duration = Duration::from_secs(2 * 60 * 60);
+/// Time for which a browser may remember a preflight: the longest that Chromium takes. Firefox takes a day.
+const MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// Sent by Apollo's clients and by libraries for tracing, and read by what stands between them and the gateway: client awareness,
 /// trace context (W3C and B3), Sentry's, Datadog's.
@@ -74,7 +74,7 @@ pub(crate) fn layer(origins: &Origins, more_headers: &CorsHeaders) -> Option<Cor
     let sent: Vec<_> = sent.into_iter().chain(known).chain(more_headers.0.iter().cloned()).collect();
     let shown = [header::RETRY_AFTER, responder::UPSTREAM_CALLS, request_id::HEADER];
     let layer = CorsLayer::new().allow_origin(origins).allow_methods([Method::GET, Method::POST]);
-    Some(layer.allow_headers(sent).expose_headers(shown).max_age(REMEMBERED))
+    Some(layer.allow_headers(sent).expose_headers(shown).max_age(MAX_AGE))
 }
 
 #[cfg(test)]

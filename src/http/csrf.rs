@@ -1,26 +1,26 @@
-//! Refuses what other sites' pages have their visitors' browsers send (cross-site request forgery).
+//! Protection against cross-site request forgery: requests that other sites' pages have their visitors' browsers send.
 //!
 //! A gateway on loopback, or behind a VPN, takes the browser's word for its user: a page anywhere could have it ask Auth0 on
 //! and on. A POST of `application/json` needs a preflight already; this holds without one as well.
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
-use axum::middleware::Next;
 use axum::response::Response;
 use tower_http::csrf::{ConfigError, CsrfLayer, ProtectionError};
 
-use super::origins::{Origins, Page};
+use super::error::HttpError;
+use super::origins::{Origins, PageOrigin};
 use super::responder::Responder;
 use super::{Shared, host};
 use crate::graphql::{ErrorCode, GraphqlError};
 
-/// Where a request comes from, as the browser says: <https://www.w3.org/TR/fetch-metadata/>.
+/// The site that a request comes from, as the browser says: <https://www.w3.org/TR/fetch-metadata/>.
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-/// Where its answer goes.
+/// The kind of element that the response is for.
 const DESTINATION: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
-/// How a request from elsewhere is answered.
+/// The response to a request from elsewhere.
 pub(crate) type Rejection = fn(ProtectionError) -> Response<Body>;
 
 /// Judges requests that are no GET by `Sec-Fetch-Site` and `Origin`; nothing where every origin is allowed.
@@ -30,30 +30,28 @@ pub(crate) fn layer(origins: &Origins) -> Result<Option<CsrfLayer<Rejection>>, C
     for origin in origins {
         layer = layer.add_trusted_origin(origin.as_str())?;
     }
-    let rejection: Rejection = |_| refuse(Responder::default());
+    let rejection: Rejection = |_| Responder::default().refuse(foreign());
     Ok(Some(layer.with_rejection_response(rejection)))
 }
 
-/// Refuses GETs, and WebSockets over HTTP/2, of pages that may not send them. The library's layer lets GETs pass since they change
-/// nothing; ours cost calls to Auth0, and an image's address is enough to send one. Browsers open WebSockets to every host,
-/// whatever their rules for other requests are: so it is for the host to refuse.
-pub(crate) async fn foreign_get_layer(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+/// The refusal of a GET, or of a WebSocket over HTTP/2, of a page that may not send it. The library's layer lets GETs pass since
+/// they change nothing; ours cost calls to Auth0, and an image's address is enough to send one. Browsers open WebSockets to every
+/// host, whatever their rules for other requests are: so it is for the host to refuse.
+pub(crate) fn refusal(request: &Request, shared: &Shared) -> Option<HttpError> {
     let is_judged = matches!(*request.method(), Method::GET | Method::CONNECT);
-    if is_judged && is_foreign(request.headers(), host::host(&request), &shared.settings.cors_origins) {
-        return refuse(Responder::of(request.headers()));
-    }
-    next.run(request).await
+    let is_foreign = || is_foreign(request.headers(), host::host(request), &shared.settings.cors_origins);
+    (is_judged && is_foreign()).then(foreign)
 }
 
 fn is_foreign(headers: &HeaderMap, authority: Option<&str>, origins: &Origins) -> bool {
-    match origins.page(headers, authority) {
-        Page::Allowed => false,
-        Page::Foreign => true,
-        Page::Unknown | Page::Own => *origins != Origins::Any && is_from_elsewhere(headers),
+    match origins.page_origin(headers, authority) {
+        PageOrigin::Allowed => false,
+        PageOrigin::Foreign => true,
+        PageOrigin::Unknown | PageOrigin::Own => *origins != Origins::Any && is_from_elsewhere(headers),
     }
 }
 
-/// Whether another site's page sent this. A link that its reader follows is the reader's own doing.
+/// True if another site's page sent this. A link that its reader follows is the reader's own doing.
 fn is_from_elsewhere(headers: &HeaderMap) -> bool {
     let is = |name: HeaderName, values: &[&str]| {
         headers.get(name).is_some_and(|value| values.iter().any(|known| value.as_bytes() == known.as_bytes()))
@@ -61,10 +59,9 @@ fn is_from_elsewhere(headers: &HeaderMap) -> bool {
     headers.contains_key(SITE) && !is(SITE, &["same-origin", "none"]) && !is(DESTINATION, &["document"])
 }
 
-/// The answer to what another site's page sent.
-fn refuse(responder: Responder) -> Response {
+fn foreign() -> HttpError {
     let message = "A page of another origin sent this. The gateway's operator can add its origin to CORS_ORIGINS.";
-    responder.refuse(StatusCode::FORBIDDEN, GraphqlError::new(ErrorCode::Forbidden, message))
+    HttpError::new(StatusCode::FORBIDDEN, GraphqlError::new(ErrorCode::Forbidden, message))
 }
 
 #[cfg(test)]

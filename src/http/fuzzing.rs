@@ -1,4 +1,4 @@
-//! Doors for the fuzz targets in `fuzz/`. Each panics if a promise of this room is broken.
+//! Doors for the fuzz targets in `fuzz/`, each of which panics if a promise of this room is broken, and for benchmarks.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tower::ServiceExt as _;
 
 use super::authenticate::API_KEY;
 use super::peer::Shutdown;
-use super::websocket::close::Close;
+use super::websocket::close::{CloseReason, MAX_REASON};
 use super::websocket::init;
 use super::websocket::message::{self, ClientMessage};
 use super::{BuildError, Settings, Shared, parameters, router};
@@ -35,11 +35,8 @@ impl Gateway {
     }
 }
 
-/// Longest reason that a close frame holds, in bytes (RFC 6455, 5.5).
-const LONGEST_REASON: usize = 123;
-
-/// What a client of a WebSocket says: it is what another reader reads in it, and what is sent back carries the id that it
-/// gave, or there is a reason that fits into a close frame.
+/// A message of a WebSocket's client: it is what another reader reads in it, and the reply carries its id, or there is a reason
+/// that fits into a close frame.
 pub fn message(text: &str) {
     let message = match message::read(text) {
         Ok(message) => message,
@@ -92,10 +89,10 @@ fn subscribe(id: &str, payload: &str) {
 
 fn closes_with(reason: String) {
     assert!(!reason.is_empty());
-    let Message::Close(Some(frame)) = Close::BadMessage(reason).into_message() else {
+    let Message::Close(Some(frame)) = CloseReason::BadMessage(reason).into_message() else {
         unreachable!("it is a close frame")
     };
-    assert!(frame.code == 4400 && frame.reason.len() <= LONGEST_REASON);
+    assert!(frame.code == 4400 && frame.reason.len() <= MAX_REASON);
 }
 
 #[cfg(test)]

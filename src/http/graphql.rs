@@ -7,15 +7,15 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 
-use super::admission::SOON;
 use super::authenticate::insufficient_scope;
+use super::error::HttpError;
 use super::media_type::MediaType;
 use super::peer::{self, ConnectionInfo};
 use super::rate_limit::CallerKey;
 use super::request_options::RequestOptions;
 use super::responder::Responder;
 use super::{Parts, Shared, body, parameters, request_id, websocket};
-use crate::graphql::{self, Deadline, ErrorCode, GraphqlError, RequestContext};
+use crate::graphql::{self, Deadline, RequestContext};
 
 /// Answers GraphQL, over HTTP or over a WebSocket.
 pub(crate) async fn handle(State(shared): State<Shared>, request: Request) -> Response {
@@ -24,63 +24,46 @@ pub(crate) async fn handle(State(shared): State<Shared>, request: Request) -> Re
     }
     let Some(media_type) = MediaType::negotiate(request.headers()) else {
         let message = "Answers are application/graphql-response+json or application/json: `Accept` has to allow one.";
-        return Responder::default().refuse(StatusCode::NOT_ACCEPTABLE, bad(message));
+        return Responder::default().refuse(HttpError::bad(StatusCode::NOT_ACCEPTABLE, message));
     };
     let responder = Responder::new(media_type);
     match RequestOptions::read(request.headers(), &shared.settings) {
-        Ok(options) => answer(&shared, request, options, responder).await,
-        Err(failure) => responder.refuse(StatusCode::BAD_REQUEST, failure),
+        Ok(options) => execute(&shared, request, options, responder).await,
+        Err(error) => responder.refuse(error.into()),
     }
 }
 
-async fn answer(shared: &Shared, request: Request, options: RequestOptions, responder: Responder) -> Response {
-    let Parts { engine, authenticator, settings, admission, .. } = &**shared;
+async fn execute(shared: &Shared, request: Request, options: RequestOptions, responder: Responder) -> Response {
+    let Parts { engine, settings, admission, .. } = &**shared;
     let RequestOptions { timeout, is_fresh, explains } = options;
     let deadline = Deadline::within(timeout);
-    // Before the body is read: the answer to whoever may not ask does not wait for it.
+    // Before the body is read: a refusal does not wait for it.
     let address = peer::address(&request, &settings.trusted_proxies);
-    let caller = match admission.admit(request.headers(), address, authenticator, deadline).await {
+    let caller = match admission.admit(request.headers(), address, deadline).await {
         Ok(caller) => caller,
-        Err(denial) => {
+        Err(refusal) => {
             body::discard(request, deadline);
-            return denial.reply(responder);
+            return responder.refuse(refusal);
         }
     };
     let caller_key = CallerKey::of(Some(&caller), address);
     let request = match read(request, shared, address, deadline).await {
         Ok(request) => request,
-        Err(refusal) => return refusal.reply(responder),
+        Err(refusal) => return responder.refuse(refusal),
     };
     // After the body, so that nobody holds one by sending none. Held until the answer is made, or its client is gone.
     let _permit = match admission.permit() {
         Ok(permit) => permit,
-        Err(too_many) => return too_many.reply(responder),
+        Err(refusal) => return responder.refuse(refusal),
     };
     let request_id = request_id::current();
-    let terms = RequestContext { caller, deadline, request_id: &request_id, is_fresh, explains };
-    let reply = engine.execute(request, &terms).await;
-    let challenge = insufficient_scope(reply.lacking, authenticator);
+    let context = RequestContext { caller, deadline, request_id: &request_id, is_fresh, explains };
+    let reply = engine.execute(request, &context).await;
+    let challenge = insufficient_scope(reply.lacking, admission.authenticator());
     let mut response = responder.reply(reply);
     response.headers_mut().extend(challenge.map(|challenge| (header::WWW_AUTHENTICATE, challenge)));
     response.extensions_mut().insert(caller_key);
     response
-}
-
-/// The HTTP request is not a GraphQL request.
-struct Refusal(StatusCode, GraphqlError);
-
-impl Refusal {
-    fn reply(self, responder: Responder) -> Response {
-        let Self(status, failure) = self;
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            return responder.refuse_for(SOON, status, failure);
-        }
-        let mut response = responder.refuse(status, failure);
-        if status == StatusCode::METHOD_NOT_ALLOWED {
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
-        }
-        response
-    }
 }
 
 async fn read(
@@ -88,26 +71,27 @@ async fn read(
     shared: &Shared,
     address: IpAddr,
     deadline: Deadline,
-) -> Result<graphql::Request, Refusal> {
-    let malformed = |failure| Refusal(StatusCode::BAD_REQUEST, failure);
+) -> Result<graphql::Request, HttpError> {
     match *request.method() {
-        Method::GET => parameters::from_query_string(request.uri().query().unwrap_or_default()).map_err(malformed),
+        Method::GET => Ok(parameters::from_query_string(request.uri().query().unwrap_or_default())?),
         Method::POST => {
             if !is_json(request.headers()) {
                 let message = "The body has to be application/json, in UTF-8.";
-                return Err(Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, bad(message)));
+                return Err(HttpError::bad(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
             }
             if is_encoded(request.headers()) {
                 let message = "The body must not be compressed: send it without `Content-Encoding`.";
-                return Err(Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, bad(message)));
+                return Err(HttpError::bad(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
             }
             let connection = request.extensions().get::<Arc<ConnectionInfo>>().cloned();
             let activity = connection.as_ref().map(|connection| connection.activity());
-            let body = body::read(request, shared, address, activity, deadline).await;
-            let body = body.map_err(|(status, failure)| Refusal(status, failure))?;
-            parameters::from_body(&body).map_err(malformed)
+            let body = body::read(request, shared, address, activity, deadline).await?;
+            Ok(parameters::from_body(&body)?)
         }
-        _ => Err(Refusal(StatusCode::METHOD_NOT_ALLOWED, bad("Use POST, or GET."))),
+        _ => {
+            let refusal = HttpError::bad(StatusCode::METHOD_NOT_ALLOWED, "Use POST, or GET.");
+            Err(refusal.with(header::ALLOW, HeaderValue::from_static("GET, POST")))
+        }
     }
 }
 
@@ -129,10 +113,6 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 fn is_encoded(headers: &HeaderMap) -> bool {
     headers.get_all(header::CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
-}
-
-fn bad(message: impl Into<String>) -> GraphqlError {
-    GraphqlError::new(ErrorCode::BadRequest, message)
 }
 
 #[cfg(test)]

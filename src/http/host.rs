@@ -1,4 +1,4 @@
-//! Which hosts the gateway answers to.
+//! The host names that the gateway answers to.
 //!
 //! A web page can make its own name resolve to 127.0.0.1 and so have its visitors' browsers read a gateway on loopback, as
 //! if it were the page's own server (DNS rebinding). Such requests carry the page's name in `Host`. Where every caller has to
@@ -7,28 +7,24 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{StatusCode, header};
-use axum::middleware::Next;
-use axum::response::Response;
 
 use super::Shared;
-use super::responder::Responder;
-use crate::graphql::{ErrorCode, GraphqlError};
+use super::error::HttpError;
 
-/// Refuses requests for a host that the gateway does not answer to.
-pub(crate) async fn layer(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    if !shared.authenticator.admits_anonymous() || names_us(&request, &shared.settings.allowed_hosts) {
-        return next.run(request).await;
+/// The refusal of a request for a host that the gateway does not answer to.
+pub(crate) fn refusal(request: &Request, shared: &Shared) -> Option<HttpError> {
+    if !shared.admission.authenticator().admits_anonymous() || is_for_us(request, &shared.settings.allowed_hosts) {
+        return None;
     }
     let message = "The gateway does not answer to this host name. Its operator can add the name to ALLOWED_HOSTS.";
-    let failure = GraphqlError::new(ErrorCode::BadRequest, message);
-    Responder::of(request.headers()).refuse(StatusCode::MISDIRECTED_REQUEST, failure)
+    Some(HttpError::bad(StatusCode::MISDIRECTED_REQUEST, message))
 }
 
-/// Whether a request names this machine, or a host that is allowed.
-pub(crate) fn names_us(request: &Request, allowed: &[String]) -> bool {
-    host(request).is_some_and(|host| is_answered(host, allowed))
+/// True if a request names this machine, or a host that is allowed.
+pub(crate) fn is_for_us(request: &Request, allowed: &[String]) -> bool {
+    host(request).is_some_and(|host| is_allowed(host, allowed))
 }
 
 /// The one host that a request names. Of two, the next server on the way might believe the other.
@@ -44,7 +40,7 @@ pub(crate) fn host(request: &Request) -> Option<&str> {
     }
 }
 
-fn is_answered(authority: &str, allowed: &[String]) -> bool {
+fn is_allowed(authority: &str, allowed: &[String]) -> bool {
     let Some(host) = without_port(authority) else { return false };
     let is = |name: &str| host.eq_ignore_ascii_case(name);
     is("localhost") || is_loopback(host) || allowed.iter().any(|name| is(name))
@@ -98,7 +94,7 @@ mod tests {
             ("0.0.0.0", false),
             ("", false),
         ] {
-            assert_eq!(is_answered(authority, &allowed), expected, "{authority}");
+            assert_eq!(is_allowed(authority, &allowed), expected, "{authority}");
         }
     }
 }

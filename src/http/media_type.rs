@@ -1,16 +1,16 @@
-//! Which media type an answer has: <https://graphql.github.io/graphql-over-http/draft/#sec-Accept>.
+//! Negotiation of a response's media type: <https://graphql.github.io/graphql-over-http/draft/#sec-Accept>.
 
 use std::cmp::Reverse;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
-/// A media type of GraphQL answers.
+/// A media type of GraphQL responses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) enum MediaType {
     /// `application/graphql-response+json`: the status tells what happened.
     GraphqlResponse,
-    /// `application/json`: a well-formed request is answered 200, as clients from before the specification expect. Theirs
-    /// is also the answer for those who say nothing.
+    /// `application/json`: a well-formed request is answered 200, as clients from before the specification expect. It is
+    /// also the one for those who ask for none.
     #[default]
     Json,
 }
@@ -23,6 +23,12 @@ impl MediaType {
         })
     }
 
+    /// The media type of a response with these headers.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let is_new = headers.get(header::CONTENT_TYPE).is_some_and(|value| *value == Self::GraphqlResponse.header());
+        if is_new { Self::GraphqlResponse } else { Self::Json }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::GraphqlResponse => "application/graphql-response+json",
@@ -30,7 +36,7 @@ impl MediaType {
         }
     }
 
-    /// How closely a range names this type; none if it does not match.
+    /// The closeness with which a range names this type; none if it does not match.
     fn closeness(self, range: &str) -> Option<u8> {
         let names = ["*/*", "application/*", self.name()];
         (0..).zip(names).find(|(_, name)| range.eq_ignore_ascii_case(name)).map(|(closeness, _)| closeness)
@@ -48,20 +54,20 @@ impl MediaType {
 fn choose<'a>(ranges: impl Iterator<Item = &'a str>) -> Option<MediaType> {
     // The older type first: it is taken where nothing tells the two apart.
     let mut candidates = [(MediaType::Json, None), (MediaType::GraphqlResponse, None)];
-    for (place, range) in ranges.enumerate() {
+    for (index, range) in ranges.enumerate() {
         let mut parts = range.split(';').map(str::trim);
         let name = parts.next().unwrap_or_default();
         let quality = quality(parts);
         for (media_type, verdict) in &mut candidates {
             let Some(closeness) = media_type.closeness(name) else { continue };
-            let next = Some((closeness, quality, Reverse(place)));
+            let next = Some((closeness, quality, Reverse(index)));
             *verdict = (*verdict).max(next);
         }
     }
     let mut best = None;
     for (media_type, verdict) in candidates {
-        let Some((closeness, quality, place)) = verdict.filter(|(_, quality, _)| *quality > 0) else { continue };
-        let rank = (quality, closeness, place);
+        let Some((closeness, quality, index)) = verdict.filter(|(_, quality, _)| *quality > 0) else { continue };
+        let rank = (quality, closeness, index);
         if best.is_none_or(|(best, _)| rank > best) {
             best = Some((rank, media_type));
         }
@@ -69,7 +75,7 @@ fn choose<'a>(ranges: impl Iterator<Item = &'a str>) -> Option<MediaType> {
     best.map(|(_, media_type)| media_type)
 }
 
-/// What the parameters of a range say, in thousandths; 0 for a charset that answers never have, and for a weight that is no
+/// The quality that the parameters of a range give it, in thousandths; 0 for a charset that answers never have, and for a weight that is no
 /// number from 0 to 1.
 fn quality<'a>(parameters: impl Iterator<Item = &'a str>) -> u16 {
     let mut quality = 1.0;

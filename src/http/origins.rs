@@ -1,4 +1,4 @@
-//! Whose pages may use the gateway from their visitors' browsers.
+//! Web origins whose pages may use the gateway from their visitors' browsers.
 
 use std::fmt;
 
@@ -14,12 +14,12 @@ pub struct Origin(HeaderValue);
 #[error("not an origin such as https://app.example.com or http://localhost:5173")]
 pub struct OriginError;
 
-/// Whose pages may use the gateway.
+/// The origins whose pages may use the gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origins {
-    /// Those of these origins, and the gateway's own.
+    /// These, and the gateway's own.
     These(Vec<Origin>),
-    /// Everyone's.
+    /// Every origin.
     Any,
 }
 
@@ -60,7 +60,7 @@ impl fmt::Display for Origin {
 }
 
 impl Origins {
-    /// Whether a page of this origin may use the gateway from elsewhere.
+    /// True if a page of this origin may use the gateway from elsewhere.
     pub(crate) fn allow(&self, origin: &HeaderValue) -> bool {
         match self {
             Self::Any => true,
@@ -68,32 +68,32 @@ impl Origins {
         }
     }
 
-    /// The page that sent a request with these headers to `authority`, by its `Origin`.
-    pub(crate) fn page(&self, headers: &HeaderMap, authority: Option<&str>) -> Page {
+    /// The origin of the page that sent a request with these headers to `authority`.
+    pub(crate) fn page_origin(&self, headers: &HeaderMap, authority: Option<&str>) -> PageOrigin {
         let mut lines = headers.get_all(header::ORIGIN).iter();
         match (lines.next(), lines.next()) {
-            (None, _) => Page::Unknown,
-            (Some(origin), None) if self.allow(origin) => Page::Allowed,
+            (None, _) => PageOrigin::Unknown,
+            (Some(origin), None) if self.allow(origin) => PageOrigin::Allowed,
             (Some(origin), None) => match origin.to_str() {
-                Ok(origin) if is_of(origin, authority.unwrap_or_default()) => Page::Own,
-                _ => Page::Foreign,
+                Ok(origin) if is_of(origin, authority.unwrap_or_default()) => PageOrigin::Own,
+                _ => PageOrigin::Foreign,
             },
             // Of two, somebody on the way might believe the other.
-            (Some(_), Some(_)) => Page::Foreign,
+            (Some(_), Some(_)) => PageOrigin::Foreign,
         }
     }
 }
 
-/// The page that sent a request.
+/// The origin of the page that sent a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Page {
-    /// None that says so: browsers leave `Origin` out where a page only shows what it asks for, and programs always do.
+pub(crate) enum PageOrigin {
+    /// None is given: browsers leave `Origin` out where a page only shows what it asks for, and programs always do.
     Unknown,
-    /// One of the gateway's own host.
+    /// The gateway's own host.
     Own,
-    /// One of an origin that is allowed.
+    /// An origin that is allowed.
     Allowed,
-    /// Another.
+    /// Any other.
     Foreign,
 }
 
@@ -190,25 +190,25 @@ mod tests {
         let app = "https://app.example.com";
         let these = Origins::These(vec![Origin::parse(app).unwrap()]);
         for (origins, allowed, expected) in [
-            (&[][..], &these, Page::Unknown),
-            (&[app], &these, Page::Allowed),
-            (&["http://app.example.com"], &these, Page::Foreign),
-            (&["https://app.example.com:8443"], &these, Page::Foreign),
-            (&["https://evil.app.example.com"], &these, Page::Foreign),
-            (&["null"], &these, Page::Foreign),
-            (&["http://localhost"], &these, Page::Own),
-            (&["http://localhost", "http://localhost"], &these, Page::Foreign),
-            (&["https://evil.example.com"], &Origins::Any, Page::Allowed),
-            (&[app, app], &Origins::Any, Page::Foreign),
+            (&[][..], &these, PageOrigin::Unknown),
+            (&[app], &these, PageOrigin::Allowed),
+            (&["http://app.example.com"], &these, PageOrigin::Foreign),
+            (&["https://app.example.com:8443"], &these, PageOrigin::Foreign),
+            (&["https://evil.app.example.com"], &these, PageOrigin::Foreign),
+            (&["null"], &these, PageOrigin::Foreign),
+            (&["http://localhost"], &these, PageOrigin::Own),
+            (&["http://localhost", "http://localhost"], &these, PageOrigin::Foreign),
+            (&["https://evil.example.com"], &Origins::Any, PageOrigin::Allowed),
+            (&[app, app], &Origins::Any, PageOrigin::Foreign),
         ] {
             let lines = origins.iter().map(|origin| (header::ORIGIN, HeaderValue::from_static(origin)));
             let mut headers = HeaderMap::new();
             for (name, value) in lines {
                 headers.append(name, value);
             }
-            assert_eq!(allowed.page(&headers, Some("localhost")), expected, "{origins:?}");
+            assert_eq!(allowed.page_origin(&headers, Some("localhost")), expected, "{origins:?}");
         }
         let headers = HeaderMap::from_iter([(header::ORIGIN, HeaderValue::from_static("http://localhost"))]);
-        assert_eq!(these.page(&headers, None), Page::Foreign);
+        assert_eq!(these.page_origin(&headers, None), PageOrigin::Foreign);
     }
 }

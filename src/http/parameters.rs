@@ -7,14 +7,14 @@ use serde_json::{Map, Value};
 
 use crate::graphql::{DocumentSource, ErrorCode, GraphqlError, Request, Variables};
 
-/// What a POST carries. Each parameter is judged by itself, so that what is said of it names it.
+/// The body of a POST. Each parameter is read by itself, so that its error can name it.
 #[derive(Deserialize)]
 struct Body<'a> {
     #[serde(borrow)]
     query: Option<&'a RawValue>,
     #[serde(borrow, rename = "documentId")]
     document_id: Option<&'a RawValue>,
-    /// What Relay's own server calls it.
+    /// Relay's own name for it.
     #[serde(borrow)]
     doc_id: Option<&'a RawValue>,
     #[serde(borrow, rename = "operationName")]
@@ -82,7 +82,7 @@ fn decode(part: &str) -> Result<String, GraphqlError> {
     Ok(text.into_owned())
 }
 
-/// Which document is meant, of the ways to say so that conventions know. Two that could differ are one too many.
+/// The document that is meant, by any of the conventions to name one. Two that could differ are refused.
 fn document(
     query: Option<String>,
     document_id: Option<String>,

@@ -34,7 +34,7 @@ type Asset = (&'static str, &'static [u8], &'static [u8]);
 
 include!(concat!(env!("OUT_DIR"), "/playground.rs"));
 
-/// What the pages may do. Nothing that the bundle needs comes from elsewhere, so nothing
+/// Policy of the pages. Nothing that the bundle needs comes from elsewhere, so nothing
 /// else is allowed; `frame-ancestors` keeps other sites from putting the IDE in a frame.
 ///
 /// Monaco, the editor inside, forces one exception, `'unsafe-inline'` for styles: it writes
@@ -64,7 +64,7 @@ async fn page(State(shared): State<Shared>, request: Request) -> Response {
     let settings = &shared.settings;
     // Not for a page whose name was made to lead here (DNS rebinding): it would be the page's own to read.
     if let Some(token) =
-        settings.playground_token.as_ref().filter(|_| host::names_us(&request, &settings.allowed_hosts))
+        settings.playground_token.as_ref().filter(|_| host::is_for_us(&request, &settings.allowed_hosts))
     {
         return ([(CACHE_CONTROL, "no-store")], Html(with_token(&PAGE, token))).into_response();
     }
@@ -125,7 +125,7 @@ async fn harden(mut response: Response) -> Response {
     response
 }
 
-/// How a file is put on the wire.
+/// The content coding of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Coding {
     Brotli,
@@ -189,7 +189,7 @@ fn quality(parameters: &str) -> u16 {
     }
 }
 
-/// Whether an `If-None-Match` value names `etag`: the weak comparison of RFC 9110, section
+/// True if an `If-None-Match` value names `etag`: the weak comparison of RFC 9110, section
 /// 8.8.3.2, since a client may have been given a weakened tag by a proxy.
 fn is_fresh(if_none_match: &str, etag: &str) -> bool {
     if_none_match

@@ -1,5 +1,5 @@
-//! A bounded number of members that come from addresses. When it is full, a newcomer replaces the longest idle member of the
-//! address that has most, so that nobody keeps others out by being there first.
+//! A pool of a bounded number of members. When it is full, a newcomer replaces the longest idle member of the address that has
+//! most, so that nobody keeps others out by being there first.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -14,10 +14,10 @@ const BATCH: usize = 100;
 
 /// A member that can be told to go.
 pub(crate) trait Replaceable {
-    /// The moment since which nothing happened to it; none while it must not be replaced.
+    /// The moment since which it is idle; none while it must not be replaced.
     fn idle_since(&self) -> Option<Instant>;
 
-    /// Tell it to go.
+    /// Tells it to go.
     fn replace(&self);
 }
 
@@ -34,11 +34,12 @@ struct Members<M> {
     by_id: HashMap<u64, (Option<IpAddr>, Arc<M>)>,
 }
 
-/// All members are busy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Full;
+/// All members of the pool are busy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("all members of the pool are busy")]
+pub(crate) struct PoolFullError;
 
-/// A member's place, until it is dropped.
+/// A membership, until it is dropped.
 pub(crate) struct Membership<M> {
     pool: Arc<Pool<M>>,
     id: u64,
@@ -49,8 +50,12 @@ impl<M: Replaceable> Pool<M> {
         Arc::new(Self { most, grace, members: Mutex::new(Members { next: 0, by_id: HashMap::new() }) })
     }
 
-    /// Take `member` in. Without an address it counts as the only one of its own.
-    pub(crate) fn join(self: &Arc<Self>, address: Option<IpAddr>, member: Arc<M>) -> Result<Membership<M>, Full> {
+    /// Takes `member` in. Without an address it counts as the only one of its own.
+    pub(crate) fn join(
+        self: &Arc<Self>,
+        address: Option<IpAddr>,
+        member: Arc<M>,
+    ) -> Result<Membership<M>, PoolFullError> {
         let mut members = self.members();
         if members.by_id.len() >= self.most.get() {
             for id in members.replaceable(self.most.get().div_ceil(BATCH), self.grace) {
@@ -60,7 +65,7 @@ impl<M: Replaceable> Pool<M> {
             }
         }
         if members.by_id.len() >= self.most.get() {
-            return Err(Full);
+            return Err(PoolFullError);
         }
         let id = members.next;
         members.next += 1;
@@ -129,7 +134,7 @@ mod tests {
         }
     }
 
-    /// Whether a newcomer is taken in, and which of the members before it was replaced.
+    /// The admission of a newcomer, and the index of the member that it replaced.
     fn newcomer(members: &[(&str, Option<u64>)]) -> (bool, Option<usize>) {
         let now = Instant::now();
         let pool = Pool::new(NonZeroUsize::new(members.len()).unwrap(), Duration::from_secs(1));
@@ -166,7 +171,7 @@ mod tests {
         let pool = Pool::new(NonZeroUsize::MIN, Duration::ZERO);
         let member = || Arc::new(Member { idle_since: None, is_replaced: AtomicBool::new(false) });
         let first = pool.join(None, member()).unwrap();
-        assert_eq!((pool.join(None, member()).err(), pool.len()), (Some(Full), 1));
+        assert_eq!((pool.join(None, member()).err(), pool.len()), (Some(PoolFullError), 1));
         drop(first);
         assert!(pool.join(None, member()).is_ok());
         assert_eq!(pool.len(), 0);

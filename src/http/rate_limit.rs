@@ -1,4 +1,4 @@
-//! The rate limit of a caller.
+//! The rate limit of each caller.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -10,22 +10,22 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 
-use super::peer::network;
+use super::address::network;
 use crate::auth::{Caller, Identity};
 
-/// So many keys are remembered before it is worthwhile to look for those that can be forgotten.
-const FEW: usize = 1_000;
+/// Least number of keys at which those that can be forgotten are looked for.
+const MIN_PURGE: usize = 1_000;
 
 /// A rate. Who has sent less may catch up: as many requests at once as the rate names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
-    /// How many requests.
+    /// Number of requests.
     pub requests: NonZeroU32,
-    /// In what time.
+    /// Time in which they may be sent.
     pub per: Period,
 }
 
-/// The time in which a number of requests is allowed.
+/// The period of a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Period {
     /// A second.
@@ -46,17 +46,17 @@ impl RateLimit {
     }
 }
 
-/// Whose requests are counted together.
+/// The key by which the requests of one caller are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum CallerKey {
-    /// A caller's who showed credentials, wherever they are.
+    /// A caller with credentials, at any address.
     Caller(u64),
-    /// Those of callers without credentials at one address.
+    /// The callers without credentials in one network.
     Address(IpAddr),
 }
 
 impl CallerKey {
-    /// The key of a caller, if it is known who that is, who sends from `address`.
+    /// The key of a caller at `address`; without credentials, or refused ones, it is the network's.
     pub(crate) fn of(caller: Option<&Caller>, address: IpAddr) -> Self {
         if let Some(caller) = caller.filter(|caller| *caller.identity() != Identity::Anonymous) {
             return Self::Caller(caller.key());
@@ -65,10 +65,10 @@ impl CallerKey {
     }
 }
 
-/// Counts requests.
+/// Counters of requests.
 pub(crate) struct RateLimits<C: Clock = MonotonicClock> {
     limiter: RateLimiter<CallerKey, HashMapStateStore<CallerKey>, C, NoOpMiddleware<C::Instant>>,
-    /// At how many keys to look for those that can be forgotten.
+    /// Number of keys at which those that can be forgotten are looked for.
     purge_at: AtomicUsize,
 }
 
@@ -81,17 +81,17 @@ impl RateLimits {
 impl<C: Clock> RateLimits<C> {
     fn with_clock(limit: RateLimit, clock: C) -> Self {
         let limiter = RateLimiter::hashmap_with_clock(limit.quota(), clock);
-        Self { limiter, purge_at: AtomicUsize::new(FEW) }
+        Self { limiter, purge_at: AtomicUsize::new(MIN_PURGE) }
     }
 
-    /// Counts a request. One too many is an error: the time after which it may be sent.
+    /// Counts a request. The error of one too many is the time after which it may be sent.
     pub(crate) fn admit(&self, key: CallerKey) -> Result<(), Duration> {
         let verdict = self.limiter.check_key(&key);
         self.purge();
         verdict.map_err(|refusal| refusal.wait_time_from(self.limiter.clock().now()))
     }
 
-    /// Forgets whoever has long not been heard of, so that what is remembered are the callers of one period. Looks for them
+    /// Forgets callers that have not been heard of for a period. Looks for them
     /// only when their number has doubled since it last did, so that many callers do not make each request slow.
     fn purge(&self) {
         if self.limiter.len() < self.purge_at.load(Ordering::Relaxed) {
@@ -99,7 +99,7 @@ impl<C: Clock> RateLimits<C> {
         }
         self.limiter.retain_recent();
         self.limiter.shrink_to_fit();
-        self.purge_at.store(FEW.max(2 * self.limiter.len()), Ordering::Relaxed);
+        self.purge_at.store(MIN_PURGE.max(2 * self.limiter.len()), Ordering::Relaxed);
     }
 }
 
@@ -132,11 +132,11 @@ mod tests {
     #[test]
     fn whoever_is_not_heard_of_is_forgotten() {
         let (limits, clock) = limits(1, Period::Second);
-        for caller in 0..10 * FEW as u64 {
+        for caller in 0..10 * MIN_PURGE as u64 {
             assert_eq!(limits.admit(CallerKey::Caller(caller)), Ok(()));
             clock.advance(Duration::from_millis(10));
         }
-        assert!(limits.limiter.len() <= FEW, "{}", limits.limiter.len());
+        assert!(limits.limiter.len() <= MIN_PURGE, "{}", limits.limiter.len());
     }
 
     #[test]

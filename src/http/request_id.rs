@@ -1,15 +1,12 @@
-//! Every request has an id: the caller's own where it is fit to be repeated, else a new one.
+//! Request ids: the caller's own where it is fit to be repeated, else a new one.
 
 use std::sync::Arc;
 
-use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderName};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-/// Carries the id, in requests and in answers.
+/// The header of the id, in requests and in responses.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Longest id that is taken over.
@@ -24,16 +21,16 @@ pub(crate) fn current() -> Arc<str> {
     CURRENT.try_with(Arc::clone).unwrap_or_default()
 }
 
-/// Gives every request an id, and its answer and its log lines as well.
-pub(crate) async fn layer(request: Request, next: Next) -> Response {
-    let given = request.headers().get(HEADER).and_then(|value| value.to_str().ok()).filter(|id| is_fit(id));
-    let id = given.map_or_else(new, Arc::from);
-    let span = tracing::info_span!("request", id = &*id);
-    let mut response = CURRENT.scope(Arc::clone(&id), next.run(request).instrument(span)).await;
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(HEADER, id);
-    }
-    response
+/// The id of a request with these headers.
+pub(crate) fn of(headers: &HeaderMap) -> Arc<str> {
+    let given = headers.get(HEADER).and_then(|value| value.to_str().ok()).filter(|id| is_fit(id));
+    given.map_or_else(new, Arc::from)
+}
+
+/// Makes `id` the current one of `answering`, and of its log lines.
+pub(crate) fn scope<F: Future>(id: &Arc<str>, answering: F) -> impl Future<Output = F::Output> {
+    let span = tracing::info_span!("request", id = &**id);
+    CURRENT.scope(Arc::clone(id), answering.instrument(span))
 }
 
 /// Ids go into logs and answers: nothing but what every id generator in use needs.

@@ -1,4 +1,4 @@
-//! What a client may wish for by header.
+//! Options of a request, in its headers.
 
 use std::time::Duration;
 
@@ -7,33 +7,35 @@ use axum::http::{HeaderMap, HeaderName, header};
 use super::Settings;
 use crate::graphql::{ErrorCode, GraphqlError};
 
-/// Asks for an answer sooner than the gateway's own limit would have it: `1500ms`, `2s`, or seconds.
+/// The header of a shorter time limit than the gateway's own: `1500ms`, `2s`, or seconds.
 pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout");
 
-/// `run` asks for `extensions.upstream`: what the operation took upstream.
+/// The header that asks, with `run`, for `extensions.upstream`: the calls that the operation took.
 pub(crate) const EXPLAIN: HeaderName = HeaderName::from_static("x-explain");
 
-/// What a client options for.
+/// Options of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RequestOptions {
-    /// How long the answer may take.
+    /// Time for the response.
     pub(crate) timeout: Duration,
-    /// Whether only answers from after the question will do (`Cache-Control: no-cache`).
+    /// True if only answers from after the request will do (`Cache-Control: no-cache`).
     pub(crate) is_fresh: bool,
-    /// Whether the answer is to tell what it took.
+    /// True if the response is to tell what it took upstream.
     pub(crate) explains: bool,
 }
 
 impl RequestOptions {
-    /// Reads the options, and grants what `settings` allow of them.
+    /// Reads the options, within what `settings` allow.
     pub(crate) fn read(headers: &HeaderMap, settings: &Settings) -> Result<Self, GraphqlError> {
         let longest = settings.request_timeout;
         let timeout = match headers.get(TIMEOUT) {
             None => longest,
-            Some(value) => value.to_str().ok().and_then(duration).map(|wish| wish.min(longest)).ok_or_else(|| {
-                let message = format!("`{TIMEOUT}` has to be a time above zero, such as 1500ms or 2s.");
-                GraphqlError::new(ErrorCode::BadRequest, message)
-            })?,
+            Some(value) => {
+                value.to_str().ok().and_then(duration).map(|timeout| timeout.min(longest)).ok_or_else(|| {
+                    let message = format!("`{TIMEOUT}` has to be a time above zero, such as 1500ms or 2s.");
+                    GraphqlError::new(ErrorCode::BadRequest, message)
+                })?
+            }
         };
         let directives = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
         let is_fresh = directives.flat_map(|value| value.split(',')).any(|directive| {

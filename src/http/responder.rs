@@ -1,25 +1,24 @@
-//! How an answer is wrapped: its status, media type and headers.
-
-use std::time::Duration;
+//! Responses with a body of GraphQL: status, media type and headers.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
+use super::error::HttpError;
 use super::media_type::MediaType;
 use super::request_id;
-use crate::graphql::{ErrorCode, GraphqlError, Outcome, Reply, refuse};
+use crate::graphql::{ErrorCode, Outcome, Reply, refuse};
 
-/// How many calls to Auth0 were made for an answer.
+/// The header of the number of calls to Auth0 that a response took.
 pub(crate) const UPSTREAM_CALLS: HeaderName = HeaderName::from_static("x-upstream-calls");
 
-/// How many bytes an answer may hold beside its own.
+/// Most bytes of memory that a response may hold beside those of its body.
 const SPARE_CAPACITY: usize = 4 * 1024;
 
-/// How many headers an answer has, about: these, and those that every answer gets on its way out.
+/// About the number of headers of a response: these, and those that every response gets on its way out.
 const HEADERS: usize = 12;
 
-/// The wrapping that a caller asked for.
+/// The form of responses that a caller asked for.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Responder {
     media_type: MediaType,
@@ -30,26 +29,21 @@ impl Responder {
         Self { media_type }
     }
 
-    /// The wrapping for callers with these headers, whatever they accept.
+    /// The form for callers with these headers. One that rules both media types out gets the older one.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         Self::new(MediaType::negotiate(headers).unwrap_or_default())
     }
 
-    /// The answer to a GraphQL request.
+    /// The response to a GraphQL request.
     pub(crate) fn reply(self, reply: Reply) -> Response {
         self.wrap(status(self.media_type, reply.outcome), reply.body, reply.upstream_calls)
     }
 
-    /// The answer to what is no GraphQL request: its status is HTTP's own business, whatever the media type.
-    pub(crate) fn refuse(self, status: StatusCode, failure: GraphqlError) -> Response {
-        self.wrap(status, refuse(vec![failure], &request_id::current()).body, 0)
-    }
-
-    /// The same to what may be asked again after `wait`.
-    pub(crate) fn refuse_for(self, wait: Duration, status: StatusCode, failure: GraphqlError) -> Response {
-        let seconds = milliseconds(wait).div_ceil(1_000).max(1);
-        let mut response = self.refuse(status, to_be_sent_again(failure, wait));
-        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    /// The response to a request that is refused: its status is HTTP's own business, whatever the media type.
+    pub(crate) fn refuse(self, refusal: HttpError) -> Response {
+        let HttpError { status, error, headers } = refusal;
+        let mut response = self.wrap(status, refuse(vec![error], &request_id::current()).body, 0);
+        response.headers_mut().extend(headers);
         response
     }
 
@@ -68,16 +62,6 @@ impl Responder {
         headers.insert(header::VARY, HeaderValue::from_static("accept"));
         response
     }
-}
-
-/// A failure that says after which time to send the request again.
-pub(crate) fn to_be_sent_again(failure: GraphqlError, wait: Duration) -> GraphqlError {
-    failure.with("retryAfterMs", milliseconds(wait))
-}
-
-/// Rounded up: whoever comes sooner is refused once more.
-fn milliseconds(wait: Duration) -> u64 {
-    u64::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX)
 }
 
 /// <https://graphql.github.io/graphql-over-http/draft/#sec-Status-Codes>.

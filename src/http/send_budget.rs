@@ -1,62 +1,50 @@
-//! What answers may hold until they are read: bytes in all, of one connection and of one caller, and the time for it.
+//! The budget of unsent responses: bytes in all, of one connection and of one caller, and the time for them to be read.
 //!
-//! An answer goes out in pieces that share its bytes, and its permit lies with these: it ends when the server has written and
-//! dropped the last piece. A permit with the body would end while megabytes wait in the server's own buffers.
+//! A response goes out in chunks that share its bytes, and its permit lies with these: it ends when the server has written and
+//! dropped the last chunk. A permit with the body would end while megabytes wait in the server's own buffers.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{Request, State};
-use axum::http::StatusCode;
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
 use http_body_util::BodyExt as _;
 use hyper::body::{Frame, SizeHint};
 
 use super::Shared;
-use super::activity::{Activity, AnswerGuard};
-use super::admission::SOON;
+use super::activity::{Activity, SendGuard};
+use super::error::HttpError;
+use super::media_type::MediaType;
 use super::peer::{self, ConnectionInfo};
 use super::rate_limit::CallerKey;
 use super::responder::Responder;
 use super::settings::SendLimits;
-use crate::graphql::{ErrorCode, GraphqlError};
 use crate::telemetry::LogThrottle;
 
-/// How many bytes of an answer are handed to the server at once.
-const PIECE: usize = 64 * 1024;
+/// Most bytes of a response that the server has at once.
+const CHUNK: usize = 64 * 1024;
 
-/// Bytes that answers hold until they are read.
+/// Bytes of responses that are not sent.
 pub(crate) struct SendBudget {
     limits: SendLimits,
     used: AtomicUsize,
-    /// Those of large answers, by caller.
+    /// Bytes of large responses, by caller.
     by_caller: Mutex<HashMap<CallerKey, usize>>,
     refused: LogThrottle,
 }
 
-/// Bytes of one answer, until it is dropped.
+/// A permit for the bytes of one response, until it is dropped.
 pub(crate) struct SendPermit {
     budget: Arc<SendBudget>,
     bytes: usize,
-    /// Whose large answer it is.
+    /// The caller of a large response.
     caller: Option<CallerKey>,
-    _answer: Option<AnswerGuard>,
-}
-
-/// Too much is waiting to be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Exhausted;
-
-impl Exhausted {
-    pub(crate) fn failure() -> GraphqlError {
-        let message = "Too many answers wait to be read. Read yours, and try again after `retryAfterMs`.";
-        GraphqlError::new(ErrorCode::RateLimited, message)
-    }
+    _sending: Option<SendGuard>,
 }
 
 impl SendBudget {
@@ -69,15 +57,15 @@ impl SendBudget {
         &self.limits
     }
 
-    /// Take so many bytes for an answer to `caller`. A small answer only needs room, of which a quarter is kept for such; large
+    /// Takes so many bytes for a response to `caller`. A small one only needs room, of which a quarter is kept for such; large
     /// ones share the rest, of which a connection has a third and a caller has half, unless it is their only one.
     pub(crate) fn permit(
         self: &Arc<Self>,
         bytes: usize,
         caller: CallerKey,
         activity: Option<&Activity>,
-    ) -> Result<SendPermit, Exhausted> {
-        let is_large = bytes > PIECE;
+    ) -> Result<SendPermit, HttpError> {
+        let is_large = bytes > CHUNK;
         let most = if is_large { self.limits.for_large() } else { self.limits.total };
         let is_beyond = |share: usize, used: usize| used > 0 && used + bytes > share;
         let is_beyond_share = || activity.is_some_and(|activity| is_beyond(most / 3, activity.unsent_bytes()));
@@ -88,7 +76,7 @@ impl SendBudget {
             return Err(self.exhausted());
         }
         // From here on the bytes are given back, whatever happens.
-        let mut permit = SendPermit { budget: Arc::clone(self), bytes, caller: None, _answer: None };
+        let mut permit = SendPermit { budget: Arc::clone(self), bytes, caller: None, _sending: None };
         if is_large {
             let mut by_caller = self.by_caller();
             let of_caller = by_caller.entry(caller).or_default();
@@ -102,11 +90,11 @@ impl SendBudget {
         Ok(permit)
     }
 
-    fn exhausted(&self) -> Exhausted {
+    fn exhausted(&self) -> HttpError {
         if let Some(answers) = self.refused.count() {
             tracing::warn!(answers, bytes = self.limits.total, "refused: too many answers wait to be read");
         }
-        Exhausted
+        HttpError::busy("Too many answers wait to be read. Read yours, and try again after `retryAfterMs`.")
     }
 
     fn by_caller(&self) -> MutexGuard<'_, HashMap<CallerKey, usize>> {
@@ -115,9 +103,9 @@ impl SendBudget {
 }
 
 impl SendPermit {
-    /// Note on the connection that the answer is being sent; with a time for it, a connection that takes longer is over.
+    /// Counts the response on its connection; with a time for it, a connection that takes longer is over.
     pub(crate) fn sent_on(mut self, activity: &Activity, is_timed: bool) -> Self {
-        self._answer = Some(activity.send(self.bytes, is_timed.then_some(&self.budget.limits)));
+        self._sending = Some(activity.send(self.bytes, is_timed.then_some(&self.budget.limits)));
         self
     }
 }
@@ -136,27 +124,27 @@ impl Drop for SendPermit {
     }
 }
 
-/// An answer's bytes, with the permit for them.
-struct Permitted {
+/// The bytes of a response, with the permit for them.
+struct PermittedBytes {
     bytes: Bytes,
     _permit: SendPermit,
 }
 
-impl AsRef<[u8]> for Permitted {
+impl AsRef<[u8]> for PermittedBytes {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-/// A body in pieces.
-struct Pieces(Bytes);
+/// A body in chunks.
+struct ChunkedBody(Bytes);
 
-impl HttpBody for Pieces {
+impl HttpBody for ChunkedBody {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let length = self.0.len().min(PIECE);
+        let length = self.0.len().min(CHUNK);
         Poll::Ready((length > 0).then(|| Ok(Frame::data(self.0.split_to(length)))))
     }
 
@@ -169,29 +157,41 @@ impl HttpBody for Pieces {
     }
 }
 
-/// Middleware that has every answer sent within the budget.
-pub(crate) async fn layer(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let connection = request.extensions().get::<Arc<ConnectionInfo>>().cloned();
-    let address = peer::address(&request, &shared.settings.trusted_proxies);
-    let responder = Responder::of(request.headers());
-    let (head, body) = next.run(request).await.into_parts();
-    if body.is_end_stream() {
-        return Response::from_parts(head, body);
+/// The client of a response that is not made yet.
+pub(crate) struct Sender {
+    budget: Arc<SendBudget>,
+    connection: Option<Arc<ConnectionInfo>>,
+    address: IpAddr,
+}
+
+impl Sender {
+    pub(crate) fn to(request: &Request, shared: &Shared) -> Self {
+        let connection = request.extensions().get::<Arc<ConnectionInfo>>().cloned();
+        let address = peer::address(request, &shared.settings.trusted_proxies);
+        Self { budget: Arc::clone(&shared.send_budget), connection, address }
     }
-    let bytes = whole(body).await;
-    let caller = head.extensions.get::<CallerKey>().copied().unwrap_or_else(|| CallerKey::of(None, address));
-    let activity = connection.as_ref().map(|connection| connection.activity());
-    match shared.send_budget.permit(bytes.len(), caller, activity) {
-        Ok(permit) => {
-            let permit = if let Some(activity) = activity { permit.sent_on(activity, true) } else { permit };
-            let bytes = Bytes::from_owner(Permitted { bytes, _permit: permit });
-            Response::from_parts(head, Body::new(Pieces(bytes)))
+
+    /// Has a response sent within the budget, or refused.
+    pub(crate) async fn send(self, response: Response) -> Response {
+        let (head, body) = response.into_parts();
+        if body.is_end_stream() {
+            return Response::from_parts(head, body);
         }
-        Err(Exhausted) => responder.refuse_for(SOON, StatusCode::SERVICE_UNAVAILABLE, Exhausted::failure()),
+        let bytes = whole(body).await;
+        let caller = head.extensions.get().copied().unwrap_or_else(|| CallerKey::of(None, self.address));
+        let activity = self.connection.as_ref().map(|connection| connection.activity());
+        match self.budget.permit(bytes.len(), caller, activity) {
+            Ok(permit) => {
+                let permit = if let Some(activity) = activity { permit.sent_on(activity, true) } else { permit };
+                let bytes = Bytes::from_owner(PermittedBytes { bytes, _permit: permit });
+                Response::from_parts(head, Body::new(ChunkedBody(bytes)))
+            }
+            Err(refusal) => Responder::new(MediaType::of(&head.headers)).refuse(refusal),
+        }
     }
 }
 
-/// All of a body that is made within the gateway. One that is compressed comes in many pieces, between which others run.
+/// The whole of a body that is made within the gateway. One that is compressed comes in many frames, between which others run.
 async fn whole(mut body: Body) -> Bytes {
     let mut first = Bytes::new();
     let mut rest = Vec::new();

@@ -1,4 +1,4 @@
-//! The server: accepts connections until it is told to stop, and then lets what is under way finish.
+//! The server: accepts connections until it is told to stop, and drains them then.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -17,23 +17,23 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use super::connection;
-use super::machine::{Machine, raise_file_limit};
 use super::peer::{ConnectionInfo, Peer, Phase, Shutdown};
 use super::pool::Pool;
+use super::resource_limits::{ResourceLimits, raise_file_limit};
 use super::settings::{Connections, SendLimits, Settings};
 use super::{BuildError, Shared, router};
 use crate::auth::Authenticator;
 use crate::graphql::Engine;
 use crate::telemetry::LogThrottle;
 
-/// How long not to accept when the system cannot give another connection, as when a process has too many files open.
-const PAUSE: Duration = Duration::from_millis(500);
+/// Pause after the system cannot give another connection, as when a process has too many files open.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
-/// Connections beside all others, for health probes and for saying that there are too many.
-const SPARE: usize = 32;
+/// Connections beside all others: for health probes, and to tell others that there are too many.
+const RESERVED: usize = 32;
 
-/// How long a connection waits for a place until those of others are looked at again.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// Time after which a connection that waits tries to join the pool again.
+const REJOIN_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The gateway's HTTP server.
 pub struct Server {
@@ -43,12 +43,12 @@ pub struct Server {
     send: SendLimits,
     trusted_proxies: Vec<IpNet>,
     shutdown_delay: Duration,
-    /// How long what is under way may take to finish.
+    /// Most time for the connections to end.
     drain: Duration,
 }
 
 impl Server {
-    /// A server that has `engine` answer whom `authenticator` lets in.
+    /// A server of `engine` for callers whom `authenticator` lets in.
     ///
     /// # Errors
     ///
@@ -63,11 +63,11 @@ impl Server {
         Ok(Self { router, shutdown, connections, send, trusted_proxies, shutdown_delay, drain })
     }
 
-    /// Serves on `listener` until `shutdown` resolves, and for as long after as is set. Then nothing more is accepted, what is
-    /// under way is finished, and what takes longer than any request may is cut off.
+    /// Serves on `listener` until `stop` resolves, and for the shutdown delay after. Then no connection is accepted, requests under
+    /// way are finished, and connections that take longer than any request may are cut off.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
         let Self { router, shutdown, connections, send, trusted_proxies, shutdown_delay, drain } = self;
-        let files = Machine::this().connections_by_files();
+        let files = ResourceLimits::of_process().connections_by_files();
         if connections.most.get() > files && connections.most.get() < usize::MAX {
             tracing::warn!(
                 most = connections.most,
@@ -83,7 +83,7 @@ impl Server {
             send,
             trusted_proxies,
             pool: Pool::new(connections.most, connections.replaceable_after),
-            spare: Arc::new(Semaphore::new(SPARE)),
+            reserved: Arc::new(Semaphore::new(RESERVED)),
             full: LogThrottle::default(),
             shutdown: shutdown.clone(),
         };
@@ -115,7 +115,7 @@ struct Acceptor {
     send: SendLimits,
     trusted_proxies: Vec<IpNet>,
     pool: Arc<Pool<Peer>>,
-    spare: Arc<Semaphore>,
+    reserved: Arc<Semaphore>,
     full: LogThrottle,
     shutdown: Shutdown,
 }
@@ -142,12 +142,13 @@ impl Acceptor {
         }
     }
 
-    /// Waits for a place. Whoever connects meanwhile waits with the system.
+    /// Joins the pool. Clients that connect meanwhile wait with the system.
     async fn join(&self, address: SocketAddr) -> ConnectionInfo {
-        let mut spare = None;
+        let mut reserved = None;
         loop {
-            let joined =
-                ConnectionInfo::join(&self.pool, address.ip(), &self.trusted_proxies, &self.shutdown, || spare.take());
+            let joined = ConnectionInfo::join(&self.pool, address.ip(), &self.trusted_proxies, &self.shutdown, || {
+                reserved.take()
+            });
             if let Ok(connection) = joined {
                 return connection;
             }
@@ -155,8 +156,8 @@ impl Acceptor {
                 tracing::warn!(connections, most = self.connections.most, "there are too many connections");
             }
             tokio::select! {
-                permit = Arc::clone(&self.spare).acquire_owned() => spare = permit.ok(),
-                () = sleep(LOOK_AGAIN) => {}
+                permit = Arc::clone(&self.reserved).acquire_owned() => reserved = permit.ok(),
+                () = sleep(REJOIN_INTERVAL) => {}
             }
         }
     }
@@ -170,7 +171,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
             Err(error) if is_of_the_client(&error) => {}
             Err(error) => {
                 tracing::error!(%error, "cannot accept connections");
-                sleep(PAUSE).await;
+                sleep(ACCEPT_PAUSE).await;
             }
         }
     }

@@ -1,13 +1,13 @@
-//! Why the gateway closes a WebSocket.
+//! Close codes and reasons of a WebSocket.
 
 use axum::extract::ws::{CloseFrame, Message};
 
 /// Longest reason that a close frame holds, in bytes (RFC 6455, 5.5).
-const LONGEST: usize = 123;
+pub(crate) const MAX_REASON: usize = 123;
 
-/// Why the gateway closes a WebSocket, with the protocol's codes where it has one. The reasons are for people to read.
+/// A reason for the gateway to close a WebSocket, with the protocol's code where it has one. The texts are for people to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Close {
+pub(crate) enum CloseReason {
     /// The gateway stops.
     GoingAway,
     /// A frame or a text is not what RFC 6455 says, or it is larger than is read at all.
@@ -34,7 +34,7 @@ pub(crate) enum Close {
     TooManyInits,
 }
 
-impl Close {
+impl CloseReason {
     fn code(&self) -> u16 {
         match self {
             Self::GoingAway => 1001,
@@ -53,7 +53,7 @@ impl Close {
         }
     }
 
-    fn reason(self) -> String {
+    fn text(self) -> String {
         match self {
             Self::GoingAway => "The gateway stops.".to_owned(),
             Self::Unreadable => "This is no WebSocket frame, not UTF-8, or far too large.".to_owned(),
@@ -71,8 +71,8 @@ impl Close {
     /// The close frame.
     pub(crate) fn into_message(self) -> Message {
         let code = self.code();
-        let mut reason = self.reason();
-        let end = (0..=LONGEST).rev().find(|end| reason.is_char_boundary(*end)).unwrap_or_default();
+        let mut reason = self.text();
+        let end = (0..=MAX_REASON).rev().find(|end| reason.is_char_boundary(*end)).unwrap_or_default();
         if end < reason.len() {
             reason.truncate(end);
         }
@@ -88,7 +88,9 @@ mod tests {
     fn a_reason_fits_into_its_frame() {
         for (reason, length) in [("short", 5), (&"x".repeat(123), 123), (&"x".repeat(124), 123), (&"é".repeat(99), 122)]
         {
-            let Message::Close(Some(frame)) = Close::Forbidden(reason.to_owned()).into_message() else { panic!() };
+            let Message::Close(Some(frame)) = CloseReason::Forbidden(reason.to_owned()).into_message() else {
+                panic!()
+            };
             assert_eq!((frame.code, frame.reason.len()), (4403, length), "{reason}");
         }
     }

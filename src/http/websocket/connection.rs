@@ -1,4 +1,4 @@
-//! One WebSocket: what its client says, and the operations that are under way for it.
+//! The life of a WebSocket: the messages of its client, and the operations that are under way for it.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -16,27 +16,25 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::Instrument as _;
 
-use super::close::Close;
+use super::close::CloseReason;
 use super::init::{self, InitParams};
 use super::message::{self, ACK, ClientMessage, PONG};
-use super::operation::{self, Answer, Refusal};
+use super::operation::{self, OperationReply};
 use crate::graphql::{Deadline, ErrorCode, GraphqlError, Outcome, Reply, refuse};
 use crate::http::Shared;
-use crate::http::peer::WebSocketPlace;
+use crate::http::peer::WebSocketMembership;
 
-/// How long a client may take to close after the gateway did.
-const GOODBYE: Duration = Duration::from_secs(5);
+/// Time for a client to close after the gateway did.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Pings and pongs that a client may send: clients send one in some seconds.
+/// The rate of pings and pongs that a client may send: clients send one in some seconds.
 const PINGS: Quota = Quota::per_second(NonZeroU32::new(10).unwrap()).allow_burst(NonZeroU32::new(100).unwrap());
 
-/// What is known from the request that opened a WebSocket.
-pub(crate) struct Opening {
-    /// Its id.
-    pub(crate) request_id: Arc<str>,
-    /// The credentials that came with it.
+/// The request that opened a WebSocket.
+pub(crate) struct UpgradeRequest {
+    pub(crate) id: Arc<str>,
+    /// The headers that hold credentials.
     pub(crate) credentials: HeaderMap,
-    /// Where it came from.
     pub(crate) address: IpAddr,
 }
 
@@ -44,40 +42,45 @@ pub(crate) struct Opening {
 pub(crate) struct Connection {
     socket: WebSocket,
     shared: Shared,
-    place: Arc<WebSocketPlace>,
-    opening: Opening,
-    /// What the client said of itself, once that was found good.
+    membership: Arc<WebSocketMembership>,
+    upgrade: UpgradeRequest,
+    /// The parameters of `connection_init`, once its client is authenticated.
     init: Option<InitParams>,
-    /// The operations under way, by the ids that their client gave them.
+    /// The operations under way, by their clients' ids.
     operations: HashMap<String, AbortHandle>,
     /// Their tasks, and for a moment those of operations that were cancelled. They end with the connection.
-    tasks: JoinSet<Result<Answer, Close>>,
-    /// How many operations there have been.
+    tasks: JoinSet<Result<OperationReply, CloseReason>>,
+    /// Number of operations so far.
     count: u64,
     pings: DefaultDirectRateLimiter,
 }
 
-/// Why a connection ends.
+/// The end of a connection.
 enum End {
-    /// The gateway ends it.
-    Close(Close),
+    /// The gateway closes it.
+    Close(CloseReason),
     /// The client is gone.
     Gone,
 }
 
-impl From<Close> for End {
-    fn from(close: Close) -> Self {
-        Self::Close(close)
+impl From<CloseReason> for End {
+    fn from(reason: CloseReason) -> Self {
+        Self::Close(reason)
     }
 }
 
 impl Connection {
-    pub(crate) fn new(socket: WebSocket, shared: Shared, place: WebSocketPlace, opening: Opening) -> Self {
+    pub(crate) fn new(
+        socket: WebSocket,
+        shared: Shared,
+        membership: WebSocketMembership,
+        upgrade: UpgradeRequest,
+    ) -> Self {
         Self {
             socket,
             shared,
-            place: Arc::new(place),
-            opening,
+            membership: Arc::new(membership),
+            upgrade,
             init: None,
             operations: HashMap::new(),
             tasks: JoinSet::new(),
@@ -86,29 +89,29 @@ impl Connection {
         }
     }
 
-    /// Serves the connection until it ends, or there is no time left.
+    /// Serves the connection until it ends or is cut off.
     pub(crate) async fn serve(self) {
-        let place = Arc::clone(&self.place);
+        let membership = Arc::clone(&self.membership);
         tokio::select! {
-            () = self.serve_to_the_end() => {}
-            () = place.over() => tracing::debug!("cut off"),
+            () = self.serve_until_closed() => {}
+            () = membership.over() => tracing::debug!("cut off"),
         }
     }
 
-    async fn serve_to_the_end(mut self) {
+    async fn serve_until_closed(mut self) {
         let Err(end) = self.run().await;
         self.tasks.abort_all();
         match end {
-            End::Close(close) => {
-                tracing::debug!(?close, "closing");
-                self.say_goodbye(close).await;
+            End::Close(reason) => {
+                tracing::debug!(?reason, "closing");
+                self.close(reason).await;
             }
             End::Gone => tracing::debug!("gone"),
         }
     }
 
     async fn run(&mut self) -> Result<Infallible, End> {
-        let place = Arc::clone(&self.place);
+        let membership = Arc::clone(&self.membership);
         let settings = &self.shared.settings.web_sockets;
         let (init_timeout, period) = (settings.init_timeout, settings.ping_interval);
         let start = Instant::now();
@@ -127,14 +130,14 @@ impl Connection {
                         }
                         Some(Err(error)) => {
                             tracing::debug!(%error, "unreadable");
-                            return Err(Close::Unreadable.into());
+                            return Err(CloseReason::Unreadable.into());
                         }
                         None => return Err(End::Gone),
                     }
                 }
-                Some(ended) = self.tasks.join_next_with_id() => self.answer(ended).await?,
+                Some(ended) = self.tasks.join_next_with_id() => self.on_executed(ended).await?,
                 () = tokio::time::sleep_until(start + init_timeout), if self.init.is_none() => {
-                    return Err(Close::InitTimeout.into());
+                    return Err(CloseReason::InitTimeout.into());
                 }
                 _ = ping.tick() => {
                     if std::mem::replace(&mut is_silent, true) {
@@ -142,11 +145,11 @@ impl Connection {
                     }
                     self.send(Message::Ping(Default::default())).await?;
                 }
-                () = place.stopping() => {
+                () = membership.stopping() => {
                     while let Some(ended) = self.tasks.join_next_with_id().await {
-                        self.answer(ended).await?;
+                        self.on_executed(ended).await?;
                     }
-                    return Err(Close::GoingAway.into());
+                    return Err(CloseReason::GoingAway.into());
                 }
             }
         }
@@ -155,16 +158,16 @@ impl Connection {
     async fn on_message(&mut self, message: Message) -> Result<(), End> {
         let text = match message {
             Message::Text(text) => text,
-            Message::Binary(_) => return Err(Close::BadMessage("Messages are texts.".to_owned()).into()),
+            Message::Binary(_) => return Err(CloseReason::BadMessage("Messages are texts.".to_owned()).into()),
             // They are answered by the library, and were a sign of life.
             Message::Ping(_) | Message::Pong(_) => return self.count_ping(),
             Message::Close(_) => return Ok(()),
         };
         let most = self.shared.settings.max_body_bytes;
         if text.len() > most {
-            return Err(Close::TooLarge(most).into());
+            return Err(CloseReason::TooLarge(most).into());
         }
-        match message::read(&text).map_err(|reason| Close::BadMessage(reason.to_owned()))? {
+        match message::read(&text).map_err(|reason| CloseReason::BadMessage(reason.to_owned()))? {
             ClientMessage::Init(payload) => self.on_init(payload).await,
             ClientMessage::Ping => {
                 self.count_ping()?;
@@ -185,40 +188,41 @@ impl Connection {
         operation.abort();
         while !operation.is_finished() {
             let Some(ended) = self.tasks.join_next_with_id().await else { break };
-            self.answer(ended).await?;
+            self.on_executed(ended).await?;
         }
         Ok(())
     }
 
     /// Counts a ping or a pong, of the WebSocket's or of the protocol's.
     fn count_ping(&self) -> Result<(), End> {
-        self.pings.check().map_err(|_| Close::TooManyPings.into())
+        self.pings.check().map_err(|_| CloseReason::TooManyPings.into())
     }
 
     async fn on_init(&mut self, payload: Option<&RawValue>) -> Result<(), End> {
         if self.init.is_some() {
-            return Err(Close::TooManyInits.into());
+            return Err(CloseReason::TooManyInits.into());
         }
-        let Opening { credentials, address, .. } = &self.opening;
-        let params = init::read(payload, credentials.clone(), &self.shared.settings).map_err(Close::BadMessage)?;
+        let UpgradeRequest { credentials, address, .. } = &self.upgrade;
+        let params =
+            init::read(payload, credentials.clone(), &self.shared.settings).map_err(CloseReason::BadMessage)?;
         let deadline = Deadline::within(params.options.timeout);
-        match operation::admit(&self.shared, &params.credentials, *address, deadline).await {
+        match self.shared.admission.admit(&params.credentials, *address, deadline).await {
             Ok(_) => {
                 self.init = Some(params);
                 self.send(Message::text(ACK)).await
             }
-            Err(Refusal::ForNow(failure)) => Err(Close::TryAgain(failure.message).into()),
-            Err(Refusal::ForGood(reason)) => Err(Close::Forbidden(reason).into()),
+            Err(refusal) if refusal.is_temporary() => Err(CloseReason::TryAgain(refusal.error.message).into()),
+            Err(refusal) => Err(CloseReason::Forbidden(refusal.error.message).into()),
         }
     }
 
     async fn on_subscribe(&mut self, id: String, payload: String) -> Result<(), End> {
-        let Some(init) = &self.init else { return Err(Close::Unauthorized.into()) };
+        let Some(init) = &self.init else { return Err(CloseReason::Unauthorized.into()) };
         if self.operations.contains_key(&id) {
-            return Err(Close::SubscriberExists(id).into());
+            return Err(CloseReason::SubscriberExists(id).into());
         }
         self.count += 1;
-        let Opening { request_id, address, .. } = &self.opening;
+        let UpgradeRequest { id: request_id, address, .. } = &self.upgrade;
         let request_id = format!("{request_id}-{}", self.count);
         let most = self.shared.settings.web_sockets.max_operations;
         if self.operations.len() >= most {
@@ -227,10 +231,10 @@ impl Connection {
             return self.send_reply(&id, &refusal).await;
         }
         let span = tracing::info_span!("request", id = request_id);
-        let operation = operation::answer(
+        let operation = operation::execute(
             self.shared.clone(),
             init.clone(),
-            Arc::clone(&self.place),
+            Arc::clone(&self.membership),
             *address,
             payload,
             request_id,
@@ -239,7 +243,10 @@ impl Connection {
         Ok(())
     }
 
-    async fn answer(&mut self, ended: Result<(Id, Result<Answer, Close>), JoinError>) -> Result<(), End> {
+    async fn on_executed(
+        &mut self,
+        ended: Result<(Id, Result<OperationReply, CloseReason>), JoinError>,
+    ) -> Result<(), End> {
         let (task, outcome) = match ended {
             Ok((task, outcome)) => (task, Ok(outcome)),
             Err(error) => (error.id(), Err(error)),
@@ -249,26 +256,26 @@ impl Connection {
         let Some(id) = found.map(|(id, _)| id.clone()) else { return Ok(()) };
         self.operations.remove(&id);
         match outcome {
-            Ok(Ok(answer)) => self.send_reply(&id, &answer.reply).await,
-            Ok(Err(close)) => Err(close.into()),
+            Ok(Ok(executed)) => self.send_reply(&id, &executed.reply).await,
+            Ok(Err(reason)) => Err(reason.into()),
             // The panic's own message can hold anything, and has gone to the log by the panic hook.
             Err(_) => {
                 tracing::error!("an operation panicked");
-                let reply = refuse(vec![GraphqlError::internal()], &self.opening.request_id);
+                let reply = refuse(vec![GraphqlError::internal()], &self.upgrade.id);
                 self.send_reply(&id, &reply).await
             }
         }
     }
 
     async fn send_reply(&mut self, id: &str, reply: &Reply) -> Result<(), End> {
-        let response = std::str::from_utf8(&reply.body).map_err(|_| Close::Internal)?;
+        let response = std::str::from_utf8(&reply.body).map_err(|_| CloseReason::Internal)?;
         match reply.outcome {
             Outcome::Executed => {
                 self.send(Message::text(message::next(id, response))).await?;
                 self.send(Message::text(message::complete(id))).await
             }
             Outcome::Refused(_) => {
-                let error = message::error(id, response).ok_or(Close::Internal)?;
+                let error = message::error(id, response).ok_or(CloseReason::Internal)?;
                 self.send(Message::text(error)).await
             }
         }
@@ -284,7 +291,7 @@ impl Connection {
         }
     }
 
-    /// Sends what the library has queued.
+    /// Sends the messages that the library has queued.
     async fn flush(&mut self) -> Result<(), End> {
         let deadline = self.send_deadline(0);
         match deadline.limit(self.socket.flush()).await {
@@ -297,16 +304,16 @@ impl Connection {
         Deadline::within(self.shared.send_budget.limits().time_for(bytes))
     }
 
-    /// Closes. What the client has sent meanwhile is read and dropped: a connection that ends with something unread can take
-    /// the reason with it.
-    async fn say_goodbye(&mut self, close: Close) {
-        let deadline = Deadline::within(GOODBYE);
-        let goodbye = async {
-            if self.socket.send(close.into_message()).await.is_ok() {
+    /// Closes the WebSocket. Messages that come meanwhile are read and dropped: a connection that ends with something unread can
+    /// take the reason with it.
+    async fn close(&mut self, reason: CloseReason) {
+        let deadline = Deadline::within(CLOSE_TIMEOUT);
+        let closing = async {
+            if self.socket.send(reason.into_message()).await.is_ok() {
                 while let Some(Ok(_)) = self.socket.recv().await {}
             }
         };
-        if deadline.limit(goodbye).await.is_err() {
+        if deadline.limit(closing).await.is_err() {
             tracing::debug!("the client did not close");
         }
     }

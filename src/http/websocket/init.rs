@@ -1,7 +1,7 @@
-//! What a client says of itself in `connection_init`.
+//! Parameters of `connection_init`.
 //!
 //! A page cannot add headers to the request that opens a WebSocket. So the payload stands in for them: `{"authorization":
-//! "Bearer …"}`, `{"x-api-key": "…"}`, or `{"headers": {…}}` with these and whatever else a request's headers may wish for.
+//! "Bearer …"}`, `{"x-api-key": "…"}`, or `{"headers": {…}}` with these and the options that a request's headers may hold.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::value::RawValue;
@@ -11,12 +11,12 @@ use crate::http::Settings;
 use crate::http::authenticate::API_KEY;
 use crate::http::request_options::RequestOptions;
 
-/// What was said.
+/// The parameters of a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct InitParams {
     /// The headers that hold credentials, of the upgrade request and of the payload.
     pub(crate) credentials: HeaderMap,
-    /// What every operation of the connection options for.
+    /// The options of each operation of the connection.
     pub(crate) options: RequestOptions,
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn credentials(mut headers: HeaderMap) -> HeaderMap {
     credentials
 }
 
-/// Reads the payload of `connection_init`; `credentials` came with the upgrade request. What is wrong is told in a sentence.
+/// Reads the payload of `connection_init`; `credentials` came with the upgrade request. The error is a sentence for the client.
 pub(crate) fn read(
     payload: Option<&RawValue>,
     mut credentials: HeaderMap,
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn wishes_are_the_payload_s_alone() {
+    fn options_are_the_payload_s_alone() {
         let upgrade = [(header::CACHE_CONTROL, "no-cache")];
         assert!(!read_text("{}", &upgrade).unwrap().options.is_fresh);
         let payload = r#"{"headers":{"Cache-Control":"no-cache","X-Request-Timeout":"2s","X-Explain":"run"}}"#;

@@ -1,4 +1,4 @@
-//! The protocol's messages. Pure.
+//! Messages of the protocol. Pure.
 
 use std::borrow::Cow;
 
@@ -6,25 +6,25 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// What a client says.
+/// A message of the client.
 #[derive(Debug)]
 pub(crate) enum ClientMessage<'a> {
-    /// Who it is.
+    /// `connection_init`, with its payload.
     Init(Option<&'a RawValue>),
-    /// Whether the gateway is still there.
+    /// `ping`.
     Ping,
-    /// That it is still there.
+    /// `pong`.
     Pong,
-    /// What it wants run, as the body of a POST would say it.
+    /// `subscribe`: an operation to run, in the form of a POST's body.
     Subscribe {
-        /// What the answer is to be known by.
+        /// The id that the response is to carry.
         id: String,
         /// A JSON object.
         payload: &'a str,
     },
-    /// That it does not want an answer any more.
+    /// `complete`: the response is not wanted any more.
     Complete {
-        /// What it was to be known by.
+        /// The operation's id.
         id: String,
     },
 }
@@ -38,7 +38,7 @@ struct Parts<'a> {
     payload: Option<&'a RawValue>,
 }
 
-/// Reads a message. What is wrong with it is told in a sentence.
+/// Reads a message. The error is a sentence for the client.
 pub(crate) fn read(text: &str) -> Result<ClientMessage<'_>, &'static str> {
     let Parts { kind, id, payload } = serde_json::from_str(text)
         .map_err(|_| "A message is a JSON object with a `type`, an `id` and a `payload`, each once at most.")?;
@@ -60,18 +60,18 @@ pub(crate) fn read(text: &str) -> Result<ClientMessage<'_>, &'static str> {
     }
 }
 
-/// The gateway knows who the client is.
+/// `connection_ack`: the client is authenticated.
 pub(crate) const ACK: &str = r#"{"type":"connection_ack"}"#;
 
-/// The gateway is still there.
+/// `pong`.
 pub(crate) const PONG: &str = r#"{"type":"pong"}"#;
 
-/// A response, as it was written.
+/// `next`, with a response as it was written.
 pub(crate) fn next(id: &str, response: &str) -> String {
     with_payload("next", id, response)
 }
 
-/// The errors of a response to an operation that never ran, as they were written. None if there are none in it.
+/// `error`, with the errors of a response to an operation that never ran, as they were written. None if it has none.
 pub(crate) fn error(id: &str, response: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Refusal<'a> {
@@ -82,7 +82,7 @@ pub(crate) fn error(id: &str, response: &str) -> Option<String> {
     Some(with_payload("error", id, refusal.errors.get()))
 }
 
-/// There is no more to come.
+/// `complete`: no more is to come.
 pub(crate) fn complete(id: &str) -> String {
     format!(r#"{{"id":{},"type":"complete"}}"#, Value::from(id))
 }

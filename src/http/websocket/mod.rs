@@ -1,9 +1,9 @@
 //! GraphQL over WebSocket, at `/graphql` like the rest: the protocol `graphql-transport-ws` of
 //! <https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md>.
 //!
-//! An upgrade request passes the checks of this file. Its connection passes `connection`: what a client sends is read by
-//! `message`, and `init` reads the credentials; why a connection ends is in `close`. Operations go through the same stages
-//! as those over HTTP, and what is sent of an answer are the bytes of its writer.
+//! An upgrade request passes the checks of this file, and `connection` serves the WebSocket: `message` reads what its client
+//! sends, `init` reads the credentials, `close` has the reasons of its end. Each `operation` goes through the same stages as one
+//! over HTTP, and its response is sent as it was written.
 //!
 //! async-graphql-axum tells whether a client asks for GraphQL at all. Its own loop is not used, for it would run documents
 //! past those stages and write projected bytes as lists of numbers.
@@ -23,25 +23,24 @@ use axum::http::{HeaderValue, Method, StatusCode, Version, header};
 use axum::response::Response;
 use tracing::Instrument as _;
 
-use self::connection::{Connection, Opening};
-use super::admission::SOON;
+use self::connection::{Connection, UpgradeRequest};
+use super::error::HttpError;
 use super::peer::{self, ConnectionInfo};
 use super::responder::Responder;
 use super::{Shared, request_id};
-use crate::graphql::{ErrorCode, GraphqlError};
 
-/// The one protocol that is spoken.
+/// The protocol that is spoken.
 const PROTOCOL: &str = "graphql-transport-ws";
 
-/// By how many times a message may be larger than what is taken in. A message within is read and told that it is too large;
-/// past it nothing more is read.
-const READ: usize = 4;
+/// Size of a message that is still read, as a multiple of the one that is taken in. A message within is told that it is too
+/// large; past it nothing more is read.
+const READ_FACTOR: usize = 4;
 
-/// How many bytes of what comes and goes a WebSocket holds room for: documents, and the answers to most. What is larger makes
-/// room for itself. The library's own 128 KiB each way would be most of what an idle WebSocket costs.
+/// Bytes of a WebSocket's buffers, each way: documents, and most responses. What is larger makes room for itself. The library's
+/// own 128 KiB would be most of what an idle WebSocket costs.
 const BUFFER: usize = 8 * 1024;
 
-/// Whether a request asks for a WebSocket, be it well or badly.
+/// True if a request asks for a WebSocket, be it well or badly.
 pub(crate) fn is_asked_for(request: &Request) -> bool {
     match request.version() {
         // RFC 8441.
@@ -53,51 +52,45 @@ pub(crate) fn is_asked_for(request: &Request) -> bool {
     }
 }
 
-/// Opens a WebSocket, or says why not.
+/// Opens a WebSocket, or refuses to.
 pub(crate) async fn open(shared: Shared, request: Request) -> Response {
     let responder = Responder::of(request.headers());
     let address = peer::address(&request, &shared.settings.trusted_proxies);
     let (mut parts, _) = request.into_parts();
     let upgrade = match negotiate(&mut parts).await {
         Ok(upgrade) => upgrade,
-        Err((status, message)) => {
-            let mut response = responder.refuse(status, bad(message));
-            if status == StatusCode::UPGRADE_REQUIRED {
-                response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-                response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-            }
-            return response;
-        }
+        Err(refusal) => return responder.refuse(refusal),
     };
     let connection = parts.extensions.get::<Arc<ConnectionInfo>>();
-    let Some(Ok(place)) = connection.map(|connection| connection.join_web_socket(parts.version)) else {
+    let Some(Ok(membership)) = connection.map(|connection| connection.join_web_socket(parts.version)) else {
         let message = "There are too many connections already. Try again after `retryAfterMs`.";
-        let failure = GraphqlError::new(ErrorCode::RateLimited, message);
-        return responder.refuse_for(SOON, StatusCode::SERVICE_UNAVAILABLE, failure);
+        return responder.refuse(HttpError::busy(message));
     };
-    let read = shared.settings.max_body_bytes.saturating_mul(READ);
-    let request_id = request_id::current();
+    let read = shared.settings.max_body_bytes.saturating_mul(READ_FACTOR);
+    let id = request_id::current();
     // It outlives the request that opened it.
-    let span = tracing::info_span!(parent: None, "websocket", id = &*request_id);
-    let opening = Opening { request_id, credentials: init::credentials(parts.headers), address };
+    let span = tracing::info_span!(parent: None, "websocket", id = &*id);
+    let request = UpgradeRequest { id, credentials: init::credentials(parts.headers), address };
     upgrade
         .read_buffer_size(BUFFER)
         .write_buffer_size(BUFFER)
         .max_message_size(read)
         .max_frame_size(read)
         .on_failed_upgrade(|error| tracing::debug!(%error, "a connection ended before it was a WebSocket"))
-        .on_upgrade(move |socket| Connection::new(socket, shared, place, opening).serve().instrument(span))
+        .on_upgrade(move |socket| Connection::new(socket, shared, membership, request).serve().instrument(span))
 }
 
-async fn negotiate(parts: &mut Parts) -> Result<WebSocketUpgrade, (StatusCode, String)> {
+async fn negotiate(parts: &mut Parts) -> Result<WebSocketUpgrade, HttpError> {
     let asks_for_graphql = GraphQLProtocol::from_request_parts(parts, &()).await.is_ok();
     let upgrade = WebSocketUpgrade::from_request_parts(parts, &()).await.map_err(|rejection| {
-        let status = match parts.headers.get(header::SEC_WEBSOCKET_VERSION) {
+        let message = format!("This is no request for a WebSocket (RFC 6455): {}.", rejection.body_text());
+        match parts.headers.get(header::SEC_WEBSOCKET_VERSION) {
             // RFC 6455 (4.2.2).
-            Some(version) if version != "13" => StatusCode::UPGRADE_REQUIRED,
-            _ => StatusCode::BAD_REQUEST,
-        };
-        (status, format!("This is no request for a WebSocket (RFC 6455): {}.", rejection.body_text()))
+            Some(version) if version != "13" => HttpError::bad(StatusCode::UPGRADE_REQUIRED, message)
+                .with(header::UPGRADE, HeaderValue::from_static("websocket"))
+                .with(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")),
+            _ => HttpError::bad(StatusCode::BAD_REQUEST, message),
+        }
     })?;
     let upgrade = upgrade.protocols([PROTOCOL]);
     if upgrade.selected_protocol().is_none() {
@@ -106,11 +99,7 @@ async fn negotiate(parts: &mut Parts) -> Result<WebSocketUpgrade, (StatusCode, S
         } else {
             "The WebSocket protocol is `graphql-transport-ws`: `Sec-WebSocket-Protocol` has to ask for it."
         };
-        return Err((StatusCode::BAD_REQUEST, message.to_owned()));
+        return Err(HttpError::bad(StatusCode::BAD_REQUEST, message));
     }
     Ok(upgrade)
-}
-
-fn bad(message: impl Into<String>) -> GraphqlError {
-    GraphqlError::new(ErrorCode::BadRequest, message)
 }

@@ -1,38 +1,38 @@
-//! What this machine gives the process, and what is made of that where nobody has set anything.
+//! Resource limits of the process, and the defaults of settings that follow from them.
 
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::LazyLock;
 
-/// Connections and requests where nothing is short.
+/// Defaults where nothing is short.
 const MAX_CONNECTIONS: usize = 10_000;
 const MAX_REQUESTS: usize = 4_000;
 const MAX_ANSWER_BYTES: usize = 256 << 20;
 const MIN_ANSWER_BYTES: usize = 8 << 20;
 
-/// What a connection and a request take while they wait, in bytes, rounded up.
+/// Bytes that a connection and a request take while they wait, rounded up.
 const CONNECTION: usize = 32 << 10;
 const REQUEST: usize = 64 << 10;
 
 /// Open files beside those of connections: to Auth0 and issuers, for health probes, logs and the process itself.
 const OTHER_FILES: usize = 200;
 
-static THIS: LazyLock<Machine> = LazyLock::new(Machine::read);
+static OF_PROCESS: LazyLock<ResourceLimits> = LazyLock::new(ResourceLimits::read);
 
-/// What the process may use. Unknown is unlimited.
+/// Limits of the process. Unknown is unlimited.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Machine {
-    /// How many files may be open.
+pub(crate) struct ResourceLimits {
+    /// Open files.
     files: usize,
     /// Bytes of memory.
     memory: usize,
 }
 
-impl Machine {
-    /// The machine that this runs on. The limit of open files counts as it will be once it is raised.
-    pub(crate) fn this() -> Self {
-        *THIS
+impl ResourceLimits {
+    /// The limits of this process. The one of open files counts as it will be once it is raised.
+    pub(crate) fn of_process() -> Self {
+        *OF_PROCESS
     }
 
     fn read() -> Self {
@@ -66,7 +66,7 @@ fn at_least_one(number: usize) -> NonZeroUsize {
     NonZeroUsize::new(number).unwrap_or(NonZeroUsize::MIN)
 }
 
-/// Raise the number of files that may be open to the most that the system allows this process.
+/// Raises the number of files that may be open to the most that the system allows this process.
 #[cfg(unix)]
 pub(crate) fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn defaults_follow_the_machine() {
+    fn defaults_follow_the_limits() {
         for (files, memory, expected) in [
             (usize::MAX, usize::MAX, (10_000, 4_000, 256 << 20)),
             (20_000, 24 << 30, (10_000, 4_000, 256 << 20)),
@@ -130,8 +130,8 @@ mod tests {
             (1 << 20, 64 << 20, (512, 256, 8 << 20)),
             (0, 0, (1, 1, 8 << 20)),
         ] {
-            let machine = Machine { files, memory };
-            let defaults = (machine.connections().get(), machine.requests().get(), machine.answer_bytes());
+            let limits = ResourceLimits { files, memory };
+            let defaults = (limits.connections().get(), limits.requests().get(), limits.answer_bytes());
             assert_eq!(defaults, expected, "{files} files, {memory} bytes");
         }
     }

@@ -1,0 +1,97 @@
+//! Middleware around all routes: request ids, headers of every response, and the checks that a request passes before a handler
+//! sees it.
+
+use std::any::Any;
+
+use axum::extract::{Request, State};
+use axum::http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_SECURITY_POLICY, Entry, HeaderMap, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::Response;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
+
+use super::responder::Responder;
+use super::send_budget::Sender;
+use super::{GRAPHQL, Shared, csrf, health, host, request_id};
+use crate::graphql::GraphqlError;
+
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// The policy of a response that is opened as a page: it runs nothing, loads nothing and is in no frame.
+const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+
+/// Least size of a response that is compressed: below it, it fits into one packet either way.
+const WORTH_COMPRESSING: SizeAbove = SizeAbove::new(1_024);
+
+/// Give a request its id and a span, and its response the id and the security headers.
+pub(crate) async fn identify(request: Request, next: Next) -> Response {
+    let id = request_id::of(request.headers());
+    let mut response = request_id::scope(&id, next.run(request)).await;
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert(request_id::HEADER, id);
+    }
+    set_security_headers(headers);
+    response
+}
+
+/// Sets the headers that are the same for all responses, and those on which a response has none of its own: the playground has.
+fn set_security_headers(headers: &mut HeaderMap) {
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // Not even allowed origins embed responses as images or scripts; what they fetch, CORS decides.
+    headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
+    headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(POLICY);
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
+
+/// Refuse a request that no handler is to see, and send the response within the budget.
+///
+/// The checks are one middleware, since each that stands alone costs two allocations and a copy of all that is behind it.
+pub(crate) async fn guard(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
+    let sender = Sender::to(&request, &shared);
+    let path = request.uri().path();
+    // Whoever probes a process does so by its address, and learns its health and nothing else.
+    let refusal = if [health::LIVE, health::READY].contains(&path) {
+        None
+    } else {
+        health::no_connection_left(&request)
+            .or_else(|| host::refusal(&request, &shared))
+            .or_else(|| if path == GRAPHQL { csrf::refusal(&request, &shared) } else { None })
+    };
+    let response = if let Some(refusal) = refusal {
+        Responder::of(request.headers()).refuse(refusal)
+    } else {
+        allow_identity(request.headers_mut());
+        next.run(request).await
+    };
+    sender.send(response).await
+}
+
+/// Compresses with gzip or br. Not with zstd, which JavaScript's fetch offers on versions of Node.js that cannot read it.
+pub(crate) fn compression() -> CompressionLayer<SizeAbove> {
+    CompressionLayer::new().compress_when(WORTH_COMPRESSING)
+}
+
+/// Lets every response be sent uncompressed, too. The layer puts the status 406 on responses for clients who rule that out along
+/// with all else, although the operation has run; RFC 9110, section 12.5.3, leaves it to us.
+fn allow_identity(headers: &mut HeaderMap) {
+    if let Entry::Occupied(mut accepted) = headers.entry(ACCEPT_ENCODING) {
+        // The layer goes by the first of two weights where there is a wildcard, else by the greater one.
+        let (identity, first) = (HeaderValue::from_static("identity;q=0.001"), accepted.get().clone());
+        let rest: Vec<_> = accepted.iter().skip(1).cloned().collect();
+        accepted.insert(identity);
+        for value in [first].into_iter().chain(rest) {
+            accepted.append(value);
+        }
+    }
+}
+
+/// The response in place of a panic. Its message can hold anything, and has gone to the log by the panic hook.
+pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
+    tracing::error!("a request panicked");
+    Responder::default().reply(crate::graphql::refuse(vec![GraphqlError::internal()], &request_id::current()))
+}
