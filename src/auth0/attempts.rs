@@ -101,7 +101,7 @@ impl Transport {
         deadline: SharedDeadline,
         read: impl Fn(&UpstreamResponse) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let request = UpstreamRequest::post(self.url(path)?, body);
+        let request = UpstreamRequest::post(self.url(path)?.into(), body);
         let stats = StatsHandle::default();
         let mut attempts =
             Attempts { endpoint, kind: Kind::Grant, pace: None, deadline, stats, made: 0, untold_wait: UNTOLD_WAIT };

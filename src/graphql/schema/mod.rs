@@ -1,6 +1,6 @@
 //! The schema, and async-graphql with it: object tables, root fields, inputs, registration, and SDL.
 
-mod filter;
+pub(crate) mod filter;
 pub(crate) mod gateway;
 pub(crate) mod local;
 pub(crate) mod log;
