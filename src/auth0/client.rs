@@ -43,6 +43,7 @@ pub(crate) struct UpstreamResponse {
 }
 
 /// A request, to be sent as often as need be. Not `Debug`: a body may hold the secret.
+#[derive(Clone)]
 pub(crate) struct UpstreamRequest {
     method: Method,
     url: Arc<Url>,

@@ -23,7 +23,7 @@ pub(crate) static USER_PAGE: Page = Page {
         PageField {
             name: "total",
             kind: PageKind::Total,
-            description: "How many users match in all. Asked of Auth0 only when it is selected.",
+            description: "How many users match in all; Auth0 counts no further than 1,000. Asked of Auth0 only when it is selected.",
         },
         PageField { name: "page", kind: PageKind::Page, description: "The page's number, counted from 0." },
         PageField { name: "perPage", kind: PageKind::PerPage, description: "How many users a page holds at the most." },

@@ -57,7 +57,7 @@ impl Reader {
             FilterKind::Flag => self.each(given, |this, _, value| this.flag(&path, value)).map(Condition::All),
             FilterKind::Moment => {
                 let (lower, upper) = self.bounds(given, |this, value| this.moment(value))?;
-                Ok(Condition::Within(path, lower.into(), upper.into()))
+                Ok(Condition::Within(path, lower, upper))
             }
             FilterKind::Count => {
                 let (lower, upper) = self.bounds(given, Self::number)?;
