@@ -2,14 +2,17 @@
 
 pub(crate) mod filter;
 pub(crate) mod gateway;
+pub(crate) mod input;
+pub(crate) mod joins;
 pub(crate) mod local;
 pub(crate) mod log;
 pub(crate) mod log_type;
 pub(crate) mod object;
 pub(crate) mod outcome;
-pub(crate) mod query;
+mod query;
+mod register;
 pub(crate) mod requires_scope;
-pub(crate) mod root_field;
+pub(crate) mod root;
 pub(crate) mod scalar;
 pub(crate) mod user;
 

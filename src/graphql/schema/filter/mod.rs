@@ -8,7 +8,7 @@ use async_graphql::registry::{MetaInputValue, MetaType, Registry};
 
 pub(crate) use self::read::read;
 pub(crate) use self::tables::{LOG_FILTER, USER_FILTER};
-use super::object::{Argument, input_value};
+use super::input::{Argument, input_value};
 use crate::auth0::Searched;
 
 /// A filter of one kind of records.

@@ -4,7 +4,7 @@ use async_graphql::InputType;
 use async_graphql::registry::Registry;
 
 use super::{FilterKind, InputField, insert_input};
-use crate::graphql::schema::object::input_value;
+use crate::graphql::schema::input::input_value;
 use crate::graphql::schema::outcome::LogOutcome;
 use crate::graphql::schema::scalar::DateTime;
 
