@@ -78,13 +78,13 @@ pub(super) fn check(serve: Serve) -> Result<(), CommandError> {
     for warning in serve.warnings() {
         told += &format!("\nWarning: {warning}.\n");
     }
-    let settings = match serve.tenant {
-        Tenant::Auth0(settings) => settings,
-        #[cfg(feature = "sandbox")]
-        Tenant::Sandbox { .. } => return Ok(print(&told)?),
-    };
     // What no setting names and is needed all the same, such as the system's root certificates.
-    ManagementApi::new(settings, &serve.policy).context("cannot set up the client of Auth0")?;
+    let api = match serve.tenant {
+        Tenant::Auth0(settings) => Some(ManagementApi::new(settings, &serve.policy)),
+        #[cfg(feature = "sandbox")]
+        Tenant::Sandbox { .. } => None,
+    };
+    api.transpose().context("cannot set up the client of Auth0")?;
     print(&told)?;
     Ok(())
 }
