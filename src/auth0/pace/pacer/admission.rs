@@ -34,8 +34,8 @@ impl Pacer {
         Ok(Admitted::Queued(ticket))
     }
 
-    /// By which mode one may go without mode in line, which costs more than all the rest: on a tenant that is not
-    /// busy, everybody may.
+    /// Mode in which the call may go at once, without a place in the queue, which costs more than all the rest: on a tenant that
+    /// is not busy, every call may.
     fn dispatch_at_once(&mut self, waiter: &Waiter) -> Option<PacingMode> {
         let mode = *self.modes.of(waiter.class);
         let is_free = match mode {
