@@ -9,6 +9,7 @@ use crate::auth::{self, Authenticator};
 use crate::auth0::{self, ManagementApi};
 use crate::graphql::{self, DocumentSettings, Engine, GatewayMode, Limits, Permissions};
 use crate::http;
+use crate::telemetry::Metrics;
 
 /// The gateway, ready to serve.
 pub struct App {
@@ -77,14 +78,24 @@ impl App {
         let Settings { tenant, mode, policy, limits, auth, permissions, documents, http } = settings;
         let authenticator = Arc::new(Authenticator::new(auth)?);
         let api = ManagementApi::new(tenant, &policy)?;
+        let (upstream_metrics, tenant) = (api.metrics().clone(), api.clone());
         let admits_anonymous = authenticator.admits_anonymous();
         let settings = graphql::Settings { mode, limits, permissions, admits_anonymous };
         let engine = Engine::new(api, settings, documents)?;
         if let Some(keep_up) = engine.keep_up() {
             tokio::spawn(keep_up);
         }
-        let server = http::Server::new(engine, Arc::clone(&authenticator), http)?;
+        let metrics =
+            Metrics::new(&upstream_metrics, authenticator.metrics(), move |status| tenant.write_status(status));
+        let server = http::Server::new(engine, Arc::clone(&authenticator), metrics, http)?;
         Ok(Self { server, authenticator })
+    }
+
+    /// The same gateway, with metrics and health on `listener` as well.
+    #[must_use]
+    pub fn with_admin(mut self, listener: TcpListener) -> Self {
+        self.server = self.server.with_admin(listener);
+        self
     }
 
     /// Serves on `listener` until `shutdown` resolves and the requests under way are answered.

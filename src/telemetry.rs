@@ -1,5 +1,6 @@
-//! The log, on standard error.
+//! The log, on standard error, and metrics.
 
+mod metrics;
 mod throttle;
 
 use std::fmt;
@@ -13,6 +14,8 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{EnvFilter, registry};
 
+pub(crate) use self::metrics::{CONTENT_TYPE, OpenGuard, timed};
+pub use self::metrics::{KeyMetrics, Metrics, ServerMetrics, UpstreamMetrics, UpstreamStatus};
 pub(crate) use self::throttle::LogThrottle;
 
 /// Beginning of the targets of this program's own events.

@@ -145,6 +145,17 @@ pub enum Outcome {
     Refused(ErrorCode),
 }
 
+impl Reply {
+    /// The code of the first error, if there are any.
+    #[must_use]
+    pub fn first_code(&self) -> Option<&'static str> {
+        match self.outcome {
+            Outcome::Refused(code) => Some(code.as_str()),
+            Outcome::Executed => self.error_codes.first().map(|code| ErrorCode::parse(code).as_str()),
+        }
+    }
+}
+
 impl Engine {
     /// An engine that reads from `api` what `documents` ask for.
     pub fn new(api: ManagementApi, settings: Settings, documents: DocumentSettings) -> Result<Self, SchemaError> {

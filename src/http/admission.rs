@@ -44,7 +44,10 @@ impl AdmissionError {
     /// The error in HTTP's terms.
     pub(crate) fn to_http(&self, authenticator: &Authenticator) -> HttpError {
         match self {
-            Self::Busy => HttpError::busy("The gateway is busy with other requests. Try again after `retryAfterMs`."),
+            Self::Busy => HttpError::busy(
+                "operations",
+                "The gateway is busy with other requests. Try again after `retryAfterMs`.",
+            ),
             Self::RateLimited { retry_after } => {
                 let message = "You send more requests than the gateway takes from one caller. Wait for `retryAfterMs`.";
                 HttpError::temporary(StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimited, message, *retry_after)

@@ -18,6 +18,7 @@ use tower::ServiceExt as _;
 use super::activity::WatchedStream;
 use super::peer::{ConnectionInfo, Phase};
 use super::settings::{Connections, SendLimits};
+use crate::telemetry::ServerMetrics;
 
 /// Most bytes of a request's head. More than its parts may have, so that the response can say what is wrong; beyond this there
 /// is no more than a bare 431.
@@ -42,8 +43,17 @@ const GOAWAY_TIMEOUT: Duration = Duration::from_secs(1);
 const RESERVED_HEAD_TIMEOUT: Duration = Duration::from_secs(2);
 const RESERVED_IDLE_TIMEOUT: Duration = Duration::from_millis(100);
 
+/// A server of the connections of one listener.
+pub(crate) struct ConnectionServer {
+    router: Router,
+    protocols: Builder<TokioExecutor>,
+    limits: Connections,
+    send: SendLimits,
+    metrics: Arc<ServerMetrics>,
+}
+
 /// Both protocols. HTTP/2 is told by its first bytes, for without TLS there is nothing to negotiate it.
-pub(crate) fn protocols() -> Builder<TokioExecutor> {
+fn protocols() -> Builder<TokioExecutor> {
     let mut protocols = Builder::new(TokioExecutor::new());
     // hyper's own time for a head runs while none has begun, too, and would be the time that idle connections are kept.
     protocols.http1().header_read_timeout(None).max_buf_size(MAX_HEAD as usize);
@@ -61,69 +71,69 @@ pub(crate) fn protocols() -> Builder<TokioExecutor> {
     protocols
 }
 
-/// Serves `stream` until its client is gone, its time by `limits` is over, a newcomer replaces it, or the server stops. Requests
-/// under way are dropped then, and with them the calls that nobody else waits for.
-pub(crate) async fn serve(
-    stream: TcpStream,
-    router: Router,
-    protocols: &Builder<TokioExecutor>,
-    limits: &Connections,
-    send: &SendLimits,
-    connection: ConnectionInfo,
-) {
-    // Responses are written whole; held back for more, the last packet would wait for the client's acknowledgment.
-    let _ = stream.set_nodelay(true);
-    let limits = limits_for(&connection, limits);
-    let (activity, peer, mut phase) =
-        (connection.activity().clone(), Arc::clone(connection.peer()), connection.phase());
-    let connection = Arc::new(connection);
-    let stream = TokioIo::new(WatchedStream::new(stream, activity.clone()));
-    let service = service_fn({
-        let activity = activity.clone();
-        move |request: hyper::Request<Incoming>| {
-            let guard = activity.begin(request.version());
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(Arc::clone(&connection));
-            router.clone().oneshot(request).inspect_ok(move |_| drop(guard))
-        }
-    });
-    // A WebSocket is an upgrade.
-    let mut connection = pin!(protocols.serve_connection_with_upgrades(stream, service));
-    let mut replaced = pin!(peer.replaced());
-    let mut closes_at = None;
-    loop {
-        let now = Instant::now();
-        let over_at = activity.over_at(&limits).map(|over_at| closes_at.unwrap_or(over_at));
-        if over_at.is_some_and(|over_at| over_at <= now) {
-            if closes_at.is_some() {
-                return;
+impl ConnectionServer {
+    pub(crate) fn new(router: Router, limits: Connections, send: SendLimits, metrics: Arc<ServerMetrics>) -> Self {
+        Self { router, protocols: protocols(), limits, send, metrics }
+    }
+
+    /// Serves `stream` until its client is gone, its time by `limits` is over, a newcomer replaces it, or the server stops. Requests
+    /// under way are dropped then, and with them the calls that nobody else waits for.
+    pub(crate) async fn serve(&self, stream: TcpStream, connection: ConnectionInfo) {
+        // Responses are written whole; held back for more, the last packet would wait for the client's acknowledgment.
+        let _ = stream.set_nodelay(true);
+        let limits = limits_for(&connection, &self.limits);
+        let _open = self.metrics.connection();
+        let (activity, peer, mut phase) =
+            (connection.activity().clone(), Arc::clone(connection.peer()), connection.phase());
+        let connection = Arc::new(connection);
+        let stream = TokioIo::new(WatchedStream::new(stream, activity.clone(), Arc::clone(&self.metrics)));
+        let service = service_fn({
+            let (activity, router) = (activity.clone(), self.router.clone());
+            move |request: hyper::Request<Incoming>| {
+                let guard = activity.begin(request.version());
+                let mut request = request.map(Body::new);
+                request.extensions_mut().insert(Arc::clone(&connection));
+                router.clone().oneshot(request).inspect_ok(move |_| drop(guard))
             }
-            connection.as_mut().graceful_shutdown();
-            closes_at = Some(now + GOAWAY_TIMEOUT);
-            continue;
-        }
-        // What begins and ends meanwhile moves the time, though never nearer than this.
-        let soon = now + limits.head_timeout.min(limits.idle_timeout).min(send.grace);
-        tokio::select! {
-            // What has come is read before it is judged to have come too late.
-            biased;
-            ended = connection.as_mut() => {
-                if let Err(error) = ended {
-                    tracing::debug!(error, "a connection ended early");
+        });
+        // A WebSocket is an upgrade.
+        let mut connection = pin!(self.protocols.serve_connection_with_upgrades(stream, service));
+        let mut replaced = pin!(peer.replaced());
+        let mut closes_at = None;
+        loop {
+            let now = Instant::now();
+            let over_at = activity.over_at(&limits).map(|over_at| closes_at.unwrap_or(over_at));
+            if over_at.is_some_and(|over_at| over_at <= now) {
+                if closes_at.is_some() {
+                    return;
                 }
-                return;
+                connection.as_mut().graceful_shutdown();
+                closes_at = Some(now + GOAWAY_TIMEOUT);
+                continue;
             }
-            changed = phase.changed() => match (changed, *phase.borrow()) {
-                (Ok(()), Phase::Serving | Phase::Stopping) => {}
-                (Ok(()), Phase::Draining) => connection.as_mut().graceful_shutdown(),
-                // Whoever accepted it is gone.
-                (Ok(()), Phase::Over) | (Err(_), _) => return,
-            },
-            () = replaced.as_mut() => {
-                tracing::debug!("replaced by another connection");
-                return;
+            // What begins and ends meanwhile moves the time, though never nearer than this.
+            let soon = now + limits.head_timeout.min(limits.idle_timeout).min(self.send.grace);
+            tokio::select! {
+                // What has come is read before it is judged to have come too late.
+                biased;
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(error, "a connection ended early");
+                    }
+                    return;
+                }
+                changed = phase.changed() => match (changed, *phase.borrow()) {
+                    (Ok(()), Phase::Serving | Phase::Stopping) => {}
+                    (Ok(()), Phase::Draining) => connection.as_mut().graceful_shutdown(),
+                    // Whoever accepted it is gone.
+                    (Ok(()), Phase::Over) | (Err(_), _) => return,
+                },
+                () = replaced.as_mut() => {
+                    tracing::debug!("replaced by another connection");
+                    return;
+                }
+                () = sleep_until(over_at.map_or(soon, |over_at| over_at.min(soon))) => {}
             }
-            () = sleep_until(over_at.map_or(soon, |over_at| over_at.min(soon))) => {}
         }
     }
 }
