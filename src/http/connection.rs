@@ -82,10 +82,9 @@ impl ConnectionServer {
         // Responses are written whole; held back for more, the last packet would wait for the client's acknowledgment.
         let _ = stream.set_nodelay(true);
         let limits = limits_for(&connection, &self.limits);
-        let _open = self.metrics.connection();
         let (activity, peer, mut phase) =
             (connection.activity().clone(), Arc::clone(connection.peer()), connection.phase());
-        let connection = Arc::new(connection);
+        let connection = Arc::new(connection.counted(self.metrics.connection()));
         let stream = TokioIo::new(WatchedStream::new(stream, activity.clone(), Arc::clone(&self.metrics)));
         let service = service_fn({
             let (activity, router) = (activity.clone(), self.router.clone());

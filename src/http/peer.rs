@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::activity::{Activity, RequestGuard, WebSocketGuard};
 use super::address::{client_address, is_trusted, network};
 use super::pool::{Membership, Pool, PoolFullError, Replaceable};
+use crate::telemetry::OpenGuard;
 
 /// Phase of a server's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,6 +90,7 @@ pub(crate) struct ConnectionInfo {
     /// A permit of the few that are kept for health probes, in place of a membership.
     reserved: Option<OwnedSemaphorePermit>,
     phase: watch::Receiver<Phase>,
+    _open: Option<OpenGuard>,
 }
 
 impl ConnectionInfo {
@@ -107,7 +109,22 @@ impl ConnectionInfo {
             Err(PoolFullError) => (None, Some(reserved().ok_or(PoolFullError)?)),
         };
         let phase = shutdown.0.subscribe();
-        Ok(Self { address, is_proxy, peer, pool: Arc::clone(pool), _membership: membership, reserved, phase })
+        Ok(Self {
+            address,
+            is_proxy,
+            peer,
+            pool: Arc::clone(pool),
+            _membership: membership,
+            reserved,
+            phase,
+            _open: None,
+        })
+    }
+
+    /// The same connection, counted as open for as long as it or a WebSocket on it is.
+    pub(crate) fn counted(mut self, open: OpenGuard) -> Self {
+        self._open = Some(open);
+        self
     }
 
     /// True if it holds one of the few permits for health probes.
