@@ -1,6 +1,6 @@
 //! `fields`: the part of each record that is asked for.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::endpoints::{Endpoint, Selectable};
@@ -40,30 +40,58 @@ impl Fields {
     }
 }
 
+/// Names that an endpoint was found not to take in `fields`: what selects one of them reads whole records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedFields {
+    /// The endpoint's name.
+    pub endpoint: &'static str,
+    /// The names as they are called on the wire, in order.
+    pub names: Vec<&'static str>,
+}
+
 /// The names that endpoints were found to take in `fields`, by their own word when they refused a request.
 #[derive(Debug, Default)]
-pub(crate) struct LearnedFields(Mutex<HashMap<&'static str, Vec<String>>>);
+pub(crate) struct LearnedFields(Mutex<BTreeMap<&'static str, Learned>>);
+
+#[derive(Debug, Default)]
+struct Learned {
+    taken: Vec<String>,
+    refused: BTreeSet<&'static str>,
+}
+
+impl Learned {
+    /// Notes the names that are not taken, and tells whether there are any.
+    fn refuse(&mut self, names: &[&'static str]) -> bool {
+        let refused = names.iter().filter(|name| !self.taken.iter().any(|taken| taken == *name));
+        let refused: Vec<_> = refused.copied().collect();
+        self.refused.extend(&refused);
+        !refused.is_empty()
+    }
+}
 
 impl LearnedFields {
     /// True if the endpoint has been found to refuse a name of the request.
-    pub(crate) fn refuse(&self, endpoint: &Endpoint, names: &[&str]) -> bool {
-        if names.is_empty() {
-            return false;
-        }
-        let lists = self.lock();
-        let Some(list) = lists.get(endpoint.name) else { return false };
-        !names.iter().all(|name| list.iter().any(|taken| taken == name))
+    pub(crate) fn refuse(&self, endpoint: &Endpoint, names: &[&'static str]) -> bool {
+        self.lock().get_mut(endpoint.name).is_some_and(|learned| learned.refuse(names))
     }
 
     /// Keeps the list that an endpoint named when it refused the request. Without one, it is sent no names any more.
-    pub(crate) fn learn(&self, endpoint: &Endpoint, names: &[&str], list: Vec<String>) {
-        let endpoint = endpoint.name;
-        let refused: Vec<_> = names.iter().filter(|name| !list.iter().any(|taken| taken == *name)).collect();
+    pub(crate) fn learn(&self, endpoint: &Endpoint, names: &[&'static str], taken: Vec<String>) {
+        let mut endpoints = self.lock();
+        let learned = endpoints.entry(endpoint.name).or_default();
+        learned.taken = taken;
+        learned.refuse(names);
+        let (endpoint, refused) = (endpoint.name, &learned.refused);
         tracing::warn!(endpoint, ?refused, "Auth0 does not take these names in `fields`: whole records are asked for");
-        self.lock().insert(endpoint, list);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<&'static str, Vec<String>>> {
+    /// The names that were refused so far.
+    pub(crate) fn refused(&self) -> Vec<RefusedFields> {
+        let names = |learned: &Learned| learned.refused.iter().copied().collect();
+        self.lock().iter().map(|(&endpoint, learned)| RefusedFields { endpoint, names: names(learned) }).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Learned>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -122,5 +150,7 @@ mod tests {
         assert!(!learned.refuse(&USER, &["email"]));
         assert!(!learned.refuse(&USERS_BY_EMAIL, &["blocked"]));
         assert!(!learned.refuse(&USER, &[]));
+        assert!(learned.refuse(&USER, &["name"]));
+        assert_eq!(learned.refused(), [RefusedFields { endpoint: "user", names: vec!["blocked", "name"] }]);
     }
 }

@@ -1,5 +1,6 @@
 //! The read path: a cached answer, a call in flight, or a new one.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use super::client::{UpstreamRequest, UpstreamResponse};
 use super::context::{CallContext, StatsHandle};
 use super::error::{Error, MisconfigurationError, Reason};
 use super::error_mapping::{is_token_refused, refused_fields};
-use super::fields::LearnedFields;
+use super::fields::{LearnedFields, RefusedFields};
 use super::pace::{PaceRequest, ReservationKey};
 use super::payload::{FromPayload, Payload};
 use super::request::ApiRequest;
@@ -55,6 +56,10 @@ impl Reader {
 
     pub(crate) fn tokens(&self) -> &TokenCache {
         &self.0.tokens
+    }
+
+    pub(crate) fn refused_fields(&self) -> Vec<RefusedFields> {
+        self.0.fields.refused()
     }
 
     /// Makes the read. Who may ask has been settled before.
@@ -157,7 +162,7 @@ impl Reader {
                     None => Payload::read(response, request.endpoint, transport.domain().host()).map(Verdict::Payload),
                 }
             };
-            match transport.attempt_until_settled(attempts, &upstream, judge).await? {
+            match transport.attempt_until_settled(attempts, || Ok(Cow::Borrowed(&upstream)), judge).await? {
                 Verdict::Payload(payload) => return Ok(payload),
                 Verdict::FieldsRefused(list) => {
                     fields.learn(request.endpoint, &request.field_names, list);
@@ -198,12 +203,11 @@ mod tests {
         let audience = domain.default_audience();
         let policy = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
         let transport = Transport::new(domain, policy, 0.0).unwrap();
-        let client_secret = SecretString::from("none");
         let api = AuthenticationApi {
             transport: transport.clone(),
             audience,
             client_id: "gateway".to_owned(),
-            client_secret,
+            authentication: SecretString::from("none").into(),
         };
         Reader::new(transport, TokenCache::new(api), Duration::from_secs(3600))
     }

@@ -6,6 +6,7 @@ mod manifest;
 mod parse;
 mod persisted;
 mod source;
+mod suggestions;
 mod trusted;
 mod validate;
 
@@ -19,6 +20,7 @@ use apollo_compiler::validation::{DiagnosticData, DiagnosticList, Valid};
 use moka::sync::Cache;
 
 use self::source::{Found, Sources};
+use self::suggestions::Suggestions;
 use super::error::{ErrorCode, GraphqlError};
 use super::limits::Limiter;
 use super::type_system::TypeSystem;
@@ -31,11 +33,14 @@ pub(crate) use self::persisted::sha256;
 pub use self::source::DocumentSource;
 pub use self::trusted::{TrustedDocuments, TrustedDocumentsError, TrustedMode};
 
-/// How many bytes of text the cache holds. An operation of a front end has about 1 kB.
-const CACHED_TEXT: u64 = 4 << 20;
+/// How many bytes the documents that are kept take, about. An operation of a front end takes some 40 kB.
+const CACHED: u64 = 64 << 20;
 
-/// How many times its text the parsed form of a document takes, about.
-const PARSED: usize = 10;
+/// The most bytes that a document takes, whatever is in it: by what apollo-compiler allocates for the smallest.
+const FIXED_SIZE: usize = 2 << 10;
+
+/// The most bytes that a token of a document comes to. Selections without arguments take the most.
+const TOKEN_SIZE: usize = 256;
 
 /// How many characters of a message of apollo-compiler's are passed on. It repeats names of any length.
 const LONGEST_MESSAGE: usize = 400;
@@ -64,7 +69,7 @@ pub(crate) struct Document {
     pub(crate) lines: Lines,
     /// The SHA-256 of its text, as [`sha256`] writes it.
     pub(crate) hash: String,
-    /// The bytes that it takes in memory, about.
+    /// The bytes that it takes in memory at the most.
     pub(crate) size: usize,
 }
 
@@ -87,13 +92,13 @@ pub(crate) struct Documents {
 
 impl Documents {
     pub(crate) fn new(types: Arc<TypeSystem>, limiter: impl Into<Limiter>, settings: DocumentSettings) -> Self {
-        let weight = |text: &Arc<str>, _: &Arc<Document>| u32::try_from(text.len()).unwrap_or(u32::MAX);
+        let weight = |_: &Arc<str>, document: &Arc<Document>| u32::try_from(document.size).unwrap_or(u32::MAX);
         Self {
             types,
             limiter: limiter.into(),
             introspection: settings.introspection,
             sources: Sources::new(settings.persisted_queries, settings.trusted),
-            valid: Cache::builder().weigher(weight).max_capacity(CACHED_TEXT).build(),
+            valid: Cache::builder().weigher(weight).max_capacity(CACHED).build(),
         }
     }
 
@@ -120,9 +125,11 @@ impl Documents {
 
     fn read(&self, text: &str) -> Result<Document, Vec<GraphqlError>> {
         let lines = Lines::of(text);
-        let syntax = parse::parse(text, &lines, &self.limiter, self.introspection)?;
-        let parsed = validate::validate(&self.types, text, &syntax, &lines)?;
-        Ok(Document { parsed, lines, hash: sha256(text), size: text.len() * PARSED })
+        let (syntax, tokens) = parse::parse(text, &lines, &self.limiter, self.introspection)?;
+        let parsed = validate::validate(&self.types, text, &syntax, &lines, self.introspection)?;
+        // The text stands in the cache and in the document.
+        let size = FIXED_SIZE + 2 * text.len() + tokens * TOKEN_SIZE;
+        Ok(Document { parsed, lines, hash: sha256(text), size })
     }
 
     /// Keeps the trusted documents as they are on disk, until nobody else has the documents any more. None if there are none
@@ -146,19 +153,23 @@ fn failures(
     code: ErrorCode,
     lines: &Lines,
     errors: &DiagnosticList,
+    suggestions: &Suggestions,
     counts: impl Fn(SourceSpan) -> bool,
 ) -> Vec<GraphqlError> {
     let errors = errors.iter().map(|diagnostic| diagnostic.error);
     let mut errors: Vec<_> = errors.filter(|error| error.location().is_none_or(&counts)).collect();
     errors.sort_by_key(|error| error.location().map(|span| span.offset()));
     let failure = |error: &DiagnosticData| {
-        let message = sentence(&error.to_string());
+        let mut message = error.to_string();
+        let suggestion = error.location().and_then(|place| suggestions.get(place, &message));
+        message = sentence(&message);
+        message.push_str(suggestion.unwrap_or_default());
         let failure = match code {
             ErrorCode::ParseFailed => not_graphql(&message),
             _ => GraphqlError::new(code, message),
         };
         match error.location() {
-            Some(span) => failure.at(lines.at(span.offset()).into()),
+            Some(span) => failure.at(lines.at(span.offset())),
             None => failure,
         }
     };

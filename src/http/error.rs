@@ -13,7 +13,7 @@ pub(crate) const BUSY_WAIT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct HttpError {
     pub(crate) status: StatusCode,
-    pub(crate) error: GraphqlError,
+    pub(crate) error: Box<GraphqlError>,
     /// A name for metrics.
     pub(crate) reason: &'static str,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
@@ -21,7 +21,7 @@ pub(crate) struct HttpError {
 
 impl HttpError {
     pub(crate) fn new(status: StatusCode, error: GraphqlError) -> Self {
-        Self { status, error, reason: reason(status), headers: Vec::new() }
+        Self { status, error: Box::new(error), reason: reason(status), headers: Vec::new() }
     }
 
     /// A request that is no GraphQL request.

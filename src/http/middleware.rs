@@ -102,7 +102,7 @@ struct Panicked;
 /// The response in place of a panic. Its message can hold anything, and has gone to the log by the panic hook.
 pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
     tracing::error!("a request panicked");
-    let reply = refuse(vec![GraphqlError::internal()], &request_id::current());
+    let reply = refuse(&[GraphqlError::internal()], &request_id::current());
     let mut response = Responder::default().reply(reply);
     response.extensions_mut().insert(Panicked);
     response

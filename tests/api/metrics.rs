@@ -8,11 +8,10 @@ use std::path::Path;
 use auth0_graphql::app::{App, Settings};
 use auth0_graphql::auth0::{self, Domain};
 use auth0_graphql::http::{self, Period, RateLimit};
-use auth0_graphql::sandbox::{Client as Application, Options, TokenRequest};
+use auth0_graphql::sandbox::{Options, TokenRequest};
 use auth0_graphql::telemetry::Metrics;
 use futures_util::future::join_all;
 use reqwest::{Method, StatusCode};
-use secrecy::SecretString;
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -292,10 +291,10 @@ async fn metrics_are_where_the_operator_wants_them_and_nowhere_else() {
     let get = |url: String| async { hidden.http.get(url).send().await.unwrap().status().as_u16() };
     assert_eq!(get(format!("{}/metrics", hidden.url)).await, 404);
 
-    let Application { id, secret } = hidden.sandbox.client();
+    let client = hidden.sandbox.client();
     let domain = Domain::parse(&hidden.sandbox.url()).unwrap();
     let audience = domain.default_audience();
-    let tenant = auth0::Settings { domain, audience, client_id: id, client_secret: SecretString::clone(&secret) };
+    let tenant = auth0::Settings { domain, audience, client_id: client.id, authentication: client.secret.into() };
     let [public, admin] = [listener().await, listener().await];
     let [public_url, admin_url] = [&public, &admin].map(|at| format!("http://{}", at.local_addr().unwrap()));
     let app = App::build(Settings::new(tenant)).unwrap().with_admin(admin);

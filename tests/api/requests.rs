@@ -6,7 +6,7 @@ mod ids;
 use serde_json::json;
 
 use crate::answer::{Answer, JSON_POST};
-use crate::gateway::TestGateway;
+use crate::gateway::{TestGateway, codes};
 
 const GOOD: &str = r#"{"query":"{ __typename }"}"#;
 
@@ -250,4 +250,31 @@ async fn http_2_is_spoken_without_tls() {
     assert!(answer["data"]["users"]["nodes"][0]["userId"].is_string(), "{answer}");
     let answer = Answer::from(post().body("{").send().await.unwrap()).await;
     answer.must_refuse("HTTP/2", 400, "BAD_REQUEST", "not JSON");
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_in_the_schema_comes_with_those_that_are_like_it() {
+    let gateway = TestGateway::spawn().await;
+    for (query, expected) in [
+        ("{ users { nodes { emial } } }", "Did you mean `email`?"),
+        ("{ users { nodes { ...F } } } fragment F on User { phone_number }", "Did you mean `phoneNumber`?"),
+        ("{ usrs { total } }", "Did you mean `users` or `user`?"),
+        ("{ users(perpage: 1) { total } }", "Did you mean `perPage` or `page`?"),
+        ("{ users(sort: { feild: NAME }) { total } }", "Did you mean `field`?"),
+        ("{ users(sort: { field: USERNAM }) { total } }", "Did you mean `USERNAME` or `USER_ID`?"),
+        ("query($s: UserSort = { field: name }) { users(sort: $s) { total } }", "Did you mean `NAME`?"),
+        ("query($q: Sting) { users(q: $q) { total } }", "Did you mean `String` or `Int`?"),
+        ("{ users { nodes { ... on Usr { email } } } }", "Did you mean `User`?"),
+        ("{ users @include(iff: true) { total } }", "Did you mean `if`?"),
+    ] {
+        let response = gateway.query(query).await;
+        let messages = response["errors"].as_array().unwrap().iter().map(|error| error["message"].as_str().unwrap());
+        let suggested: Vec<_> = messages.filter(|message| message.contains("Did you mean")).collect();
+        let [message] = suggested[..] else { panic!("{query}: {response}") };
+        assert!(message.ends_with(expected), "{query}: {response}");
+    }
+    let response = gateway.query("{ users { nodes { somethingElse } } }").await;
+    assert_eq!(codes(&response), ["GRAPHQL_VALIDATION_FAILED"]);
+    assert!(!response.to_string().contains("Did you mean"), "{response}");
+    assert_eq!(gateway.all_calls().await, []);
 }

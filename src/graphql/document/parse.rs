@@ -8,35 +8,37 @@ use apollo_compiler::parser::{Parser, SourceSpan};
 
 use super::lexical::{Fault, Scan};
 use super::lines::Lines;
+use super::suggestions::Suggestions;
 use super::{failures, not_graphql};
 use crate::graphql::error::{ErrorCode, GraphqlError};
 use crate::graphql::limits::{Limiter, is_introspection};
 
-/// The syntax of `text`, or everything that is wrong with it.
+/// The syntax of `text` and how many tokens it has, or everything that is wrong with it.
 pub(super) fn parse(
     text: &str,
     lines: &Lines,
     limiter: &Limiter,
     introspection: bool,
-) -> Result<ast::Document, Vec<GraphqlError>> {
+) -> Result<(ast::Document, usize), Vec<GraphqlError>> {
     let single = |failure| vec![failure];
     limiter.check_length(text).map_err(single)?;
     let scan = Scan::of(text);
     limiter.check_tokens(&scan.measures).map_err(single)?;
-    let document = Parser::new()
-        .parse_ast(scan.readable(text), "document")
-        .map_err(|invalid| failures(ErrorCode::ParseFailed, lines, &invalid.errors, |_| true))?;
+    let document = Parser::new().parse_ast(scan.readable(text), "document").map_err(|invalid| {
+        failures(ErrorCode::ParseFailed, lines, &invalid.errors, &Suggestions::default(), |_| true)
+    })?;
     if let Some((offset, fault)) = scan.fault {
         let message = match fault {
             Fault::MissingColon => "Syntax error: expected a colon and a value.",
             Fault::UnterminatedString => "Syntax error: unterminated string value.",
         };
-        return Err(vec![not_graphql(message).at(lines.at(offset).into())]);
+        return Err(vec![not_graphql(message).at(lines.at(offset))]);
     }
     limiter.check_document(&document, lines).map_err(single)?;
     let mut checks = Checks { lines, introspection, failures: Vec::new() };
     document.definitions.iter().for_each(|definition| checks.definition(definition));
-    if checks.failures.is_empty() { Ok(document) } else { Err(checks.failures) }
+    let tokens = usize::try_from(scan.measures.tokens).unwrap_or(usize::MAX);
+    if checks.failures.is_empty() { Ok((document, tokens)) } else { Err(checks.failures) }
 }
 
 /// What apollo-compiler does not look for, and what is GraphQL and not answered here. Nesting has been bounded.
@@ -123,6 +125,6 @@ impl Checks<'_> {
 
     fn fail(&mut self, message: String, span: Option<SourceSpan>) {
         let failure = GraphqlError::new(ErrorCode::ValidationFailed, message);
-        self.failures.push(failure.at(self.lines.location(span).into()));
+        self.failures.push(failure.at(self.lines.location(span)));
     }
 }

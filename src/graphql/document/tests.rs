@@ -361,3 +361,36 @@ fn many_operations_around_one_fragment_cost_what_they_come_to() {
     assert_eq!(code(&format!("query A {{ ...F }} {fragment}")), None);
     assert_eq!(code(&format!("{operations} {fragment}")), Some(ErrorCode::TooComplex));
 }
+
+#[test]
+fn a_document_takes_no_more_memory_than_it_is_counted_with() {
+    let documents = documents();
+    let numbered = |count: usize, each: fn(usize) -> String| (0..count).map(each).collect::<String>();
+    let everyday = introspection_query(true);
+    let texts = [
+        "{__typename}".to_owned(),
+        format!("{{users{{nodes{{{}}}}}}}", "id ".repeat(1000)),
+        format!("{{users{{nodes{{{}}}}}}}", numbered(99, |number| format!("a{number}:userId "))),
+        format!("{{users{{nodes{{{}}}}}}}", "...{id}".repeat(700)),
+        format!("{{users{{nodes{{{}}}}}}}", "id@skip(if:true)".repeat(99)),
+        format!("{{users{{nodes{{{}id}}}}}}", "logs{nodes{ip}}".repeat(400)),
+        format!("{{{}}}", "user(id:\"x\"){id}".repeat(49)),
+        numbered(49, |number| format!("query A{number}($q:String=\"{number}\"){{users(q:$q){{total}}}}")),
+        format!(
+            "{}{{users{{nodes{{{}}}}}}}",
+            numbered(200, |number| format!("fragment F{number} on User{{id}}")),
+            numbered(200, |number| format!("...F{number} ")),
+        ),
+        everyday.clone(),
+    ];
+    for text in texts {
+        let mut kept = Vec::with_capacity(1);
+        let allocated = allocation_counter::measure(|| kept.push(documents.read(&text).unwrap())).bytes_current;
+        let size = kept[0].size;
+        let allocated = usize::try_from(allocated).unwrap();
+        assert!(allocated <= size, "{allocated} bytes are counted as {size}: {text}");
+        if text == everyday {
+            assert!(size <= 3 * allocated, "{allocated} bytes are counted as {size}");
+        }
+    }
+}

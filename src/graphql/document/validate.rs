@@ -11,23 +11,28 @@ use apollo_compiler::{ExecutableDocument, Node};
 
 use super::failures;
 use super::lines::Lines;
+use super::suggestions::Suggestions;
 use crate::graphql::error::{ErrorCode, GraphqlError};
 use crate::graphql::operation::Name;
 use crate::graphql::type_system::TypeSystem;
 
-/// The document that `syntax` is, or everything that is wrong with it.
+/// The document that `syntax` is, or everything that is wrong with it. Suggestions tell of the schema: there are none without
+/// introspection.
 pub(super) fn validate(
     types: &TypeSystem,
     text: &str,
     syntax: &ast::Document,
     lines: &Lines,
+    introspection: bool,
 ) -> Result<Valid<ExecutableDocument>, Vec<GraphqlError>> {
     let document = syntax.to_executable_validate(types.schema()).map_err(|invalid| {
         let mut emptied = HashSet::new();
         let sets = invalid.partial.operations.iter().map(|operation| &operation.selection_set);
         let sets = sets.chain(invalid.partial.fragments.values().map(|fragment| &fragment.selection_set));
         sets.for_each(|set| note_emptied(text, set, &mut emptied));
-        failures(ErrorCode::ValidationFailed, lines, &invalid.errors, |span| !emptied.contains(&span))
+        let errors = &invalid.errors;
+        let suggestions = if introspection { Suggestions::find(types, syntax, errors) } else { Suggestions::default() };
+        failures(ErrorCode::ValidationFailed, lines, errors, &suggestions, |span| !emptied.contains(&span))
     })?;
     let misplaced: Vec<_> = document
         .operations
@@ -149,7 +154,7 @@ impl<'d> VariableUsages<'d> {
         if !is_allowed {
             let ty = &variable.ty;
             let message = format!("The variable `${name}` of type `{ty}` stands where `{location}` is expected.");
-            let places = [variable.location(), usage.location()].map(|span| self.lines.location(span).into());
+            let places = [variable.location(), usage.location()].map(|span| self.lines.location(span));
             let failure = GraphqlError::new(ErrorCode::ValidationFailed, message);
             self.failures.push(places.into_iter().fold(failure, GraphqlError::at));
         }

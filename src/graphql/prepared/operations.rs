@@ -12,7 +12,7 @@ use crate::graphql::error::GraphqlError;
 use crate::graphql::operation::{Field, Name};
 
 /// How many bytes the operations that are kept take, about.
-const CAPACITY: u64 = 16 << 20;
+const CAPACITY: u64 = 64 << 20;
 
 /// What a field of an operation takes, about: its normal form, its place in a plan and in what is needed.
 const FIELD: usize = 600;

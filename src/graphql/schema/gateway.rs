@@ -4,10 +4,9 @@ use async_graphql::{Enum, SimpleObject};
 
 use super::scalar::DateTime;
 use crate::auth::{Caller, Identity, Scope};
-use crate::auth0::{BucketStatus, TokenStatus};
-use crate::graphql::Settings;
-use crate::graphql::limits::{Beyond, Limiter};
-use crate::graphql::permission::{ScopeMode, Upstream};
+use crate::auth0::{BucketStatus, RefusedFields, TokenStatus};
+use crate::graphql::limits::Beyond;
+use crate::graphql::permission::Upstream;
 
 /// The gateway: what it is, and how it stands with Auth0.
 #[derive(SimpleObject)]
@@ -98,6 +97,16 @@ pub enum GatewayMode {
     Sandbox,
 }
 
+/// What becomes of an operation that needs more scopes than its caller holds.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "crate::graphql::permission::ScopeMode")]
+enum ScopeMode {
+    /// A field that the caller may not see is null, with an error beside the answers of the others.
+    Filter,
+    /// Nothing of the operation runs.
+    Reject,
+}
+
 /// A token for the Management API. It is never shown itself.
 #[derive(SimpleObject)]
 struct GatewayToken {
@@ -146,7 +155,8 @@ impl From<TokenStatus> for GatewayToken {
 }
 
 /// Said where everyone can see it: the log of a start is soon forgotten.
-fn warnings(settings: &Settings, limiter: &Limiter) -> Vec<String> {
+fn warnings(upstream: &Upstream) -> Vec<String> {
+    let Upstream { api, settings, limiter } = upstream;
     let mut warnings = Vec::new();
     if settings.admits_anonymous && settings.mode == GatewayMode::Tenant {
         let scopes = Caller::ANONYMOUS.authority();
@@ -160,20 +170,24 @@ fn warnings(settings: &Settings, limiter: &Limiter) -> Vec<String> {
             format!("Beyond the limit of {limit} for {measure}: {times} since the start, the greatest {greatest}.")
         }));
     }
+    warnings.extend(api.refused_fields().into_iter().map(|RefusedFields { endpoint, names }| {
+        let names = names.join(", ");
+        format!("Auth0 does not take {names} in `fields` of {endpoint}: what selects them reads whole records.")
+    }));
     warnings
 }
 
 impl Gateway {
     pub(crate) fn new(caller: &Caller, upstream: &Upstream) -> Self {
-        let Upstream { api, settings, limiter } = upstream;
+        let Upstream { api, settings, .. } = upstream;
         Self {
             version: env!("CARGO_PKG_VERSION"),
             mode: settings.mode,
             caller: caller.identity().into(),
-            scope_mode: settings.permissions.scope_mode,
+            scope_mode: settings.permissions.scope_mode.into(),
             self_access: settings.permissions.self_access,
             anonymous_access: settings.admits_anonymous,
-            warnings: warnings(settings, limiter),
+            warnings: warnings(upstream),
             scopes: caller.authority().iter().map(Scope::as_str).collect(),
             token: api.token_status().map(Into::into),
             rate_limits: api.rate_limits().into_iter().map(Into::into).collect(),

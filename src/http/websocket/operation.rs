@@ -39,7 +39,7 @@ pub(crate) async fn execute(
 ) -> Result<OperationReply, CloseReason> {
     let _under_way = membership.begin();
     let metrics = shared.metrics.server();
-    let refused = |error| Ok(refuse(vec![error], &request_id).into());
+    let refused = |error| Ok(refuse(&[error], &request_id).into());
     let count = |refusal: HttpError| {
         metrics.refused(refusal.reason);
         refusal
@@ -47,17 +47,17 @@ pub(crate) async fn execute(
     let InitParams { credentials, options } = init;
     let _permit = match shared.admission.permit().map_err(count) {
         Ok(permit) => permit,
-        Err(busy) => return refused(busy.error),
+        Err(busy) => return refused(*busy.error),
     };
     let deadline = Deadline::within(options.timeout);
     let caller = match shared.admission.admit(&credentials, address, deadline).await.map_err(count) {
         Ok(caller) => caller,
-        Err(refusal) if refusal.is_temporary() => return refused(refusal.error),
+        Err(refusal) if refusal.is_temporary() => return refused(*refusal.error),
         Err(refusal) => return Err(CloseReason::Forbidden(refusal.error.message)),
     };
     let request = match parameters::from_body(payload.as_bytes()) {
         Ok(request) => request,
-        Err(error) => return refused(count(error.into()).error),
+        Err(error) => return refused(*count(error.into()).error),
     };
     let caller_key = CallerKey::of(Some(&caller), address);
     let RequestOptions { is_fresh, explains, .. } = options;
@@ -68,6 +68,6 @@ pub(crate) async fn execute(
     match shared.send_budget.permit(reply.body.len(), caller_key, Some(membership.activity())) {
         // Sending has a time of its own here: a connection of HTTP/2 is not over for one of its WebSockets.
         Ok(permit) => Ok(OperationReply { reply, _permit: Some(permit.sent_on(membership.activity(), false)) }),
-        Err(exhausted) => refused(count(exhausted).error),
+        Err(exhausted) => refused(*count(exhausted).error),
     }
 }

@@ -102,6 +102,9 @@ async fn a_refusal_of_fields_is_asked_once_more_without_and_remembered() {
     // The list is known now.
     assert_eq!(user("nickname").await, json!({ "nickname": "ada" }));
     assert_eq!(user("email").await, json!({ "email": "ada@example.com" }));
+    let told = gateway.data("{ gateway { warnings } }").await["gateway"]["warnings"].take();
+    let warning = "Auth0 does not take name, nickname in `fields` of user: what selects them reads whole records.";
+    assert!(told.as_array().unwrap().contains(&json!(warning)), "{told}");
     assert_eq!(fields_asked(&auth0).await, [Some("email,name".to_owned()), None, None, Some("email".to_owned())]);
 }
 
