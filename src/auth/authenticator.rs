@@ -1,6 +1,9 @@
 //! Authentication: from credentials to the caller who showed them.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
 
 use super::api_keys::ApiKeys;
 use super::caller::Caller;
@@ -32,7 +35,7 @@ pub struct BuildError(#[source] reqwest::Error);
 #[derive(Debug)]
 pub struct Authenticator {
     tokens: Option<TokenVerifier>,
-    api_keys: ApiKeys,
+    api_keys: ArcSwap<ApiKeys>,
     admits_anonymous: bool,
     metrics: KeyMetrics,
 }
@@ -47,7 +50,7 @@ impl Authenticator {
         let admits_anonymous = settings.admits_anonymous();
         let metrics = KeyMetrics::default();
         let tokens = settings.tokens.map(|tokens| TokenVerifier::new(tokens, metrics.clone())).transpose()?;
-        Ok(Self { tokens, api_keys: settings.api_keys, admits_anonymous, metrics })
+        Ok(Self { tokens, api_keys: ArcSwap::from_pointee(settings.api_keys), admits_anonymous, metrics })
     }
 
     /// Metrics of the issuer's keys.
@@ -71,7 +74,12 @@ impl Authenticator {
     /// True if API keys are taken.
     #[must_use]
     pub fn takes_api_keys(&self) -> bool {
-        !self.api_keys.is_empty()
+        !self.api_keys.load().is_empty()
+    }
+
+    /// Takes these API keys in place of those from before, from the next operation on.
+    pub fn take_api_keys(&self, api_keys: ApiKeys) {
+        self.api_keys.store(Arc::new(api_keys));
     }
 
     /// True if any credentials are taken. Where none are, those that come all the same are not looked at: a proxy that keeps strangers
@@ -99,7 +107,7 @@ impl Authenticator {
             _ if !self.takes_credentials() => Ok(Caller::ANONYMOUS),
             Credentials::None if self.admits_anonymous => Ok(Caller::ANONYMOUS),
             Credentials::None => Err(AuthenticationError::MissingCredentials),
-            Credentials::ApiKey(key) => self.api_keys.caller(key).ok_or(CredentialsError::UnknownApiKey.into()),
+            Credentials::ApiKey(key) => self.api_keys.load().caller(key).ok_or(CredentialsError::UnknownApiKey.into()),
             Credentials::Bearer(token) => match &self.tokens {
                 Some(tokens) => tokens.verify(token, now()).await,
                 None => Err(CredentialsError::TokensNotTaken.into()),

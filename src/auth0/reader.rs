@@ -152,7 +152,8 @@ impl Reader {
         loop {
             // Its failure is not tried again here: that was done where the token was asked for.
             let token = tokens.token(attempts.deadline()).await?;
-            let upstream = UpstreamRequest::get(transport.url(request.target(has_fields))?, Some(token.header()));
+            let url = request.url(has_fields, |target| transport.url(target))?;
+            let upstream = UpstreamRequest::get(url, Some(token.header()));
             let judge = |response: &UpstreamResponse| {
                 if is_token_refused(response) {
                     return Ok(Verdict::TokenRefused);
@@ -203,12 +204,8 @@ mod tests {
         let audience = domain.default_audience();
         let policy = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
         let transport = Transport::new(domain, policy, 0.0).unwrap();
-        let api = AuthenticationApi {
-            transport: transport.clone(),
-            audience,
-            client_id: "gateway".to_owned(),
-            authentication: SecretString::from("none").into(),
-        };
+        let authentication = SecretString::from("none").into();
+        let api = AuthenticationApi::new(transport.clone(), audience, "gateway".to_owned(), authentication);
         Reader::new(transport, TokenCache::new(api), Duration::from_secs(3600))
     }
 

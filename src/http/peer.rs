@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::activity::{Activity, RequestGuard, WebSocketGuard};
 use super::address::{client_address, is_trusted, network};
 use super::pool::{Membership, Pool, PoolFullError, Replaceable};
-use crate::telemetry::OpenGuard;
+use crate::telemetry::{OpenGuard, ServerMetrics};
 
 /// Phase of a server's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,7 +90,8 @@ pub(crate) struct ConnectionInfo {
     /// A permit of the few that are kept for health probes, in place of a membership.
     reserved: Option<OwnedSemaphorePermit>,
     phase: watch::Receiver<Phase>,
-    _open: Option<OpenGuard>,
+    metrics: Arc<ServerMetrics>,
+    _open: OpenGuard,
 }
 
 impl ConnectionInfo {
@@ -100,6 +101,7 @@ impl ConnectionInfo {
         address: IpAddr,
         trusted: &[IpNet],
         shutdown: &Shutdown,
+        metrics: &Arc<ServerMetrics>,
         reserved: impl FnOnce() -> Option<OwnedSemaphorePermit>,
     ) -> Result<Self, PoolFullError> {
         let peer = Arc::new(Peer::new());
@@ -117,19 +119,23 @@ impl ConnectionInfo {
             _membership: membership,
             reserved,
             phase,
-            _open: None,
+            metrics: Arc::clone(metrics),
+            _open: metrics.connection(),
         })
     }
 
-    /// The same connection, counted as open for as long as it or a WebSocket on it is.
-    pub(crate) fn counted(mut self, open: OpenGuard) -> Self {
-        self._open = Some(open);
-        self
+    pub(crate) fn metrics(&self) -> &Arc<ServerMetrics> {
+        &self.metrics
     }
 
     /// True if it holds one of the few permits for health probes.
     pub(crate) fn is_reserved(&self) -> bool {
         self.reserved.is_some()
+    }
+
+    /// True once the server was told to stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.phase.borrow() != Phase::Serving
     }
 
     pub(crate) fn activity(&self) -> &Activity {
