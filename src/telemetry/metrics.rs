@@ -166,9 +166,26 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn what_is_rendered_are_the_rows_of_the_table_and_nothing_else() {
-        let text = Metrics::default().render().unwrap();
+    /// Metrics of which each has a series: those with labels have none until something is counted.
+    async fn counted() -> Metrics {
+        let (upstream, keys) = (UpstreamMetrics::default(), KeyMetrics::default());
+        upstream.request("users", "ok", Duration::ZERO, true);
+        upstream.saved_by_cache();
+        upstream.token(true);
+        upstream.waited("users", Duration::ZERO);
+        keys.fetched(Some(1));
+        let metrics = Metrics::new(&upstream, &keys, |status| {
+            status.set_breaker("closed", &["closed"]);
+            status.set_bucket("users", [1.0; 4]);
+        });
+        metrics.server().operation("http", None, timed(async {}).await.1);
+        metrics.server().refused("host");
+        metrics
+    }
+
+    #[tokio::test]
+    async fn what_is_rendered_are_the_rows_of_the_table_and_nothing_else() {
+        let text = counted().await.render().unwrap();
         let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
         let rendered: BTreeMap<_, _> = types.collect();
         let table: BTreeMap<_, _> = TABLE.iter().map(|row| (row.name, type_name(row.kind))).collect();
