@@ -74,12 +74,12 @@ impl Admission {
         &self.authenticator
     }
 
-    /// Take a permit to run an operation, until it is dropped.
+    /// Takes a permit to run an operation, until it is dropped.
     pub(crate) fn permit(&self) -> Result<SemaphorePermit<'_>, HttpError> {
         self.permits.try_acquire().map_err(|_| self.refuse(&AdmissionError::Busy))
     }
 
-    /// Authenticate a request with these headers from `address`, and count it.
+    /// Authenticates a request with these headers from `address`, and counts it.
     pub(crate) async fn admit(
         &self,
         headers: &HeaderMap,
@@ -97,7 +97,7 @@ impl Admission {
         rates.admit(key).map_err(|retry_after| AdmissionError::RateLimited { retry_after })
     }
 
-    /// Log an error, and give it back in HTTP's terms.
+    /// Logs an error, and gives it back in HTTP's terms.
     fn refuse(&self, error: &AdmissionError) -> HttpError {
         let refusal = error.to_http(&self.authenticator);
         match error {

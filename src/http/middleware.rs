@@ -53,7 +53,7 @@ fn set_security_headers(headers: &mut HeaderMap) {
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
-/// Refuse a request that no handler is to see, and send the response within the budget.
+/// Refuses a request that no handler is to see, and sends the response within the budget.
 ///
 /// The checks are one middleware, since each that stands alone costs two allocations and a copy of all that is behind it.
 pub(crate) async fn guard(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {

@@ -95,7 +95,7 @@ pub(crate) struct ConnectionInfo {
 }
 
 impl ConnectionInfo {
-    /// Join the pool with a connection from `address`, or take the permit that `reserved` has.
+    /// Joins the pool with a connection from `address`, or takes the permit that `reserved` has.
     pub(crate) fn join(
         pool: &Arc<Pool<Peer>>,
         address: IpAddr,
@@ -151,7 +151,7 @@ impl ConnectionInfo {
         self.phase.clone()
     }
 
-    /// Join the pool with a WebSocket. It takes over its connection's membership, but has its own beside other streams of HTTP/2.
+    /// Joins the pool with a WebSocket. It takes over its connection's membership, but has its own beside other streams of HTTP/2.
     pub(crate) fn join_web_socket(self: &Arc<Self>, version: Version) -> Result<WebSocketMembership, PoolFullError> {
         let (peer, membership) = if version == Version::HTTP_2 {
             let peer = Arc::new(Peer::new());
