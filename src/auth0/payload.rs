@@ -7,7 +7,7 @@ use super::client::UpstreamResponse;
 use super::endpoints::{Endpoint, ResponseKind};
 use super::envelope::{self, Page};
 use super::error::Error;
-use super::error_mapping::error_of;
+use super::error_mapping::{error_of, is_absent_user};
 
 /// The payload of a read.
 #[derive(Debug, Clone)]
@@ -26,11 +26,16 @@ impl Payload {
         {
             return Ok(Self::Record(None));
         }
+        if let ResponseKind::ListOfUser { .. } = endpoint.response
+            && is_absent_user(response)
+        {
+            return Ok(Self::Page(Page::default()));
+        }
         if !response.status.is_success() {
             return Err(error_of(response, host, endpoint.scope, Utc::now()));
         }
         match endpoint.response {
-            ResponseKind::List { key } => Page::read(&response.body, key, &response.headers).map(Self::Page),
+            ResponseKind::List { key } | ResponseKind::ListOfUser { key } => Page::read(&response.body, key, &response.headers).map(Self::Page),
             ResponseKind::Record { .. } => envelope::record(&response.body).map(|record| Self::Record(Some(record))),
         }
     }

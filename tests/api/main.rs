@@ -34,6 +34,7 @@ mod serving;
 mod sharing;
 mod time;
 mod tokens;
+mod user_lists;
 mod users;
 mod websocket;
 mod written;
