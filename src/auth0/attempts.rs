@@ -102,8 +102,8 @@ impl Transport {
         deadline: SharedDeadline,
         read: impl Fn(&UpstreamResponse) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let url = self.url(path)?;
-        let request = || Ok(Cow::Owned(UpstreamRequest::post(url.clone(), body()?)));
+        let url = Arc::new(self.url(path)?);
+        let request = || Ok(Cow::Owned(UpstreamRequest::post(Arc::clone(&url), body()?)));
         let stats = StatsHandle::default();
         let mut attempts =
             Attempts { endpoint, kind: Kind::Grant, pace: None, deadline, stats, made: 0, untold_wait: UNTOLD_WAIT };

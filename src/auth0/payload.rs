@@ -35,7 +35,9 @@ impl Payload {
             return Err(error_of(response, host, endpoint.scope, Utc::now()));
         }
         match endpoint.response {
-            ResponseKind::List { key } | ResponseKind::ListOfUser { key } => Page::read(&response.body, key, &response.headers).map(Self::Page),
+            ResponseKind::List { key } | ResponseKind::ListOfUser { key } => {
+                Page::read(&response.body, key, &response.headers).map(Self::Page)
+            }
             ResponseKind::Record { .. } => envelope::record(&response.body).map(|record| Self::Record(Some(record))),
         }
     }

@@ -147,7 +147,8 @@ impl Reader {
         loop {
             // Its failure is not tried again here: that was done where the token was asked for.
             let token = tokens.token(attempts.deadline()).await?;
-            let upstream = UpstreamRequest::get(transport.url(request.target(has_fields))?, Some(token.header()));
+            let url = request.url(has_fields, |target| transport.url(target))?;
+            let upstream = UpstreamRequest::get(url, Some(token.header()));
             let judge = |response: &UpstreamResponse| {
                 if is_token_refused(response) {
                     return Ok(Verdict::TokenRefused);

@@ -218,7 +218,8 @@ fn refresh_tokens(user: &User, fixtures: &Fixtures, rng: &mut fastrand::Rng) -> 
 
 fn blocks(user: &User, rng: &mut fastrand::Rng) -> Vec<Value> {
     let identifier = user.text("email").unwrap_or_else(|| user.id());
-    let block = json!({ "identifier": identifier, "ip": "198.51.100.23", "connection": "Username-Password-Authentication" });
+    let block =
+        json!({ "identifier": identifier, "ip": "198.51.100.23", "connection": "Username-Password-Authentication" });
     if rng.u8(..4) == 0 { vec![block] } else { Vec::new() }
 }
 

@@ -13,6 +13,7 @@ mod doctor;
 mod documents;
 mod edge;
 mod faults;
+mod filters;
 mod garbage;
 mod gateway;
 mod hostile;

@@ -68,7 +68,10 @@ const PAGED: &[Argument] = &[
 ];
 
 const CHECKPOINTED: &[Argument] = &[
-    Argument::new::<Option<String>>("from", "Where to read on: the `next` of an answer before. From the first when absent."),
+    Argument::new::<Option<String>>(
+        "from",
+        "Where to read on: the `next` of an answer before. From the first when absent.",
+    ),
     Argument::new::<i32>("take", "How many records at the most, 1 to 100.").or("50"),
 ];
 
@@ -214,9 +217,7 @@ fn whole(list: UserList) -> ParentRequest {
 }
 
 fn of_user(list: UserList, page: PageArgs, part: UserListPart) -> ParentRequest {
-    ParentRequest::new(page, move |user| {
-        Some(ApiRequest::user_list(list, &UserId::parse(user).ok()?, &part).into())
-    })
+    ParentRequest::new(page, move |user| Some(ApiRequest::user_list(list, &UserId::parse(user).ok()?, &part).into()))
 }
 
 fn no_id() -> GraphqlError {

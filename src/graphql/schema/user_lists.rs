@@ -117,7 +117,12 @@ static AUTHENTICATION_METHOD: Object = Object {
     description: "A way in which a user can log in. Numbers and addresses come masked.",
     fields: &[
         Field::new("id", &["id"], Kind::Id, "The id of the method."),
-        Field::new("type", &["type"], Kind::String, "Such as `password`, `totp`, `phone` or `passkey`. The set is open."),
+        Field::new(
+            "type",
+            &["type"],
+            Kind::String,
+            "Such as `password`, `totp`, `phone` or `passkey`. The set is open.",
+        ),
         Field::new("name", &["name"], Kind::String, "The name that the user or Auth0 gave it."),
         Field::new("confirmed", &["confirmed"], Kind::Boolean, "Whether its enrollment has been completed."),
         Field::new("createdAt", &["created_at"], Kind::DateTime, "When it was created."),
@@ -249,7 +254,12 @@ static USER_BLOCK: Object = Object {
     description: "A block that too many failed logins have put on a user.",
     fields: &[
         Field::new("identifier", &["identifier"], Kind::String, "The name that the user tried to log in with."),
-        Field::new("ip", &["ip"], Kind::String, "The IP address that is blocked; null where the user is, from anywhere."),
+        Field::new(
+            "ip",
+            &["ip"],
+            Kind::String,
+            "The IP address that is blocked; null where the user is, from anywhere.",
+        ),
         Field::new("connection", &["connection"], Kind::String, "The connection that it holds for."),
         Field::attributes(),
     ],
