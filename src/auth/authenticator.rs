@@ -1,6 +1,9 @@
 //! Authentication: from credentials to the caller who showed them.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
 
 use super::api_keys::ApiKeys;
 use super::caller::Caller;
@@ -31,7 +34,7 @@ pub struct BuildError(#[source] reqwest::Error);
 #[derive(Debug)]
 pub struct Authenticator {
     tokens: Option<TokenVerifier>,
-    api_keys: ApiKeys,
+    api_keys: ArcSwap<ApiKeys>,
     admits_anonymous: bool,
 }
 
@@ -44,7 +47,7 @@ impl Authenticator {
     pub fn new(settings: Settings) -> Result<Self, BuildError> {
         let admits_anonymous = settings.admits_anonymous();
         let tokens = settings.tokens.map(TokenVerifier::new).transpose()?;
-        Ok(Self { tokens, api_keys: settings.api_keys, admits_anonymous })
+        Ok(Self { tokens, api_keys: ArcSwap::from_pointee(settings.api_keys), admits_anonymous })
     }
 
     /// True if callers without credentials are let in.
@@ -62,7 +65,12 @@ impl Authenticator {
     /// True if API keys are taken.
     #[must_use]
     pub fn takes_api_keys(&self) -> bool {
-        !self.api_keys.is_empty()
+        !self.api_keys.load().is_empty()
+    }
+
+    /// Takes these API keys in place of those from before, from the next operation on.
+    pub fn take_api_keys(&self, api_keys: ApiKeys) {
+        self.api_keys.store(Arc::new(api_keys));
     }
 
     /// True if any credentials are taken. Where none are, those that come all the same are not looked at: a proxy that keeps strangers
@@ -90,7 +98,7 @@ impl Authenticator {
             _ if !self.takes_credentials() => Ok(Caller::ANONYMOUS),
             Credentials::None if self.admits_anonymous => Ok(Caller::ANONYMOUS),
             Credentials::None => Err(AuthenticationError::MissingCredentials),
-            Credentials::ApiKey(key) => self.api_keys.caller(key).ok_or(CredentialsError::UnknownApiKey.into()),
+            Credentials::ApiKey(key) => self.api_keys.load().caller(key).ok_or(CredentialsError::UnknownApiKey.into()),
             Credentials::Bearer(token) => match &self.tokens {
                 Some(tokens) => tokens.verify(token, now()).await,
                 None => Err(CredentialsError::TokensNotTaken.into()),

@@ -81,7 +81,7 @@ impl ManagementApi {
     ) -> Result<Self, BuildError> {
         let Settings { domain, audience, client_id, authentication } = settings;
         let transport = Transport::new(domain, retries, policy.rate_reserve)?;
-        let api = AuthenticationApi { transport: transport.clone(), audience, client_id, authentication };
+        let api = AuthenticationApi::new(transport.clone(), audience, client_id, authentication);
         Ok(Self(Reader::new(transport, TokenCache::new(api), policy.cache_ttl)))
     }
 
@@ -93,6 +93,11 @@ impl ManagementApi {
     /// Asks for an access token, unless there is one already, and tells what is known of it. Every other call does so by itself.
     pub async fn authenticate(&self, deadline: Deadline) -> Result<TokenStatus, Error> {
         Ok(self.0.tokens().token(&deadline.into()).await?.status())
+    }
+
+    /// Authenticates by this from the next token on; the one in use is used to its end.
+    pub fn authenticate_by(&self, authentication: ClientAuthentication) {
+        self.0.tokens().authenticate_by(authentication);
     }
 
     /// Knocks at the tenant's door, once and without a token.

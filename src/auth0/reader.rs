@@ -199,12 +199,8 @@ mod tests {
         let audience = domain.default_audience();
         let policy = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
         let transport = Transport::new(domain, policy, 0.0).unwrap();
-        let api = AuthenticationApi {
-            transport: transport.clone(),
-            audience,
-            client_id: "gateway".to_owned(),
-            authentication: SecretString::from("none").into(),
-        };
+        let authentication = SecretString::from("none").into();
+        let api = AuthenticationApi::new(transport.clone(), audience, "gateway".to_owned(), authentication);
         Reader::new(transport, TokenCache::new(api), Duration::from_secs(3600))
     }
 

@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use reqwest::header::HeaderValue;
 use tokio::time::Instant;
 
+use super::client_authentication::ClientAuthentication;
 use super::error::Error;
 use super::freshness::{Freshness, Lifespan};
 use super::grant::{AuthenticationApi, GRANT_TIMEOUT, Grant};
@@ -151,6 +152,12 @@ impl TokenCache {
             Next::Now(result) => result,
             Next::Later(waiter) => patience.limit(pin!(waiter.outcome(Deadline::within(GRANT_TIMEOUT)))).await??,
         }
+    }
+
+    /// Authenticates by this from the next grant on, for which nobody has to wait: what failed before may succeed now.
+    pub(crate) fn authenticate_by(&self, authentication: ClientAuthentication) {
+        self.0.api.authenticate_by(authentication);
+        self.lock().failure = None;
     }
 
     /// Forgets a token that the Management API refused, unless a newer one has taken its place.

@@ -32,6 +32,7 @@ mod responder;
 mod send_budget;
 mod serve;
 mod settings;
+mod tls;
 mod websocket;
 
 use std::ops::Deref;
@@ -62,11 +63,18 @@ pub use self::origins::{Origin, OriginError, Origins};
 pub use self::rate_limit::{Period, RateLimit};
 pub use self::serve::Server;
 pub use self::settings::{Connections, SendLimits, Settings, WebSocketSettings};
+pub use self::tls::{Certificate, CertificateError};
 
 /// The server cannot be built.
 #[derive(Debug, thiserror::Error)]
-#[error("an origin cannot be allowed: {0}")]
-pub struct BuildError(#[from] tower_http::csrf::ConfigError);
+pub enum BuildError {
+    /// An origin.
+    #[error("an origin cannot be allowed: {0}")]
+    Origin(#[from] tower_http::csrf::ConfigError),
+    /// The means of TLS.
+    #[error("cannot set up TLS: {0}")]
+    Tls(#[from] rustls::Error),
+}
 
 /// The path of the GraphQL endpoint.
 const GRAPHQL: &str = "/graphql";

@@ -115,6 +115,11 @@ impl ConnectionInfo {
         self.reserved.is_some()
     }
 
+    /// True once the server was told to stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.phase.borrow() != Phase::Serving
+    }
+
     pub(crate) fn activity(&self) -> &Activity {
         &self.peer.activity
     }

@@ -1,6 +1,5 @@
 //! The server: accepts connections until it is told to stop, and drains them then.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -15,12 +14,14 @@ use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
+use tokio_rustls::TlsAcceptor;
 
 use super::connection;
 use super::peer::{ConnectionInfo, Peer, Phase, Shutdown};
 use super::pool::Pool;
 use super::resource_limits::{ResourceLimits, raise_file_limit};
 use super::settings::{Connections, SendLimits, Settings};
+use super::tls::Certificate;
 use super::{BuildError, Shared, router};
 use crate::auth::Authenticator;
 use crate::graphql::Engine;
@@ -38,6 +39,7 @@ const REJOIN_INTERVAL: Duration = Duration::from_millis(100);
 /// The gateway's HTTP server.
 pub struct Server {
     router: Router,
+    tls: Option<TlsAcceptor>,
     shutdown: Shutdown,
     connections: Connections,
     send: SendLimits,
@@ -52,21 +54,22 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// When the origins in `settings` cannot be used.
+    /// When the origins or the certificate in `settings` cannot be used.
     pub fn new(engine: Engine, authenticator: Arc<Authenticator>, settings: Settings) -> Result<Self, BuildError> {
         raise_file_limit();
         let shutdown = Shutdown::new();
         let Settings { connections, send, shutdown_delay, request_timeout, .. } = settings;
+        let tls = settings.certificate.clone().map(Certificate::acceptor).transpose()?;
         let trusted_proxies = settings.trusted_proxies.clone();
         let router = router(&Shared::new(engine, authenticator, settings, shutdown.clone()))?;
         let drain = request_timeout + connections.drain_timeout;
-        Ok(Self { router, shutdown, connections, send, trusted_proxies, shutdown_delay, drain })
+        Ok(Self { router, tls, shutdown, connections, send, trusted_proxies, shutdown_delay, drain })
     }
 
-    /// Serves on `listener` until `stop` resolves, and for the shutdown delay after. Then no connection is accepted, requests under
-    /// way are finished, and connections that take longer than any request may are cut off.
+    /// Serves on `listener` until `stop` resolves, for the shutdown delay after, and until no connection waits with the system. Then
+    /// requests under way are finished, and connections that take longer than any request may are cut off.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
-        let Self { router, shutdown, connections, send, trusted_proxies, shutdown_delay, drain } = self;
+        let Self { router, tls, shutdown, connections, send, trusted_proxies, shutdown_delay, drain } = self;
         let files = ResourceLimits::of_process().connections_by_files();
         if connections.most.get() > files && connections.most.get() < usize::MAX {
             tracing::warn!(
@@ -76,8 +79,8 @@ impl Server {
             );
         }
         let acceptor = Acceptor {
-            listener,
             router,
+            tls,
             protocols: Arc::new(connection::protocols()),
             connections,
             send,
@@ -87,12 +90,13 @@ impl Server {
             full: LogThrottle::default(),
             shutdown: shutdown.clone(),
         };
-        acceptor.accept_until(stop).await;
+        acceptor.accept_until(&listener, stop).await;
         shutdown.enter(Phase::Stopping);
         if !shutdown_delay.is_zero() {
             tracing::info!(delay = ?shutdown_delay, "stopping: /readyz says so, and requests are still taken");
-            acceptor.accept_until(sleep(shutdown_delay)).await;
+            acceptor.accept_until(&listener, sleep(shutdown_delay)).await;
         }
+        acceptor.accept_queued(listener).await;
         let pool = Arc::clone(&acceptor.pool);
         drop(acceptor);
         shutdown.enter(Phase::Draining);
@@ -108,8 +112,8 @@ impl Server {
 }
 
 struct Acceptor {
-    listener: TcpListener,
     router: Router,
+    tls: Option<TlsAcceptor>,
     protocols: Arc<Builder<TokioExecutor>>,
     connections: Connections,
     send: SendLimits,
@@ -121,25 +125,38 @@ struct Acceptor {
 }
 
 impl Acceptor {
-    async fn accept_until(&self, end: impl Future<Output = ()>) {
-        let accept = pin!(self.accept_all());
-        tokio::select! {
-            biased;
-            () = end => {}
-            never = accept => match never {},
+    async fn accept_until(&self, listener: &TcpListener, end: impl Future<Output = ()>) {
+        let mut end = pin!(end);
+        loop {
+            let (stream, address) = tokio::select! {
+                biased;
+                () = &mut end => return,
+                accepted = accept(listener) => accepted,
+            };
+            self.serve(stream, address).await;
         }
     }
 
-    async fn accept_all(&self) -> Infallible {
-        loop {
-            let (stream, address) = accept(&self.listener).await;
-            let connection = self.join(address).await;
-            let (router, protocols) = (self.router.clone(), Arc::clone(&self.protocols));
-            let (limits, send) = (self.connections, self.send);
-            tokio::spawn(
-                async move { connection::serve(stream, router, &protocols, &limits, &send, connection).await },
-            );
+    /// Accepts the connections that wait with the system, which would reset them with the listener's end.
+    async fn accept_queued(&self, listener: TcpListener) {
+        // Not through the runtime, which may not have been told yet of those that have just come.
+        let Ok(listener) = listener.into_std() else { return };
+        while let Ok((stream, address)) = listener.accept() {
+            if stream.set_nonblocking(true).is_ok()
+                && let Ok(stream) = TcpStream::from_std(stream)
+            {
+                self.serve(stream, address).await;
+            }
         }
+    }
+
+    async fn serve(&self, stream: TcpStream, address: SocketAddr) {
+        let connection = self.join(address).await;
+        let (router, protocols, tls) = (self.router.clone(), Arc::clone(&self.protocols), self.tls.clone());
+        let (limits, send) = (self.connections, self.send);
+        tokio::spawn(async move {
+            connection::serve(stream, tls.as_ref(), router, &protocols, &limits, &send, connection).await;
+        });
     }
 
     /// Joins the pool. Clients that connect meanwhile wait with the system.

@@ -10,6 +10,7 @@ use super::cors::CorsHeaders;
 use super::origins::Origins;
 use super::rate_limit::RateLimit;
 use super::resource_limits::ResourceLimits;
+use super::tls::Certificate;
 
 /// Settings of the server.
 #[derive(Clone, Debug)]
@@ -48,6 +49,8 @@ pub struct Settings {
     pub web_sockets: WebSocketSettings,
     /// Time for which requests are still taken once the gateway is told to stop, while `/readyz` tells that it will.
     pub shutdown_delay: Duration,
+    /// Certificate of the server, if it speaks TLS.
+    pub certificate: Option<Certificate>,
 }
 
 /// Limits of connections.
@@ -121,6 +124,7 @@ impl Default for Settings {
             send: SendLimits::default(),
             web_sockets: WebSocketSettings::default(),
             shutdown_delay: Duration::ZERO,
+            certificate: None,
         }
     }
 }

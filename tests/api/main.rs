@@ -16,6 +16,7 @@ mod faults;
 mod filters;
 mod garbage;
 mod gateway;
+mod handbook;
 mod hostile;
 mod hosts;
 mod house;
