@@ -35,8 +35,10 @@ impl Payload {
             return Err(error_of(response, host, endpoint.scope, Utc::now()));
         }
         match endpoint.response {
-            ResponseKind::List { key } | ResponseKind::ListOfUser { key } => {
-                Page::read(&response.body, key, &response.headers).map(Self::Page)
+            ResponseKind::List { key } => Page::read(&response.body, key, &response.headers).map(Self::Page),
+            // A total that nobody asked for is left out: that of organizations was seen to be 0 for a list of one.
+            ResponseKind::ListOfUser { key } => {
+                Page::read(&response.body, key, &response.headers).map(|page| Self::Page(Page { total: None, ..page }))
             }
             ResponseKind::Record { .. } => envelope::record(&response.body).map(|record| Self::Record(Some(record))),
         }
