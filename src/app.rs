@@ -9,6 +9,7 @@ use crate::auth::{self, ApiKeys, Authenticator};
 use crate::auth0::{self, ClientAuthentication, ManagementApi};
 use crate::graphql::{self, DocumentSettings, Engine, GatewayMode, Limits, Permissions, TrustedDocuments};
 use crate::http::{self, Certificate};
+use crate::telemetry::Metrics;
 
 /// The gateway, ready to serve.
 pub struct App {
@@ -103,13 +104,16 @@ impl App {
             trusted: documents.trusted.clone(),
             certificate: http.certificate.clone(),
         };
+        let (upstream_metrics, tenant) = (api.metrics().clone(), api.clone());
         let admits_anonymous = authenticator.admits_anonymous();
         let settings = graphql::Settings { mode, limits, permissions, admits_anonymous };
         let engine = Engine::new(api, settings, documents)?;
         if let Some(keep_up) = engine.keep_up() {
             tokio::spawn(keep_up);
         }
-        let server = http::Server::new(engine, authenticator, http)?;
+        let metrics =
+            Metrics::new(&upstream_metrics, authenticator.metrics(), move |status| tenant.write_status(status));
+        let server = http::Server::new(engine, authenticator, metrics, http)?;
         Ok(Self { server, reloader })
     }
 
@@ -117,6 +121,13 @@ impl App {
     #[must_use]
     pub fn reloader(&self) -> Reloader {
         self.reloader.clone()
+    }
+
+    /// The same gateway, with metrics and health on `listener` as well.
+    #[must_use]
+    pub fn with_admin(mut self, listener: TcpListener) -> Self {
+        self.server = self.server.with_admin(listener);
+        self
     }
 
     /// Serves on `listener` until `shutdown` resolves and the requests under way are answered.

@@ -49,13 +49,16 @@ use crate::telemetry::LogSettings;
 pub struct Server {
     /// Address and port to listen on; port 0 takes any free one.
     pub address: SocketAddr,
+    /// Address and port for metrics and health.
+    pub admin_address: Option<SocketAddr>,
     /// Handling of requests.
     pub http: HttpSettings,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 3000)), http: HttpSettings::default() }
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 3000));
+        Self { address, admin_address: None, http: HttpSettings::default() }
     }
 }
 

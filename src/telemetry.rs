@@ -1,6 +1,7 @@
-//! The log, on standard error.
+//! The log, on standard error, and metrics.
 
 mod audit_file;
+mod metrics;
 mod throttle;
 
 use std::fmt;
@@ -18,6 +19,8 @@ use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{EnvFilter, registry};
 
 use self::audit_file::AuditFile;
+pub(crate) use self::metrics::{CONTENT_TYPE, OpenGuard, timed};
+pub use self::metrics::{KeyMetrics, Metrics, ServerMetrics, UpstreamMetrics, UpstreamStatus};
 pub(crate) use self::throttle::LogThrottle;
 
 /// Beginning of the targets of this program's own events.

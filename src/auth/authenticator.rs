@@ -13,6 +13,7 @@ use super::error::{AuthenticationError, CredentialsError};
 use super::jws::{self, Jws};
 use super::key_cache::KeyCache;
 use super::settings::{Settings, TokenSettings};
+use crate::telemetry::KeyMetrics;
 
 /// Credentials of a request. There is no `Debug`, for these are secrets.
 #[derive(Clone, Copy)]
@@ -36,6 +37,7 @@ pub struct Authenticator {
     tokens: Option<TokenVerifier>,
     api_keys: ArcSwap<ApiKeys>,
     admits_anonymous: bool,
+    metrics: KeyMetrics,
 }
 
 impl Authenticator {
@@ -46,8 +48,15 @@ impl Authenticator {
     /// See [`BuildError`].
     pub fn new(settings: Settings) -> Result<Self, BuildError> {
         let admits_anonymous = settings.admits_anonymous();
-        let tokens = settings.tokens.map(TokenVerifier::new).transpose()?;
-        Ok(Self { tokens, api_keys: ArcSwap::from_pointee(settings.api_keys), admits_anonymous })
+        let metrics = KeyMetrics::default();
+        let tokens = settings.tokens.map(|tokens| TokenVerifier::new(tokens, metrics.clone())).transpose()?;
+        Ok(Self { tokens, api_keys: ArcSwap::from_pointee(settings.api_keys), admits_anonymous, metrics })
+    }
+
+    /// Metrics of the issuer's keys.
+    #[must_use]
+    pub fn metrics(&self) -> &KeyMetrics {
+        &self.metrics
     }
 
     /// True if callers without credentials are let in.
@@ -114,11 +123,11 @@ struct TokenVerifier {
 }
 
 impl TokenVerifier {
-    fn new(settings: TokenSettings) -> Result<Self, BuildError> {
+    fn new(settings: TokenSettings, metrics: KeyMetrics) -> Result<Self, BuildError> {
         let TokenSettings { issuer, audiences, keys } = settings;
         let claims = ClaimsValidator { issuer: issuer.identifier().clone(), audiences };
         let source = KeySource::new(issuer, keys).map_err(BuildError)?;
-        Ok(Self { claims, keys: KeyCache::new(source) })
+        Ok(Self { claims, keys: KeyCache::new(source, metrics) })
     }
 
     async fn verify(&self, token: &str, now: f64) -> Result<Caller, AuthenticationError> {

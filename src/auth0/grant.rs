@@ -24,6 +24,7 @@ use super::error::{Error, MisconfigurationError, Reason};
 use super::error_mapping::retry_after;
 use super::freshness::life;
 use crate::deadline::Deadline;
+use crate::telemetry::UpstreamMetrics;
 
 /// Longest time that a grant may take. It belongs to nobody's request, so it has a time of its own: as long
 /// as the most patient of its waiters is likely to have.
@@ -62,6 +63,10 @@ impl AuthenticationApi {
     /// Authenticates by this from the next request on.
     pub(crate) fn authenticate_by(&self, authentication: ClientAuthentication) {
         self.authentication.store(Arc::new(authentication));
+    }
+
+    pub(crate) fn metrics(&self) -> &UpstreamMetrics {
+        self.transport.metrics()
     }
 
     /// Asks for a token, in as many attempts as it takes.

@@ -79,6 +79,7 @@ impl Reader {
     async fn find(&self, request: &Arc<Request>, context: &CallContext) -> Result<Payload, Error> {
         if let Some((payload, age)) = self.cached(request, context.is_fresh) {
             context.note(|stats| stats.cache_age = Some(age));
+            self.0.transport.metrics().saved_by_cache();
             return Ok(payload);
         }
         context.budget.spend()?;
@@ -104,6 +105,7 @@ impl Reader {
                 // A call that was in flight when nothing was cached, and is not any more, has left its answer since.
                 if let Some((payload, age)) = reader.cached(&request, is_fresh) {
                     stats.found(age);
+                    reader.transport().metrics().saved_by_cache();
                     return Ok(payload);
                 }
                 reader.call(&request, pace, deadline, stats).await
@@ -116,6 +118,9 @@ impl Reader {
             in_flight.join_or_start(key, context.deadline, work)
         };
         let role = waiter.role;
+        if role == Role::Joined {
+            self.0.transport.metrics().saved_by_sharing();
+        }
         let outcome = waiter.outcome(context.deadline).await;
         context.note(|into| match role {
             Role::Started => stats.add_to(into),

@@ -22,7 +22,7 @@ pub(super) async fn run(serve: Serve, log: Log) -> Result<(), CommandError> {
         tracing::warn!("{warning}");
     }
     let Serve { tenant, policy, limits, permissions, documents, auth, server, log: _, exposed_files: _ } = serve;
-    let Server { address, mut http } = server;
+    let Server { address, admin_address, mut http } = server;
     let tenant = OpenTenant::open(tenant).await?;
     let is_meant_to_be_open = auth.allow_anonymous;
     let takes_sandbox_tokens = tenant.tokens.is_some() && auth.tokens.is_none();
@@ -35,7 +35,13 @@ pub(super) async fn run(serve: Serve, log: Log) -> Result<(), CommandError> {
     let has_allowed_hosts = !http.allowed_hosts.is_empty();
     let settings =
         Settings { tenant: tenant.settings, mode: tenant.mode, policy, limits, auth, permissions, documents, http };
-    let app = App::build(settings).context("cannot build the gateway")?;
+    let mut app = App::build(settings).context("cannot build the gateway")?;
+    if let Some(address) = admin_address {
+        let listener = listen(address).await?;
+        let address = listener.local_addr()?;
+        tracing::info!(%address, "listening for metrics and health");
+        app = app.with_admin(listener);
+    }
     let listener = listen(address).await?;
     let address = listener.local_addr()?;
     if is_open {

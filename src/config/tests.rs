@@ -144,6 +144,7 @@ fn every_fault_is_told() {
         ("--upstream-calls-per-operation", "0", "UPSTREAM_CALLS_PER_OPERATION must"),
         ("--host", "example.com", "HOST must"),
         ("--port", "http", "PORT must"),
+        ("--admin-address", "localhost", "ADMIN_ADDRESS must"),
         ("--allowed-hosts", "https://example.com", "ALLOWED_HOSTS must"),
         ("--cors-origins", "example.com", "CORS_ORIGINS must"),
         ("--cors-headers", "*", "CORS_HEADERS must"),

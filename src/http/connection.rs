@@ -111,7 +111,7 @@ async fn serve_http<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
     let (activity, peer, mut phase) =
         (connection.activity().clone(), Arc::clone(connection.peer()), connection.phase());
     let connection = Arc::new(connection);
-    let stream = TokioIo::new(WatchedStream::new(stream, activity.clone()));
+    let stream = TokioIo::new(WatchedStream::new(stream, activity.clone(), Arc::clone(connection.metrics())));
     let service = service_fn({
         let activity = activity.clone();
         move |request: hyper::Request<Incoming>| {

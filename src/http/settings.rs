@@ -27,6 +27,8 @@ pub struct Settings {
     /// An access token that the playground has filled in. It is given to all who open the playground, so it is for tenants whose
     /// people are made up.
     pub playground_token: Option<SecretString>,
+    /// True if `GET /metrics` is answered beside GraphQL, and not only on the admin address.
+    pub metrics: bool,
     /// Time that a request may take, its reading included.
     pub request_timeout: Duration,
     /// Greatest size of a GraphQL request's body, in bytes.
@@ -111,6 +113,7 @@ impl Default for Settings {
             cors_headers: CorsHeaders::default(),
             playground: true,
             playground_token: None,
+            metrics: false,
             request_timeout: Duration::from_secs(10),
             // Documents of front ends have a few kB, and GraphiQL's introspection query 2.
             max_body_bytes: 100_000,

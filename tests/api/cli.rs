@@ -129,6 +129,7 @@ fn help_tells_every_setting_and_command() {
             "UPSTREAM_CALLS_PER_OPERATION",
             "HOST",
             "PORT",
+            "ADMIN_ADDRESS",
             "ALLOWED_HOSTS",
             "CORS_ORIGINS",
             "CORS_HEADERS",

@@ -23,6 +23,7 @@ mod house;
 mod joins;
 mod limits;
 mod logs;
+mod metrics;
 mod mock;
 mod operations;
 mod over_http;
