@@ -158,7 +158,7 @@ fn gateway() -> (Runtime, Gateway) {
         audience: domain.default_audience(),
         domain,
         client_id: "made up".to_owned(),
-        client_secret: SecretString::from("made up"),
+        authentication: SecretString::from("made up").into(),
     };
     let api = ManagementApi::new(tenant, &ClientPolicy::default()).expect("a client");
     let authenticator = Authenticator::new(auth::Settings::default()).expect("no keys to fetch");

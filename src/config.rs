@@ -16,16 +16,19 @@ mod log;
 mod problems;
 mod report;
 mod sandbox;
+mod secret;
 mod server;
 mod setting;
 mod template;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+#[cfg(feature = "sandbox")]
+use std::path::PathBuf;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use self::args::{Cli, Command, ServeArgs};
+use self::args::{Cli, Command, ServeArgs, ServeCommandArgs};
 pub use self::dotenv::DotEnvError;
 pub use self::problems::Problems;
 use self::sandbox::SandboxArgs;
@@ -71,6 +74,10 @@ pub enum Invocation {
         /// URL of the sandbox.
         url: String,
     },
+    /// Check what `serve` would be started with, and serve nothing.
+    Check(Box<Serve>),
+    /// Ask a gateway on this machine for its health.
+    Health(HealthProbe),
     /// Print the schema.
     Schema,
     /// Examine the gateway that `serve` would start.
@@ -93,6 +100,17 @@ pub enum Invocation {
     Template(String),
 }
 
+/// A question to a gateway on this machine.
+#[derive(Debug)]
+pub struct HealthProbe {
+    /// Address that the gateway listens on.
+    pub address: SocketAddr,
+    /// Path that answers: `/livez` or `/readyz`.
+    pub path: &'static str,
+    /// True if it speaks TLS.
+    pub has_tls: bool,
+}
+
 /// `serve`, with its settings.
 #[derive(Debug)]
 pub struct Serve {
@@ -112,6 +130,8 @@ pub struct Serve {
     pub permissions: Permissions,
     /// The log.
     pub log: LogSettings,
+    /// Names of the settings whose files hold a secret and can be read by every user of the machine.
+    pub exposed_files: Vec<String>,
 }
 
 /// The tenant to serve.
@@ -137,6 +157,8 @@ pub struct ServeSandbox {
     pub address: SocketAddr,
     /// The tenant to start.
     pub options: Options,
+    /// File of the key by which its client shows who it is; to be made if there is none.
+    pub assertion_key_file: Option<PathBuf>,
     /// The log.
     pub log: LogSettings,
 }
@@ -166,7 +188,7 @@ pub fn read() -> Result<Invocation, ConfigError> {
     let dotenv = dotenv::load(Path::new(".env"));
     let matches = Cli::command().try_get_matches()?;
     let Cli { command, serve } = Cli::from_arg_matches(&matches)?;
-    let command = command.unwrap_or(Command::Serve(serve));
+    let command = command.unwrap_or(Command::Serve(ServeCommandArgs { check: false, serve }));
     match &command {
         Command::Schema => return Ok(Invocation::Schema),
         Command::Config(args) if args.template => return Ok(Invocation::Template(template::template(&Cli::command()))),
@@ -175,7 +197,11 @@ pub fn read() -> Result<Invocation, ConfigError> {
     let from_dotenv = dotenv?;
     Ok(match command {
         Command::Schema => Invocation::Schema,
-        Command::Serve(args) => Invocation::Serve(Box::new(Serve::new(&args)?)),
+        Command::Serve(args) => {
+            let serve = Box::new(Serve::new(&args.serve)?);
+            if args.check { Invocation::Check(serve) } else { Invocation::Serve(serve) }
+        }
+        Command::Health(args) => Invocation::Health(args.probe()?),
         Command::Sandbox(args) => sandbox_invocation(args)?,
         Command::Doctor(args) => {
             let serve = Serve::new(&args.serve).map(Box::new);
@@ -211,9 +237,10 @@ impl Serve {
         let is_open = is_sandbox || is_loopback(server.address.ip());
         let documents = args.documents.settings(is_open, &mut problems);
         let log = args.log.settings(&mut problems);
+        let exposed_files = args.auth0.exposed_files().chain(args.callers.api_keys.exposed_file()).collect();
         match tenant {
             Some(tenant) if problems.is_empty() => {
-                Ok(Self { tenant, policy, limits, documents, server, auth, permissions, log })
+                Ok(Self { tenant, policy, limits, documents, server, auth, permissions, log, exposed_files })
             }
             _ => Err(problems),
         }
@@ -244,7 +271,8 @@ fn sandbox_invocation(args: SandboxArgs) -> Result<Invocation, Problems> {
         }
         None if problems.is_empty() => {
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
-            Ok(Invocation::Sandbox(ServeSandbox { address, options, log }))
+            let assertion_key_file = args.assertion_key_file;
+            Ok(Invocation::Sandbox(ServeSandbox { address, options, assertion_key_file, log }))
         }
         None => Err(problems),
     }

@@ -55,7 +55,7 @@ impl Stage {
             audience: domain.default_audience(),
             domain,
             client_id: client.id,
-            client_secret: client.secret,
+            authentication: client.secret.into(),
         };
         let connections = http::Connections { most: CROWD, ..http::Connections::default() };
         let http = http::Settings { connections, max_concurrent_requests: CROWD, ..http::Settings::default() };

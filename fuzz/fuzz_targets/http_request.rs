@@ -28,7 +28,7 @@ fn gateway() -> (Runtime, Gateway) {
         audience: domain.default_audience(),
         domain,
         client_id: "client".to_owned(),
-        client_secret: SecretString::from("secret"),
+        authentication: SecretString::from("secret").into(),
     };
     let api = ManagementApi::new(tenant, &ClientPolicy::default()).unwrap();
     let authenticator = Arc::new(Authenticator::new(auth::Settings::default()).unwrap());

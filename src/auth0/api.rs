@@ -3,10 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use secrecy::SecretString;
-
 use super::attempts::Transport;
 use super::breaker::BreakerStatus;
+use super::client_authentication::ClientAuthentication;
 use super::context::CallContext;
 use super::domain::Domain;
 use super::error::{BuildError, Error};
@@ -21,7 +20,7 @@ use super::retry::RetryPolicy;
 use super::token::{TokenCache, TokenStatus};
 use crate::deadline::Deadline;
 
-/// The tenant, and the gateway's credentials there. `Debug` does not show the secret.
+/// The tenant, and the gateway's credentials there. `Debug` shows no secret.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The tenant's domain, canonical or custom. Tokens and data both come from there: Auth0
@@ -32,8 +31,8 @@ pub struct Settings {
     pub audience: String,
     /// The id of a machine-to-machine application that is authorized for the Management API.
     pub client_id: String,
-    /// The application's secret.
-    pub client_secret: SecretString,
+    /// Means by which the application shows that it is the one.
+    pub authentication: ClientAuthentication,
 }
 
 /// Policy by which the tenant is spared.
@@ -80,9 +79,9 @@ impl ManagementApi {
         policy: &ClientPolicy,
         retries: RetryPolicy,
     ) -> Result<Self, BuildError> {
-        let Settings { domain, audience, client_id, client_secret } = settings;
+        let Settings { domain, audience, client_id, authentication } = settings;
         let transport = Transport::new(domain, retries, policy.rate_reserve)?;
-        let api = AuthenticationApi { transport: transport.clone(), audience, client_id, client_secret };
+        let api = AuthenticationApi { transport: transport.clone(), audience, client_id, authentication };
         Ok(Self(Reader::new(transport, TokenCache::new(api), policy.cache_ttl)))
     }
 

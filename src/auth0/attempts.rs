@@ -1,5 +1,6 @@
 //! Attempts at one request: as many as it takes, within its deadline. It knows no endpoint, and leaves HTTP to the client.
 
+use std::borrow::Cow;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,32 +93,33 @@ impl Transport {
         self.domain.url(target).map_err(|error| Error::unavailable_because(Reason::Connection, error))
     }
 
-    /// Sends a JSON body, in as many attempts as it takes; for the token endpoint.
+    /// Sends a JSON body, in as many attempts as it takes, each with a body of its own; for the token endpoint.
     pub(crate) async fn post<T>(
         &self,
         path: &str,
         endpoint: &'static str,
-        body: Bytes,
+        body: impl Fn() -> Result<Bytes, Error>,
         deadline: SharedDeadline,
         read: impl Fn(&UpstreamResponse) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let request = UpstreamRequest::post(self.url(path)?, body);
+        let url = self.url(path)?;
+        let request = || Ok(Cow::Owned(UpstreamRequest::post(url.clone(), body()?)));
         let stats = StatsHandle::default();
         let mut attempts =
             Attempts { endpoint, kind: Kind::Grant, pace: None, deadline, stats, made: 0, untold_wait: UNTOLD_WAIT };
-        self.attempt_until_settled(&mut attempts, &request, read).await
+        self.attempt_until_settled(&mut attempts, request, read).await
     }
 
     /// Attempts until one succeeds or no other is worth it. `read` is given every response: what it means is for the endpoint to
     /// say. Its error decides whether another attempt is worth it: what a failure means is said in one place for all of them.
-    pub(crate) async fn attempt_until_settled<T>(
+    pub(crate) async fn attempt_until_settled<'a, T>(
         &self,
         attempts: &mut Attempts,
-        request: &UpstreamRequest,
+        request: impl Fn() -> Result<Cow<'a, UpstreamRequest>, Error>,
         read: impl Fn(&UpstreamResponse) -> Result<T, Error>,
     ) -> Result<T, Error> {
         loop {
-            let error = match self.attempt(attempts, request, &read).await {
+            let error = match self.attempt(attempts, &*request()?, &read).await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };

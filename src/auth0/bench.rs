@@ -45,7 +45,7 @@ impl Steps {
             transport,
             audience: "https://tenant.example.com/api/v2/".to_owned(),
             client_id: "made up".to_owned(),
-            client_secret: SecretString::from("made up"),
+            authentication: SecretString::from("made up").into(),
         };
         let grant = Grant {
             header: HeaderValue::from_static("Bearer made.up"),

@@ -26,7 +26,7 @@ pub struct Page {
     pub total: Option<u64>,
     /// Where the stream of logs goes on, if a `Link` header said so.
     pub next: Option<LogId>,
-    /// Identity of the answer: what is made of it may be kept under this.
+    /// Identity of the answer, which projections are kept under.
     pub identity: AnswerIdentity,
 }
 

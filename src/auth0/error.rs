@@ -180,10 +180,14 @@ impl fmt::Display for Reason {
 pub enum MisconfigurationError {
     /// `/oauth/token` answered 401.
     #[error(
-        "Auth0 does not accept the client's credentials: compare AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET with the \
-         application's settings page, on the tenant that AUTH0_DOMAIN names"
+        "Auth0 does not accept the client's credentials: compare AUTH0_CLIENT_ID, and AUTH0_CLIENT_SECRET or the public half of \
+         AUTH0_CLIENT_ASSERTION_KEY_FILE with its AUTH0_CLIENT_ASSERTION_ALGORITHM, with the application's settings page, on the \
+         tenant that AUTH0_DOMAIN names"
     )]
     ClientRefused,
+    /// The client assertion could not be signed, though the key was tried when it was read.
+    #[error("a client assertion cannot be signed with the key of AUTH0_CLIENT_ASSERTION_KEY_FILE")]
+    AssertionNotSigned,
     /// `/oauth/token` answered 403 for want of a client grant.
     #[error(
         "the application is not authorized for the Management API: in the Auth0 dashboard, open Applications > APIs > \

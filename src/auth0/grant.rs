@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use reqwest::header::HeaderValue;
-use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::attempts::Transport;
 use super::client::UpstreamResponse;
+use super::client_authentication::ClientAuthentication;
 use super::error::{Error, MisconfigurationError, Reason};
 use super::error_mapping::retry_after;
 use super::freshness::life;
@@ -32,7 +33,7 @@ pub(crate) struct AuthenticationApi {
     pub(crate) transport: Transport,
     pub(crate) audience: String,
     pub(crate) client_id: String,
-    pub(crate) client_secret: SecretString,
+    pub(crate) authentication: ClientAuthentication,
 }
 
 /// A token as it was granted.
@@ -50,17 +51,21 @@ impl AuthenticationApi {
     /// Asks for a token, in as many attempts as it takes.
     pub(crate) async fn grant(&self) -> Result<Grant, Error> {
         let asked_at = Instant::now();
-        let request = json!({
-            "grant_type": "client_credentials",
-            "client_id": self.client_id,
-            "client_secret": self.client_secret.expose_secret(),
-            "audience": self.audience,
-        });
         let read = |answer: &UpstreamResponse| {
             if answer.status.is_success() { granted(&answer.body, asked_at) } else { Err(refused(answer, Utc::now())) }
         };
-        let (body, patience) = (request.to_string().into(), Deadline::within(GRANT_TIMEOUT).into());
-        self.transport.post("/oauth/token", "oauth/token", body, patience, read).await
+        let patience = Deadline::within(GRANT_TIMEOUT).into();
+        self.transport.post("/oauth/token", "oauth/token", || self.request(Utc::now()), patience, read).await
+    }
+
+    /// The body of a token request, for one attempt: an assertion is taken only once.
+    fn request(&self, now: DateTime<Utc>) -> Result<Bytes, Error> {
+        let audience = self.transport.url("/")?;
+        let parameters = self.authentication.parameters(&self.client_id, audience.as_str(), now);
+        let mut request = parameters.map_err(Error::misconfigured)?;
+        request["grant_type"] = "client_credentials".into();
+        request["audience"] = self.audience.as_str().into();
+        Ok(request.to_string().into())
     }
 }
 
@@ -141,7 +146,6 @@ fn is_error_code(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-    use bytes::Bytes;
     use reqwest::StatusCode;
     use reqwest::header::HeaderMap;
 

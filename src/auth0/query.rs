@@ -29,41 +29,6 @@ impl Direction {
     }
 }
 
-/// Attributes that users can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each is the profile attribute of that name")]
-pub enum UserSort {
-    CreatedAt,
-    UpdatedAt,
-    LastLogin,
-    LoginsCount,
-    Email,
-    Name,
-    UserId,
-    Username,
-    GivenName,
-    FamilyName,
-    Nickname,
-}
-
-impl UserSort {
-    fn wire(self) -> &'static str {
-        match self {
-            Self::CreatedAt => "created_at",
-            Self::UpdatedAt => "updated_at",
-            Self::LastLogin => "last_login",
-            Self::LoginsCount => "logins_count",
-            Self::Email => "email",
-            Self::Name => "name",
-            Self::UserId => "user_id",
-            Self::Username => "username",
-            Self::GivenName => "given_name",
-            Self::FamilyName => "family_name",
-            Self::Nickname => "nickname",
-        }
-    }
-}
-
 /// A page of a search: which records of the result, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Window {
@@ -100,12 +65,12 @@ impl Window {
 pub struct UserSearch {
     q: Option<String>,
     window: Window,
-    sort: Option<(UserSort, Direction)>,
+    sort: Option<(String, Direction)>,
 }
 
 impl UserSearch {
-    /// `q` is in Auth0's user search syntax; a blank one is none. `page` counts from 0. Without
-    /// `sort` the order is Auth0's.
+    /// `q` is in Auth0's user search syntax; a blank one is none. `page` counts from 0. `sort` has
+    /// a profile attribute, such as `created_at`; without it the order is Auth0's.
     ///
     /// # Errors
     ///
@@ -115,7 +80,7 @@ impl UserSearch {
         q: Option<&str>,
         page: i64,
         per_page: i64,
-        sort: Option<(UserSort, Direction)>,
+        sort: Option<(String, Direction)>,
     ) -> Result<Self, ArgumentError> {
         Ok(Self { q: searchable(q)?, window: Window::new(page, per_page)?, sort })
     }
@@ -132,8 +97,8 @@ impl UserSearch {
         if let Some(q) = &self.q {
             target = target.with("q", q);
         }
-        if let Some((key, direction)) = self.sort {
-            target = target.with("sort", &format!("{}:{}", key.wire(), direction.wire()));
+        if let Some((key, direction)) = &self.sort {
+            target = target.with("sort", &format!("{key}:{}", direction.wire()));
         }
         target
     }

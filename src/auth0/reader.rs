@@ -1,5 +1,6 @@
 //! The read path: a cached answer, a call in flight, or a new one.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -156,7 +157,7 @@ impl Reader {
                     None => Payload::read(response, request.endpoint, transport.domain().host()).map(Verdict::Payload),
                 }
             };
-            match transport.attempt_until_settled(attempts, &upstream, judge).await? {
+            match transport.attempt_until_settled(attempts, || Ok(Cow::Borrowed(&upstream)), judge).await? {
                 Verdict::Payload(payload) => return Ok(payload),
                 Verdict::FieldsRefused(list) => {
                     fields.learn(request.endpoint, &request.field_names, list);
@@ -197,12 +198,11 @@ mod tests {
         let audience = domain.default_audience();
         let policy = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
         let transport = Transport::new(domain, policy, 0.0).unwrap();
-        let client_secret = SecretString::from("none");
         let api = AuthenticationApi {
             transport: transport.clone(),
             audience,
             client_id: "gateway".to_owned(),
-            client_secret,
+            authentication: SecretString::from("none").into(),
         };
         Reader::new(transport, TokenCache::new(api), Duration::from_secs(3600))
     }

@@ -1,6 +1,8 @@
 //! The text on the terminal once the program listens.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+#[cfg(feature = "sandbox")]
+use std::path::Path;
 
 use crate::auth;
 #[cfg(feature = "sandbox")]
@@ -102,7 +104,7 @@ impl Callers {
 }
 
 /// An address to open in a browser on this machine: `0.0.0.0` and `::` stand for every address and are none themselves.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
@@ -123,17 +125,21 @@ pub(super) fn people(people: &[Person]) -> String {
 
 /// Settings of other clients of a sandbox tenant, in the form of an `.env` file.
 #[cfg(feature = "sandbox")]
-pub(super) fn sandbox_settings(sandbox: &Sandbox) -> String {
+pub(super) fn sandbox_settings(sandbox: &Sandbox, assertion_key_file: Option<&Path>) -> String {
     use secrecy::ExposeSecret;
 
     let client = sandbox.client();
     let url = sandbox.url();
     let audience = sandbox.audience();
+    let credential = match assertion_key_file {
+        Some(path) => format!("AUTH0_CLIENT_ASSERTION_KEY_FILE='{}'", path.display()),
+        None => format!("AUTH0_CLIENT_SECRET={}", client.secret.expose_secret()),
+    };
     let mut text = format!(
         "# A sandbox tenant listens on {url} until Ctrl-C. Its settings, for a gateway or any other client:\n\
          AUTH0_DOMAIN={url}\n\
          AUTH0_CLIENT_ID={id}\n\
-         AUTH0_CLIENT_SECRET={secret}\n\
+         {credential}\n\
          AUTH0_AUDIENCE={audience}\n\
          #\n\
          # With these as well, the gateway takes the tokens that `auth0-graphql sandbox token --url {url}` prints:\n\
@@ -144,7 +150,6 @@ pub(super) fn sandbox_settings(sandbox: &Sandbox) -> String {
         issuer = sandbox.issuer(),
         gateway = GATEWAY_AUDIENCE,
         id = client.id,
-        secret = client.secret.expose_secret(),
     );
     for line in lines(&sandbox.people()) {
         text.push_str(&format!("#   {line}\n"));

@@ -2,6 +2,7 @@
 
 mod banner;
 mod doctor;
+mod health;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod serve;
@@ -64,6 +65,8 @@ pub async fn run(invocation: Invocation) -> Result<ExitCode, CommandError> {
         Invocation::Template(template) => print(&template)?,
         Invocation::Config { report, problems } => print_config(&report, problems)?,
         Invocation::Doctor { serve, json, strict } => return doctor::run(serve, json, strict).await,
+        Invocation::Health(probe) => return health::run(probe).await,
+        Invocation::Check(serve) => serve::check(*serve)?,
         Invocation::Serve(serve) => {
             telemetry::init(&serve.log)?;
             serve::run(*serve).await?;

@@ -4,14 +4,17 @@ use anyhow::Context as _;
 
 use super::{CommandError, UNAVAILABLE, banner, listen, print, shutdown_signal};
 use crate::config::ServeSandbox;
-use crate::sandbox::{Sandbox, TokenRequest};
+use crate::sandbox::{Options, PublicKey, Sandbox, TokenRequest};
 
 /// Runs the sandbox until the program is asked to stop.
 pub(super) async fn run(serve: ServeSandbox) -> Result<(), CommandError> {
     let shutdown = shutdown_signal()?;
-    let listener = listen(serve.address).await?;
-    let sandbox = Sandbox::start(serve.options, listener).await.context("cannot start the sandbox")?;
-    print(&banner::sandbox_settings(&sandbox))?;
+    let ServeSandbox { address, options, assertion_key_file, log: _ } = serve;
+    let client_key = assertion_key_file.as_deref().map(PublicKey::of_private_key_file).transpose()?;
+    let listener = listen(address).await?;
+    let sandbox = Sandbox::start(Options { client_key, ..options }, listener);
+    let sandbox = sandbox.await.context("cannot start the sandbox")?;
+    print(&banner::sandbox_settings(&sandbox, assertion_key_file.as_deref()))?;
     shutdown.await;
     Ok(())
 }

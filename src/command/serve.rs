@@ -8,7 +8,8 @@ use super::banner::{Banner, Callers};
 use super::tenant::OpenTenant;
 use super::{CommandError, listen, print, shutdown_signal};
 use crate::app::{App, Settings};
-use crate::config::{self, Serve, Server};
+use crate::auth0::ManagementApi;
+use crate::config::{self, Serve, Server, Tenant};
 
 /// Serves until the program is asked to stop.
 pub(super) async fn run(serve: Serve) -> Result<(), CommandError> {
@@ -17,7 +18,7 @@ pub(super) async fn run(serve: Serve) -> Result<(), CommandError> {
     for warning in serve.warnings() {
         tracing::warn!("{warning}");
     }
-    let Serve { tenant, policy, limits, permissions, documents, auth, server, log: _ } = serve;
+    let Serve { tenant, policy, limits, permissions, documents, auth, server, log: _, exposed_files: _ } = serve;
     let Server { address, mut http } = server;
     let tenant = OpenTenant::open(tenant).await?;
     let is_meant_to_be_open = auth.allow_anonymous;
@@ -44,6 +45,23 @@ pub(super) async fn run(serve: Serve) -> Result<(), CommandError> {
     print(&banner.text())?;
     app.serve(listener, shutdown).await;
     tracing::info!("stopped");
+    Ok(())
+}
+
+/// Tells that the settings are sound, and what is hardly meant. Reading them has read the files that they name.
+pub(super) fn check(serve: Serve) -> Result<(), CommandError> {
+    let mut told = "The settings are sound.\n".to_owned();
+    for warning in serve.warnings() {
+        told += &format!("\nWarning: {warning}.\n");
+    }
+    let settings = match serve.tenant {
+        Tenant::Auth0(settings) => settings,
+        #[cfg(feature = "sandbox")]
+        Tenant::Sandbox { .. } => return Ok(print(&told)?),
+    };
+    // What no setting names and is needed all the same, such as the system's root certificates.
+    ManagementApi::new(settings, &serve.policy).context("cannot set up the client of Auth0")?;
+    print(&told)?;
     Ok(())
 }
 

@@ -66,7 +66,7 @@ impl OpenTenant {
             domain: Domain::parse(&sandbox.url())?,
             audience: sandbox.audience(),
             client_id: client.id,
-            client_secret: client.secret,
+            authentication: client.secret.into(),
         };
         let tokens = auth::TokenSettings {
             issuer: Issuer::parse(&sandbox.issuer())?,

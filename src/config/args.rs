@@ -8,6 +8,7 @@ use super::documents::DocumentArgs;
 use super::log::LogArgs;
 use super::sandbox::{SandboxArgs, ServeSandboxArgs};
 use super::server::{BoundsArgs, ServerArgs};
+use super::{HealthProbe, Problems};
 
 /// A read-only GraphQL gateway for the Auth0 Management API.
 ///
@@ -27,6 +28,7 @@ Examples:
   auth0-graphql                            serve the tenant that .env or the environment names
   auth0-graphql doctor                     whether that would work, and what to mend
   auth0-graphql config                     which settings are in effect, and where each comes from
+  auth0-graphql serve --check              whether settings and files are sound, before a restart
   auth0-graphql sandbox --port 4000        the made-up tenant alone, for other clients
   auth0-graphql sandbox token --help       access tokens to try callers and their scopes with
 
@@ -42,7 +44,7 @@ pub(super) struct Cli {
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Serve GraphQL. What happens when no command is given.
-    Serve(ServeArgs),
+    Serve(ServeCommandArgs),
     /// Run the made-up tenant alone, for other clients. Prints their settings in the form of an .env file.
     Sandbox(SandboxArgs),
     /// Print the GraphQL schema in SDL.
@@ -54,6 +56,12 @@ pub(super) enum Command {
     #[command(after_long_help = "\
 Exit codes: 0 nothing failed, though there may be warnings; 1 something failed; 64 settings are missing or wrong.")]
     Doctor(DoctorArgs),
+    /// Ask the gateway that runs on this machine whether it is well; for the health check of a container.
+    ///
+    /// It is asked where HOST and PORT say that it listens.
+    #[command(after_long_help = "\
+Exit codes: 0 it is well, 1 it says that it is not, 64 HOST or PORT is wrong, 69 nothing answers.")]
+    Health(HealthArgs),
     /// Print the settings in effect and where each comes from. Secrets are not shown.
     Config(ConfigArgs),
 }
@@ -76,6 +84,36 @@ pub(super) struct ServeArgs {
     pub(super) log: LogArgs,
     #[command(flatten)]
     pub(super) sandbox: ServeSandboxArgs,
+}
+
+#[derive(Args)]
+pub(super) struct ServeCommandArgs {
+    /// Read and check the settings and the files that they name, and exit: 0 if all is well, 64 if not. Asks nothing of Auth0.
+    #[arg(long)]
+    pub(super) check: bool,
+
+    #[command(flatten)]
+    pub(super) serve: ServeArgs,
+}
+
+#[derive(Args)]
+pub(super) struct HealthArgs {
+    /// Ask /readyz in place of /livez: also whether Auth0 answers, and whether the gateway is stopping.
+    #[arg(long)]
+    ready: bool,
+
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+impl HealthArgs {
+    pub(super) fn probe(&self) -> Result<HealthProbe, Problems> {
+        let mut problems = Problems::default();
+        let address = self.server.address(&mut problems);
+        let path = if self.ready { "/readyz" } else { "/livez" };
+        let probe = HealthProbe { address, path, has_tls: false };
+        if problems.is_empty() { Ok(probe) } else { Err(problems) }
+    }
 }
 
 #[derive(Args)]

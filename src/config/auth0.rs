@@ -4,9 +4,10 @@ use clap::Args;
 use secrecy::SecretString;
 
 use super::Problems;
-use super::kinds::{Copied, Number, Share, Time, is_one_word, quoted};
+use super::kinds::{Copied, Number, Share, Time, Words, is_one_word, quoted};
+use super::secret::{InFile, Secret, SecretArg};
 use super::setting::{Checked, Given as _, Setting};
-use crate::auth0::{ClientPolicy, Domain, Settings};
+use crate::auth0::{AssertionAlgorithm, AssertionKey, ClientAuthentication, ClientPolicy, Domain, Settings};
 use crate::graphql::Limits;
 
 #[derive(Args)]
@@ -23,11 +24,22 @@ pub(super) struct Auth0Args {
     #[arg(long, env, value_name = "YOUR_CLIENT_ID", allow_hyphen_values = true)]
     pub(super) auth0_client_id: Option<Checked<Copied>>,
 
-    /// Client secret of that application.
+    #[command(flatten)]
+    pub(super) auth0_client_secret: SecretArg<ClientSecret>,
+
+    /// File of the private key with which that application shows who it is in place of a secret (`private_key_jwt`): RSA, in PEM.
     ///
-    /// Prefer the environment or .env: other users of a machine can read the flags of its programs.
-    #[arg(long, env, value_name = "YOUR_CLIENT_SECRET", hide_env_values = true, allow_hyphen_values = true)]
-    pub(super) auth0_client_secret: Option<Checked<SecretString>>,
+    /// In Auth0's dashboard: the application's Credentials > Private Key JWT, where the public key is uploaded. This makes a pair:
+    ///
+    /// openssl genrsa -out auth0.pem 2048 && openssl rsa -in auth0.pem -pubout -out auth0.pub.pem
+    ///
+    /// The private key is for the gateway alone to read (chmod 600).
+    #[arg(long, env, value_name = "PATH")]
+    pub(super) auth0_client_assertion_key_file: Option<Checked<InFile<AssertionKey>>>,
+
+    /// Algorithm with which the public key was registered at Auth0.
+    #[arg(long, env, value_name = "ALGORITHM", default_value_t = Checked::of(AssertionAlgorithm::default()))]
+    auth0_client_assertion_algorithm: Checked<AssertionAlgorithm>,
 
     /// Identifier of the Management API. Default: the domain as a URL, with /api/v2/ after it.
     ///
@@ -64,6 +76,7 @@ impl Auth0Args {
             ("AUTH0_DOMAIN", self.auth0_domain.is_given()),
             ("AUTH0_CLIENT_ID", self.auth0_client_id.is_given()),
             ("AUTH0_CLIENT_SECRET", self.auth0_client_secret.is_given()),
+            ("AUTH0_CLIENT_ASSERTION_KEY_FILE", self.auth0_client_assertion_key_file.is_given()),
             ("AUTH0_AUDIENCE", self.auth0_audience.is_given()),
         ]
         .into_iter()
@@ -75,15 +88,37 @@ impl Auth0Args {
     pub(super) fn settings(&self, problems: &mut Problems) -> Option<Settings> {
         let domain = self.auth0_domain.take(problems);
         let client_id = self.auth0_client_id.take(problems);
-        let client_secret = self.auth0_client_secret.take(problems);
+        let authentication = self.authentication(problems);
         let audience = self.auth0_audience.take(problems);
         let domain = domain?;
         Some(Settings {
             audience: audience.unwrap_or_else(|| domain.default_audience()),
             domain,
             client_id: client_id?,
-            client_secret: client_secret?,
+            authentication: authentication?,
         })
+    }
+
+    /// The secret or the key: Auth0 takes from an application the one that its page has under Credentials.
+    fn authentication(&self, problems: &mut Problems) -> Option<ClientAuthentication> {
+        let secret = self.auth0_client_secret.take(problems);
+        let algorithm = self.auth0_client_assertion_algorithm.take(problems);
+        let key = self.auth0_client_assertion_key_file.take(problems).map(|key| key.value);
+        if self.auth0_client_secret.is_given() && self.auth0_client_assertion_key_file.is_given() {
+            problems.add(
+                "AUTH0_CLIENT_ASSERTION_KEY_FILE",
+                "is set beside AUTH0_CLIENT_SECRET: set one of the two, the one that the application's page has under Credentials",
+            );
+        }
+        let by_key = key.zip(algorithm).map(|(key, algorithm)| ClientAuthentication::PrivateKeyJwt(key, algorithm));
+        by_key.or(secret.map(ClientAuthentication::Secret))
+    }
+
+    /// Names of the settings whose files every user of the machine can read.
+    pub(super) fn exposed_files(&self) -> impl Iterator<Item = String> {
+        let key = self.auth0_client_assertion_key_file.value().filter(|key| key.is_exposed);
+        let key = key.map(|_| "AUTH0_CLIENT_ASSERTION_KEY_FILE".to_owned());
+        self.auth0_client_secret.exposed_file().into_iter().chain(key)
     }
 }
 
@@ -103,6 +138,32 @@ impl Setting for Domain {
     fn parse(text: &str) -> Result<Self, String> {
         Self::parse(text).map_err(|error| error.to_string())
     }
+}
+
+/// The row `AUTH0_CLIENT_SECRET`.
+pub(super) struct ClientSecret;
+
+impl Secret for ClientSecret {
+    type Kind = SecretString;
+
+    const NAME: &'static str = "AUTH0_CLIENT_SECRET";
+    const VALUE_NAME: &'static str = "YOUR_CLIENT_SECRET";
+    const HELP: &'static str = "Client secret of that application.\n\n\
+        Prefer a file, the environment or .env: other users of a machine can read the flags of its programs.";
+}
+
+impl Setting for AssertionKey {
+    type Value = Self;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::parse(text).map_err(|error| error.to_string())
+    }
+}
+
+impl Words for AssertionAlgorithm {
+    type Value = Self;
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("RS256", Self::Rs256), ("RS384", Self::Rs384), ("PS256", Self::Ps256)];
 }
 
 impl Setting for SecretString {

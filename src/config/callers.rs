@@ -5,6 +5,7 @@ use clap::Args;
 
 use super::Problems;
 use super::kinds::{OnOff, Words, YesNo, entries, is_one_word, quoted};
+use super::secret::{Secret, SecretArg};
 use super::setting::{Checked, Given as _, Setting};
 use crate::auth::{ApiKeys, Issuer, SecureUrl, Settings, TokenSettings};
 use crate::graphql::{Permissions, ScopeMode};
@@ -31,16 +32,8 @@ pub(super) struct CallerArgs {
     #[arg(long, env, value_name = "URL")]
     pub(super) jwt_jwks_url: Option<Checked<SecureUrl>>,
 
-    /// API keys for callers without tokens: name:hash:scopes, separated by commas.
-    ///
-    /// Callers send the key itself in an X-API-Key header. The hash is its SHA-256 in hexadecimal, and scopes are separated by spaces:
-    /// reports:HASH:read:users read:logs. This makes a key and prints it, with its hash after it:
-    ///
-    /// key=$(openssl rand -hex 32); echo "$key"; printf %s "$key" | openssl dgst -sha256 -r
-    ///
-    /// A key of fewer than 20 characters is not taken, since it could be guessed from its hash.
-    #[arg(long, env, value_name = "KEYS", hide_env_values = true)]
-    pub(super) api_keys: Option<Checked<ApiKeys>>,
+    #[command(flatten)]
+    pub(super) api_keys: SecretArg<ApiKeyList>,
 
     /// Lets in callers without credentials where that is not the default.
     ///
@@ -98,6 +91,21 @@ impl Setting for SecureUrl {
     fn parse(text: &str) -> Result<Self, String> {
         Self::parse(text).map_err(|error| format!("{error}, not {}", quoted(text)))
     }
+}
+
+/// The row `API_KEYS`.
+pub(super) struct ApiKeyList;
+
+impl Secret for ApiKeyList {
+    type Kind = ApiKeys;
+
+    const NAME: &'static str = "API_KEYS";
+    const VALUE_NAME: &'static str = "KEYS";
+    const HELP: &'static str = "API keys for callers without tokens: name:hash:scopes, separated by commas.\n\n\
+        Callers send the key itself in an X-API-Key header. The hash is its SHA-256 in hexadecimal, and scopes are separated by spaces: \
+        reports:HASH:read:users read:logs. This makes a key and prints it, with its hash after it:\n\n\
+        key=$(openssl rand -hex 32); echo \"$key\"; printf %s \"$key\" | openssl dgst -sha256 -r\n\n\
+        A key of fewer than 20 characters is not taken, since it could be guessed from its hash.";
 }
 
 impl Setting for ApiKeys {

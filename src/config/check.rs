@@ -49,8 +49,11 @@ fn note_missing_tenant(args: &ServeArgs, problems: &mut Problems) {
             "is missing: the Client ID of a machine-to-machine application that is authorized for the Auth0 Management API",
         );
     }
-    if !args.auth0.auth0_client_secret.is_given() {
-        problems.add("AUTH0_CLIENT_SECRET", "is missing: the Client Secret of the same application");
+    if !args.auth0.auth0_client_secret.is_given() && !args.auth0.auth0_client_assertion_key_file.is_given() {
+        problems.add(
+            "AUTH0_CLIENT_SECRET",
+            "is missing: the Client Secret of the same application, or AUTH0_CLIENT_ASSERTION_KEY_FILE where it has a key",
+        );
     }
 }
 
@@ -89,6 +92,13 @@ fn note_incomplete_tokens(args: &ServeArgs, problems: &mut Problems) {
 
 /// Sentences about settings that are allowed, and hardly meant.
 pub(super) fn warnings(serve: &Serve) -> Vec<String> {
+    let exposed = serve.exposed_files.iter().map(|setting| {
+        format!("{setting} names a file that every user of this machine can read: take that right away (chmod o-r)")
+    });
+    exposed.chain(token_warnings(serve)).collect()
+}
+
+fn token_warnings(serve: &Serve) -> Vec<String> {
     let Some(tokens) = &serve.auth.tokens else { return Vec::new() };
     let (domain, client_id) = match &serve.tenant {
         Tenant::Auth0(settings) => (settings.domain.to_string(), Some(&settings.client_id)),

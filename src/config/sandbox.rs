@@ -4,6 +4,9 @@
     expect(clippy::doc_markdown, reason = "the comments are read on a terminal, not as Markdown")
 )]
 
+#[cfg(feature = "sandbox")]
+use std::path::PathBuf;
+
 use clap::Args;
 #[cfg(feature = "sandbox")]
 use clap::Subcommand;
@@ -60,6 +63,11 @@ pub(super) struct SandboxArgs {
     #[cfg(feature = "sandbox")]
     #[arg(long)]
     pub(super) chaos: bool,
+
+    /// File of a private key (PEM) by which the client shows who it is, in place of its secret. Made if there is none.
+    #[cfg(feature = "sandbox")]
+    #[arg(long, value_name = "PATH")]
+    pub(super) assertion_key_file: Option<PathBuf>,
 
     #[command(flatten)]
     pub(super) log: LogArgs,

@@ -102,14 +102,12 @@ type Count = Number<NonZeroUsize, 1, 100_000>;
 impl ServerArgs {
     /// `sandbox` says that its people are made up, so that nothing need be kept from whoever comes by.
     pub(super) fn settings(&self, bounds: &BoundsArgs, sandbox: bool, problems: &mut Problems) -> Server {
-        let Server { address, mut http } = Server::default();
-        let (mut host, mut port) = (address.ip(), address.port());
-        self.host.set(&mut host, problems);
-        self.port.set(&mut port, problems);
+        let Server { mut http, .. } = Server::default();
+        let address = self.address(problems);
         self.allowed_hosts.set(&mut http.allowed_hosts, problems);
         self.cors_origins.set(&mut http.cors_origins, problems);
         self.cors_headers.set(&mut http.cors_headers, problems);
-        http.playground = sandbox || is_loopback(host);
+        http.playground = sandbox || is_loopback(address.ip());
         self.playground.set(&mut http.playground, problems);
         self.request_timeout.set(&mut http.request_timeout, problems);
         self.max_body_bytes.set(&mut http.max_body_bytes, problems);
@@ -119,7 +117,18 @@ impl ServerArgs {
         bounds.rate_limit.set_some(&mut http.rate_limit, problems);
         bounds.trusted_proxies.set(&mut http.trusted_proxies, problems);
         http.explains = sandbox;
-        Server { address: SocketAddr::from((host, port)), http }
+        Server { address, http }
+    }
+
+    /// The address to listen on.
+    pub(super) fn address(&self, problems: &mut Problems) -> SocketAddr {
+        let mut address = Server::default().address;
+        let (mut host, mut port) = (address.ip(), address.port());
+        self.host.set(&mut host, problems);
+        self.port.set(&mut port, problems);
+        address.set_ip(host);
+        address.set_port(port);
+        address
     }
 }
 

@@ -4,6 +4,7 @@ use clap::Arg;
 use secrecy::ExposeSecret as _;
 
 use super::*;
+use crate::auth0::ClientAuthentication;
 
 const TENANT: [&str; 6] =
     ["--auth0-domain", "example.us.auth0.com", "--auth0-client-id", "an-id", "--auth0-client-secret", "a-secret"];
@@ -105,7 +106,9 @@ fn what_the_template_holds_is_not_filled_in_and_what_it_comments_out_is_the_defa
 
 #[test]
 fn three_settings_are_enough_and_the_rest_are_the_rooms_defaults() {
-    let Serve { tenant, policy, limits, documents, server, auth, permissions, log } = serve(&[]).unwrap();
+    let Serve { tenant, policy, limits, documents, server, auth, permissions, log, exposed_files } =
+        serve(&[]).unwrap();
+    assert_eq!(exposed_files, [""; 0]);
     assert_eq!(format!("{server:?}"), format!("{:?}", Server::default()));
     assert_eq!(format!("{policy:?}"), format!("{:?}", ClientPolicy::default()));
     assert_eq!(limits, Limits::default());
@@ -115,7 +118,8 @@ fn three_settings_are_enough_and_the_rest_are_the_rooms_defaults() {
     assert_eq!(format!("{log:?}"), format!("{:?}", LogSettings::default()));
     let settings = real(tenant);
     assert_eq!(settings.audience, "https://example.us.auth0.com/api/v2/");
-    assert_eq!(settings.client_secret.expose_secret(), "a-secret");
+    let ClientAuthentication::Secret(secret) = settings.authentication else { panic!("not a secret") };
+    assert_eq!(secret.expose_secret(), "a-secret");
 }
 
 #[test]
@@ -124,6 +128,16 @@ fn every_fault_is_told() {
         ("--auth0-domain", "YOUR_TENANT.us.auth0.com", "AUTH0_DOMAIN is missing"),
         ("--auth0-client-id", " ", "AUTH0_CLIENT_ID is missing"),
         ("--auth0-client-secret", "hush hush", "AUTH0_CLIENT_SECRET holds"),
+        (
+            "--auth0-client-assertion-key-file",
+            "no/such.pem",
+            "AUTH0_CLIENT_ASSERTION_KEY_FILE cannot be used: \"no/such.pem\"",
+        ),
+        (
+            "--auth0-client-assertion-algorithm",
+            "HS256",
+            "AUTH0_CLIENT_ASSERTION_ALGORITHM must be RS256 or RS384 or PS256",
+        ),
         ("--auth0-audience", "nonsense", "AUTH0_AUDIENCE must"),
         ("--cache-ttl", "61s", "CACHE_TTL must"),
         ("--rate-reserve", "1", "RATE_RESERVE must"),
@@ -159,9 +173,73 @@ fn every_fault_is_told() {
         ("--log-format", "xml", "LOG_FORMAT must be text or json"),
     ];
     let flags: Vec<_> = faults.iter().flat_map(|(flag, text, _)| [*flag, *text]).collect();
-    must_be_told(&flags, &faults.map(|(_, _, fault)| fault));
+    let both = "AUTH0_CLIENT_ASSERTION_KEY_FILE is set beside AUTH0_CLIENT_SECRET";
+    must_be_told(&flags, &[&faults.map(|(_, _, fault)| fault)[..], &[both]].concat());
+    let in_files = ["AUTH0_CLIENT_SECRET_FILE", "API_KEYS_FILE"];
     let settings = Cli::command().get_arguments().filter(|arg| arg.get_env().is_some()).count();
-    assert_eq!(settings, faults.len(), "a setting is not among them");
+    assert_eq!(settings, faults.len() + in_files.len(), "a setting is not among them");
+}
+
+/// A file of a test's own.
+fn file(name: &str, content: impl AsRef<[u8]>) -> String {
+    let folder = std::env::temp_dir().join(format!("auth0-graphql-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join(name);
+    std::fs::write(&path, content).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn every_secret_may_be_in_a_file() {
+    let command = Cli::command();
+    for secret in command.get_arguments().filter(|arg| arg.is_hide_env_values_set()) {
+        let file = format!("{}-file", secret.get_long().unwrap());
+        assert!(command.get_arguments().any(|arg| arg.get_long() == Some(&file)), "{file}");
+    }
+
+    for (name, text) in [("lf", "a-secret\n"), ("crlf", "a-secret\r\n"), ("bare", "a-secret")] {
+        let path = file(name, text);
+        let settings = real(parsed(&[&TENANT[..4], &["--auth0-client-secret-file", &path]].concat()).unwrap().tenant);
+        let ClientAuthentication::Secret(secret) = settings.authentication else { panic!("not a secret") };
+        assert_eq!(secret.expose_secret(), "a-secret");
+    }
+    let keys = file("keys", format!("reports:{HASH}:read:logs,\nother:{}:read:users\n", "f".repeat(64)));
+    assert!(serve(&["--api-keys-file", &keys]).unwrap().auth.takes_credentials());
+}
+
+#[test]
+fn a_file_that_holds_no_secret_is_told_without_what_it_holds() {
+    let large = "hush".repeat(17_000);
+    for (name, text, fault) in [
+        ("two-lines", &b"hush\nhush\n"[..], "holds a space"),
+        ("empty", b"\n", "is empty"),
+        ("large", large.as_bytes(), "is larger than 64 KiB"),
+        ("binary", b"hush\xff", "is not text"),
+    ] {
+        let path = file(name, text);
+        let flags = [&TENANT[..4], &["--auth0-client-secret-file", &path]].concat();
+        let problems = parsed(&flags).unwrap_err().to_string();
+        assert!(problems.contains("AUTH0_CLIENT_SECRET_FILE ") && problems.contains(fault), "{problems}");
+        assert!(problems.starts_with("One setting") && !problems.contains("hush"), "{problems}");
+    }
+    let path = file("beside", "hush");
+    let both = [&TENANT[..], &["--auth0-client-secret-file", &path]].concat();
+    must_be_told(&both, &["AUTH0_CLIENT_SECRET_FILE is set beside AUTH0_CLIENT_SECRET: set one of the two"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_secret_that_every_user_of_the_machine_can_read_is_warned_of() {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let path = file("exposed", "a-secret");
+    let warnings = || parsed(&[&TENANT[..4], &["--auth0-client-secret-file", &path]].concat()).unwrap().warnings();
+    for (mode, count) in [(0o600, 0), (0o640, 0), (0o644, 1)] {
+        set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        assert_eq!(warnings().len(), count, "{mode:o}");
+    }
+    assert!(warnings()[0].starts_with("AUTH0_CLIENT_SECRET_FILE names a file that every user"), "{:?}", warnings());
 }
 
 #[test]

@@ -4,7 +4,6 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use async_graphql::Response;
 use bytes::Bytes;
 
 use super::document::{self, DocumentSettings, Documents};
@@ -13,10 +12,12 @@ use super::limits::{Limiter, Limits};
 use super::operation::{self, Field, Operation};
 use super::plan::{Planner, Projection, RequiredKeys};
 use super::prepared::Prepared;
+use super::project;
 use super::project::json::{self, Raw, Records};
-use super::project::{self, PageFacts};
+use super::request::PageFacts;
 use super::response::Answered;
-use super::schema::root_field::root_field;
+use super::schema::local::LocalAnswer;
+use super::schema::root::root_field;
 use super::type_system::TypeSystem;
 use super::{GraphqlError, Permissions, Variables, sdl};
 use crate::auth::Caller;
@@ -110,8 +111,7 @@ impl Ready {
     /// Writes the response that has these bytes under the first root field.
     pub fn respond(&self, projected: Bytes) -> Vec<u8> {
         let answers = [Answer { json: Some(projected), errors: Vec::new() }];
-        let own = Response::default();
-        Answered { prepared: &self.0, answers: &answers, own: &own }.write(None, "")
+        Answered { prepared: &self.0, answers: &answers, local: &LocalAnswer::default() }.write(None, "")
     }
 }
 

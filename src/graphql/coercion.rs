@@ -5,13 +5,28 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use apollo_compiler::Name;
 use apollo_compiler::ast::{self, Type};
 use apollo_compiler::collections::IndexMap;
 use apollo_compiler::schema::{Component, ExtendedType, InputValueDefinition};
 use serde_json::value::RawValue;
 
-use super::operation::{Name, Value};
 use super::type_system::TypeSystem;
+
+/// A coerced input value.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    Null,
+    Boolean(bool),
+    Int(i32),
+    Float(f64),
+    /// An ID, too.
+    String(String),
+    Enum(Name),
+    List(Vec<Value>),
+    /// In the order of the type's fields, defaults filled in.
+    Object(Vec<(Name, Value)>),
+}
 
 /// A value as it was written.
 #[derive(Clone, Copy)]

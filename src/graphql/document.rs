@@ -169,7 +169,7 @@ fn failures(
             _ => GraphqlError::new(code, message),
         };
         match error.location() {
-            Some(span) => failure.at(lines.at(span.offset()).into()),
+            Some(span) => failure.at(lines.at(span.offset())),
             None => failure,
         }
     };

@@ -1,6 +1,7 @@
-//! What can go wrong, in one table.
+//! Errors of GraphQL responses: their codes, and what callers are told.
 
-use async_graphql::{ErrorExtensionValues, Pos, ServerError, Value};
+use apollo_compiler::Name;
+use serde_json::Value;
 
 use crate::auth0;
 
@@ -92,18 +93,44 @@ impl ErrorCode {
     }
 }
 
+/// A place in a document's text. Both are counted from 1, columns in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Location {
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+}
+
+/// An error that stands for a null in a response.
+#[derive(Debug, Clone)]
+pub(crate) struct FieldError {
+    pub(crate) error: GraphqlError,
+    /// The way to the field that is null.
+    pub(crate) path: Vec<PathSegment>,
+}
+
+/// A step on the way to a field of a response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PathSegment {
+    /// A response key.
+    Key(Name),
+    /// A place in a list, counted from 0.
+    Index(usize),
+}
+
 /// An error as a caller is told of it: what happened, and what to do.
 ///
 /// It holds no secret, no token, no upstream address and no personal data; nor does it implement `Display`, so that nothing
 /// becomes a GraphQL error without a code.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GraphqlError {
-    /// What kind of failure it is.
+    /// The kind of failure.
     pub code: ErrorCode,
-    /// What happened and what to do, in a sentence or two.
+    /// A sentence or two: what happened and what to do.
     pub message: String,
-    /// Where in the document.
-    pub locations: Vec<Pos>,
+    /// Places in the document.
+    pub locations: Vec<Location>,
     /// More for programs to read, by name.
     pub details: Vec<(&'static str, Value)>,
 }
@@ -117,8 +144,8 @@ impl GraphqlError {
 
     /// The same, at a place in the document.
     #[must_use]
-    pub fn at(mut self, position: Pos) -> Self {
-        self.locations.push(position);
+    pub fn at(mut self, location: Location) -> Self {
+        self.locations.push(location);
         self
     }
 
@@ -135,65 +162,37 @@ impl GraphqlError {
     }
 }
 
-impl From<GraphqlError> for async_graphql::Error {
-    fn from(failure: GraphqlError) -> Self {
-        let mut error = Self::new(failure.message);
-        error.extensions = Some(extensions(failure.code, failure.details));
-        error
-    }
-}
-
-impl From<GraphqlError> for ServerError {
-    fn from(failure: GraphqlError) -> Self {
-        let mut error = Self::new(failure.message, None);
-        error.locations = failure.locations;
-        error.extensions = Some(extensions(failure.code, failure.details));
-        error
-    }
-}
-
 impl From<auth0::ArgumentError> for GraphqlError {
     fn from(invalid: auth0::ArgumentError) -> Self {
         Self::new(ErrorCode::BadUserInput, invalid.to_string()).with("argument", invalid.argument)
     }
 }
 
-impl From<auth0::Error> for GraphqlError {
-    /// The one place where a call's failure is logged, cause and all; the caller gets what `Display` says.
-    fn from(error: auth0::Error) -> Self {
-        let code = match &error {
-            auth0::Error::Timeout => ErrorCode::UpstreamTimeout,
-            auth0::Error::Unavailable(_) => ErrorCode::UpstreamUnavailable,
-            auth0::Error::RateLimited { .. } => ErrorCode::RateLimited,
-            auth0::Error::Rejected { .. } => ErrorCode::UpstreamRejected,
-            auth0::Error::OverBudget { .. } => ErrorCode::TooComplex,
-            auth0::Error::Misconfigured { .. } => ErrorCode::UpstreamMisconfigured,
-        };
-        let cause = match &error {
-            auth0::Error::Rejected { error_code, .. } => error_code.clone().unwrap_or_default(),
-            _ => error.causes(),
-        };
-        code.log(&error.summary(), &cause);
-        let failure = Self::new(code, error.to_string());
-        match error {
-            auth0::Error::RateLimited { retry_after: Some(wait) } => {
-                failure.with("retryAfterMs", u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
-            }
-            auth0::Error::OverBudget { limit } => failure.with("measure", "upstream calls").with("limit", limit),
-            auth0::Error::Rejected { error_code: Some(code), .. } => failure.with("auth0Code", code),
-            auth0::Error::Misconfigured { missing_scopes, .. } if !missing_scopes.is_empty() => {
-                failure.with("missingScopes", missing_scopes)
-            }
-            _ => failure,
+/// Logs the failure of a call, cause and all, and gives what the caller is told: the error's `Display`.
+pub(crate) fn report(error: auth0::Error) -> GraphqlError {
+    let code = match &error {
+        auth0::Error::Timeout => ErrorCode::UpstreamTimeout,
+        auth0::Error::Unavailable(_) => ErrorCode::UpstreamUnavailable,
+        auth0::Error::RateLimited { .. } => ErrorCode::RateLimited,
+        auth0::Error::Rejected { .. } => ErrorCode::UpstreamRejected,
+        auth0::Error::OverBudget { .. } => ErrorCode::TooComplex,
+        auth0::Error::Misconfigured { .. } => ErrorCode::UpstreamMisconfigured,
+    };
+    let cause = match &error {
+        auth0::Error::Rejected { error_code, .. } => error_code.clone().unwrap_or_default(),
+        _ => error.causes(),
+    };
+    code.log(&error.summary(), &cause);
+    let failure = GraphqlError::new(code, error.to_string());
+    match error {
+        auth0::Error::RateLimited { retry_after: Some(wait) } => {
+            failure.with("retryAfterMs", u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
         }
+        auth0::Error::OverBudget { limit } => failure.with("measure", "upstream calls").with("limit", limit),
+        auth0::Error::Rejected { error_code: Some(code), .. } => failure.with("auth0Code", code),
+        auth0::Error::Misconfigured { missing_scopes, .. } if !missing_scopes.is_empty() => {
+            failure.with("missingScopes", missing_scopes)
+        }
+        _ => failure,
     }
-}
-
-fn extensions(code: ErrorCode, details: Vec<(&'static str, Value)>) -> ErrorExtensionValues {
-    let mut extensions = ErrorExtensionValues::default();
-    extensions.set("code", code.as_str());
-    for (name, value) in details {
-        extensions.set(name, value);
-    }
-    extensions
 }

@@ -1,29 +1,36 @@
 //! Runs a plan: its calls, what becomes of their answers, its joins, and the bytes of each root field.
 
+mod calls;
+mod fetched;
+mod field_errors;
+mod joins;
+mod splice;
+
 use std::sync::Arc;
 
-use async_graphql::ServerError;
 use bytes::Bytes;
 use futures_util::future::join_all;
 
-use super::error::{ErrorCode, GraphqlError};
-use super::joins::Joins;
+use self::field_errors::FieldErrors;
+use self::joins::Joins;
+use self::splice::Splicer;
+use super::error::{ErrorCode, FieldError, GraphqlError, report};
 use super::limits::ANSWER_BYTES;
 use super::permission::{Upstream, authority, authorize, authorize_self, authorize_strictly};
-use super::plan::{CallPlan, ExecutionPlan, PageArgs, Prepare, PreparedRequest, Projection};
-use super::prepared::{Asks, Prepared, Root, What};
+use super::plan::{CallPlan, ExecutionPlan, Projection};
+use super::prepared::{FieldKind, Prepared, PreparedField, UpstreamField};
 use super::project::{self, ProjectError, Projected};
 use super::projection_cache::ProjectionCache;
-use super::schema::root_field::Access;
+use super::request::{PageArgs, Prepare, PreparedRequest};
+use super::schema::root::Access;
 use super::session::{Purpose, Session};
-use super::splice::{FieldErrors, Splicer};
 use crate::auth0::{AnswerIdentity, CallContext, LogId, Page};
 
 /// What became of a root field: JSON, or null where there is none, and what is to be told of it.
 #[derive(Default)]
 pub(crate) struct Answer {
     pub(crate) json: Option<Bytes>,
-    pub(crate) errors: Vec<ServerError>,
+    pub(crate) errors: Vec<FieldError>,
 }
 
 /// Answers the root fields of the session's operation that ask Auth0, each at its place.
@@ -69,11 +76,11 @@ enum Field {
 
 impl Field {
     /// The answer as far as it is known beforehand.
-    fn known(root: &Root) -> Self {
-        match &root.what {
-            What::Known(Ok(json)) => Self::Ready(json.clone()),
-            What::Known(Err(failure)) => Self::Failed(failure.clone()),
-            What::Asks(_) | What::Own => Self::Null,
+    fn known(root: &PreparedField) -> Self {
+        match &root.kind {
+            FieldKind::Known(Ok(json)) => Self::Ready(json.clone()),
+            FieldKind::Known(Err(failure)) => Self::Failed(failure.clone()),
+            FieldKind::Upstream(_) | FieldKind::Local => Self::Null,
         }
     }
 
@@ -84,7 +91,13 @@ impl Field {
         }
     }
 
-    fn finish(self, root: &Root, projection: Option<&Projection>, joins: &Joins<'_>, room: &mut usize) -> Answer {
+    fn finish(
+        self,
+        root: &PreparedField,
+        projection: Option<&Projection>,
+        joins: &Joins<'_>,
+        room: &mut usize,
+    ) -> Answer {
         let mut errors = FieldErrors::new(&root.key, root.location);
         let outcome = match (self, projection) {
             (Self::Null, _) => return Answer::default(),
@@ -184,8 +197,10 @@ impl<'a> Call<'a> {
         let Self { session, upstream, prepared, number } = self;
         // They ask the same: any of them speaks for all.
         let root = prepared.calls.get(number).and_then(|call| prepared.roots.get(*call.first()?));
-        let Some(What::Asks(asks)) = root.map(|root| &root.what) else { return Err(GraphqlError::internal()) };
-        let Asks { table, request, guarded } = &**asks;
+        let Some(FieldKind::Upstream(field)) = root.map(|root| &root.kind) else {
+            return Err(GraphqlError::internal());
+        };
+        let UpstreamField { table, request, guarded } = &**field;
         let caller = &session.caller;
         let api = match table.access {
             Access::Of(scope) => Some(authorize(upstream, caller, scope)?),
@@ -203,16 +218,16 @@ impl<'a> Call<'a> {
         let context = session.errand(Purpose::Call(number));
         match (api, ready, &request.prepare) {
             (Some(api), Some(PreparedRequest::List(read)), _) => {
-                let page = api.read(read, &context).await?;
+                let page = api.read(read, &context).await.map_err(report)?;
                 Ok(Fetched::list(&request.page, page, &context))
             }
             (Some(api), Some(PreparedRequest::Record(read)), _) => {
-                Ok(Fetched::record(&request.page, api.read(read, &context).await?))
+                Ok(Fetched::record(&request.page, api.read(read, &context).await.map_err(report)?))
             }
             (_, _, Prepare::OwnUser(read)) => {
                 let fields = keys.fields(table.shape.object());
                 let own = authorize_self(upstream, caller)?;
-                Ok(Fetched::record(&request.page, own.read(*read, &fields, &context).await?))
+                Ok(Fetched::record(&request.page, own.read(*read, &fields, &context).await.map_err(report)?))
             }
             _ => Err(GraphqlError::internal()),
         }
@@ -220,21 +235,21 @@ impl<'a> Call<'a> {
 }
 
 /// The failure of a projection.
-pub(crate) fn unprojectable(error: ProjectError) -> GraphqlError {
+fn unprojectable(error: ProjectError) -> GraphqlError {
     match error {
         ProjectError::Malformed(_) => unreadable(),
         ProjectError::TooLarge => too_large(),
     }
 }
 
-pub(crate) fn unreadable() -> GraphqlError {
+fn unreadable() -> GraphqlError {
     GraphqlError::new(
         ErrorCode::UpstreamUnavailable,
         "Auth0's answer cannot be read. Try again; if it stays, report it.",
     )
 }
 
-pub(crate) fn too_large() -> GraphqlError {
+fn too_large() -> GraphqlError {
     let message = format!("The answer is too large: more than {ANSWER_BYTES} bytes. Ask for less at once.");
     GraphqlError::new(ErrorCode::TooComplex, message).with("measure", "answer bytes").with("limit", ANSWER_BYTES)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use async_graphql::{Value, value};
+use serde::Serialize;
 
 use super::operation::Name;
 use crate::auth0::CallStats;
@@ -15,27 +15,40 @@ pub(crate) struct Explained {
     pub(crate) stats: CallStats,
 }
 
-/// As `extensions.upstream` shows it: for each root field, in the operation's order, its call and those of its joins.
-pub(crate) fn entries<'k>(explained: &[Explained], keys: impl Iterator<Item = &'k Name>) -> Value {
-    let entries = keys.flat_map(|key| explained.iter().filter_map(move |call| entry(call, key)));
-    Value::List(entries.collect())
+/// An entry of `extensions.upstream`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Entry {
+    field: Name,
+    endpoint: &'static str,
+    calls: u32,
+    retries: u32,
+    coalesced: bool,
+    cache_age_ms: Option<u64>,
+    waited_ms: u64,
+    ms: u64,
 }
 
-fn entry(call: &Explained, key: &Name) -> Option<Value> {
+/// The entries of each root field, in the operation's order: its call and those of its joins.
+pub(crate) fn entries<'k>(explained: &[Explained], keys: impl Iterator<Item = &'k Name>) -> Vec<Entry> {
+    keys.flat_map(|key| explained.iter().filter_map(move |call| entry(call, key))).collect()
+}
+
+fn entry(call: &Explained, key: &Name) -> Option<Entry> {
     let place = call.fields.iter().position(|field| field == key)?;
     let CallStats { endpoint, calls, retries, is_coalesced, cache_age, waited, took } = call.stats;
     // One call for several fields is counted with the first of them.
     let is_first = place == 0;
-    Some(value!({
-        "field": key.as_str(),
-        "endpoint": endpoint,
-        "calls": if is_first { calls } else { 0 },
-        "retries": if is_first { retries } else { 0 },
-        "coalesced": is_coalesced || !is_first,
-        "cacheAgeMs": cache_age.map(milliseconds),
-        "waitedMs": milliseconds(waited),
-        "ms": milliseconds(took),
-    }))
+    Some(Entry {
+        field: key.clone(),
+        endpoint,
+        calls: if is_first { calls } else { 0 },
+        retries: if is_first { retries } else { 0 },
+        coalesced: is_coalesced || !is_first,
+        cache_age_ms: cache_age.map(milliseconds),
+        waited_ms: milliseconds(waited),
+        ms: milliseconds(took),
+    })
 }
 
 fn milliseconds(time: Duration) -> u64 {

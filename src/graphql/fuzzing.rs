@@ -13,8 +13,9 @@ use super::limits::Limiter;
 use super::operation::{self, Operation};
 use super::plan::Planner;
 use super::prepared::Prepared;
-use super::project::{self, PageFacts, json};
-use super::schema::root_field::root_field;
+use super::project::{self, json};
+use super::request::PageFacts;
+use super::schema::root::root_field;
 use super::schema::user::USER;
 use super::type_system::TypeSystem;
 use super::{DocumentSettings, DocumentSource, Limits, Permissions, Variables, sdl};
@@ -54,7 +55,7 @@ pub fn document(text: &str, variables: &str) {
     let document = match DOCUMENTS.with(|documents| find(documents, &DocumentSource::Text(text.to_owned()))) {
         Ok(document) => document,
         Err(failures) => {
-            let body = super::refuse(failures, "id").body;
+            let body = super::refuse(&failures, "id").body;
             assert!(body.len() <= LONGEST_REFUSAL, "{} bytes", body.len());
             return assert!(serde_json::from_slice::<Value>(&body).is_ok());
         }

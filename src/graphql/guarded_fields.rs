@@ -5,9 +5,8 @@ use std::collections::HashMap;
 
 use super::error::{ErrorCode, GraphqlError};
 use super::operation::{Field as SelectedField, Value};
-use super::schema::log::LOG;
-use super::schema::object::{Field, Kind, Object};
-use super::schema::user::USER;
+use super::schema::object::{Kind, Object};
+use super::schema::root::root_field;
 use super::search_query::SearchQuery;
 use crate::auth::Scope;
 
@@ -36,11 +35,7 @@ type Guarded = (&'static str, Scope);
 pub(crate) fn guarded_field_uses<'f>(fields: impl Iterator<Item = &'f SelectedField>) -> Vec<Vec<GuardedFieldUse>> {
     let mut queries: HashMap<(&str, &str), Vec<GuardedFieldUse>> = HashMap::new();
     let uses = fields.map(|field| {
-        let object = match field.name.as_str() {
-            "users" => &USER,
-            "searchLogs" => &LOG,
-            _ => return Vec::new(),
-        };
+        let Some(object) = root_field(&field.name).map(|row| row.shape.object()) else { return Vec::new() };
         let mut uses = Vec::new();
         if let Some(Value::String(q)) = field.argument("q") {
             uses.clone_from(queries.entry((object.name, q)).or_insert_with(|| in_query(object, q)));
@@ -92,15 +87,7 @@ fn in_sort(object: &'static Object, name: &str) -> Option<GuardedFieldUse> {
 
 /// The guarded keys of an object itself.
 fn guarded_keys(object: &'static Object) -> impl Iterator<Item = Guarded> {
-    object
-        .fields
-        .iter()
-        .flat_map(move |field| field.keys.iter().filter_map(move |key| Some((*key, scope_of(object, key, field)?))))
-}
-
-/// The scope that the value under a key needs: what a field derives from it, such as a join, may need more.
-fn scope_of(object: &Object, key: &str, field: &Field) -> Option<Scope> {
-    field.scope.filter(|_| object.field_of_key(key).is_some_and(|giver| giver.name == field.name))
+    object.fields.iter().flat_map(|field| field.keys.iter().filter_map(|key| Some((*key, field.scope?))))
 }
 
 /// Everything guarded in an object and in the objects within it.
@@ -130,7 +117,7 @@ fn guarded_at(object: &'static Object, within: &'static str, path: &str) -> Vec<
     }
     let guarded = known.flat_map(|(field, known)| {
         let mut guarded = Vec::new();
-        guarded.extend(scope_of(object, known, field).map(|scope| (known, scope)));
+        guarded.extend(field.scope.map(|scope| (known, scope)));
         match (&field.kind, rest) {
             (Kind::Object(inner) | Kind::Objects(inner), Some(rest)) => guarded.extend(guarded_at(inner, known, rest)),
             (Kind::Object(inner) | Kind::Objects(inner), None) => guarded.extend(guarded_below(inner)),

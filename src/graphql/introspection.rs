@@ -118,14 +118,20 @@ fn write(types: &TypeSystem, field: &Field, value: Option<&JsonValue>, out: &mut
 
 #[cfg(test)]
 mod tests {
-    use crate::graphql::permission::Permissions;
-    use crate::graphql::prepared::What;
-    use crate::graphql::prepared::tests::Kit;
+    use std::sync::Arc;
 
-    fn answer_to(document: &str) -> String {
-        let prepared = Kit::new(Permissions::default()).get(document, serde_json::json!({}));
-        let What::Known(Ok(json)) = &prepared.roots[0].what else { panic!("not introspection: {document}") };
-        String::from_utf8(json.to_vec()).unwrap()
+    use crate::graphql::document::{DocumentSettings, Documents};
+    use crate::graphql::limits::Limits;
+    use crate::graphql::operation::{Operation, choose};
+    use crate::graphql::sdl;
+    use crate::graphql::type_system::TypeSystem;
+
+    fn answer_to(text: &str) -> String {
+        let types = Arc::new(TypeSystem::parse(&sdl()).unwrap());
+        let documents = Documents::new(Arc::clone(&types), Limits::default(), DocumentSettings::default());
+        let document = documents.get(text).unwrap();
+        let operation = Operation::new(&types, &document, choose(&document, None).unwrap(), &[]).unwrap();
+        String::from_utf8(super::answer(&types, &operation.fields[0]).unwrap()).unwrap()
     }
 
     #[test]

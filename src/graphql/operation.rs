@@ -13,9 +13,10 @@ use indexmap::IndexMap;
 
 pub(crate) use apollo_compiler::Name;
 
+pub(crate) use super::coercion::Value;
 use super::coercion::{CoercionError, Input, coerce};
 use super::document::{Document, Lines};
-use super::error::{ErrorCode, GraphqlError};
+use super::error::{ErrorCode, GraphqlError, Location};
 use super::type_system::TypeSystem;
 use super::variables::Variables;
 
@@ -47,28 +48,6 @@ pub(crate) struct Field {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Arguments(Vec<(Name, Value)>);
 
-/// A coerced input value.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Value {
-    Null,
-    Boolean(bool),
-    Int(i32),
-    Float(f64),
-    /// An ID, too.
-    String(String),
-    Enum(Name),
-    List(Vec<Value>),
-    /// In the order of the type's fields, defaults filled in.
-    Object(Vec<(Name, Value)>),
-}
-
-/// A place in a document's text. Both are counted from 1, columns in characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Location {
-    pub(crate) line: usize,
-    pub(crate) column: usize,
-}
-
 impl Arguments {
     /// The value of the argument of this name.
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
@@ -84,12 +63,6 @@ impl Field {
     /// The value of the argument of this name. None where the arguments do not fit.
     pub(crate) fn argument(&self, name: &str) -> Option<&Value> {
         self.arguments.as_ref().ok()?.get(name)
-    }
-}
-
-impl From<Location> for async_graphql::Pos {
-    fn from(Location { line, column }: Location) -> Self {
-        Self { line, column }
     }
 }
 
@@ -143,7 +116,7 @@ fn coerce_variables(
         let (name, ty) = (&definition.name, &definition.ty);
         let mut fail = |message| {
             let failure = GraphqlError::new(ErrorCode::ValidationFailed, message);
-            failures.push(failure.at(lines.location(definition.location()).into()));
+            failures.push(failure.at(lines.location(definition.location())));
         };
         let expected = (&**ty, definition.default_value.as_deref());
         match coerce(types, &none, expected, value.as_deref().map(Input::Json)) {

@@ -1,12 +1,9 @@
 //! Who may see what: the scopes that a caller holds, those that Auth0 granted to the gateway itself, and the one way to Auth0.
 
-use std::sync::Arc;
-
-use async_graphql::{Context, Enum};
 use bytes::Bytes;
 
 use super::Settings;
-use super::error::{ErrorCode, GraphqlError};
+use super::error::{ErrorCode, GraphqlError, report};
 use super::limits::Limiter;
 use crate::auth::{Caller, Identity, Scope, Scopes};
 use crate::auth0::{ApiRequest, CallContext, Error, Fields, ManagementApi, MisconfigurationError, UserId};
@@ -22,7 +19,7 @@ pub struct Permissions {
 }
 
 /// What becomes of an operation that needs more scopes than its caller holds.
-#[derive(Enum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum ScopeMode {
     /// A field that the caller may not see is null, with an error beside the answers of the others.
     #[default]
@@ -94,17 +91,19 @@ fn covered(granted: &[String]) -> Scopes {
     Scope::ALL.into_iter().filter(covers).collect()
 }
 
-impl From<Denied> for GraphqlError {
-    fn from(Denied { scope, who }: Denied) -> Self {
+impl Denied {
+    /// The error of a field that is denied. A scope that the gateway lacks is logged, as when Auth0 itself says so, which is how it is
+    /// found out by the first call of all.
+    pub(crate) fn report(self) -> GraphqlError {
+        let Self { scope, who } = self;
         match who {
             Who::Caller => {
                 let message = format!("This field needs the scope `{scope}`, which you do not hold.");
-                Self::new(ErrorCode::Forbidden, message).with("scope", scope.as_str())
+                GraphqlError::new(ErrorCode::Forbidden, message).with("scope", scope.as_str())
             }
-            // As when Auth0 itself says so, which is how it is found out by the first call of all.
             Who::Gateway => {
                 let (what, missing_scopes) = (MisconfigurationError::MissingScope, vec![scope.as_str().to_owned()]);
-                Error::Misconfigured { what, missing_scopes }.into()
+                report(Error::Misconfigured { what, missing_scopes })
             }
         }
     }
@@ -116,12 +115,6 @@ pub(crate) struct Upstream {
     pub(super) api: ManagementApi,
     pub(super) settings: Settings,
     pub(super) limiter: Limiter,
-}
-
-impl Upstream {
-    pub(super) fn of<'a>(ctx: &Context<'a>) -> Result<&'a Self, GraphqlError> {
-        ctx.data::<Arc<Self>>().map(|upstream| &**upstream).map_err(|_| GraphqlError::internal())
-    }
 }
 
 /// What a caller may be shown.
@@ -138,7 +131,17 @@ pub(crate) fn authorize<'a>(
     caller: &Caller,
     scope: Scope,
 ) -> Result<&'a ManagementApi, GraphqlError> {
-    authority(upstream, caller).check(scope)?;
+    authority(upstream, caller).check(scope).map_err(Denied::report)?;
+    Ok(&upstream.api)
+}
+
+/// The same for callers who hold every one of `scopes`.
+pub(crate) fn authorize_all<'a>(
+    upstream: &'a Upstream,
+    caller: &Caller,
+    scopes: &[Scope],
+) -> Result<&'a ManagementApi, GraphqlError> {
+    scopes.iter().try_for_each(|scope| authorize(upstream, caller, *scope).map(|_| ()))?;
     Ok(&upstream.api)
 }
 
@@ -153,7 +156,7 @@ pub(crate) fn authorize_strictly<'a>(
     let granted = api.token_status().and_then(|token| token.scopes);
     match granted {
         Some(granted) if !granted.iter().any(|granted| granted == scope.as_str()) => {
-            Err(Denied { scope, who: Who::Gateway }.into())
+            Err(Denied { scope, who: Who::Gateway }.report())
         }
         _ => Ok(api),
     }
@@ -190,7 +193,7 @@ pub(crate) fn authorize_self<'a>(upstream: &'a Upstream, caller: &Caller) -> Res
     let id = id.map_err(|message| GraphqlError::new(ErrorCode::Forbidden, message))?;
     match authority(upstream, caller).check(Scope::ReadUsers) {
         Err(Denied { who: Who::Caller, .. }) if settings.permissions.self_access => {}
-        outcome => outcome?,
+        outcome => outcome.map_err(Denied::report)?,
     }
     Ok(OwnUser { api, id })
 }

@@ -5,24 +5,22 @@ mod operations;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_graphql::parser::types::ExecutableDocument;
 use bytes::Bytes;
 
 pub(crate) use self::operations::Operations;
-use super::audit::AuditSummary;
-use super::error::GraphqlError;
+use super::audit::summary::AuditSummary;
+use super::error::{GraphqlError, Location};
 use super::guarded_fields::{GuardedFieldUse, guarded_field_uses};
 use super::introspection;
 use super::limits::Limiter;
-use super::operation::{Field, Location, Name, Operation};
+use super::operation::{Field, Name, Operation};
 use super::permission::{Authority, Permissions};
-use super::plan::{
-    CallCount, CallPlan, ExecutionPlan, Planner, Prepare, Request, RequiredKeys, is_same_call, worst_case,
-};
+use super::plan::{CallCount, CallPlan, ExecutionPlan, Planner, RequiredKeys, is_same_call, worst_case};
 use super::project::json;
+use super::request::{Prepare, Request};
 use super::required_scopes::RequiredScopes;
-use super::schema::local;
-use super::schema::root_field::{RootField, root_field};
+use super::schema::local::LocalDocument;
+use super::schema::root::{RootField, root_field};
 use super::type_system::TypeSystem;
 
 /// For how many authorities an operation's plans are kept. There are four scopes to hold; in practice callers come in two
@@ -33,43 +31,41 @@ const KEPT_PLANS: usize = 8;
 pub(crate) struct Prepared {
     pub(crate) operation: Operation,
     pub(crate) requirements: RequiredScopes,
-    /// What the audit tells of it.
-    pub(crate) told: AuditSummary,
+    pub(crate) audit: AuditSummary,
     /// The root fields, in the order in which they are answered.
-    pub(crate) roots: Vec<Root>,
+    pub(crate) roots: Vec<PreparedField>,
     /// The root fields that ask Auth0 the same, and so are answered by one call.
     pub(crate) calls: Vec<Vec<usize>>,
-    /// What asks nothing of Auth0, for async-graphql to run.
-    pub(crate) own: Option<ExecutableDocument>,
+    pub(crate) local: Option<LocalDocument>,
     /// How many calls it can come to at worst.
     pub(crate) calls_at_worst: CallCount,
     plans: Mutex<Vec<(Authority, Arc<ExecutionPlan>)>>,
 }
 
 /// A root field.
-pub(crate) struct Root {
+pub(crate) struct PreparedField {
     pub(crate) key: Name,
     /// The response key as the answer has it, quotes and colon included.
     pub(crate) written_key: Box<[u8]>,
     pub(crate) location: Location,
-    pub(crate) what: What,
+    pub(crate) kind: FieldKind,
 }
 
-/// What a root field is.
-pub(crate) enum What {
-    /// It asks Auth0.
-    Asks(Box<Asks>),
-    /// Its answer is known, in JSON.
+/// The kind of a root field, by where its answer comes from.
+pub(crate) enum FieldKind {
+    /// Auth0.
+    Upstream(Box<UpstreamField>),
+    /// The answer itself, in JSON: it is the same each time.
     Known(Result<Bytes, GraphqlError>),
-    /// It is async-graphql's to answer.
-    Own,
+    /// The gateway.
+    Local,
 }
 
 /// A root field that asks Auth0.
-pub(crate) struct Asks {
+pub(crate) struct UpstreamField {
     pub(crate) table: &'static RootField,
     pub(crate) request: Result<Request, GraphqlError>,
-    /// What its arguments use that not everybody may see.
+    /// Uses, by its arguments, of fields that not everybody may see.
     pub(crate) guarded: Vec<GuardedFieldUse>,
 }
 
@@ -93,20 +89,20 @@ impl Prepared {
         limiter.check_operation(types, &operation, calls.len())?;
         let calls_at_worst = worst_case(fields, calls.len(), limiter.upstream_calls().into());
         limiter.check_joins(calls_at_worst)?;
-        let mut roots: Vec<_> = fields.iter().map(|field| Root::new(types, field)).collect();
+        let mut roots: Vec<_> = fields.iter().map(|field| PreparedField::new(types, field)).collect();
         note_guarded_fields(fields, &mut roots);
-        let guarded = roots.iter().map(|root| root.asks().map(|asks| &*asks.guarded).unwrap_or_default());
+        let guarded = roots.iter().map(|root| root.upstream().map(|upstream| &*upstream.guarded).unwrap_or_default());
         let requirements = RequiredScopes::of(&operation, types, permissions, guarded);
-        let own = fields.iter().zip(&roots).filter(|(_, root)| matches!(root.what, What::Own));
-        let own = local::document(types, own.map(|(field, _)| field));
-        let told = AuditSummary::of(&operation);
-        Ok(Self { operation, requirements, told, roots, calls, own, calls_at_worst, plans: Mutex::default() })
+        let local = fields.iter().zip(&roots).filter(|(_, root)| matches!(root.kind, FieldKind::Local));
+        let local = LocalDocument::new(types, local.map(|(field, _)| field));
+        let audit = AuditSummary::of(&operation);
+        Ok(Self { operation, requirements, audit, roots, calls, local, calls_at_worst, plans: Mutex::default() })
     }
 
     /// The bytes of the answers that are known.
     pub(crate) fn known_bytes(&self) -> usize {
-        let known = self.roots.iter().map(|root| match &root.what {
-            What::Known(Ok(json)) => json.len(),
+        let known = self.roots.iter().map(|root| match &root.kind {
+            FieldKind::Known(Ok(json)) => json.len(),
             _ => 0,
         });
         known.sum()
@@ -137,10 +133,9 @@ impl Prepared {
 
     fn compile(&self, authority: Authority) -> ExecutionPlan {
         let mut planner = Planner::new(authority);
-        let fields =
-            self.roots.iter().zip(&self.operation.fields).enumerate().map(|(place, (root, field))| {
-                root.asks().map(|asks| planner.root(place, asks.table.shape, &field.fields))
-            });
+        let fields = self.roots.iter().zip(&self.operation.fields).enumerate().map(|(place, (root, field))| {
+            root.upstream().map(|upstream| planner.root(place, upstream.table.shape, &field.fields))
+        });
         let fields = fields.collect();
         let mut plan = planner.finish(fields);
         plan.calls = self.calls.iter().map(|call| self.compile_call(call, &plan)).collect();
@@ -152,9 +147,9 @@ impl Prepared {
         let mut keys = RequiredKeys::default();
         let projections = call.iter().filter_map(|place| plan.fields.get(*place)?.as_ref());
         projections.for_each(|projection| projection.add_keys(&mut keys));
-        let asks = call.first().and_then(|place| self.roots.get(*place)?.asks());
-        let request = asks.and_then(|asks| match &asks.request.as_ref().ok()?.prepare {
-            Prepare::Shared(prepare) => Some(prepare(&keys.fields(asks.table.shape.object()), keys.total)),
+        let field = call.first().and_then(|place| self.roots.get(*place)?.upstream());
+        let request = field.and_then(|field| match &field.request.as_ref().ok()?.prepare {
+            Prepare::Shared(prepare) => Some(prepare(&keys.fields(field.table.shape.object()), keys.total)),
             Prepare::OwnUser(_) => None,
         });
         CallPlan { keys, request }
@@ -162,12 +157,12 @@ impl Prepared {
 }
 
 /// Reads the searches. What is out of bounds is not asked, and not read either.
-fn note_guarded_fields(fields: &[Field], roots: &mut [Root]) {
+fn note_guarded_fields(fields: &[Field], roots: &mut [PreparedField]) {
     let asked: Vec<_> = fields
         .iter()
         .zip(roots)
-        .filter_map(|(field, root)| match &mut root.what {
-            What::Asks(asks) if asks.request.is_ok() => Some((field, &mut asks.guarded)),
+        .filter_map(|(field, root)| match &mut root.kind {
+            FieldKind::Upstream(upstream) if upstream.request.is_ok() => Some((field, &mut upstream.guarded)),
             _ => None,
         })
         .collect();
@@ -182,28 +177,28 @@ fn known(types: &TypeSystem, field: &Field) -> Result<Bytes, GraphqlError> {
     introspection::answer(types, field).map(Bytes::from)
 }
 
-impl Root {
+impl PreparedField {
     fn new(types: &TypeSystem, field: &Field) -> Self {
         let key = field.key.clone();
         let mut written_key = Vec::new();
         json::write_string(&key, &mut written_key);
         written_key.push(b':');
         let name = field.name.as_str();
-        let what = match root_field(name) {
+        let kind = match root_field(name) {
             Some(table) => {
                 let request = field.arguments.as_ref().map_err(Clone::clone).and_then(table.parse);
-                What::Asks(Box::new(Asks { table, request, guarded: Vec::new() }))
+                FieldKind::Upstream(Box::new(UpstreamField { table, request, guarded: Vec::new() }))
             }
-            None if name.starts_with("__") => What::Known(known(types, field)),
-            None => What::Own,
+            None if name.starts_with("__") => FieldKind::Known(known(types, field)),
+            None => FieldKind::Local,
         };
-        Self { key, written_key: written_key.into(), location: field.location, what }
+        Self { key, written_key: written_key.into(), location: field.location, kind }
     }
 
-    fn asks(&self) -> Option<&Asks> {
-        match &self.what {
-            What::Asks(asks) => Some(asks),
-            What::Known(_) | What::Own => None,
+    fn upstream(&self) -> Option<&UpstreamField> {
+        match &self.kind {
+            FieldKind::Upstream(upstream) => Some(upstream),
+            FieldKind::Known(_) | FieldKind::Local => None,
         }
     }
 }

@@ -5,7 +5,7 @@ use super::guarded_fields::GuardedFieldUse;
 use super::operation::{Field, Operation};
 use super::permission::Permissions;
 use super::schema::requires_scope;
-use super::schema::root_field::{Access, root_field};
+use super::schema::root::{Access, root_field};
 use super::type_system::TypeSystem;
 use crate::auth::{Scope, Scopes};
 
@@ -47,7 +47,8 @@ impl RequiredScopes {
     fn walk<'o>(&mut self, types: &TypeSystem, path: &mut Vec<&'o str>, fields: &'o [Field]) {
         for field in fields {
             path.push(&field.key);
-            if let Some(scope) = types.field(&field.parent, &field.name).and_then(|field| requires_scope::of(field)) {
+            for scope in types.field(&field.parent, &field.name).into_iter().flat_map(|field| requires_scope::of(field))
+            {
                 self.add(path.join("."), scope);
             }
             self.walk(types, path, &field.fields);
@@ -137,6 +138,6 @@ mod tests {
         assert_eq!(requirements.check(requirements.scopes()), Ok(()));
         let failure = requirements.check(Scopes::of(&[Scope::ReadUsers])).unwrap_err();
         assert_eq!(failure.details[0].1.to_string(), r#"["read:logs"]"#);
-        assert_eq!(failure.details[1].1.to_string(), r#"["a", "b"]"#);
+        assert_eq!(failure.details[1].1.to_string(), r#"["a","b"]"#);
     }
 }

@@ -1,14 +1,14 @@
-//! The response writer. Every GraphQL response is written here: async-graphql's own serialization would write projected
-//! bytes as lists of numbers.
+//! The response writer. Every GraphQL response is written here, since projected bytes are JSON already.
 
-use async_graphql::{PathSegment, Response, ServerError, Value};
 use bytes::Bytes;
+use serde::Serialize;
 
-use super::error::{ErrorCode, GraphqlError};
+use super::error::{FieldError, GraphqlError, Location, PathSegment};
 use super::execute::Answer;
-use super::prepared::{Prepared, What};
+use super::explain::Entry;
+use super::prepared::{FieldKind, Prepared};
 use super::project::json;
-use super::schema::local;
+use super::schema::local::LocalAnswer;
 
 /// How many reasons are told why an operation never ran. The first few are what somebody mends; a document can be wrong in
 /// thousands of places.
@@ -18,10 +18,9 @@ const MOST_REASONS: usize = 10;
 const MOST_ERRORS: usize = 100;
 
 /// Writes a response to an operation that never ran: there is no `data`.
-pub(crate) fn refusal(failures: Vec<GraphqlError>, request_id: &str) -> Vec<u8> {
+pub(crate) fn refusal(failures: &[GraphqlError], request_id: &str) -> Vec<u8> {
     let mut out = vec![b'{'];
-    let errors: Vec<_> = failures.into_iter().map(ServerError::from).collect();
-    write_errors(errors.iter(), MOST_REASONS, request_id, &mut out);
+    write_errors(failures.iter().map(|failure| (failure, &[][..])), MOST_REASONS, request_id, &mut out);
     out.push(b'}');
     out
 }
@@ -31,13 +30,12 @@ pub(crate) struct Answered<'a> {
     pub(crate) prepared: &'a Prepared,
     /// By root field.
     pub(crate) answers: &'a [Answer],
-    /// What async-graphql answered.
-    pub(crate) own: &'a Response,
+    pub(crate) local: &'a LocalAnswer,
 }
 
 impl<'a> Answered<'a> {
     /// Writes the response.
-    pub(crate) fn write(&self, upstream: Option<&Value>, request_id: &str) -> Vec<u8> {
+    pub(crate) fn write(&self, upstream: Option<&[Entry]>, request_id: &str) -> Vec<u8> {
         let projected = self.answers.iter().filter_map(|answer| answer.json.as_ref()).map(Bytes::len).sum::<usize>();
         let mut out = Vec::with_capacity(projected + 256);
         out.extend_from_slice(br#"{"data":{"#);
@@ -48,21 +46,21 @@ impl<'a> Answered<'a> {
                 out.push(b',');
             }
             out.extend_from_slice(&root.written_key);
-            match &root.what {
-                What::Asks(_) | What::Known(_) => {
+            match &root.kind {
+                FieldKind::Upstream(_) | FieldKind::Known(_) => {
                     out.extend_from_slice(answer.json.as_deref().unwrap_or(b"null"));
                 }
-                What::Own => local::write(&self.own.data, &root.key, &field.fields, &mut out),
+                FieldKind::Local => self.local.write(&root.key, &field.fields, &mut out),
             }
         }
         out.push(b'}');
         if self.errors().next().is_some() {
             out.push(b',');
-            write_errors(self.errors(), MOST_ERRORS, request_id, &mut out);
+            write_errors(self.errors().map(|failed| (&failed.error, &*failed.path)), MOST_ERRORS, request_id, &mut out);
         }
         if let Some(upstream) = upstream {
             out.extend_from_slice(br#","extensions":{"upstream":"#);
-            write(upstream, &mut out);
+            write(&upstream, &mut out);
             out.push(b'}');
         }
         out.push(b'}');
@@ -72,11 +70,8 @@ impl<'a> Answered<'a> {
     /// The codes of the errors, each once, in the order in which they come.
     pub(crate) fn codes(&self) -> Vec<String> {
         let mut codes: Vec<String> = Vec::new();
-        for error in self.errors() {
-            let code = match error.extensions.as_ref().and_then(|extensions| extensions.get("code")) {
-                Some(Value::String(code)) => code,
-                _ => ErrorCode::Internal.as_str(),
-            };
+        for FieldError { error, .. } in self.errors() {
+            let code = error.code.as_str();
             if !codes.iter().any(|known| known == code) {
                 codes.push(code.to_owned());
             }
@@ -84,110 +79,73 @@ impl<'a> Answered<'a> {
         codes
     }
 
-    fn errors(&self) -> impl Iterator<Item = &'a ServerError> + use<'a> {
-        self.answers.iter().flat_map(|answer| &answer.errors).chain(&self.own.errors)
+    fn errors(&self) -> impl Iterator<Item = &'a FieldError> + use<'a> {
+        self.answers.iter().flat_map(|answer| &answer.errors).chain(&self.local.errors)
     }
-}
-
-/// Depth is bounded: values that async-graphql builds are the schema's own, and records come as bytes.
-fn write(value: &Value, out: &mut Vec<u8>) {
-    match value {
-        Value::Null => out.extend_from_slice(b"null"),
-        Value::Boolean(true) => out.extend_from_slice(b"true"),
-        Value::Boolean(false) => out.extend_from_slice(b"false"),
-        Value::Number(number) => out.extend_from_slice(number.to_string().as_bytes()),
-        Value::String(text) => json::write_string(text, out),
-        Value::Enum(name) => json::write_string(name, out),
-        Value::Binary(json) => out.extend_from_slice(json),
-        Value::List(items) => {
-            out.push(b'[');
-            for (place, item) in items.iter().enumerate() {
-                if place > 0 {
-                    out.push(b',');
-                }
-                write(item, out);
-            }
-            out.push(b']');
-        }
-        Value::Object(fields) => {
-            out.push(b'{');
-            for (place, (key, value)) in fields.iter().enumerate() {
-                write_key(place, key, out);
-                write(value, out);
-            }
-            out.push(b'}');
-        }
-    }
-}
-
-fn write_key(place: usize, key: &str, out: &mut Vec<u8>) {
-    if place > 0 {
-        out.push(b',');
-    }
-    json::write_string(key, out);
-    out.push(b':');
 }
 
 /// Writes `most` of the errors, and how many more there are.
 fn write_errors<'e>(
-    mut errors: impl Iterator<Item = &'e ServerError>,
+    mut errors: impl Iterator<Item = (&'e GraphqlError, &'e [PathSegment])>,
     most: usize,
     request_id: &str,
     out: &mut Vec<u8>,
 ) {
     out.extend_from_slice(br#""errors":["#);
-    for (place, error) in errors.by_ref().take(most).enumerate() {
+    for (place, (error, path)) in errors.by_ref().take(most).enumerate() {
         if place > 0 {
             out.push(b',');
         }
-        write_error(error, request_id, out);
+        write_error(error, path, request_id, out);
     }
-    if let Some(first) = errors.next() {
-        let mut rest = ServerError::new(format!("There are {} more errors.", errors.count() + 1), None);
-        let code = first.extensions.as_ref().and_then(|extensions| extensions.get("code"));
-        if let Some(code) = code.cloned() {
-            rest.extensions.get_or_insert_default().set("code", code);
-        }
+    if let Some((first, _)) = errors.next() {
+        let rest = GraphqlError::new(first.code, format!("There are {} more errors.", errors.count() + 1));
         out.push(b',');
-        write_error(&rest, request_id, out);
+        write_error(&rest, &[], request_id, out);
     }
     out.push(b']');
 }
 
-fn write_error(error: &ServerError, request_id: &str, out: &mut Vec<u8>) {
+fn write_error(error: &GraphqlError, path: &[PathSegment], request_id: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"message":"#);
     json::write_string(&error.message, out);
     if !error.locations.is_empty() {
         out.extend_from_slice(br#","locations":["#);
-        for (place, position) in error.locations.iter().enumerate() {
+        for (place, Location { line, column }) in error.locations.iter().enumerate() {
             let comma = if place > 0 { "," } else { "" };
-            let location = format!(r#"{comma}{{"line":{},"column":{}}}"#, position.line, position.column);
-            out.extend_from_slice(location.as_bytes());
+            out.extend_from_slice(format!(r#"{comma}{{"line":{line},"column":{column}}}"#).as_bytes());
         }
         out.push(b']');
     }
-    if !error.path.is_empty() {
+    if !path.is_empty() {
         out.extend_from_slice(br#","path":["#);
-        for (place, segment) in error.path.iter().enumerate() {
+        for (place, segment) in path.iter().enumerate() {
             if place > 0 {
                 out.push(b',');
             }
             match segment {
-                PathSegment::Field(key) => json::write_string(key, out),
+                PathSegment::Key(key) => json::write_string(key, out),
                 PathSegment::Index(index) => out.extend_from_slice(index.to_string().as_bytes()),
             }
         }
         out.push(b']');
     }
-    let mut extensions = error.extensions.clone().unwrap_or_default();
-    if extensions.get("code").is_none() {
-        extensions.set("code", ErrorCode::Internal.as_str());
+    out.extend_from_slice(br#","extensions":{"code":"#);
+    json::write_string(error.code.as_str(), out);
+    for (name, value) in &error.details {
+        out.push(b',');
+        json::write_string(name, out);
+        out.push(b':');
+        write(value, out);
     }
-    extensions.set("requestId", request_id);
-    out.extend_from_slice(br#","extensions":"#);
-    match async_graphql::to_value(&extensions) {
-        Ok(value) => write(&value, out),
-        Err(_) => out.extend_from_slice(b"{}"),
+    out.extend_from_slice(br#","requestId":"#);
+    json::write_string(request_id, out);
+    out.extend_from_slice(b"}}");
+}
+
+/// Writes a value that is the gateway's own: it holds nothing that was projected.
+fn write(value: &impl Serialize, out: &mut Vec<u8>) {
+    if serde_json::to_writer(&mut *out, value).is_err() {
+        out.extend_from_slice(b"null");
     }
-    out.push(b'}');
 }

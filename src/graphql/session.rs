@@ -2,9 +2,6 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_graphql::Context;
-
-use super::error::GraphqlError;
 use super::explain::Explained;
 use super::prepared::Prepared;
 use crate::auth::Caller;
@@ -42,10 +39,6 @@ impl Session {
     ) -> Self {
         let budget = CallBudget::new(most_calls);
         Self { prepared, caller, deadline, is_fresh, budget, most_calls, errands: Mutex::default() }
-    }
-
-    pub(crate) fn of<'a>(ctx: &Context<'a>) -> Result<&'a Self, GraphqlError> {
-        ctx.data::<Arc<Self>>().map(|session| &**session).map_err(|_| GraphqlError::internal())
     }
 
     /// How many calls there are beyond those that are certain to come.

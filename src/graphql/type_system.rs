@@ -4,9 +4,7 @@ use apollo_compiler::ast::{DirectiveDefinition, DirectiveLocation, InputValueDef
 use apollo_compiler::collections::HashMap;
 use apollo_compiler::schema::{Component, ExtendedType, FieldDefinition, Implementers};
 use apollo_compiler::validation::Valid;
-use apollo_compiler::{Node, Schema, name, ty};
-
-use super::operation::Name;
+use apollo_compiler::{Name, Node, Schema, name, ty};
 
 /// The types of a schema.
 pub(crate) struct TypeSystem {

@@ -77,7 +77,7 @@ fn subscribe(id: &str, payload: &str) {
     let failure = parameters::from_body(payload.as_bytes())
         .err()
         .unwrap_or_else(|| GraphqlError::new(ErrorCode::BadRequest, "A refusal."));
-    let refusal = refuse(vec![failure], "id").body;
+    let refusal = refuse(&[failure], "id").body;
     let refusal = std::str::from_utf8(&refusal).unwrap_or_default();
     let error = message::error(id, refusal).unwrap_or_default();
     for (kind, written) in [("next", message::next(id, refusal)), ("error", error), ("complete", message::complete(id))]

@@ -93,5 +93,5 @@ fn allow_identity(headers: &mut HeaderMap) {
 /// The response in place of a panic. Its message can hold anything, and has gone to the log by the panic hook.
 pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
     tracing::error!("a request panicked");
-    Responder::default().reply(crate::graphql::refuse(vec![GraphqlError::internal()], &request_id::current()))
+    Responder::default().reply(crate::graphql::refuse(&[GraphqlError::internal()], &request_id::current()))
 }

@@ -42,7 +42,7 @@ impl Responder {
     /// The response to a request that is refused: its status is HTTP's own business, whatever the media type.
     pub(crate) fn refuse(self, refusal: HttpError) -> Response {
         let HttpError { status, error, headers } = refusal;
-        let mut response = self.wrap(status, refuse(vec![error], &request_id::current()).body, 0);
+        let mut response = self.wrap(status, refuse(&[error], &request_id::current()).body, 0);
         response.headers_mut().extend(headers);
         response
     }

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::State as Shared;
+use super::assertion::PublicKey;
 use super::clock::rfc3339;
 use super::envelope;
 use super::faults::Order;
@@ -78,6 +79,8 @@ struct NewClient {
     grants: Vec<String>,
     #[serde(default = "yes")]
     audience: bool,
+    /// A public key in PEM, with which the client shows who it is in place of a secret.
+    public_key: Option<String>,
 }
 
 fn client_credentials() -> Vec<String> {
@@ -93,8 +96,12 @@ async fn add_client(State(shared): State<Arc<Shared>>, body: Bytes) -> Response<
         Ok(new) => new,
         Err(error) => return refused(StatusCode::BAD_REQUEST, &error.to_string()),
     };
-    let registered = shared.issuer.register(Rights { scopes: new.scopes, grants: new.grants, audience: new.audience });
-    match registered {
+    let key = match new.public_key.as_deref().map(PublicKey::parse).transpose() {
+        Ok(key) => key,
+        Err(error) => return refused(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    let rights = Rights { scopes: new.scopes, grants: new.grants, audience: new.audience };
+    match shared.issuer.register(rights, key) {
         Ok(client) => envelope::json(
             StatusCode::CREATED,
             &json!({"client_id": client.id, "client_secret": client.secret.expose_secret()}),

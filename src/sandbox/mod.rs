@@ -26,6 +26,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+pub use assertion::PublicKey;
 pub use clock::Clock;
 pub use limits::{Plan, UnknownPlan};
 pub use people::Person;
@@ -41,6 +42,7 @@ use request_log::RequestLog;
 use tenant::Tenant;
 use token::{Issuer, Rights, SCOPES};
 
+mod assertion;
 mod clock;
 mod control;
 mod envelope;
@@ -84,6 +86,8 @@ pub struct Options {
     /// The `expires_in` of a token, in seconds. Anything but a sensible whole number is
     /// sent as it is, and the tokens live for a day.
     pub token_lifetime: Value,
+    /// The key by which the client shows who it is, in place of its secret.
+    pub client_key: Option<PublicKey>,
 }
 
 impl Default for Options {
@@ -96,6 +100,7 @@ impl Default for Options {
             logs: 20_000,
             chaos: false,
             token_lifetime: 86_400.into(),
+            client_key: None,
         }
     }
 }
@@ -142,11 +147,12 @@ impl Sandbox {
         let url = format!("http://{}", reachable(listener.local_addr()?));
         let audience = format!("{url}/api/v2/");
         let issuer = Issuer::new(&url, audience.clone(), options.token_lifetime)?;
-        let client = issuer.register(Rights {
+        let rights = Rights {
             scopes: SCOPES.map(str::to_owned).to_vec(),
             grants: vec!["client_credentials".to_owned()],
             audience: true,
-        })?;
+        };
+        let client = issuer.register(rights, options.client_key)?;
         let people = People::of(options.seed, options.users);
         let introduced = people.introduce();
         let now = options.clock.now().timestamp_millis();

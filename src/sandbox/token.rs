@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
 
+use super::assertion::{self, PublicKey, Taken};
 use super::envelope::{self, Refusal};
 use super::keys::{SigningKey, secret};
 use super::user_token::TokenRequest;
@@ -25,7 +26,7 @@ const LIFETIME: i64 = 86_400;
 pub struct Client {
     /// The `client_id`.
     pub id: String,
-    /// The `client_secret`.
+    /// The `client_secret`. As at Auth0, a client with a key has one, and it is not taken.
     pub secret: SecretString,
 }
 
@@ -60,10 +61,17 @@ pub(crate) struct Issuer {
     audience: String,
     /// The value of `expires_in`.
     lifetime: Value,
-    clients: Mutex<HashMap<String, (SecretString, Rights)>>,
+    clients: Mutex<HashMap<String, (Credential, Rights)>>,
+    assertions: Mutex<Taken>,
     /// Tokens are numbered, in their `jti`, so that all issued so far can be called expired.
     issued: AtomicU64,
     expired: AtomicU64,
+}
+
+/// A credential that a client registered.
+enum Credential {
+    Secret(SecretString),
+    Key(PublicKey),
 }
 
 /// The token endpoint says no, in OAuth's words.
@@ -92,19 +100,18 @@ impl Issuer {
             audience,
             lifetime,
             clients: Mutex::default(),
+            assertions: Mutex::default(),
             issued: AtomicU64::new(0),
             expired: AtomicU64::new(0),
         })
     }
 
-    /// Registers a client with a new id and a new secret.
-    pub(crate) fn register(&self, rights: Rights) -> std::io::Result<Client> {
+    /// Registers a client with a new id, and with a key or a new secret.
+    pub(crate) fn register(&self, rights: Rights, key: Option<PublicKey>) -> std::io::Result<Client> {
         // Auth0's ids have 32 characters, its secrets 64.
         let client = Client { id: secret(24)?, secret: secret(48)?.into() };
-        self.clients
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(client.id.clone(), (client.secret.clone(), rights));
+        let credential = key.map_or_else(|| Credential::Secret(client.secret.clone()), Credential::Key);
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner).insert(client.id.clone(), (credential, rights));
         Ok(client)
     }
 
@@ -138,9 +145,7 @@ impl Issuer {
         if grant_type.is_empty() {
             return Err(Denial::malformed("Missing required parameter: grant_type"));
         }
-        let rights = self
-            .client(text("client_id"), text("client_secret"))
-            .ok_or_else(|| Denial::new(StatusCode::UNAUTHORIZED, "access_denied", "Unauthorized"))?;
+        let rights = self.client(&text, now)?;
         if !rights.grants.iter().any(|grant| grant == grant_type) {
             let mut denial = Denial::new(
                 StatusCode::FORBIDDEN,
@@ -187,10 +192,32 @@ impl Issuer {
             .map_err(|error| Denial::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", error.to_string()))
     }
 
-    fn client(&self, id: &str, given: &str) -> Option<Rights> {
+    /// Authenticates the client of a request, by a secret or by an assertion.
+    fn client<'a>(&self, text: &impl Fn(&str) -> &'a str, now: DateTime<Utc>) -> Result<Rights, Denial> {
+        let unauthorized = || Denial::new(StatusCode::UNAUTHORIZED, "access_denied", "Unauthorized");
+        let (id, secret, assertion) = (text("client_id"), text("client_secret"), text("client_assertion"));
+        if !assertion.is_empty() && !secret.is_empty() {
+            return Err(Denial::malformed("A client authenticates by one method only (RFC 6749, section 2.3)"));
+        }
+        if !assertion.is_empty() && text("client_assertion_type") != assertion::ASSERTION_TYPE {
+            return Err(Denial::malformed("client_assertion_type is missing or unknown"));
+        }
         let clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let (secret, rights) = clients.get(id)?;
-        (secret.expose_secret() == given).then(|| rights.clone())
+        let (credential, rights) = clients.get(id).ok_or_else(unauthorized)?;
+        match credential {
+            Credential::Secret(own) if assertion.is_empty() && own.expose_secret() == secret => Ok(rights.clone()),
+            Credential::Key(key) if !assertion.is_empty() => {
+                let mut assertions = self.assertions.lock().unwrap_or_else(PoisonError::into_inner);
+                match assertions.take(assertion, key, id, &self.issuer, now) {
+                    Ok(()) => Ok(rights.clone()),
+                    Err(fault) => {
+                        let description = format!("Client authentication failed: {fault}");
+                        Err(Denial::new(StatusCode::UNAUTHORIZED, "invalid_client", description))
+                    }
+                }
+            }
+            Credential::Secret(_) | Credential::Key(_) => Err(unauthorized()),
+        }
     }
 
     fn issue(&self, client: &str, scope: &str, now: DateTime<Utc>) -> std::io::Result<Value> {
@@ -264,7 +291,8 @@ impl Issuer {
             "response_types_supported": ["code"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256"],
-            "token_endpoint_auth_methods_supported": ["client_secret_post"],
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
+            "token_endpoint_auth_signing_alg_values_supported": ["RS256", "RS384", "PS256"],
             "scopes_supported": ["openid", "profile", "email"],
         })
     }

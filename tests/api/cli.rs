@@ -1,6 +1,8 @@
 //! The program as an operator meets it: commands, help, exit codes.
 
 #[cfg(all(unix, feature = "sandbox"))]
+mod health;
+#[cfg(all(unix, feature = "sandbox"))]
 mod log;
 #[cfg(all(unix, feature = "sandbox"))]
 mod running;
@@ -103,9 +105,9 @@ fn settings() -> Vec<String> {
 const TENANT: &str = "AUTH0_DOMAIN=example.us.auth0.com\nAUTH0_CLIENT_ID=an-id\nAUTH0_CLIENT_SECRET=hush-hush\n";
 
 #[cfg(feature = "sandbox")]
-const COMMANDS: [&str; 5] = ["serve", "sandbox", "schema", "doctor", "config"];
+const COMMANDS: [&str; 6] = ["serve", "sandbox", "schema", "doctor", "health", "config"];
 #[cfg(not(feature = "sandbox"))]
-const COMMANDS: [&str; 4] = ["serve", "schema", "doctor", "config"];
+const COMMANDS: [&str; 5] = ["serve", "schema", "doctor", "health", "config"];
 
 #[test]
 fn help_tells_every_setting_and_command() {
@@ -116,6 +118,9 @@ fn help_tells_every_setting_and_command() {
             "AUTH0_DOMAIN",
             "AUTH0_CLIENT_ID",
             "AUTH0_CLIENT_SECRET",
+            "AUTH0_CLIENT_SECRET_FILE",
+            "AUTH0_CLIENT_ASSERTION_KEY_FILE",
+            "AUTH0_CLIENT_ASSERTION_ALGORITHM",
             "AUTH0_AUDIENCE",
             "CACHE_TTL",
             "RATE_RESERVE",
@@ -133,6 +138,7 @@ fn help_tells_every_setting_and_command() {
             "JWT_AUDIENCE",
             "JWT_JWKS_URL",
             "API_KEYS",
+            "API_KEYS_FILE",
             "ALLOW_ANONYMOUS",
             "SCOPE_MODE",
             "SELF_ACCESS",

@@ -102,7 +102,7 @@ impl TestGateway {
             audience: setup.audience.unwrap_or_else(|| domain.default_audience()),
             domain,
             client_id: client.id,
-            client_secret: client.secret,
+            authentication: client.secret.into(),
         };
         let auth = if setup.takes_sandbox_tokens { setup.auth.or_tokens(tokens_of(&sandbox)) } else { setup.auth };
         let app = App::build(Settings {
@@ -146,7 +146,7 @@ impl TestGateway {
             audience: domain.default_audience(),
             domain,
             client_id: client.id,
-            client_secret: client.secret,
+            authentication: client.secret.into(),
         };
         let app = App::build(Settings::new(settings)).unwrap();
         let listener = listener().await;

@@ -58,7 +58,7 @@ impl Serving {
             audience: domain.default_audience(),
             domain,
             client_id: "an-id".to_owned(),
-            client_secret: SecretString::from("a-secret"),
+            authentication: SecretString::from("a-secret").into(),
         };
         let app = App::build(Settings { http, ..Settings::new(settings) }).unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();

@@ -1,5 +1,6 @@
 //! The one access token that everybody shares, seen from both sides of the gateway.
 
+mod assertions;
 mod oddities;
 mod refusals;
 mod silence;

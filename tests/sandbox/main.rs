@@ -12,6 +12,7 @@ use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
+mod assertions;
 mod control;
 mod limits;
 mod logs;

@@ -39,7 +39,7 @@ fn settings(address: &str) -> Result<Settings, Box<dyn StdError>> {
     Ok(Settings {
         audience: domain.default_audience(),
         client_id: "gateway".to_owned(),
-        client_secret: SecretString::from(format!("{:x}", fastrand::u128(..))),
+        authentication: SecretString::from(format!("{:x}", fastrand::u128(..))).into(),
         domain,
     })
 }

@@ -6,7 +6,7 @@ use wiremock::ResponseTemplate;
 
 use super::super::{
     ApiRequest, Direction, Email, Error, Fields, LogCheckpoint, LogId, LogSearch, MisconfigurationError, UserId,
-    UserSearch, UserSort,
+    UserSearch,
 };
 use super::{Tenant, TestResult, ample, array};
 
@@ -24,7 +24,7 @@ async fn each_endpoint_is_asked_for_exactly_what_is_wanted() -> TestResult {
 
     let plain = UserSearch::new(None, 0, 50, None)?;
     api.read(&ApiRequest::users(&plain, &Fields::All, false), &ample()).await?;
-    let sort = Some((UserSort::LastLogin, Direction::Descending));
+    let sort = Some(("last_login".to_owned(), Direction::Descending));
     let search = UserSearch::new(Some("name:\"Ada L\" OR a+b&c"), 3, 10, sort)?;
     api.read(&ApiRequest::users(&search, &some, true), &ample()).await?;
     api.read(&ApiRequest::user(&UserId::parse("auth0|a b")?, &some), &ample()).await?;

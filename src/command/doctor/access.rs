@@ -5,19 +5,27 @@ use chrono::{DateTime, Utc};
 use super::endpoints::{EndpointResult, Outcome};
 use super::report::{Check, Status};
 use super::upstream_error::check_of;
-use crate::auth0::{Error, MisconfigurationError, TokenStatus};
+use crate::auth0::{ClientAuthentication, Error, MisconfigurationError, TokenStatus};
 
 /// Outcome of the request for a token; `None` if there was none.
 pub(super) type Token = Option<Result<TokenStatus, Error>>;
 
+/// Name of the means by which the application shows that it is the one.
+pub(super) const fn way(authentication: &ClientAuthentication) -> &'static str {
+    match authentication {
+        ClientAuthentication::Secret(_) => "secret",
+        ClientAuthentication::PrivateKeyJwt(..) => "key (private_key_jwt)",
+    }
+}
+
 /// Checks that the token endpoint answers as one, and knows the application.
-pub(super) fn token(token: &Token, now: DateTime<Utc>) -> Check {
+pub(super) fn token(token: &Token, way: &str, now: DateTime<Utc>) -> Check {
     match token {
         None => Check::skipped("token", "needs an answer of the tenant's"),
         Some(Ok(token)) => {
             let life = (token.expires_at - now).num_minutes().saturating_add(1);
             let life = if life < 120 { format!("{life} min") } else { format!("{} h", life / 60) };
-            Check::ok("token", format!("the application's credentials are accepted; a token lives {life}"))
+            Check::ok("token", format!("the application's {way} is accepted; a token lives {life}"))
         }
         Some(Err(error)) if is_about_audience(error) => Check::ok("token", "the token endpoint answers"),
         // Even a rate limit, which passes: without a token nothing else can be looked at.

@@ -42,6 +42,8 @@ struct Target {
     address: SocketAddr,
     /// Time for each answer.
     timeout: Duration,
+    /// Names of the settings whose files hold a secret and can be read by every user of the machine.
+    exposed_files: Vec<String>,
 }
 
 /// Examines the gateway of these settings, or reports what is wrong with them.
@@ -52,12 +54,12 @@ pub(super) async fn run(
 ) -> Result<ExitCode, CommandError> {
     let report = match serve {
         Ok(serve) => {
-            let Serve { tenant, policy, auth, server: Server { address, http }, .. } = *serve;
+            let Serve { tenant, policy, auth, server: Server { address, http }, exposed_files, .. } = *serve;
             let tenant = OpenTenant::open(tenant).await?;
             let (auth, timeout) = (tenant.auth(auth), http.request_timeout);
             // A sandbox runs until it is dropped.
             let settings = tenant.settings.clone();
-            let target = Target { tenant: settings, policy, auth, address, timeout };
+            let target = Target { tenant: settings, policy, auth, address, timeout, exposed_files };
             examine(target).await.context("cannot examine the tenant")?
         }
         Err(problems) => Report::of_problems(&problems),
@@ -74,7 +76,8 @@ pub(super) async fn run(
 /// Observes and judges, with about ten calls at the pace that the tenant's rate limit allows. Fails only for an argument of the doctor's
 /// own that is wrong: a bug.
 async fn examine(target: Target) -> Result<Report, ArgumentError> {
-    let Target { tenant, policy, auth, address, timeout } = target;
+    let Target { tenant, policy, auth, address, timeout, exposed_files } = target;
+    let way = access::way(&tenant.authentication);
     let (domain, audience, client_id) = (tenant.domain.clone(), tenant.audience.clone(), tenant.client_id.clone());
     let holdable = auth.holdable_scopes();
 
@@ -90,16 +93,25 @@ async fn examine(target: Target) -> Result<Report, ArgumentError> {
 
     let Observations { probe, token, endpoints, buckets } = observed;
     let matrix = scopes::matrix(&token, holdable);
-    let mut checks = vec![Check::ok("settings", "complete"), callers::judge(&auth, &client_id, address)];
+    let mut checks = vec![settings(&exposed_files), callers::judge(&auth, &client_id, address)];
     checks.extend(reach::judge(&domain, &lookup, &probe));
     checks.push(reach::clock(&probe, auth.tokens.is_some()));
-    checks.push(access::token(&token, Utc::now()));
+    checks.push(access::token(&token, way, Utc::now()));
     checks.push(access::audience(&token, &audience, &endpoints));
     checks.extend(endpoints.iter().map(EndpointResult::check));
     checks.push(scopes::judge(&token, &matrix));
     checks.push(plan::judge(&buckets));
     checks.push(callers::keys(keys.as_ref()));
     Ok(Report::new(domain.to_string(), checks, matrix, buckets))
+}
+
+/// The settings have been read; what is left to say of them.
+fn settings(exposed_files: &[String]) -> Check {
+    if exposed_files.is_empty() {
+        return Check::ok("settings", "complete");
+    }
+    let finding = format!("{}: every user of this machine can read the file", exposed_files.join(", "));
+    Check::warning("settings", finding, "take the right to read it away from others (chmod o-r)")
 }
 
 /// Observations of the tenant.

@@ -2,7 +2,7 @@
 
 use apollo_compiler::parser::SourceSpan;
 
-use crate::graphql::operation::Location;
+use crate::graphql::error::Location;
 
 /// Where the lines of a text begin. Lines end as GraphQL has them end: with LF, CR LF or CR.
 /// <https://spec.graphql.org/September2025/#sec-Line-Terminators>

@@ -32,7 +32,7 @@ pub(super) fn parse(
             Fault::MissingColon => "Syntax error: expected a colon and a value.",
             Fault::UnterminatedString => "Syntax error: unterminated string value.",
         };
-        return Err(vec![not_graphql(message).at(lines.at(offset).into())]);
+        return Err(vec![not_graphql(message).at(lines.at(offset))]);
     }
     limiter.check_document(&document, lines).map_err(single)?;
     let mut checks = Checks { lines, introspection, failures: Vec::new() };
@@ -125,6 +125,6 @@ impl Checks<'_> {
 
     fn fail(&mut self, message: String, span: Option<SourceSpan>) {
         let failure = GraphqlError::new(ErrorCode::ValidationFailed, message);
-        self.failures.push(failure.at(self.lines.location(span).into()));
+        self.failures.push(failure.at(self.lines.location(span)));
     }
 }

@@ -154,7 +154,7 @@ impl<'d> VariableUsages<'d> {
         if !is_allowed {
             let ty = &variable.ty;
             let message = format!("The variable `${name}` of type `{ty}` stands where `{location}` is expected.");
-            let places = [variable.location(), usage.location()].map(|span| self.lines.location(span).into());
+            let places = [variable.location(), usage.location()].map(|span| self.lines.location(span));
             let failure = GraphqlError::new(ErrorCode::ValidationFailed, message);
             self.failures.push(places.into_iter().fold(failure, GraphqlError::at));
         }

@@ -1,5 +1,7 @@
 use super::*;
-use crate::graphql::schema::object::FromString;
+use crate::graphql::schema::log::LOG;
+use crate::graphql::schema::object::{Field, FromString};
+use crate::graphql::schema::user::USER;
 
 fn in_users(q: &str) -> Vec<(Cause, Scope)> {
     in_query(&USER, q).into_iter().map(|GuardedFieldUse { cause, scope, .. }| (cause, scope)).collect()

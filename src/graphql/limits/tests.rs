@@ -1,8 +1,7 @@
 //! What each limit lets pass and what it refuses.
 
 use apollo_compiler::ast;
-use async_graphql::{Value, value};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::graphql::document::{Lines, Scan};
@@ -22,7 +21,7 @@ fn refusal_by(limiter: &Limiter, text: &str) -> Option<(String, u64, u64)> {
         else {
             panic!("{failure:?}");
         };
-        let number = |value: &Value| value.clone().into_json().unwrap().as_u64().unwrap();
+        let number = |value: &Value| value.as_u64().unwrap();
         (measure.clone(), number(limit), number(value))
     })
 }
@@ -127,18 +126,18 @@ fn types_that_lead_to_types_again_and_again_are_refused() {
 #[test]
 fn values_of_variables_are_held_to_the_same_limits() {
     let limiter = Limiter::from(Limits::default());
-    let measure = |value: serde_json::Value| {
+    let measure = |value: Value| {
         let failure = limiter.check_variable(&json!({ "y": [value] }).to_string()).err()?;
         Some(failure.details[0].1.clone())
     };
-    let list = |length: u64| serde_json::Value::from_iter(0..length);
+    let list = |length: u64| Value::from_iter(0..length);
     assert_eq!(measure(list(LIST)), None);
-    assert_eq!(measure(list(LIST + 1)), Some(value!("list length")));
+    assert_eq!(measure(list(LIST + 1)), Some(json!("list length")));
     assert_eq!(measure("x".repeat(STRING as usize).into()), None);
-    assert_eq!(measure("x".repeat(STRING as usize + 1).into()), Some(value!("string length")));
+    assert_eq!(measure("x".repeat(STRING as usize + 1).into()), Some(json!("string length")));
     let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
     let nesting = |levels| limiter.check_variable(&deep(levels)).err().map(|failure| failure.details[0].1.clone());
-    assert_eq!((nesting(60), nesting(61)), (None, Some(value!("nesting"))));
+    assert_eq!((nesting(60), nesting(61)), (None, Some(json!("nesting"))));
 }
 
 #[test]

@@ -212,7 +212,7 @@ impl<'d> Walk<'d> {
                     let inner = self.fragment(&spread.fragment_name, level + 1).map_err(|failure| {
                         let is_placed = failure.code != ErrorCode::ValidationFailed || !failure.locations.is_empty();
                         let location = self.lines.location(spread.location());
-                        if is_placed { failure } else { failure.at(location.into()) }
+                        if is_placed { failure } else { failure.at(location) }
                     });
                     inner?.with_directives(&spread.directives)
                 }

@@ -2,8 +2,9 @@
 
 use super::is_same_call;
 use crate::graphql::operation::{Field, Value};
-use crate::graphql::schema::object::{Fetch, Kind, Object, Page, PageKind, Shape};
-use crate::graphql::schema::root_field::root_field;
+use crate::graphql::schema::joins::{Fetch, join};
+use crate::graphql::schema::object::{Kind, Object, Page, PageKind, Shape};
+use crate::graphql::schema::root::root_field;
 
 /// Auth0's largest page.
 const LARGEST_PAGE: u64 = 100;
@@ -68,25 +69,22 @@ impl Count {
     /// The joins of `parents` records.
     fn records(&mut self, object: &'static Object, parents: u64, selection: &[Field]) {
         for (place, field) in selection.iter().enumerate() {
-            let Some(row) = object.field(&field.name) else { continue };
-            match &row.kind {
-                Kind::Object(inner) | Kind::Objects(inner) => self.records(inner, parents, &field.fields),
-                Kind::Join(relation) => {
-                    // Fields that ask the same share their calls.
-                    let is_first = !selection[..place].iter().any(|other| is_same_call(other, field));
-                    let calls = match &relation.fetch {
-                        Fetch::ByIds(by_ids) => parents.div_ceil(by_ids.batch as u64),
-                        Fetch::PerParent(_) => {
-                            self.is_per_parent = true;
-                            parents
-                        }
-                    };
-                    self.calls = self.calls.saturating_add(if is_first { calls } else { 0 });
-                    let rows = parents.saturating_mul(rows(field, self.largest));
-                    self.shape(relation.shape, rows, &field.fields);
-                }
-                _ => {}
+            if let Some(Kind::Object(inner) | Kind::Objects(inner)) = object.field(&field.name).map(|row| &row.kind) {
+                self.records(inner, parents, &field.fields);
             }
+            let Some(row) = join(object, &field.name) else { continue };
+            // Fields that ask the same share their calls.
+            let is_first = !selection[..place].iter().any(|other| is_same_call(other, field));
+            let calls = match &row.fetch {
+                Fetch::ByIds(by_ids) => parents.div_ceil(by_ids.batch as u64),
+                Fetch::PerParent(_) => {
+                    self.is_per_parent = true;
+                    parents
+                }
+            };
+            self.calls = self.calls.saturating_add(if is_first { calls } else { 0 });
+            let rows = parents.saturating_mul(rows(field, self.largest));
+            self.shape(row.shape, rows, &field.fields);
         }
     }
 }

@@ -2,21 +2,21 @@
 
 mod call_count;
 mod planner;
-mod request;
 mod required_keys;
 
 use std::sync::Arc;
 
 pub(crate) use self::call_count::{CallCount, worst_case};
 pub(crate) use self::planner::{Planner, is_same_call};
-pub(crate) use self::request::{PageArgs, ParentRequest, Prepare, PreparedRequest, Request};
 pub(crate) use self::required_keys::RequiredKeys;
-use super::error::GraphqlError;
-use super::operation::{Arguments, Location, Name};
+use super::error::{GraphqlError, Location};
+use super::operation::{Arguments, Name};
 use super::permission::Denied;
 use super::project::json;
-use super::schema::object::{Field, Guard, Kind, Object, PageKind, Relation};
-use crate::auth::{Scope, Scopes};
+use super::request::{ParentRequest, PreparedRequest};
+use super::schema::joins::Join;
+use super::schema::object::{Field, Guard, Kind, Object, PageKind};
+use crate::auth::Scopes;
 
 /// How to answer an operation for callers of one authority.
 pub(crate) struct ExecutionPlan {
@@ -67,9 +67,7 @@ pub(crate) struct JoinPlan {
 
 /// What joins ask of Auth0.
 pub(crate) struct FetchPlan {
-    pub(crate) relation: &'static Relation,
-    /// What callers must hold for it.
-    pub(crate) scope: Option<Scope>,
+    pub(crate) row: &'static Join,
     pub(crate) arguments: Arguments,
     /// How to ask for what belongs to one parent. None where records are found by their ids.
     pub(crate) request: Option<ParentRequest>,

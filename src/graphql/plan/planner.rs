@@ -9,7 +9,8 @@ use super::{
 use crate::graphql::error::GraphqlError;
 use crate::graphql::operation::{Arguments, Field as SelectedField, Name, Value};
 use crate::graphql::permission::Authority;
-use crate::graphql::schema::object::{Fetch, Field, Kind, Object, Page, PageKind, Relation, Shape};
+use crate::graphql::schema::joins::{Fetch, Join, join};
+use crate::graphql::schema::object::{Field, Kind, Object, Page, PageKind, Shape};
 
 /// Makes a plan for what one caller may be shown, and notes what has to be left out. Selections are in normal form: fields with
 /// distinct response keys.
@@ -62,8 +63,8 @@ impl Planner {
             for join in &fetch.joins {
                 joins[*join].projection.add_keys(&mut fetch.keys);
             }
-            if let Fetch::ByIds(_) = fetch.relation.fetch {
-                fetch.keys.keys.insert(fetch.relation.shape.object().id_key());
+            if let Fetch::ByIds(_) = fetch.row.fetch {
+                fetch.keys.keys.insert(fetch.row.shape.object().id_key());
             }
         }
         ExecutionPlan { calls: Vec::new(), fields, joins, fetches }
@@ -115,7 +116,10 @@ impl Planner {
             let output = match object.field(&field.name) {
                 Some(row) => self.at(field, |planner| planner.output(row, field, &mut plan)),
                 None if field.name == "__typename" => Output::Typename(object.name),
-                None => continue,
+                None => match join(object, &field.name) {
+                    Some(row) => self.at(field, |planner| planner.join(row, field, &mut plan)),
+                    None => continue,
+                },
             };
             OutputField::push(&mut plan.fields, &field.key, output);
         }
@@ -133,10 +137,6 @@ impl Planner {
             }
             Kind::Object(inner) => Output::Object(plan.slots(row.keys), self.record(inner, &field.fields)),
             Kind::Objects(inner) => Output::Objects(plan.slots(row.keys), self.elements(inner, &field.fields)),
-            Kind::Join(relation) => match self.join(row, relation, field) {
-                Ok(join) => Output::Join(plan.slots(row.keys), join),
-                Err(refused) => self.withhold(WithheldReason::Refused(refused)),
-            },
             Kind::Guarded(guard) if self.authority.caller.holds(guard.scope) => {
                 Output::Value(plan.slots(row.keys), &Kind::Json)
             }
@@ -150,13 +150,19 @@ impl Planner {
         Output::Withheld(self.within.withheld.len() - 1)
     }
 
-    fn join(&mut self, row: &Field, relation: &'static Relation, field: &SelectedField) -> Result<usize, GraphqlError> {
-        let arguments = field.arguments.as_ref().map_err(Clone::clone)?;
-        let fetch = self.fetch(row, relation, arguments)?;
+    fn join(&mut self, row: &'static Join, field: &SelectedField, plan: &mut RecordPlan) -> Output {
+        if let Some(denied) = row.scopes.iter().find_map(|scope| self.authority.check(*scope).err()) {
+            return self.withhold(WithheldReason::Denied(denied));
+        }
+        let fetch = field.arguments.as_ref().map_err(Clone::clone).and_then(|arguments| self.fetch(row, arguments));
+        let fetch = match fetch {
+            Ok(fetch) => fetch,
+            Err(refused) => return self.withhold(WithheldReason::Refused(refused)),
+        };
         let join = self.joins.len();
         // The joins within it come behind it.
         self.joins.push(None);
-        let mut projection = self.projection(relation.shape, &field.fields);
+        let mut projection = self.projection(row.shape, &field.fields);
         let id = match &mut projection.shape {
             Shaped::Record(plan) => plan.slot_for(plan.object.id_key()),
             Shaped::Page(_) | Shaped::List(..) => 0,
@@ -168,28 +174,21 @@ impl Planner {
         }
         let number = fetched.joins.len() - 1;
         self.joins[join] = Some(JoinPlan { projection, place: self.within.place(), id, fetch, number });
-        Ok(join)
+        Output::Join(plan.slots(row.keys), join)
     }
 
     /// The fetch that asks this, another join's if there is one.
-    fn fetch(
-        &mut self,
-        row: &Field,
-        relation: &'static Relation,
-        arguments: &Arguments,
-    ) -> Result<usize, GraphqlError> {
-        let is_same =
-            |fetch: &FetchPlan| std::ptr::eq(fetch.relation, relation) && said(&fetch.arguments).eq(said(arguments));
+    fn fetch(&mut self, row: &'static Join, arguments: &Arguments) -> Result<usize, GraphqlError> {
+        let is_same = |fetch: &FetchPlan| std::ptr::eq(fetch.row, row) && said(&fetch.arguments).eq(said(arguments));
         if let Some(known) = self.fetches.iter().position(is_same) {
             return Ok(known);
         }
-        let request = match relation.fetch {
+        let request = match row.fetch {
             Fetch::ByIds(_) => None,
             Fetch::PerParent(parse) => Some(parse(arguments)?),
         };
         self.fetches.push(FetchPlan {
-            relation,
-            scope: row.scope,
+            row,
             arguments: arguments.clone(),
             request,
             joins: Vec::new(),

@@ -80,9 +80,9 @@ fn those_who_ask_the_same_are_one_call_and_the_rest_is_not_auth0_s() {
     let calls: Vec<Vec<_>> =
         (0..prepared.calls.len()).map(|call| prepared.keys_of_call(call).map(Name::as_str).collect()).collect();
     assert_eq!(calls, [vec!["a", "c"], vec!["b"], vec!["d", "e"]]);
-    let own = prepared.own.as_ref().unwrap();
-    let (_, operation) = own.operations.iter().next().unwrap();
-    assert_eq!(operation.node.selection_set.node.items.len(), 1);
+    let local = |field: &&PreparedField| matches!(field.kind, FieldKind::Local);
+    assert_eq!(prepared.roots.iter().filter(local).map(|field| field.key.as_str()).collect::<Vec<_>>(), ["gateway"]);
+    assert!(prepared.local.is_some());
     let needs = &prepared.plan(authority(&Scope::ALL)).calls[0].keys;
     assert_eq!(needs.keys.iter().copied().collect::<Vec<_>>(), ["email", "name"]);
 }

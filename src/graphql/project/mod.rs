@@ -12,22 +12,8 @@ use self::buffer::{Alone, Projection as Reader, RecordBuffer};
 use self::json::{Malformed, Raw, Records};
 pub(crate) use self::projected::{JoinSlot, Projected, Segment};
 use super::plan::{OutputField, PageOutput, PagePlan, Projection, RecordPlan, Shaped};
+use super::request::PageFacts;
 use super::schema::object::PageKind;
-
-/// What is known of a page beside its records.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct PageFacts<'a> {
-    /// How many records match in all, if Auth0 was asked.
-    pub(crate) total: Option<u64>,
-    pub(crate) page: u32,
-    pub(crate) per_page: u32,
-    /// Whether Auth0 would refuse the page after this one.
-    pub(crate) is_last_reachable: bool,
-    /// Where Auth0 says to read on.
-    pub(crate) next: Option<&'a str>,
-    /// Where the reading began.
-    pub(crate) from: Option<&'a str>,
-}
 
 /// Why records cannot be projected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

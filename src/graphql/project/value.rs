@@ -54,7 +54,7 @@ pub(crate) fn write(kind: &Kind, value: Raw<'_>, out: &mut Vec<u8>) -> bool {
             true
         }
         // These have plans of their own.
-        Kind::Object(_) | Kind::Objects(_) | Kind::Join(_) | Kind::Attributes(_) => false,
+        Kind::Object(_) | Kind::Objects(_) | Kind::Attributes(_) => false,
     }
 }
 

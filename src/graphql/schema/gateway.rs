@@ -6,7 +6,7 @@ use super::scalar::DateTime;
 use crate::auth::{Caller, Identity, Scope};
 use crate::auth0::{BucketStatus, RefusedFields, TokenStatus};
 use crate::graphql::limits::Beyond;
-use crate::graphql::permission::{ScopeMode, Upstream};
+use crate::graphql::permission::Upstream;
 
 /// The gateway: what it is, and how it stands with Auth0.
 #[derive(SimpleObject)]
@@ -97,6 +97,16 @@ pub enum GatewayMode {
     Sandbox,
 }
 
+/// What becomes of an operation that needs more scopes than its caller holds.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "crate::graphql::permission::ScopeMode")]
+enum ScopeMode {
+    /// A field that the caller may not see is null, with an error beside the answers of the others.
+    Filter,
+    /// Nothing of the operation runs.
+    Reject,
+}
+
 /// A token for the Management API. It is never shown itself.
 #[derive(SimpleObject)]
 struct GatewayToken {
@@ -174,7 +184,7 @@ impl Gateway {
             version: env!("CARGO_PKG_VERSION"),
             mode: settings.mode,
             caller: caller.identity().into(),
-            scope_mode: settings.permissions.scope_mode,
+            scope_mode: settings.permissions.scope_mode.into(),
             self_access: settings.permissions.self_access,
             anonymous_access: settings.admits_anonymous,
             warnings: warnings(upstream),

@@ -1,34 +1,74 @@
-//! Root fields that ask nothing of Auth0, on their way to async-graphql and back. It is given AST made from the normal
+//! Root fields that the gateway answers itself, on their way to async-graphql and back. It is given AST made from the normal
 //! form, never text.
 
 use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, Field as AstField, OperationDefinition, OperationType, Selection,
     SelectionSet,
 };
-use async_graphql::{Name as AstName, Pos, Positioned, Value as AstValue};
+use async_graphql::{Name as AstName, PathSegment as AstSegment, Pos, Positioned, Request, Value as AstValue};
 
+use super::Schema;
+use crate::auth::Caller;
+use crate::graphql::error::{FieldError, GraphqlError, Location, PathSegment};
 use crate::graphql::operation::{Arguments, Field, Name, Value};
 use crate::graphql::project::json;
 use crate::graphql::type_system::TypeSystem;
 
-/// The document that asks for `fields`, which stand at the root of the schema. None if there are none.
-pub(crate) fn document<'f>(types: &TypeSystem, fields: impl Iterator<Item = &'f Field>) -> Option<ExecutableDocument> {
-    let selection_set = selection(types, fields);
-    (!selection_set.node.items.is_empty()).then(|| {
-        let operation = OperationDefinition {
-            ty: OperationType::Query,
-            variable_definitions: Vec::new(),
-            directives: Vec::new(),
-            selection_set,
-        };
-        let operations = DocumentOperations::Single(Positioned::new(operation, Pos::default()));
-        ExecutableDocument { operations, fragments: Default::default() }
-    })
+/// The root fields of an operation that the gateway answers itself.
+pub(crate) struct LocalDocument(ExecutableDocument);
+
+/// The answer to a [`LocalDocument`].
+#[derive(Default)]
+pub(crate) struct LocalAnswer {
+    data: AstValue,
+    pub(crate) errors: Vec<FieldError>,
+}
+
+impl LocalDocument {
+    /// The document of `fields`, which stand at the root of the schema. None if there are none.
+    pub(crate) fn new<'f>(types: &TypeSystem, fields: impl Iterator<Item = &'f Field>) -> Option<Self> {
+        let selection_set = selection(types, fields);
+        (!selection_set.node.items.is_empty()).then(|| {
+            let operation = OperationDefinition {
+                ty: OperationType::Query,
+                variable_definitions: Vec::new(),
+                directives: Vec::new(),
+                selection_set,
+            };
+            let operations = DocumentOperations::Single(position(operation));
+            Self(ExecutableDocument { operations, fragments: Default::default() })
+        })
+    }
+
+    /// Has async-graphql answer `caller`.
+    pub(crate) async fn execute(&self, schema: &Schema, caller: Caller) -> LocalAnswer {
+        let mut request = Request::new(String::new()).data(caller);
+        request.set_parsed_query(self.0.clone());
+        let response = schema.execute(request).await;
+        let errors = response.errors.iter().map(|error| {
+            tracing::error!(message = error.message, "the gateway cannot tell of itself");
+            let at = error.locations.iter().map(|pos| Location { line: pos.line, column: pos.column });
+            let path = error.path.iter().filter_map(|segment| match segment {
+                AstSegment::Field(key) => Name::new(key).ok().map(PathSegment::Key),
+                AstSegment::Index(index) => Some(PathSegment::Index(*index)),
+            });
+            FieldError { error: at.fold(GraphqlError::internal(), GraphqlError::at), path: path.collect() }
+        });
+        LocalAnswer { errors: errors.collect(), data: response.data }
+    }
+}
+
+impl LocalAnswer {
+    /// Writes the answer under `key`, of which `fields` were selected.
+    pub(crate) fn write(&self, key: &Name, fields: &[Field], out: &mut Vec<u8>) {
+        write(&self.data, key, fields, out);
+    }
 }
 
 fn selection<'f>(types: &TypeSystem, fields: impl Iterator<Item = &'f Field>) -> Positioned<SelectionSet> {
     let items = fields.map(|field| {
-        let pos = Pos::from(field.location);
+        let Location { line, column } = field.location;
+        let pos = Pos { line, column };
         Positioned::new(Selection::Field(Positioned::new(ast(types, field), pos)), pos)
     });
     position(SelectionSet { items: items.collect() })
@@ -66,7 +106,7 @@ fn position<T>(node: T) -> Positioned<T> {
 }
 
 /// A value in async-graphql's type for it.
-pub(crate) fn const_value(value: &Value) -> AstValue {
+pub(super) fn const_value(value: &Value) -> AstValue {
     match value {
         Value::Null => AstValue::Null,
         Value::Boolean(boolean) => AstValue::Boolean(*boolean),
@@ -81,8 +121,7 @@ pub(crate) fn const_value(value: &Value) -> AstValue {
     }
 }
 
-/// Writes what async-graphql answered under `key`, of which `fields` were selected.
-pub(crate) fn write(answer: &AstValue, key: &Name, fields: &[Field], out: &mut Vec<u8>) {
+fn write(answer: &AstValue, key: &Name, fields: &[Field], out: &mut Vec<u8>) {
     match answer {
         AstValue::Object(answers) => match answers.get(key.as_str()) {
             Some(value) => write_value(value, fields, out),

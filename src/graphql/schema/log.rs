@@ -3,35 +3,7 @@
 //! Fields and forms: the Management API's OpenAPI description, Auth0's log event schemas, and what was seen on the wire,
 //! where most of these fields can be null or missing whatever the descriptions say.
 
-use super::object::{ByIds, Fetch, Field, FromString, Kind, Object, Page, PageField, PageKind, Relation, Shape};
-use super::user::USER;
-use crate::auth::Scope;
-use crate::auth0::{ApiRequest, UserId, UserSearch};
-use crate::graphql::error::{ErrorCode, GraphqlError};
-
-/// After a failed login the id is whatever the request said: without a bar it is nobody's.
-static USER_OF_LOG: Relation = Relation {
-    shape: Shape::Record(&USER),
-    fetch: Fetch::ByIds(ByIds {
-        batch: USERS_AT_ONCE,
-        key: "user_id",
-        search: |q, fields| {
-            let search = UserSearch::new(Some(q), 0, USERS_AT_ONCE as i64, None)?;
-            Ok(ApiRequest::users(&search, fields, false).into())
-        },
-        check: |id| Ok(id.contains('|') && UserId::parse(id).map_err(|_| no_id()).map(|_| true)?),
-        single: |id, fields| Ok(ApiRequest::user(&UserId::parse(id)?, fields).into()),
-    }),
-};
-
-fn no_id() -> GraphqlError {
-    let message =
-        "The log names a user by an id that cannot be looked up: it is longer than any, or holds control characters.";
-    GraphqlError::new(ErrorCode::BadUserInput, message)
-}
-
-/// How many users one search looks up.
-const USERS_AT_ONCE: usize = 50;
+use super::object::{Field, FromString, Kind, Object, Page, PageField, PageKind};
 
 pub(crate) static LOG_BATCH: Page = Page {
     name: "LogBatch",
@@ -121,14 +93,6 @@ pub(crate) static LOG: Object = Object {
             Kind::Id,
             "The id of the user. After a failure it may be whatever the request said.",
         ),
-        Field::new(
-            "user",
-            &["user_id"],
-            Kind::Join(&USER_OF_LOG),
-            "The user, as Auth0's search has them, which lags some seconds behind the user themselves; null if the log names \
-             none, or one that is gone. All users of an answer are looked up together.",
-        )
-        .needs(Scope::ReadUsers),
         Field::new(
             "userName",
             &["user_name"],

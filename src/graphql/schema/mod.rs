@@ -1,14 +1,17 @@
 //! The schema, and async-graphql with it: object tables, root fields, inputs, registration, and SDL.
 
 pub(crate) mod gateway;
+pub(crate) mod input;
+pub(crate) mod joins;
 pub(crate) mod local;
 pub(crate) mod log;
 pub(crate) mod log_type;
 pub(crate) mod object;
 pub(crate) mod outcome;
-pub(crate) mod query;
+mod query;
+mod register;
 pub(crate) mod requires_scope;
-pub(crate) mod root_field;
+pub(crate) mod root;
 pub(crate) mod scalar;
 pub(crate) mod user;
 

@@ -1,269 +1,54 @@
-//! The root of the schema. What asks Auth0 is a table, read by the schema, by the planner and by whoever answers; what the
-//! gateway says of itself is async-graphql's to answer.
+//! The root of the schema as async-graphql has it: root fields that ask Auth0, and `gateway`, which it answers itself.
+
+use std::sync::Arc;
 
 use async_graphql::parser::types::Field;
 use async_graphql::registry::Registry;
 use async_graphql::{
-    ContainerType, Context, ContextSelectionSet, Enum, ID, InputObject, InputType, Object, ObjectType, OutputType,
-    Positioned, ServerResult, Value,
+    ContainerType, Context, ContextSelectionSet, Object, ObjectType, OutputType, Positioned, ServerResult, Value,
 };
 
 use super::gateway::Gateway;
-use super::local::const_value;
-use super::log::{LOG, LOG_BATCH, LOG_PAGE};
-use super::object::{Argument, Shape};
-use super::root_field::{Access, RootField, register_root_fields};
-use super::user::{USER, USER_PAGE};
-use crate::auth::Scope;
-use crate::auth0::{ApiRequest, Direction, Email, LogCheckpoint, LogId, LogSearch, UserId, UserSearch, UserSort};
-use crate::graphql::error::GraphqlError;
-use crate::graphql::operation::Arguments;
+use super::register::register_root_fields;
+use super::root::ROOT_FIELDS;
+use crate::auth::Caller;
 use crate::graphql::permission::Upstream;
-use crate::graphql::plan::{PageArgs, Prepare, Request};
-use crate::graphql::session::Session;
-
-/// The root fields that ask Auth0. Each says itself what its arguments ask for.
-pub(crate) static ROOT_FIELDS: &[RootField] = &[
-    RootField {
-        name: "users",
-        description: "Searches users. Auth0's search lags some seconds behind the users themselves, and reaches 1,000 of them.",
-        access: Access::Of(Scope::ReadUsers),
-        shape: Shape::Page(&USER_PAGE),
-        arguments: &[
-            Argument::new::<Option<String>>(
-                "q",
-                "What to search for, in Auth0's Lucene syntax: <https://auth0.com/docs/manage-users/user-search/user-search-query-syntax>. All users when absent or blank. A field that needs a scope needs it here too, and so does a term without a field, which is looked for in `app_metadata` as well.",
-            ),
-            Argument::new::<i32>("page", "Which page, counted from 0.").or("0"),
-            Argument::new::<i32>("perPage", "How many users a page holds, 1 to 100.").or("50"),
-            Argument::new::<Option<UserOrder>>("sort", "The order. Auth0's own, which is not documented, when absent."),
-        ],
-        parse: |arguments| {
-            let (page, per_page): (i32, i32) = (read(arguments, "page")?, read(arguments, "perPage")?);
-            let q: Option<String> = read(arguments, "q")?;
-            let sort: Option<UserOrder> = read(arguments, "sort")?;
-            let sort = sort.map(|order| (order.field.into(), order.direction.into()));
-            let search = UserSearch::new(q.as_deref(), page.into(), per_page.into(), sort)?;
-            let asked = PageArgs::of(page, per_page, search.next_is_reachable());
-            Ok(Request::shared(asked, move |fields, total| ApiRequest::users(&search, fields, total).into()))
-        },
-    },
-    RootField {
-        name: "user",
-        description: "The user with this id, as they are now; null if there is none.",
-        access: Access::Of(Scope::ReadUsers),
-        shape: Shape::Record(&USER),
-        arguments: &[Argument::new::<ID>("id", "The user's id, such as `auth0|…`.")],
-        parse: |arguments| {
-            let id = UserId::parse(&read::<ID>(arguments, "id")?)?;
-            Ok(Request::shared(PageArgs::default(), move |fields, _| ApiRequest::user(&id, fields).into()))
-        },
-    },
-    RootField {
-        name: "me",
-        description: "The user whom your access token is for, as they are now; null if there is none any more. Needs the scope `read:users`, unless the gateway\nlets callers read their own user without it: see `selfAccess` of `gateway`. Other fields need their scopes all the same.",
-        access: Access::Own,
-        shape: Shape::Record(&USER),
-        arguments: &[],
-        parse: |_| Ok(Request { page: PageArgs::default(), prepare: Prepare::OwnUser(ApiRequest::user) }),
-    },
-    RootField {
-        name: "usersByEmail",
-        description: "The users with this e-mail address, as they are now: several, if they came through several connections.",
-        access: Access::Strict(Scope::ReadUsers),
-        shape: Shape::List(&USER),
-        arguments: &[Argument::new::<String>(
-            "email",
-            "The address. Auth0 compares it case-sensitively, and lower-cases the addresses of database users only.",
-        )],
-        parse: |arguments| {
-            let email = Email::parse(&read::<String>(arguments, "email")?)?;
-            Ok(Request::shared(PageArgs::default(), move |fields, _| ApiRequest::users_by_email(&email, fields).into()))
-        },
-    },
-    RootField {
-        name: "logs",
-        description: "Reads logs. Without `from`: the newest, newest first. With it: those that follow that log, oldest first, as far as\nthe tenant keeps them.",
-        access: Access::Of(Scope::ReadLogs),
-        shape: Shape::Page(&LOG_BATCH),
-        arguments: &[
-            Argument::new::<Option<ID>>(
-                "from",
-                "The id of a log, which is not part of the answer: the `next` of a batch before.",
-            ),
-            Argument::new::<i32>("take", "How many logs at the most, 1 to 100.").or("50"),
-        ],
-        parse: |arguments| {
-            let take: i32 = read(arguments, "take")?;
-            let Some(ID(from)) = read(arguments, "from")? else {
-                let search = LogSearch::newest(take.into())?;
-                return Ok(Request::shared(PageArgs::default(), move |fields, _| {
-                    ApiRequest::search_logs(&search, fields).into()
-                }));
-            };
-            let checkpoint = LogCheckpoint::new(&from, take.into())?;
-            Ok(Request::shared(PageArgs::from(from), move |_, _| ApiRequest::logs_after(&checkpoint).into()))
-        },
-    },
-    RootField {
-        name: "log",
-        description: "The log with this id; null if there is none, or no longer.",
-        access: Access::Of(Scope::ReadLogs),
-        shape: Shape::Record(&LOG),
-        arguments: &[Argument::new::<ID>("id", "The log's id.")],
-        parse: |arguments| {
-            let id = LogId::parse(&read::<ID>(arguments, "id")?)?;
-            Ok(Request::shared(PageArgs::default(), move |_, _| ApiRequest::log(&id).into()))
-        },
-    },
-    RootField {
-        name: "searchLogs",
-        description: "Searches logs. Auth0's search reaches 1,000 of them; `logs` with `from` reaches all.",
-        access: Access::Of(Scope::ReadLogs),
-        shape: Shape::Page(&LOG_PAGE),
-        arguments: &[
-            Argument::new::<Option<String>>(
-                "q",
-                "What to search for, in Auth0's Lucene syntax for logs: <https://auth0.com/docs/deploy-monitor/logs/log-search-query-syntax>. All logs when absent or blank.",
-            ),
-            Argument::new::<i32>("page", "Which page, counted from 0.").or("0"),
-            Argument::new::<i32>("perPage", "How many logs a page holds, 1 to 100.").or("50"),
-            Argument::new::<Option<LogOrder>>("sort", "The order; newest first when absent."),
-        ],
-        parse: |arguments| {
-            let (page, per_page): (i32, i32) = (read(arguments, "page")?, read(arguments, "perPage")?);
-            let q: Option<String> = read(arguments, "q")?;
-            let search = LogSearch::new(q.as_deref(), page.into(), per_page.into(), log_direction(arguments)?)?;
-            let asked = PageArgs::of(page, per_page, search.next_is_reachable());
-            Ok(Request::shared(asked, move |fields, _| ApiRequest::search_logs(&search, fields).into()))
-        },
-    },
-];
 
 /// The root of the schema.
 pub(crate) struct Query;
 
 /// The part of the root that async-graphql answers.
-struct Own;
+struct Local;
 
 /// Reads users and logs of an Auth0 tenant. There are no mutations: the gateway is made so that it cannot change anything.
 #[Object(name = "Query")]
-impl Own {
+impl Local {
     /// The gateway itself. Asks nothing of Auth0.
-    async fn gateway(&self, ctx: &Context<'_>) -> Result<Gateway, GraphqlError> {
-        Ok(Gateway::new(&Session::of(ctx)?.caller, Upstream::of(ctx)?))
+    async fn gateway(&self, ctx: &Context<'_>) -> async_graphql::Result<Gateway> {
+        Ok(Gateway::new(ctx.data::<Caller>()?, ctx.data::<Arc<Upstream>>()?))
     }
 }
 
 impl OutputType for Query {
     fn type_name() -> std::borrow::Cow<'static, str> {
-        Own::type_name()
+        Local::type_name()
     }
 
     fn create_type_info(registry: &mut Registry) -> String {
-        let name = Own::create_type_info(registry);
-        register_root_fields(registry, &Own::type_name(), ROOT_FIELDS);
+        let name = Local::create_type_info(registry);
+        register_root_fields(registry, &Local::type_name(), ROOT_FIELDS);
         name
     }
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        Own.resolve(ctx, field).await
+        Local.resolve(ctx, field).await
     }
 }
 
 impl ContainerType for Query {
     async fn resolve_field(&self, ctx: &Context<'_>) -> ServerResult<Option<Value>> {
-        Own.resolve_field(ctx).await
+        Local.resolve_field(ctx).await
     }
 }
 
 impl ObjectType for Query {}
-
-/// The value of an argument, which is known to fit its type.
-pub(crate) fn read<T: InputType>(arguments: &Arguments, name: &str) -> Result<T, GraphqlError> {
-    T::parse(arguments.get(name).map(const_value)).map_err(|_| GraphqlError::internal())
-}
-
-/// The direction that a `sort` of logs has; newest first where it is absent.
-pub(crate) fn log_direction(arguments: &Arguments) -> Result<Direction, GraphqlError> {
-    let sort: Option<LogOrder> = read(arguments, "sort")?;
-    let direction = sort.map_or(SortDirection::Desc, |LogOrder { field: LogOrderField::Date, direction }| direction);
-    Ok(direction.into())
-}
-
-/// In which order users come.
-#[derive(InputObject)]
-#[graphql(name = "UserSort")]
-pub(crate) struct UserOrder {
-    /// What they are ordered by.
-    pub(crate) field: UserOrderField,
-    /// Which way.
-    #[graphql(default_with = "SortDirection::Asc")]
-    pub(crate) direction: SortDirection,
-}
-
-/// What users can be ordered by.
-#[derive(Enum, Clone, Copy, PartialEq, Eq)]
-#[graphql(name = "UserSortField", remote = "UserSort")]
-pub(crate) enum UserOrderField {
-    /// When they were created.
-    CreatedAt,
-    /// When their profile last changed.
-    UpdatedAt,
-    /// When they last logged in.
-    LastLogin,
-    /// How often they have logged in.
-    LoginsCount,
-    /// Their e-mail address.
-    Email,
-    /// Their full name.
-    Name,
-    /// Their id.
-    UserId,
-    /// Their user name.
-    Username,
-    /// Their given name.
-    GivenName,
-    /// Their family name.
-    FamilyName,
-    /// Their nickname.
-    Nickname,
-}
-
-/// In which order logs come.
-#[derive(InputObject)]
-#[graphql(name = "LogSort")]
-pub(crate) struct LogOrder {
-    /// What they are ordered by.
-    #[graphql(default_with = "LogOrderField::Date")]
-    pub(crate) field: LogOrderField,
-    /// Which way.
-    #[graphql(default_with = "SortDirection::Desc")]
-    pub(crate) direction: SortDirection,
-}
-
-/// What logs can be ordered by.
-#[derive(Enum, Clone, Copy, PartialEq, Eq)]
-#[graphql(name = "LogSortField")]
-pub(crate) enum LogOrderField {
-    /// When it happened.
-    Date,
-}
-
-/// Which way to order.
-#[derive(Enum, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SortDirection {
-    /// Ascending: the least first.
-    Asc,
-    /// Descending: the greatest first.
-    Desc,
-}
-
-impl From<SortDirection> for Direction {
-    fn from(direction: SortDirection) -> Self {
-        match direction {
-            SortDirection::Asc => Self::Ascending,
-            SortDirection::Desc => Self::Descending,
-        }
-    }
-}

@@ -1,6 +1,7 @@
 //! The directive `@requiresScope`: how the schema says which scope a field needs, and how that is read back from it.
 
-use apollo_compiler::ast::FieldDefinition;
+use apollo_compiler::Node;
+use apollo_compiler::ast::{Directive, FieldDefinition};
 use async_graphql::TypeDirective;
 
 use crate::auth::Scope;
@@ -10,13 +11,13 @@ const NAME: &str = "requiresScope";
 /// The field needs this scope, named as Auth0 names it, on the caller's token. Without it the field is null, with an error `FORBIDDEN`, or the whole operation is refused: see
 /// `scopeMode` of `gateway`.
 // async-graphql leaves the descriptions of a directive's arguments out of the SDL, so that there are none.
-#[TypeDirective(name = "requiresScope", location = "FieldDefinition")]
+#[TypeDirective(name = "requiresScope", location = "FieldDefinition", repeatable)]
 pub(crate) fn requires_scope(scope: String) {}
 
-/// The scope that a field needs beyond those of the fields that it stands in.
-pub(crate) fn of(field: &FieldDefinition) -> Option<Scope> {
-    let directive = field.directives.get(NAME)?;
-    Scope::parse(directive.specified_argument_by_name("scope")?.as_str()?)
+/// The scopes that a field needs beyond those of the fields that it stands in.
+pub(crate) fn of(field: &FieldDefinition) -> impl Iterator<Item = Scope> {
+    let scope = |directive: &Node<Directive>| Scope::parse(directive.specified_argument_by_name("scope")?.as_str()?);
+    field.directives.get_all(NAME).filter_map(scope)
 }
 
 #[cfg(test)]
@@ -30,10 +31,16 @@ mod tests {
         let types = TypeSystem::parse(&crate::graphql::sdl()).unwrap();
         for object in types.schema().types.values().filter_map(|ty| ty.as_object()) {
             for (name, field) in &object.fields {
-                let Some(scope) = of(field) else { continue };
+                let scopes: Vec<_> = of(field).map(|scope| scope.to_string()).collect();
+                if scopes.is_empty() {
+                    continue;
+                }
                 let description = field.description.as_deref().unwrap_or_default();
-                assert!(description.contains(&format!("Needs the scope `{scope}`.")), "{name}: {description}");
-                guarded.push(format!("{}.{name} {scope}", object.name));
+                assert!(
+                    scopes.iter().all(|scope| description.contains(&format!("`{scope}`"))),
+                    "{name}: {description}"
+                );
+                guarded.push(format!("{}.{name} {}", object.name, scopes.join(" ")));
             }
         }
         insta::assert_snapshot!(guarded.join("\n"), @"

@@ -3,14 +3,8 @@
 //! Fields and forms: <https://auth0.com/docs/manage-users/user-accounts/user-profiles/user-profile-structure> and the
 //! Management API's OpenAPI description, with what was seen on the wire beside them.
 
-use super::log::LOG_PAGE;
-use super::object::{
-    Argument, Fetch, Field, FromString, Guard, Kind, Object, Page, PageField, PageKind, Relation, Shape,
-};
-use super::query::{LogOrder, log_direction, read};
+use super::object::{Field, FromString, Guard, Kind, Object, Page, PageField, PageKind};
 use crate::auth::Scope;
-use crate::auth0::{ApiRequest, UserId, UserLogs};
-use crate::graphql::plan::{PageArgs, ParentRequest};
 
 pub(crate) static USER_PAGE: Page = Page {
     name: "UserPage",
@@ -35,18 +29,6 @@ pub(crate) static USER_PAGE: Page = Page {
                           1,000 users ends the paging.",
         },
     ],
-};
-
-static LOGS_OF_USER: Relation = Relation {
-    shape: Shape::Page(&LOG_PAGE),
-    fetch: Fetch::PerParent(|arguments| {
-        let (page, per_page): (i32, i32) = (read(arguments, "page")?, read(arguments, "perPage")?);
-        let logs = UserLogs::new(page.into(), per_page.into(), log_direction(arguments)?)?;
-        let asked = PageArgs::of(page, per_page, logs.next_is_reachable());
-        Ok(ParentRequest::new(asked, move |user| {
-            Some(ApiRequest::user_logs(&UserId::parse(user).ok()?, &logs, false).into())
-        }))
-    }),
 };
 
 pub(crate) static USER: Object = Object {
@@ -142,19 +124,6 @@ pub(crate) static USER: Object = Object {
             Kind::Json,
             "The authenticators enrolled with Guardian. Auth0 documents it for this object but seldom sends it.",
         ),
-        Field::new(
-            "logs",
-            &["user_id"],
-            Kind::Join(&LOGS_OF_USER),
-            "What the user did and what was done to them, newest first when `sort` is absent. It is one more call to Auth0 for \
-             each user: ask for few users at once.",
-        )
-        .takes(&[
-            Argument::new::<i32>("page", "Which page, counted from 0.").or("0"),
-            Argument::new::<i32>("perPage", "How many logs a page holds, 1 to 100.").or("50"),
-            Argument::new::<Option<LogOrder>>("sort", "The order; newest first when absent."),
-        ])
-        .needs(Scope::ReadLogs),
         Field::new("tenant", &["tenant"], Kind::String, "The tenant that the user belongs to, where Auth0 tells it."),
         Field::attributes(),
     ],

@@ -236,7 +236,7 @@ impl Connection {
         let most = self.shared.settings.web_sockets.max_operations;
         if self.operations.len() >= most {
             let message = format!("{most} operations are under way on this connection: wait until one is complete.");
-            let refusal = refuse(vec![GraphqlError::new(ErrorCode::RateLimited, message)], &request_id);
+            let refusal = refuse(&[GraphqlError::new(ErrorCode::RateLimited, message)], &request_id);
             return self.send_reply(&id, &refusal).await;
         }
         let span = tracing::info_span!("request", id = request_id);
@@ -270,7 +270,7 @@ impl Connection {
             // The panic's own message can hold anything, and has gone to the log by the panic hook.
             Err(_) => {
                 tracing::error!("an operation panicked");
-                let reply = refuse(vec![GraphqlError::internal()], &self.upgrade.id);
+                let reply = refuse(&[GraphqlError::internal()], &self.upgrade.id);
                 self.send_reply(&id, &reply).await
             }
         }

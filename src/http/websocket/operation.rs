@@ -36,7 +36,7 @@ pub(crate) async fn execute(
     request_id: String,
 ) -> Result<OperationReply, CloseReason> {
     let _under_way = membership.begin();
-    let refused = |error| Ok(refuse(vec![error], &request_id).into());
+    let refused = |error| Ok(refuse(&[error], &request_id).into());
     let InitParams { credentials, options } = init;
     let _permit = match shared.admission.permit() {
         Ok(permit) => permit,

@@ -35,9 +35,13 @@ impl Running {
         printed
     }
 
-    pub(super) fn stop(mut self, signal: &str) -> Option<i32> {
+    pub(super) fn signal(&self, signal: &str) {
         let kill = format!("kill -{signal} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    pub(super) fn stop(mut self, signal: &str) -> Option<i32> {
+        self.signal(signal);
         self.child.wait().unwrap().code()
     }
 }

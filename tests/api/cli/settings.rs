@@ -202,6 +202,55 @@ fn an_address_that_others_reach_is_fine_where_callers_show_credentials() {
 }
 
 #[test]
+fn a_secret_in_a_file_is_told_by_the_file_s_name_alone() {
+    let run = Run::new("secret_file", &["config"])
+        .dotenv(TENANT.replace("AUTH0_CLIENT_SECRET=hush-hush", "AUTH0_CLIENT_SECRET_FILE=secret"));
+    fs::write(run.folder.join("secret"), "hush-hush\n").unwrap();
+    run.end()
+        .must_show(&[
+            &["AUTH0_CLIENT_SECRET", "-", "not set"],
+            &["AUTH0_CLIENT_SECRET_FILE", "secret", ".env"],
+            &["AUTH0_CLIENT_ASSERTION_KEY_FILE", "-", "not set"],
+        ])
+        .must_not_tell("hush");
+
+    let run = Run::new("secret_twice", &["--api-keys-file", "keys"])
+        .env("API_KEYS", "hush")
+        .dotenv(format!("{TENANT}AUTH0_CLIENT_ASSERTION_KEY_FILE=key.pem\n"));
+    fs::write(run.folder.join("keys"), "hush").unwrap();
+    fs::write(run.folder.join("key.pem"), "hush").unwrap();
+    run.end()
+        .must_be_usage(&[
+            "3 settings",
+            "AUTH0_CLIENT_ASSERTION_KEY_FILE is no RSA private key",
+            "AUTH0_CLIENT_ASSERTION_KEY_FILE is set beside AUTH0_CLIENT_SECRET",
+            "API_KEYS_FILE is set beside API_KEYS",
+        ])
+        .must_not_tell("hush");
+}
+
+#[test]
+fn a_check_reads_everything_and_serves_nothing() {
+    let end = Run::new("check", &["serve", "--check"]).dotenv(TENANT).end();
+    assert_eq!((end.code, end.stderr.as_str()), (Some(0), ""), "{end:#?}");
+    assert_eq!(end.stdout, "The settings are sound.\n");
+
+    let run = Run::new("check_warned", &["serve", "--check"])
+        .env("JWT_ISSUER", "https://login.example.com/")
+        .env("JWT_AUDIENCE", "an-id")
+        .dotenv(TENANT);
+    let end = run.end();
+    assert!(end.stdout.contains("\nWarning: JWT_AUDIENCE is AUTH0_CLIENT_ID"), "{end:#?}");
+
+    let run = Run::new("check_wrong", &["serve", "--check", "--trusted-documents", "none.json"]);
+    run.env("PORT", "http").dotenv(TENANT).end().must_be_usage(&[
+        "2 settings",
+        "PORT must",
+        "none.json cannot be read",
+    ]);
+}
+
+#[test]
 fn an_issuer_without_an_audience_is_refused() {
     Run::new("no_audience", &["--jwt-issuer", "https://example.us.auth0.com/"])
         .dotenv(TENANT)

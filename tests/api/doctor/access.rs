@@ -62,3 +62,35 @@ async fn an_endpoint_that_fails_is_told_and_the_others_are_asked_all_the_same() 
     assert!(examined.check("GET /users-by-email")["finding"].as_str().unwrap().contains("invalid_uri"));
     assert_eq!(examined.check("GET /logs")["status"], "ok");
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_key_is_as_good_as_a_secret_and_told_when_others_can_read_it() {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::PathBuf;
+
+    use auth0_graphql::sandbox::{Clock, Options, PublicKey, Sandbox};
+
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("doctor_key.pem");
+    let _ = std::fs::remove_file(&path);
+    let client_key = Some(PublicKey::of_private_key_file(&path).unwrap());
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let options = Options { clock: Clock::system(), client_key, ..Options::default() };
+    let sandbox = Sandbox::start(options, listener).await.unwrap();
+    let doctor = || {
+        let mut doctor = of_health(&sandbox);
+        doctor.settings.retain(|(name, _)| *name != "AUTH0_CLIENT_SECRET");
+        doctor.with("AUTH0_CLIENT_ASSERTION_KEY_FILE", path.to_str().unwrap())
+    };
+    let examined = doctor().argument("--strict").examine().await;
+    assert_eq!(examined.code, Some(0), "{examined:#?}");
+    let finding = examined.check("token")["finding"].as_str().unwrap();
+    assert!(finding.starts_with("the application's key (private_key_jwt) is accepted"), "{finding}");
+
+    set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+    let examined = doctor().argument("--strict").examine().await;
+    assert_eq!((examined.code, examined.that_are("warning")), (Some(1), vec!["settings"]), "{examined:#?}");
+    let finding = examined.check("settings")["finding"].as_str().unwrap();
+    assert!(finding.starts_with("AUTH0_CLIENT_ASSERTION_KEY_FILE: every user"), "{finding}");
+}

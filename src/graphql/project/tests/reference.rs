@@ -5,7 +5,8 @@ use super::selection::{Picked, Selection};
 use super::tree::Tree;
 use crate::auth::{Scope, Scopes};
 use crate::graphql::plan::RequiredKeys;
-use crate::graphql::project::PageFacts;
+use crate::graphql::request::PageFacts;
+use crate::graphql::schema::joins::join;
 use crate::graphql::schema::log_type;
 use crate::graphql::schema::object::{Field, FromString, Guard, Kind, Object, Page, PageKind};
 
@@ -49,7 +50,9 @@ impl Reference<'_> {
         let entries = record.entries()?;
         let written = picked.iter().map(|picked| {
             let value = match object.field(picked.field) {
-                None => Some(text(object.name)),
+                None if picked.field == "__typename" => Some(text(object.name)),
+                // A join, of which nothing comes here.
+                None => None,
                 Some(field) if !self.may_see(field.scope) => None,
                 Some(Field { kind: Kind::Attributes(guard), .. }) => Some(self.attributes(object, *guard, &entries)),
                 Some(field) => {
@@ -164,8 +167,13 @@ impl Reference<'_> {
     ) -> Vec<(Vec<String>, Scope)> {
         let mut forbidden = Vec::new();
         for picked in picked {
-            let Some(field) = object.field(picked.field) else { continue };
             let path: Vec<&str> = above.iter().copied().chain([picked.key.as_str()]).collect();
+            let Some(field) = object.field(picked.field) else {
+                let scopes = join(object, picked.field).map_or(&[][..], |join| join.scopes);
+                let denied = scopes.iter().find(|scope| !self.authority.holds(**scope));
+                forbidden.extend(denied.map(|scope| (path.iter().map(ToString::to_string).collect(), *scope)));
+                continue;
+            };
             match (field.scope, &field.kind) {
                 (Some(scope), _) if !self.authority.holds(scope) => {
                     forbidden.push((path.iter().map(ToString::to_string).collect(), scope));
@@ -181,6 +189,9 @@ impl Reference<'_> {
 
     /// What has to be asked of Auth0 for these fields.
     pub(super) fn needs(&self, object: &Object, picked: &[Picked<'_>], needs: &mut RequiredKeys) {
+        let joins = picked.iter().filter_map(|picked| join(object, picked.field));
+        let joins = joins.filter(|join| join.scopes.iter().all(|scope| self.authority.holds(*scope)));
+        needs.keys.extend(joins.filter_map(|join| join.keys.first()));
         let fields = picked.iter().filter_map(|picked| object.field(picked.field));
         for field in fields.filter(|field| self.may_see(field.scope)) {
             match field.kind {

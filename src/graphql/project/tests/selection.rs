@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value};
 
-use crate::graphql::schema::object::{Kind, Object, Page, PageKind, Relation, Shape};
+use crate::graphql::schema::joins::{Join, joins_of};
+use crate::graphql::schema::object::{Kind, Object, Page, PageKind, Shape};
 
 /// A selection on a page or a record, with the variables that its conditions may name.
 #[derive(Debug, Clone)]
@@ -212,19 +213,18 @@ fn node(name: &'static str, ty: &'static str, inner: Vec<Node>) -> Node {
 fn everything(object: &'static Object) -> Vec<Node> {
     let fields = object.fields.iter().map(|field| match &field.kind {
         Kind::Object(inner) | Kind::Objects(inner) => node(field.name, inner.name, everything(inner)),
-        Kind::Join(relation) => joined(field.name, relation),
         _ => node(field.name, "", Vec::new()),
     });
-    fields.collect()
+    fields.chain(joins_of(object).map(joined)).collect()
 }
 
-/// A join, of which nothing comes here: what is selected of it matters to no projection but its own.
-fn joined(name: &'static str, relation: &'static Relation) -> Node {
-    let ty = match relation.shape {
+/// A join, of which nothing comes here: a selection of it matters to no projection but its own.
+fn joined(join: &'static Join) -> Node {
+    let ty = match join.shape {
         Shape::Page(page) => page.name,
         Shape::List(object) | Shape::Record(object) => object.name,
     };
-    node(name, ty, vec![node("__typename", "", Vec::new())])
+    node(join.name, ty, vec![node("__typename", "", Vec::new())])
 }
 
 fn nodes_of_page(page: &'static Page) -> BoxedStrategy<Vec<Node>> {
@@ -236,18 +236,18 @@ fn nodes_of_page(page: &'static Page) -> BoxedStrategy<Vec<Node>> {
 }
 
 fn nodes(object: &'static Object, depth: u32) -> BoxedStrategy<Vec<Node>> {
-    let (composite, leaves): (Vec<_>, Vec<_>) = object
-        .fields
-        .iter()
-        .partition(|field| matches!(field.kind, Kind::Object(_) | Kind::Objects(_) | Kind::Join(_)));
+    let (composite, leaves): (Vec<_>, Vec<_>) =
+        object.fields.iter().partition(|field| matches!(field.kind, Kind::Object(_) | Kind::Objects(_)));
     let mut one = leaf(leaves.iter().map(|field| field.name).collect());
     for row in composite {
         let field = match &row.kind {
             Kind::Object(inner) | Kind::Objects(inner) => field(Just(row.name), inner.name, nodes(inner, 1)),
-            Kind::Join(relation) => Just(joined(row.name, relation)).boxed(),
             _ => continue,
         };
         one = prop_oneof![3 => one, 1 => field].boxed();
+    }
+    for join in joins_of(object) {
+        one = prop_oneof![3 => one, 1 => Just(joined(join))].boxed();
     }
     // `attributes` is one of some fifty fields, and the one that reads the most.
     one = prop_oneof![9 => one, 1 => leaf(vec!["attributes"])].boxed();

@@ -1,11 +1,10 @@
-//! What fields ask of Auth0, once their arguments are known to be within bounds.
+//! Requests of fields, once their arguments are known to be within bounds.
 
 use std::fmt;
 
 use bytes::Bytes;
 
 use crate::auth0::{ApiRequest, Fields, LogId, Page, UserId};
-use crate::graphql::project::PageFacts;
 
 /// What a root field asks.
 pub(crate) struct Request {
@@ -46,6 +45,21 @@ pub(crate) struct PageArgs {
     is_last_reachable: bool,
     /// Where the reading begins.
     from: Option<String>,
+}
+
+/// Everything about a page but its records.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct PageFacts<'a> {
+    /// The number of records that match in all, if Auth0 was asked.
+    pub(crate) total: Option<u64>,
+    pub(crate) page: u32,
+    pub(crate) per_page: u32,
+    /// True if Auth0 would refuse the page after this one.
+    pub(crate) is_last_reachable: bool,
+    /// The place to read on from, as Auth0 says.
+    pub(crate) next: Option<&'a str>,
+    /// The place where the reading began.
+    pub(crate) from: Option<&'a str>,
 }
 
 impl Request {

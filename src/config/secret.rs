@@ -1,0 +1,160 @@
+//! Secrets: a kind of setting that is given as it is, or by a file that holds it (`NAME_FILE`).
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::marker::PhantomData;
+use std::path::Path;
+
+use clap::builder::ValueParserFactory;
+use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
+
+use super::kinds::quoted;
+use super::problems::Problem;
+use super::setting::{Checked, Given, Setting};
+
+/// Greatest size of a file that holds a setting, in bytes: keys and secrets are a few thousand at most.
+const MAX_FILE_BYTES: u64 = 64 * 1024;
+
+/// A row of the settings that is a secret. Its flags, its variables and its help are made from this.
+pub(super) trait Secret: 'static {
+    /// The kind of its value.
+    type Kind: Setting;
+
+    /// Name of its variable.
+    const NAME: &'static str;
+    /// Placeholder of its value.
+    const VALUE_NAME: &'static str;
+    /// Its help; what comes after the first paragraph is shown by `--help` alone.
+    const HELP: &'static str;
+}
+
+/// A secret as it was given, under either name.
+pub(super) struct SecretArg<S: Secret> {
+    value: Checked<S::Kind>,
+    exposed_file: bool,
+}
+
+impl<S: Secret> SecretArg<S> {
+    /// Name of the setting whose file every user of the machine can read, if it is so.
+    pub(super) fn exposed_file(&self) -> Option<String> {
+        self.exposed_file.then(Self::file_name)
+    }
+
+    fn file_name() -> String {
+        format!("{}_FILE", S::NAME)
+    }
+
+    fn arg(name: &str) -> Arg {
+        let id = name.to_lowercase();
+        Arg::new(id.clone()).long(id.replace('_', "-")).env(name.to_owned()).allow_hyphen_values(true)
+    }
+}
+
+impl<S: Secret> Args for SecretArg<S> {
+    fn augment_args(command: Command) -> Command {
+        let brief = S::HELP.split("\n\n").next().unwrap_or_default().trim_end_matches('.');
+        let plain = Self::arg(S::NAME)
+            .value_name(S::VALUE_NAME)
+            .hide_env_values(true)
+            .help(brief)
+            .long_help(S::HELP)
+            .value_parser(Checked::<S::Kind>::value_parser());
+        let help = format!("File that holds {} and nothing else, in its place; a line's end is cut off", S::NAME);
+        let file = Self::arg(&Self::file_name())
+            .value_name("PATH")
+            .help(help)
+            .value_parser(Checked::<InFile<S::Kind>>::value_parser());
+        command.arg(plain).arg(file)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl<S: Secret> FromArgMatches for SecretArg<S> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        let plain = matches.get_one::<Checked<S::Kind>>(&S::NAME.to_lowercase()).cloned();
+        let file = matches.get_one::<Checked<InFile<S::Kind>>>(&Self::file_name().to_lowercase()).cloned();
+        let exposed_file = file.value().is_some_and(|file| file.is_exposed);
+        let value = match (plain.unwrap_or(Checked::Blank), file.unwrap_or(Checked::Blank)) {
+            (plain, Checked::Blank) => plain,
+            (Checked::Blank, Checked::Value(file)) => Checked::Value(file.value),
+            (Checked::Blank, Checked::Problem(problem)) => Checked::Problem(problem),
+            (_, Checked::Value(_) | Checked::Problem(_)) => {
+                let fault = format!("is set beside {}: set one of the two", S::NAME);
+                Checked::Problem(Problem::new(&Self::file_name(), fault))
+            }
+        };
+        Ok(Self { value, exposed_file })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        Self::from_arg_matches(matches).map(|secret| *self = secret)
+    }
+}
+
+impl<S: Secret> Given for SecretArg<S> {
+    type Value = <S::Kind as Setting>::Value;
+
+    fn value(&self) -> Option<Self::Value> {
+        self.value.value()
+    }
+
+    fn problem(&self) -> Option<&Problem> {
+        self.value.problem()
+    }
+}
+
+/// A file that holds a setting of another kind.
+pub(super) struct InFile<S>(PhantomData<S>);
+
+/// Content of such a file.
+#[derive(Clone)]
+pub(super) struct Filed<V> {
+    pub(super) value: V,
+    /// True if every user of the machine can read the file.
+    pub(super) is_exposed: bool,
+}
+
+impl<S: Setting> Setting for InFile<S> {
+    type Value = Filed<S::Value>;
+
+    fn parse(path: &str) -> Result<Self::Value, String> {
+        let (text, is_exposed) =
+            read(Path::new(path)).map_err(|error| format!("cannot be used: {} {error}", quoted(path)))?;
+        let text = text.strip_suffix('\n').map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line));
+        if text.trim().is_empty() {
+            return Err(format!("cannot be used: {} is empty", quoted(path)));
+        }
+        Ok(Filed { value: S::parse(text)?, is_exposed })
+    }
+}
+
+/// The text of a file, and whether every user of the machine can read it. The error completes a sentence that begins with the path.
+fn read(path: &Path) -> Result<(String, bool), String> {
+    let unreadable = |error: io::Error| format!("cannot be read: {error}");
+    let file = File::open(path).map_err(unreadable)?;
+    let is_exposed = is_exposed(&file).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err("is larger than 64 KiB".to_owned());
+    }
+    // The library's error would hold the bytes.
+    let text = String::from_utf8(bytes).map_err(|_| "is not text in UTF-8".to_owned())?;
+    Ok((text, is_exposed))
+}
+
+#[cfg(unix)]
+fn is_exposed(file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let metadata = file.metadata()?;
+    Ok(metadata.is_file() && metadata.permissions().mode() & 0o004 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_exposed(_: &File) -> io::Result<bool> {
+    Ok(false)
+}

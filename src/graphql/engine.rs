@@ -1,0 +1,154 @@
+//! The engine: an operation's way through the stages.
+
+use std::sync::Arc;
+
+use super::audit::Audit;
+use super::document::{Document, DocumentSettings, DocumentSource, Documents};
+use super::error::{ErrorCode, GraphqlError};
+use super::limits::Limiter;
+use super::operation::{self, Operation};
+use super::permission::{ScopeMode, Upstream};
+use super::prepared::{Operations, Prepared};
+use super::projection_cache::ProjectionCache;
+use super::schema::local::LocalAnswer;
+use super::schema::{self, Schema, write_sdl};
+use super::session::Session;
+use super::type_system::{SchemaError, TypeSystem};
+use super::variables::Variables;
+use super::{Outcome, Readiness, Reply, Request, RequestContext, Settings, execute, explain, response};
+use crate::auth::Scopes;
+use crate::auth0::{BreakerStatus, ManagementApi};
+
+/// Runs GraphQL operations.
+pub struct Engine {
+    documents: Arc<Documents>,
+    types: Arc<TypeSystem>,
+    operations: Operations,
+    schema: Schema,
+    projections: ProjectionCache,
+    upstream: Arc<Upstream>,
+}
+
+impl Engine {
+    /// An engine that reads from `api` what `documents` ask for.
+    pub fn new(api: ManagementApi, settings: Settings, documents: DocumentSettings) -> Result<Self, SchemaError> {
+        let limiter = Limiter::from(settings.limits);
+        let upstream = Arc::new(Upstream { api, settings, limiter: limiter.clone() });
+        let schema = schema::schema().data(Arc::clone(&upstream)).finish();
+        let types = Arc::new(TypeSystem::parse(&write_sdl(&schema))?);
+        let documents = Arc::new(Documents::new(Arc::clone(&types), limiter, documents));
+        let (operations, projections) = (Operations::default(), ProjectionCache::default());
+        Ok(Self { documents, types, operations, schema, projections, upstream })
+    }
+
+    /// Whether operations can be run now.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        match self.upstream.api.breaker() {
+            BreakerStatus::Open => Readiness::UpstreamFailing,
+            // One call is to find out whether Auth0 has recovered: without requests none would be made.
+            BreakerStatus::Closed | BreakerStatus::HalfOpen => Readiness::Ready,
+        }
+    }
+
+    /// Keeps the trusted documents as they are on disk, for as long as the engine is there. None if there are none.
+    #[must_use]
+    pub fn keep_up(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
+        self.documents.keep_up()
+    }
+
+    /// Answers `request`.
+    pub async fn execute(&self, request: Request, context: &RequestContext<'_>) -> Reply {
+        let Request { document: source, operation_name, variables } = request;
+        let mut audit = Audit::begin(&source, context);
+        let reply = match self.prepare(&source, operation_name.as_deref(), variables) {
+            Ok((document, prepared)) => {
+                if let Some(audit) = &mut audit {
+                    audit.asks(document, Arc::clone(&prepared));
+                }
+                match self.refusal(&prepared, context) {
+                    Some(refusal) => refusal,
+                    None => self.run(prepared, context, audit.as_mut()).await,
+                }
+            }
+            Err(failures) => refuse(&failures, context.request_id),
+        };
+        if let Some(audit) = &mut audit {
+            audit.ends(&reply);
+        }
+        reply
+    }
+
+    fn prepare(
+        &self,
+        source: &DocumentSource,
+        operation_name: Option<&str>,
+        variables: Variables,
+    ) -> Result<(Arc<Document>, Arc<Prepared>), Vec<GraphqlError>> {
+        let Upstream { settings: Settings { permissions, .. }, limiter, .. } = &*self.upstream;
+        let document = self.documents.find(source)?;
+        let operation = operation::choose(&document, operation_name).map_err(|failure| vec![failure])?;
+        let prepared =
+            self.operations.get(&document, operation, operation::values_of(operation, variables), |values| {
+                let checked = values.iter().flatten().try_for_each(|value| limiter.check_variable(value));
+                checked.map_err(|failure| vec![failure])?;
+                let operation = Operation::new(&self.types, &document, operation, values)?;
+                Prepared::new(operation, &self.types, limiter, *permissions).map_err(|failure| vec![failure])
+            })?;
+        Ok((document, prepared))
+    }
+
+    /// The answer to an operation that needs more scopes than its caller holds, where these are not run.
+    fn refusal(&self, prepared: &Prepared, context: &RequestContext<'_>) -> Option<Reply> {
+        if self.upstream.settings.permissions.scope_mode != ScopeMode::Reject {
+            return None;
+        }
+        let held = context.caller.authority();
+        let failure = prepared.requirements.check(held).err()?;
+        let lacking = prepared.requirements.scopes().without(held);
+        Some(Reply { lacking, ..refuse(&[failure], context.request_id) })
+    }
+
+    async fn run(&self, prepared: Arc<Prepared>, context: &RequestContext<'_>, audit: Option<&mut Audit<'_>>) -> Reply {
+        let most_calls = self.upstream.settings.limits.upstream_calls;
+        let session =
+            Session::new(Arc::clone(&prepared), context.caller.clone(), context.deadline, context.is_fresh, most_calls);
+        let session = Arc::new(session);
+        if let Some(audit) = audit {
+            audit.runs(&session);
+        }
+        let answers = execute::answer(&session, &self.upstream, &self.projections).await;
+        // Last, so that what the gateway says of itself has in it what the rest has taught it.
+        let local = match &prepared.local {
+            // In a box: most operations have none of it, and all would have its size.
+            Some(local) => Box::pin(local.execute(&self.schema, context.caller.clone())).await,
+            None => LocalAnswer::default(),
+        };
+        let explanation = context
+            .explains
+            .then(|| explain::entries(&session.explain(), prepared.operation.fields.iter().map(|field| &field.key)));
+        let answered = response::Answered { prepared: &prepared, answers: &answers, local: &local };
+        Reply {
+            outcome: Outcome::Executed,
+            body: answered.write(explanation.as_deref(), context.request_id),
+            upstream_calls: session.upstream_calls(),
+            error_codes: answered.codes(),
+            lacking: Scopes::default(),
+        }
+    }
+}
+
+/// An answer that says why nothing ran. The first failure's code stands for all.
+#[must_use]
+pub fn refuse(failures: &[GraphqlError], request_id: &str) -> Reply {
+    let code = failures.first().map_or(ErrorCode::Internal, |failure| failure.code);
+    let mut error_codes: Vec<_> = failures.iter().map(|failure| failure.code.as_str().to_owned()).collect();
+    error_codes.dedup();
+    Reply {
+        outcome: Outcome::Refused(code),
+        body: response::refusal(failures, request_id),
+        upstream_calls: 0,
+        error_codes,
+        lacking: Scopes::default(),
+    }
+}

@@ -1,0 +1,201 @@
+//! The calls of a fetch: searches for many ids at once, or a call for each parent.
+
+use super::fetched::Fetched;
+use crate::auth0::Fields;
+use crate::graphql::error::{ErrorCode, GraphqlError};
+use crate::graphql::plan::FetchPlan;
+use crate::graphql::request::{PageArgs, PreparedRequest};
+use crate::graphql::schema::joins::{ByIds, Fetch};
+
+/// Length that a search by ids may get, in bytes: a third of what Auth0 is known to take in an address, since each byte may become
+/// three there.
+const LONGEST_SEARCH: usize = 2_500;
+
+/// The most records that are looked up one by one because a search did not find them. The search lags behind by some seconds, so that
+/// few are really to be had; most are gone for good, and each costs a call.
+pub(super) const SINGLE_LOOKUPS: usize = 10;
+
+/// A call for a fetch.
+pub(super) struct Call<'p> {
+    pub(super) fetch: usize,
+    /// The numbers of the keys that it is for.
+    pub(super) keys: Vec<usize>,
+    pub(super) request: PreparedRequest,
+    /// Of a call for a parent.
+    pub(super) page: Option<&'p PageArgs>,
+}
+
+/// Plans the calls for the keys that are sought. Those that cannot be asked for are settled.
+pub(super) fn plan_calls<'p>(number: usize, fetch: &'p FetchPlan, fetched: &mut Fetched, calls: &mut Vec<Call<'p>>) {
+    let sought = fetched.sought();
+    match (&fetch.row.fetch, &fetch.request) {
+        (Fetch::ByIds(by_ids), _) => search(number, by_ids, &fields(fetch), fetched, sought, calls),
+        (Fetch::PerParent(_), Some(request)) => {
+            for key in sought {
+                match (request.prepare)(fetched.name(key)) {
+                    Some(prepared) => {
+                        let page = Some(&request.page);
+                        calls.push(Call { fetch: number, keys: vec![key], request: prepared, page });
+                    }
+                    None => fetched.settle(key),
+                }
+            }
+        }
+        (Fetch::PerParent(_), None) => sought.iter().for_each(|key| fetched.fail(*key, &GraphqlError::internal())),
+    }
+}
+
+fn search(
+    number: usize,
+    by_ids: &ByIds,
+    fields: &Fields,
+    fetched: &mut Fetched,
+    sought: Vec<usize>,
+    calls: &mut Vec<Call<'_>>,
+) {
+    let mut possible = Vec::with_capacity(sought.len());
+    for key in sought {
+        match (by_ids.check)(fetched.name(key)) {
+            Ok(true) => possible.push(key),
+            Ok(false) => fetched.settle(key),
+            Err(failure) => fetched.fail(key, &failure),
+        }
+    }
+    let names: Vec<_> = possible.iter().map(|key| fetched.name(*key)).collect();
+    let batches = batches(by_ids, &names);
+    let mut rest = &possible[..];
+    for Batched { len, search } in batches {
+        let (keys, others) = rest.split_at(len);
+        rest = others;
+        match (by_ids.search)(&search, fields) {
+            Ok(request) => calls.push(Call { fetch: number, keys: keys.to_vec(), request, page: None }),
+            Err(failure) => keys.iter().for_each(|key| fetched.fail(*key, &failure)),
+        }
+    }
+}
+
+/// Plans look-ups of the records that no search found, as far as there is room for them.
+pub(super) fn plan_lookups<'p>(
+    number: usize,
+    fetch: &'p FetchPlan,
+    fetched: &mut Fetched,
+    room: &mut usize,
+    calls: &mut Vec<Call<'p>>,
+) {
+    let Fetch::ByIds(by_ids) = &fetch.row.fetch else { return };
+    let sought = fetched.sought();
+    if sought.is_empty() {
+        return;
+    }
+    let fields = fields(fetch);
+    for key in sought {
+        if *room == 0 {
+            fetched.fail(key, &too_many());
+            continue;
+        }
+        match (by_ids.single)(fetched.name(key), &fields) {
+            Ok(request) => {
+                *room -= 1;
+                calls.push(Call { fetch: number, keys: vec![key], request, page: None });
+            }
+            Err(failure) => fetched.fail(key, &failure),
+        }
+    }
+}
+
+fn fields(fetch: &FetchPlan) -> Fields {
+    fetch.keys.fields(fetch.row.shape.object())
+}
+
+fn too_many() -> GraphqlError {
+    let message = format!(
+        "Auth0's search does not know this user, and more than {SINGLE_LOOKUPS} such users of one answer are not looked up \
+         one by one: ask for fewer logs at once, or for the user by id."
+    );
+    GraphqlError::new(ErrorCode::TooComplex, message).with("measure", "single lookups").with("limit", SINGLE_LOOKUPS)
+}
+
+/// So many of the names, to be looked up by one search.
+struct Batched {
+    len: usize,
+    /// In Auth0's Lucene syntax.
+    search: String,
+}
+
+fn batches(by_ids: &ByIds, names: &[&str]) -> Vec<Batched> {
+    let mut names = names;
+    let mut batches = Vec::new();
+    while !names.is_empty() {
+        let mut search = format!("{}:(", by_ids.key);
+        let mut len = 0;
+        for name in names.iter().take(by_ids.batch) {
+            let end = search.len();
+            if len > 0 {
+                search.push_str(" OR ");
+            }
+            push_quoted(name, &mut search);
+            if len > 0 && search.len() > LONGEST_SEARCH {
+                search.truncate(end);
+                break;
+            }
+            len += 1;
+        }
+        search.push(')');
+        batches.push(Batched { len, search });
+        names = &names[len..];
+    }
+    batches
+}
+
+/// Appends a phrase in Lucene's syntax: between quotes, only a quote and a backslash mean something.
+fn push_quoted(text: &str, search: &mut String) {
+    search.push('"');
+    let mut rest = text;
+    while let Some(at) = memchr::memchr2(b'"', b'\\', rest.as_bytes()) {
+        search.push_str(&rest[..at]);
+        search.push('\\');
+        search.push_str(&rest[at..=at]);
+        rest = &rest[at + 1..];
+    }
+    search.push_str(rest);
+    search.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graphql::schema::joins::join;
+    use crate::graphql::schema::log::LOG;
+
+    /// The way of logs to their users.
+    fn users() -> &'static ByIds {
+        match join(&LOG, "user").map(|join| &join.fetch) {
+            Some(Fetch::ByIds(by_ids)) => by_ids,
+            _ => unreachable!("logs find their users by ids"),
+        }
+    }
+
+    #[test]
+    fn batches_are_bounded_in_number_and_length() {
+        let lengths = |names: &[String]| {
+            let names: Vec<_> = names.iter().map(String::as_str).collect();
+            let batches = batches(users(), &names);
+            assert_eq!(batches.iter().map(|batch| batch.len).sum::<usize>(), names.len());
+            assert!(batches.iter().all(|batch| batch.search.len() <= LONGEST_SEARCH + 1));
+            batches.iter().map(|batch| batch.len).collect::<Vec<_>>()
+        };
+        assert_eq!(lengths(&(0..120).map(|number| format!("auth0|{number}")).collect::<Vec<_>>()), [50, 50, 20]);
+        assert_eq!(
+            lengths(&(0..30).map(|number| format!("samlp|{number:0>400}")).collect::<Vec<_>>()),
+            [6, 6, 6, 6, 6]
+        );
+        assert_eq!(lengths(&[]), [0; 0]);
+    }
+
+    #[test]
+    fn an_id_stays_one_phrase() {
+        let search = |ids: &[&str]| batches(users(), ids).pop().map(|batch| batch.search);
+        assert_eq!(search(&[r#"ad|a" OR "b\c"#]).as_deref(), Some(r#"user_id:("ad|a\" OR \"b\\c")"#));
+        assert_eq!(search(&["auth0|1", "sms|2"]).as_deref(), Some(r#"user_id:("auth0|1" OR "sms|2")"#));
+    }
+}

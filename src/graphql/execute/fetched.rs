@@ -1,0 +1,136 @@
+//! Records that a fetch has brought, by the keys that they were asked for with.
+
+use indexmap::IndexMap;
+
+use crate::graphql::error::GraphqlError;
+use crate::graphql::plan::FetchPlan;
+use crate::graphql::project::{Projected, Segment};
+
+/// The records of one fetch of a plan, as each of its joins projects them.
+pub(super) struct Fetched {
+    /// In the order in which slots name the keys.
+    known: IndexMap<Box<str>, State, foldhash::fast::RandomState>,
+    /// The places of the records that were found: a batch, and a place in it.
+    found: Vec<(usize, usize)>,
+    /// By join of the fetch.
+    batches: Vec<Vec<Batch>>,
+    /// By join of the fetch and found key: true once its slots have been opened.
+    opened: Vec<Vec<bool>>,
+}
+
+/// The state of a key.
+enum State {
+    Sought,
+    /// This many of those that were found came before it.
+    Found(usize),
+    /// There is nothing, or no longer.
+    Absent,
+    Failed(GraphqlError),
+}
+
+/// A projection of records that came together.
+pub(super) struct Batch {
+    pub(super) projected: Projected,
+    pub(super) segments: Vec<Segment>,
+}
+
+/// The value of a slot.
+pub(super) enum Joined<'a> {
+    Record(&'a Projected, &'a Segment),
+    Absent,
+    Failed(&'a GraphqlError),
+}
+
+impl Fetched {
+    pub(super) fn new(fetch: &FetchPlan) -> Self {
+        Self {
+            known: IndexMap::default(),
+            found: Vec::new(),
+            batches: fetch.joins.iter().map(|_| Vec::new()).collect(),
+            opened: fetch.joins.iter().map(|_| Vec::new()).collect(),
+        }
+    }
+
+    /// The number of `key`, which is sought unless it is known.
+    pub(super) fn seek(&mut self, key: Box<str>) -> usize {
+        let entry = self.known.entry(key);
+        let number = entry.index();
+        entry.or_insert(State::Sought);
+        number
+    }
+
+    /// The record of a key, as the join of this number has it.
+    pub(super) fn get(&self, number: usize, key: usize) -> Joined<'_> {
+        let found = match self.known.get_index(key).map(|(_, state)| state) {
+            Some(State::Found(found)) => *found,
+            Some(State::Failed(failure)) => return Joined::Failed(failure),
+            Some(State::Sought | State::Absent) | None => return Joined::Absent,
+        };
+        let record = self.found.get(found).zip(self.batches.get(number)).and_then(|((batch, place), batches)| {
+            let Batch { projected, segments } = batches.get(*batch)?;
+            Some(Joined::Record(projected, segments.get(*place)?))
+        });
+        record.unwrap_or(Joined::Absent)
+    }
+
+    /// The place of the record that was found for a key, if the slots that one of the joins has in it are still to be opened.
+    pub(super) fn unopened(&mut self, number: usize, key: usize) -> Option<(usize, usize)> {
+        let (_, State::Found(found)) = self.known.get_index(key)? else { return None };
+        let opened = self.opened.get_mut(number)?;
+        if opened.len() <= *found {
+            opened.resize(found + 1, false);
+        }
+        let is_open = std::mem::replace(opened.get_mut(*found)?, true);
+        self.found.get(*found).copied().filter(|_| !is_open)
+    }
+
+    /// The keys of which nothing is known.
+    pub(super) fn sought(&self) -> Vec<usize> {
+        let states = self.known.values().enumerate();
+        states.filter_map(|(key, state)| matches!(state, State::Sought).then_some(key)).collect()
+    }
+
+    pub(super) fn name(&self, key: usize) -> &str {
+        self.known.get_index(key).map_or("", |(name, _)| name)
+    }
+
+    /// The key of this name.
+    pub(super) fn key(&self, name: &str) -> Option<usize> {
+        self.known.get_index_of(name)
+    }
+
+    /// The number of the next batch.
+    pub(super) fn next_batch(&self) -> usize {
+        self.batches.first().map_or(0, Vec::len)
+    }
+
+    pub(super) fn add_batch(&mut self, number: usize, batch: Batch) {
+        self.batches[number].push(batch);
+    }
+
+    pub(super) fn batch(&mut self, number: usize, batch: usize) -> Option<&mut Batch> {
+        self.batches.get_mut(number)?.get_mut(batch)
+    }
+
+    pub(super) fn find(&mut self, key: usize, place: (usize, usize)) {
+        self.found.push(place);
+        self.set(key, State::Found(self.found.len() - 1));
+    }
+
+    pub(super) fn fail(&mut self, key: usize, failure: &GraphqlError) {
+        self.set(key, State::Failed(failure.clone()));
+    }
+
+    /// Says that there is nothing for a key, unless something was found.
+    pub(super) fn settle(&mut self, key: usize) {
+        if let Some((_, state @ State::Sought)) = self.known.get_index_mut(key) {
+            *state = State::Absent;
+        }
+    }
+
+    fn set(&mut self, key: usize, state: State) {
+        if let Some((_, known)) = self.known.get_index_mut(key) {
+            *known = state;
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Errors of a root field, one for each null that should not be one.
+
+use crate::graphql::error::{FieldError, GraphqlError, Location, PathSegment};
+use crate::graphql::operation::Name;
+use crate::graphql::plan::{Place, Step};
+
+/// The most nulls below a root field that have an error each. Of the rest it is told how many there are.
+const MOST_NULLS: usize = 50;
+
+/// A root field's errors.
+pub(super) struct FieldErrors<'r> {
+    key: &'r Name,
+    location: Location,
+    told: Vec<FieldError>,
+    nulls: usize,
+    rest: Vec<Rest>,
+}
+
+/// Nulls for the same reason, beyond those that have an error each.
+struct Rest {
+    failure: GraphqlError,
+    /// The last field on their way that is no list.
+    path: Vec<PathSegment>,
+    location: Location,
+    count: usize,
+}
+
+/// The way to a projection: places, each in the projection of the one before, with their list indices.
+pub(super) type Frames<'a> = Vec<(&'a Place, &'a [usize])>;
+
+impl<'r> FieldErrors<'r> {
+    pub(super) fn new(key: &'r Name, location: Location) -> Self {
+        Self { key, location, told: Vec::new(), nulls: 0, rest: Vec::new() }
+    }
+
+    /// The whole field is null.
+    pub(super) fn whole(mut self, failure: GraphqlError) -> Vec<FieldError> {
+        self.told = vec![located(failure, self.start(), self.location)];
+        self.told
+    }
+
+    /// All errors.
+    pub(super) fn finish(self) -> Vec<FieldError> {
+        let rest = self.rest.into_iter().map(|Rest { mut failure, path, location, count }| {
+            failure.message = format!("{} There are {count} more of these.", failure.message);
+            located(failure.with("count", count), path, location)
+        });
+        self.told.into_iter().chain(rest).collect()
+    }
+
+    /// A null at the end of `frames`.
+    pub(super) fn null(&mut self, frames: &Frames<'_>, failure: &GraphqlError) {
+        self.nulls += 1;
+        if self.nulls <= MOST_NULLS {
+            let (path, location) = self.path(frames, usize::MAX);
+            return self.told.push(located(failure.clone(), path, location));
+        }
+        // Seldom more than a handful.
+        if let Some(rest) = self.rest.iter_mut().find(|rest| rest.failure == *failure) {
+            rest.count += 1;
+            return;
+        }
+        let steps = frames.iter().flat_map(|(place, _)| &place.0);
+        let before_list = steps.take_while(|step| **step != Step::Index).count();
+        let (path, location) = self.path(frames, before_list.saturating_sub(1));
+        self.rest.push(Rest { failure: failure.clone(), path, location, count: 1 });
+    }
+
+    fn start(&self) -> Vec<PathSegment> {
+        vec![PathSegment::Key(self.key.clone())]
+    }
+
+    /// The first so many steps of a path, and where in the document its last field stands.
+    fn path(&self, frames: &Frames<'_>, most: usize) -> (Vec<PathSegment>, Location) {
+        let (mut path, mut location) = (self.start(), self.location);
+        let steps = frames.iter().flat_map(|(place, indices)| {
+            let mut indices = indices.iter();
+            place.0.iter().map(move |step| match step {
+                Step::Key(key, location) => (PathSegment::Key(key.clone()), Some(*location)),
+                Step::Index => (PathSegment::Index(indices.next().copied().unwrap_or_default()), None),
+            })
+        });
+        for (segment, of_field) in steps.take(most) {
+            path.push(segment);
+            location = of_field.unwrap_or(location);
+        }
+        (path, location)
+    }
+}
+
+fn located(failure: GraphqlError, path: Vec<PathSegment>, location: Location) -> FieldError {
+    FieldError { error: failure.at(location), path }
+}

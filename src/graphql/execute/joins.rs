@@ -1,0 +1,219 @@
+//! Joins, level by level: what the slots of one level ask for is fetched together, and opens the slots of the next.
+//!
+//! There is no loader per record: a page of a hundred logs is one more search for fifty distinct users, where waking a
+//! future for each log would cost ten times the rest of the operation.
+
+use std::borrow::Cow;
+
+use futures_util::future::join_all;
+
+use super::calls::{Call, SINGLE_LOOKUPS, plan_calls, plan_lookups};
+use super::fetched::{Batch, Fetched, Joined};
+use super::{unprojectable, unreadable};
+use crate::auth0::{LogId, ManagementApi};
+use crate::graphql::error::{GraphqlError, report};
+use crate::graphql::permission::{Upstream, authorize_all};
+use crate::graphql::plan::{ExecutionPlan, JoinPlan, Shaped};
+use crate::graphql::project::{self, Each, JoinSlot, Projected};
+use crate::graphql::request::PreparedRequest;
+use crate::graphql::session::{Purpose, Session};
+
+/// The joined records of an operation.
+pub(super) struct Joins<'p> {
+    plan: &'p ExecutionPlan,
+    /// By fetch of the plan.
+    fetches: Vec<Fetched>,
+    /// The number of records that may still be looked up one by one, so that the calls which are certain to come have theirs.
+    lookups: usize,
+    /// The most that projections may come to in all, in bytes.
+    limit: usize,
+}
+
+/// A slot that is to be filled: its join, and the number of its key.
+type Open = (usize, usize);
+
+/// The answer to a call: its records, or a single one, as a JSON array.
+struct Answer {
+    json: bytes::Bytes,
+    total: Option<u64>,
+    next: Option<LogId>,
+}
+
+impl<'p> Joins<'p> {
+    pub(super) fn new(plan: &'p ExecutionPlan, lookups: usize, limit: usize) -> Self {
+        let fetches = plan.fetches.iter().map(Fetched::new).collect();
+        Self { plan, fetches, lookups: lookups.min(SINGLE_LOOKUPS), limit }
+    }
+
+    /// Fetches what belongs in the slots of `projections`, in the slots of that, and so on.
+    pub(super) async fn resolve(
+        &mut self,
+        session: &Session,
+        upstream: &Upstream,
+        projections: impl Iterator<Item = &mut Projected>,
+    ) {
+        let mut open = Vec::new();
+        for projected in projections {
+            self.register(&mut projected.slots, &mut open);
+        }
+        while !open.is_empty() {
+            self.fetch(session, upstream).await;
+            let level = std::mem::take(&mut open);
+            for (join, key) in level {
+                self.open(join, key, &mut open);
+            }
+        }
+    }
+
+    pub(super) fn plan(&self) -> &'p ExecutionPlan {
+        self.plan
+    }
+
+    /// The value of a slot of the present plan.
+    pub(super) fn get(&self, slot: &JoinSlot) -> Joined<'_> {
+        let fetched =
+            self.plan.joins.get(slot.join).and_then(|join| Some((self.fetches.get(join.fetch)?, join.number)));
+        fetched.map_or(Joined::Absent, |(fetched, number)| fetched.get(number, slot.target))
+    }
+
+    /// Takes down what slots ask for.
+    fn register(&mut self, slots: &mut [JoinSlot], open: &mut Vec<Open>) {
+        for slot in slots {
+            let Some(join) = self.plan.joins.get(slot.join) else { continue };
+            let Some(fetched) = self.fetches.get_mut(join.fetch) else { continue };
+            slot.target = fetched.seek(std::mem::take(&mut slot.key));
+            open.push((slot.join, slot.target));
+        }
+    }
+
+    /// Opens the slots of what was found for a key, unless that has been done.
+    fn open(&mut self, join: usize, key: usize, open: &mut Vec<Open>) {
+        let Some(join) = self.plan.joins.get(join) else { return };
+        let Some(fetched) = self.fetches.get_mut(join.fetch) else { return };
+        let Some((batch, place)) = fetched.unopened(join.number, key) else { return };
+        let Some(Batch { projected, segments }) = self.batch(join, batch) else { return };
+        let Some(range) = segments.get(place).map(|segment| segment.slots.clone()) else { return };
+        // Out of the batch while they are taken down: they may ask for what stands beside them.
+        let mut slots = std::mem::take(&mut projected.slots);
+        self.register(slots.get_mut(range).unwrap_or_default(), open);
+        if let Some(batch) = self.batch(join, batch) {
+            batch.projected.slots = slots;
+        }
+    }
+
+    fn batch(&mut self, join: &JoinPlan, number: usize) -> Option<&mut Batch> {
+        self.fetches.get_mut(join.fetch)?.batch(join.number, number)
+    }
+
+    /// Fetches everything that is sought.
+    async fn fetch(&mut self, session: &Session, upstream: &Upstream) {
+        let mut calls = Vec::new();
+        let mut apis = Vec::new();
+        for (number, (fetch, fetched)) in self.plan.fetches.iter().zip(&mut self.fetches).enumerate() {
+            let sought = fetched.sought();
+            if sought.is_empty() {
+                apis.push(None);
+                continue;
+            }
+            match authorize_all(upstream, &session.caller, fetch.row.scopes) {
+                Ok(api) => {
+                    apis.push(Some(api));
+                    plan_calls(number, fetch, fetched, &mut calls);
+                }
+                Err(failure) => {
+                    apis.push(None);
+                    sought.iter().for_each(|key| fetched.fail(*key, &failure));
+                }
+            }
+        }
+        self.make(session, &apis, calls).await;
+        let mut lookups = Vec::new();
+        for (number, (fetch, fetched)) in self.plan.fetches.iter().zip(&mut self.fetches).enumerate() {
+            plan_lookups(number, fetch, fetched, &mut self.lookups, &mut lookups);
+        }
+        self.make(session, &apis, lookups).await;
+    }
+
+    /// Makes calls, all at once, and takes in what they bring.
+    async fn make(&mut self, session: &Session, apis: &[Option<&ManagementApi>], calls: Vec<Call<'p>>) {
+        let answers = calls.into_iter().map(|call| {
+            let api = apis.get(call.fetch).copied().flatten();
+            let roots = self.plan.fetches.get(call.fetch).map(|fetch| fetch.roots.clone());
+            let context = session.errand(Purpose::Join(roots.unwrap_or_default()));
+            async move {
+                let Some(api) = api else { return (call, Err(GraphqlError::internal())) };
+                let answer = match &call.request {
+                    PreparedRequest::List(read) => api
+                        .read(read, &context)
+                        .await
+                        .map(|page| Some(Answer { json: page.records, total: page.total, next: page.next })),
+                    PreparedRequest::Record(read) => api.read(read, &context).await.map(|record| {
+                        let json = record.map(|record| [b"[", &record[..], b"]"].concat().into());
+                        json.map(|json| Answer { json, total: None, next: None })
+                    }),
+                };
+                (call, answer.map_err(report))
+            }
+        });
+        for (call, answer) in join_all(answers.collect::<Vec<_>>()).await {
+            self.take_in(&call, answer);
+        }
+    }
+
+    fn take_in(&mut self, call: &Call<'_>, answer: Result<Option<Answer>, GraphqlError>) {
+        let outcome = match answer {
+            Ok(Some(answer)) => self.project(call, &answer),
+            Ok(None) => Ok(()),
+            Err(failure) => Err(failure),
+        };
+        let fetched = &mut self.fetches[call.fetch];
+        match outcome {
+            Err(failure) => call.keys.iter().for_each(|key| fetched.fail(*key, &failure)),
+            // A search may not know yet what there is.
+            Ok(()) if matches!(call.request, PreparedRequest::List(_)) && call.page.is_none() => {}
+            Ok(()) => call.keys.iter().for_each(|key| fetched.settle(*key)),
+        }
+    }
+
+    /// Projects an answer, for each join of its fetch.
+    fn project(&mut self, call: &Call<'_>, answer: &Answer) -> Result<(), GraphqlError> {
+        let plan = self.plan;
+        let Some(fetch) = plan.fetches.get(call.fetch) else { return Err(GraphqlError::internal()) };
+        let fetched = &mut self.fetches[call.fetch];
+        let mut ids: Vec<Option<Cow<'_, str>>> = Vec::new();
+        let batch = fetched.next_batch();
+        for (number, join) in fetch.joins.iter().enumerate() {
+            let join = &plan.joins[*join];
+            let (projected, segments) = match (&join.projection.shape, call.page) {
+                (_, Some(page)) => {
+                    let facts = page.facts(answer.total, answer.next.as_ref());
+                    let projected = project::project(&join.projection, &answer.json, &facts, self.limit);
+                    let projected = projected.map_err(unprojectable)?;
+                    let whole = projected.whole();
+                    (projected, vec![whole])
+                }
+                (Shaped::Record(plan), None) => {
+                    let each = project::project_each(plan, join.id, &answer.json, self.limit);
+                    let (projected, each) = each.map_err(unprojectable)?;
+                    // For each join the same records in the same order.
+                    let (names, segments) = each.into_iter().map(|Each { id, segment }| (id, segment)).unzip();
+                    ids = names;
+                    (projected, segments)
+                }
+                (Shaped::Page(_) | Shaped::List(..), None) => return Err(unreadable()),
+            };
+            // Together they may come to no more than one answer.
+            self.limit = self.limit.saturating_sub(projected.json.len());
+            fetched.add_batch(number, Batch { projected, segments });
+        }
+        if call.page.is_some() {
+            call.keys.iter().for_each(|key| fetched.find(*key, (batch, 0)));
+        }
+        for (place, id) in ids.into_iter().enumerate() {
+            if let Some(key) = id.and_then(|id| fetched.key(&id)) {
+                fetched.find(key, (batch, place));
+            }
+        }
+        Ok(())
+    }
+}

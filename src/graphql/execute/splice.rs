@@ -1,0 +1,110 @@
+//! The last step of an answer: joined records in their slots, and an error for each null that should not be one.
+
+use std::collections::HashMap;
+
+use super::fetched::Joined;
+use super::field_errors::{FieldErrors, Frames};
+use super::joins::Joins;
+use super::too_large;
+use crate::graphql::error::{ErrorCode, GraphqlError};
+use crate::graphql::permission::Denied;
+use crate::graphql::plan::{Place, Projection, Step, Withheld, WithheldReason};
+use crate::graphql::project::{JoinSlot, Projected, Segment};
+
+/// Writes an answer.
+pub(super) struct Splicer<'a, 'r> {
+    joins: &'a Joins<'a>,
+    frames: Frames<'a>,
+    errors: &'a mut FieldErrors<'r>,
+    /// The failures of withheld fields, by their address in the plan: each is made, and logged, once.
+    failures: HashMap<*const Withheld, GraphqlError>,
+    out: Vec<u8>,
+    limit: usize,
+}
+
+impl<'a, 'r> Splicer<'a, 'r> {
+    pub(super) fn new(joins: &'a Joins<'a>, errors: &'a mut FieldErrors<'r>, limit: usize) -> Self {
+        Self { joins, frames: Vec::new(), errors, failures: HashMap::new(), out: Vec::new(), limit }
+    }
+
+    /// What was projected, whole.
+    pub(super) fn splice(
+        mut self,
+        projection: &'a Projection,
+        projected: &'a Projected,
+    ) -> Result<Vec<u8>, GraphqlError> {
+        self.out.reserve((projected.json.len() * 2).min(self.limit));
+        self.segment(projection, projected, &projected.whole())?;
+        Ok(self.out)
+    }
+
+    /// Nesting is that of the document.
+    fn segment(
+        &mut self,
+        projection: &'a Projection,
+        projected: &'a Projected,
+        segment: &Segment,
+    ) -> Result<(), GraphqlError> {
+        let mut copied = segment.json.start;
+        for slot in projected.slots.get(segment.slots.clone()).unwrap_or_default() {
+            let Some(join) = self.joins.plan().joins.get(slot.join) else { continue };
+            self.frames.push((&join.place, indices(&join.place, projected.indices_of(slot))));
+            match self.joins.get(slot) {
+                Joined::Record(record, of_record) => {
+                    self.out.extend_from_slice(projected.json.get(copied..slot.at).unwrap_or_default());
+                    copied = slot.at + JoinSlot::NULL.len();
+                    self.segment(&join.projection, record, of_record)?;
+                }
+                Joined::Failed(failure) => self.errors.null(&self.frames, failure),
+                Joined::Absent => {}
+            }
+            self.frames.pop();
+        }
+        self.out.extend_from_slice(projected.json.get(copied..segment.json.end).unwrap_or_default());
+        if self.out.len() > self.limit {
+            return Err(too_large());
+        }
+        self.nulls(projection, projected, segment);
+        Ok(())
+    }
+
+    fn nulls(&mut self, projection: &'a Projection, projected: &'a Projected, segment: &Segment) {
+        for null in projected.nulls.get(segment.nulls.clone()).unwrap_or_default() {
+            let Some(withheld) = projection.withheld.get(null.field) else { continue };
+            let failure = self.failures.entry(withheld).or_insert_with(|| report_withheld(withheld));
+            self.frames.push((&withheld.place, indices(&withheld.place, projected.indices_of(null))));
+            self.errors.null(&self.frames, failure);
+            self.frames.pop();
+        }
+        for left_out in projected.left_out.get(segment.left_out.clone()).unwrap_or_default() {
+            let Some(place) = projection.places.get(left_out.place) else { continue };
+            self.frames.push((place, indices(place, projected.indices_of(left_out))));
+            self.errors.null(&self.frames, &no_records(left_out.count));
+            self.frames.pop();
+        }
+    }
+}
+
+/// As many of the indices as the place has.
+fn indices<'a>(place: &Place, all: &'a [usize]) -> &'a [usize] {
+    let count = place.0.iter().filter(|step| **step == Step::Index).count();
+    all.get(..count).unwrap_or(all)
+}
+
+fn report_withheld(withheld: &Withheld) -> GraphqlError {
+    match &withheld.reason {
+        WithheldReason::Denied(denied) => Denied::report(*denied),
+        WithheldReason::Refused(failure) => failure.clone(),
+    }
+}
+
+fn no_records(count: usize) -> GraphqlError {
+    let what = if count == 1 {
+        "1 element of this list is no object".to_owned()
+    } else {
+        format!("{count} elements of this list are no objects")
+    };
+    let message = format!("{what}, as Auth0 sent it, and left out. If it stays so, report it.");
+    ErrorCode::UpstreamUnavailable.log(&message, "");
+    GraphqlError::new(ErrorCode::UpstreamUnavailable, message).with("leftOut", count)
+}

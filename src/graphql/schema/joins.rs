@@ -1,0 +1,131 @@
+//! Joins: fields that stand for records of another endpoint, a row each.
+
+use super::input::{Argument, LogOrder, log_direction, read};
+use super::log::{LOG, LOG_PAGE};
+use super::object::{Object, Shape};
+use super::user::USER;
+use crate::auth::Scope;
+use crate::auth0::{ApiRequest, Fields, UserId, UserLogs, UserSearch};
+use crate::graphql::error::{ErrorCode, GraphqlError};
+use crate::graphql::operation::Arguments;
+use crate::graphql::request::{PageArgs, ParentRequest, PreparedRequest};
+
+/// A field that joins records of another endpoint to those that it stands in.
+pub(crate) struct Join {
+    pub(crate) parent: &'static Object,
+    /// The keys of the parent's record under which the value stands that the join goes by, the preferred one first.
+    pub(crate) keys: &'static [&'static str],
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+    /// The scopes that a caller must hold, every one.
+    pub(crate) scopes: &'static [Scope],
+    pub(crate) arguments: &'static [Argument],
+    pub(crate) shape: Shape,
+    pub(crate) fetch: Fetch,
+}
+
+/// The way to joined records.
+pub(crate) enum Fetch {
+    /// By their ids, many at once.
+    ByIds(ByIds),
+    /// One call for each parent, as the join's arguments say.
+    PerParent(fn(&Arguments) -> Result<ParentRequest, GraphqlError>),
+}
+
+/// Records that a search finds by their ids.
+pub(crate) struct ByIds {
+    /// The most ids of one search.
+    pub(crate) batch: usize,
+    /// The ids' field in Auth0's search.
+    pub(crate) key: &'static str,
+    /// The search for this, in Auth0's Lucene syntax.
+    pub(crate) search: fn(&str, &Fields) -> Result<PreparedRequest, GraphqlError>,
+    /// True if there can be a record of this id. An error where there can be one, and it cannot be asked for.
+    pub(crate) check: fn(&str) -> Result<bool, GraphqlError>,
+    /// The read of one of them, which knows what the search does not know yet.
+    pub(crate) single: fn(&str, &Fields) -> Result<PreparedRequest, GraphqlError>,
+}
+
+/// The join of this name in records of `parent`.
+pub(crate) fn join(parent: &Object, name: &str) -> Option<&'static Join> {
+    joins_of(parent).find(|join| join.name == name)
+}
+
+/// The joins in records of `parent`.
+pub(crate) fn joins_of(parent: &Object) -> impl Iterator<Item = &'static Join> {
+    JOINS.iter().filter(move |join| std::ptr::eq(join.parent, parent))
+}
+
+/// The most users that one search looks up.
+const USERS_AT_ONCE: usize = 50;
+
+static JOINS: &[Join] = &[
+    Join {
+        parent: &LOG,
+        keys: &["user_id"],
+        name: "user",
+        description: "The user, as Auth0's search has them, which lags some seconds behind the user themselves; null if the log names \
+             none, or one that is gone. All users of an answer are looked up together.",
+        scopes: &[Scope::ReadUsers],
+        arguments: &[],
+        shape: Shape::Record(&USER),
+        fetch: Fetch::ByIds(ByIds {
+            batch: USERS_AT_ONCE,
+            key: "user_id",
+            search: |q, fields| {
+                let search = UserSearch::new(Some(q), 0, USERS_AT_ONCE as i64, None)?;
+                Ok(ApiRequest::users(&search, fields, false).into())
+            },
+            // After a failed login the id is whatever the request said: without a bar it is nobody's.
+            check: |id| Ok(id.contains('|') && UserId::parse(id).map_err(|_| no_id()).map(|_| true)?),
+            single: |id, fields| Ok(ApiRequest::user(&UserId::parse(id)?, fields).into()),
+        }),
+    },
+    Join {
+        parent: &USER,
+        keys: &["user_id"],
+        name: "logs",
+        description: "What the user did and what was done to them, newest first when `sort` is absent. It is one more call to Auth0 for \
+             each user: ask for few users at once.",
+        scopes: &[Scope::ReadLogs],
+        arguments: &[
+            Argument::new::<i32>("page", "Which page, counted from 0.").or("0"),
+            Argument::new::<i32>("perPage", "How many logs a page holds, 1 to 100.").or("50"),
+            Argument::new::<Option<LogOrder>>("sort", "The order; newest first when absent."),
+        ],
+        shape: Shape::Page(&LOG_PAGE),
+        fetch: Fetch::PerParent(|arguments| {
+            let (page, per_page): (i32, i32) = (read(arguments, "page")?, read(arguments, "perPage")?);
+            let logs = UserLogs::new(page.into(), per_page.into(), log_direction(arguments))?;
+            let asked = PageArgs::of(page, per_page, logs.next_is_reachable());
+            Ok(ParentRequest::new(asked, move |user| {
+                Some(ApiRequest::user_logs(&UserId::parse(user).ok()?, &logs, false).into())
+            }))
+        }),
+    },
+];
+
+fn no_id() -> GraphqlError {
+    let message =
+        "The log names a user by an id that cannot be looked up: it is longer than any, or holds control characters.";
+    GraphqlError::new(ErrorCode::BadUserInput, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plausible_users_are_sought() {
+        let Some(Join { fetch: Fetch::ByIds(users), .. }) = join(&LOG, "user") else {
+            unreachable!("logs find their users by ids")
+        };
+        for id in ["auth0|1", "sms|3", "email|john..doe@example.com", "auth0|../1"] {
+            assert_eq!((users.check)(id), Ok(true), "{id}");
+        }
+        for id in ["", "admin", "me@clients"] {
+            assert_eq!((users.check)(id), Ok(false), "{id}");
+        }
+        assert!((users.check)("auth0|\n1").is_err());
+    }
+}
