@@ -119,9 +119,9 @@ const WINDOW: usize = 65_000;
 async fn ask_and_do_not_read(connection: &mut Http2) -> (RecvStream, SendStream<Bytes>) {
     let (answer, mut sender) = connection.open(None).await;
     let mut receiver = answer.into_body();
-    say(&mut sender, json!({ "type": "connection_init" }));
+    say(&mut sender, &json!({ "type": "connection_init" }));
     assert!(heard(&mut receiver).await.ends_with(br#"{"type":"connection_ack"}"#));
-    say(&mut sender, json!({ "type": "subscribe", "id": "a", "payload": { "query": LARGE } }));
+    say(&mut sender, &json!({ "type": "subscribe", "id": "a", "payload": { "query": LARGE } }));
     let mut unread = 0;
     while unread < WINDOW {
         unread += poll_fn(|context| receiver.poll_data(context)).await.unwrap().unwrap().len();
@@ -157,7 +157,7 @@ async fn a_web_socket_on_a_stream_that_does_not_read_its_answer_ends_its_connect
 }
 
 /// Sends a text with a mask of zeros.
-fn say(sender: &mut SendStream<Bytes>, message: Value) {
+fn say(sender: &mut SendStream<Bytes>, message: &Value) {
     let text = message.to_string();
     let length = u16::try_from(text.len()).unwrap().to_be_bytes();
     let frame = [&[0x81, 0x80 | 126, length[0], length[1], 0, 0, 0, 0], text.as_bytes()].concat();
