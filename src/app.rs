@@ -5,15 +5,36 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-use crate::auth::{self, Authenticator};
-use crate::auth0::{self, ManagementApi};
-use crate::graphql::{self, DocumentSettings, Engine, GatewayMode, Limits, Permissions};
-use crate::http;
+use crate::auth::{self, ApiKeys, Authenticator};
+use crate::auth0::{self, ClientAuthentication, ManagementApi};
+use crate::graphql::{self, DocumentSettings, Engine, GatewayMode, Limits, Permissions, TrustedDocuments};
+use crate::http::{self, Certificate};
+use crate::telemetry::Metrics;
 
 /// The gateway, ready to serve.
 pub struct App {
     server: http::Server,
+    reloader: Reloader,
+}
+
+/// The parts of a gateway that can be replaced while it serves. No request is dropped for it.
+#[derive(Clone)]
+pub struct Reloader {
+    api: ManagementApi,
     authenticator: Arc<Authenticator>,
+    trusted: Option<TrustedDocuments>,
+    certificate: Option<Certificate>,
+}
+
+/// New values for what can be replaced.
+#[derive(Debug)]
+pub struct Reload {
+    /// Authentication at Auth0; none leaves the one that there is.
+    pub authentication: Option<ClientAuthentication>,
+    /// Keys of callers.
+    pub api_keys: ApiKeys,
+    /// Certificate of the server; none leaves the one that there is.
+    pub certificate: Option<Certificate>,
 }
 
 /// The gateway cannot be built.
@@ -77,21 +98,60 @@ impl App {
         let Settings { tenant, mode, policy, limits, auth, permissions, documents, http } = settings;
         let authenticator = Arc::new(Authenticator::new(auth)?);
         let api = ManagementApi::new(tenant, &policy)?;
+        let reloader = Reloader {
+            api: api.clone(),
+            authenticator: Arc::clone(&authenticator),
+            trusted: documents.trusted.clone(),
+            certificate: http.certificate.clone(),
+        };
+        let (upstream_metrics, tenant) = (api.metrics().clone(), api.clone());
         let admits_anonymous = authenticator.admits_anonymous();
         let settings = graphql::Settings { mode, limits, permissions, admits_anonymous };
         let engine = Engine::new(api, settings, documents)?;
         if let Some(keep_up) = engine.keep_up() {
             tokio::spawn(keep_up);
         }
-        let server = http::Server::new(engine, Arc::clone(&authenticator), http)?;
-        Ok(Self { server, authenticator })
+        let metrics =
+            Metrics::new(&upstream_metrics, authenticator.metrics(), move |status| tenant.write_status(status));
+        let server = http::Server::new(engine, authenticator, metrics, http)?;
+        Ok(Self { server, reloader })
+    }
+
+    /// The means to replace parts of it while it serves.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
+    }
+
+    /// The same gateway, with metrics and health on `listener` as well.
+    #[must_use]
+    pub fn with_admin(mut self, listener: TcpListener) -> Self {
+        self.server = self.server.with_admin(listener);
+        self
     }
 
     /// Serves on `listener` until `shutdown` resolves and the requests under way are answered.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-        let authenticator = self.authenticator;
+        let authenticator = self.reloader.authenticator;
         // So that the first caller need not wait for the keys, and the operator learns at once if there are none.
         tokio::spawn(async move { authenticator.warm_up().await });
         self.server.serve(listener, shutdown).await;
+    }
+}
+
+impl Reloader {
+    /// Replaces them, and looks at the trusted documents at once.
+    pub fn reload(&self, new: Reload) {
+        let Reload { authentication, api_keys, certificate } = new;
+        if let Some(authentication) = authentication {
+            self.api.authenticate_by(authentication);
+        }
+        self.authenticator.take_api_keys(api_keys);
+        if let Some((own, new)) = self.certificate.as_ref().zip(certificate) {
+            own.replace(&new);
+        }
+        if let Some(trusted) = &self.trusted {
+            trusted.look();
+        }
     }
 }

@@ -20,13 +20,14 @@ mod secret;
 mod server;
 mod setting;
 mod template;
+mod tls;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 #[cfg(feature = "sandbox")]
 use std::path::PathBuf;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::{CommandFactory, FromArgMatches, Parser as _};
 
 use self::args::{Cli, Command, ServeArgs, ServeCommandArgs};
 pub use self::dotenv::DotEnvError;
@@ -48,13 +49,16 @@ use crate::telemetry::LogSettings;
 pub struct Server {
     /// Address and port to listen on; port 0 takes any free one.
     pub address: SocketAddr,
+    /// Address and port for metrics and health.
+    pub admin_address: Option<SocketAddr>,
     /// Handling of requests.
     pub http: HttpSettings,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 3000)), http: HttpSettings::default() }
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 3000));
+        Self { address, admin_address: None, http: HttpSettings::default() }
     }
 }
 
@@ -216,6 +220,18 @@ pub fn read() -> Result<Invocation, ConfigError> {
     })
 }
 
+/// Reads the settings of `serve` once more: from the program's arguments and its environment as they were, and the files that they
+/// name as they are.
+///
+/// # Errors
+///
+/// Files that are missing or wrong by now.
+pub fn read_again() -> Result<Serve, ConfigError> {
+    let Cli { command, serve } = Cli::try_parse()?;
+    let args = if let Some(Command::Serve(args)) = command { args.serve } else { serve };
+    Ok(Serve::new(&args)?)
+}
+
 /// The name by which the program was called.
 #[must_use]
 pub fn program_name() -> String {
@@ -232,12 +248,16 @@ impl Serve {
         let policy = args.policy.settings(&mut limits, &mut problems);
         let auth = args.callers.settings(&mut problems);
         let permissions = args.callers.permissions(&mut problems);
-        let server = args.server.settings(&args.bounds, is_sandbox, &mut problems);
+        let mut server = args.server.settings(&args.bounds, is_sandbox, &mut problems);
+        server.http.certificate = args.tls.certificate(&mut problems);
         args.documents.limits(&mut limits, &mut problems);
         let is_open = is_sandbox || is_loopback(server.address.ip());
         let documents = args.documents.settings(is_open, &mut problems);
-        let log = args.log.settings(&mut problems);
-        let exposed_files = args.auth0.exposed_files().chain(args.callers.api_keys.exposed_file()).collect();
+        let mut log = args.log.settings(&mut problems);
+        args.audit.set(&mut log, &mut problems);
+        let exposed_files = args.auth0.exposed_files();
+        let exposed_files =
+            exposed_files.chain(args.callers.api_keys.exposed_file()).chain(args.tls.exposed_file()).collect();
         match tenant {
             Some(tenant) if problems.is_empty() => {
                 Ok(Self { tenant, policy, limits, documents, server, auth, permissions, log, exposed_files })

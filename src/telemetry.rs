@@ -1,22 +1,33 @@
-//! The log, on standard error.
+//! The log, on standard error, and metrics.
 
+mod audit_file;
+mod metrics;
 mod throttle;
 
 use std::fmt;
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use tracing::level_filters::LevelFilter;
-use tracing::{Level, Subscriber};
+use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::fmt::time::ChronoLocal;
 use tracing_subscriber::layer::{self, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{EnvFilter, registry};
 
+use self::audit_file::AuditFile;
+pub(crate) use self::metrics::{CONTENT_TYPE, OpenGuard, timed};
+pub use self::metrics::{KeyMetrics, Metrics, ServerMetrics, UpstreamMetrics, UpstreamStatus};
 pub(crate) use self::throttle::LogThrottle;
 
 /// Beginning of the targets of this program's own events.
 const OWN_TARGET: &str = "auth0_graphql";
+
+/// Target of the audit trail, a line for each operation.
+pub(crate) const AUDIT_TARGET: &str = "auth0_graphql::audit";
 
 /// Settings of the log.
 #[derive(Debug, Clone, Default)]
@@ -25,16 +36,25 @@ pub struct LogSettings {
     pub filter: Filter,
     /// Form of the lines.
     pub format: Format,
+    /// File that the audit trail goes to in place of standard error.
+    pub audit_file: Option<PathBuf>,
 }
 
 /// The form of the log.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// Lines for people.
-    #[default]
+    /// Short lines for people at a terminal.
+    Pretty,
+    /// Lines for people and their tools.
     Text,
     /// Lines for programs, a JSON object each.
     Json,
+}
+
+impl Default for Format {
+    fn default() -> Self {
+        if io::stderr().is_terminal() { Self::Pretty } else { Self::Text }
+    }
 }
 
 /// Filter of what is logged: the directives of a [`tracing_subscriber::EnvFilter`], checked. The default is `info`.
@@ -100,24 +120,84 @@ impl fmt::Display for Filter {
     }
 }
 
+/// The log while it is written.
+pub struct Log {
+    audit_file: Option<Arc<AuditFile>>,
+}
+
+impl Log {
+    /// Opens the audit's file anew, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be opened: the one from before stays.
+    pub fn reopen(&self) -> io::Result<()> {
+        self.audit_file.as_ref().map_or(Ok(()), |file| file.reopen())
+    }
+}
+
+/// The log cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// Something logs already.
+    #[error(transparent)]
+    TakenAlready(#[from] TryInitError),
+    /// The audit's file cannot be opened.
+    #[error("AUDIT_FILE ({}) cannot be opened: {cause}", path.display())]
+    AuditFile {
+        /// Its path.
+        path: PathBuf,
+        /// The system's reason.
+        cause: io::Error,
+    },
+}
+
 /// Logs from now on, for the whole process.
 ///
 /// # Errors
 ///
-/// If something logs already.
-pub fn init(settings: &LogSettings) -> Result<(), TryInitError> {
-    registry().with(log_layer(settings)).try_init()
+/// See [`LogError`].
+pub fn init(settings: &LogSettings) -> Result<Log, LogError> {
+    let audit_file = settings.audit_file.as_ref().map(|path| {
+        AuditFile::open(path).map(Arc::new).map_err(|cause| LogError::AuditFile { path: path.clone(), cause })
+    });
+    let audit_file = audit_file.transpose()?;
+    let audit = audit_file.clone().map(|file| audit_layer(settings.format, file));
+    registry().with(log_layer(settings)).with(audit).try_init()?;
+    Ok(Log { audit_file })
+}
+
+fn is_audit(metadata: &Metadata<'_>) -> bool {
+    metadata.target() == AUDIT_TARGET
 }
 
 fn log_layer<S: Subscriber + for<'a> LookupSpan<'a>>(settings: &LogSettings) -> impl Layer<S> + use<S> {
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    // In color on a terminal, unless NO_COLOR is set.
+    let has_color = io::stderr().is_terminal();
     let lines = match settings.format {
         Format::Json => lines.json().boxed(),
-        // In color, unless NO_COLOR is set.
-        Format::Text if io::stderr().is_terminal() => lines.boxed(),
+        Format::Pretty => {
+            let time = ChronoLocal::new("%H:%M:%S".to_owned());
+            let lines = lines.compact().with_timer(time).with_target(false);
+            if has_color { lines.boxed() } else { lines.with_ansi(false).boxed() }
+        }
+        Format::Text if has_color => lines.boxed(),
         Format::Text => lines.with_ansi(false).boxed(),
     };
-    lines.with_filter(settings.filter.layer_filter())
+    let has_audit = settings.audit_file.is_none();
+    let filter = settings.filter.layer_filter().and(filter_fn(move |metadata| has_audit || !is_audit(metadata)));
+    lines.with_filter(filter)
+}
+
+/// The audit trail, whole: LOG has no say in it.
+fn audit_layer<S: Subscriber + for<'a> LookupSpan<'a>>(format: Format, file: Arc<AuditFile>) -> impl Layer<S> + use<S> {
+    let lines = tracing_subscriber::fmt::layer().with_writer(file);
+    let lines = match format {
+        Format::Json => lines.json().boxed(),
+        Format::Pretty | Format::Text => lines.with_ansi(false).boxed(),
+    };
+    lines.with_filter(filter_fn(is_audit))
 }
 
 #[cfg(test)]

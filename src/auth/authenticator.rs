@@ -1,6 +1,9 @@
 //! Authentication: from credentials to the caller who showed them.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
 
 use super::api_keys::ApiKeys;
 use super::caller::Caller;
@@ -10,6 +13,7 @@ use super::error::{AuthenticationError, CredentialsError};
 use super::jws::{self, Jws};
 use super::key_cache::KeyCache;
 use super::settings::{Settings, TokenSettings};
+use crate::telemetry::KeyMetrics;
 
 /// Credentials of a request. There is no `Debug`, for these are secrets.
 #[derive(Clone, Copy)]
@@ -31,8 +35,9 @@ pub struct BuildError(#[source] reqwest::Error);
 #[derive(Debug)]
 pub struct Authenticator {
     tokens: Option<TokenVerifier>,
-    api_keys: ApiKeys,
+    api_keys: ArcSwap<ApiKeys>,
     admits_anonymous: bool,
+    metrics: KeyMetrics,
 }
 
 impl Authenticator {
@@ -43,8 +48,15 @@ impl Authenticator {
     /// See [`BuildError`].
     pub fn new(settings: Settings) -> Result<Self, BuildError> {
         let admits_anonymous = settings.admits_anonymous();
-        let tokens = settings.tokens.map(TokenVerifier::new).transpose()?;
-        Ok(Self { tokens, api_keys: settings.api_keys, admits_anonymous })
+        let metrics = KeyMetrics::default();
+        let tokens = settings.tokens.map(|tokens| TokenVerifier::new(tokens, metrics.clone())).transpose()?;
+        Ok(Self { tokens, api_keys: ArcSwap::from_pointee(settings.api_keys), admits_anonymous, metrics })
+    }
+
+    /// Metrics of the issuer's keys.
+    #[must_use]
+    pub fn metrics(&self) -> &KeyMetrics {
+        &self.metrics
     }
 
     /// True if callers without credentials are let in.
@@ -62,7 +74,12 @@ impl Authenticator {
     /// True if API keys are taken.
     #[must_use]
     pub fn takes_api_keys(&self) -> bool {
-        !self.api_keys.is_empty()
+        !self.api_keys.load().is_empty()
+    }
+
+    /// Takes these API keys in place of those from before, from the next operation on.
+    pub fn take_api_keys(&self, api_keys: ApiKeys) {
+        self.api_keys.store(Arc::new(api_keys));
     }
 
     /// True if any credentials are taken. Where none are, those that come all the same are not looked at: a proxy that keeps strangers
@@ -90,7 +107,7 @@ impl Authenticator {
             _ if !self.takes_credentials() => Ok(Caller::ANONYMOUS),
             Credentials::None if self.admits_anonymous => Ok(Caller::ANONYMOUS),
             Credentials::None => Err(AuthenticationError::MissingCredentials),
-            Credentials::ApiKey(key) => self.api_keys.caller(key).ok_or(CredentialsError::UnknownApiKey.into()),
+            Credentials::ApiKey(key) => self.api_keys.load().caller(key).ok_or(CredentialsError::UnknownApiKey.into()),
             Credentials::Bearer(token) => match &self.tokens {
                 Some(tokens) => tokens.verify(token, now()).await,
                 None => Err(CredentialsError::TokensNotTaken.into()),
@@ -106,11 +123,11 @@ struct TokenVerifier {
 }
 
 impl TokenVerifier {
-    fn new(settings: TokenSettings) -> Result<Self, BuildError> {
+    fn new(settings: TokenSettings, metrics: KeyMetrics) -> Result<Self, BuildError> {
         let TokenSettings { issuer, audiences, keys } = settings;
         let claims = ClaimsValidator { issuer: issuer.identifier().clone(), audiences };
         let source = KeySource::new(issuer, keys).map_err(BuildError)?;
-        Ok(Self { claims, keys: KeyCache::new(source) })
+        Ok(Self { claims, keys: KeyCache::new(source, metrics) })
     }
 
     async fn verify(&self, token: &str, now: f64) -> Result<Caller, AuthenticationError> {

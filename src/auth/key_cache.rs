@@ -18,6 +18,7 @@ use super::key_set::{KeySet, VerifyError};
 use super::verified_tokens::VerifiedTokens;
 use crate::deadline::Deadline;
 use crate::single_flight::{Cancellation, SingleFlight, Waiter};
+use crate::telemetry::KeyMetrics;
 
 /// Age at which keys are asked for again, while they serve on. A key that its issuer withdrew opens nothing after this.
 const AGING: Duration = Duration::from_secs(10 * 60);
@@ -44,6 +45,7 @@ pub(crate) struct KeyCache(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     source: KeySource,
+    metrics: KeyMetrics,
     keys: ArcSwapOption<FetchedKeys>,
     history: Mutex<History>,
     fetches: SingleFlight<(), ()>,
@@ -109,10 +111,11 @@ impl History {
 }
 
 impl KeyCache {
-    pub(crate) fn new(source: KeySource) -> Self {
+    pub(crate) fn new(source: KeySource, metrics: KeyMetrics) -> Self {
         let quota = Quota::with_period(UNKNOWN_KEY_PAUSE).unwrap_or_else(|| Quota::per_minute(UNKNOWN_KEY_FETCHES));
         Self(Arc::new(Inner {
             source,
+            metrics,
             keys: ArcSwapOption::empty(),
             history: Mutex::default(),
             // A caller who hangs up leaves the others their keys.
@@ -211,6 +214,7 @@ impl KeyCache {
     fn keep(&self, fetched: Result<KeySet, FetchError>) {
         let mut history = self.history();
         let now = Instant::now();
+        self.0.metrics.fetched(fetched.as_ref().ok().map(KeySet::len));
         match fetched {
             Ok(set) => {
                 let same = self.0.keys.load_full().filter(|kept| kept.set == set);

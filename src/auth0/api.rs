@@ -19,6 +19,7 @@ use super::request::ApiRequest;
 use super::retry::RetryPolicy;
 use super::token::{TokenCache, TokenStatus};
 use crate::deadline::Deadline;
+use crate::telemetry::{UpstreamMetrics, UpstreamStatus};
 
 /// The tenant, and the gateway's credentials there. `Debug` shows no secret.
 #[derive(Debug, Clone)]
@@ -81,7 +82,7 @@ impl ManagementApi {
     ) -> Result<Self, BuildError> {
         let Settings { domain, audience, client_id, authentication } = settings;
         let transport = Transport::new(domain, retries, policy.rate_reserve)?;
-        let api = AuthenticationApi { transport: transport.clone(), audience, client_id, authentication };
+        let api = AuthenticationApi::new(transport.clone(), audience, client_id, authentication);
         Ok(Self(Reader::new(transport, TokenCache::new(api), policy.cache_ttl)))
     }
 
@@ -93,6 +94,11 @@ impl ManagementApi {
     /// Asks for an access token, unless there is one already, and tells what is known of it. Every other call does so by itself.
     pub async fn authenticate(&self, deadline: Deadline) -> Result<TokenStatus, Error> {
         Ok(self.0.tokens().token(&deadline.into()).await?.status())
+    }
+
+    /// Authenticates by this from the next token on; the one in use is used to its end.
+    pub fn authenticate_by(&self, authentication: ClientAuthentication) {
+        self.0.tokens().authenticate_by(authentication);
     }
 
     /// Knocks at the tenant's door, once and without a token.
@@ -116,6 +122,12 @@ impl ManagementApi {
         self.0.transport().governor().buckets()
     }
 
+    /// Metrics of its calls.
+    #[must_use]
+    pub fn metrics(&self) -> &UpstreamMetrics {
+        self.0.transport().metrics()
+    }
+
     /// The names in `fields` that Auth0 turned out not to take.
     #[must_use]
     pub fn refused_fields(&self) -> Vec<RefusedFields> {
@@ -126,6 +138,20 @@ impl ManagementApi {
     #[must_use]
     pub fn breaker(&self) -> BreakerStatus {
         self.0.transport().breaker()
+    }
+
+    /// Writes the status of the tenant, as it is known now, into `status`.
+    pub fn write_status(&self, status: &UpstreamStatus) {
+        let expires_at = self.token_status().map(|token| token.expires_at.timestamp());
+        status.set_token_expiry(expires_at.unwrap_or_default() as f64);
+        status.set_breaker(self.breaker().name(), &BreakerStatus::ALL.map(BreakerStatus::name));
+        status.clear_buckets();
+        for bucket in self.rate_limits() {
+            let name = bucket.classes.iter().map(|class| class.name()).collect::<Vec<_>>().join("+");
+            let BucketStatus { limit, remaining, refill_per_second, queued, .. } = bucket;
+            let refill = refill_per_second.unwrap_or_default();
+            status.set_bucket(&name, [f64::from(limit), remaining.max(0.0), refill, queued as f64]);
+        }
     }
 
     #[cfg(test)]

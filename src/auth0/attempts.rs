@@ -17,6 +17,7 @@ use super::error::{BuildError, Error, Reason};
 use super::pace::{Admission, Governor, PaceRequest, PaceSettings, Refused};
 use super::retry::{Decision, Failed, Kind, RetryBudget, RetryPolicy};
 use crate::deadline::SharedDeadline;
+use crate::telemetry::UpstreamMetrics;
 
 /// The wait after a 429 that says nothing of it. The slowest plan gives two calls a second,
 /// and the second in which a burst was spent may have just begun.
@@ -64,13 +65,22 @@ pub(crate) struct Transport {
     budget: Arc<RetryBudget>,
     breaker: Breaker,
     governor: Governor,
+    metrics: UpstreamMetrics,
 }
 
 impl Transport {
     pub(crate) fn new(domain: Domain, policy: RetryPolicy, reserve: f64) -> Result<Self, BuildError> {
         let governor = Governor::new(PaceSettings { reserve, queue: LONGEST_QUEUE });
         let client = HttpClient::new(&domain)?;
-        Ok(Self { client, domain, policy, budget: Arc::default(), breaker: Breaker::new(), governor })
+        Ok(Self {
+            client,
+            domain,
+            policy,
+            budget: Arc::default(),
+            breaker: Breaker::new(),
+            governor,
+            metrics: UpstreamMetrics::default(),
+        })
     }
 
     pub(crate) fn client(&self) -> &HttpClient {
@@ -79,6 +89,10 @@ impl Transport {
 
     pub(crate) fn domain(&self) -> &Domain {
         &self.domain
+    }
+
+    pub(crate) fn metrics(&self) -> &UpstreamMetrics {
+        &self.metrics
     }
 
     pub(crate) fn governor(&self) -> &Governor {
@@ -102,8 +116,8 @@ impl Transport {
         deadline: SharedDeadline,
         read: impl Fn(&UpstreamResponse) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let url = self.url(path)?;
-        let request = || Ok(Cow::Owned(UpstreamRequest::post(url.clone(), body()?)));
+        let url = Arc::new(self.url(path)?);
+        let request = || Ok(Cow::Owned(UpstreamRequest::post(Arc::clone(&url), body()?)));
         let stats = StatsHandle::default();
         let mut attempts =
             Attempts { endpoint, kind: Kind::Grant, pace: None, deadline, stats, made: 0, untold_wait: UNTOLD_WAIT };
@@ -182,6 +196,7 @@ impl Transport {
         let response = attempts.deadline.limit(exchange).await.map_err(Error::from).flatten();
         let took = start.elapsed();
         log(attempts.endpoint, &response, took);
+        self.metrics.request(attempts.endpoint, outcome_name(&response), took, attempts.made > 1);
 
         // After: who learns from it.
         let outcome = response.as_ref().map_err(Error::clone).and_then(read);
@@ -206,12 +221,25 @@ impl Transport {
             match self.governor.admit(pace, deadline).await {
                 Ok(admission) => {
                     attempts.stats.waited(admission.waited());
+                    self.metrics.waited(pace.class.name(), admission.waited());
                     return Ok(Some(admission));
                 }
                 Err(_) if attempts.deadline.deadline() > deadline => {}
                 Err(Refused { retry_after }) => return Err(Error::RateLimited { retry_after: Some(retry_after) }),
             }
         }
+    }
+}
+
+/// The outcome of a request in the metrics.
+fn outcome_name(response: &Result<UpstreamResponse, Error>) -> &'static str {
+    match response.as_ref().map(|response| response.status.as_u16()) {
+        Ok(200..400) => "ok",
+        Ok(429) => "rate_limited",
+        Ok(400..500) => "client_error",
+        Ok(_) => "server_error",
+        Err(Error::Timeout) => "timeout",
+        Err(_) => "failed",
     }
 }
 

@@ -41,12 +41,9 @@ impl Steps {
     pub fn new() -> Result<Self, Failed> {
         let domain = Domain::parse("tenant.example.com").map_err(|_| Failed)?;
         let transport = Transport::new(domain, RetryPolicy::default(), 0.0).map_err(|_| Failed)?;
-        let api = AuthenticationApi {
-            transport,
-            audience: "https://tenant.example.com/api/v2/".to_owned(),
-            client_id: "made up".to_owned(),
-            authentication: SecretString::from("made up").into(),
-        };
+        let audience = "https://tenant.example.com/api/v2/".to_owned();
+        let authentication = SecretString::from("made up").into();
+        let api = AuthenticationApi::new(transport, audience, "made up".to_owned(), authentication);
         let grant = Grant {
             header: HeaderValue::from_static("Bearer made.up"),
             asked_at: Instant::now(),

@@ -1,5 +1,7 @@
 //! HTTP with the tenant: one request, one response. It knows nothing of attempts.
 
+use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -44,7 +46,7 @@ pub(crate) struct UpstreamResponse {
 #[derive(Clone)]
 pub(crate) struct UpstreamRequest {
     method: Method,
-    url: Url,
+    url: Arc<Url>,
     /// The header that not every request has.
     header: Option<(HeaderName, HeaderValue)>,
     body: Bytes,
@@ -52,13 +54,13 @@ pub(crate) struct UpstreamRequest {
 
 impl UpstreamRequest {
     /// A `GET`, with these credentials if any.
-    pub(crate) fn get(url: Url, authorization: Option<HeaderValue>) -> Self {
+    pub(crate) fn get(url: Arc<Url>, authorization: Option<HeaderValue>) -> Self {
         let header = authorization.map(|authorization| (AUTHORIZATION, authorization));
         Self { method: Method::GET, url, header, body: Bytes::new() }
     }
 
     /// A `POST` of JSON.
-    pub(crate) fn post(url: Url, body: Bytes) -> Self {
+    pub(crate) fn post(url: Arc<Url>, body: Bytes) -> Self {
         let header = Some((CONTENT_TYPE, HeaderValue::from_static("application/json")));
         Self { method: Method::POST, url, header, body }
     }
@@ -98,18 +100,18 @@ impl HttpClient {
     /// Sends a request and reads its response, as far as that may go. A redirect is a response like any other.
     pub(crate) async fn exchange(&self, request: &UpstreamRequest) -> Result<UpstreamResponse, Error> {
         let response = self.send(request).await;
-        let response = response.map_err(|error| Error::unavailable_because(Reason::Connection, error))?;
-        let (status, headers) = (response.status(), response.headers().clone());
+        let mut response = response.map_err(|error| Error::unavailable_because(Reason::Connection, error))?;
+        let (status, headers) = (response.status(), mem::take(response.headers_mut()));
         Ok(UpstreamResponse { status, headers, body: body(response).await? })
     }
 
     /// Sends a request, and waits until a response begins. An error does not name the address, which holds what was asked.
     pub(crate) async fn send(&self, request: &UpstreamRequest) -> Result<Response, reqwest::Error> {
-        let UpstreamRequest { method, url, header, body } = request.clone();
-        let mut request = reqwest::Request::new(method, url);
-        request.headers_mut().extend(header);
+        let UpstreamRequest { method, url, header, body } = request;
+        let mut request = reqwest::Request::new(method.clone(), Url::clone(url));
+        request.headers_mut().extend(header.clone());
         if !body.is_empty() {
-            *request.body_mut() = Some(body.into());
+            *request.body_mut() = Some(body.clone().into());
         }
         self.0.execute(request).await.map_err(reqwest::Error::without_url)
     }

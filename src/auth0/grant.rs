@@ -4,8 +4,10 @@
 //! <https://auth0.com/docs/get-started/authentication-and-authorization-flow/client-credentials-flow>
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
@@ -22,6 +24,7 @@ use super::error::{Error, MisconfigurationError, Reason};
 use super::error_mapping::retry_after;
 use super::freshness::life;
 use crate::deadline::Deadline;
+use crate::telemetry::UpstreamMetrics;
 
 /// Longest time that a grant may take. It belongs to nobody's request, so it has a time of its own: as long
 /// as the most patient of its waiters is likely to have.
@@ -30,10 +33,10 @@ pub(crate) const GRANT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The endpoint that gives tokens, and what it wants to know. `Debug` shows no secret.
 #[derive(Debug)]
 pub(crate) struct AuthenticationApi {
-    pub(crate) transport: Transport,
-    pub(crate) audience: String,
-    pub(crate) client_id: String,
-    pub(crate) authentication: ClientAuthentication,
+    transport: Transport,
+    audience: String,
+    client_id: String,
+    authentication: ArcSwap<ClientAuthentication>,
 }
 
 /// A token as it was granted.
@@ -48,6 +51,24 @@ pub(crate) struct Grant {
 }
 
 impl AuthenticationApi {
+    pub(crate) fn new(
+        transport: Transport,
+        audience: String,
+        client_id: String,
+        authentication: ClientAuthentication,
+    ) -> Self {
+        Self { transport, audience, client_id, authentication: ArcSwap::from_pointee(authentication) }
+    }
+
+    /// Authenticates by this from the next request on.
+    pub(crate) fn authenticate_by(&self, authentication: ClientAuthentication) {
+        self.authentication.store(Arc::new(authentication));
+    }
+
+    pub(crate) fn metrics(&self) -> &UpstreamMetrics {
+        self.transport.metrics()
+    }
+
     /// Asks for a token, in as many attempts as it takes.
     pub(crate) async fn grant(&self) -> Result<Grant, Error> {
         let asked_at = Instant::now();
@@ -61,7 +82,7 @@ impl AuthenticationApi {
     /// The body of a token request, for one attempt: an assertion is taken only once.
     fn request(&self, now: DateTime<Utc>) -> Result<Bytes, Error> {
         let audience = self.transport.url("/")?;
-        let parameters = self.authentication.parameters(&self.client_id, audience.as_str(), now);
+        let parameters = self.authentication.load().parameters(&self.client_id, audience.as_str(), now);
         let mut request = parameters.map_err(Error::misconfigured)?;
         request["grant_type"] = "client_credentials".into();
         request["audience"] = self.audience.as_str().into();

@@ -46,6 +46,15 @@ pub enum Class {
 
 impl Class {
     pub(crate) const ALL: [Self; 3] = [Self::Users, Self::Logs, Self::Other];
+
+    /// Its name in metrics.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Users => "users",
+            Self::Logs => "logs",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// Whose turn a call is, and in which bucket it counts.

@@ -76,7 +76,7 @@ pub enum TlsError {
 impl Transport {
     pub(crate) async fn probe(&self, deadline: Deadline) -> Result<Probe, ProbeError> {
         let url = self.domain().url(DOOR).map_err(|error| ProbeError::Connection(error.to_string()))?;
-        let request = UpstreamRequest::get(url, None);
+        let request = UpstreamRequest::get(url.into(), None);
         let asked_at = Utc::now();
         let response = deadline.limit(self.client().send(&request)).await.map_err(|_| ProbeError::Timeout)?;
         let response = response.map_err(|error| probe_error(&error))?;

@@ -8,8 +8,8 @@ use super::target::Target;
 /// The most records that Auth0 gives in one answer, as `per_page` or `take`.
 const LARGEST_PAGE: i64 = 100;
 
-/// Longer queries risk a 414 from Auth0, which gives no limit of its own.
-const LONGEST_Q: usize = 4096;
+/// The most bytes of a search. Longer ones risk a 414 from Auth0, which gives no limit of its own.
+pub const LONGEST_Q: usize = 4096;
 
 /// Direction in which a list is sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

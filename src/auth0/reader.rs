@@ -79,6 +79,7 @@ impl Reader {
     async fn find(&self, request: &Arc<Request>, context: &CallContext) -> Result<Payload, Error> {
         if let Some((payload, age)) = self.cached(request, context.is_fresh) {
             context.note(|stats| stats.cache_age = Some(age));
+            self.0.transport.metrics().saved_by_cache();
             return Ok(payload);
         }
         context.budget.spend()?;
@@ -104,6 +105,7 @@ impl Reader {
                 // A call that was in flight when nothing was cached, and is not any more, has left its answer since.
                 if let Some((payload, age)) = reader.cached(&request, is_fresh) {
                     stats.found(age);
+                    reader.transport().metrics().saved_by_cache();
                     return Ok(payload);
                 }
                 reader.call(&request, pace, deadline, stats).await
@@ -116,6 +118,9 @@ impl Reader {
             in_flight.join_or_start(key, context.deadline, work)
         };
         let role = waiter.role;
+        if role == Role::Joined {
+            self.0.transport.metrics().saved_by_sharing();
+        }
         let outcome = waiter.outcome(context.deadline).await;
         context.note(|into| match role {
             Role::Started => stats.add_to(into),
@@ -147,7 +152,8 @@ impl Reader {
         loop {
             // Its failure is not tried again here: that was done where the token was asked for.
             let token = tokens.token(attempts.deadline()).await?;
-            let upstream = UpstreamRequest::get(transport.url(request.target(has_fields))?, Some(token.header()));
+            let url = request.url(has_fields, |target| transport.url(target))?;
+            let upstream = UpstreamRequest::get(url, Some(token.header()));
             let judge = |response: &UpstreamResponse| {
                 if is_token_refused(response) {
                     return Ok(Verdict::TokenRefused);
@@ -198,12 +204,8 @@ mod tests {
         let audience = domain.default_audience();
         let policy = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
         let transport = Transport::new(domain, policy, 0.0).unwrap();
-        let api = AuthenticationApi {
-            transport: transport.clone(),
-            audience,
-            client_id: "gateway".to_owned(),
-            authentication: SecretString::from("none").into(),
-        };
+        let authentication = SecretString::from("none").into();
+        let api = AuthenticationApi::new(transport.clone(), audience, "gateway".to_owned(), authentication);
         Reader::new(transport, TokenCache::new(api), Duration::from_secs(3600))
     }
 

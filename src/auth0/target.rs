@@ -1,9 +1,10 @@
 //! Targets: path and query of a request, percent-encoded.
 
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use url::Url;
 
 use super::endpoints::Endpoint;
 use super::fields::Fields;
@@ -25,9 +26,23 @@ pub(crate) struct Request {
     pub(crate) field_names: Vec<&'static str>,
     /// Where in the target the parameters end that do not choose fields.
     fields_start: usize,
+    url: OnceLock<Arc<Url>>,
 }
 
 impl Request {
+    /// The address at the tenant, of which there is one in a process, as `parse` reads it from the target.
+    pub(crate) fn url<E>(&self, has_fields: bool, parse: impl FnOnce(&str) -> Result<Url, E>) -> Result<Arc<Url>, E> {
+        let parse = || parse(self.target(has_fields)).map(Arc::new);
+        match self.url.get() {
+            Some(url) if has_fields => Ok(Arc::clone(url)),
+            None if has_fields => {
+                let url = parse()?;
+                Ok(Arc::clone(self.url.get_or_init(|| url)))
+            }
+            _ => parse(),
+        }
+    }
+
     /// Path and query, percent-encoded; or those of the same request for whole records.
     pub(crate) fn target(&self, has_fields: bool) -> &str {
         let target = &self.key.target;
@@ -84,7 +99,7 @@ impl Target {
     pub(crate) fn into_request(self) -> Request {
         let Self { endpoint, text, field_names, fields_start } = self;
         let fields_start = fields_start.unwrap_or(text.len());
-        Request { endpoint, key: RequestKey::of(text), field_names, fields_start }
+        Request { endpoint, key: RequestKey::of(text), field_names, fields_start, url: OnceLock::new() }
     }
 }
 

@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use reqwest::header::HeaderValue;
 use tokio::time::Instant;
 
+use super::client_authentication::ClientAuthentication;
 use super::error::Error;
 use super::freshness::{Freshness, Lifespan};
 use super::grant::{AuthenticationApi, GRANT_TIMEOUT, Grant};
@@ -153,6 +154,12 @@ impl TokenCache {
         }
     }
 
+    /// Authenticates by this from the next grant on, for which nobody has to wait: what failed before may succeed now.
+    pub(crate) fn authenticate_by(&self, authentication: ClientAuthentication) {
+        self.0.api.authenticate_by(authentication);
+        self.lock().failure = None;
+    }
+
     /// Forgets a token that the Management API refused, unless a newer one has taken its place.
     pub(crate) fn invalidate(&self, token: &AccessToken) {
         self.forget(&mut self.lock(), token);
@@ -202,6 +209,10 @@ impl TokenCache {
     /// Keeps what a refresh has brought.
     fn keep(&self, grant: Result<Grant, Error>) -> Result<Arc<AccessToken>, Error> {
         let mut refresh = self.lock();
+        // One that the breaker forbade was not asked for.
+        if !grant.as_ref().is_err_and(Error::is_breaker_open) {
+            self.0.api.metrics().token(grant.is_ok());
+        }
         match grant {
             Ok(grant) => {
                 refresh.generation += 1;

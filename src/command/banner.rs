@@ -14,6 +14,7 @@ pub(super) struct Banner<'a> {
     pub(super) program: &'a str,
     /// The address that is listened on.
     pub(super) address: SocketAddr,
+    pub(super) has_tls: bool,
     pub(super) playground: bool,
     /// The tenant in a few words.
     pub(super) tenant: &'a str,
@@ -24,7 +25,8 @@ pub(super) struct Banner<'a> {
 
 impl Banner<'_> {
     pub(super) fn text(&self) -> String {
-        let url = format!("http://{}", reachable(self.address));
+        let scheme = if self.has_tls { "https" } else { "http" };
+        let url = format!("{scheme}://{}", reachable(self.address));
         let playground = if self.playground { format!("  Playground  {url}/\n") } else { String::new() };
         let Self { tenant, callers, people, .. } = self;
         let (ways, header) = (&callers.ways, callers.header);

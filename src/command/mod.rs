@@ -3,6 +3,7 @@
 mod banner;
 mod doctor;
 mod health;
+mod reload;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod serve;
@@ -68,8 +69,8 @@ pub async fn run(invocation: Invocation) -> Result<ExitCode, CommandError> {
         Invocation::Health(probe) => return health::run(probe).await,
         Invocation::Check(serve) => serve::check(*serve)?,
         Invocation::Serve(serve) => {
-            telemetry::init(&serve.log)?;
-            serve::run(*serve).await?;
+            let log = telemetry::init(&serve.log)?;
+            serve::run(*serve, log).await?;
         }
         #[cfg(feature = "sandbox")]
         Invocation::Sandbox(serve) => {

@@ -3,23 +3,26 @@
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
+use sd_notify::NotifyState;
 
 use super::banner::{Banner, Callers};
 use super::tenant::OpenTenant;
-use super::{CommandError, listen, print, shutdown_signal};
+use super::{CommandError, listen, print, reload, shutdown_signal};
 use crate::app::{App, Settings};
 use crate::auth0::ManagementApi;
 use crate::config::{self, Serve, Server, Tenant};
+use crate::telemetry::Log;
 
 /// Serves until the program is asked to stop.
-pub(super) async fn run(serve: Serve) -> Result<(), CommandError> {
+pub(super) async fn run(serve: Serve, log: Log) -> Result<(), CommandError> {
     // First, so that a signal that comes while starting is not lost.
     let shutdown = shutdown_signal()?;
+    let reload_on_hangup = reload::on_hangup()?;
     for warning in serve.warnings() {
         tracing::warn!("{warning}");
     }
     let Serve { tenant, policy, limits, permissions, documents, auth, server, log: _, exposed_files: _ } = serve;
-    let Server { address, mut http } = server;
+    let Server { address, admin_address, mut http } = server;
     let tenant = OpenTenant::open(tenant).await?;
     let is_meant_to_be_open = auth.allow_anonymous;
     let takes_sandbox_tokens = tenant.tokens.is_some() && auth.tokens.is_none();
@@ -28,11 +31,17 @@ pub(super) async fn run(serve: Serve) -> Result<(), CommandError> {
         http.playground_token = tenant.playground_token;
     }
     let callers = Callers::new(&auth, takes_sandbox_tokens);
-    let (is_open, playground) = (auth.admits_anonymous(), http.playground);
+    let (is_open, playground, has_tls) = (auth.admits_anonymous(), http.playground, http.certificate.is_some());
     let has_allowed_hosts = !http.allowed_hosts.is_empty();
     let settings =
         Settings { tenant: tenant.settings, mode: tenant.mode, policy, limits, auth, permissions, documents, http };
-    let app = App::build(settings).context("cannot build the gateway")?;
+    let mut app = App::build(settings).context("cannot build the gateway")?;
+    if let Some(address) = admin_address {
+        let listener = listen(address).await?;
+        let address = listener.local_addr()?;
+        tracing::info!(%address, "listening for metrics and health");
+        app = app.with_admin(listener);
+    }
     let listener = listen(address).await?;
     let address = listener.local_addr()?;
     if is_open {
@@ -40,12 +49,33 @@ pub(super) async fn run(serve: Serve) -> Result<(), CommandError> {
     }
     tracing::info!(%address, "listening");
     let program = config::program_name();
-    let banner =
-        Banner { program: &program, address, playground, tenant: &tenant.name, callers, people: tenant.people };
+    let banner = Banner {
+        program: &program,
+        address,
+        has_tls,
+        playground,
+        tenant: &tenant.name,
+        callers,
+        people: tenant.people,
+    };
     print(&banner.text())?;
-    app.serve(listener, shutdown).await;
+    let reloading = reload_on_hangup(app.reloader(), log);
+    notify(NotifyState::Ready);
+    app.serve(listener, async {
+        shutdown.await;
+        notify(NotifyState::Stopping);
+    })
+    .await;
+    reloading.abort();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Tells systemd, if it has started the program and asked for that.
+fn notify(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "systemd cannot be told of the program's state");
+    }
 }
 
 /// Tells that the settings are sound, and what is hardly meant. Reading them has read the files that they name.
@@ -54,13 +84,13 @@ pub(super) fn check(serve: Serve) -> Result<(), CommandError> {
     for warning in serve.warnings() {
         told += &format!("\nWarning: {warning}.\n");
     }
-    let settings = match serve.tenant {
-        Tenant::Auth0(settings) => settings,
-        #[cfg(feature = "sandbox")]
-        Tenant::Sandbox { .. } => return Ok(print(&told)?),
-    };
     // What no setting names and is needed all the same, such as the system's root certificates.
-    ManagementApi::new(settings, &serve.policy).context("cannot set up the client of Auth0")?;
+    let api = match serve.tenant {
+        Tenant::Auth0(settings) => Some(ManagementApi::new(settings, &serve.policy)),
+        #[cfg(feature = "sandbox")]
+        Tenant::Sandbox { .. } => None,
+    };
+    api.transpose().context("cannot set up the client of Auth0")?;
     print(&told)?;
     Ok(())
 }

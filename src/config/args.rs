@@ -5,9 +5,10 @@ use clap::{Args, Parser, Subcommand};
 use super::auth0::{Auth0Args, PolicyArgs};
 use super::callers::CallerArgs;
 use super::documents::DocumentArgs;
-use super::log::LogArgs;
+use super::log::{AuditArgs, LogArgs};
 use super::sandbox::{SandboxArgs, ServeSandboxArgs};
 use super::server::{BoundsArgs, ServerArgs};
+use super::tls::TlsArgs;
 use super::{HealthProbe, Problems};
 
 /// A read-only GraphQL gateway for the Auth0 Management API.
@@ -75,6 +76,8 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     pub(super) server: ServerArgs,
     #[command(flatten)]
+    pub(super) tls: TlsArgs,
+    #[command(flatten)]
     pub(super) callers: CallerArgs,
     #[command(flatten)]
     pub(super) bounds: BoundsArgs,
@@ -82,6 +85,8 @@ pub(super) struct ServeArgs {
     pub(super) documents: DocumentArgs,
     #[command(flatten)]
     pub(super) log: LogArgs,
+    #[command(flatten)]
+    pub(super) audit: AuditArgs,
     #[command(flatten)]
     pub(super) sandbox: ServeSandboxArgs,
 }
@@ -104,6 +109,8 @@ pub(super) struct HealthArgs {
 
     #[command(flatten)]
     server: ServerArgs,
+    #[command(flatten)]
+    tls: TlsArgs,
 }
 
 impl HealthArgs {
@@ -111,7 +118,7 @@ impl HealthArgs {
         let mut problems = Problems::default();
         let address = self.server.address(&mut problems);
         let path = if self.ready { "/readyz" } else { "/livez" };
-        let probe = HealthProbe { address, path, has_tls: false };
+        let probe = HealthProbe { address, path, has_tls: self.tls.is_given() };
         if problems.is_empty() { Ok(probe) } else { Err(problems) }
     }
 }

@@ -1,6 +1,8 @@
 //! Settings of the log.
 #![expect(clippy::doc_markdown, reason = "the comments are read on a terminal, not as Markdown")]
 
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 
 use super::Problems;
@@ -19,9 +21,41 @@ pub(super) struct LogArgs {
     #[arg(long, env, value_name = "FILTER", default_value_t = Checked::of(LogSettings::default().filter))]
     log: Checked<Filter>,
 
-    /// Form of the log: text, or json with one object a line.
-    #[arg(long, env, value_name = "FORM", default_value_t = Checked::of(LogSettings::default().format))]
-    log_format: Checked<Format>,
+    /// Form of the log: text, json with one object a line, or pretty, in short lines. Default: pretty on a terminal, else text.
+    #[arg(long, env, value_name = "FORM")]
+    log_format: Option<Checked<Format>>,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Logging")]
+pub(super) struct AuditArgs {
+    /// File that the audit trail goes to in place of standard error, whole and whatever LOG says.
+    ///
+    /// Lines are appended; json with LOG_FORMAT=json, else text. After a SIGHUP the file is opened anew: move the old one away, and send one.
+    #[arg(long, env, value_name = "PATH")]
+    audit_file: Option<Checked<AppendedFile>>,
+}
+
+impl AuditArgs {
+    pub(super) fn set(&self, settings: &mut LogSettings, problems: &mut Problems) {
+        self.audit_file.set_some(&mut settings.audit_file, problems);
+    }
+}
+
+/// A file to append to. Nothing is opened: whoever checks settings need not be the one who will own the file.
+struct AppendedFile;
+
+impl Setting for AppendedFile {
+    type Value = PathBuf;
+
+    fn parse(text: &str) -> Result<PathBuf, String> {
+        let path = PathBuf::from(text);
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if path.is_dir() || !folder.is_dir() {
+            return Err(format!("must name a file in a folder that exists, not {}", quoted(text)));
+        }
+        Ok(path)
+    }
 }
 
 impl LogArgs {
@@ -49,5 +83,6 @@ impl Shown for Filter {
 
 impl Words for Format {
     type Value = Self;
-    const WORDS: &'static [(&'static str, Self)] = &[("text", Self::Text), ("json", Self::Json)];
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("text", Self::Text), ("json", Self::Json), ("pretty", Self::Pretty)];
 }

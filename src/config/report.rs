@@ -8,6 +8,7 @@ use clap::{Arg, ArgMatches};
 use super::kinds::{OnOff, without_user_info};
 use super::setting::{Shown as _, given};
 use super::{Serve, Tenant};
+use crate::telemetry::Format;
 
 /// The settings, one a line. Of those that are hidden from `--help`, which are secrets, is told that they are set, and nothing else.
 ///
@@ -77,6 +78,7 @@ fn derived(name: &str, serve: &Serve) -> Option<String> {
         ("JWT_ISSUER" | "JWT_AUDIENCE", Tenant::Sandbox { .. }) if serve.auth.tokens.is_none() => {
             Some("(the sandbox's)".to_owned())
         }
+        ("LOG_FORMAT", _) => Some(Format::show(&serve.log.format)),
         ("PLAYGROUND", _) => Some(OnOff::show(&http.playground)),
         ("INTROSPECTION", _) => Some(OnOff::show(&serve.documents.introspection)),
         ("MAX_CONNECTIONS", _) => Some(http.connections.most.to_string()),

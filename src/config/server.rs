@@ -25,6 +25,13 @@ pub(super) struct ServerArgs {
     #[arg(long, env, value_name = "PORT", default_value_t = Checked::of(Server::default().address.port()))]
     port: Checked<Number<u16, 0, 65_535>>,
 
+    /// Address and port for metrics and health (GET /metrics, /livez and /readyz), such as 127.0.0.1:9090. Default: none.
+    ///
+    /// The metrics are for Prometheus, and ask for no credentials: keep the address to yourself. With the sandbox they are at
+    /// the gateway's own address as well.
+    #[arg(long, env, value_name = "ADDRESS")]
+    admin_address: Option<Checked<SocketAddr>>,
+
     /// Host names that requests may name in their Host header, separated by commas, without ports.
     ///
     /// Asked for while anonymous callers are let in: localhost and the loopback addresses are always allowed, any other name is answered
@@ -102,8 +109,9 @@ type Count = Number<NonZeroUsize, 1, 100_000>;
 impl ServerArgs {
     /// `sandbox` says that its people are made up, so that nothing need be kept from whoever comes by.
     pub(super) fn settings(&self, bounds: &BoundsArgs, sandbox: bool, problems: &mut Problems) -> Server {
-        let Server { mut http, .. } = Server::default();
+        let Server { mut http, mut admin_address, .. } = Server::default();
         let address = self.address(problems);
+        self.admin_address.set_some(&mut admin_address, problems);
         self.allowed_hosts.set(&mut http.allowed_hosts, problems);
         self.cors_origins.set(&mut http.cors_origins, problems);
         self.cors_headers.set(&mut http.cors_headers, problems);
@@ -117,7 +125,8 @@ impl ServerArgs {
         bounds.rate_limit.set_some(&mut http.rate_limit, problems);
         bounds.trusted_proxies.set(&mut http.trusted_proxies, problems);
         http.explains = sandbox;
-        Server { address, http }
+        http.metrics = sandbox;
+        Server { address, admin_address, http }
     }
 
     /// The address to listen on.
@@ -174,6 +183,15 @@ impl Setting for RateLimit {
             Some(Self { requests: requests.trim().parse().ok()?, per })
         };
         rate().ok_or_else(|| format!("must be a number of requests per s, m or h, such as 100/s, not {}", quoted(text)))
+    }
+}
+
+impl Setting for SocketAddr {
+    type Value = Self;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map_err(|_| format!("must be an IP address and a port, such as 127.0.0.1:9090, not {}", quoted(text)))
     }
 }
 

@@ -144,6 +144,7 @@ fn every_fault_is_told() {
         ("--upstream-calls-per-operation", "0", "UPSTREAM_CALLS_PER_OPERATION must"),
         ("--host", "example.com", "HOST must"),
         ("--port", "http", "PORT must"),
+        ("--admin-address", "localhost", "ADMIN_ADDRESS must"),
         ("--allowed-hosts", "https://example.com", "ALLOWED_HOSTS must"),
         ("--cors-origins", "example.com", "CORS_ORIGINS must"),
         ("--cors-headers", "*", "CORS_HEADERS must"),
@@ -170,7 +171,10 @@ fn every_fault_is_told() {
         ("--trusted-documents", "no/such.json", "TRUSTED_DOCUMENTS cannot be used: no/such.json cannot be read"),
         ("--trusted-documents-mode", "never", "TRUSTED_DOCUMENTS_MODE must be prefer or only"),
         ("--log", "chatty", "LOG cannot"),
-        ("--log-format", "xml", "LOG_FORMAT must be text or json"),
+        ("--log-format", "xml", "LOG_FORMAT must be text or json or pretty"),
+        ("--audit-file", "no/such/audit.log", "AUDIT_FILE must name a file in a folder that exists"),
+        ("--tls-cert", "no/such.pem", "TLS_CERT cannot be used: \"no/such.pem\" cannot be read"),
+        ("--tls-key", "no/such.pem", "TLS_KEY cannot be used: \"no/such.pem\" cannot be read"),
     ];
     let flags: Vec<_> = faults.iter().flat_map(|(flag, text, _)| [*flag, *text]).collect();
     let both = "AUTH0_CLIENT_ASSERTION_KEY_FILE is set beside AUTH0_CLIENT_SECRET";
@@ -178,6 +182,15 @@ fn every_fault_is_told() {
     let in_files = ["AUTH0_CLIENT_SECRET_FILE", "API_KEYS_FILE"];
     let settings = Cli::command().get_arguments().filter(|arg| arg.get_env().is_some()).count();
     assert_eq!(settings, faults.len() + in_files.len(), "a setting is not among them");
+}
+
+#[test]
+fn a_certificate_and_its_key_go_together() {
+    let path = file("no.pem", "hush");
+    must_be_told(&[&TENANT[..], &["--tls-cert", &path]].concat(), &["TLS_KEY is missing"]);
+    must_be_told(&[&TENANT[..], &["--tls-key", &path]].concat(), &["TLS_CERT is missing"]);
+    let both = [&TENANT[..], &["--tls-cert", &path, "--tls-key", &path]].concat();
+    must_be_told(&both, &["TLS_CERT holds no certificate in PEM"]);
 }
 
 /// A file of a test's own.

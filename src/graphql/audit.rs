@@ -13,9 +13,7 @@ use super::prepared::Prepared;
 use super::session::Session;
 use super::{DocumentSource, Outcome, Reply, RequestContext};
 use crate::auth::Identity;
-
-/// The target of the trail, for the log's filter.
-const TARGET: &str = "auth0_graphql::audit";
+use crate::telemetry::AUDIT_TARGET;
 
 /// How an operation ends: as the trail has it, and in a sentence.
 type Ending = (&'static str, &'static str);
@@ -39,7 +37,7 @@ pub(crate) struct Audit<'t> {
 impl<'t> Audit<'t> {
     /// None where nobody keeps a trail.
     pub(crate) fn begin(source: &'t DocumentSource, terms: &'t RequestContext<'t>) -> Option<Self> {
-        let is_kept = tracing::enabled!(target: TARGET, tracing::Level::INFO);
+        let is_kept = tracing::enabled!(target: AUDIT_TARGET, tracing::Level::INFO);
         is_kept.then(|| Self { terms, source, found: None, session: None, ending: ABANDONED, errors: String::new() })
     }
 
@@ -93,7 +91,7 @@ impl Drop for Audit<'_> {
         let calls = session.as_ref().map(|session| session.upstream_calls());
         // It stands in no span: it has the request's id itself, and what it has nothing of it leaves out.
         tracing::info!(
-            target: TARGET,
+            target: AUDIT_TARGET,
             parent: None,
             message,
             outcome,

@@ -43,6 +43,30 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    const ALL: [Self; 16] = [
+        Self::BadRequest,
+        Self::ParseFailed,
+        Self::ValidationFailed,
+        Self::TooComplex,
+        Self::PersistedQueryNotFound,
+        Self::PersistedQueryNotSupported,
+        Self::PersistedQueryOnly,
+        Self::BadUserInput,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::RateLimited,
+        Self::UpstreamRejected,
+        Self::UpstreamUnavailable,
+        Self::UpstreamTimeout,
+        Self::UpstreamMisconfigured,
+        Self::Internal,
+    ];
+
+    /// The code that clients see as `code`. Any other text is the bug of whoever wrote it.
+    pub(crate) fn parse(code: &str) -> Self {
+        Self::ALL.into_iter().find(|known| known.as_str() == code).unwrap_or(Self::Internal)
+    }
+
     /// The code as clients see it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -12,6 +12,8 @@ use crate::auth0::CallStats;
 pub(crate) struct Explained {
     /// The response keys of the root fields that it was made for.
     pub(crate) fields: Vec<Name>,
+    /// The search that was made of a `filter`.
+    pub(crate) generated_q: Option<String>,
     pub(crate) stats: CallStats,
 }
 
@@ -27,6 +29,8 @@ pub(crate) struct Entry {
     cache_age_ms: Option<u64>,
     waited_ms: u64,
     ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    q: Option<String>,
 }
 
 /// The entries of each root field, in the operation's order: its call and those of its joins.
@@ -48,6 +52,7 @@ fn entry(call: &Explained, key: &Name) -> Option<Entry> {
         cache_age_ms: cache_age.map(milliseconds),
         waited_ms: milliseconds(waited),
         ms: milliseconds(took),
+        q: call.generated_q.clone(),
     })
 }
 

@@ -10,11 +10,12 @@ use super::document::{Document, Documents};
 use super::error::{ErrorCode, GraphqlError};
 use super::guarded_fields::in_query as guarded_in_query;
 use super::limits::Limiter;
-use super::operation::{self, Operation};
+use super::operation::{self, Name, Operation};
 use super::plan::Planner;
 use super::prepared::Prepared;
 use super::project::{self, json};
 use super::request::PageFacts;
+use super::schema::filter::{self, USER_FILTER};
 use super::schema::root::root_field;
 use super::schema::user::USER;
 use super::type_system::TypeSystem;
@@ -44,6 +45,13 @@ fn find(documents: &Documents, source: &DocumentSource) -> Result<Arc<Document>,
 /// The scopes of the guarded fields that a search of users can use.
 pub fn guarded_scopes(q: &str) -> Vec<&'static str> {
     guarded_in_query(&USER, q).into_iter().map(|used| used.scope.as_str()).collect()
+}
+
+/// The search for users whose name meets a condition of a typed filter; none where the value is refused.
+pub fn search_by_name(operator: &str, value: &str) -> Option<String> {
+    let object = |name: &str, value| operation::Value::Object(vec![(Name::new(name).expect("a name"), value)]);
+    let given = object("name", object(operator, operation::Value::String(value.to_owned())));
+    Some(filter::read(&USER_FILTER, &given).ok()?.to_query(USER_FILTER.searched))
 }
 
 /// A document and the variables that came with it: refused in few words, or brought into a normal form that is within the

@@ -57,7 +57,7 @@ pub(crate) fn in_query(object: &'static Object, q: &str) -> Vec<GuardedFieldUse>
         return Vec::new();
     }
     let Some(SearchQuery { names, has_bare_term }) = SearchQuery::read(q) else {
-        return one_a_scope(all.into_iter().map(|(_, scope)| (Cause::OutsideGrammar, scope)));
+        return one_a_scope("q", all.into_iter().map(|(_, scope)| (Cause::OutsideGrammar, scope)));
     };
     let named = names
         .into_iter()
@@ -66,14 +66,20 @@ pub(crate) fn in_query(object: &'static Object, q: &str) -> Vec<GuardedFieldUse>
     // Auth0 looks for a term without a field in all fields that can be searched but `user_metadata`, and lists which can be: `app_metadata`,
     // and nothing of the identities' tokens. <https://auth0.com/docs/manage-users/user-search/user-search-query-syntax>
     let bare = guarded_keys(object).filter(|_| has_bare_term).map(|(key, scope)| (Cause::BareTerm(key), scope));
-    one_a_scope(named.chain(bare))
+    one_a_scope("q", named.chain(bare))
 }
 
-fn one_a_scope(uses: impl Iterator<Item = (Cause, Scope)>) -> Vec<GuardedFieldUse> {
+/// The uses of guarded fields by a `filter` that names these paths.
+pub(crate) fn in_filter(object: &'static Object, paths: &[String]) -> Vec<GuardedFieldUse> {
+    let guarded = paths.iter().flat_map(|path| guarded_at(object, object.name, path));
+    one_a_scope("filter", guarded.map(|(key, scope)| (Cause::Named(key), scope)))
+}
+
+fn one_a_scope(argument: &'static str, uses: impl Iterator<Item = (Cause, Scope)>) -> Vec<GuardedFieldUse> {
     let mut found: Vec<GuardedFieldUse> = Vec::new();
     for (cause, scope) in uses {
         if !found.iter().any(|found| found.scope == scope) {
-            found.push(GuardedFieldUse { argument: "q", cause, scope });
+            found.push(GuardedFieldUse { argument, cause, scope });
         }
     }
     found

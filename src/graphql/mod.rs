@@ -119,3 +119,14 @@ pub enum Outcome {
     /// Nothing ran.
     Refused(ErrorCode),
 }
+
+impl Reply {
+    /// The code of the first error, if there are any.
+    #[must_use]
+    pub fn first_code(&self) -> Option<&'static str> {
+        match self.outcome {
+            Outcome::Refused(code) => Some(code.as_str()),
+            Outcome::Executed => self.error_codes.first().map(|code| ErrorCode::parse(code).as_str()),
+        }
+    }
+}

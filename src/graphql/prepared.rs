@@ -10,7 +10,7 @@ use bytes::Bytes;
 pub(crate) use self::operations::Operations;
 use super::audit::summary::AuditSummary;
 use super::error::{GraphqlError, Location};
-use super::guarded_fields::{GuardedFieldUse, guarded_field_uses};
+use super::guarded_fields::{GuardedFieldUse, guarded_field_uses, in_filter};
 use super::introspection;
 use super::limits::Limiter;
 use super::operation::{Field, Name, Operation};
@@ -108,6 +108,12 @@ impl Prepared {
         known.sum()
     }
 
+    /// The search that was made of a call's `filter`.
+    pub(crate) fn generated_q(&self, call: usize) -> Option<&str> {
+        let upstream = self.roots.get(*self.calls.get(call)?.first()?)?.upstream()?;
+        upstream.request.as_ref().ok()?.generated.as_ref().map(|generated| &*generated.q)
+    }
+
     /// The keys of the root fields that a call is for.
     pub(crate) fn keys_of_call(&self, call: usize) -> impl Iterator<Item = &Name> {
         self.calls.get(call).into_iter().flatten().filter_map(|root| self.key(*root))
@@ -168,7 +174,7 @@ fn note_guarded_fields(fields: &[Field], roots: &mut [PreparedField]) {
         .collect();
     let uses = guarded_field_uses(asked.iter().map(|(field, _)| *field));
     for ((_, guarded), uses) in asked.into_iter().zip(uses) {
-        *guarded = uses;
+        guarded.extend(uses);
     }
 }
 
@@ -187,7 +193,9 @@ impl PreparedField {
         let kind = match root_field(name) {
             Some(table) => {
                 let request = field.arguments.as_ref().map_err(Clone::clone).and_then(table.parse);
-                FieldKind::Upstream(Box::new(UpstreamField { table, request, guarded: Vec::new() }))
+                let generated = request.as_ref().ok().and_then(|request| request.generated.as_ref());
+                let guarded = generated.map(|generated| in_filter(table.shape.object(), &generated.paths));
+                FieldKind::Upstream(Box::new(UpstreamField { table, request, guarded: guarded.unwrap_or_default() }))
             }
             None if name.starts_with("__") => FieldKind::Known(known(types, field)),
             None => FieldKind::Local,

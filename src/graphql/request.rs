@@ -9,7 +9,17 @@ use crate::auth0::{ApiRequest, Fields, LogId, Page, UserId};
 /// What a root field asks.
 pub(crate) struct Request {
     pub(crate) page: PageArgs,
+    /// The search that was made of a `filter`.
+    pub(crate) generated: Option<Generated>,
     pub(crate) prepare: Prepare,
+}
+
+/// A search that was made of typed conditions.
+pub(crate) struct Generated {
+    /// As Auth0 is sent it.
+    pub(crate) q: String,
+    /// The paths of the fields that the conditions name.
+    pub(crate) paths: Vec<String>,
 }
 
 /// How a request is made ready to be sent, for these keys of the records and with or without their total.
@@ -68,7 +78,7 @@ impl Request {
         page: PageArgs,
         prepare: impl Fn(&Fields, bool) -> PreparedRequest + Send + Sync + 'static,
     ) -> Self {
-        Self { page, prepare: Prepare::Shared(Box::new(prepare)) }
+        Self { page, generated: None, prepare: Prepare::Shared(Box::new(prepare)) }
     }
 }
 

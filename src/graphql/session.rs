@@ -63,7 +63,13 @@ impl Session {
         };
         self.errands()
             .iter()
-            .map(|(purpose, errand)| Explained { fields: fields(purpose), stats: errand.stats() })
+            .map(|(purpose, errand)| {
+                let generated_q = match purpose {
+                    Purpose::Call(call) => self.prepared.generated_q(*call).map(ToOwned::to_owned),
+                    Purpose::Join(_) => None,
+                };
+                Explained { fields: fields(purpose), generated_q, stats: errand.stats() }
+            })
             .collect()
     }
 

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::settings::{Connections, SendLimits};
+use crate::telemetry::ServerMetrics;
 
 /// The activity of one connection. Cheap to clone: all clones share it.
 #[derive(Clone, Debug)]
@@ -205,15 +206,16 @@ impl Drop for SendGuard {
     }
 }
 
-/// A stream whose reads are activity.
+/// A stream whose reads are activity, and whose bytes are counted.
 pub(crate) struct WatchedStream<S> {
     stream: S,
     activity: Activity,
+    metrics: Arc<ServerMetrics>,
 }
 
 impl<S> WatchedStream<S> {
-    pub(crate) fn new(stream: S, activity: Activity) -> Self {
-        Self { stream, activity }
+    pub(crate) fn new(stream: S, activity: Activity, metrics: Arc<ServerMetrics>) -> Self {
+        Self { stream, activity, metrics }
     }
 }
 
@@ -225,7 +227,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for WatchedStream<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        if buffer.filled().len() > before {
+        let read = buffer.filled().len() - before;
+        if read > 0 {
+            self.metrics.received(read);
             self.activity.state().has_read(Instant::now());
         }
         Poll::Ready(Ok(()))
@@ -234,7 +238,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for WatchedStream<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
+        self.metrics.sent(written);
+        Poll::Ready(Ok(written))
     }
 
     fn poll_write_vectored(
@@ -242,7 +248,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, slices))?;
+        self.metrics.sent(written);
+        Poll::Ready(Ok(written))
     }
 
     fn is_write_vectored(&self) -> bool {

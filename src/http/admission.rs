@@ -44,7 +44,10 @@ impl AdmissionError {
     /// The error in HTTP's terms.
     pub(crate) fn to_http(&self, authenticator: &Authenticator) -> HttpError {
         match self {
-            Self::Busy => HttpError::busy("The gateway is busy with other requests. Try again after `retryAfterMs`."),
+            Self::Busy => HttpError::busy(
+                "operations",
+                "The gateway is busy with other requests. Try again after `retryAfterMs`.",
+            ),
             Self::RateLimited { retry_after } => {
                 let message = "You send more requests than the gateway takes from one caller. Wait for `retryAfterMs`.";
                 HttpError::temporary(StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimited, message, *retry_after)
@@ -71,12 +74,12 @@ impl Admission {
         &self.authenticator
     }
 
-    /// Take a permit to run an operation, until it is dropped.
+    /// Takes a permit to run an operation, until it is dropped.
     pub(crate) fn permit(&self) -> Result<SemaphorePermit<'_>, HttpError> {
         self.permits.try_acquire().map_err(|_| self.refuse(&AdmissionError::Busy))
     }
 
-    /// Authenticate a request with these headers from `address`, and count it.
+    /// Authenticates a request with these headers from `address`, and counts it.
     pub(crate) async fn admit(
         &self,
         headers: &HeaderMap,
@@ -94,7 +97,7 @@ impl Admission {
         rates.admit(key).map_err(|retry_after| AdmissionError::RateLimited { retry_after })
     }
 
-    /// Log an error, and give it back in HTTP's terms.
+    /// Logs an error, and gives it back in HTTP's terms.
     fn refuse(&self, error: &AdmissionError) -> HttpError {
         let refusal = error.to_http(&self.authenticator);
         match error {

@@ -12,7 +12,7 @@ use crate::graphql::{Deadline, ErrorCode, GraphqlError};
 /// The header of an API key.
 pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// Authenticate the sender of a request with these headers.
+/// Authenticates the sender of a request with these headers.
 pub(crate) async fn authenticate(
     headers: &HeaderMap,
     authenticator: &Authenticator,

@@ -90,6 +90,7 @@ pub(crate) async fn read(
 
 fn replaced() -> HttpError {
     HttpError::busy(
+        "bodies",
         "Too many requests are on their way, and the body of this one took longest to arrive. Send it again.",
     )
 }

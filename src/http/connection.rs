@@ -6,13 +6,17 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, StatusCode, Version};
 use futures_util::TryFutureExt as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use super::activity::WatchedStream;
@@ -37,6 +41,10 @@ const SEND_BUFFER: usize = 64 * 1024;
 
 /// Time for HTTP/2's GOAWAY on a connection that is over.
 const GOAWAY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Time for a last request on a connection that is idle when the server stops: one may be on its way, and on a new connection it is the
+/// first.
+const LAST_CALL: Duration = Duration::from_secs(1);
 
 /// Time for the head of a request, and idle time, of a connection that is reserved for health probes.
 const RESERVED_HEAD_TIMEOUT: Duration = Duration::from_secs(2);
@@ -65,6 +73,7 @@ pub(crate) fn protocols() -> Builder<TokioExecutor> {
 /// under way are dropped then, and with them the calls that nobody else waits for.
 pub(crate) async fn serve(
     stream: TcpStream,
+    tls: Option<&TlsAcceptor>,
     router: Router,
     protocols: &Builder<TokioExecutor>,
     limits: &Connections,
@@ -74,26 +83,65 @@ pub(crate) async fn serve(
     // Responses are written whole; held back for more, the last packet would wait for the client's acknowledgment.
     let _ = stream.set_nodelay(true);
     let limits = limits_for(&connection, limits);
+    let Some(tls) = tls else { return serve_http(stream, router, protocols, &limits, send, connection).await };
+    let mut phase = connection.phase();
+    let handshake = tokio::select! {
+        handshake = tls.accept(stream) => handshake,
+        () = sleep(limits.head_timeout) => {
+            tracing::debug!("a TLS handshake took too long");
+            return;
+        }
+        () = connection.peer().replaced() => return,
+        _ = phase.wait_for(|phase| *phase == Phase::Over) => return,
+    };
+    match handshake {
+        Ok(stream) => serve_http(stream, router, protocols, &limits, send, connection).await,
+        Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
+    }
+}
+
+async fn serve_http<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+    stream: S,
+    router: Router,
+    protocols: &Builder<TokioExecutor>,
+    limits: &Connections,
+    send: &SendLimits,
+    connection: ConnectionInfo,
+) {
     let (activity, peer, mut phase) =
         (connection.activity().clone(), Arc::clone(connection.peer()), connection.phase());
     let connection = Arc::new(connection);
-    let stream = TokioIo::new(WatchedStream::new(stream, activity.clone()));
+    let stream = TokioIo::new(WatchedStream::new(stream, activity.clone(), Arc::clone(connection.metrics())));
     let service = service_fn({
         let activity = activity.clone();
         move |request: hyper::Request<Incoming>| {
             let guard = activity.begin(request.version());
+            let has_http1 = request.version() < Version::HTTP_2;
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(Arc::clone(&connection));
-            router.clone().oneshot(request).inspect_ok(move |_| drop(guard))
+            let connection = Arc::clone(&connection);
+            router.clone().oneshot(request).map_ok(move |mut response| {
+                drop(guard);
+                // A client that keeps its connection would send the next request into its end. HTTP/2 has GOAWAY for that.
+                if has_http1 && connection.is_stopping() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                response
+            })
         }
     });
     // A WebSocket is an upgrade.
     let mut connection = pin!(protocols.serve_connection_with_upgrades(stream, service));
     let mut replaced = pin!(peer.replaced());
     let mut closes_at = None;
+    let mut last_call: Option<Instant> = None;
     loop {
         let now = Instant::now();
-        let over_at = activity.over_at(&limits).map(|over_at| closes_at.unwrap_or(over_at));
+        if last_call.is_some_and(|last_call| last_call <= now) {
+            connection.as_mut().graceful_shutdown();
+            last_call = None;
+        }
+        let over_at = activity.over_at(limits).map(|over_at| closes_at.unwrap_or(over_at));
         if over_at.is_some_and(|over_at| over_at <= now) {
             if closes_at.is_some() {
                 return;
@@ -115,7 +163,10 @@ pub(crate) async fn serve(
             }
             changed = phase.changed() => match (changed, *phase.borrow()) {
                 (Ok(()), Phase::Serving | Phase::Stopping) => {}
-                (Ok(()), Phase::Draining) => connection.as_mut().graceful_shutdown(),
+                (Ok(()), Phase::Draining) => {
+                    let is_idle = activity.idle_since().is_some();
+                    last_call = Some(if is_idle { Instant::now() + LAST_CALL } else { Instant::now() });
+                }
                 // Whoever accepted it is gone.
                 (Ok(()), Phase::Over) | (Err(_), _) => return,
             },
@@ -123,7 +174,7 @@ pub(crate) async fn serve(
                 tracing::debug!("replaced by another connection");
                 return;
             }
-            () = sleep_until(over_at.map_or(soon, |over_at| over_at.min(soon))) => {}
+            () = sleep_until([over_at, last_call].into_iter().flatten().fold(soon, Instant::min)) => {}
         }
     }
 }

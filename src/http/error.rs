@@ -13,13 +13,15 @@ pub(crate) const BUSY_WAIT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct HttpError {
     pub(crate) status: StatusCode,
-    pub(crate) error: GraphqlError,
+    pub(crate) error: Box<GraphqlError>,
+    /// A name for metrics.
+    pub(crate) reason: &'static str,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl HttpError {
     pub(crate) fn new(status: StatusCode, error: GraphqlError) -> Self {
-        Self { status, error, headers: Vec::new() }
+        Self { status, error: Box::new(error), reason: reason(status), headers: Vec::new() }
     }
 
     /// A request that is no GraphQL request.
@@ -36,8 +38,9 @@ impl HttpError {
     }
 
     /// A request for which the gateway has no room now.
-    pub(crate) fn busy(message: &str) -> Self {
-        Self::temporary(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::RateLimited, message, BUSY_WAIT)
+    pub(crate) fn busy(reason: &'static str, message: &str) -> Self {
+        let busy = Self::temporary(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::RateLimited, message, BUSY_WAIT);
+        Self { reason, ..busy }
     }
 
     /// The same refusal with one more header.
@@ -49,6 +52,25 @@ impl HttpError {
     /// True if the same request may be answered later.
     pub(crate) fn is_temporary(&self) -> bool {
         matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
+    }
+}
+
+/// The reason of a refusal with this status, where it has none of its own.
+fn reason(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => "unauthenticated",
+        StatusCode::FORBIDDEN => "foreign_page",
+        StatusCode::NOT_FOUND => "not_found",
+        StatusCode::METHOD_NOT_ALLOWED => "method",
+        StatusCode::NOT_ACCEPTABLE => "not_acceptable",
+        StatusCode::REQUEST_TIMEOUT => "slow_body",
+        StatusCode::PAYLOAD_TOO_LARGE => "large_body",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "media_type",
+        StatusCode::MISDIRECTED_REQUEST => "host",
+        StatusCode::TOO_MANY_REQUESTS => "rate_limited",
+        // Of those that can be sent again, only the issuer's keys have no name of their own.
+        StatusCode::SERVICE_UNAVAILABLE => "no_keys",
+        _ => "bad_request",
     }
 }
 

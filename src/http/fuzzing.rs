@@ -19,6 +19,7 @@ use super::websocket::message::{self, ClientMessage};
 use super::{BuildError, Settings, Shared, parameters, router};
 use crate::auth::Authenticator;
 use crate::graphql::{Engine, ErrorCode, GraphqlError, refuse};
+use crate::telemetry::Metrics;
 
 /// A gateway without a network.
 pub struct Gateway(Router);
@@ -26,7 +27,7 @@ pub struct Gateway(Router);
 impl Gateway {
     /// Built as one that listens would be.
     pub fn new(engine: Engine, authenticator: Arc<Authenticator>, settings: Settings) -> Result<Self, BuildError> {
-        Ok(Self(router(&Shared::new(engine, authenticator, settings, Shutdown::new()))?))
+        Ok(Self(router(&Shared::new(engine, authenticator, Metrics::default(), settings, Shutdown::new()))?))
     }
 
     /// Answers as a connection does.

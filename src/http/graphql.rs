@@ -16,6 +16,7 @@ use super::request_options::RequestOptions;
 use super::responder::Responder;
 use super::{Parts, Shared, body, parameters, request_id, websocket};
 use crate::graphql::{self, Deadline, RequestContext};
+use crate::telemetry::timed;
 
 /// Answers GraphQL, over HTTP or over a WebSocket.
 pub(crate) async fn handle(State(shared): State<Shared>, request: Request) -> Response {
@@ -34,7 +35,7 @@ pub(crate) async fn handle(State(shared): State<Shared>, request: Request) -> Re
 }
 
 async fn execute(shared: &Shared, request: Request, options: RequestOptions, responder: Responder) -> Response {
-    let Parts { engine, settings, admission, .. } = &**shared;
+    let Parts { engine, metrics, settings, admission, .. } = &**shared;
     let RequestOptions { timeout, is_fresh, explains } = options;
     let deadline = Deadline::within(timeout);
     // Before the body is read: a refusal does not wait for it.
@@ -58,7 +59,8 @@ async fn execute(shared: &Shared, request: Request, options: RequestOptions, res
     };
     let request_id = request_id::current();
     let context = RequestContext { caller, deadline, request_id: &request_id, is_fresh, explains };
-    let reply = engine.execute(request, &context).await;
+    let (reply, times) = timed(engine.execute(request, &context)).await;
+    metrics.server().operation("http", reply.first_code(), times);
     let challenge = insufficient_scope(reply.lacking, admission.authenticator());
     let mut response = responder.reply(reply);
     response.headers_mut().extend(challenge.map(|challenge| (header::WWW_AUTHENTICATE, challenge)));

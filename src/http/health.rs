@@ -35,7 +35,7 @@ pub(crate) fn no_connection_left(request: &Request) -> Option<HttpError> {
     if !connection.is_some_and(|connection| connection.is_reserved()) {
         return None;
     }
-    let refusal = HttpError::busy("There are too many connections. Try again after `retryAfterMs`.");
+    let refusal = HttpError::busy("connections", "There are too many connections. Try again after `retryAfterMs`.");
     let is_last = request.version() < Version::HTTP_2;
     Some(if is_last { refusal.with(header::CONNECTION, HeaderValue::from_static("close")) } else { refusal })
 }

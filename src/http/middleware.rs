@@ -13,10 +13,10 @@ use axum::response::Response;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::SizeAbove;
 
-use super::responder::Responder;
+use super::responder::{RefusalReason, Responder};
 use super::send_budget::Sender;
 use super::{GRAPHQL, Shared, csrf, health, host, request_id};
-use crate::graphql::GraphqlError;
+use crate::graphql::{GraphqlError, refuse};
 
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
@@ -26,10 +26,15 @@ const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-
 /// Least size of a response that is compressed: below it, it fits into one packet either way.
 const WORTH_COMPRESSING: SizeAbove = SizeAbove::new(1_024);
 
-/// Give a request its id and a span, and its response the id and the security headers.
-pub(crate) async fn identify(request: Request, next: Next) -> Response {
+/// Gives a request its id and a span, and its response the id and the security headers; counts refusals and panics.
+pub(crate) async fn identify(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let id = request_id::of(request.headers());
     let mut response = request_id::scope(&id, next.run(request)).await;
+    if let Some(RefusalReason(reason)) = response.extensions().get() {
+        shared.metrics.server().refused(reason);
+    } else if response.extensions().get::<Panicked>().is_some() {
+        shared.metrics.server().panicked();
+    }
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert(request_id::HEADER, id);
@@ -48,7 +53,7 @@ fn set_security_headers(headers: &mut HeaderMap) {
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
-/// Refuse a request that no handler is to see, and send the response within the budget.
+/// Refuses a request that no handler is to see, and sends the response within the budget.
 ///
 /// The checks are one middleware, since each that stands alone costs two allocations and a copy of all that is behind it.
 pub(crate) async fn guard(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
@@ -90,8 +95,15 @@ fn allow_identity(headers: &mut HeaderMap) {
     }
 }
 
+/// The mark of a response in place of a panic.
+#[derive(Clone, Copy)]
+struct Panicked;
+
 /// The response in place of a panic. Its message can hold anything, and has gone to the log by the panic hook.
 pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
     tracing::error!("a request panicked");
-    Responder::default().reply(crate::graphql::refuse(&[GraphqlError::internal()], &request_id::current()))
+    let reply = refuse(&[GraphqlError::internal()], &request_id::current());
+    let mut response = Responder::default().reply(reply);
+    response.extensions_mut().insert(Panicked);
+    response
 }

@@ -32,15 +32,17 @@ mod responder;
 mod send_budget;
 mod serve;
 mod settings;
+mod tls;
 mod websocket;
 
 use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use tower::ServiceBuilder;
@@ -56,20 +58,31 @@ use self::responder::Responder;
 use self::send_budget::SendBudget;
 use crate::auth::Authenticator;
 use crate::graphql::Engine;
+use crate::telemetry::{self, Metrics};
 
 pub use self::cors::{CorsHeaders, CorsHeadersError};
 pub use self::origins::{Origin, OriginError, Origins};
 pub use self::rate_limit::{Period, RateLimit};
 pub use self::serve::Server;
 pub use self::settings::{Connections, SendLimits, Settings, WebSocketSettings};
+pub use self::tls::{Certificate, CertificateError};
 
 /// The server cannot be built.
 #[derive(Debug, thiserror::Error)]
-#[error("an origin cannot be allowed: {0}")]
-pub struct BuildError(#[from] tower_http::csrf::ConfigError);
+pub enum BuildError {
+    /// An origin.
+    #[error("an origin cannot be allowed: {0}")]
+    Origin(#[from] tower_http::csrf::ConfigError),
+    /// The means of TLS.
+    #[error("cannot set up TLS: {0}")]
+    Tls(#[from] rustls::Error),
+}
 
 /// The path of the GraphQL endpoint.
 const GRAPHQL: &str = "/graphql";
+
+/// The path of the metrics.
+const METRICS: &str = "/metrics";
 
 /// The state of all handlers and layers. Cheap to clone.
 #[derive(Clone)]
@@ -77,6 +90,7 @@ struct Shared(Arc<Parts>);
 
 struct Parts {
     engine: Engine,
+    metrics: Metrics,
     settings: Settings,
     admission: Admission,
     bodies: Arc<Pool<PendingBody>>,
@@ -93,9 +107,16 @@ impl Deref for Shared {
 }
 
 impl Shared {
-    fn new(engine: Engine, authenticator: Arc<Authenticator>, settings: Settings, shutdown: Shutdown) -> Self {
+    fn new(
+        engine: Engine,
+        authenticator: Arc<Authenticator>,
+        metrics: Metrics,
+        settings: Settings,
+        shutdown: Shutdown,
+    ) -> Self {
         Self(Arc::new(Parts {
             engine,
+            metrics,
             admission: Admission::new(&settings, authenticator),
             bodies: body::pool(&settings),
             send_budget: SendBudget::new(settings.send),
@@ -107,10 +128,10 @@ impl Shared {
 
 /// The routes, and the layers around them. Each list is in the order in which a request meets the layers.
 fn router(shared: &Shared) -> Result<Router, BuildError> {
-    let Settings { cors_origins: origins, cors_headers, playground, .. } = &shared.settings;
+    let Settings { cors_origins: origins, cors_headers, playground, metrics, .. } = &shared.settings;
 
     let around_all = ServiceBuilder::new()
-        .layer(from_fn(middleware::identify))
+        .layer(from_fn_with_state(shared.clone(), middleware::identify))
         // Around all that refuses: a page that is allowed to ask is allowed to read why it gets no answer.
         .layer(option_layer(cors::layer(origins, cors_headers)))
         .map_response(IntoResponse::into_response)
@@ -120,6 +141,7 @@ fn router(shared: &Shared) -> Result<Router, BuildError> {
         ServiceBuilder::new().layer(middleware::compression()).layer(option_layer(csrf::layer(origins)?));
 
     let router = if *playground { playground::routes() } else { Router::new() };
+    let router = if *metrics { router.route(METRICS, get(render_metrics)) } else { router };
     let router = router
         .route(GRAPHQL, any(graphql::handle).layer(around_graphql))
         .route(health::LIVE, get(health::live))
@@ -128,6 +150,26 @@ fn router(shared: &Shared) -> Result<Router, BuildError> {
         .method_not_allowed_fallback(wrong_method)
         .layer(around_all);
     Ok(router.with_state(shared.clone()))
+}
+
+/// The routes for whoever runs the gateway, on an address of their own.
+fn admin_router(shared: &Shared) -> Router {
+    Router::new()
+        .route(METRICS, get(render_metrics))
+        .route(health::LIVE, get(health::live))
+        .route(health::READY, get(health::ready))
+        .layer(from_fn_with_state(shared.clone(), middleware::identify))
+        .with_state(shared.clone())
+}
+
+async fn render_metrics(State(shared): State<Shared>) -> Response {
+    match shared.metrics.render() {
+        Ok(text) => ([(CONTENT_TYPE, telemetry::CONTENT_TYPE)], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the metrics cannot be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
 }
 
 async fn not_found(request: Request) -> Response {

@@ -13,6 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::activity::{Activity, RequestGuard, WebSocketGuard};
 use super::address::{client_address, is_trusted, network};
 use super::pool::{Membership, Pool, PoolFullError, Replaceable};
+use crate::telemetry::{OpenGuard, ServerMetrics};
 
 /// Phase of a server's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,15 +90,18 @@ pub(crate) struct ConnectionInfo {
     /// A permit of the few that are kept for health probes, in place of a membership.
     reserved: Option<OwnedSemaphorePermit>,
     phase: watch::Receiver<Phase>,
+    metrics: Arc<ServerMetrics>,
+    _open: OpenGuard,
 }
 
 impl ConnectionInfo {
-    /// Join the pool with a connection from `address`, or take the permit that `reserved` has.
+    /// Joins the pool with a connection from `address`, or takes the permit that `reserved` has.
     pub(crate) fn join(
         pool: &Arc<Pool<Peer>>,
         address: IpAddr,
         trusted: &[IpNet],
         shutdown: &Shutdown,
+        metrics: &Arc<ServerMetrics>,
         reserved: impl FnOnce() -> Option<OwnedSemaphorePermit>,
     ) -> Result<Self, PoolFullError> {
         let peer = Arc::new(Peer::new());
@@ -107,12 +111,31 @@ impl ConnectionInfo {
             Err(PoolFullError) => (None, Some(reserved().ok_or(PoolFullError)?)),
         };
         let phase = shutdown.0.subscribe();
-        Ok(Self { address, is_proxy, peer, pool: Arc::clone(pool), _membership: membership, reserved, phase })
+        Ok(Self {
+            address,
+            is_proxy,
+            peer,
+            pool: Arc::clone(pool),
+            _membership: membership,
+            reserved,
+            phase,
+            metrics: Arc::clone(metrics),
+            _open: metrics.connection(),
+        })
+    }
+
+    pub(crate) fn metrics(&self) -> &Arc<ServerMetrics> {
+        &self.metrics
     }
 
     /// True if it holds one of the few permits for health probes.
     pub(crate) fn is_reserved(&self) -> bool {
         self.reserved.is_some()
+    }
+
+    /// True once the server was told to stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.phase.borrow() != Phase::Serving
     }
 
     pub(crate) fn activity(&self) -> &Activity {
@@ -128,7 +151,7 @@ impl ConnectionInfo {
         self.phase.clone()
     }
 
-    /// Join the pool with a WebSocket. It takes over its connection's membership, but has its own beside other streams of HTTP/2.
+    /// Joins the pool with a WebSocket. It takes over its connection's membership, but has its own beside other streams of HTTP/2.
     pub(crate) fn join_web_socket(self: &Arc<Self>, version: Version) -> Result<WebSocketMembership, PoolFullError> {
         let (peer, membership) = if version == Version::HTTP_2 {
             let peer = Arc::new(Peer::new());

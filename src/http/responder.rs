@@ -18,6 +18,10 @@ const SPARE_CAPACITY: usize = 4 * 1024;
 /// About the number of headers of a response: these, and those that every response gets on its way out.
 const HEADERS: usize = 12;
 
+/// The reason of a refusal, as an extension of its response.
+#[derive(Clone, Copy)]
+pub(crate) struct RefusalReason(pub(crate) &'static str);
+
 /// The form of responses that a caller asked for.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Responder {
@@ -41,9 +45,10 @@ impl Responder {
 
     /// The response to a request that is refused: its status is HTTP's own business, whatever the media type.
     pub(crate) fn refuse(self, refusal: HttpError) -> Response {
-        let HttpError { status, error, headers } = refusal;
-        let mut response = self.wrap(status, refuse(&[error], &request_id::current()).body, 0);
+        let HttpError { status, error, reason, headers } = refusal;
+        let mut response = self.wrap(status, refuse(&[*error], &request_id::current()).body, 0);
         response.headers_mut().extend(headers);
+        response.extensions_mut().insert(RefusalReason(reason));
         response
     }
 

@@ -94,7 +94,10 @@ impl SendBudget {
         if let Some(answers) = self.refused.count() {
             tracing::warn!(answers, bytes = self.limits.total, "refused: too many answers wait to be read");
         }
-        HttpError::busy("Too many answers wait to be read. Read yours, and try again after `retryAfterMs`.")
+        HttpError::busy(
+            "unread_responses",
+            "Too many answers wait to be read. Read yours, and try again after `retryAfterMs`.",
+        )
     }
 
     fn by_caller(&self) -> MutexGuard<'_, HashMap<CallerKey, usize>> {

@@ -10,6 +10,7 @@ use super::cors::CorsHeaders;
 use super::origins::Origins;
 use super::rate_limit::RateLimit;
 use super::resource_limits::ResourceLimits;
+use super::tls::Certificate;
 
 /// Settings of the server.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct Settings {
     /// An access token that the playground has filled in. It is given to all who open the playground, so it is for tenants whose
     /// people are made up.
     pub playground_token: Option<SecretString>,
+    /// True if `GET /metrics` is answered beside GraphQL, and not only on the admin address.
+    pub metrics: bool,
     /// Time that a request may take, its reading included.
     pub request_timeout: Duration,
     /// Greatest size of a GraphQL request's body, in bytes.
@@ -48,6 +51,8 @@ pub struct Settings {
     pub web_sockets: WebSocketSettings,
     /// Time for which requests are still taken once the gateway is told to stop, while `/readyz` tells that it will.
     pub shutdown_delay: Duration,
+    /// Certificate of the server, if it speaks TLS.
+    pub certificate: Option<Certificate>,
 }
 
 /// Limits of connections.
@@ -108,6 +113,7 @@ impl Default for Settings {
             cors_headers: CorsHeaders::default(),
             playground: true,
             playground_token: None,
+            metrics: false,
             request_timeout: Duration::from_secs(10),
             // Documents of front ends have a few kB, and GraphiQL's introspection query 2.
             max_body_bytes: 100_000,
@@ -121,6 +127,7 @@ impl Default for Settings {
             send: SendLimits::default(),
             web_sockets: WebSocketSettings::default(),
             shutdown_delay: Duration::ZERO,
+            certificate: None,
         }
     }
 }

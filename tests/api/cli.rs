@@ -3,6 +3,8 @@
 #[cfg(all(unix, feature = "sandbox"))]
 mod health;
 #[cfg(all(unix, feature = "sandbox"))]
+mod lifecycle;
+#[cfg(all(unix, feature = "sandbox"))]
 mod log;
 #[cfg(all(unix, feature = "sandbox"))]
 mod running;
@@ -127,6 +129,7 @@ fn help_tells_every_setting_and_command() {
             "UPSTREAM_CALLS_PER_OPERATION",
             "HOST",
             "PORT",
+            "ADMIN_ADDRESS",
             "ALLOWED_HOSTS",
             "CORS_ORIGINS",
             "CORS_HEADERS",
@@ -134,6 +137,8 @@ fn help_tells_every_setting_and_command() {
             "REQUEST_TIMEOUT",
             "MAX_BODY_BYTES",
             "SHUTDOWN_DELAY",
+            "TLS_CERT",
+            "TLS_KEY",
             "JWT_ISSUER",
             "JWT_AUDIENCE",
             "JWT_JWKS_URL",
@@ -155,6 +160,7 @@ fn help_tells_every_setting_and_command() {
             "TRUSTED_DOCUMENTS_MODE",
             "LOG",
             "LOG_FORMAT",
+            "AUDIT_FILE",
         ]
     );
     let end = Run::new("help", &["--help"]).end();

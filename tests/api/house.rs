@@ -60,6 +60,8 @@ const ROOMS: &[Room] = &[
             "graphql::ScopeMode",
             "graphql::TrustedDocuments",
             "graphql::TrustedMode",
+            "http::Certificate",
+            "http::CertificateError",
             "http::Connections",
             "http::CorsHeaders",
             "http::Origin",

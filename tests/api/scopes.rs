@@ -52,11 +52,11 @@ fn setup(scope_mode: ScopeMode) -> Setup {
     }
 }
 
-async fn gateway(scope_mode: ScopeMode) -> TestGateway {
+pub(crate) async fn gateway(scope_mode: ScopeMode) -> TestGateway {
     TestGateway::spawn_with(setup(scope_mode)).await
 }
 
-async fn token(gateway: &TestGateway, scopes: &[&str]) -> String {
+pub(crate) async fn token(gateway: &TestGateway, scopes: &[&str]) -> String {
     let request = TokenRequest { scope: scopes.join(" "), ..TokenRequest::default() };
     request.send(&gateway.sandbox.url()).await.unwrap()
 }
@@ -76,13 +76,13 @@ async fn reads(gateway: &TestGateway) -> Vec<Call> {
 }
 
 /// An answer and what came with it.
-struct Reply {
+pub(crate) struct Reply {
     status: u16,
     challenge: Option<String>,
-    body: Value,
+    pub(crate) body: Value,
 }
 
-async fn ask(gateway: &TestGateway, token: &str, query: &str) -> Reply {
+pub(crate) async fn ask(gateway: &TestGateway, token: &str, query: &str) -> Reply {
     let request = gateway.http.post(format!("{}/graphql", gateway.url)).json(&json!({ "query": query }));
     let response = request.bearer_auth(token).send().await.unwrap();
     let challenge = response.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());

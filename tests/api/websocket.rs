@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use self::client::Client;
+pub(crate) use self::client::Client;
 use crate::gateway::{Setup, TestGateway};
 use crate::mock;
 

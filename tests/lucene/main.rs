@@ -1,5 +1,7 @@
 //! Both readings of search queries, held to Lucene's own parser on raw characters: `tests/lucene/run.sh`.
 //!
+//! And what typed filters write is held to it: whatever a value holds, it is one literal term.
+//!
 //! The sandbox's finds the same clauses. The gateway's asks for the scope of every guarded field that Lucene finds in a query,
 //! and for that of the default fields.
 
@@ -8,7 +10,7 @@
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::process::{Child, Command, ExitCode, Stdio};
 
-use auth0_graphql::graphql::fuzzing::guarded_scopes;
+use auth0_graphql::graphql::fuzzing::{guarded_scopes, search_by_name};
 use auth0_graphql::sandbox::fuzzing::clauses;
 
 mod queries;
@@ -51,7 +53,53 @@ fn main() -> ExitCode {
     eprintln!(
         "{read} queries, {accepted} of them in Lucene's grammar, {open} need no scope, {differences} differences"
     );
+    differences += filters(classpath, queries::all(seed, count / 10));
     if differences == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Searches by typed filters for these values; how many of them are not for the value, the whole value and nothing else.
+fn filters(classpath: &str, values: impl Iterator<Item = String>) -> usize {
+    let conditions =
+        values.flat_map(|value| ["eq", "startsWith", "endsWith"].map(|operator| (operator, value.clone())));
+    let searches =
+        conditions.filter_map(|(operator, value)| Some((operator, search_by_name(operator, &value)?, value)));
+    let searches: Vec<_> = searches.collect();
+    let texts: Vec<_> = searches.iter().map(|(_, search, _)| search.clone()).collect();
+    let mut differences = 0;
+    for ((operator, search, value), lucene) in searches.iter().zip(ask(classpath, &texts)) {
+        let (kind, text) = match *operator {
+            "eq" => ("phrase", value.clone()),
+            "startsWith" => ("prefix", value.clone()),
+            _ => ("wildcard", format!("*{value}")),
+        };
+        let found = lucene.as_deref().map(|clauses| clauses.iter().map(literal).collect::<Vec<_>>());
+        let is_literal = found.as_ref().is_some_and(|found| {
+            matches!(found.as_slice(), [(found_kind, Some(field), found_text)]
+                if field == "name" && *found_text == text && (found_kind == kind || (kind == "phrase" && found_kind == "word")))
+        });
+        if !is_literal {
+            differences += 1;
+            eprintln!("{operator} {value:?} is searched for as {search}\n    Lucene: {lucene:?}");
+        }
+    }
+    eprintln!("{} searches by typed filters, {differences} of them not literal", searches.len());
+    differences
+}
+
+/// A clause with its text as it is meant: Lucene leaves the escapes of a wildcard in place.
+fn literal((kind, field, texts): &Clause) -> (String, Option<String>, String) {
+    let text = texts.first().cloned().flatten().unwrap_or_default();
+    let text = if kind == "wildcard" { unescaped(&text) } else { text };
+    (kind.clone(), field.clone(), text)
+}
+
+fn unescaped(text: &str) -> String {
+    let mut characters = text.chars();
+    std::iter::from_fn(|| match characters.next()? {
+        '\\' => characters.next(),
+        character => Some(character),
+    })
+    .collect()
 }
 
 fn sandbox(query: &str, lucene: Option<&[Clause]>) -> Result<(), String> {

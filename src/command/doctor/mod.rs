@@ -54,7 +54,9 @@ pub(super) async fn run(
 ) -> Result<ExitCode, CommandError> {
     let report = match serve {
         Ok(serve) => {
-            let Serve { tenant, policy, auth, server: Server { address, http }, exposed_files, .. } = *serve;
+            let Serve {
+                tenant, policy, auth, server: Server { address, http, admin_address: _ }, exposed_files, ..
+            } = *serve;
             let tenant = OpenTenant::open(tenant).await?;
             let (auth, timeout) = (tenant.auth(auth), http.request_timeout);
             // A sandbox runs until it is dropped.

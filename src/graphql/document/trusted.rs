@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use std::{fmt, fs, io};
 
 use arc_swap::ArcSwap;
+use tokio::sync::Notify;
 
 use super::manifest::{self, ManifestError};
 use super::persisted::sha256;
@@ -40,6 +41,7 @@ struct Manifests {
     current: ArcSwap<Set>,
     /// The files as they were when they were last read, well or not.
     seen: Mutex<Vec<Stamp>>,
+    look: Notify,
 }
 
 /// Why there are no documents to trust.
@@ -165,7 +167,7 @@ impl TrustedDocuments {
         // Before reading: what changes in between is then seen to have changed.
         let seen = Mutex::new(files(path).unwrap_or_default());
         let current = ArcSwap::from_pointee(Set::read(path)?);
-        let manifests = Arc::new(Manifests { path: path.to_owned(), current, seen });
+        let manifests = Arc::new(Manifests { path: path.to_owned(), current, seen, look: Notify::new() });
         Ok(Self { manifests, mode, looks_every: LOOKS_EVERY })
     }
 
@@ -197,10 +199,18 @@ impl TrustedDocuments {
         texts.into_iter().map(|(text, id)| (Arc::clone(id), Arc::clone(text))).collect()
     }
 
+    /// Looks at the files at once.
+    pub fn look(&self) {
+        self.manifests.look.notify_one();
+    }
+
     /// Waits for the next look at the files. True if they have changed and were read anew.
     pub(crate) async fn has_changed(&self) -> bool {
-        tokio::time::sleep(self.looks_every).await;
         let manifests = Arc::clone(&self.manifests);
+        tokio::select! {
+            () = tokio::time::sleep(self.looks_every) => {}
+            () = manifests.look.notified() => {}
+        }
         tokio::task::spawn_blocking(move || manifests.refresh()).await.unwrap_or(false)
     }
 }
@@ -208,7 +218,7 @@ impl TrustedDocuments {
 impl Manifests {
     /// Reads the files anew if they have changed. What cannot be read leaves everything as it is, and is told once.
     fn refresh(&self) -> bool {
-        let Self { path, current, seen } = self;
+        let Self { path, current, seen, look: _ } = self;
         let now = files(path).unwrap_or_default();
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         if *seen == now {

@@ -1,6 +1,6 @@
 //! Inputs: the arguments of fields, and how they are read.
 
-use async_graphql::registry::Registry;
+use async_graphql::registry::{Deprecation, MetaInputValue, Registry};
 use async_graphql::{Enum, InputObject, InputType};
 
 use super::local::const_value;
@@ -23,10 +23,41 @@ impl Argument {
         Self { name, ty: T::create_type_info, default: None, description }
     }
 
+    /// An argument of a type that is registered by hand.
+    pub(super) const fn of_type(
+        name: &'static str,
+        ty: fn(&mut Registry) -> String,
+        description: &'static str,
+    ) -> Self {
+        Self { name, ty, default: None, description }
+    }
+
     pub(crate) const fn or(mut self, default: &'static str) -> Self {
         self.default = Some(default);
         self
     }
+}
+
+/// An argument or an input field, as the registry has it.
+pub(super) fn input_value(
+    name: &str,
+    description: &str,
+    ty: String,
+    default: Option<&str>,
+) -> (String, MetaInputValue) {
+    let value = MetaInputValue {
+        name: name.to_owned(),
+        description: Some(description.to_owned()),
+        ty,
+        deprecation: Deprecation::NoDeprecated,
+        default_value: default.map(ToOwned::to_owned),
+        visible: None,
+        inaccessible: false,
+        tags: Vec::new(),
+        is_secret: false,
+        directive_invocations: Vec::new(),
+    };
+    (name.to_owned(), value)
 }
 
 /// The value of an argument, which is known to fit its type.

@@ -12,6 +12,11 @@ pub(crate) fn outcome(code: &str) -> LogOutcome {
     find(code).map_or(Other, |&(_, outcome, _)| outcome)
 }
 
+/// The known codes, and what each says of the outcome.
+pub(crate) fn codes() -> impl Iterator<Item = (&'static str, LogOutcome)> {
+    LOG_TYPES.iter().map(|&(code, outcome, _)| (code, outcome))
+}
+
 fn find(code: &str) -> Option<&'static (&'static str, LogOutcome, &'static str)> {
     let at = LOG_TYPES.binary_search_by_key(&code, |&(code, ..)| code).ok()?;
     LOG_TYPES.get(at)

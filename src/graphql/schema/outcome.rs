@@ -16,6 +16,13 @@ pub(crate) enum LogOutcome {
 }
 
 impl LogOutcome {
+    const ALL: [Self; 4] = [Self::Success, Self::Failure, Self::Warning, Self::Other];
+
+    /// The outcome of this enum value.
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.name() == name)
+    }
+
     /// The enum value as GraphQL writes it.
     pub(crate) fn name(self) -> &'static str {
         match self {

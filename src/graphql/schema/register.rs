@@ -4,7 +4,7 @@ use async_graphql::registry::{Deprecation, MetaField, MetaInputValue, MetaType, 
 use async_graphql::{InputType, OutputType, TypeDirective as _};
 use indexmap::IndexMap;
 
-use super::input::Argument;
+use super::input::{Argument, input_value};
 use super::joins::joins_of;
 use super::object::{Kind, Object, Page, PageKind, Shape};
 use super::outcome::LogOutcome;
@@ -123,19 +123,8 @@ fn register_builtin_scalars(registry: &mut Registry) {
 
 fn arguments(registry: &mut Registry, arguments: &[Argument]) -> IndexMap<String, MetaInputValue> {
     let argument = |argument: &Argument| {
-        let value = MetaInputValue {
-            name: argument.name.to_owned(),
-            description: Some(argument.description.to_owned()),
-            ty: (argument.ty)(registry),
-            deprecation: Deprecation::NoDeprecated,
-            default_value: argument.default.map(ToOwned::to_owned),
-            visible: None,
-            inaccessible: false,
-            tags: Vec::new(),
-            is_secret: false,
-            directive_invocations: Vec::new(),
-        };
-        (argument.name.to_owned(), value)
+        let ty = (argument.ty)(registry);
+        input_value(argument.name, argument.description, ty, argument.default)
     };
     arguments.iter().map(argument).collect()
 }

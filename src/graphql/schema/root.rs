@@ -2,15 +2,17 @@
 
 use async_graphql::ID;
 
+use super::filter::{self, Filter, LOG_FILTER, USER_FILTER};
 use super::input::{Argument, LogOrder, UserOrder, log_direction, read, user_sort};
 use super::log::{LOG, LOG_BATCH, LOG_PAGE};
 use super::object::Shape;
 use super::user::{USER, USER_PAGE};
 use crate::auth::Scope;
-use crate::auth0::{ApiRequest, Email, LogCheckpoint, LogId, LogSearch, UserId, UserSearch};
-use crate::graphql::error::GraphqlError;
-use crate::graphql::operation::Arguments;
-use crate::graphql::request::{PageArgs, Prepare, Request};
+use crate::auth0::{ApiRequest, Condition, Email, LONGEST_Q, LogCheckpoint, LogId, LogSearch, UserId, UserSearch};
+use crate::graphql::error::{ErrorCode, GraphqlError};
+use crate::graphql::operation::{Arguments, Value};
+use crate::graphql::request::{Generated, PageArgs, Prepare, Request};
+use crate::graphql::search_query::SearchQuery;
 
 /// A root field: what is asked of Auth0 with which arguments, and what comes of it.
 pub(crate) struct RootField {
@@ -60,16 +62,18 @@ pub(super) static ROOT_FIELDS: &[RootField] = &[
                 "q",
                 "What to search for, in Auth0's Lucene syntax: <https://auth0.com/docs/manage-users/user-search/user-search-query-syntax>. All users when absent or blank. A field that needs a scope needs it here too, and so does a term without a field, which is looked for in `app_metadata` as well.",
             ),
+            Filter::argument(|registry| USER_FILTER.register(registry)),
             Argument::new::<i32>("page", "Which page, counted from 0.").or("0"),
             Argument::new::<i32>("perPage", "How many users a page holds, 1 to 100.").or("50"),
             Argument::new::<Option<UserOrder>>("sort", "The order. Auth0's own, which is not documented, when absent."),
         ],
         parse: |arguments| {
             let (page, per_page): (i32, i32) = (read(arguments, "page")?, read(arguments, "perPage")?);
-            let q: Option<String> = read(arguments, "q")?;
+            let (q, generated) = search(arguments, &USER_FILTER)?;
             let search = UserSearch::new(q.as_deref(), page.into(), per_page.into(), user_sort(arguments))?;
             let asked = PageArgs::of(page, per_page, search.next_is_reachable());
-            Ok(Request::shared(asked, move |fields, total| ApiRequest::users(&search, fields, total).into()))
+            let request = Request::shared(asked, move |fields, total| ApiRequest::users(&search, fields, total).into());
+            Ok(Request { generated, ..request })
         },
     },
     RootField {
@@ -89,7 +93,9 @@ pub(super) static ROOT_FIELDS: &[RootField] = &[
         access: Access::Own,
         shape: Shape::Record(&USER),
         arguments: &[],
-        parse: |_| Ok(Request { page: PageArgs::default(), prepare: Prepare::OwnUser(ApiRequest::user) }),
+        parse: |_| {
+            Ok(Request { page: PageArgs::default(), generated: None, prepare: Prepare::OwnUser(ApiRequest::user) })
+        },
     },
     RootField {
         name: "usersByEmail",
@@ -150,16 +156,44 @@ pub(super) static ROOT_FIELDS: &[RootField] = &[
                 "q",
                 "What to search for, in Auth0's Lucene syntax for logs: <https://auth0.com/docs/deploy-monitor/logs/log-search-query-syntax>. All logs when absent or blank.",
             ),
+            Filter::argument(|registry| LOG_FILTER.register(registry)),
             Argument::new::<i32>("page", "Which page, counted from 0.").or("0"),
             Argument::new::<i32>("perPage", "How many logs a page holds, 1 to 100.").or("50"),
             Argument::new::<Option<LogOrder>>("sort", "The order; newest first when absent."),
         ],
         parse: |arguments| {
             let (page, per_page): (i32, i32) = (read(arguments, "page")?, read(arguments, "perPage")?);
-            let q: Option<String> = read(arguments, "q")?;
+            let (q, generated) = search(arguments, &LOG_FILTER)?;
             let search = LogSearch::new(q.as_deref(), page.into(), per_page.into(), log_direction(arguments))?;
             let asked = PageArgs::of(page, per_page, search.next_is_reachable());
-            Ok(Request::shared(asked, move |fields, _| ApiRequest::search_logs(&search, fields).into()))
+            let request = Request::shared(asked, move |fields, _| ApiRequest::search_logs(&search, fields).into());
+            Ok(Request { generated, ..request })
         },
     },
 ];
+
+/// The search that `q` and `filter` come to together.
+fn search(arguments: &Arguments, filter: &Filter) -> Result<(Option<String>, Option<Generated>), GraphqlError> {
+    let q: Option<String> = read(arguments, "q")?;
+    let given = arguments.get("filter").filter(|given| **given != Value::Null);
+    let Some(given) = given else { return Ok((q, None)) };
+    let condition = filter::read(filter, given)?;
+    let paths = condition.paths().into_iter().map(ToOwned::to_owned).collect();
+    let condition = match q.filter(|q| !q.trim().is_empty()) {
+        None => condition,
+        // What is not read to its end could close the parentheses that are put around it.
+        Some(q) if SearchQuery::read(&q).is_none() => {
+            let message = "Beside `filter`, `q` has to be simple: `field:value` with AND, OR, NOT and parentheses, no blank after the colon; a \
+                           value is a word, a \"phrase\" or a range such as `[1 TO 5]`.";
+            return Err(GraphqlError::new(ErrorCode::BadUserInput, message).with("argument", "q"));
+        }
+        Some(q) => Condition::All(vec![Condition::Query(q), condition]),
+    };
+    let q = condition.to_query(filter.searched);
+    if q.len() > LONGEST_Q {
+        let message =
+            format!("`filter` is too long: it makes a search of {} bytes, and {LONGEST_Q} are the most.", q.len());
+        return Err(GraphqlError::new(ErrorCode::BadUserInput, message).with("argument", "filter"));
+    }
+    Ok((Some(q.clone()), Some(Generated { q, paths })))
+}

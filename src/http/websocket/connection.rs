@@ -101,6 +101,7 @@ impl Connection {
     /// Serves the connection until it ends or is cut off.
     pub(crate) async fn serve(self) {
         let membership = Arc::clone(&self.membership);
+        let _open = self.shared.metrics.server().web_socket();
         tokio::select! {
             () = self.serve_until_closed() => {}
             () = membership.over() => tracing::debug!("cut off"),
@@ -270,6 +271,7 @@ impl Connection {
             // The panic's own message can hold anything, and has gone to the log by the panic hook.
             Err(_) => {
                 tracing::error!("an operation panicked");
+                self.shared.metrics.server().panicked();
                 let reply = refuse(&[GraphqlError::internal()], &self.upgrade.id);
                 self.send_reply(&id, &reply).await
             }

@@ -64,7 +64,7 @@ pub(crate) async fn open(shared: Shared, request: Request) -> Response {
     let connection = parts.extensions.get::<Arc<ConnectionInfo>>();
     let Some(Ok(membership)) = connection.map(|connection| connection.join_web_socket(parts.version)) else {
         let message = "There are too many connections already. Try again after `retryAfterMs`.";
-        return responder.refuse(HttpError::busy(message));
+        return responder.refuse(HttpError::busy("connections", message));
     };
     let read = shared.settings.max_body_bytes.saturating_mul(READ_FACTOR);
     let id = request_id::current();

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use super::close::CloseReason;
 use super::init::InitParams;
 use crate::graphql::{Deadline, Reply, RequestContext, refuse};
+use crate::http::error::HttpError;
 use crate::http::peer::WebSocketMembership;
 use crate::http::rate_limit::CallerKey;
 use crate::http::request_options::RequestOptions;
 use crate::http::send_budget::SendPermit;
 use crate::http::{Shared, parameters};
+use crate::telemetry::timed;
 
 /// The reply to an operation, with the permit for its bytes until it is sent.
 pub(crate) struct OperationReply {
@@ -36,30 +38,36 @@ pub(crate) async fn execute(
     request_id: String,
 ) -> Result<OperationReply, CloseReason> {
     let _under_way = membership.begin();
+    let metrics = shared.metrics.server();
     let refused = |error| Ok(refuse(&[error], &request_id).into());
+    let count = |refusal: HttpError| {
+        metrics.refused(refusal.reason);
+        refusal
+    };
     let InitParams { credentials, options } = init;
-    let _permit = match shared.admission.permit() {
+    let _permit = match shared.admission.permit().map_err(count) {
         Ok(permit) => permit,
-        Err(busy) => return refused(busy.error),
+        Err(busy) => return refused(*busy.error),
     };
     let deadline = Deadline::within(options.timeout);
-    let caller = match shared.admission.admit(&credentials, address, deadline).await {
+    let caller = match shared.admission.admit(&credentials, address, deadline).await.map_err(count) {
         Ok(caller) => caller,
-        Err(refusal) if refusal.is_temporary() => return refused(refusal.error),
+        Err(refusal) if refusal.is_temporary() => return refused(*refusal.error),
         Err(refusal) => return Err(CloseReason::Forbidden(refusal.error.message)),
     };
     let request = match parameters::from_body(payload.as_bytes()) {
         Ok(request) => request,
-        Err(error) => return refused(error),
+        Err(error) => return refused(*count(error.into()).error),
     };
     let caller_key = CallerKey::of(Some(&caller), address);
     let RequestOptions { is_fresh, explains, .. } = options;
     let context = RequestContext { caller, deadline, request_id: &request_id, is_fresh, explains };
-    let mut reply = shared.engine.execute(request, &context).await;
+    let (mut reply, times) = timed(shared.engine.execute(request, &context)).await;
+    metrics.operation("websocket", reply.first_code(), times);
     reply.body.shrink_to_fit();
     match shared.send_budget.permit(reply.body.len(), caller_key, Some(membership.activity())) {
         // Sending has a time of its own here: a connection of HTTP/2 is not over for one of its WebSockets.
         Ok(permit) => Ok(OperationReply { reply, _permit: Some(permit.sent_on(membership.activity(), false)) }),
-        Err(exhausted) => refused(exhausted.error),
+        Err(exhausted) => refused(*count(exhausted).error),
     }
 }

@@ -156,6 +156,7 @@ fn config_tells_where_each_setting_comes_from_and_no_secret() {
             &["AUTH0_AUDIENCE", "https://example.us.auth0.com/api/v2/", "default"],
             &["HOST", "::1", ".env"],
             &["PORT", "4001", "flag"],
+            &["ADMIN_ADDRESS", "-", "not set"],
             &["JWT_ISSUER", "-", "not set"],
             &["API_KEYS", "-", "not set"],
             &["ALLOW_ANONYMOUS", "no", "default"],

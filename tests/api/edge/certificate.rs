@@ -29,9 +29,16 @@ impl Certificate {
     }
 
     pub(crate) fn pem(&self) -> String {
-        let text = BASE64_STANDARD.encode(&self.certificate);
-        format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+        pem("CERTIFICATE", &self.certificate)
     }
+
+    pub(crate) fn key_pem(&self) -> String {
+        pem("PRIVATE KEY", &self.key)
+    }
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", BASE64_STANDARD.encode(der))
 }
 
 /// What is signed (4.1.2).

@@ -5,6 +5,7 @@ use tokio::net::TcpStream;
 
 use super::http2::{Http2, INITIAL_WINDOW_SIZE, get_livez};
 use super::{LIVEZ, NEVER, PATIENT, SHORT, Serving, patient};
+use crate::time::StoppedClock;
 
 #[tokio::test]
 async fn what_is_under_way_is_finished_and_nothing_is_begun() {
@@ -25,6 +26,41 @@ async fn what_is_under_way_is_finished_and_nothing_is_begun() {
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
     assert!(answer.ends_with(r#"{"data":{"users":{"nodes":[]}}}"#), "{answer}");
     serving.ended.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_request_that_is_on_its_way_is_answered_and_the_connection_closed() {
+    let mut serving = Serving::start(patient()).await;
+    let mut used = serving.connect().await;
+    used.write(LIVEZ).await;
+    used.read_until("ok\n").await;
+    let new = serving.connect().await;
+    // The moment for a last request lasts until the test is through with it.
+    let clock = StoppedClock::stop();
+    serving.stop();
+    while TcpStream::connect(serving.address).await.is_ok() {}
+    for mut client in [used, new] {
+        client.write(LIVEZ).await;
+        let answer = client.rest().await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("ok\n"), "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
+    }
+    drop(clock);
+    tokio::time::resume();
+    serving.ended.await.unwrap();
+}
+
+#[tokio::test]
+async fn clients_are_told_to_leave_their_connections_before_these_end() {
+    let mut serving = Serving::start(http::Settings { shutdown_delay: NEVER, ..patient() }).await;
+    let mut client = serving.connect().await;
+    client.write(LIVEZ).await;
+    assert!(!client.read_until("ok\n").await.contains("connection: close"));
+    serving.stop();
+    while serving.get("/readyz").await.unwrap().status() == 200 {}
+    client.write(LIVEZ).await;
+    let answer = client.rest().await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.contains("connection: close"), "{answer}");
 }
 
 #[tokio::test]

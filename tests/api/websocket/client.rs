@@ -17,22 +17,22 @@ use crate::gateway::TestGateway;
 /// After which a test has failed rather than that it waits any longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(super) struct Client {
+pub(crate) struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
 
 impl Client {
     /// A connection on which nothing has been said.
-    pub(super) async fn connect(gateway: &TestGateway) -> Self {
+    pub(crate) async fn connect(gateway: &TestGateway) -> Self {
         Self::connect_with(gateway, &[]).await.0
     }
 
     /// The same, with more headers in the upgrade request; gives back those of the answer too.
-    pub(super) async fn connect_with(gateway: &TestGateway, headers: &[(&'static str, &str)]) -> (Self, HeaderMap) {
+    pub(crate) async fn connect_with(gateway: &TestGateway, headers: &[(&'static str, &str)]) -> (Self, HeaderMap) {
         Self::connect_to(&gateway.url, headers).await
     }
 
-    pub(super) async fn connect_to(url: &str, headers: &[(&'static str, &str)]) -> (Self, HeaderMap) {
+    pub(crate) async fn connect_to(url: &str, headers: &[(&'static str, &str)]) -> (Self, HeaderMap) {
         let url = format!("{}/graphql", url.replacen("http", "ws", 1));
         let mut request = url.into_client_request().unwrap();
         for (name, value) in [("sec-websocket-protocol", "graphql-transport-ws")].iter().chain(headers) {
@@ -44,23 +44,23 @@ impl Client {
     }
 
     /// A connection that is acknowledged.
-    pub(super) async fn ready(gateway: &TestGateway) -> Self {
+    pub(crate) async fn ready(gateway: &TestGateway) -> Self {
         let mut client = Self::connect(gateway).await;
         client.init(Value::Null).await;
         assert_eq!(client.hear().await, json!({ "type": "connection_ack" }));
         client
     }
 
-    pub(super) async fn init(&mut self, payload: Value) {
+    pub(crate) async fn init(&mut self, payload: Value) {
         self.say(json!({ "type": "connection_init", "payload": payload })).await;
     }
 
-    pub(super) async fn subscribe(&mut self, id: &str, payload: Value) {
+    pub(crate) async fn subscribe(&mut self, id: &str, payload: Value) {
         self.say(json!({ "type": "subscribe", "id": id, "payload": payload })).await;
     }
 
     /// Runs an operation, the only one under way.
-    pub(super) async fn run(&mut self, payload: Value) -> Value {
+    pub(crate) async fn run(&mut self, payload: Value) -> Value {
         self.subscribe("only", payload).await;
         let mut next = self.hear().await;
         assert_eq!((&next["id"], &next["type"]), (&json!("only"), &json!("next")), "{next}");
@@ -68,16 +68,16 @@ impl Client {
         next["payload"].take()
     }
 
-    pub(super) async fn say(&mut self, message: Value) {
+    pub(crate) async fn say(&mut self, message: Value) {
         self.send(Message::text(message.to_string())).await;
     }
 
-    pub(super) async fn send(&mut self, message: Message) {
+    pub(crate) async fn send(&mut self, message: Message) {
         self.socket.send(message).await.unwrap();
     }
 
     /// Sends a message for as long as the gateway takes it, a thousand times at most.
-    pub(super) async fn send_without_end(&mut self, message: Message) {
+    pub(crate) async fn send_without_end(&mut self, message: Message) {
         for _ in 0..1_000 {
             if self.socket.send(message.clone()).await.is_err() {
                 return;
@@ -86,7 +86,7 @@ impl Client {
     }
 
     /// The close code and the reason, after whatever answers to pings there are.
-    pub(super) async fn close_after_pongs(&mut self) -> (u16, String) {
+    pub(crate) async fn close_after_pongs(&mut self) -> (u16, String) {
         loop {
             match self.hear_text_or_close().await {
                 Ok(text) => assert_eq!(text, r#"{"type":"pong"}"#),
@@ -95,16 +95,16 @@ impl Client {
         }
     }
 
-    pub(super) async fn hear(&mut self) -> Value {
+    pub(crate) async fn hear(&mut self) -> Value {
         serde_json::from_str(&self.hear_text().await).unwrap()
     }
 
-    pub(super) async fn hear_text(&mut self) -> String {
+    pub(crate) async fn hear_text(&mut self) -> String {
         self.hear_text_or_close().await.unwrap_or_else(|(code, reason)| panic!("closed: {code} {reason}"))
     }
 
     /// The close code and the reason.
-    pub(super) async fn closed(&mut self) -> (u16, String) {
+    pub(crate) async fn closed(&mut self) -> (u16, String) {
         match self.hear_text_or_close().await {
             Ok(text) => panic!("not closed: {text}"),
             Err(close) => close,
@@ -112,7 +112,7 @@ impl Client {
     }
 
     /// The next text, or the close code and the reason.
-    pub(super) async fn hear_text_or_close(&mut self) -> Result<String, (u16, String)> {
+    pub(crate) async fn hear_text_or_close(&mut self) -> Result<String, (u16, String)> {
         loop {
             match self.next().await {
                 Some(Message::Text(text)) => return Ok(text.to_string()),
@@ -124,14 +124,14 @@ impl Client {
     }
 
     /// Waits until the connection ends without a close frame.
-    pub(super) async fn is_cut_off(&mut self) {
+    pub(crate) async fn is_cut_off(&mut self) {
         while let Some(Ok(message)) = self.socket.next().await {
             assert!(!matches!(message, Message::Close(_) | Message::Text(_)), "{message:?}");
         }
     }
 
     /// Whatever comes next. Reading it answers a ping.
-    pub(super) async fn next(&mut self) -> Option<Message> {
+    pub(crate) async fn next(&mut self) -> Option<Message> {
         let next = tokio::time::timeout_at(Instant::now() + PATIENCE, self.socket.next()).await;
         next.unwrap().map(|message| message.unwrap())
     }

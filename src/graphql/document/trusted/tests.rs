@@ -9,7 +9,12 @@ impl TrustedDocuments {
         for (id, text) in documents {
             assert!(set.add(id, text));
         }
-        let manifests = Manifests { path: PathBuf::new(), current: ArcSwap::from_pointee(set), seen: Mutex::default() };
+        let manifests = Manifests {
+            path: PathBuf::new(),
+            current: ArcSwap::from_pointee(set),
+            seen: Mutex::default(),
+            look: Notify::new(),
+        };
         Self { manifests: Arc::new(manifests), mode, looks_every: LOOKS_EVERY }
     }
 }

@@ -1,0 +1,61 @@
+//! SIGHUP: what can be read anew is, while requests go on.
+
+use std::io;
+
+use crate::app::{Reload, Reloader};
+use crate::config::{self, ConfigError, Serve, Tenant};
+use crate::telemetry::Log;
+
+/// Reloads at each SIGHUP, for as long as it is polled.
+///
+/// The handler is set when this is called, not when the future is first polled: without one the signal would end the program.
+#[cfg(unix)]
+pub(super) fn on_hangup() -> io::Result<impl FnOnce(Reloader, Log) -> tokio::task::JoinHandle<()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(move |reloader: Reloader, log: Log| {
+        tokio::spawn(async move {
+            while hangup.recv().await.is_some() {
+                reload(&reloader, &log);
+            }
+        })
+    })
+}
+
+/// There is no such signal here.
+#[cfg(not(unix))]
+pub(super) fn on_hangup() -> io::Result<impl FnOnce(Reloader, Log) -> tokio::task::JoinHandle<()>> {
+    Ok(|_: Reloader, _: Log| tokio::spawn(std::future::pending()))
+}
+
+/// Opens the audit's file anew, and takes what the other files hold: all of it, or none if anything is wrong with it.
+fn reload(reloader: &Reloader, log: &Log) {
+    if let Err(error) = log.reopen() {
+        tracing::error!(%error, "AUDIT_FILE cannot be opened anew: the file from before is written on");
+    }
+    match config::read_again() {
+        Ok(serve) => {
+            for warning in serve.warnings() {
+                tracing::warn!("{warning}");
+            }
+            reloader.reload(replaceable(serve));
+            tracing::info!("reloaded: secrets, certificates, trusted documents");
+        }
+        Err(ConfigError::Problems(problems)) => {
+            for (setting, fault) in problems.iter() {
+                tracing::error!(setting, fault, "cannot reload: everything stays as it was");
+            }
+        }
+        Err(error) => tracing::error!(%error, "cannot reload: everything stays as it was"),
+    }
+}
+
+fn replaceable(serve: Serve) -> Reload {
+    let authentication = match serve.tenant {
+        Tenant::Auth0(settings) => Some(settings.authentication),
+        #[cfg(feature = "sandbox")]
+        Tenant::Sandbox { .. } => None,
+    };
+    Reload { authentication, api_keys: serve.auth.api_keys, certificate: serve.server.http.certificate }
+}

@@ -1,0 +1,209 @@
+//! Metrics, for Prometheus.
+//!
+//! A room counts with the recorder that is its own (`recorders`), and knows nothing of the others. State that can be asked for,
+//! such as the breaker's or the process's, is counted nowhere: it is read when the metrics are. `TABLE` holds all of them.
+
+mod process;
+mod recorders;
+
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::prometheus_text::encode;
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Metric, Registry};
+
+use self::process::ProcessMetrics;
+pub(crate) use self::recorders::{CONTENT_TYPE, OpenGuard, timed};
+pub use self::recorders::{KeyMetrics, ServerMetrics, UpstreamMetrics, UpstreamStatus};
+
+/// A metric: its name, its type, its labels, and its meaning.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    name: &'static str,
+    kind: MetricType,
+    labels: &'static [&'static str],
+    help: &'static str,
+}
+
+const fn row(name: &'static str, kind: MetricType, labels: &'static [&'static str], help: &'static str) -> Row {
+    Row { name, kind, labels, help }
+}
+
+/// Every metric. Names and units follow Prometheus' conventions; a label takes one of a few values, whatever is asked for.
+#[rustfmt::skip]
+const TABLE: &[Row] = &[
+    row("auth0_graphql_build_info", MetricType::Info, &["version"], "Version of the gateway"),
+    row("auth0_graphql_operations_total", MetricType::Counter, &["transport", "code"], "Operations by transport (http, websocket) and by the code of their first error, or OK"),
+    row("auth0_graphql_operation_duration_seconds", MetricType::Histogram, &[], "Time from an operation to its response, that for Auth0 included"),
+    row("auth0_graphql_operation_busy_seconds", MetricType::Histogram, &[], "Time of it in which the gateway worked on the operation itself, and waited for nothing"),
+    row("auth0_graphql_refusals_total", MetricType::Counter, &["reason"], "Requests that were refused before they were operations"),
+    row("auth0_graphql_panics_total", MetricType::Counter, &[], "Requests and operations that panicked"),
+    row("auth0_graphql_connections", MetricType::Gauge, &[], "Open connections"),
+    row("auth0_graphql_connections_opened_total", MetricType::Counter, &[], "Connections that were accepted"),
+    row("auth0_graphql_connection_bytes_total", MetricType::Counter, &["direction"], "Bytes that were received and sent"),
+    row("auth0_graphql_websockets", MetricType::Gauge, &[], "Open WebSockets"),
+    row("auth0_graphql_upstream_requests_total", MetricType::Counter, &["endpoint", "outcome"], "Requests to Auth0 (ok, rate_limited, client_error, server_error, timeout, failed), retries included"),
+    row("auth0_graphql_upstream_request_duration_seconds", MetricType::Histogram, &["endpoint"], "Time from a request to Auth0 to its response, that before its turn not included"),
+    row("auth0_graphql_upstream_retries_total", MetricType::Counter, &["endpoint"], "Requests to Auth0 that repeat one that failed"),
+    row("auth0_graphql_upstream_calls_saved_total", MetricType::Counter, &["by"], "Calls to Auth0 that were not made: an answer was kept (cache), or a call for another could be shared (sharing)"),
+    row("auth0_graphql_upstream_tokens_total", MetricType::Counter, &["outcome"], "Access tokens that were asked for at Auth0 (ok, failed)"),
+    row("auth0_graphql_upstream_token_expiry_timestamp_seconds", MetricType::Gauge, &[], "Time at which the access token for Auth0 expires; 0 without one"),
+    row("auth0_graphql_upstream_breaker_state", MetricType::Gauge, &["state"], "1 for the breaker's state (closed, open, half_open), 0 for the others"),
+    row("auth0_graphql_pacing_wait_seconds", MetricType::Histogram, &["class"], "Time that calls waited for their turn, by rate class (users, logs, other)"),
+    row("auth0_graphql_pacing_limit", MetricType::Gauge, &["bucket"], "Calls that a bucket of the tenant's rate limits holds; it is called after its rate classes"),
+    row("auth0_graphql_pacing_remaining", MetricType::Gauge, &["bucket"], "Calls that could be made now, at the least"),
+    row("auth0_graphql_pacing_refill_per_second", MetricType::Gauge, &["bucket"], "Calls that come back each second, at the least; 0 until that is known"),
+    row("auth0_graphql_pacing_queued", MetricType::Gauge, &["bucket"], "Calls that wait for their turn"),
+    row("auth0_graphql_jwks_fetches_total", MetricType::Counter, &["outcome"], "Fetches of the issuer's keys (ok, failed)"),
+    row("auth0_graphql_jwks_keys", MetricType::Gauge, &[], "Keys of the issuer that are kept"),
+    row("auth0_graphql_jwks_fetched_timestamp_seconds", MetricType::Gauge, &[], "Time of the last fetch of the issuer's keys that succeeded; 0 before"),
+    row("process_cpu_seconds_total", MetricType::Counter, &[], "CPU time of the process"),
+    row("process_resident_memory_bytes", MetricType::Gauge, &[], "Resident memory of the process"),
+    row("process_virtual_memory_bytes", MetricType::Gauge, &[], "Virtual memory of the process"),
+    row("process_open_fds", MetricType::Gauge, &[], "Open file descriptors of the process"),
+    row("process_max_fds", MetricType::Gauge, &[], "Most file descriptors that the process may have open; 0 for no limit"),
+    row("process_start_time_seconds", MetricType::Gauge, &[], "Start of the process"),
+];
+
+/// All metrics of one gateway. Cheap to clone: all clones are of the same gateway.
+#[derive(Clone)]
+pub struct Metrics(Arc<Inner>);
+
+struct Inner {
+    registry: Registry,
+    server: Arc<ServerMetrics>,
+    status: UpstreamStatus,
+    read_status: Box<dyn Fn(&UpstreamStatus) + Send + Sync>,
+    process: ProcessMetrics,
+}
+
+impl Metrics {
+    /// The metrics of a gateway whose rooms count with these recorders. `read_status` brings the status of its client for Auth0 up to
+    /// date whenever the metrics are read.
+    #[must_use]
+    pub fn new(
+        upstream: &UpstreamMetrics,
+        keys: &KeyMetrics,
+        read_status: impl Fn(&UpstreamStatus) + Send + Sync + 'static,
+    ) -> Self {
+        let mut registry = Registry::default();
+        let (server, status) = (ServerMetrics::default(), UpstreamStatus::default());
+        let process = ProcessMetrics::default();
+        register(&mut registry, "auth0_graphql_build_info", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        server.register(&mut registry);
+        upstream.register(&mut registry);
+        status.register(&mut registry);
+        keys.register(&mut registry);
+        process.register(&mut registry);
+        let (server, read_status) = (Arc::new(server), Box::new(read_status));
+        Self(Arc::new(Inner { registry, server, status, read_status, process }))
+    }
+
+    pub(crate) fn server(&self) -> &Arc<ServerMetrics> {
+        &self.0.server
+    }
+
+    /// The metrics as they are now, in Prometheus' text format.
+    pub(crate) fn render(&self) -> Result<String, fmt::Error> {
+        let Inner { registry, status, read_status, process, .. } = &*self.0;
+        read_status(status);
+        process.read();
+        let mut text = String::new();
+        encode(&mut text, registry)?;
+        Ok(text)
+    }
+
+    /// The list of all metrics, in Markdown.
+    #[must_use]
+    pub fn list() -> String {
+        let mut list = String::from("| metric | type | labels | meaning |\n|---|---|---|---|\n");
+        for Row { name, kind, labels, help } in TABLE {
+            let labels = labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+            // Writing to a string does not fail.
+            let _ = writeln!(list, "| `{name}` | {} | {labels} | {help} |", type_name(*kind));
+        }
+        list
+    }
+}
+
+impl Default for Metrics {
+    /// The metrics of a gateway that nobody watches.
+    fn default() -> Self {
+        Self::new(&UpstreamMetrics::default(), &KeyMetrics::default(), |_| {})
+    }
+}
+
+fn type_name(kind: MetricType) -> &'static str {
+    match kind {
+        MetricType::Counter => "counter",
+        MetricType::Histogram => "histogram",
+        // Prometheus' text format has no type of its own for what never changes.
+        MetricType::Gauge | MetricType::Info | MetricType::Unknown => "gauge",
+    }
+}
+
+/// Registers the metric of a row.
+fn register(registry: &mut Registry, name: &'static str, metric: impl Metric) {
+    let row = TABLE.iter().find(|row| row.name == name);
+    debug_assert!(row.is_some_and(|row| row.kind == metric.metric_type()), "{name} is not in the table");
+    let help = row.map_or("", |row| row.help);
+    // The library adds the endings.
+    let name = name.strip_suffix("_total").or_else(|| name.strip_suffix("_info")).unwrap_or(name);
+    registry.register(name, help, metric);
+}
+
+/// Whole and fractional seconds.
+fn seconds(time: Duration) -> f64 {
+    time.as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// Metrics of which each has a series: those with labels have none until something is counted.
+    async fn counted() -> Metrics {
+        let (upstream, keys) = (UpstreamMetrics::default(), KeyMetrics::default());
+        upstream.request("users", "ok", Duration::ZERO, true);
+        upstream.saved_by_cache();
+        upstream.token(true);
+        upstream.waited("users", Duration::ZERO);
+        keys.fetched(Some(1));
+        let metrics = Metrics::new(&upstream, &keys, |status| {
+            status.set_breaker("closed", &["closed"]);
+            status.set_bucket("users", [1.0; 4]);
+        });
+        metrics.server().operation("http", None, timed(async {}).await.1);
+        metrics.server().refused("host");
+        metrics
+    }
+
+    #[tokio::test]
+    async fn what_is_rendered_are_the_rows_of_the_table_and_nothing_else() {
+        let text = counted().await.render().unwrap();
+        let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+        let rendered: BTreeMap<_, _> = types.collect();
+        let table: BTreeMap<_, _> = TABLE.iter().map(|row| (row.name, type_name(row.kind))).collect();
+        assert_eq!(rendered, table);
+        for row in TABLE {
+            assert!(text.contains(&format!("# HELP {} {}.\n", row.name, row.help)), "{}: {text}", row.name);
+        }
+    }
+
+    #[test]
+    fn names_follow_prometheus_conventions() {
+        for Row { name, kind, labels, .. } in TABLE {
+            assert_eq!(name.ends_with("_total"), matches!(kind, MetricType::Counter), "{name}");
+            assert!(
+                name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'),
+                "{name}"
+            );
+            assert!(!labels.contains(&"le") && !name.contains("milliseconds"), "{name}");
+        }
+    }
+}
