@@ -39,7 +39,7 @@ impl Caller {
     /// providers' tokens, which open other services.
     pub const ANONYMOUS: Self = Self {
         identity: Identity::Anonymous,
-        scopes: Scopes::of(&[Scope::ReadUsers, Scope::ReadUsersAppMetadata, Scope::ReadLogs]),
+        scopes: Scopes::of(&Scope::ALL).without(Scopes::of(&[Scope::ReadUserIdpTokens])),
         key: 0,
     };
 
@@ -108,8 +108,8 @@ mod tests {
 
     #[test]
     fn an_anonymous_caller_holds_everything_but_identity_providers_tokens() {
-        let held: Vec<_> = Caller::ANONYMOUS.authority().iter().collect();
-        assert_eq!(held, [Scope::ReadUsers, Scope::ReadUsersAppMetadata, Scope::ReadLogs]);
+        let lacking: Vec<_> = Scopes::of(&Scope::ALL).without(Caller::ANONYMOUS.authority()).iter().collect();
+        assert_eq!(lacking, [Scope::ReadUserIdpTokens]);
     }
 
     #[test]

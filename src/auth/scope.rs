@@ -14,11 +14,34 @@ pub enum Scope {
     ReadUserIdpTokens,
     /// Read the tenant's logs.
     ReadLogs,
+    /// Read the tenant's roles.
+    ReadRoles,
+    /// Read who has which role.
+    ReadRoleMembers,
+    /// Read organizations.
+    ReadOrganizations,
+    /// Read the ways in which users can log in.
+    ReadAuthenticationMethods,
+    /// Read users' sessions.
+    ReadSessions,
+    /// Read about users' refresh tokens.
+    ReadRefreshTokens,
 }
 
 impl Scope {
     /// Every scope that the schema knows.
-    pub const ALL: [Self; 4] = [Self::ReadUsers, Self::ReadUsersAppMetadata, Self::ReadUserIdpTokens, Self::ReadLogs];
+    pub const ALL: [Self; 10] = [
+        Self::ReadUsers,
+        Self::ReadUsersAppMetadata,
+        Self::ReadUserIdpTokens,
+        Self::ReadLogs,
+        Self::ReadRoles,
+        Self::ReadRoleMembers,
+        Self::ReadOrganizations,
+        Self::ReadAuthenticationMethods,
+        Self::ReadSessions,
+        Self::ReadRefreshTokens,
+    ];
 
     /// The scope as it stands in a token.
     #[must_use]
@@ -28,6 +51,12 @@ impl Scope {
             Self::ReadUsersAppMetadata => "read:users_app_metadata",
             Self::ReadUserIdpTokens => "read:user_idp_tokens",
             Self::ReadLogs => "read:logs",
+            Self::ReadRoles => "read:roles",
+            Self::ReadRoleMembers => "read:role_members",
+            Self::ReadOrganizations => "read:organizations",
+            Self::ReadAuthenticationMethods => "read:authentication_methods",
+            Self::ReadSessions => "read:sessions",
+            Self::ReadRefreshTokens => "read:refresh_tokens",
         }
     }
 
@@ -46,7 +75,7 @@ impl fmt::Display for Scope {
 
 /// A set of scopes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Scopes(u8);
+pub struct Scopes(u16);
 
 impl Scopes {
     /// The set of these scopes.
@@ -85,7 +114,7 @@ impl Scopes {
     }
 }
 
-const fn bit(scope: Scope) -> u8 {
+const fn bit(scope: Scope) -> u16 {
     1 << scope as u8
 }
 

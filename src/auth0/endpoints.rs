@@ -40,6 +40,8 @@ pub(crate) enum Selectable {
 pub(crate) enum ResponseKind {
     /// A list; in an object, it stands under this key.
     List { key: &'static str },
+    /// A list that belongs to a user: one who is gone has none.
+    ListOfUser { key: &'static str },
     /// A record, and how its absence shows.
     Record { is_absent: fn(&UpstreamResponse) -> bool },
 }
@@ -147,3 +149,43 @@ pub(crate) static USER_LOGS: Endpoint = Endpoint {
     response: LOG_LIST,
     scope: "read:logs",
 };
+
+/// An endpoint for a list that belongs to a user. In which bucket it counts is not documented.
+const fn list_of_user(name: &'static str, path: &'static str, key: &'static str, scope: &'static str) -> Endpoint {
+    Endpoint {
+        name,
+        path,
+        class: Class::Other,
+        kind: Kind::Read,
+        selectable: Selectable::Nothing,
+        response: ResponseKind::ListOfUser { key },
+        scope,
+    }
+}
+
+/// Auth0 asks for `read:users`, `read:roles` and `read:role_members`, all three.
+pub(crate) static USER_ROLES: Endpoint = list_of_user("user-roles", "users/{}/roles", "roles", "read:roles");
+
+pub(crate) static USER_PERMISSIONS: Endpoint =
+    list_of_user("user-permissions", "users/{}/permissions", "permissions", "read:users");
+
+pub(crate) static USER_ORGANIZATIONS: Endpoint =
+    list_of_user("user-organizations", "users/{}/organizations", "organizations", "read:organizations");
+
+pub(crate) static USER_AUTHENTICATION_METHODS: Endpoint = list_of_user(
+    "user-authentication-methods",
+    "users/{}/authentication-methods",
+    "authenticators",
+    "read:authentication_methods",
+);
+
+pub(crate) static USER_ENROLLMENTS: Endpoint =
+    list_of_user("user-enrollments", "users/{}/enrollments", "enrollments", "read:users");
+
+pub(crate) static USER_SESSIONS: Endpoint =
+    list_of_user("user-sessions", "users/{}/sessions", "sessions", "read:sessions");
+
+pub(crate) static USER_REFRESH_TOKENS: Endpoint =
+    list_of_user("user-refresh-tokens", "users/{}/refresh-tokens", "tokens", "read:refresh_tokens");
+
+pub(crate) static USER_BLOCKS: Endpoint = list_of_user("user-blocks", "user-blocks/{}", "blocked_for", "read:users");

@@ -24,8 +24,9 @@ pub struct Page {
     pub records: Bytes,
     /// Number of records that match, if that was asked and answered.
     pub total: Option<u64>,
-    /// Where the stream of logs goes on, if a `Link` header said so.
-    pub next: Option<LogId>,
+    /// The place to read on from: the `from` of the next call. Of the stream of logs a `Link` header says so, of other lists the
+    /// object around them.
+    pub next: Option<Box<str>>,
     /// Identity of the answer, which projections are kept under.
     pub identity: AnswerIdentity,
 }
@@ -65,11 +66,18 @@ impl Default for AnswerIdentity {
     }
 }
 
+impl Default for Page {
+    /// An empty list.
+    fn default() -> Self {
+        Self { records: Bytes::from_static(b"[]"), total: None, next: None, identity: AnswerIdentity::default() }
+    }
+}
+
 impl Page {
     /// Reads a list: a bare array, or an object that has the array under `key` (`users`, `logs`)
     /// and perhaps a `total`.
     pub(crate) fn read(body: &Bytes, key: &str, headers: &HeaderMap) -> Result<Self, Error> {
-        let next = next_from_link(headers);
+        let mut next = next_from_link(headers).map(LogId::into_text);
         let text = trimmed(body);
         // By far the most of what is read is a bare array. Going through it twice would be a fifth of an answer's cost: it
         // is gone through by whoever reads its records. What was cut off or is no JSON at all shows at the ends.
@@ -80,6 +88,8 @@ impl Page {
             Some(b'{') => {
                 let envelope: HashMap<Cow<'_, str>, &RawValue> = json(body)?;
                 let total = envelope.get("total").and_then(|raw| raw.get().parse().ok());
+                let told = envelope.get("next").and_then(|raw| serde_json::from_str::<Box<str>>(raw.get()).ok());
+                next = next.or(told.filter(|next| !next.is_empty()));
                 (envelope.get(key).map(|raw| raw.get()), total)
             }
             _ => (Some(json::<&RawValue>(body)?.get()), None),
@@ -209,6 +219,22 @@ mod tests {
             assert_eq!(outage.reason, expected, "{body}");
         }
         assert!(Page::read(&Bytes::from_static(b"{\"users\":[\"\xff\"]}"), "users", &HeaderMap::new()).is_err());
+    }
+
+    #[test]
+    fn a_list_tells_in_its_object_where_it_goes_on() -> TestResult {
+        for (body, expected) in [
+            (r#"{"users":[],"next":"ab/\u0063=="}"#, Some("ab/c==")),
+            (r#"{"users":[],"next":""}"#, None),
+            (r#"{"users":[],"next":null}"#, None),
+            (r#"{"users":[],"next":{"a":1}}"#, None),
+            (r#"{"users":[{"next":"x"}]}"#, None),
+            ("[]", None),
+        ] {
+            let page = Page::read(&Bytes::from_static(body.as_bytes()), "users", &HeaderMap::new())?;
+            assert_eq!(page.next.as_deref(), expected, "{body}");
+        }
+        Ok(())
     }
 
     #[test]

@@ -61,8 +61,8 @@ fn in_query<T>(request: &ApiRequest<T>, key: &str, expected: Option<&str>) {
     assert_eq!(values, expected.into_iter().collect::<Vec<_>>());
 }
 
-/// Whatever surrounds the records of an answer: what is found is a part of the body, JSON if the body is, and a `Link` leads
-/// to a valid id or nowhere.
+/// Whatever surrounds the records of an answer: what is found is a part of the body, JSON if the body is, and where it
+/// goes on is no empty text.
 pub fn envelope(link: &[u8], body: &[u8]) {
     let headers: HeaderMap = HeaderValue::from_bytes(link).into_iter().map(|value| (LINK, value)).collect();
     let body = Bytes::copy_from_slice(body);
@@ -70,7 +70,7 @@ pub fn envelope(link: &[u8], body: &[u8]) {
     if let Ok(page) = Page::read(&body, "users", &headers) {
         assert!(lies_in(&page.records, &body) && page.records.starts_with(b"[") && page.records.ends_with(b"]"));
         assert_eq!(serde_json::from_slice::<Vec<IgnoredAny>>(&page.records).is_ok(), is_json);
-        assert!(page.next.is_none_or(|next| LogId::parse(next.as_str()).is_ok()));
+        assert!(page.next.is_none_or(|next| !next.is_empty()));
     } else if let Ok(value) = serde_json::from_slice::<Value>(&body) {
         let list = if value.is_object() { &value["users"] } else { &value };
         assert!(!list.is_array(), "a list was not found");

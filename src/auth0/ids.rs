@@ -53,6 +53,10 @@ impl LogId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    pub(crate) fn into_text(self) -> Box<str> {
+        self.0
+    }
 }
 
 impl fmt::Display for LogId {

@@ -59,6 +59,6 @@ pub use ids::{Email, LogId, UserId};
 pub use pace::{BucketStatus, Class};
 pub use payload::FromPayload;
 pub use probe::{Probe, ProbeError, TlsError};
-pub use query::{Direction, LONGEST_Q, LogCheckpoint, LogSearch, UserLogs, UserSearch};
-pub use request::ApiRequest;
+pub use query::{Direction, LONGEST_Q, LogCheckpoint, LogSearch, UserListPart, UserLogs, UserSearch};
+pub use request::{ApiRequest, UserList};
 pub use token::TokenStatus;

@@ -202,6 +202,65 @@ impl LogCheckpoint {
     }
 }
 
+/// The part of a user's list that is asked for, by the parameters that its endpoint has.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UserListPart(Part);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Part {
+    Whole,
+    Page(Window),
+    Checkpoint { from: Option<String>, take: i64 },
+}
+
+impl UserListPart {
+    /// The whole list, of an endpoint without parameters.
+    #[must_use]
+    pub fn whole() -> Self {
+        Self(Part::Whole)
+    }
+
+    /// A page; `page` counts from 0.
+    ///
+    /// # Errors
+    ///
+    /// As for the pages of [`UserSearch::new`].
+    pub fn page(page: i64, per_page: i64) -> Result<Self, ArgumentError> {
+        Ok(Self(Part::Page(Window::new(page, per_page)?)))
+    }
+
+    /// Up to `take` records: the first, or those from where an answer said that the list goes on.
+    ///
+    /// # Errors
+    ///
+    /// `take` outside 1 to 100, and a `from` that is empty, longer than 4096 bytes or holds control characters.
+    pub fn checkpoint(from: Option<String>, take: i64) -> Result<Self, ArgumentError> {
+        up_to_a_page("take", take)?;
+        let refused = |problem| Err(ArgumentError { argument: "from", problem });
+        match &from {
+            Some(from) if from.is_empty() => refused(ArgumentProblem::Empty),
+            Some(from) if from.len() > LONGEST_Q => refused(ArgumentProblem::TooLong { most: LONGEST_Q }),
+            Some(from) if holds_control(from) => refused(ArgumentProblem::ControlCharacter),
+            _ => Ok(Self(Part::Checkpoint { from, take })),
+        }
+    }
+
+    /// True if the page behind this one could be asked for at all.
+    #[must_use]
+    pub fn next_is_reachable(&self) -> bool {
+        matches!(&self.0, Part::Page(window) if window.next_is_reachable())
+    }
+
+    pub(crate) fn add_to(&self, target: Target) -> Target {
+        match &self.0 {
+            Part::Whole => target,
+            Part::Page(window) => window.add_to(target),
+            Part::Checkpoint { from: Some(from), take } => target.with("from", from).with("take", &take.to_string()),
+            Part::Checkpoint { from: None, take } => target.with("take", &take.to_string()),
+        }
+    }
+}
+
 fn at_least_zero(argument: &'static str, value: i64) -> Result<(), ArgumentError> {
     if value < 0 {
         return Err(ArgumentError { argument, problem: ArgumentProblem::OutOfRange { value, least: 0, most: None } });

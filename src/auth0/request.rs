@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::endpoints::{LOG, LOG_SEARCH, LOG_STREAM, USER, USER_LOGS, USERS, USERS_BY_EMAIL};
+use super::endpoints::{
+    Endpoint, LOG, LOG_SEARCH, LOG_STREAM, USER, USER_AUTHENTICATION_METHODS, USER_BLOCKS, USER_ENROLLMENTS, USER_LOGS,
+    USER_ORGANIZATIONS, USER_PERMISSIONS, USER_REFRESH_TOKENS, USER_ROLES, USER_SESSIONS, USERS, USERS_BY_EMAIL,
+};
 use super::envelope::Page;
 use super::fields::Fields;
 use super::ids::{Email, LogId, UserId};
-use super::query::{LogCheckpoint, LogSearch, UserLogs, UserSearch};
+use super::query::{LogCheckpoint, LogSearch, UserListPart, UserLogs, UserSearch};
 use super::target::{Request, Target};
 
 /// A read of the Management API that brings a `T`, to be made as often as need be. Cheap to clone.
@@ -25,6 +28,35 @@ impl<T> ApiRequest<T> {
 impl<T> Clone for ApiRequest<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0), PhantomData)
+    }
+}
+
+/// A list that belongs to a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is what its endpoint lists")]
+pub enum UserList {
+    Roles,
+    Permissions,
+    Organizations,
+    AuthenticationMethods,
+    Enrollments,
+    Sessions,
+    RefreshTokens,
+    Blocks,
+}
+
+impl UserList {
+    fn endpoint(self) -> &'static Endpoint {
+        match self {
+            Self::Roles => &USER_ROLES,
+            Self::Permissions => &USER_PERMISSIONS,
+            Self::Organizations => &USER_ORGANIZATIONS,
+            Self::AuthenticationMethods => &USER_AUTHENTICATION_METHODS,
+            Self::Enrollments => &USER_ENROLLMENTS,
+            Self::Sessions => &USER_SESSIONS,
+            Self::RefreshTokens => &USER_REFRESH_TOKENS,
+            Self::Blocks => &USER_BLOCKS,
+        }
     }
 }
 
@@ -55,6 +87,13 @@ impl ApiRequest<Page> {
     #[must_use]
     pub fn user_logs(id: &UserId, logs: &UserLogs, totals: bool) -> Self {
         Self::new(logs.add_to(Target::of_id(&USER_LOGS, id.as_str())).with_totals(totals))
+    }
+
+    /// A list that belongs to a user: `GET /users/{id}/roles` and its like. Of a user who is gone it is empty. Totals are not
+    /// asked for: that of organizations was seen to be 0 for a list of one.
+    #[must_use]
+    pub fn user_list(list: UserList, id: &UserId, part: &UserListPart) -> Self {
+        Self::new(part.add_to(Target::of_id(list.endpoint(), id.as_str())))
     }
 
     /// The stream of logs, read on from a checkpoint: `GET /logs` with `from`. Records are whole

@@ -24,7 +24,7 @@ use super::projection_cache::ProjectionCache;
 use super::request::{PageArgs, Prepare, PreparedRequest};
 use super::schema::root::Access;
 use super::session::{Purpose, Session};
-use crate::auth0::{AnswerIdentity, CallContext, LogId, Page};
+use crate::auth0::{AnswerIdentity, CallContext, Page};
 
 /// What became of a root field: JSON, or null where there is none, and what is to be told of it.
 #[derive(Default)]
@@ -132,7 +132,7 @@ struct Fetched<'a> {
     page: &'a PageArgs,
     json: Option<Bytes>,
     total: Option<u64>,
-    next: Option<LogId>,
+    next: Option<Box<str>>,
     identity: Option<AnswerIdentity>,
     /// True if others have the same answer.
     is_shared: bool,
@@ -166,7 +166,7 @@ impl<'a> Fetched<'a> {
             *room -= known.len();
             return Field::Ready(known);
         }
-        let facts = self.page.facts(self.total, self.next.as_ref());
+        let facts = self.page.facts(self.total, self.next.as_deref());
         match project::project(projection, json, &facts, *room) {
             Ok(projected) if projected.is_plain() => {
                 let bytes = Bytes::from(projected.json);

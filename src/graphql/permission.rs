@@ -87,6 +87,13 @@ fn covered(granted: &[String]) -> Scopes {
         Scope::ReadUsersAppMetadata => true,
         Scope::ReadUserIdpTokens => is_granted(&["read:user_idp_tokens"]),
         Scope::ReadLogs => is_granted(&["read:logs", "read:logs_users"]),
+        // <https://auth0.com/docs/api/management/v2/users/get-user-organizations>, by the words of its 403.
+        Scope::ReadOrganizations => is_granted(&["read:organizations", "read:users"]),
+        Scope::ReadRoles
+        | Scope::ReadRoleMembers
+        | Scope::ReadAuthenticationMethods
+        | Scope::ReadSessions
+        | Scope::ReadRefreshTokens => is_granted(&[scope.as_str()]),
     };
     Scope::ALL.into_iter().filter(covers).collect()
 }
@@ -211,7 +218,11 @@ mod tests {
     #[test]
     fn what_the_gateway_was_granted_covers_what_auth0_takes_it_for() {
         for (granted, expected) in [
-            (&["read:users", "read:logs"][..], &[Scope::ReadUsers, Scope::ReadUsersAppMetadata, Scope::ReadLogs][..]),
+            (
+                &["read:users", "read:logs"][..],
+                &[Scope::ReadUsers, Scope::ReadUsersAppMetadata, Scope::ReadLogs, Scope::ReadOrganizations][..],
+            ),
+            (&["read:roles", "read:sessions"], &[Scope::ReadUsersAppMetadata, Scope::ReadRoles, Scope::ReadSessions]),
             (&["read:user_idp_tokens"], &[Scope::ReadUsers, Scope::ReadUsersAppMetadata, Scope::ReadUserIdpTokens]),
             (&["read:logs_users", "update:users"], &[Scope::ReadUsersAppMetadata, Scope::ReadLogs]),
             (&[], &[Scope::ReadUsersAppMetadata]),

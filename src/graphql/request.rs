@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::auth0::{ApiRequest, Fields, LogId, Page, UserId};
+use crate::auth0::{ApiRequest, Fields, Page, UserId};
 
 /// What a root field asks.
 pub(crate) struct Request {
@@ -122,8 +122,8 @@ impl PageArgs {
     }
 
     /// All that is known of the page, with what its answer told.
-    pub(crate) fn facts<'a>(&'a self, total: Option<u64>, next: Option<&'a LogId>) -> PageFacts<'a> {
+    pub(crate) fn facts<'a>(&'a self, total: Option<u64>, next: Option<&'a str>) -> PageFacts<'a> {
         let Self { page, per_page, is_last_reachable, ref from } = *self;
-        PageFacts { total, page, per_page, is_last_reachable, next: next.map(LogId::as_str), from: from.as_deref() }
+        PageFacts { total, page, per_page, is_last_reachable, next, from: from.as_deref() }
     }
 }

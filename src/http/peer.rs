@@ -8,7 +8,7 @@ use axum::http::Version;
 use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::activity::{Activity, RequestGuard, WebSocketGuard};
 use super::address::{client_address, is_trusted, network};
@@ -183,6 +183,12 @@ impl WebSocketMembership {
 
     pub(crate) fn activity(&self) -> &Activity {
         self.connection.activity()
+    }
+
+    /// A guard that ends the connection when it is dropped, unless it is disarmed before: a stream of HTTP/2 is not ended by the
+    /// WebSocket on it while hyper has something to send. None for HTTP/1.1, whose connection ends with its WebSocket.
+    pub(crate) fn stream_guard(&self) -> Option<DropGuard> {
+        (self.version == Version::HTTP_2).then(|| self.connection.peer.replaced.clone().drop_guard())
     }
 
     /// Waits until the gateway is to stop.

@@ -20,7 +20,7 @@ use super::search::logs::LogQuery;
 use super::search::users::UserQuery;
 use super::tenant::{Page, record};
 use super::token::Grant;
-use super::user_lists::{Needed, Paging, USER_LISTS, UserList, cursor};
+use super::user_lists::{Needed, Paging, USER_BLOCKS, USER_LISTS, UserList, cursor};
 
 const READ_USERS: Needed = Needed::AnyOf(&["read:users", "read:user_idp_tokens"]);
 const READ_USER: Needed = Needed::AnyOf(&["read:users", "read:current_user", "read:user_idp_tokens"]);
@@ -43,6 +43,7 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/api/v2/users/{id}/logs", get(user_logs))
         .route("/api/v2/users/{id}/{list}", get(user_list))
         .route("/api/v2/users-by-email", get(users_by_email))
+        .route("/api/v2/user-blocks/{id}", get(user_blocks))
         .route("/api/v2/logs", get(logs))
         .route("/api/v2/logs/{id}", get(log))
         .fallback(nothing_here)
@@ -167,6 +168,18 @@ async fn user_list(
     }
 }
 
+async fn user_blocks(
+    State(shared): State<Arc<Shared>>,
+    id: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response<Body> {
+    shared.call(&headers, Endpoint::Users, USER_BLOCKS.scopes, |_| {
+        let Path(id) = id.map_err(|_| Refusal::nothing_here())?;
+        shared.user_list(&USER_BLOCKS, &id, query.as_deref())
+    })
+}
+
 async fn users_by_email(
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
@@ -259,6 +272,11 @@ impl Shared {
             Paging::Whole => {
                 Parameters::read(query, &[])?;
                 ok(&self.tenant.user_list(list, id)?)
+            }
+            Paging::Wrapped => {
+                let given = Parameters::read(query, &["consider_brute_force_enablement"])?;
+                given.flag("consider_brute_force_enablement", false)?;
+                ok(&json!({ list.key: self.tenant.user_list(list, id)? }))
             }
             Paging::Pages { least } => {
                 let given = Parameters::read(query, &["page", "per_page", "include_totals"])?;

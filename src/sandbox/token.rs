@@ -16,7 +16,18 @@ use super::keys::{SigningKey, secret};
 use super::user_token::TokenRequest;
 
 /// Every scope that the sandbox knows.
-pub(crate) const SCOPES: [&str; 4] = ["read:users", "read:users_app_metadata", "read:user_idp_tokens", "read:logs"];
+pub(crate) const SCOPES: [&str; 10] = [
+    "read:users",
+    "read:users_app_metadata",
+    "read:user_idp_tokens",
+    "read:logs",
+    "read:roles",
+    "read:role_members",
+    "read:organizations",
+    "read:authentication_methods",
+    "read:sessions",
+    "read:refresh_tokens",
+];
 
 /// The lifetime of a token in seconds, unless the options say something sensible.
 const LIFETIME: i64 = 86_400;

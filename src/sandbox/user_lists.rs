@@ -32,6 +32,8 @@ pub(crate) enum Needed {
 pub(crate) enum Paging {
     /// None: the whole list.
     Whole,
+    /// None: the whole list, in an object.
+    Wrapped,
     /// `page`, `per_page` from `least` on, and `include_totals`, with which the answer is an object.
     Pages { least: u64 },
     /// `from` and `take`: the answer is an object, with an opaque `next` unless it is the last.
@@ -89,6 +91,15 @@ pub(crate) static USER_LISTS: [UserList; 7] = [
         records: |user, fixtures, rng| refresh_tokens(user, fixtures, rng),
     },
 ];
+
+/// `GET /user-blocks/{id}`: <https://auth0.com/docs/api/management/v2/user-blocks/get-user-blocks-by-id>.
+pub(crate) static USER_BLOCKS: UserList = UserList {
+    path: "user-blocks",
+    key: "blocked_for",
+    scopes: Needed::AnyOf(&["read:users"]),
+    paging: Paging::Wrapped,
+    records: |user, _, rng| blocks(user, rng),
+};
 
 impl UserList {
     /// The records of a user, the same each time.
@@ -203,6 +214,13 @@ fn refresh_tokens(user: &User, fixtures: &Fixtures, rng: &mut fastrand::Rng) -> 
         })
     };
     (0..count).map(token).collect()
+}
+
+fn blocks(user: &User, rng: &mut fastrand::Rng) -> Vec<Value> {
+    let identifier = user.text("email").unwrap_or_else(|| user.id());
+    let block =
+        json!({ "identifier": identifier, "ip": "198.51.100.23", "connection": "Username-Password-Authentication" });
+    if rng.u8(..4) == 0 { vec![block] } else { Vec::new() }
 }
 
 /// The opaque `next` of an answer and `from` of the call after it.

@@ -134,7 +134,7 @@ async fn tokens_of_the_sandbox_are_taken_where_it_is_the_issuer() {
     let request = TokenRequest { scope: "read:logs".to_owned(), ..TokenRequest::default() };
     let token = request.send(&sandbox.url()).await.unwrap();
     assert_eq!(whoami_with(&gateway, &token).await.scopes(), ["read:logs"]);
-    assert_eq!(Answer::to(whoami(&gateway)).await.scopes().len(), 3, "nobody is shut out");
+    assert_eq!(Answer::to(whoami(&gateway)).await.scopes().len(), 9, "nobody is shut out");
 
     let expired = TokenRequest { expires_in: -60, ..request.clone() }.send(&sandbox.url()).await.unwrap();
     assert!(whoami_with(&gateway, &expired).await.refusal(401, "UNAUTHENTICATED").contains("expired"));

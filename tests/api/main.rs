@@ -37,6 +37,7 @@ mod serving;
 mod sharing;
 mod time;
 mod tokens;
+mod user_lists;
 mod users;
 mod websocket;
 mod written;

@@ -98,7 +98,7 @@ async fn a_checkpoint_tells_where_the_logs_go_on() -> TestResult {
     tenant.answers("/api/v2/logs", answer).await;
 
     let page = tenant.api.read(&ApiRequest::logs_after(&LogCheckpoint::new("9001", 1)?), &ample()).await?;
-    assert_eq!(page.next, Some(LogId::parse("9002")?));
+    assert_eq!(page.next.as_deref(), Some("9002"));
     assert_eq!(page.total, None);
     Ok(())
 }

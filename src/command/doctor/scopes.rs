@@ -13,13 +13,20 @@ const FEW: usize = 3;
 /// Purpose of a scope, with true if the gateway fails without it.
 fn purpose(scope: Scope) -> (&'static str, bool) {
     match scope {
-        Scope::ReadUsers => ("users, user, usersByEmail, me, Log.user", true),
-        Scope::ReadLogs => ("logs, log, searchLogs", true),
+        Scope::ReadUsers => ("users, user, usersByEmail, me, Log.user, User.permissions, enrollments and blocks", true),
+        Scope::ReadLogs => ("logs, log, searchLogs, User.logs", true),
         // Auth0 gives users without them. That a scope of its own is asked for `app_metadata` is not known of any endpoint.
         Scope::ReadUsersAppMetadata => {
             ("User.appMetadata: asked of callers, not known to be asked of the gateway", false)
         }
         Scope::ReadUserIdpTokens => ("tokens in User.identities, which are null without it", false),
+        Scope::ReadRoles | Scope::ReadRoleMembers => {
+            ("User.roles, with read:users, read:roles and read:role_members", false)
+        }
+        Scope::ReadOrganizations => ("User.organizations", false),
+        Scope::ReadAuthenticationMethods => ("User.authenticationMethods", false),
+        Scope::ReadSessions => ("User.sessions", false),
+        Scope::ReadRefreshTokens => ("User.refreshTokens, which shows no token", false),
     }
 }
 
@@ -28,7 +35,7 @@ fn purpose(scope: Scope) -> (&'static str, bool) {
 fn substitute(scope: Scope) -> Option<&'static str> {
     match scope {
         Scope::ReadLogs => Some("read:logs_users"),
-        Scope::ReadUsers | Scope::ReadUsersAppMetadata | Scope::ReadUserIdpTokens => None,
+        _ => None,
     }
 }
 
@@ -121,8 +128,21 @@ mod tests {
         Some(Ok(TokenStatus { expires_at: DateTime::UNIX_EPOCH, scopes }))
     }
 
+    /// The states of all scopes but those of users' lists, which the gateway can do without.
     fn states(scopes: &str, holdable: &[Scope]) -> Vec<ScopeState> {
-        matrix(&token(Some(scopes)), Scopes::of(holdable)).iter().map(|row| row.state).collect()
+        let is_of_lists = |row: &&ScopeRow| Scope::ALL[4..].iter().any(|scope| scope.as_str() == row.scope);
+        let matrix = matrix(&token(Some(scopes)), Scopes::of(holdable));
+        matrix.iter().filter(|row| !is_of_lists(row)).map(|row| row.state).collect()
+    }
+
+    #[test]
+    fn the_scopes_of_users_lists_are_optional() {
+        let matrix = matrix(&token(Some("read:roles")), Scopes::of(&Scope::ALL[..6]));
+        let states: Vec<_> = matrix[4..].iter().map(|row| row.state).collect();
+        assert_eq!(states[..2], [ScopeState::Granted, ScopeState::Optional]);
+        assert!(states[2..].iter().all(|state| *state == ScopeState::Optional));
+        assert!(matrix[4..6].iter().all(|row| row.needed_for.is_some()));
+        assert!(matrix[6..].iter().all(|row| row.needed_for.is_none()));
     }
 
     #[test]

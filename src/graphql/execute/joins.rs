@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use super::calls::{Call, SINGLE_LOOKUPS, plan_calls, plan_lookups};
 use super::fetched::{Batch, Fetched, Joined};
 use super::{unprojectable, unreadable};
-use crate::auth0::{LogId, ManagementApi};
+use crate::auth0::ManagementApi;
 use crate::graphql::error::{GraphqlError, report};
 use crate::graphql::permission::{Upstream, authorize_all};
 use crate::graphql::plan::{ExecutionPlan, JoinPlan, Shaped};
@@ -36,7 +36,7 @@ type Open = (usize, usize);
 struct Answer {
     json: bytes::Bytes,
     total: Option<u64>,
-    next: Option<LogId>,
+    next: Option<Box<str>>,
 }
 
 impl<'p> Joins<'p> {
@@ -186,7 +186,7 @@ impl<'p> Joins<'p> {
             let join = &plan.joins[*join];
             let (projected, segments) = match (&join.projection.shape, call.page) {
                 (_, Some(page)) => {
-                    let facts = page.facts(answer.total, answer.next.as_ref());
+                    let facts = page.facts(answer.total, answer.next.as_deref());
                     let projected = project::project(&join.projection, &answer.json, &facts, self.limit);
                     let projected = projected.map_err(unprojectable)?;
                     let whole = projected.whole();

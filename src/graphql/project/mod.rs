@@ -183,6 +183,10 @@ fn write_fact(fact: PageKind, facts: &PageFacts<'_>, seen: &Seen<'_>, out: &mut 
             };
             out.extend_from_slice(if more && !facts.is_last_reachable { b"true" } else { b"false" });
         }
+        PageKind::Checkpoint => match facts.next {
+            Some(next) => json::write_string(next, out),
+            None => out.extend_from_slice(b"null"),
+        },
         PageKind::Next => match facts.next.or(seen.cursor()).or(facts.from) {
             Some(id) => json::write_string(id, out),
             None => out.extend_from_slice(b"null"),

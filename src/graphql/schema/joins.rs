@@ -4,8 +4,11 @@ use super::input::{Argument, LogOrder, log_direction, read};
 use super::log::{LOG, LOG_PAGE};
 use super::object::{Object, Shape};
 use super::user::USER;
+use super::user_lists::{
+    AUTHENTICATION_METHODS, BLOCKS, ENROLLMENTS, ORGANIZATIONS, PERMISSIONS, REFRESH_TOKENS, ROLES, SESSIONS,
+};
 use crate::auth::Scope;
-use crate::auth0::{ApiRequest, Fields, UserId, UserLogs, UserSearch};
+use crate::auth0::{ApiRequest, Fields, UserId, UserList, UserListPart, UserLogs, UserSearch};
 use crate::graphql::error::{ErrorCode, GraphqlError};
 use crate::graphql::operation::Arguments;
 use crate::graphql::request::{PageArgs, ParentRequest, PreparedRequest};
@@ -59,6 +62,19 @@ pub(crate) fn joins_of(parent: &Object) -> impl Iterator<Item = &'static Join> {
 /// The most users that one search looks up.
 const USERS_AT_ONCE: usize = 50;
 
+const PAGED: &[Argument] = &[
+    Argument::new::<i32>("page", "Which page, counted from 0.").or("0"),
+    Argument::new::<i32>("perPage", "How many records a page holds, 1 to 100.").or("50"),
+];
+
+const CHECKPOINTED: &[Argument] = &[
+    Argument::new::<Option<String>>(
+        "from",
+        "Where to read on: the `next` of an answer before. From the first when absent.",
+    ),
+    Argument::new::<i32>("take", "How many records at the most, 1 to 100.").or("50"),
+];
+
 static JOINS: &[Join] = &[
     Join {
         parent: &LOG,
@@ -103,7 +119,106 @@ static JOINS: &[Join] = &[
             }))
         }),
     },
+    Join {
+        parent: &USER,
+        keys: &["user_id"],
+        name: "roles",
+        description: "The roles that the user was given. One more call to Auth0 for each user.",
+        scopes: &[Scope::ReadUsers, Scope::ReadRoles, Scope::ReadRoleMembers],
+        arguments: PAGED,
+        shape: Shape::Page(&ROLES),
+        fetch: Fetch::PerParent(|arguments| paged(UserList::Roles, arguments)),
+    },
+    Join {
+        parent: &USER,
+        keys: &["user_id"],
+        name: "permissions",
+        description: "What the user may do with APIs, by roles or directly. One more call to Auth0 for each user.",
+        scopes: &[Scope::ReadUsers],
+        arguments: PAGED,
+        shape: Shape::Page(&PERMISSIONS),
+        fetch: Fetch::PerParent(|arguments| paged(UserList::Permissions, arguments)),
+    },
+    Join {
+        parent: &USER,
+        keys: &["user_id"],
+        name: "organizations",
+        description: "The organizations that the user is a member of. One more call to Auth0 for each user.",
+        scopes: &[Scope::ReadOrganizations],
+        arguments: PAGED,
+        shape: Shape::Page(&ORGANIZATIONS),
+        fetch: Fetch::PerParent(|arguments| paged(UserList::Organizations, arguments)),
+    },
+    Join {
+        parent: &USER,
+        keys: &["user_id"],
+        name: "authenticationMethods",
+        description: "The ways in which the user can log in. One more call to Auth0 for each user.",
+        scopes: &[Scope::ReadAuthenticationMethods],
+        arguments: PAGED,
+        shape: Shape::Page(&AUTHENTICATION_METHODS),
+        fetch: Fetch::PerParent(|arguments| paged(UserList::AuthenticationMethods, arguments)),
+    },
+    Join {
+        parent: &USER,
+        keys: &["user_id"],
+        name: "enrollments",
+        description: "The user's enrollments in multi-factor authentication. Auth0 gives out the first that is confirmed. One more call for each user.",
+        scopes: &[Scope::ReadUsers],
+        arguments: &[],
+        shape: Shape::Page(&ENROLLMENTS),
+        fetch: Fetch::PerParent(|_| Ok(whole(UserList::Enrollments))),
+    },
+    Join {
+        parent: &USER,
+        keys: &["user_id"],
+        name: "sessions",
+        description: "The user's sessions. One more call to Auth0 for each user.",
+        scopes: &[Scope::ReadSessions],
+        arguments: CHECKPOINTED,
+        shape: Shape::Page(&SESSIONS),
+        fetch: Fetch::PerParent(|arguments| checkpointed(UserList::Sessions, arguments)),
+    },
+    Join {
+        parent: &USER,
+        keys: &["user_id"],
+        name: "refreshTokens",
+        description: "What is known about the user's refresh tokens. One more call to Auth0 for each user.",
+        scopes: &[Scope::ReadRefreshTokens],
+        arguments: CHECKPOINTED,
+        shape: Shape::Page(&REFRESH_TOKENS),
+        fetch: Fetch::PerParent(|arguments| checkpointed(UserList::RefreshTokens, arguments)),
+    },
+    Join {
+        parent: &USER,
+        keys: &["user_id"],
+        name: "blocks",
+        description: "The blocks that failed logins have put on the user; `blocked` tells of those that an administrator has. One more call to Auth0 for each user.",
+        scopes: &[Scope::ReadUsers],
+        arguments: &[],
+        shape: Shape::Page(&BLOCKS),
+        fetch: Fetch::PerParent(|_| Ok(whole(UserList::Blocks))),
+    },
 ];
+
+fn paged(list: UserList, arguments: &Arguments) -> Result<ParentRequest, GraphqlError> {
+    let (page, per_page): (i32, i32) = (read(arguments, "page")?, read(arguments, "perPage")?);
+    let part = UserListPart::page(page.into(), per_page.into())?;
+    Ok(of_user(list, PageArgs::of(page, per_page, part.next_is_reachable()), part))
+}
+
+fn checkpointed(list: UserList, arguments: &Arguments) -> Result<ParentRequest, GraphqlError> {
+    let take: i32 = read(arguments, "take")?;
+    Ok(of_user(list, PageArgs::default(), UserListPart::checkpoint(read(arguments, "from")?, take.into())?))
+}
+
+fn whole(list: UserList) -> ParentRequest {
+    of_user(list, PageArgs::default(), UserListPart::whole())
+}
+
+fn of_user(list: UserList, page: PageArgs, part: UserListPart) -> ParentRequest {
+    ParentRequest::new(page, move |user| Some(ApiRequest::user_list(list, &UserId::parse(user).ok()?, &part).into()))
+}
 
 fn no_id() -> GraphqlError {
     let message =

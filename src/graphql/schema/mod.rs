@@ -15,6 +15,7 @@ pub(crate) mod requires_scope;
 pub(crate) mod root;
 pub(crate) mod scalar;
 pub(crate) mod user;
+mod user_lists;
 
 use async_graphql::{EmptyMutation, EmptySubscription, SDLExportOptions, SchemaBuilder};
 

@@ -180,6 +180,8 @@ pub(crate) enum PageKind {
     HasNextPage,
     /// The log to read on from.
     Next,
+    /// The place to read on from, as Auth0 says; none behind the last record.
+    Checkpoint,
 }
 
 impl Page {

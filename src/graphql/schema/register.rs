@@ -101,6 +101,7 @@ fn page(registry: &mut Registry, page: &'static Page) {
             PageKind::Page | PageKind::PerPage => "Int!".to_owned(),
             PageKind::HasNextPage => "Boolean!".to_owned(),
             PageKind::Next => "ID".to_owned(),
+            PageKind::Checkpoint => "String".to_owned(),
         };
         (field.name.to_owned(), meta_field(field.name, field.description.to_owned(), ty))
     });

@@ -56,6 +56,14 @@ mod tests {
         Query.searchLogs read:logs
         User.appMetadata read:users_app_metadata
         User.logs read:logs
+        User.roles read:users read:roles read:role_members
+        User.permissions read:users
+        User.organizations read:organizations
+        User.authenticationMethods read:authentication_methods
+        User.enrollments read:users
+        User.sessions read:sessions
+        User.refreshTokens read:refresh_tokens
+        User.blocks read:users
         ");
     }
 }

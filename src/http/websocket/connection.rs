@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::iter::repeat_n;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::ws::{Message, WebSocket};
 use axum::http::HeaderMap;
 use futures_util::SinkExt as _;
@@ -14,8 +16,10 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde_json::value::RawValue;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio_util::sync::DropGuard;
 use tracing::Instrument as _;
 
+use super::BUFFER;
 use super::close::CloseReason;
 use super::init::{self, InitParams};
 use super::message::{self, ACK, ClientMessage, PONG};
@@ -29,6 +33,11 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The rate of pings and pongs that a client may send: clients send one in some seconds.
 const PINGS: Quota = Quota::per_second(NonZeroU32::new(10).unwrap()).allow_burst(NonZeroU32::new(100).unwrap());
+
+/// The writes that hyper takes from an upgraded stream of HTTP/2 whose client does not read: one that waits for the window, and
+/// two in a channel. With as many empty pongs behind it, which clients ignore (RFC 6455, section 5.5.3), a large answer is
+/// waited for.
+const WRITES_AHEAD: usize = 3;
 
 /// The request that opened a WebSocket.
 pub(crate) struct UpgradeRequest {
@@ -271,15 +280,26 @@ impl Connection {
 
     async fn send_reply(&mut self, id: &str, reply: &Reply) -> Result<(), End> {
         let response = std::str::from_utf8(&reply.body).map_err(|_| CloseReason::Internal)?;
-        match reply.outcome {
-            Outcome::Executed => {
-                self.send(Message::text(message::next(id, response))).await?;
-                self.send(Message::text(message::complete(id))).await
+        let messages = match reply.outcome {
+            Outcome::Executed => vec![message::next(id, response), message::complete(id)],
+            Outcome::Refused(_) => vec![message::error(id, response).ok_or(CloseReason::Internal)?],
+        };
+        let guard = if response.len() > BUFFER { self.membership.stream_guard() } else { None };
+        let behind = if guard.is_some() { WRITES_AHEAD } else { 0 };
+        let deadline = self.send_deadline(response.len());
+        let sending = async {
+            for message in messages.into_iter().map(Message::text).chain(repeat_n(Message::Pong(Bytes::new()), behind))
+            {
+                self.socket.send(message).await?;
             }
-            Outcome::Refused(_) => {
-                let error = message::error(id, response).ok_or(CloseReason::Internal)?;
-                self.send(Message::text(error)).await
+            Ok::<_, axum::Error>(())
+        };
+        match deadline.limit(sending).await {
+            Ok(sent) => {
+                guard.map(DropGuard::disarm);
+                sent.map_err(|_| End::Gone)
             }
+            Err(_) => Err(End::Gone),
         }
     }
 

@@ -74,7 +74,17 @@ async fn anonymous_callers_can_be_let_in_and_bad_credentials_are_refused_all_the
     let issuer = TestIssuer::start(vec![key.public()]).await;
     let settings = Settings { tokens: Some(issuer.settings()), allow_anonymous: true, ..Settings::default() };
     let gateway = gateway_with(settings).await;
-    let anonymous = ["read:users", "read:users_app_metadata", "read:logs"];
+    let anonymous = [
+        "read:users",
+        "read:users_app_metadata",
+        "read:logs",
+        "read:roles",
+        "read:role_members",
+        "read:organizations",
+        "read:authentication_methods",
+        "read:sessions",
+        "read:refresh_tokens",
+    ];
     assert_eq!(Answer::to(whoami(&gateway)).await.scopes(), anonymous);
     assert_eq!(Answer::to(whoami(&gateway).header(AUTHORIZATION, "Basic YTpi")).await.scopes(), anonymous);
     let token = key.token(&issuer.claims(&json!({ "scope": "read:user_idp_tokens" })));
@@ -90,7 +100,7 @@ async fn where_no_credentials_are_taken_those_of_somebody_else_do_no_harm() {
     let gateway = gateway_with(Settings::default()).await;
     for authorization in ["Bearer a.b.c", "Basic YTpi", "Bearer"] {
         let request = whoami(&gateway).header(AUTHORIZATION, authorization).header("X-API-Key", "a");
-        assert_eq!(Answer::to(request).await.scopes().len(), 3);
+        assert_eq!(Answer::to(request).await.scopes().len(), 9);
     }
 }
 

@@ -40,7 +40,8 @@ async fn every_field_of_a_user_can_be_had_by_itself() {
         let name = field["name"].as_str().unwrap();
         let selection = match name {
             "identities" => "{ provider }",
-            "logs" => "{ page }",
+            "enrollments" | "sessions" | "refreshTokens" | "blocks" => "{ nodes { __typename } }",
+            "logs" | "roles" | "permissions" | "organizations" | "authenticationMethods" => "{ page }",
             _ => "",
         };
         let response = gateway.query(&format!("{{ user(id: {id}) {{ {name} {selection} }} }}")).await;

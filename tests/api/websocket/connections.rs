@@ -4,11 +4,11 @@ use std::future::poll_fn;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use auth0_graphql::http::{self, Connections, WebSocketSettings};
+use auth0_graphql::http::{self, Connections, SendLimits, WebSocketSettings};
 use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::{RecvStream, SendStream};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio_tungstenite::tungstenite::Message;
@@ -106,6 +106,62 @@ async fn a_web_socket_on_a_stream_is_closed_when_the_gateway_stops() {
     assert_eq!((close[0], &close[2..4]), (0x88, &1001_u16.to_be_bytes()[..]), "{close:?}");
     sender.send_data(Bytes::from_static(b"\x88\x80\0\0\0\0"), true).unwrap();
     serving.ended.await.unwrap();
+}
+
+/// More than the window of a stream.
+const LARGE: &str = "{a:users(perPage:100){...F}b:users(perPage:100,page:1){...F}c:users(perPage:100,page:2){...F}\
+     d:users(perPage:100,page:3){...F}}fragment F on UserPage{nodes{attributes,email,name,userId,identities{connection}}}";
+
+/// What a client of HTTP/2 lets come ahead of its reading, less what it has been told meanwhile.
+const WINDOW: usize = 65_000;
+
+/// Asks for a large answer by a WebSocket on a stream, and reads no more of it than the window lets through.
+async fn ask_and_do_not_read(connection: &mut Http2) -> (RecvStream, SendStream<Bytes>) {
+    let (answer, mut sender) = connection.open(None).await;
+    let mut receiver = answer.into_body();
+    say(&mut sender, &json!({ "type": "connection_init" }));
+    assert!(heard(&mut receiver).await.ends_with(br#"{"type":"connection_ack"}"#));
+    say(&mut sender, &json!({ "type": "subscribe", "id": "a", "payload": { "query": LARGE } }));
+    let mut unread = 0;
+    while unread < WINDOW {
+        unread += poll_fn(|context| receiver.poll_data(context)).await.unwrap().unwrap().len();
+    }
+    (receiver, sender)
+}
+
+#[tokio::test]
+async fn an_answer_by_a_web_socket_on_a_stream_counts_until_it_is_read() {
+    let send = SendLimits { total: 240_000, ..SendLimits::default() };
+    let gateway =
+        TestGateway::spawn_with(Setup { http: http::Settings { send, ..patient() }, ..Setup::default() }).await;
+    let mut connection = Http2::connect(&gateway.url).await;
+    let (mut receiver, _sender) = ask_and_do_not_read(&mut connection).await;
+    let path = format!("/graphql?query={}", LARGE.replace(' ', "%20"));
+    // Two are more than a caller's share.
+    Answer::to_get(&gateway, &path, &[]).await.must_refuse("one more", 503, "RATE_LIMITED", "wait to be read");
+    receiver.flow_control().release_capacity(WINDOW).unwrap();
+    while !heard(&mut receiver).await.ends_with(br#"{"id":"a","type":"complete"}"#) {}
+    while Answer::to_get(&gateway, &path, &[]).await.status == 503 {}
+}
+
+#[tokio::test]
+async fn a_web_socket_on_a_stream_that_does_not_read_its_answer_ends_its_connection() {
+    let send =
+        SendLimits { grace: Duration::from_millis(500), bytes_per_second: NonZeroUsize::MAX, ..SendLimits::default() };
+    let gateway =
+        TestGateway::spawn_with(Setup { http: http::Settings { send, ..patient() }, ..Setup::default() }).await;
+    let mut connection = Http2::connect(&gateway.url).await;
+    let (mut receiver, _sender) = ask_and_do_not_read(&mut connection).await;
+    while let Some(Ok(_)) = poll_fn(|context| receiver.poll_data(context)).await {}
+    assert!(connection.client.clone().ready().await.is_err());
+}
+
+/// Sends a text with a mask of zeros.
+fn say(sender: &mut SendStream<Bytes>, message: &Value) {
+    let text = message.to_string();
+    let length = u16::try_from(text.len()).unwrap().to_be_bytes();
+    let frame = [&[0x81, 0x80 | 126, length[0], length[1], 0, 0, 0, 0], text.as_bytes()].concat();
+    sender.send_data(frame.into(), false).unwrap();
 }
 
 async fn heard(receiver: &mut RecvStream) -> Bytes {

@@ -252,6 +252,7 @@ fn fact(kind: PageKind, facts: &PageFacts<'_>, records: &[Tree]) -> Tree {
             };
             Tree::Boolean(more && !facts.is_last_reachable)
         }
+        PageKind::Checkpoint => facts.next.map_or(Tree::Null, text),
         PageKind::Next => {
             let ids = records.iter().filter_map(Tree::entries).flatten();
             let ids = ids.filter(|(key, _)| matches!(*key, "log_id" | "_id")).filter_map(|(_, id)| match id {
