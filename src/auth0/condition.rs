@@ -29,6 +29,8 @@ pub enum Condition {
     Not(Box<Condition>),
     /// A query as a caller wrote it, which has to be whole by itself.
     Query(String),
+    /// Every record.
+    Everything,
 }
 
 /// The fewest characters behind a `*`: Auth0 refuses less.
@@ -66,7 +68,8 @@ pub enum Searched {
 
 impl Searched {
     /// A condition that every record meets, to stand beside a negation: in Lucene, negations alone match nothing. A half-open
-    /// range of dates, because that is documented; `*:*` is not.
+    /// range of dates, because that is documented; `*:*` is not, and a question for existence is slow. A profile whose date of
+    /// creation is no date, as some were recorded, is found if the index has one, which is not known.
     const fn everything(self) -> &'static str {
         match self {
             Self::Users => "created_at:[1970-01-01 TO *]",
@@ -96,7 +99,7 @@ impl Condition {
             | Self::Exists(path) => vec![path.as_str()],
             Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::paths).collect(),
             Self::Not(condition) => condition.paths(),
-            Self::Query(_) => Vec::new(),
+            Self::Query(_) | Self::Everything => Vec::new(),
         }
     }
 }
@@ -159,6 +162,7 @@ impl Writer<'_> {
                 self.field(path);
                 self.push("true");
             }
+            Condition::Everything => self.push(self.searched.everything()),
             Condition::Exists(path) => {
                 self.push("_exists_:");
                 self.push(path.as_str());

@@ -3,6 +3,7 @@
 //! A value that went through here has the type that it stands for: enum values are enums, a single value in a list's place
 //! is a list, defaults are filled in. Messages name places, never values: what a caller sends can be personal data.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 
 use apollo_compiler::Name;
@@ -28,6 +29,46 @@ pub(crate) enum Value {
     Object(Vec<(Name, Value)>),
 }
 
+/// The most bytes that the values of variables may come to in an operation's arguments, each as often as it is named: a
+/// variable costs a few letters and can stand for a hundred kilobytes.
+pub(crate) const ARGUMENT_BYTES: usize = 512 << 10;
+
+/// Values of an operation's variables.
+#[derive(Default)]
+pub(crate) struct VariableValues {
+    values: HashMap<Name, Value>,
+    copied: Cell<usize>,
+}
+
+impl VariableValues {
+    pub(crate) fn new(values: HashMap<Name, Value>) -> Self {
+        Self { values, copied: Cell::new(0) }
+    }
+
+    /// Bytes that the values come to, about, in all places that they were put in.
+    pub(crate) fn copied(&self) -> usize {
+        self.copied.get()
+    }
+
+    /// The value of a variable, to be put in a place. Beyond [`ARGUMENT_BYTES`] there is none: the operation will not run.
+    fn copy(&self, name: &Name) -> Option<Value> {
+        let value = self.values.get(name)?;
+        self.copied.set(self.copied.get().saturating_add(size(value)));
+        (self.copied.get() <= ARGUMENT_BYTES).then(|| value.clone())
+    }
+}
+
+/// The bytes that a value takes, about.
+fn size(value: &Value) -> usize {
+    size_of::<(Name, Value)>()
+        + match value {
+            Value::Null | Value::Boolean(_) | Value::Int(_) | Value::Float(_) | Value::Enum(_) => 0,
+            Value::String(text) => text.len(),
+            Value::List(items) => items.iter().map(size).sum(),
+            Value::Object(fields) => fields.iter().map(|(_, value)| size(value)).sum(),
+        }
+}
+
 /// A value as it was written.
 #[derive(Clone, Copy)]
 pub(crate) enum Input<'a> {
@@ -50,7 +91,7 @@ pub(crate) struct CoercionError {
 /// `default`. All errors are told.
 pub(crate) fn coerce(
     types: &TypeSystem,
-    variables: &HashMap<Name, Value>,
+    variables: &VariableValues,
     (ty, default): (&Type, Option<&ast::Value>),
     given: Option<Input<'_>>,
 ) -> Result<Option<Value>, Vec<CoercionError>> {
@@ -61,7 +102,7 @@ pub(crate) fn coerce(
 
 struct Coercion<'a> {
     types: &'a TypeSystem,
-    variables: &'a HashMap<Name, Value>,
+    variables: &'a VariableValues,
     /// The place in the value.
     path: Vec<Step>,
     errors: Vec<CoercionError>,
@@ -92,9 +133,9 @@ impl Coercion<'_> {
     /// The coerced value; null where it does not fit, which then is among the errors.
     fn value(&mut self, ty: &Type, input: Input<'_>) -> Value {
         let form = match input.form() {
-            Form::Variable(name) => match self.variables.get(name) {
+            Form::Variable(name) => match self.variables.copy(name) {
                 // It has been coerced to a type that may stand here, but for null.
-                Some(value) if *value != Value::Null => return value.clone(),
+                Some(value) if value != Value::Null => return value,
                 _ => Form::Null,
             },
             form => form,
@@ -158,7 +199,7 @@ impl Coercion<'_> {
         (ty, default): (&Type, Option<&ast::Value>),
         given: Option<Input<'_>>,
     ) -> Option<Value> {
-        let is_absent = |input: &Input<'_>| matches!(input, Input::Literal(ast::Value::Variable(name)) if !self.variables.contains_key(name));
+        let is_absent = |input: &Input<'_>| matches!(input, Input::Literal(ast::Value::Variable(name)) if !self.variables.values.contains_key(name));
         match given.filter(|input| !is_absent(input)).or(default.map(Input::Literal)) {
             Some(input) => Some(self.value(ty, input)),
             None if ty.is_non_null() => Some(self.misfit(ty)),

@@ -14,7 +14,7 @@ use indexmap::IndexMap;
 pub(crate) use apollo_compiler::Name;
 
 pub(crate) use super::coercion::Value;
-use super::coercion::{CoercionError, Input, coerce};
+use super::coercion::{ARGUMENT_BYTES, CoercionError, Input, VariableValues, coerce};
 use super::document::{Document, Lines};
 use super::error::{ErrorCode, GraphqlError, Location};
 use super::type_system::TypeSystem;
@@ -26,6 +26,8 @@ pub(crate) struct Operation {
     pub(crate) name: Option<Name>,
     /// The root fields, in the order in which they are answered.
     pub(crate) fields: Vec<Field>,
+    /// Bytes that the values of variables come to in the arguments, about.
+    pub(crate) argument_bytes: usize,
 }
 
 /// A field in normal form.
@@ -90,10 +92,24 @@ impl Operation {
         values: &[Option<Box<str>>],
     ) -> Result<Self, Vec<GraphqlError>> {
         let variables = coerce_variables(types, &document.lines, operation, values)?;
-        let normal = Normal { types, document, variables };
-        let fields = normal.root(&operation.selection_set).map_err(|failure| vec![failure])?;
-        Ok(Self { name: operation.name.clone(), fields })
+        let normal = Normal { types, document, variables: VariableValues::new(variables) };
+        let fields = normal.root(&operation.selection_set);
+        let argument_bytes = normal.variables.copied();
+        if argument_bytes > ARGUMENT_BYTES {
+            return Err(vec![too_large(argument_bytes)]);
+        }
+        Ok(Self { name: operation.name.clone(), fields: fields.map_err(|failure| vec![failure])?, argument_bytes })
     }
+}
+
+fn too_large(argument_bytes: usize) -> GraphqlError {
+    let message = format!(
+        "The values of the variables come to {argument_bytes} bytes, each as often as it is named, and the limit is {ARGUMENT_BYTES}."
+    );
+    GraphqlError::new(ErrorCode::TooComplex, message)
+        .with("measure", "argument bytes")
+        .with("limit", ARGUMENT_BYTES)
+        .with("value", argument_bytes)
 }
 
 /// What a request gives for the variables of `operation`, in the order of their definitions.
@@ -109,7 +125,7 @@ fn coerce_variables(
     operation: &executable::Operation,
     values: &[Option<Box<str>>],
 ) -> Result<HashMap<Name, Value>, Vec<GraphqlError>> {
-    let none = HashMap::new();
+    let none = VariableValues::default();
     let mut coerced = HashMap::new();
     let mut failures = Vec::new();
     for (definition, value) in operation.variables.iter().zip(values) {
@@ -135,7 +151,7 @@ fn coerce_variables(
 struct Normal<'d> {
     types: &'d TypeSystem,
     document: &'d Document,
-    variables: HashMap<Name, Value>,
+    variables: VariableValues,
 }
 
 /// Fields by their response keys.

@@ -41,6 +41,11 @@ async fn conditions_on_users_become_a_search() {
         (json!({ "email": { "endsWith": "@example.org" } }), r"email:*\@example\.org"),
         (json!({ "blocked": { "eq": true } }), "blocked:true"),
         (json!({ "blocked": { "eq": false } }), "created_at:[1970-01-01 TO *] AND NOT blocked:true"),
+        (
+            json!({ "lastLogin": { "gte": "2026-01-01T00:00:00.4059Z", "lte": "2026-01-01T00:00:00.4059Z" } }),
+            "last_login:[2026-01-01T00:00:00.406Z TO 2026-01-01T00:00:00.405Z]",
+        ),
+        (json!({ "lastLogin": { "lt": "2016-12-31T23:59:60Z" } }), "last_login:[* TO 2017-01-01T00:00:00.000Z}"),
         (json!({ "neverLoggedIn": true }), "created_at:[1970-01-01 TO *] AND NOT logins_count:[1 TO *]"),
         (json!({ "neverLoggedIn": false }), "logins_count:[1 TO *]"),
         (json!({ "loginsCount": { "gt": 3 } }), "logins_count:{3 TO *]"),
@@ -98,6 +103,10 @@ async fn logs_of_one_outcome_are_found_by_their_types_and_others_are_the_rest() 
         gateway.control("clock", json!({ "advanceMs": 1_000 })).await;
     }
     assert!(found > 100, "{found}");
+    gateway.forget_calls().await;
+    let all = json!({ "outcome": { "in": ["SUCCESS", "FAILURE", "WARNING", "OTHER"] } });
+    assert_eq!(search(&gateway, LOGS, &all, None).await.get("errors"), None);
+    assert_eq!(asked(&gateway).await, "date:[1970-01-01 TO *]");
 }
 
 #[tokio::test]
@@ -197,6 +206,8 @@ async fn what_auth0_would_refuse_or_pass_over_is_refused_before_any_call() {
         json!({ "email": { "endsWith": "io" } }),
         json!({ "name": { "eq": "a\nb" } }),
         json!({ "createdAt": { "gt": "yesterday" } }),
+        json!({ "createdAt": { "lt": "9999-12-31T23:59:59-23:59" } }),
+        json!({ "createdAt": { "lt": "0000-01-01T00:00:00+23:59" } }),
         json!({ "createdAt": { "gt": "2026-01-01T00:00:00Z", "gte": "2026-01-01T00:00:00Z" } }),
         json!({ "loginsCount": { "eq": 1, "lt": 3 } }),
         json!({ "appMetadata": { "path": "a:b", "eq": "c" } }),
@@ -256,4 +267,17 @@ async fn who_asks_is_told_the_search_that_was_made() {
     let response: Value = request.json(&json!({ "query": query })).send().await.unwrap().json().await.unwrap();
     assert_eq!(response["extensions"]["upstream"][0]["q"], r#"name:"Ada""#, "{response}");
     assert_eq!(response["extensions"]["upstream"][1].get("q"), None);
+}
+
+#[tokio::test]
+async fn a_variable_that_is_named_often_cannot_grow_beyond_a_bound() {
+    let gateway = TestGateway::uncached().await;
+    let times = vec!["$f"; 180].join(",");
+    let query = format!("query Q($f: UserFilter!) {{ users(filter: {{ or: [{times}] }}) {{ total }} }}");
+    let variables = json!({ "f": { "email": { "in": vec!["a".repeat(300); 180] } } });
+    let response = gateway.send(json!({ "query": query, "variables": variables })).await;
+    assert_eq!(codes(&response), ["QUERY_TOO_COMPLEX"], "{response}");
+    assert_eq!(response["errors"][0]["extensions"]["measure"], "argument bytes");
+    assert_eq!(response.get("data"), None);
+    assert_eq!(gateway.calls().await.len(), 0);
 }

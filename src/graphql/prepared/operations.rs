@@ -61,7 +61,9 @@ impl Default for Operations {
     fn default() -> Self {
         let weight = |asked: &Asked, prepared: &Arc<Prepared>| {
             let fields = count(&prepared.operation.fields) * FIELD;
-            u32::try_from(asked.size() + fields + prepared.known_bytes()).unwrap_or(u32::MAX)
+            // Of values, what a request is made of holds another copy or two.
+            let arguments = prepared.operation.argument_bytes * 3;
+            u32::try_from(asked.size() + fields + arguments + prepared.known_bytes()).unwrap_or(u32::MAX)
         };
         Self(Cache::builder().weigher(weight).max_capacity(CAPACITY).build())
     }

@@ -4,7 +4,7 @@
 use std::fmt::Display;
 use std::ops::Bound;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike as _, SecondsFormat, Utc};
 
 use super::{Filter, FilterField, FilterKind};
 use crate::auth0::{Condition, Path, SHORTEST_SUFFIX};
@@ -56,11 +56,11 @@ impl Reader {
             FilterKind::Text => self.each(given, |this, name, value| this.text(&path, name, value)).map(Condition::All),
             FilterKind::Flag => self.each(given, |this, _, value| this.flag(&path, value)).map(Condition::All),
             FilterKind::Moment => {
-                let (lower, upper) = self.bounds(given, |this, value| this.moment(value))?;
+                let (lower, upper) = self.bounds(given, Self::moment)?;
                 Ok(Condition::Within(path, lower, upper))
             }
             FilterKind::Count => {
-                let (lower, upper) = self.bounds(given, Self::number)?;
+                let (lower, upper) = self.bounds(given, |this, _, value| this.number(value))?;
                 Ok(count(path, lower, upper))
             }
             FilterKind::IsZero => match given {
@@ -106,10 +106,18 @@ impl Reader {
         }
     }
 
-    fn moment(&self, given: &Value) -> Result<String, GraphqlError> {
-        let moment = DateTime::parse_from_rfc3339(self.string(given)?)
-            .map_err(|_| self.refuse("must be a moment such as 2026-11-02T08:15:30.123Z"))?;
-        Ok(moment.with_timezone(&Utc).to_rfc3339_opts(SecondsFormat::Millis, true))
+    /// A moment as Auth0 has them, in milliseconds. What is finer is rounded so that the same records are found.
+    fn moment(&self, operator: &str, given: &Value) -> Result<String, GraphqlError> {
+        let refuse =
+            || self.refuse("must be a moment such as 2026-11-02T08:15:30.123Z, of a year from 0000 to 9999 in UTC");
+        let moment = DateTime::parse_from_rfc3339(self.string(given)?).map_err(|_| refuse())?;
+        let is_rounded_up = matches!(operator, "gte" | "lt") && moment.timestamp_subsec_nanos() % 1_000_000 > 0;
+        let milliseconds = moment.timestamp_millis() + i64::from(is_rounded_up);
+        let moment: DateTime<Utc> = DateTime::from_timestamp_millis(milliseconds).ok_or_else(refuse)?;
+        if !(0..=9999).contains(&moment.year()) {
+            return Err(refuse());
+        }
+        Ok(moment.to_rfc3339_opts(SecondsFormat::Millis, true))
     }
 
     fn number(&self, given: &Value) -> Result<f64, GraphqlError> {
@@ -137,6 +145,9 @@ impl Reader {
         };
         // Types that nobody knows are others: they cannot be listed.
         let is_listed = !outcomes.contains(&LogOutcome::Other);
+        if log_type::codes().all(|(_, outcome)| outcomes.contains(&outcome)) {
+            return Ok(Condition::Everything);
+        }
         Ok(if is_listed {
             types(&|outcome| outcomes.contains(&outcome))
         } else {
@@ -159,7 +170,7 @@ impl Reader {
         let mut conditions = Vec::new();
         let bounds: Vec<_> = entries.iter().filter(|(name, _)| is_bound(name)).cloned().collect();
         if !bounds.is_empty() {
-            let (lower, upper) = self.bounds(&Value::Object(bounds), Self::number)?;
+            let (lower, upper) = self.bounds(&Value::Object(bounds), |this, _, value| this.number(value))?;
             conditions.push(Condition::Within(path.clone(), lower.map(text), upper.map(text)));
         }
         for (name, value) in entries.iter().filter(|(name, _)| name != "path" && !is_bound(name)) {
@@ -174,11 +185,11 @@ impl Reader {
     fn bounds<T: Clone>(
         &mut self,
         given: &Value,
-        read: impl Fn(&Self, &Value) -> Result<T, GraphqlError>,
+        read: impl Fn(&Self, &str, &Value) -> Result<T, GraphqlError>,
     ) -> Result<(Bound<T>, Bound<T>), GraphqlError> {
         let (mut lower, mut upper) = (Bound::Unbounded, Bound::Unbounded);
         let read = self.each(given, |this, name, value| {
-            let value = read(this, value)?;
+            let value = read(this, name, value)?;
             let is_twice = match name {
                 "gt" | "gte" => !matches!(lower, Bound::Unbounded),
                 "lt" | "lte" => !matches!(upper, Bound::Unbounded),
