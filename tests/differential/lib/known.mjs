@@ -11,6 +11,7 @@ export const KNOWN = [
   ['empty-operation-name', 'either', 'an empty operationName is as none', (v, r) => v.kind === 'accepts' && /Unknown operation named ""/.test(v.why) && r?.operationName === ''],
   ['print', 'the gateway', 'graphql-js compares arguments as printed: a block string and a string of one value differ', (v, r) => v.kind === 'accepts' && /differing arguments/.test(v.why) && (/"""/.test(q(r)) || /\\u/.test(q(r)))],
   ['exact-when-shared', 'either', 'hasNextPage is exact where another field of the operation asks the same and selects total', (v, r) => v.kind === 'data' && /got "false", expected "true"/.test(v.why) && /hasNextPage/.test(q(r))],
+  ['hundred-errors', 'either', 'past a hundred errors of an operation one more says how many are left: what answers may hold is bounded', (v) => v.kind === 'paths' && /There are \d+ more errors\./.test(v.why)],
   ['double', 'the gateway', 'JavaScript rounds a JSON integer beyond 2^53', (v, r) => v.kind === 'data' && /\d{16}/.test(r?.variablesText ?? '')],
 ];
 
