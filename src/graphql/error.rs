@@ -181,7 +181,13 @@ impl GraphqlError {
         self
     }
 
-    /// A bug. The cause is for the log, where the caller of this should put it.
+    /// A bug, which is logged with its cause.
+    pub(crate) fn bug(cause: &str) -> Self {
+        tracing::error!(code = ErrorCode::Internal.as_str(), cause, "the gateway failed");
+        Self::internal()
+    }
+
+    /// A bug that has been logged.
     pub(crate) fn internal() -> Self {
         Self::new(ErrorCode::Internal, "The gateway failed. Report the request id to whoever runs it.")
     }

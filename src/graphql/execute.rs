@@ -107,7 +107,7 @@ impl Field {
                 *room += projected.json.len();
                 Splicer::new(joins, &mut errors, *room).splice(projection, &projected)
             }
-            (Self::Open(_), None) => Err(GraphqlError::internal()),
+            (Self::Open(_), None) => Err(GraphqlError::bug("an answer has no projection")),
         };
         match outcome {
             Ok(json) => {
@@ -198,7 +198,7 @@ impl<'a> Call<'a> {
         // They ask the same: any of them speaks for all.
         let root = prepared.calls.get(number).and_then(|call| prepared.roots.get(*call.first()?));
         let Some(FieldKind::Upstream(field)) = root.map(|root| &root.kind) else {
-            return Err(GraphqlError::internal());
+            return Err(GraphqlError::bug("a call is of no root field"));
         };
         let UpstreamField { table, request, guarded } = &**field;
         let caller = &session.caller;
@@ -213,7 +213,7 @@ impl<'a> Call<'a> {
         }
         let plan = prepared.plan(authority(upstream, caller));
         let Some(CallPlan { keys, request: ready }) = plan.calls.get(number) else {
-            return Err(GraphqlError::internal());
+            return Err(GraphqlError::bug("a plan lacks a call"));
         };
         let context = session.errand(Purpose::Call(number));
         match (api, ready, &request.prepare) {
@@ -229,24 +229,21 @@ impl<'a> Call<'a> {
                 let own = authorize_self(upstream, caller)?;
                 Ok(Fetched::record(&request.page, own.read(*read, &fields, &context).await.map_err(report)?))
             }
-            _ => Err(GraphqlError::internal()),
+            _ => Err(GraphqlError::bug("a call has no request")),
         }
     }
 }
 
-/// The failure of a projection.
+/// Logs that an answer cannot be projected, and gives what the caller is told.
 fn unprojectable(error: ProjectError) -> GraphqlError {
     match error {
-        ProjectError::Malformed(_) => unreadable(),
+        ProjectError::Malformed(malformed) => {
+            let code = ErrorCode::UpstreamUnavailable;
+            code.log("Auth0's answer cannot be read", &malformed.to_string());
+            GraphqlError::new(code, "Auth0's answer cannot be read. Try again; if it stays, report it.")
+        }
         ProjectError::TooLarge => too_large(),
     }
-}
-
-fn unreadable() -> GraphqlError {
-    GraphqlError::new(
-        ErrorCode::UpstreamUnavailable,
-        "Auth0's answer cannot be read. Try again; if it stays, report it.",
-    )
 }
 
 fn too_large() -> GraphqlError {

@@ -27,20 +27,14 @@ pub(crate) fn answer(types: &TypeSystem, field: &Field) -> Result<Vec<u8>, Graph
     let document = Valid::assume_valid(ExecutableDocument::new());
     let variables = Valid::assume_valid(Default::default());
     let response = partial_execute(types.schema(), types.implementers(), &document, &operation, &variables)
-        .map_err(|error| bug(&error.message().to_string()))?;
+        .map_err(|error| GraphqlError::bug(&error.message().to_string()))?;
     if let Some(error) = response.errors.first() {
-        return Err(bug(&error.message));
+        return Err(GraphqlError::bug(&error.message));
     }
     let data = response.data.unwrap_or_default();
     let mut out = Vec::new();
     write(types, field, data.get(field.key.as_str()), &mut out);
     Ok(out)
-}
-
-/// No document that was found valid fails here.
-fn bug(message: &str) -> GraphqlError {
-    tracing::error!(message, "introspection failed");
-    GraphqlError::internal()
 }
 
 /// What apollo-compiler 1.33 does not answer; the name of the type tells.

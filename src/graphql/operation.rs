@@ -239,8 +239,11 @@ impl<'d> Normal<'d> {
 
     /// Fields under one key are one field, of which everything is selected that any of them selects.
     fn field(&self, parent: &Name, key: &Name, group: &[&'d Node<executable::Field>]) -> Result<Field, GraphqlError> {
-        let first = group.first().ok_or_else(GraphqlError::internal)?;
-        let definition = self.types.field(parent, &first.name).ok_or_else(GraphqlError::internal)?;
+        let first = group.first().ok_or_else(|| GraphqlError::bug("a response key has no field"))?;
+        let definition = self
+            .types
+            .field(parent, &first.name)
+            .ok_or_else(|| GraphqlError::bug("a valid document has a field that its type has not"))?;
         let location = self.document.lines.location(first.location());
         let selections: Vec<_> = group.iter().map(|field| &field.selection_set).collect();
         Ok(Field {

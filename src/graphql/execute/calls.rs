@@ -41,7 +41,10 @@ pub(super) fn plan_calls<'p>(number: usize, fetch: &'p FetchPlan, fetched: &mut 
                 }
             }
         }
-        (Fetch::PerParent(_), None) => sought.iter().for_each(|key| fetched.fail(*key, &GraphqlError::internal())),
+        (Fetch::PerParent(_), None) => {
+            let failure = GraphqlError::bug("a join has no request");
+            sought.iter().for_each(|key| fetched.fail(*key, &failure));
+        }
     }
 }
 

@@ -9,12 +9,12 @@ use futures_util::future::join_all;
 
 use super::calls::{Call, SINGLE_LOOKUPS, plan_calls, plan_lookups};
 use super::fetched::{Batch, Fetched, Joined};
-use super::{unprojectable, unreadable};
-use crate::auth0::ManagementApi;
+use super::unprojectable;
+use crate::auth0::{AnswerIdentity, ManagementApi};
 use crate::graphql::error::{GraphqlError, report};
 use crate::graphql::permission::{Upstream, authorize_all};
 use crate::graphql::plan::{ExecutionPlan, JoinPlan, Shaped};
-use crate::graphql::project::{self, Each, JoinSlot, Projected};
+use crate::graphql::project::{self, Each, JoinSlot, ProjectError, Projected};
 use crate::graphql::request::PreparedRequest;
 use crate::graphql::session::{Purpose, Session};
 
@@ -37,6 +37,18 @@ struct Answer {
     json: bytes::Bytes,
     total: Option<u64>,
     next: Option<Box<str>>,
+    /// None for a single record, which is never kept.
+    identity: Option<AnswerIdentity>,
+}
+
+impl Answer {
+    /// The failure of its projection. An answer that cannot be read is not served again.
+    fn unprojectable(&self, error: ProjectError) -> GraphqlError {
+        if let (ProjectError::Malformed(_), Some(identity)) = (&error, &self.identity) {
+            identity.invalidate();
+        }
+        unprojectable(error)
+    }
 }
 
 impl<'p> Joins<'p> {
@@ -141,15 +153,19 @@ impl<'p> Joins<'p> {
             let roots = self.plan.fetches.get(call.fetch).map(|fetch| fetch.roots.clone());
             let context = session.errand(Purpose::Join(roots.unwrap_or_default()));
             async move {
-                let Some(api) = api else { return (call, Err(GraphqlError::internal())) };
+                let Some(api) = api else { return (call, Err(GraphqlError::bug("a join is made without permission"))) };
                 let answer = match &call.request {
-                    PreparedRequest::List(read) => api
-                        .read(read, &context)
-                        .await
-                        .map(|page| Some(Answer { json: page.records, total: page.total, next: page.next })),
+                    PreparedRequest::List(read) => api.read(read, &context).await.map(|page| {
+                        Some(Answer {
+                            json: page.records,
+                            total: page.total,
+                            next: page.next,
+                            identity: Some(page.identity),
+                        })
+                    }),
                     PreparedRequest::Record(read) => api.read(read, &context).await.map(|record| {
                         let json = record.map(|record| [b"[", &record[..], b"]"].concat().into());
-                        json.map(|json| Answer { json, total: None, next: None })
+                        json.map(|json| Answer { json, total: None, next: None, identity: None })
                     }),
                 };
                 (call, answer.map_err(report))
@@ -178,7 +194,7 @@ impl<'p> Joins<'p> {
     /// Projects an answer, for each join of its fetch.
     fn project(&mut self, call: &Call<'_>, answer: &Answer) -> Result<(), GraphqlError> {
         let plan = self.plan;
-        let Some(fetch) = plan.fetches.get(call.fetch) else { return Err(GraphqlError::internal()) };
+        let Some(fetch) = plan.fetches.get(call.fetch) else { return Err(GraphqlError::bug("a call is of no fetch")) };
         let fetched = &mut self.fetches[call.fetch];
         let mut ids: Vec<Option<Cow<'_, str>>> = Vec::new();
         let batch = fetched.next_batch();
@@ -188,19 +204,21 @@ impl<'p> Joins<'p> {
                 (_, Some(page)) => {
                     let facts = page.facts(answer.total, answer.next.as_deref());
                     let projected = project::project(&join.projection, &answer.json, &facts, self.limit);
-                    let projected = projected.map_err(unprojectable)?;
+                    let projected = projected.map_err(|error| answer.unprojectable(error))?;
                     let whole = projected.whole();
                     (projected, vec![whole])
                 }
                 (Shaped::Record(plan), None) => {
                     let each = project::project_each(plan, join.id, &answer.json, self.limit);
-                    let (projected, each) = each.map_err(unprojectable)?;
+                    let (projected, each) = each.map_err(|error| answer.unprojectable(error))?;
                     // For each join the same records in the same order.
                     let (names, segments) = each.into_iter().map(|Each { id, segment }| (id, segment)).unzip();
                     ids = names;
                     (projected, segments)
                 }
-                (Shaped::Page(_) | Shaped::List(..), None) => return Err(unreadable()),
+                (Shaped::Page(_) | Shaped::List(..), None) => {
+                    return Err(GraphqlError::bug("a join of a list has no page"));
+                }
             };
             // Together they may come to no more than one answer.
             self.limit = self.limit.saturating_sub(projected.json.len());

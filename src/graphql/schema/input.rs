@@ -62,7 +62,7 @@ pub(super) fn input_value(
 
 /// The value of an argument, which is known to fit its type.
 pub(crate) fn read<T: InputType>(arguments: &Arguments, name: &str) -> Result<T, GraphqlError> {
-    T::parse(arguments.get(name).map(const_value)).map_err(|_| GraphqlError::internal())
+    T::parse(arguments.get(name).map(const_value)).map_err(|_| GraphqlError::bug("an argument does not fit its type"))
 }
 
 /// The `sort` of users: a key on the wire, which is the enum value in small letters, and a direction. Auth0's own order where it is absent.

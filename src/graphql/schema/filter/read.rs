@@ -33,7 +33,7 @@ impl Reader {
             "not" => this.filter(filter, value).map(Box::new).map(Condition::Not),
             name => match filter.fields.iter().find(|field| field.name == name) {
                 Some(field) => this.field(field, value),
-                None => Err(GraphqlError::internal()),
+                None => Err(GraphqlError::bug("a filter has a field that its table has not")),
             },
         })
         .map(Condition::All)
@@ -51,7 +51,7 @@ impl Reader {
     }
 
     fn field(&mut self, field: &FilterField, given: &Value) -> Result<Condition, GraphqlError> {
-        let path = Path::parse(field.path).ok_or_else(GraphqlError::internal)?;
+        let path = Path::parse(field.path).ok_or_else(|| GraphqlError::bug("a filter's table has a bad path"))?;
         match field.kind {
             FilterKind::Text => self.each(given, |this, name, value| this.text(&path, name, value)).map(Condition::All),
             FilterKind::Flag => self.each(given, |this, _, value| this.flag(&path, value)).map(Condition::All),
@@ -135,7 +135,9 @@ impl Reader {
             _ => return Err(self.has_no_value()),
         };
         let outcomes = outcomes.iter().map(|outcome| match outcome {
-            Value::Enum(name) => LogOutcome::of_name(name).ok_or_else(GraphqlError::internal),
+            Value::Enum(name) => {
+                LogOutcome::of_name(name).ok_or_else(|| GraphqlError::bug("an outcome has no such name"))
+            }
             _ => Err(self.has_no_value()),
         });
         let outcomes: Vec<_> = outcomes.collect::<Result<_, _>>()?;
@@ -158,7 +160,7 @@ impl Reader {
     fn metadata(&mut self, root: &str, given: &Value) -> Result<Condition, GraphqlError> {
         let entries = self.entries(given)?;
         let Some((_, within)) = entries.iter().find(|(name, _)| name == "path") else {
-            return Err(GraphqlError::internal());
+            return Err(GraphqlError::bug("a filter of metadata has no path"));
         };
         let path = Path::parse(&format!("{root}.{}", self.string(within)?));
         let path = path.ok_or_else(|| {
