@@ -13,7 +13,10 @@ async fn a_token_opens_the_api_and_says_what_for() {
     assert_eq!(answer.status, 200);
     assert_eq!(answer.body["token_type"], "Bearer");
     assert_eq!(answer.body["expires_in"], 86_400);
-    assert_eq!(answer.body["scope"], "read:users read:users_app_metadata read:user_idp_tokens read:logs");
+    assert_eq!(
+        answer.body["scope"],
+        "read:users read:users_app_metadata read:user_idp_tokens read:logs read:roles read:role_members read:organizations read:authentication_methods read:sessions read:refresh_tokens"
+    );
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     assert_eq!(tenant.get("/api/v2/users").await.status, 200);
 }
