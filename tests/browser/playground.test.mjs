@@ -200,7 +200,13 @@ test('on a sandbox a token is filled in, and sent from the first request on', { 
   assert.equal((await (await answer).request().allHeaders()).authorization, authorization);
   const { scopes } = (await (await answer).json()).data.gateway;
   assert.deepEqual(scopes.toSorted(), [
+    'read:authentication_methods',
     'read:logs',
+    'read:organizations',
+    'read:refresh_tokens',
+    'read:role_members',
+    'read:roles',
+    'read:sessions',
     'read:user_idp_tokens',
     'read:users',
     'read:users_app_metadata',
