@@ -33,7 +33,7 @@ pub enum AmbiguousCredentialsError {
     /// Two API keys.
     #[error("There is more than one X-API-Key header: send one.")]
     TwoApiKeys,
-    /// One of each.
+    /// An error of each kind.
     #[error("There are both an access token and an API key: send one of them.")]
     TokenAndApiKey,
 }

@@ -209,7 +209,7 @@ impl TokenCache {
     /// Keeps what a refresh has brought.
     fn keep(&self, grant: Result<Grant, Error>) -> Result<Arc<AccessToken>, Error> {
         let mut refresh = self.lock();
-        // One that the breaker forbade was not asked for.
+        // Under an open breaker nobody was asked.
         if !grant.as_ref().is_err_and(Error::is_breaker_open) {
             self.0.api.metrics().token(grant.is_ok());
         }

@@ -84,7 +84,7 @@ pub(super) fn check(serve: Serve) -> Result<(), CommandError> {
     for warning in serve.warnings() {
         told += &format!("\nWarning: {warning}.\n");
     }
-    // What no setting names and is needed all the same, such as the system's root certificates.
+    // Needed although no setting names it, such as the system's root certificates.
     let api = match serve.tenant {
         Tenant::Auth0(settings) => Some(ManagementApi::new(settings, &serve.policy)),
         #[cfg(feature = "sandbox")]

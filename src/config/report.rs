@@ -6,6 +6,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches};
 
 use super::kinds::{OnOff, without_user_info};
+use super::secret::names_no_file;
 use super::setting::{Shown as _, given};
 use super::{Serve, Tenant};
 use crate::telemetry::Format;
@@ -35,6 +36,9 @@ fn row(arg: &Arg, matches: &ArgMatches, dotenv: &HashSet<String>, serve: Option<
     let ignored = is_ignored(name, serve);
     let (value, source) = match &text {
         Some(_) if arg.is_hide_env_values_set() => ("(set, not shown)".to_owned(), source(name, arg, matches, dotenv)),
+        Some(value) if name.ends_with("_FILE") && names_no_file(value.trim()) => {
+            ("(names no file, not shown)".to_owned(), source(name, arg, matches, dotenv))
+        }
         Some(value) => (without_user_info(value.trim()).escape_debug().to_string(), source(name, arg, matches, dotenv)),
         None => match default(name, arg, serve) {
             Some(value) => (value, "default"),

@@ -122,13 +122,31 @@ impl<S: Setting> Setting for InFile<S> {
 
     fn parse(path: &str) -> Result<Self::Value, String> {
         let (text, is_exposed) =
-            read(Path::new(path)).map_err(|error| format!("cannot be used: {} {error}", quoted(path)))?;
+            read(Path::new(path)).map_err(|error| format!("cannot be used: {} {error}", shown_path(path)))?;
         let text = text.strip_suffix('\n').map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line));
         if text.trim().is_empty() {
-            return Err(format!("cannot be used: {} is empty", quoted(path)));
+            return Err(format!("cannot be used: {} is empty", shown_path(path)));
         }
         Ok(Filed { value: S::parse(text)?, is_exposed })
     }
+}
+
+/// The path as it is told in an error.
+fn shown_path(text: &str) -> String {
+    if names_no_file(text) {
+        "a text that names no file, and is not shown because it may be the secret itself,".to_owned()
+    } else {
+        quoted(text)
+    }
+}
+
+/// True if a text in a path's place may be a secret that was put there: it is long enough for one, and nothing is where it leads.
+pub(super) fn names_no_file(text: &str) -> bool {
+    const SHORTEST_SECRET: usize = 24;
+    let path = Path::new(text);
+    let is_in_folder = path.parent().is_some_and(|folder| folder != Path::new("") && folder.is_dir());
+    let is_long = text.len() >= SHORTEST_SECRET || text.contains(char::is_control);
+    is_long && !is_in_folder && !path.exists()
 }
 
 /// The text of a file, and whether every user of the machine can read it. The error completes a sentence that begins with the path.

@@ -221,6 +221,14 @@ fn every_secret_may_be_in_a_file() {
 }
 
 #[test]
+fn a_secret_in_the_place_of_its_file_is_not_shown() {
+    let secret = "hush-".repeat(12);
+    let fault = parsed(&[&TENANT[..4], &["--auth0-client-secret-file", &secret]].concat()).err().unwrap().to_string();
+    assert!(fault.contains("AUTH0_CLIENT_SECRET_FILE cannot be used: a text that names no file"), "{fault}");
+    assert!(!fault.contains("hush"), "{fault}");
+}
+
+#[test]
 fn a_file_that_holds_no_secret_is_told_without_what_it_holds() {
     let large = "hush".repeat(17_000);
     for (name, text, fault) in [

@@ -239,7 +239,7 @@ fn scalar(name: &Name, form: Form<'_>, input: Input<'_>) -> Option<Value> {
         ("Float", Form::Integer(digits) | Form::Decimal(digits)) => {
             digits.parse().ok().filter(|number: &f64| number.is_finite()).map(Value::Float)
         }
-        // Whether it is a moment is for whoever reads it.
+        // The reader of the argument checks that it is a moment.
         ("String" | "ID" | "DateTime", Form::String(text)) => Some(Value::String(text)),
         ("ID", Form::Integer(digits)) => Some(Value::String(digits.to_owned())),
         ("Boolean", Form::Boolean(boolean)) => Some(Value::Boolean(boolean)),

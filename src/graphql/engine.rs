@@ -41,12 +41,12 @@ impl Engine {
         Ok(Self { documents, types, operations, schema, projections, upstream })
     }
 
-    /// Whether operations can be run now.
+    /// Readiness to run operations now.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
         match self.upstream.api.breaker() {
             BreakerStatus::Open => Readiness::UpstreamFailing,
-            // One call is to find out whether Auth0 has recovered: without requests none would be made.
+            // A single call finds out whether Auth0 has recovered: without requests none would be made.
             BreakerStatus::Closed | BreakerStatus::HalfOpen => Readiness::Ready,
         }
     }

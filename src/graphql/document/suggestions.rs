@@ -20,7 +20,7 @@ const MOST_NAMES: usize = 5;
 /// The most errors of a document that come with a suggestion: a document can hold thousands of unknown names.
 const MOST_SUGGESTIONS: usize = 20;
 
-/// What may have been meant, by the place of the error.
+/// Names that may have been meant, by the place of the error.
 #[derive(Default)]
 pub(super) struct Suggestions(HashMap<SourceSpan, Vec<Suggestion>>);
 
@@ -173,7 +173,7 @@ fn similar<'n>(unknown: &str, names: impl Iterator<Item = &'n str>) -> Vec<&'n s
     let most = unknown.len() * 2 / 5 + 1;
     let unknown = unknown.to_ascii_lowercase();
     let distance = |name: &str| {
-        // What is too long or too short is not measured: that takes the product of their lengths.
+        // Names too long or too short are not measured: that takes the product of their lengths.
         (name.len().abs_diff(unknown.len()) <= most)
             .then(|| osa_distance(&unknown, &name.to_ascii_lowercase()).max(1))
             .filter(|&distance| distance <= most)
