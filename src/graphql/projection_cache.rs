@@ -4,7 +4,7 @@
 //! and costs more than the rest.
 
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,16 +25,17 @@ const TIME_TO_LIVE: Duration = Duration::from_secs(1);
 /// Projections by answer, plan and root field.
 pub(crate) struct ProjectionCache(Cache<Key, Bytes>);
 
-/// The plan is held, so that no other can take its address while its projections are there.
+/// The plan's place in memory is held, so that no other can take its address while its projections are there; what is in the plan
+/// is not, which can be far more than its projections.
 struct Key {
     answer: u64,
-    plan: Arc<ExecutionPlan>,
+    plan: Weak<ExecutionPlan>,
     field: usize,
 }
 
 impl Key {
     fn parts(&self) -> (u64, *const ExecutionPlan, usize) {
-        (self.answer, Arc::as_ptr(&self.plan), self.field)
+        (self.answer, self.plan.as_ptr(), self.field)
     }
 }
 
@@ -62,12 +63,12 @@ impl Default for ProjectionCache {
 impl ProjectionCache {
     /// The projection of the answer by the plan's root field `field`.
     pub(crate) fn get(&self, answer: &AnswerIdentity, plan: &Arc<ExecutionPlan>, field: usize) -> Option<Bytes> {
-        self.0.get(&Key { answer: answer.id(), plan: Arc::clone(plan), field })
+        self.0.get(&Key { answer: answer.id(), plan: Arc::downgrade(plan), field })
     }
 
     /// Keeps a projection.
     pub(crate) fn put(&self, answer: &AnswerIdentity, plan: &Arc<ExecutionPlan>, field: usize, bytes: &Bytes) {
-        self.0.insert(Key { answer: answer.id(), plan: Arc::clone(plan), field }, bytes.clone());
+        self.0.insert(Key { answer: answer.id(), plan: Arc::downgrade(plan), field }, bytes.clone());
     }
 }
 
