@@ -39,6 +39,7 @@ mod reader;
 mod request;
 mod retry;
 mod sanitize;
+mod tail;
 mod target;
 mod token;
 
@@ -61,4 +62,5 @@ pub use payload::FromPayload;
 pub use probe::{Probe, ProbeError, TlsError};
 pub use query::{Direction, LONGEST_Q, LogCheckpoint, LogSearch, UserListPart, UserLogs, UserSearch};
 pub use request::{ApiRequest, UserList};
+pub use tail::{BatchedLog, Delivery, LogBatch, LogReader, LogTail, TailError, TailEvent, TailSettings};
 pub use token::TokenStatus;
