@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::super::api_request::ApiRequest;
 use super::super::error::Error;
-use super::super::fields::Fields;
+use super::super::fields_parameter::Fields;
 use super::super::ids::LogId;
-use super::super::query::{LogCheckpoint, LogSearch};
-use super::super::request::ApiRequest;
+use super::super::list_parameters::{LogCheckpoint, LogSearch};
 use super::batch::{self, LogBatch};
 use super::checkpoint::PAGE;
 use super::{Inner, context, is_final};

@@ -22,7 +22,7 @@ pub use self::batch::{BatchedLog, Delivery, LogBatch};
 use self::history::History;
 pub use self::reader::{LogReader, TailError, TailEvent};
 use self::ring::{Entry, Ring};
-use super::context::{CallBudget, CallContext, CallerKey};
+use super::call_context::{CallBudget, CallContext, CallerKey};
 use super::error::Error;
 use super::ids::LogId;
 use super::reader::Reader;
@@ -45,10 +45,19 @@ pub struct TailSettings {
     pub buffer_bytes: usize,
 }
 
+impl TailSettings {
+    /// What is not set otherwise.
+    pub const DEFAULT: Self = Self {
+        max_interval: Duration::from_secs(5),
+        linger: Duration::from_secs(60),
+        // A log has about a kilobyte: ten thousand of them.
+        buffer_bytes: 16 << 20,
+    };
+}
+
 impl Default for TailSettings {
     fn default() -> Self {
-        // A log has about a kilobyte: ten thousand of them.
-        Self { max_interval: Duration::from_secs(5), linger: Duration::from_secs(60), buffer_bytes: 16 << 20 }
+        Self::DEFAULT
     }
 }
 

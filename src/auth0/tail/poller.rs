@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use super::super::api_request::ApiRequest;
 use super::super::error::Error;
 use super::super::ids::LogId;
-use super::super::query::{LogCheckpoint, LogSearch};
-use super::super::request::ApiRequest;
+use super::super::list_parameters::{LogCheckpoint, LogSearch};
 use super::batch::{self, LogBatch, RawLog};
 use super::checkpoint::{Arrival, Checkpoint, NextRead};
 use super::history::marks;
