@@ -38,13 +38,19 @@ pub enum ErrorCode {
     UpstreamTimeout,
     /// Auth0 refuses the gateway itself: an operator has to act.
     UpstreamMisconfigured,
+    /// Logs of a subscription may be missing: the tenant does not keep them any more.
+    LogsMissed,
+    /// A subscriber reads more slowly than logs come.
+    SlowConsumer,
+    /// The gateway stops: a subscription ends.
+    Stopping,
     /// A bug.
     Internal,
 }
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::BadRequest,
         Self::ParseFailed,
         Self::ValidationFailed,
@@ -60,6 +66,9 @@ impl ErrorCode {
         Self::UpstreamUnavailable,
         Self::UpstreamTimeout,
         Self::UpstreamMisconfigured,
+        Self::LogsMissed,
+        Self::SlowConsumer,
+        Self::Stopping,
         Self::Internal,
     ];
 
@@ -87,6 +96,9 @@ impl ErrorCode {
             Self::UpstreamUnavailable => "UPSTREAM_UNAVAILABLE",
             Self::UpstreamTimeout => "UPSTREAM_TIMEOUT",
             Self::UpstreamMisconfigured => "UPSTREAM_MISCONFIGURED",
+            Self::LogsMissed => "LOGS_MISSED",
+            Self::SlowConsumer => "SLOW_CONSUMER",
+            Self::Stopping => "GATEWAY_STOPPING",
             Self::Internal => "INTERNAL_SERVER_ERROR",
         }
     }
@@ -107,10 +119,12 @@ impl ErrorCode {
             | Self::PersistedQueryOnly
             | Self::Unauthenticated
             | Self::Forbidden
+            | Self::SlowConsumer
+            | Self::Stopping
             | Self::UpstreamRejected => {
                 tracing::info!(code, cause, "{message}");
             }
-            Self::RateLimited | Self::UpstreamUnavailable | Self::UpstreamTimeout => {
+            Self::RateLimited | Self::UpstreamUnavailable | Self::UpstreamTimeout | Self::LogsMissed => {
                 tracing::warn!(code, cause, "{message}");
             }
             Self::UpstreamMisconfigured | Self::Internal => tracing::error!(code, cause, "{message}"),

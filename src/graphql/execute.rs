@@ -4,6 +4,7 @@ mod calls;
 mod fetched;
 mod field_errors;
 mod joins;
+mod records;
 mod splice;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use futures_util::future::join_all;
 
 use self::field_errors::FieldErrors;
 use self::joins::Joins;
+pub(crate) use self::records::answer_each;
 use self::splice::Splicer;
 use super::error::{ErrorCode, FieldError, GraphqlError, report};
 use super::limits::ANSWER_BYTES;

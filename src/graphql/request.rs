@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::auth0::{ApiRequest, Fields, Page, UserId};
+use crate::auth0::{ApiRequest, Condition, Fields, LogId, Page, UserId};
 
 /// What a root field asks.
 pub(crate) struct Request {
@@ -28,6 +28,17 @@ pub(crate) enum Prepare {
     Shared(PrepareShared),
     /// For the caller's own user.
     OwnUser(fn(&UserId, &Fields) -> ApiRequest<Option<Bytes>>),
+    /// Logs as they come.
+    Tail(TailRequest),
+}
+
+/// What a subscription asks.
+#[derive(Debug, Clone)]
+pub(crate) struct TailRequest {
+    /// The log to go on from.
+    pub(crate) from: Option<LogId>,
+    /// The condition that logs have to meet.
+    pub(crate) condition: Option<Condition>,
 }
 
 type PrepareShared = Box<dyn Fn(&Fields, bool) -> PreparedRequest + Send + Sync>;

@@ -15,6 +15,8 @@ pub(crate) struct Session {
     pub(crate) deadline: Deadline,
     /// Whether only answers from after the question will do.
     pub(crate) is_fresh: bool,
+    /// Whether only turns are taken that others leave over.
+    pub(crate) is_bulk: bool,
     pub(crate) budget: CallBudget,
     most_calls: u32,
     errands: Mutex<Vec<(Purpose, Arc<CallContext>)>>,
@@ -38,7 +40,12 @@ impl Session {
         most_calls: u32,
     ) -> Self {
         let budget = CallBudget::new(most_calls);
-        Self { prepared, caller, deadline, is_fresh, budget, most_calls, errands: Mutex::default() }
+        Self { prepared, caller, deadline, is_fresh, is_bulk: false, budget, most_calls, errands: Mutex::default() }
+    }
+
+    /// The same, for which only turns are taken that others leave over.
+    pub(crate) fn bulk(self) -> Self {
+        Self { is_bulk: true, ..self }
     }
 
     /// How many calls there are beyond those that are certain to come.
@@ -50,7 +57,8 @@ impl Session {
     /// A new errand.
     pub(crate) fn errand(&self, purpose: Purpose) -> Arc<CallContext> {
         let errand = CallContext::new(self.deadline, CallerKey(self.caller.key()), self.budget.clone());
-        let errand = Arc::new(if self.is_fresh { errand.fresh() } else { errand });
+        let errand = if self.is_fresh { errand.fresh() } else { errand };
+        let errand = Arc::new(if self.is_bulk { errand.bulk() } else { errand });
         self.errands().push((purpose, Arc::clone(&errand)));
         errand
     }

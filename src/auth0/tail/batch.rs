@@ -1,6 +1,7 @@
 //! Logs that came together.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -32,6 +33,8 @@ pub struct BatchedLog {
     pub id: LogId,
     /// True if it became visible behind others.
     pub is_late: bool,
+    /// Its place in the batch's records.
+    range: Range<usize>,
 }
 
 /// A log of an answer.
@@ -50,15 +53,17 @@ impl LogBatch {
         let bytes = logs.iter().map(|(log, _)| log.json.len() + 1).sum::<usize>();
         let mut records = Vec::with_capacity(bytes + 2);
         records.push(b'[');
-        for (place, (log, _)) in logs.iter().enumerate() {
-            if place > 0 {
+        let logs = logs.into_iter().map(|(log, is_late)| {
+            if records.len() > 1 {
                 records.push(b',');
             }
+            let start = records.len();
             records.extend_from_slice(log.json.as_bytes());
-        }
+            BatchedLog { id: log.mark.id.clone(), is_late, range: start..records.len() }
+        });
+        let logs = logs.collect();
         records.push(b']');
-        let logs = logs.into_iter().map(|(log, is_late)| BatchedLog { id: log.mark.id.clone(), is_late });
-        Self { number: NEXT.fetch_add(1, Ordering::Relaxed), records: records.into(), logs: logs.collect() }
+        Self { number: NEXT.fetch_add(1, Ordering::Relaxed), records: records.into(), logs }
     }
 
     /// A number that no other batch has in the life of the process.
@@ -67,13 +72,13 @@ impl LogBatch {
         self.number
     }
 
-    /// The logs as a JSON array.
+    /// A log of this batch: a JSON object, exactly as Auth0 sent it.
     #[must_use]
-    pub fn records(&self) -> &Bytes {
-        &self.records
+    pub fn record(&self, log: &BatchedLog) -> &[u8] {
+        self.records.get(log.range.clone()).unwrap_or_default()
     }
 
-    /// The logs, in the order of their ids, which is that of [`Self::records`].
+    /// The logs, in the order of their ids.
     #[must_use]
     pub fn logs(&self) -> &[BatchedLog] {
         &self.logs
@@ -126,7 +131,7 @@ pub(super) fn read(records: &str) -> Result<Vec<RawLog<'_>>, Error> {
     let unreadable = |error| Error::unavailable_because(Reason::NotJson, error);
     let records: Vec<&RawValue> = serde_json::from_str(records).map_err(unreadable)?;
     let logs = records.into_iter().filter_map(|record| {
-        let json = record.get();
+        let json = Some(record.get()).filter(|json| json.starts_with('{'))?;
         let Keys { log_id, id, date } = serde_json::from_str(json).ok()?;
         let id = LogId::parse(&log_id.or(id)?).ok()?;
         let date: Option<Cow<'_, str>> = date.and_then(|date| serde_json::from_str(date.get()).ok());
@@ -142,7 +147,7 @@ mod tests {
 
     #[test]
     fn logs_are_read_whatever_else_they_hold() {
-        let records = r#"[{"log_id":"9002","date":"2026-11-02T08:00:00.250Z","x":"\ud800"},{"_id":"9001","date":{}},{"date":"soon"},null,7,{"log_id":""}]"#;
+        let records = r#"[{"log_id":"9002","date":"2026-11-02T08:00:00.250Z","x":"\ud800"},{"_id":"9001","date":{}},{"date":"soon"},null,7,["9","9","9"],{"log_id":""}]"#;
         let logs = read(records).unwrap();
         let marks: Vec<_> = logs.iter().map(|log| (log.mark.id.as_str(), log.mark.date)).collect();
         assert_eq!(marks, [("9002", Some(1_793_606_400_250)), ("9001", None)]);
@@ -153,8 +158,7 @@ mod tests {
     fn a_batch_has_its_logs_in_order_and_each_once() {
         let logs = read(r#"[{"_id":"3"},{"_id":"1"},{"_id":"3","again":1}]"#).unwrap();
         let batch = LogBatch::new(logs.iter().map(|log| (log, log.mark.id.as_str() == "1")));
-        assert_eq!(&batch.records()[..], br#"[{"_id":"1"},{"_id":"3"}]"#);
-        let logs: Vec<_> = batch.logs().iter().map(|log| (log.id.as_str(), log.is_late)).collect();
-        assert_eq!(logs, [("1", true), ("3", false)]);
+        let logs: Vec<_> = batch.logs().iter().map(|log| (log.id.as_str(), log.is_late, batch.record(log))).collect();
+        assert_eq!(logs, [("1", true, &br#"{"_id":"1"}"#[..]), ("3", false, br#"{"_id":"3"}"#)]);
     }
 }

@@ -32,7 +32,7 @@ pub(crate) fn worst_case(fields: &[Field], calls: usize, limit: u64) -> CallCoun
     let count = |largest| {
         let mut count = Count { calls, is_per_parent: false, largest };
         for field in fields {
-            if let Some(row) = root_field(&field.name) {
+            if let Some(row) = root_field(field) {
                 count.shape(row.shape, rows(field, largest), &field.fields);
             }
         }

@@ -2,7 +2,7 @@
 
 use async_graphql::ID;
 
-use super::filter::{self, Filter, LOG_FILTER, USER_FILTER};
+use super::filter::{self, Filter, LOG_FILTER, LOG_TAIL_FILTER, USER_FILTER};
 use super::input::{Argument, LogOrder, UserOrder, log_direction, read, user_sort};
 use super::log::{LOG, LOG_BATCH, LOG_PAGE};
 use super::object::Shape;
@@ -10,8 +10,8 @@ use super::user::{USER, USER_PAGE};
 use crate::auth::Scope;
 use crate::auth0::{ApiRequest, Condition, Email, LONGEST_Q, LogCheckpoint, LogId, LogSearch, UserId, UserSearch};
 use crate::graphql::error::{ErrorCode, GraphqlError};
-use crate::graphql::operation::{Arguments, Value};
-use crate::graphql::request::{Generated, PageArgs, Prepare, Request};
+use crate::graphql::operation::{Arguments, Field, Value};
+use crate::graphql::request::{Generated, PageArgs, Prepare, Request, TailRequest};
 use crate::graphql::search_query::SearchQuery;
 
 /// A root field: what is asked of Auth0 with which arguments, and what comes of it.
@@ -45,9 +45,10 @@ impl Access {
     }
 }
 
-/// The root field of this name, if it is one that asks Auth0.
-pub(crate) fn root_field(name: &str) -> Option<&'static RootField> {
-    ROOT_FIELDS.iter().find(|field| field.name == name)
+/// The row of a root field, if it is one that asks Auth0.
+pub(crate) fn root_field(field: &Field) -> Option<&'static RootField> {
+    let rows = if field.parent == SUBSCRIPTION { SUBSCRIPTION_FIELDS } else { ROOT_FIELDS };
+    rows.iter().find(|row| field.name == row.name)
 }
 
 /// The root fields that ask Auth0. Each says itself what its arguments ask for.
@@ -171,6 +172,33 @@ pub(super) static ROOT_FIELDS: &[RootField] = &[
         },
     },
 ];
+
+/// The name of the root of subscriptions.
+pub(super) const SUBSCRIPTION: &str = "Subscription";
+
+/// The root fields of subscriptions.
+pub(super) static SUBSCRIPTION_FIELDS: &[RootField] = &[RootField {
+    name: "logs",
+    description: "The tenant's logs as they come, each once, in the order of their ids. Auth0 shows a log some seconds after what it tells of. One that\nbecomes visible behind others comes out of order, and its response has `extensions.late`.",
+    access: Access::Of(Scope::ReadLogs),
+    shape: Shape::Record(&LOG),
+    arguments: &[
+        Argument::new::<Option<ID>>(
+            "from",
+            "The id of a log: those that follow it come first, as far as the tenant keeps them. From now on when absent. Whoever \
+             resumes gives the greatest id that came.",
+        ),
+        Filter::tail_argument(|registry| LOG_TAIL_FILTER.register(registry)),
+    ],
+    parse: |arguments| {
+        let from: Option<ID> = read(arguments, "from")?;
+        let from = from.map(|from| LogId::parse_argument("from", &from)).transpose()?;
+        let given = arguments.get("filter").filter(|given| **given != Value::Null);
+        let condition = given.map(|given| filter::read(&LOG_TAIL_FILTER, given)).transpose()?;
+        let prepare = Prepare::Tail(TailRequest { from, condition });
+        Ok(Request { page: PageArgs::default(), generated: None, prepare })
+    },
+}];
 
 /// The search that `q` and `filter` come to together.
 fn search(arguments: &Arguments, filter: &Filter) -> Result<(Option<String>, Option<Generated>), GraphqlError> {
