@@ -12,11 +12,11 @@ use bytes::Bytes;
 
 use self::projector::{Projected, Projector, Shared};
 use super::error::{ErrorCode, FieldError, GraphqlError, PathSegment, report};
-use super::execute::Answer;
+use super::execute::FieldResult;
 use super::permission::{Upstream, authorize};
-use super::prepared::{Prepared, PreparedField};
+use super::prepared_operation::{PreparedField, PreparedOperation};
 use super::schema::root::Access;
-use super::{Reply, RequestContext, refuse, response};
+use super::{GraphqlResponse, RequestContext, refuse, response};
 use crate::auth0::{Delivery, LogId, LogReader, TailError, TailEvent};
 
 /// All subscriptions of an engine.
@@ -55,7 +55,7 @@ impl Subscriptions {
     /// Begins the stream that a subscription asks for.
     pub(crate) fn begin(
         &self,
-        prepared: &Arc<Prepared>,
+        prepared: &Arc<PreparedOperation>,
         context: &RequestContext<'_>,
     ) -> Result<ResponseStream, GraphqlError> {
         let Some((_, access, request)) = prepared.subscription() else {
@@ -78,7 +78,7 @@ impl Subscriptions {
     }
 
     /// The projector for what is selected: another subscription's, if there is one.
-    fn projector(&self, prepared: &Arc<Prepared>, context: &RequestContext<'_>) -> Arc<Projector> {
+    fn projector(&self, prepared: &Arc<PreparedOperation>, context: &RequestContext<'_>) -> Arc<Projector> {
         let mut projectors = self.projectors.lock().unwrap_or_else(PoisonError::into_inner);
         projectors.retain(|projector| projector.strong_count() > 0);
         let mut known = projectors.iter().filter_map(Weak::upgrade);
@@ -98,7 +98,7 @@ impl ResponseStream {
     /// # Errors
     ///
     /// The end of the stream: an answer with the error, which says where to resume.
-    pub async fn next(&mut self) -> Result<Vec<StreamedResponse>, Reply> {
+    pub async fn next(&mut self) -> Result<Vec<StreamedResponse>, GraphqlResponse> {
         loop {
             if self.pending.is_none() {
                 match self.reader.next().await {
@@ -135,7 +135,7 @@ impl ResponseStream {
 
     /// Ends the stream with an error, which says where to resume.
     #[must_use]
-    pub fn end(&self, error: GraphqlError) -> Reply {
+    pub fn end(&self, error: GraphqlError) -> GraphqlResponse {
         let error = match &self.position {
             Some(position) => error.with("from", position.as_str()),
             None => error,
@@ -150,7 +150,7 @@ impl ResponseStream {
         let error = GraphqlError::new(ErrorCode::LogsMissed, message).with("after", after.as_str());
         let root: &PreparedField = self.projector.root();
         let error = FieldError { error: error.at(root.location), path: vec![PathSegment::Key(root.key.clone())] };
-        let answer = Answer { json: None, errors: vec![error] };
+        let answer = FieldResult { json: None, errors: vec![error] };
         let body = response::streamed(root, &answer, false, &self.request_id);
         StreamedResponse { body: body.into(), id: self.delivered.clone() }
     }

@@ -12,12 +12,12 @@ use crate::auth::Caller;
 use crate::auth0::{BatchedLog, Condition, LogBatch};
 use crate::deadline::Deadline;
 use crate::graphql::error::{FieldError, GraphqlError, PathSegment};
-use crate::graphql::execute::{Answer, answer_each};
-use crate::graphql::operation::Field;
+use crate::graphql::execute::{FieldResult, answer_each};
+use crate::graphql::execution_context::ExecutionContext;
+use crate::graphql::operation::SelectedField;
 use crate::graphql::permission::Upstream;
-use crate::graphql::prepared::{Prepared, PreparedField};
+use crate::graphql::prepared_operation::{PreparedField, PreparedOperation};
 use crate::graphql::response;
-use crate::graphql::session::Session;
 use crate::single_flight::{Cancellation, SingleFlight};
 
 /// Most bytes of responses that are kept for those who are yet to read them.
@@ -49,18 +49,18 @@ pub(super) struct Shared {
 pub(super) struct Projector {
     id: u64,
     shared: Arc<Shared>,
-    prepared: Arc<Prepared>,
+    prepared: Arc<PreparedOperation>,
     /// Any of those callers: what is joined is fetched on their behalf.
     caller: Caller,
     /// The root field without the place to begin at, which is each subscriber's own.
-    field: Option<Field>,
+    field: Option<SelectedField>,
     condition: Option<Condition>,
 }
 
 /// A log, projected.
 pub(super) struct Projected {
     pub(super) log: BatchedLog,
-    answer: Answer,
+    answer: FieldResult,
     /// The response, where it is the same for all.
     response: Option<Bytes>,
 }
@@ -84,7 +84,7 @@ impl Shared {
 }
 
 impl Projector {
-    pub(super) fn new(shared: Arc<Shared>, prepared: Arc<Prepared>, caller: Caller) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, prepared: Arc<PreparedOperation>, caller: Caller) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let request = prepared.subscription().and_then(|(_, _, request)| request.ok());
         let condition = request.and_then(|request| request.condition.clone());
@@ -93,7 +93,7 @@ impl Projector {
     }
 
     /// True if it does for this subscription, too.
-    pub(super) fn is_for(&self, prepared: &Prepared, caller: &Caller) -> bool {
+    pub(super) fn is_for(&self, prepared: &PreparedOperation, caller: &Caller) -> bool {
         self.caller.authority() == caller.authority() && self.field == selected(prepared)
     }
 
@@ -144,7 +144,7 @@ impl Projector {
         if worst.is_per_parent { usize::try_from(most / of_one).unwrap_or(1).max(1) } else { usize::MAX }
     }
 
-    async fn answer(&self, batch: &LogBatch, logs: &[&BatchedLog]) -> Vec<Answer> {
+    async fn answer(&self, batch: &LogBatch, logs: &[&BatchedLog]) -> Vec<FieldResult> {
         match self.try_answer(batch, logs).await {
             Ok(answers) => answers,
             // One that cannot be read does not spoil the others.
@@ -160,24 +160,25 @@ impl Projector {
         }
     }
 
-    async fn try_answer(&self, batch: &LogBatch, logs: &[&BatchedLog]) -> Result<Vec<Answer>, GraphqlError> {
+    async fn try_answer(&self, batch: &LogBatch, logs: &[&BatchedLog]) -> Result<Vec<FieldResult>, GraphqlError> {
         let Shared { upstream, .. } = &*self.shared;
         let (prepared, caller) = (Arc::clone(&self.prepared), self.caller.clone());
         let most_calls = upstream.settings.limits.upstream_calls;
-        let session = Session::new(prepared, caller, Deadline::within(JOIN_TIMEOUT), false, most_calls).bulk();
+        let execution =
+            ExecutionContext::new(prepared, caller, Deadline::within(JOIN_TIMEOUT), false, most_calls).bulk();
         let records: Vec<_> = logs.iter().map(|log| batch.record(log)).collect();
         let records = [b"[", &*records.join(&b','), b"]"].concat();
-        let answers = answer_each(&session, upstream, &records).await?;
+        let answers = answer_each(&execution, upstream, &records).await?;
         if answers.len() == logs.len() { Ok(answers) } else { Err(GraphqlError::bug("logs are missing")) }
     }
 
-    fn failed(&self, failure: GraphqlError) -> Answer {
+    fn failed(&self, failure: GraphqlError) -> FieldResult {
         let root = self.root();
         let error = FieldError { error: failure.at(root.location), path: vec![PathSegment::Key(root.key.clone())] };
-        Answer { json: None, errors: vec![error] }
+        FieldResult { json: None, errors: vec![error] }
     }
 
-    fn write(&self, log: &BatchedLog, answer: &Answer, request_id: &str) -> Bytes {
+    fn write(&self, log: &BatchedLog, answer: &FieldResult, request_id: &str) -> Bytes {
         response::streamed(self.root(), answer, log.is_late, request_id).into()
     }
 }
@@ -193,8 +194,8 @@ impl Projected {
 }
 
 /// The root field without the place to begin at.
-fn selected(prepared: &Prepared) -> Option<Field> {
+fn selected(prepared: &PreparedOperation) -> Option<SelectedField> {
     let field = prepared.operation.fields.first()?;
     let arguments = field.arguments.as_ref().map(|arguments| arguments.without("from")).map_err(Clone::clone);
-    Some(Field { arguments, ..field.clone() })
+    Some(SelectedField { arguments, ..field.clone() })
 }
