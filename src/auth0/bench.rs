@@ -10,15 +10,15 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
 use tokio::time::Instant;
 
-use super::attempts::Transport;
-use super::context::{CallerKey, Priority};
+use super::call_context::{CallerKey, Priority};
 use super::domain::Domain;
-use super::envelope::Page;
 use super::grant::{AuthenticationApi, Grant};
 use super::pace::{Class, Governor, PaceRequest, PaceSettings, RequestHash, ReservationKey};
+use super::page::Page;
+use super::request_target::RequestKey;
 use super::retry::RetryPolicy;
-use super::target::RequestKey;
 use super::token::TokenCache;
+use super::transport::Transport;
 use crate::deadline::Deadline;
 use crate::single_flight::{Cancellation, SingleFlight};
 

@@ -10,9 +10,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use self::circuit::{Circuit, Ticket};
+use self::circuit::{Circuit, Permit};
 use super::error::{Error, Reason};
-use super::retry::Kind;
+use super::retry::RequestKind;
 
 /// A timeout speaks against Auth0 only if it had this long to answer. A caller may ask for less
 /// time than any answer takes, and must not shut out the others by that.
@@ -59,7 +59,7 @@ pub(crate) enum Health {
 
 impl Health {
     /// Judges an attempt by the error that it ended with, if any, and by the time that it took.
-    pub(crate) fn of(error: Option<&Error>, kind: Kind, took: Duration) -> Self {
+    pub(crate) fn of(error: Option<&Error>, kind: RequestKind, took: Duration) -> Self {
         match error {
             None | Some(Error::RateLimited { .. } | Error::Rejected { .. } | Error::Misconfigured { .. }) => {
                 Self::Alive
@@ -71,7 +71,7 @@ impl Health {
             Some(Error::Unavailable(outage)) => match outage.reason {
                 Reason::TooLarge | Reason::Blocked(_) => Self::Alive,
                 // The search is to blame: a caller who insists on it must not shut out the others.
-                Reason::Status(503) if kind == Kind::Search && took >= SEARCH_TIME => Self::Unknown,
+                Reason::Status(503) if kind == RequestKind::Search && took >= SEARCH_TIME => Self::Unknown,
                 Reason::BreakerOpen => Self::Unknown,
                 Reason::Connection | Reason::Interrupted | Reason::Status(_) | Reason::NotJson | Reason::Unexpected => {
                     Self::Failing
@@ -101,9 +101,9 @@ impl Breaker {
     /// # Errors
     ///
     /// [`Error::Unavailable`] while the breaker is open.
-    pub(crate) fn admit(&self) -> Result<Pass, Error> {
-        let ticket = self.circuit().admit(Instant::now()).ok_or(Error::unavailable(Reason::BreakerOpen))?;
-        Ok(Pass { breaker: self.clone(), ticket: Some(ticket) })
+    pub(crate) fn admit(&self) -> Result<BreakerPermit, Error> {
+        let permit = self.circuit().admit(Instant::now()).ok_or(Error::unavailable(Reason::BreakerOpen))?;
+        Ok(BreakerPermit { breaker: self.clone(), permit: Some(permit) })
     }
 
     pub(crate) fn status(&self) -> BreakerStatus {
@@ -115,11 +115,11 @@ impl Breaker {
         self.0.opened.notified()
     }
 
-    fn report(&self, ticket: Ticket, health: Health) {
+    fn report(&self, permit: Permit, health: Health) {
         let now = Instant::now();
         let mut circuit = self.circuit();
         let before = circuit.status(now);
-        circuit.report(ticket, health, now);
+        circuit.report(permit, health, now);
         let after = circuit.status(now);
         drop(circuit);
         if after == BreakerStatus::Open && before != after {
@@ -143,28 +143,28 @@ impl Breaker {
     }
 }
 
-/// Leave for one attempt. Dropping it, as a caller who hangs up does, says that nothing was learned.
+/// A permit for one attempt. Dropping it, as a caller who hangs up does, says that nothing was learned.
 #[derive(Debug)]
-pub(crate) struct Pass {
+pub(crate) struct BreakerPermit {
     breaker: Breaker,
     /// Gone once it is handed back.
-    ticket: Option<Ticket>,
+    permit: Option<Permit>,
 }
 
-impl Pass {
+impl BreakerPermit {
     /// Says what came of the attempt.
     pub(crate) fn report(mut self, health: Health) {
         self.hand_back(health);
     }
 
     fn hand_back(&mut self, health: Health) {
-        if let Some(ticket) = self.ticket.take() {
-            self.breaker.report(ticket, health);
+        if let Some(permit) = self.permit.take() {
+            self.breaker.report(permit, health);
         }
     }
 }
 
-impl Drop for Pass {
+impl Drop for BreakerPermit {
     fn drop(&mut self) {
         self.hand_back(Health::Unknown);
     }
@@ -181,23 +181,28 @@ mod tests {
         let second = Duration::from_secs(1);
         let nothing = Duration::ZERO;
         for (error, kind, took, expected) in [
-            (None, Kind::Read, nothing, Health::Alive),
-            (Some(Error::RateLimited { retry_after: None }), Kind::Read, nothing, Health::Alive),
-            (Some(Error::Rejected { message: String::new(), error_code: None }), Kind::Search, nothing, Health::Alive),
-            (Some(Error::misconfigured(MisconfigurationError::NotFound)), Kind::Grant, nothing, Health::Alive),
-            (outage(Reason::TooLarge), Kind::Read, nothing, Health::Alive),
-            (outage(Reason::Blocked(403)), Kind::Read, nothing, Health::Alive),
-            (outage(Reason::Connection), Kind::Read, nothing, Health::Failing),
-            (outage(Reason::Interrupted), Kind::Read, nothing, Health::Failing),
-            (outage(Reason::NotJson), Kind::Read, nothing, Health::Failing),
-            (outage(Reason::Unexpected), Kind::Read, nothing, Health::Failing),
-            (outage(Reason::Status(408)), Kind::Read, nothing, Health::Failing),
-            (outage(Reason::Status(500)), Kind::Search, second * 5, Health::Failing),
-            (outage(Reason::Status(503)), Kind::Read, second * 5, Health::Failing),
-            (outage(Reason::Status(503)), Kind::Search, second, Health::Failing),
-            (outage(Reason::Status(503)), Kind::Search, second * 2, Health::Unknown),
-            (Some(Error::Timeout), Kind::Read, second * 2, Health::Unknown),
-            (Some(Error::Timeout), Kind::Read, second * 3, Health::Failing),
+            (None, RequestKind::Read, nothing, Health::Alive),
+            (Some(Error::RateLimited { retry_after: None }), RequestKind::Read, nothing, Health::Alive),
+            (
+                Some(Error::Rejected { message: String::new(), error_code: None }),
+                RequestKind::Search,
+                nothing,
+                Health::Alive,
+            ),
+            (Some(Error::misconfigured(MisconfigurationError::NotFound)), RequestKind::Grant, nothing, Health::Alive),
+            (outage(Reason::TooLarge), RequestKind::Read, nothing, Health::Alive),
+            (outage(Reason::Blocked(403)), RequestKind::Read, nothing, Health::Alive),
+            (outage(Reason::Connection), RequestKind::Read, nothing, Health::Failing),
+            (outage(Reason::Interrupted), RequestKind::Read, nothing, Health::Failing),
+            (outage(Reason::NotJson), RequestKind::Read, nothing, Health::Failing),
+            (outage(Reason::Unexpected), RequestKind::Read, nothing, Health::Failing),
+            (outage(Reason::Status(408)), RequestKind::Read, nothing, Health::Failing),
+            (outage(Reason::Status(500)), RequestKind::Search, second * 5, Health::Failing),
+            (outage(Reason::Status(503)), RequestKind::Read, second * 5, Health::Failing),
+            (outage(Reason::Status(503)), RequestKind::Search, second, Health::Failing),
+            (outage(Reason::Status(503)), RequestKind::Search, second * 2, Health::Unknown),
+            (Some(Error::Timeout), RequestKind::Read, second * 2, Health::Unknown),
+            (Some(Error::Timeout), RequestKind::Read, second * 3, Health::Failing),
         ] {
             assert_eq!(Health::of(error.as_ref(), kind, took), expected, "{error:?} {kind:?} {took:?}");
         }

@@ -1,4 +1,4 @@
-//! Where the tenant is.
+//! The tenant's domain, and the URLs there.
 
 use std::fmt;
 use std::io;

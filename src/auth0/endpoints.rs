@@ -2,10 +2,10 @@
 //!
 //! <https://auth0.com/docs/api/management/v2>
 
-use super::client::UpstreamResponse;
 use super::error_mapping::{is_absent_log, is_absent_user};
+use super::http_client::UpstreamResponse;
 use super::pace::Class;
-use super::retry::Kind;
+use super::retry::RequestKind;
 
 /// An endpoint, and all that is particular to it.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(crate) struct Endpoint {
     /// The bucket that it counts in, where a plan has several.
     pub(crate) class: Class,
     /// Decides how its failures are judged. Answers of a search, which lags behind the tenant by itself, may be kept for a moment.
-    pub(crate) kind: Kind,
+    pub(crate) kind: RequestKind,
     pub(crate) selectable: Selectable,
     pub(crate) response: ResponseKind,
     /// The scope that the gateway is meant to hold for it, of those that Auth0 takes.
@@ -81,7 +81,7 @@ pub(crate) static USERS: Endpoint = Endpoint {
     name: "users",
     path: "users",
     class: Class::Users,
-    kind: Kind::Search,
+    kind: RequestKind::Search,
     selectable: Selectable::Any { least: "user_id" },
     response: USER_LIST,
     scope: "read:users",
@@ -91,7 +91,7 @@ pub(crate) static USER: Endpoint = Endpoint {
     name: "user",
     path: "users/{}",
     class: Class::Users,
-    kind: Kind::Read,
+    kind: RequestKind::Read,
     selectable: USER_FIELDS,
     response: ResponseKind::Record { is_absent: is_absent_user },
     scope: "read:users",
@@ -101,7 +101,7 @@ pub(crate) static USERS_BY_EMAIL: Endpoint = Endpoint {
     name: "users-by-email",
     path: "users-by-email",
     class: Class::Users,
-    kind: Kind::Read,
+    kind: RequestKind::Read,
     selectable: USER_FIELDS,
     response: USER_LIST,
     scope: "read:users",
@@ -112,7 +112,7 @@ pub(crate) static LOG_SEARCH: Endpoint = Endpoint {
     name: "logs",
     path: "logs",
     class: Class::Logs,
-    kind: Kind::Search,
+    kind: RequestKind::Search,
     selectable: Selectable::Any { least: "log_id" },
     response: LOG_LIST,
     scope: "read:logs",
@@ -123,7 +123,7 @@ pub(crate) static LOG_STREAM: Endpoint = Endpoint {
     name: "logs",
     path: "logs",
     class: Class::Logs,
-    kind: Kind::Read,
+    kind: RequestKind::Read,
     selectable: Selectable::Nothing,
     response: LOG_LIST,
     scope: "read:logs",
@@ -133,7 +133,7 @@ pub(crate) static LOG: Endpoint = Endpoint {
     name: "log",
     path: "logs/{}",
     class: Class::Logs,
-    kind: Kind::Read,
+    kind: RequestKind::Read,
     selectable: Selectable::Nothing,
     response: ResponseKind::Record { is_absent: is_absent_log },
     scope: "read:logs",
@@ -144,7 +144,7 @@ pub(crate) static USER_LOGS: Endpoint = Endpoint {
     name: "user-logs",
     path: "users/{}/logs",
     class: Class::Other,
-    kind: Kind::Search,
+    kind: RequestKind::Search,
     selectable: Selectable::Nothing,
     response: LOG_LIST,
     scope: "read:logs",
@@ -156,7 +156,7 @@ const fn list_of_user(name: &'static str, path: &'static str, key: &'static str,
         name,
         path,
         class: Class::Other,
-        kind: Kind::Read,
+        kind: RequestKind::Read,
         selectable: Selectable::Nothing,
         response: ResponseKind::ListOfUser { key },
         scope,

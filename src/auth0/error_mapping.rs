@@ -7,8 +7,8 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 
-use super::client::UpstreamResponse;
 use super::error::{Error, MisconfigurationError, Reason};
+use super::http_client::UpstreamResponse;
 use super::sanitize::sanitize;
 
 /// More scopes than this are no longer read.

@@ -6,11 +6,11 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use url::Url;
 
-use super::envelope::{self, Page};
-use super::fields::Fields;
+use super::api_request::ApiRequest;
+use super::fields_parameter::Fields;
 use super::ids::{Email, LogId, UserId};
-use super::query::{Direction, LogCheckpoint, LogSearch, UserSearch};
-use super::request::ApiRequest;
+use super::list_parameters::{Direction, LogCheckpoint, LogSearch, UserSearch};
+use super::page::{self, Page};
 
 /// Sends what a caller says to Auth0 as it was said, in the place that is meant for it, or refuses it.
 pub fn arguments(text: &str) {
@@ -75,7 +75,7 @@ pub fn envelope(link: &[u8], body: &[u8]) {
         let list = if value.is_object() { &value["users"] } else { &value };
         assert!(!list.is_array(), "a list was not found");
     }
-    if let Ok(record) = envelope::record(&body) {
+    if let Ok(record) = page::record(&body) {
         assert!(is_json && lies_in(&record, &body) && record.starts_with(b"{") && record.ends_with(b"}"));
     }
 }

@@ -17,12 +17,12 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use super::attempts::Transport;
-use super::client::UpstreamResponse;
 use super::client_authentication::ClientAuthentication;
 use super::error::{Error, MisconfigurationError, Reason};
 use super::error_mapping::retry_after;
 use super::freshness::life;
+use super::http_client::UpstreamResponse;
+use super::transport::Transport;
 use crate::deadline::Deadline;
 use crate::telemetry::UpstreamMetrics;
 

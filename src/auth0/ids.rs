@@ -1,8 +1,8 @@
-//! Names of single records: what a caller says to mean one user or one log.
+//! Identifiers of single records, as a caller gives them: user ids, log ids and e-mail addresses.
 
 use std::fmt;
 
-use super::argument::{ArgumentError, ArgumentProblem, holds_control};
+use super::argument_error::{ArgumentError, ArgumentProblem, holds_control};
 
 /// Far above any id that Auth0 gives out, far below what makes a URL too long.
 const LONGEST_ID: usize = 512;

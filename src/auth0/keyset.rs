@@ -20,16 +20,16 @@ use serde_json::value::RawValue;
 
 use self::logs::{LogCall, LogPlanner, LogPosition};
 use self::users::{UserCall, UserKey, UserKeys, UserPlanner, UserPosition};
-use super::api::ManagementApi;
-use super::argument::{ArgumentError, ArgumentProblem};
-use super::condition::{Condition, Path, Searched};
-use super::context::CallContext;
-use super::envelope::Page;
+use super::api_request::ApiRequest;
+use super::argument_error::{ArgumentError, ArgumentProblem};
+use super::call_context::CallContext;
 use super::error::{Error, Reason};
-use super::fields::Fields;
+use super::fields_parameter::Fields;
 use super::ids::LogId;
-use super::query::{Direction, LONGEST_Q, LogSearch, UserSearch};
-use super::request::ApiRequest;
+use super::list_parameters::{Direction, LONGEST_Q, LogSearch, UserSearch};
+use super::management_api::ManagementApi;
+use super::page::Page;
+use super::search_condition::{Condition, Path, Searched};
 
 pub use self::cursor::CursorError;
 

@@ -9,58 +9,58 @@
 //! a [`Deadline`](crate::deadline::Deadline). What can go wrong is [`Error`]; an error's `Display` is fit for the caller, its
 //! `source()` is for the log.
 
-mod api;
-mod argument;
-mod attempts;
+mod api_request;
+mod argument_error;
 #[cfg(feature = "bench")]
 pub mod bench;
 mod breaker;
-mod cache;
-mod client;
+mod call_context;
 mod client_authentication;
-mod condition;
-mod context;
 mod domain;
 mod endpoints;
-mod envelope;
 mod error;
 mod error_mapping;
-mod fields;
+mod fields_parameter;
 mod freshness;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod grant;
+mod http_client;
 mod ids;
 mod keyset;
+mod list_parameters;
+mod management_api;
 mod pace;
+mod page;
 mod payload;
 mod probe;
-mod query;
 mod reader;
-mod request;
+mod request_target;
+mod response_cache;
 mod retry;
 mod sanitize;
-mod target;
+mod search_condition;
 mod token;
+mod transport;
 
 #[cfg(test)]
 mod http_tests;
 
-pub use api::{ClientPolicy, ManagementApi, Settings};
-pub use argument::{ArgumentError, ArgumentProblem, REACHABLE_RECORDS};
+pub use api_request::{ApiRequest, UserList};
+pub use argument_error::{ArgumentError, ArgumentProblem, REACHABLE_RECORDS};
 pub use breaker::BreakerStatus;
+pub use call_context::{CallBudget, CallContext, CallStats, CallerKey, Priority};
 pub use client_authentication::{AssertionAlgorithm, AssertionKey, AssertionKeyError, ClientAuthentication};
-pub use condition::{Condition, Path, SHORTEST_SUFFIX, Searched};
-pub use context::{CallBudget, CallContext, CallStats, CallerKey, Priority};
 pub use domain::{Domain, DomainError};
-pub use envelope::{AnswerIdentity, Page};
 pub use error::{BuildError, Error, MisconfigurationError, Reason, UnavailableError};
-pub use fields::{Fields, RefusedFields};
+pub use fields_parameter::{Fields, RefusedFields};
 pub use ids::{Email, LogId, UserId};
 pub use keyset::{Batch, CursorError, Keyset, KeysetError, Position, Walk};
+pub use list_parameters::{Direction, LONGEST_Q, LogCheckpoint, LogSearch, UserListPart, UserLogs, UserSearch};
+pub use management_api::{ClientPolicy, ManagementApi, Settings};
 pub use pace::{BucketStatus, Class};
+pub use page::{AnswerIdentity, Page};
 pub use payload::FromPayload;
 pub use probe::{Probe, ProbeError, TlsError};
-pub use query::{Direction, LONGEST_Q, LogCheckpoint, LogSearch, UserListPart, UserLogs, UserSearch};
-pub use request::{ApiRequest, UserList};
+pub use search_condition::{Condition, Path, SHORTEST_SUFFIX, Searched};
 pub use token::TokenStatus;

@@ -26,10 +26,10 @@ mod simulation;
 
 use std::time::Duration;
 
-pub(crate) use governor::{Admission, Governor};
+pub(crate) use governor::{Governor, PacePermit};
 pub(crate) use reservations::{RequestHash, ReservationKey};
 
-use super::context::{CallerKey, Priority};
+use super::call_context::{CallerKey, Priority};
 
 /// Rate class: the kind of call that a plan's buckets are made for. The plan says which classes share
 /// one: free and enterprise tenants have one for everything.
@@ -77,7 +77,7 @@ pub(crate) struct PaceSettings {
 
 /// The call would not be made in time, or too many are waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Refused {
+pub(crate) struct PaceError {
     /// When the call will have its turn, to within a round trip: its place is kept until then.
     /// Others on the tenant may make it later.
     pub(crate) retry_after: Duration,

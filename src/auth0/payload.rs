@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use chrono::Utc;
 
-use super::client::UpstreamResponse;
 use super::endpoints::{Endpoint, ResponseKind};
-use super::envelope::{self, Page};
 use super::error::Error;
 use super::error_mapping::{error_of, is_absent_user};
+use super::http_client::UpstreamResponse;
+use super::page::{self, Page};
 
 /// The payload of a read.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ impl Payload {
             ResponseKind::ListOfUser { key } => {
                 Page::read(&response.body, key, &response.headers).map(|page| Self::Page(Page { total: None, ..page }))
             }
-            ResponseKind::Record { .. } => envelope::record(&response.body).map(|record| Self::Record(Some(record))),
+            ResponseKind::Record { .. } => page::record(&response.body).map(|record| Self::Record(Some(record))),
         }
     }
 

@@ -7,13 +7,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{AGE, DATE, HeaderMap};
 use rustls::CertificateError;
 
-use super::attempts::Transport;
-use super::client::UpstreamRequest;
 use super::error::BuildError;
+use super::http_client::UpstreamRequest;
+use super::transport::Transport;
 use crate::deadline::Deadline;
 
 /// Every tenant answers this to everybody (OpenID Connect Discovery 1.0, 4).
-const DOOR: &str = "/.well-known/openid-configuration";
+const DISCOVERY_PATH: &str = "/.well-known/openid-configuration";
 
 /// Somebody answered. Whether it is Auth0 is not judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub enum TlsError {
 
 impl Transport {
     pub(crate) async fn probe(&self, deadline: Deadline) -> Result<Probe, ProbeError> {
-        let url = self.domain().url(DOOR).map_err(|error| ProbeError::Connection(error.to_string()))?;
+        let url = self.domain().url(DISCOVERY_PATH).map_err(|error| ProbeError::Connection(error.to_string()))?;
         let request = UpstreamRequest::get(url.into(), None);
         let asked_at = Utc::now();
         let response = deadline.limit(self.client().send(&request)).await.map_err(|_| ProbeError::Timeout)?;

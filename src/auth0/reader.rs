@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::attempts::{Attempts, Transport};
-use super::cache::AnswerCache;
-use super::client::{UpstreamRequest, UpstreamResponse};
-use super::context::{CallContext, StatsHandle};
+use super::api_request::ApiRequest;
+use super::call_context::{CallContext, StatsHandle};
 use super::error::{Error, MisconfigurationError, Reason};
 use super::error_mapping::{is_token_refused, refused_fields};
-use super::fields::{LearnedFields, RefusedFields};
+use super::fields_parameter::{LearnedFields, RefusedFields};
+use super::http_client::{UpstreamRequest, UpstreamResponse};
 use super::pace::{PaceRequest, ReservationKey};
 use super::payload::{FromPayload, Payload};
-use super::request::ApiRequest;
-use super::retry::Kind;
-use super::target::{Request, RequestKey};
+use super::request_target::{RequestKey, RequestTarget};
+use super::response_cache::ResponseCache;
+use super::retry::RequestKind;
 use super::token::TokenCache;
+use super::transport::{Attempts, Transport};
 use crate::deadline::SharedDeadline;
 use crate::single_flight::{Cancellation, Role, SingleFlight};
 
@@ -30,7 +30,7 @@ struct Inner {
     transport: Transport,
     tokens: TokenCache,
     in_flight: SingleFlight<RequestKey, Result<Payload, Error>>,
-    cache: AnswerCache<Payload>,
+    cache: ResponseCache<Payload>,
     fields: LearnedFields,
 }
 
@@ -45,7 +45,7 @@ enum Verdict {
 
 impl Reader {
     pub(crate) fn new(transport: Transport, tokens: TokenCache, cache_ttl: Duration) -> Self {
-        let cache = AnswerCache::new(cache_ttl, Payload::len);
+        let cache = ResponseCache::new(cache_ttl, Payload::len);
         let in_flight = SingleFlight::new(Cancellation::WithLastWaiter);
         Self(Arc::new(Inner { transport, tokens, in_flight, cache, fields: LearnedFields::default() }))
     }
@@ -76,7 +76,7 @@ impl Reader {
         T::from_payload(outcome?).ok_or(Error::unavailable(Reason::Unexpected))
     }
 
-    async fn find(&self, request: &Arc<Request>, context: &CallContext) -> Result<Payload, Error> {
+    async fn find(&self, request: &Arc<RequestTarget>, context: &CallContext) -> Result<Payload, Error> {
         if let Some((payload, age)) = self.cached(request, context.is_fresh) {
             context.note(|stats| stats.cache_age = Some(age));
             self.0.transport.metrics().saved_by_cache();
@@ -87,14 +87,14 @@ impl Reader {
     }
 
     /// The answer in the cache, if there is one that will do, and its age.
-    fn cached(&self, request: &Request, is_fresh: bool) -> Option<(Payload, Duration)> {
-        if is_fresh || request.endpoint.kind != Kind::Search {
+    fn cached(&self, request: &RequestTarget, is_fresh: bool) -> Option<(Payload, Duration)> {
+        if is_fresh || request.endpoint.kind != RequestKind::Search {
             return None;
         }
         self.0.cache.get(&request.key).filter(|(payload, _)| payload.is_valid())
     }
 
-    async fn share(&self, request: &Arc<Request>, context: &CallContext) -> Result<Payload, Error> {
+    async fn share(&self, request: &Arc<RequestTarget>, context: &CallContext) -> Result<Payload, Error> {
         let stats = StatsHandle::default();
         let reservation = ReservationKey { caller: context.caller, request: request.key.hash() };
         let pace = PaceRequest { class: request.endpoint.class, reservation, priority: context.priority };
@@ -131,21 +131,21 @@ impl Reader {
 
     async fn call(
         &self,
-        request: &Request,
+        request: &RequestTarget,
         pace: PaceRequest,
         deadline: SharedDeadline,
         stats: StatsHandle,
     ) -> Result<Payload, Error> {
         let mut attempts = Attempts::at_read(request.endpoint.name, request.endpoint.kind, pace, deadline, stats);
         let payload = self.attempt(request, &mut attempts).await?;
-        if request.endpoint.kind == Kind::Search {
+        if request.endpoint.kind == RequestKind::Search {
             self.0.cache.put(request.key.clone(), &payload);
         }
         Ok(payload)
     }
 
     /// Attempts, with another token if one is refused, and without `fields` if they are.
-    async fn attempt(&self, request: &Request, attempts: &mut Attempts) -> Result<Payload, Error> {
+    async fn attempt(&self, request: &RequestTarget, attempts: &mut Attempts) -> Result<Payload, Error> {
         let Inner { transport, tokens, fields, .. } = &*self.0;
         let mut has_fields = !request.field_names.is_empty() && !fields.refuse(request.endpoint, &request.field_names);
         let mut is_replacement = false;
@@ -189,11 +189,11 @@ impl Reader {
 mod tests {
     use secrecy::SecretString;
 
-    use super::super::context::{CallBudget, CallerKey};
+    use super::super::call_context::{CallBudget, CallerKey};
     use super::super::domain::Domain;
-    use super::super::fields::Fields;
+    use super::super::fields_parameter::Fields;
     use super::super::grant::AuthenticationApi;
-    use super::super::query::UserSearch;
+    use super::super::list_parameters::UserSearch;
     use super::super::retry::RetryPolicy;
     use super::*;
     use crate::deadline::Deadline;

@@ -32,7 +32,7 @@ const MOST_RETRIES_SAVED: u32 = 10;
 
 /// Kinds of requests, as far as they matter for the meaning of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum RequestKind {
     /// A read of the Management API.
     Read,
     /// A read that searches. Auth0 gives it two seconds, then answers 503.
@@ -58,7 +58,7 @@ impl Default for RetryPolicy {
 
 /// The prospects of the next attempt, by a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Failed {
+pub(crate) enum FailureClass {
     /// Auth0, or the way to it, failed: in a moment it may not.
     Transient,
     /// A search was answered with 503.
@@ -69,16 +69,16 @@ pub(crate) enum Failed {
     Permanent,
 }
 
-impl Failed {
+impl FailureClass {
     /// Judges a failure. `estimate` is the wait after a 429 without a `Retry-After`. The rate
     /// limit's `reset` is no such thing: it is when the whole bucket will be full again.
-    pub(crate) fn of(error: &Error, kind: Kind, estimate: Duration) -> Self {
+    pub(crate) fn of(error: &Error, kind: RequestKind, estimate: Duration) -> Self {
         match error {
             // Quotas on tokens are for minutes to a month: the token cache remembers them.
-            Error::RateLimited { .. } if kind == Kind::Grant => Self::Permanent,
+            Error::RateLimited { .. } if kind == RequestKind::Grant => Self::Permanent,
             Error::RateLimited { retry_after } => Self::RateLimited { wait: retry_after.unwrap_or(estimate) },
             Error::Unavailable(outage) => match outage.reason {
-                Reason::Status(503) if kind == Kind::Search => Self::Search,
+                Reason::Status(503) if kind == RequestKind::Search => Self::Search,
                 Reason::Status(408 | 500..=599) | Reason::Connection | Reason::Interrupted | Reason::NotJson => {
                     Self::Transient
                 }
@@ -106,7 +106,7 @@ impl Failed {
 
 /// Decision after a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Decision {
+pub(crate) enum RetryDecision {
     /// Try again, but not before this time has passed.
     RetryAfter(Duration),
     /// Pass the failure on.
@@ -116,19 +116,19 @@ pub(crate) enum Decision {
 impl RetryPolicy {
     /// Decides after the `attempt`th attempt, counted from 1. `remaining` is the time to the
     /// call's deadline, `random` is from 0 to 1.
-    pub(crate) fn decide(&self, attempt: u32, failed: Failed, remaining: Duration, random: f64) -> Decision {
+    pub(crate) fn decide(&self, attempt: u32, failed: FailureClass, remaining: Duration, random: f64) -> RetryDecision {
         let backoff = self.backoff(attempt, random);
         let (most, wait) = match failed {
-            Failed::Permanent => return Decision::GiveUp,
-            Failed::Transient => (self.attempts, backoff),
-            Failed::Search => (self.attempts.min(SEARCH_ATTEMPTS), backoff),
+            FailureClass::Permanent => return RetryDecision::GiveUp,
+            FailureClass::Transient => (self.attempts, backoff),
+            FailureClass::Search => (self.attempts.min(SEARCH_ATTEMPTS), backoff),
             // On top of the wait, for all callers who were refused together were told the same.
-            Failed::RateLimited { wait } => (self.attempts, wait.saturating_add(backoff)),
+            FailureClass::RateLimited { wait } => (self.attempts, wait.saturating_add(backoff)),
         };
         if attempt < most && wait.saturating_add(ANSWER_TIME) <= remaining {
-            Decision::RetryAfter(wait)
+            RetryDecision::RetryAfter(wait)
         } else {
-            Decision::GiveUp
+            RetryDecision::GiveUp
         }
     }
 
@@ -189,63 +189,63 @@ mod tests {
         let outage = Error::unavailable;
         let limited = |retry_after| Error::RateLimited { retry_after };
         let rejected = || Error::Rejected { message: String::new(), error_code: None };
-        let wait = |milliseconds| Failed::RateLimited { wait: ms(milliseconds) };
+        let wait = |milliseconds| FailureClass::RateLimited { wait: ms(milliseconds) };
         for (error, kind, expected) in [
-            (outage(Reason::Connection), Kind::Read, Failed::Transient),
-            (outage(Reason::Interrupted), Kind::Read, Failed::Transient),
-            (outage(Reason::NotJson), Kind::Read, Failed::Transient),
-            (outage(Reason::Status(408)), Kind::Read, Failed::Transient),
-            (outage(Reason::Status(500)), Kind::Search, Failed::Transient),
-            (outage(Reason::Status(503)), Kind::Read, Failed::Transient),
-            (outage(Reason::Status(503)), Kind::Grant, Failed::Transient),
-            (outage(Reason::Status(503)), Kind::Search, Failed::Search),
-            (outage(Reason::Status(599)), Kind::Read, Failed::Transient),
-            (outage(Reason::Status(600)), Kind::Read, Failed::Permanent),
-            (outage(Reason::Blocked(403)), Kind::Read, Failed::Permanent),
-            (outage(Reason::Unexpected), Kind::Read, Failed::Permanent),
-            (outage(Reason::TooLarge), Kind::Read, Failed::Permanent),
-            (outage(Reason::BreakerOpen), Kind::Read, Failed::Permanent),
-            (limited(Some(ms(2_000))), Kind::Read, wait(2_000)),
-            (limited(Some(ms(0))), Kind::Search, wait(0)),
-            (limited(None), Kind::Search, wait(700)),
-            (limited(Some(ms(2_000))), Kind::Grant, Failed::Permanent),
-            (limited(None), Kind::Grant, Failed::Permanent),
-            (Error::Timeout, Kind::Read, Failed::Permanent),
-            (rejected(), Kind::Search, Failed::Permanent),
-            (Error::misconfigured(MisconfigurationError::Redirected(302)), Kind::Read, Failed::Permanent),
-            (Error::misconfigured(MisconfigurationError::ClientRefused), Kind::Grant, Failed::Permanent),
+            (outage(Reason::Connection), RequestKind::Read, FailureClass::Transient),
+            (outage(Reason::Interrupted), RequestKind::Read, FailureClass::Transient),
+            (outage(Reason::NotJson), RequestKind::Read, FailureClass::Transient),
+            (outage(Reason::Status(408)), RequestKind::Read, FailureClass::Transient),
+            (outage(Reason::Status(500)), RequestKind::Search, FailureClass::Transient),
+            (outage(Reason::Status(503)), RequestKind::Read, FailureClass::Transient),
+            (outage(Reason::Status(503)), RequestKind::Grant, FailureClass::Transient),
+            (outage(Reason::Status(503)), RequestKind::Search, FailureClass::Search),
+            (outage(Reason::Status(599)), RequestKind::Read, FailureClass::Transient),
+            (outage(Reason::Status(600)), RequestKind::Read, FailureClass::Permanent),
+            (outage(Reason::Blocked(403)), RequestKind::Read, FailureClass::Permanent),
+            (outage(Reason::Unexpected), RequestKind::Read, FailureClass::Permanent),
+            (outage(Reason::TooLarge), RequestKind::Read, FailureClass::Permanent),
+            (outage(Reason::BreakerOpen), RequestKind::Read, FailureClass::Permanent),
+            (limited(Some(ms(2_000))), RequestKind::Read, wait(2_000)),
+            (limited(Some(ms(0))), RequestKind::Search, wait(0)),
+            (limited(None), RequestKind::Search, wait(700)),
+            (limited(Some(ms(2_000))), RequestKind::Grant, FailureClass::Permanent),
+            (limited(None), RequestKind::Grant, FailureClass::Permanent),
+            (Error::Timeout, RequestKind::Read, FailureClass::Permanent),
+            (rejected(), RequestKind::Search, FailureClass::Permanent),
+            (Error::misconfigured(MisconfigurationError::Redirected(302)), RequestKind::Read, FailureClass::Permanent),
+            (Error::misconfigured(MisconfigurationError::ClientRefused), RequestKind::Grant, FailureClass::Permanent),
         ] {
-            assert_eq!(Failed::of(&error, kind, ms(700)), expected, "{error:?} {kind:?}");
+            assert_eq!(FailureClass::of(&error, kind, ms(700)), expected, "{error:?} {kind:?}");
         }
     }
 
     #[test]
     fn the_policy_in_a_table() {
-        use Decision::{GiveUp, RetryAfter};
+        use RetryDecision::{GiveUp, RetryAfter};
         let policy = RetryPolicy { attempts: 3, backoff: ms(200) };
-        let limited = |milliseconds| Failed::RateLimited { wait: ms(milliseconds) };
+        let limited = |milliseconds| FailureClass::RateLimited { wait: ms(milliseconds) };
         let second = ms(1_000);
         for (attempt, failed, remaining, random, expected) in [
             // Up to twice as long each time, and not a fourth time.
-            (1, Failed::Transient, second, 0.0, RetryAfter(ms(0))),
-            (1, Failed::Transient, second, 0.5, RetryAfter(ms(100))),
-            (1, Failed::Transient, second, 1.0, RetryAfter(ms(200))),
-            (2, Failed::Transient, second, 1.0, RetryAfter(ms(400))),
-            (3, Failed::Transient, second, 0.0, GiveUp),
+            (1, FailureClass::Transient, second, 0.0, RetryAfter(ms(0))),
+            (1, FailureClass::Transient, second, 0.5, RetryAfter(ms(100))),
+            (1, FailureClass::Transient, second, 1.0, RetryAfter(ms(200))),
+            (2, FailureClass::Transient, second, 1.0, RetryAfter(ms(400))),
+            (3, FailureClass::Transient, second, 0.0, GiveUp),
             // Only when an answer can come in time.
-            (1, Failed::Transient, ms(300), 1.0, RetryAfter(ms(200))),
-            (1, Failed::Transient, ms(299), 1.0, GiveUp),
-            (1, Failed::Transient, Duration::ZERO, 0.0, GiveUp),
+            (1, FailureClass::Transient, ms(300), 1.0, RetryAfter(ms(200))),
+            (1, FailureClass::Transient, ms(299), 1.0, GiveUp),
+            (1, FailureClass::Transient, Duration::ZERO, 0.0, GiveUp),
             // A search is tried once more.
-            (1, Failed::Search, second, 0.5, RetryAfter(ms(100))),
-            (2, Failed::Search, second, 0.5, GiveUp),
+            (1, FailureClass::Search, second, 0.5, RetryAfter(ms(100))),
+            (2, FailureClass::Search, second, 0.5, GiveUp),
             // A rate limit's wait is kept to, or not begun.
             (1, limited(2_000), ms(2_100), 0.0, RetryAfter(ms(2_000))),
             (1, limited(2_000), ms(2_100), 0.1, GiveUp),
             (2, limited(500), second, 0.5, RetryAfter(ms(700))),
             (3, limited(0), second, 0.0, GiveUp),
-            (1, Failed::RateLimited { wait: Duration::MAX }, Duration::MAX, 1.0, RetryAfter(Duration::MAX)),
-            (1, Failed::Permanent, second, 0.0, GiveUp),
+            (1, FailureClass::RateLimited { wait: Duration::MAX }, Duration::MAX, 1.0, RetryAfter(Duration::MAX)),
+            (1, FailureClass::Permanent, second, 0.0, GiveUp),
         ] {
             let decision = policy.decide(attempt, failed, remaining, random);
             assert_eq!(decision, expected, "{attempt} {failed:?} {remaining:?} {random}");

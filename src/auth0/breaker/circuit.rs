@@ -39,9 +39,9 @@ enum State {
     HalfOpen { since: Instant },
 }
 
-/// Leave to make one attempt, to be handed back with what came of it.
+/// A permit for one attempt, to be handed back with what came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ticket {
+pub(super) struct Permit {
     round: u64,
     is_probe: bool,
 }
@@ -52,21 +52,21 @@ impl Circuit {
     }
 
     /// True if an attempt may be made now.
-    pub(super) fn admit(&mut self, now: Instant) -> Option<Ticket> {
+    pub(super) fn admit(&mut self, now: Instant) -> Option<Permit> {
         let may_probe = match self.state {
-            State::Closed(_) => return Some(Ticket { round: self.round, is_probe: false }),
+            State::Closed(_) => return Some(Permit { round: self.round, is_probe: false }),
             State::Open { until } => now >= until,
             State::HalfOpen { since } => now.saturating_duration_since(since) >= PROBE_PATIENCE,
         };
         may_probe.then(|| {
             self.change(State::HalfOpen { since: now });
-            Ticket { round: self.round, is_probe: true }
+            Permit { round: self.round, is_probe: true }
         })
     }
 
     /// Takes in what came of an attempt.
-    pub(super) fn report(&mut self, ticket: Ticket, health: Health, now: Instant) {
-        let is_current = ticket.round == self.round;
+    pub(super) fn report(&mut self, permit: Permit, health: Health, now: Instant) {
+        let is_current = permit.round == self.round;
         match (&mut self.state, health) {
             (State::Closed(window), Health::Alive | Health::Failing) if is_current => {
                 window.count(health == Health::Failing, now);
@@ -76,7 +76,7 @@ impl Circuit {
             }
             // Even a probe that was given up: if every answer takes longer than the patience with
             // it, the circuit would never close otherwise.
-            (State::Open { .. } | State::HalfOpen { .. }, Health::Alive) if ticket.is_probe => {
+            (State::Open { .. } | State::HalfOpen { .. }, Health::Alive) if permit.is_probe => {
                 self.change(State::Closed(Window::new(now)));
             }
             (State::HalfOpen { .. }, Health::Failing) if is_current => {
@@ -176,25 +176,25 @@ mod tests {
             self.now += time;
         }
 
-        fn admit(&mut self) -> Option<Ticket> {
+        fn admit(&mut self) -> Option<Permit> {
             self.circuit.admit(self.now)
         }
 
-        fn probe(&mut self) -> Ticket {
-            let ticket = self.admit().expect("a probe may go");
-            assert!(ticket.is_probe);
+        fn probe(&mut self) -> Permit {
+            let permit = self.admit().expect("a probe may go");
+            assert!(permit.is_probe);
             assert_eq!(self.status(), BreakerStatus::HalfOpen);
-            ticket
+            permit
         }
 
-        fn report(&mut self, ticket: Ticket, health: Health) {
-            self.circuit.report(ticket, health, self.now);
+        fn report(&mut self, permit: Permit, health: Health) {
+            self.circuit.report(permit, health, self.now);
         }
 
         fn calls(&mut self, count: u32, health: Health) {
             for _ in 0..count {
-                let ticket = self.admit().expect("it is closed");
-                self.report(ticket, health);
+                let permit = self.admit().expect("it is closed");
+                self.report(permit, health);
             }
         }
 

@@ -4,7 +4,7 @@
 //! up to the last that was given, which the search counts in. What arrives meanwhile is newer than where the walk began.
 
 use super::super::ids::LogId;
-use super::super::query::LARGEST_PAGE;
+use super::super::list_parameters::LARGEST_PAGE;
 use super::KeysetError;
 
 const PAGE: u32 = LARGEST_PAGE as u32;

@@ -7,8 +7,8 @@
 
 use std::cmp::Ordering;
 
-use super::super::argument::REACHABLE_RECORDS;
-use super::super::query::{Direction, LARGEST_PAGE};
+use super::super::argument_error::REACHABLE_RECORDS;
+use super::super::list_parameters::{Direction, LARGEST_PAGE};
 use super::KeysetError;
 
 /// Time by which Auth0's search may lag behind the tenant, and by which clocks may differ. A walk ends so long before it began: a user who

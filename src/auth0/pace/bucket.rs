@@ -214,7 +214,7 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::super::Class;
-    use super::super::headers::Reading;
+    use super::super::headers::RateLimitHeaders;
     use super::*;
 
     const fn ms(ms: u64) -> Duration {
@@ -224,7 +224,7 @@ mod tests {
     fn seen(sent: u64, answered: u64, remaining: u32, in_flight: u64) -> Sighting {
         Sighting {
             class: Class::Users,
-            reading: Reading { limit: 10, remaining, full_within: None },
+            reading: RateLimitHeaders { limit: 10, remaining, full_within: None },
             sent: ms(sent),
             answered: ms(answered),
             counted_before: 0,

@@ -11,10 +11,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use super::headers::Reading;
-use super::pacer::{Admitted, Call, Pacer};
+use super::headers::RateLimitHeaders;
+use super::pacer::{Admitted, AdmittedCall, Pacer};
 use super::queue::Ticket;
-use super::{BucketStatus, PaceRequest, PaceSettings, Refused};
+use super::{BucketStatus, PaceError, PaceRequest, PaceSettings};
 use crate::deadline::Deadline;
 
 /// Lets calls to one tenant go as its rate limits allow. Cheap to clone: all clones share what was
@@ -32,7 +32,7 @@ struct Inner {
 }
 
 /// Where those who wait learn what was decided.
-type Waiters = HashMap<Ticket, oneshot::Sender<Result<Call, Refused>>>;
+type Waiters = HashMap<Ticket, oneshot::Sender<Result<AdmittedCall, PaceError>>>;
 
 struct State {
     pacer: Pacer,
@@ -41,14 +41,14 @@ struct State {
     timer: Option<Duration>,
 }
 
-/// Leave to make one call.
+/// A permit for one call.
 ///
 /// Say how it ended. When dropped without, the call may or may not have been counted, and is taken
 /// for counted.
 #[must_use = "the call is counted as made"]
-pub(crate) struct Admission {
+pub(crate) struct PacePermit {
     governor: Governor,
-    call: Call,
+    call: AdmittedCall,
     has_ended: bool,
 }
 
@@ -71,12 +71,12 @@ impl Governor {
     ///
     /// At once if the call could not be answered before the deadline or if too many wait; and while
     /// it waits, once that turns out to be so.
-    pub(crate) async fn admit(&self, request: PaceRequest, deadline: Deadline) -> Result<Admission, Refused> {
+    pub(crate) async fn admit(&self, request: PaceRequest, deadline: Deadline) -> Result<PacePermit, PaceError> {
         let call = match self.ask(request, deadline)? {
             Decision::Now(call) => call,
             Decision::Later(waiting) => waiting.decision().await?,
         };
-        Ok(Admission { governor: self.clone(), call, has_ended: false })
+        Ok(PacePermit { governor: self.clone(), call, has_ended: false })
     }
 
     /// The buckets, as far as they are known.
@@ -85,7 +85,7 @@ impl Governor {
         self.lock().pacer.buckets(now)
     }
 
-    fn ask(&self, request: PaceRequest, deadline: Deadline) -> Result<Decision, Refused> {
+    fn ask(&self, request: PaceRequest, deadline: Deadline) -> Result<Decision, PaceError> {
         self.change(|pacer, waiters, now| {
             Ok(match pacer.admit(now, request, now + deadline.remaining())? {
                 Admitted::Now(call) => Decision::Now(call),
@@ -174,7 +174,7 @@ impl State {
     }
 }
 
-impl Admission {
+impl PacePermit {
     /// Time that the call had to wait.
     pub(crate) fn waited(&self) -> Duration {
         self.call.waited()
@@ -183,7 +183,7 @@ impl Admission {
     /// There was an answer, of any status but 429. Its headers are learned from, if they are there;
     /// an answer that succeeded without them says that there is no limit.
     pub(crate) fn answered(mut self, status: StatusCode, headers: &HeaderMap) {
-        let reading = Reading::from_headers(headers);
+        let reading = RateLimitHeaders::from_headers(headers);
         self.has_ended = true;
         let call = &self.call;
         self.governor.change(|pacer, _, now| pacer.answered(now, call, reading, status.is_success()));
@@ -205,7 +205,7 @@ impl Admission {
     }
 }
 
-impl Drop for Admission {
+impl Drop for PacePermit {
     fn drop(&mut self) {
         if !self.has_ended {
             let call = &self.call;
@@ -216,7 +216,7 @@ impl Drop for Admission {
 
 /// A call that may be made now, or when its turn has come.
 enum Decision {
-    Now(Call),
+    Now(AdmittedCall),
     Later(Waiting),
 }
 
@@ -225,13 +225,13 @@ struct Waiting {
     governor: Governor,
     ticket: Ticket,
     /// `None` once it is known.
-    outcome: Option<oneshot::Receiver<Result<Call, Refused>>>,
+    outcome: Option<oneshot::Receiver<Result<AdmittedCall, PaceError>>>,
 }
 
 impl Waiting {
-    async fn decision(mut self) -> Result<Call, Refused> {
+    async fn decision(mut self) -> Result<AdmittedCall, PaceError> {
         // The sender is only dropped with the state, which this holds on to.
-        const GONE: Refused = Refused { retry_after: Duration::ZERO };
+        const GONE: PaceError = PaceError { retry_after: Duration::ZERO };
         let Some(outcome) = &mut self.outcome else { return Err(GONE) };
         let decision = loop {
             // Before looking whether there is one, so that no loss goes unnoticed.

@@ -15,7 +15,7 @@ const LONGEST_FILL: u64 = 120;
 
 /// Rate-limit headers of an answer: the state of the bucket that its call was taken from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Reading {
+pub(super) struct RateLimitHeaders {
     /// The bucket's size; at least 1.
     pub(super) limit: u32,
     /// The whole calls left after this one; fewer than `limit`, for this one was taken.
@@ -29,7 +29,7 @@ pub(super) struct Reading {
     pub(super) full_within: Option<Duration>,
 }
 
-impl Reading {
+impl RateLimitHeaders {
     /// `None` if there is no limit and remaining, or none to believe.
     pub(super) fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let limit = number::<u32>(headers, &LIMIT)?;
@@ -63,9 +63,9 @@ mod tests {
 
     use super::*;
 
-    fn read(values: &[(&HeaderName, &str)]) -> Option<Reading> {
+    fn read(values: &[(&HeaderName, &str)]) -> Option<RateLimitHeaders> {
         let named = |&(name, value): &(&HeaderName, &str)| (name.clone(), HeaderValue::from_str(value).unwrap());
-        Reading::from_headers(&values.iter().map(named).collect())
+        RateLimitHeaders::from_headers(&values.iter().map(named).collect())
     }
 
     fn at(reset: &str, date: &str) -> Option<u64> {
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn the_call_itself_is_always_counted() {
         let reading = read(&[(&LIMIT, "2"), (&REMAINING, "2")]);
-        assert_eq!(reading, Some(Reading { limit: 2, remaining: 1, full_within: None }));
+        assert_eq!(reading, Some(RateLimitHeaders { limit: 2, remaining: 1, full_within: None }));
     }
 
     proptest! {
@@ -126,7 +126,7 @@ mod tests {
             }
             headers.insert(&RESET, HeaderValue::from(reset));
             headers.insert(DATE, HeaderValue::from(date));
-            if let Some(reading) = Reading::from_headers(&headers) {
+            if let Some(reading) = RateLimitHeaders::from_headers(&headers) {
                 prop_assert!(reading.remaining < reading.limit);
             }
         }

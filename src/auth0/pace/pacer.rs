@@ -14,7 +14,7 @@ use super::bucket::Bucket;
 use super::counts::{ByClass, CallCounts};
 use super::gate::Gate;
 use super::queue::{FairQueue, Ticket, Waiter};
-use super::{BucketStatus, Class, PaceSettings, Refused};
+use super::{BucketStatus, Class, PaceError, PaceSettings};
 
 /// Wait that those are told who are refused before anything is known, and that a first 429 closes an
 /// unknown bucket for.
@@ -22,7 +22,7 @@ const UNKNOWN_WAIT: Duration = Duration::from_secs(1);
 
 /// A call that was let go, and what was known as it went.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Call {
+pub(super) struct AdmittedCall {
     pub(super) class: Class,
     pub(super) asked: Duration,
     pub(super) sent: Duration,
@@ -34,18 +34,18 @@ pub(super) struct Call {
     counts: ByClass<CallCounts>,
 }
 
-impl Call {
+impl AdmittedCall {
     /// Time that it had to wait.
     pub(super) fn waited(&self) -> Duration {
         self.sent.saturating_sub(self.asked)
     }
 }
 
-/// Outcome for one that waits.
+/// The outcome for a call that waits.
 #[derive(Debug)]
-pub(super) struct Outcome {
+pub(super) struct WaitOutcome {
     pub(super) ticket: Ticket,
-    pub(super) outcome: Result<Call, Refused>,
+    pub(super) outcome: Result<AdmittedCall, PaceError>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub(super) struct Pacer {
     /// Waiters who need not wait: their class turned out to have no limit.
     freed: Vec<Waiter>,
     /// Waiters who would wait in vain.
-    refused: Vec<(Ticket, Refused)>,
+    refused: Vec<(Ticket, PaceError)>,
     next_id: u64,
 }
 
@@ -129,12 +129,12 @@ impl Pacer {
     }
 
     /// Lets go all that may go now, and refuses all that wait in vain.
-    pub(super) fn advance(&mut self, now: Duration) -> Vec<Outcome> {
+    pub(super) fn advance(&mut self, now: Duration) -> Vec<WaitOutcome> {
         self.settle(now);
         self.expire();
         let mut outcomes: Vec<_> = std::mem::take(&mut self.refused)
             .into_iter()
-            .map(|(ticket, refused)| Outcome { ticket, outcome: Err(refused) })
+            .map(|(ticket, refused)| WaitOutcome { ticket, outcome: Err(refused) })
             .collect();
         for waiter in std::mem::take(&mut self.freed) {
             outcomes.push(self.decide(&waiter, PacingMode::Unpaced));
@@ -221,19 +221,19 @@ impl Pacer {
     fn expire(&mut self) {
         while let Some(waiter) = self.discovery.queue.pop_late(self.now.max(self.discovery.gate.opens())) {
             let retry_after = self.discovery.gate.retry_at().saturating_sub(self.now).max(UNKNOWN_WAIT);
-            self.refused.push((waiter.ticket, Refused { retry_after }));
+            self.refused.push((waiter.ticket, PaceError { retry_after }));
         }
         for entry in &mut self.buckets {
             while let Some(waiter) = entry.queue.pop_late(self.now.max(entry.bucket.gate().opens())) {
                 let told = entry.bucket.gate().retry_at().saturating_sub(self.now);
                 let retry_after = entry.wait_of(&waiter, self.now).max(told);
-                self.refused.push((waiter.ticket, Refused { retry_after }));
+                self.refused.push((waiter.ticket, PaceError { retry_after }));
             }
         }
     }
 
     /// Lets a call go. One of an unknown class is taken from every bucket, for it may be any.
-    fn dispatch(&mut self, waiter: &Waiter, mode: PacingMode) -> Call {
+    fn dispatch(&mut self, waiter: &Waiter, mode: PacingMode) -> AdmittedCall {
         let (class, counts) = (waiter.class, self.counts);
         let mut taken_from = None;
         for entry in &mut self.buckets {
@@ -248,11 +248,11 @@ impl Pacer {
         let own = self.counts.of_mut(class);
         own.sent += 1;
         own.in_flight += 1;
-        Call { class, asked: waiter.asked, sent: self.now, is_probe, taken_from, counts }
+        AdmittedCall { class, asked: waiter.asked, sent: self.now, is_probe, taken_from, counts }
     }
 
-    fn decide(&mut self, waiter: &Waiter, mode: PacingMode) -> Outcome {
-        Outcome { ticket: waiter.ticket, outcome: Ok(self.dispatch(waiter, mode)) }
+    fn decide(&mut self, waiter: &Waiter, mode: PacingMode) -> WaitOutcome {
+        WaitOutcome { ticket: waiter.ticket, outcome: Ok(self.dispatch(waiter, mode)) }
     }
 
     fn can_probe_at_once(&self) -> bool {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::Class;
 use super::counts::ByClass;
-use super::headers::Reading;
+use super::headers::RateLimitHeaders;
 
 /// Distance of the answers that later ones are compared with, and their number. Readings
 /// are whole numbers, so each comparison is wrong by up to one call: half a minute makes that less
@@ -42,7 +42,7 @@ const LUMP: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sighting {
     pub(super) class: Class,
-    pub(super) reading: Reading,
+    pub(super) reading: RateLimitHeaders,
     /// The call was counted at some time between these two.
     pub(super) sent: Duration,
     pub(super) answered: Duration,
@@ -190,7 +190,7 @@ impl Refill {
 
 /// `reset` is less than two seconds late: one for being rounded up, one for `Date` being rounded
 /// down.
-fn upper_bound(reading: &Reading) -> f64 {
+fn upper_bound(reading: &RateLimitHeaders) -> f64 {
     match reading.full_within.and_then(|time| time.checked_sub(Duration::from_secs(2))) {
         Some(time) if !time.is_zero() => f64::from(reading.limit - reading.remaining) / time.as_secs_f64(),
         _ => f64::INFINITY,
@@ -214,7 +214,7 @@ mod tests {
     fn seen(class: Class, sent: u64, remaining: u32, full_within: Option<u64>, number: u64) -> Sighting {
         Sighting {
             class,
-            reading: Reading { limit: 10, remaining, full_within: full_within.map(Duration::from_secs) },
+            reading: RateLimitHeaders { limit: 10, remaining, full_within: full_within.map(Duration::from_secs) },
             sent: ms(sent),
             answered: ms(sent + 100),
             counted_before: number - 1,

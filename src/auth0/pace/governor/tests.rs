@@ -35,7 +35,7 @@ fn turn(caller: CallerKey) -> PaceRequest {
     }
 }
 
-async fn admit(governor: &Governor, caller: CallerKey, deadline: Duration) -> Result<Admission, Refused> {
+async fn admit(governor: &Governor, caller: CallerKey, deadline: Duration) -> Result<PacePermit, PaceError> {
     governor.admit(turn(caller), Deadline::within(deadline)).await
 }
 
@@ -97,7 +97,7 @@ async fn without_limits_nobody_waits_until_there_is_one() {
     assert_eq!(closed, SECOND);
     // This one was on its way before.
     calls.pop().unwrap().answered(StatusCode::OK, &HeaderMap::new());
-    assert_eq!(admit(&governor, ANNA, SECOND / 2).await.err(), Some(Refused { retry_after: SECOND }));
+    assert_eq!(admit(&governor, ANNA, SECOND / 2).await.err(), Some(PaceError { retry_after: SECOND }));
     assert_eq!(admit(&governor, ANNA, 2 * SECOND).await.unwrap().waited().as_secs(), 1);
 }
 

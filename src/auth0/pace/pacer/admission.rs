@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::super::queue::{FairQueue, Ticket, Waiter};
-use super::super::{PaceRequest, Priority, Refused};
-use super::{Call, Pacer, PacingMode, UNKNOWN_WAIT};
+use super::super::{PaceError, PaceRequest, Priority};
+use super::{AdmittedCall, Pacer, PacingMode, UNKNOWN_WAIT};
 
 /// The outcome of an admission.
 #[derive(Debug)]
 pub(in super::super) enum Admitted {
     /// Nobody is before it, and there is room.
-    Now(Call),
+    Now(AdmittedCall),
     /// [`Pacer::advance`] says when it may go.
     Queued(Ticket),
 }
@@ -22,7 +22,7 @@ impl Pacer {
         now: Duration,
         request: PaceRequest,
         deadline: Duration,
-    ) -> Result<Admitted, Refused> {
+    ) -> Result<Admitted, PaceError> {
         self.settle(now);
         let PaceRequest { class, reservation, priority } = request;
         let ticket = Ticket(self.next_id());
@@ -54,7 +54,7 @@ impl Pacer {
     }
 
     /// Gives a waiter its place, if it is worth its while.
-    pub(super) fn enqueue(&mut self, waiter: Waiter) -> Result<(), Refused> {
+    pub(super) fn enqueue(&mut self, waiter: Waiter) -> Result<(), PaceError> {
         let mode = *self.modes.of(waiter.class);
         let wait = self.wait_of(&waiter, mode);
         if wait.is_none_or(|wait| !wait.is_zero())
@@ -63,7 +63,7 @@ impl Pacer {
             let told = self.told_wait(mode);
             // Auth0 itself said when to come back: there is no turn to be kept until then.
             if told > refused.retry_after {
-                return Err(Refused { retry_after: told });
+                return Err(PaceError { retry_after: told });
             }
             return Err(self.reserve(&waiter, mode, refused));
         }
@@ -79,8 +79,8 @@ impl Pacer {
     }
 
     /// Checks that there is room to wait, and time. `wait` is `None` if it cannot be foreseen.
-    fn check_worth(&self, waiter: &Waiter, wait: Option<Duration>) -> Result<(), Refused> {
-        let refused = Refused { retry_after: wait.unwrap_or(UNKNOWN_WAIT) };
+    fn check_worth(&self, waiter: &Waiter, wait: Option<Duration>) -> Result<(), PaceError> {
+        let refused = PaceError { retry_after: wait.unwrap_or(UNKNOWN_WAIT) };
         let room = self.settings.queue.saturating_sub(self.queues().map(FairQueue::len).sum());
         let held: usize = self.queues().map(|queue| queue.held_by(waiter.reservation.caller)).sum();
         if held >= room {
@@ -121,12 +121,12 @@ impl Pacer {
     }
 
     /// Sees to it that one that was refused has its turn when it comes back as it is told.
-    fn reserve(&mut self, waiter: &Waiter, mode: PacingMode, refused: Refused) -> Refused {
+    fn reserve(&mut self, waiter: &Waiter, mode: PacingMode, refused: PaceError) -> PaceError {
         let may_reserve = waiter.priority == Priority::Interactive && self.may_reserve();
         match self.buckets.iter_mut().find(|entry| mode == PacingMode::Paced(entry.id)) {
             Some(entry) if may_reserve => {
                 let due = entry.queue.keep(waiter.reservation, self.now + refused.retry_after, self.now);
-                Refused { retry_after: due.saturating_sub(self.now) }
+                PaceError { retry_after: due.saturating_sub(self.now) }
             }
             _ => refused,
         }

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use super::super::Class;
 use super::super::bucket::Bucket;
-use super::super::headers::Reading;
+use super::super::headers::RateLimitHeaders;
 use super::super::queue::{FairQueue, Waiter};
 use super::super::refill::Sighting;
-use super::{BucketId, BucketQueue, Call, Pacer, PacingMode, UNKNOWN_WAIT};
+use super::{AdmittedCall, BucketId, BucketQueue, Pacer, PacingMode, UNKNOWN_WAIT};
 
 /// Weight of a new answer in the typical time that one takes; TCP has the same.
 const LATENCY_WEIGHT: f64 = 0.125;
@@ -24,8 +24,8 @@ impl Pacer {
     pub(in super::super) fn answered(
         &mut self,
         now: Duration,
-        call: &Call,
-        reading: Option<Reading>,
+        call: &AdmittedCall,
+        reading: Option<RateLimitHeaders>,
         is_success: bool,
     ) {
         self.end(now, call);
@@ -48,7 +48,7 @@ impl Pacer {
     }
 
     /// A call was answered with a 429. Gives back how long until another may go.
-    pub(in super::super) fn limited(&mut self, now: Duration, call: &Call, told: Option<Duration>) -> Duration {
+    pub(in super::super) fn limited(&mut self, now: Duration, call: &AdmittedCall, told: Option<Duration>) -> Duration {
         self.end(now, call);
         if let Some(entry) = self.bucket_of(call.class) {
             return entry.bucket.close(call.sent, told);
@@ -61,13 +61,13 @@ impl Pacer {
     }
 
     /// A call was given up, or failed without an answer.
-    pub(in super::super) fn lost(&mut self, now: Duration, call: &Call) {
+    pub(in super::super) fn lost(&mut self, now: Duration, call: &AdmittedCall) {
         self.end(now, call);
         self.observe(call, |bucket| bucket.observe_lost(now));
     }
 
     /// A call that was let go was not sent.
-    pub(in super::super) fn withdraw(&mut self, now: Duration, call: &Call) {
+    pub(in super::super) fn withdraw(&mut self, now: Duration, call: &AdmittedCall) {
         self.end(now, call);
         for entry in &mut self.buckets {
             if call.taken_from.is_some_and(|(id, _)| id == entry.id) {
@@ -76,14 +76,14 @@ impl Pacer {
         }
     }
 
-    fn end(&mut self, now: Duration, call: &Call) {
+    fn end(&mut self, now: Duration, call: &AdmittedCall) {
         self.settle(now);
         let counts = self.counts.of_mut(call.class);
         counts.in_flight = counts.in_flight.saturating_sub(1);
         self.discovery.is_probing &= !call.is_probe;
     }
 
-    fn learn_latency(&mut self, call: &Call) {
+    fn learn_latency(&mut self, call: &AdmittedCall) {
         let newest = self.now.saturating_sub(call.sent);
         let latency = self.latencies.of_mut(call.class);
         *latency = if latency.is_zero() {
@@ -94,7 +94,7 @@ impl Pacer {
     }
 
     /// For the buckets that a call may have been counted in.
-    fn observe(&mut self, call: &Call, observe: impl Fn(&mut Bucket)) {
+    fn observe(&mut self, call: &AdmittedCall, observe: impl Fn(&mut Bucket)) {
         let mode = *self.modes.of(call.class);
         for entry in &mut self.buckets {
             if mode == PacingMode::Paced(entry.id) || mode == PacingMode::Unknown {
@@ -103,7 +103,7 @@ impl Pacer {
         }
     }
 
-    fn learn(&mut self, call: &Call, reading: Reading) {
+    fn learn(&mut self, call: &AdmittedCall, reading: RateLimitHeaders) {
         self.counts.of_mut(call.class).counted += 1;
         let own = *self.modes.of(call.class);
         let accepts = |entry: &&BucketQueue| entry.bucket.accepts(&self.sighting(entry.id, call, reading));
@@ -127,7 +127,7 @@ impl Pacer {
     }
 
     /// The sighting of a bucket in an answer.
-    fn sighting(&self, id: BucketId, call: &Call, reading: Reading) -> Sighting {
+    fn sighting(&self, id: BucketId, call: &AdmittedCall, reading: RateLimitHeaders) -> Sighting {
         let counts = self.counts(id);
         Sighting {
             class: call.class,

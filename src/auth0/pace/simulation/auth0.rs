@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::Class;
-use super::super::headers::Reading;
+use super::super::headers::RateLimitHeaders;
 
 /// The beginning of the simulated world, in seconds since the Unix epoch; between two seconds, so that
 /// both roundings matter.
@@ -35,7 +35,7 @@ impl Bucket {
     }
 
     /// `None` is a 429.
-    fn take(&mut self, now: f64) -> Option<Reading> {
+    fn take(&mut self, now: f64) -> Option<RateLimitHeaders> {
         let passed = match self.lumps {
             None => now - self.at,
             Some(lump) => ((now / lump).floor() - (self.at / lump).floor()) * lump,
@@ -49,7 +49,7 @@ impl Bucket {
         self.taken += 1;
         let full_in = (f64::from(self.limit) - self.level) / self.per_second;
         let seconds = (now + full_in).ceil() - now.floor();
-        Some(Reading {
+        Some(RateLimitHeaders {
             limit: self.limit,
             remaining: self.level as u32,
             full_within: (seconds >= 1.0).then(|| Duration::from_secs_f64(seconds)),
@@ -98,7 +98,7 @@ impl Auth0 {
         &self.buckets[self.classes[class as usize]]
     }
 
-    pub(super) fn take(&mut self, class: Class, now: Duration) -> Option<Reading> {
+    pub(super) fn take(&mut self, class: Class, now: Duration) -> Option<RateLimitHeaders> {
         self.buckets[self.classes[class as usize]].take(EPOCH + now.as_secs_f64())
     }
 }

@@ -189,7 +189,7 @@ fn a_refusal_is_immediate_and_coming_back_when_told_succeeds() {
 
         let log: Vec<_> = world.log.iter().filter(|entry| entry.client == late).collect();
         let [refused, answered] = log[..] else { panic!("{log:?}") };
-        let End::Refused { retry_after } = refused.end else { panic!("{log:?}") };
+        let End::PaceError { retry_after } = refused.end else { panic!("{log:?}") };
         assert_eq!(refused.decided, refused.asked);
         assert!(retry_after > 2 * SECOND && retry_after < 4 * SECOND, "{retry_after:?}");
         assert_eq!(answered.end, End::Answered);
@@ -203,7 +203,7 @@ fn promises(world: &World) -> (usize, usize) {
     let (mut kept, mut broken) = (0, 0);
     let mut was_refused = vec![false; world.clients.len()];
     for entry in &world.log {
-        let is_refused = matches!(entry.end, End::Refused { .. });
+        let is_refused = matches!(entry.end, End::PaceError { .. });
         match (std::mem::replace(&mut was_refused[entry.client], is_refused), is_refused) {
             (true, true) => broken += 1,
             (true, false) => kept += 1,
@@ -269,7 +269,7 @@ fn all_refusals_are_immediate_once_the_bucket_is_known() {
     let mut world = World::new(Auth0::free(), 1);
     crowd(&mut world);
     world.run(MINUTE);
-    let is_refusal = |end| matches!(end, End::Refused { .. });
+    let is_refusal = |end| matches!(end, End::PaceError { .. });
     let late =
         |entry: &&super::world::Entry| is_refusal(entry.end) && entry.asked > SECOND && entry.decided != entry.asked;
     assert_eq!(world.log.iter().filter(late).count(), 0);

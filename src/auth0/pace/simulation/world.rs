@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::super::headers::Reading;
-use super::super::pacer::{Admitted, Call, Pacer};
+use super::super::headers::RateLimitHeaders;
+use super::super::pacer::{Admitted, AdmittedCall, Pacer};
 use super::super::queue::Ticket;
 use super::super::{CallerKey, Class, PaceRequest, PaceSettings, Priority, RequestHash, ReservationKey};
 use super::auth0::Auth0;
@@ -43,7 +43,7 @@ impl Client {
 pub(super) enum End {
     Answered,
     Limited { retry_after: Duration },
-    Refused { retry_after: Duration },
+    PaceError { retry_after: Duration },
     Lost,
 }
 
@@ -58,9 +58,9 @@ pub(super) struct Entry {
 
 enum Event {
     Asks(usize),
-    Arrives(usize, Call, Fate),
-    Returns(usize, Call, Option<Reading>),
-    IsGivenUp(usize, Call),
+    Arrives(usize, AdmittedCall, Fate),
+    Returns(usize, AdmittedCall, Option<RateLimitHeaders>),
+    IsGivenUp(usize, AdmittedCall),
     OthersCall(Class, f64),
     Time,
 }
@@ -217,12 +217,12 @@ impl World {
     }
 
     fn refused(&mut self, client: usize, asked: Duration, retry_after: Duration) {
-        let end = End::Refused { retry_after };
+        let end = End::PaceError { retry_after };
         self.log.push(Entry { client, asked, decided: self.now, end });
         self.schedule(self.now + retry_after.max(Duration::from_millis(1)), Event::Asks(client));
     }
 
-    fn ended(&mut self, client: usize, call: &Call, end: End, asks_again: Duration) {
+    fn ended(&mut self, client: usize, call: &AdmittedCall, end: End, asks_again: Duration) {
         self.on_their_way -= 1;
         self.log.push(Entry { client, asked: call.asked, decided: call.sent, end });
         self.schedule(asks_again, Event::Asks(client));
@@ -247,7 +247,7 @@ impl World {
         }
     }
 
-    fn sends(&mut self, client: usize, call: Call) {
+    fn sends(&mut self, client: usize, call: AdmittedCall) {
         self.on_their_way += 1;
         let arrival = self.now + self.travel();
         let fate = match self.rng.f64() {

@@ -1,4 +1,4 @@
-//! `fields`: the part of each record that is asked for.
+//! The parameter `fields`: the part of each record that is asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};

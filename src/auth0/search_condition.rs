@@ -1,4 +1,4 @@
-//! Conditions of a search, and how they are written in Auth0's Lucene.
+//! Conditions of a search, and their text in Auth0's Lucene.
 //!
 //! Whatever a value holds, what is written is one literal term. The syntax:
 //! <https://auth0.com/docs/manage-users/user-search/user-search-query-syntax> and

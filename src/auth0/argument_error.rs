@@ -1,4 +1,4 @@
-//! Why an argument is refused before any call.
+//! Errors of arguments that Auth0 would refuse, found before any call.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Envelopes of records: the list with or without totals, and the `Link` header.
+//! Pages of records, from the body and the `Link` header of a response.
 //!
 //! Records are not decoded here, only found: they leave as a slice of the very body that Auth0
 //! sent. What is around them is read leniently, for Auth0's own documents and answers differ.
@@ -33,10 +33,10 @@ pub struct Page {
 
 /// The identity of one answer of Auth0's, which is shared by all who are given it, from the cache or from a call under way.
 #[derive(Debug, Clone)]
-pub struct AnswerIdentity(Arc<Answered>);
+pub struct AnswerIdentity(Arc<IdentityState>);
 
 #[derive(Debug)]
-struct Answered {
+struct IdentityState {
     id: u64,
     is_invalid: AtomicBool,
 }
@@ -62,7 +62,7 @@ impl Default for AnswerIdentity {
     /// A new one.
     fn default() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self(Arc::new(Answered { id: NEXT.fetch_add(1, Ordering::Relaxed), is_invalid: AtomicBool::new(false) }))
+        Self(Arc::new(IdentityState { id: NEXT.fetch_add(1, Ordering::Relaxed), is_invalid: AtomicBool::new(false) }))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Targets: path and query of a request, percent-encoded.
+//! Targets of requests: path and query, percent-encoded, and the key that they are known by.
 
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, OnceLock};
@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
 use super::endpoints::Endpoint;
-use super::fields::Fields;
+use super::fields_parameter::Fields;
 use super::pace::RequestHash;
 
 /// All but the unreserved characters of RFC 3986, for a segment of a path.
@@ -19,7 +19,7 @@ const VALUE: &AsciiSet = &SEGMENT.remove(b',');
 
 /// A request as it is worked out once, however often it is asked.
 #[derive(Debug)]
-pub(crate) struct Request {
+pub(crate) struct RequestTarget {
     pub(crate) endpoint: &'static Endpoint,
     pub(crate) key: RequestKey,
     /// The names in `fields`; none where whole records are asked for.
@@ -29,7 +29,7 @@ pub(crate) struct Request {
     url: OnceLock<Arc<Url>>,
 }
 
-impl Request {
+impl RequestTarget {
     /// The address at the tenant, of which there is one in a process, as `parse` reads it from the target.
     pub(crate) fn url<E>(&self, has_fields: bool, parse: impl FnOnce(&str) -> Result<Url, E>) -> Result<Arc<Url>, E> {
         let parse = || parse(self.target(has_fields)).map(Arc::new);
@@ -52,14 +52,14 @@ impl Request {
 
 /// Path and query of a request that is being made.
 #[derive(Debug)]
-pub(crate) struct Target {
+pub(crate) struct TargetBuilder {
     endpoint: &'static Endpoint,
     text: String,
     field_names: Vec<&'static str>,
     fields_start: Option<usize>,
 }
 
-impl Target {
+impl TargetBuilder {
     pub(crate) fn of(endpoint: &'static Endpoint) -> Self {
         Self::at(endpoint, endpoint.path)
     }
@@ -96,10 +96,10 @@ impl Target {
         Self { field_names: names, ..target }
     }
 
-    pub(crate) fn into_request(self) -> Request {
+    pub(crate) fn into_request(self) -> RequestTarget {
         let Self { endpoint, text, field_names, fields_start } = self;
         let fields_start = fields_start.unwrap_or(text.len());
-        Request { endpoint, key: RequestKey::of(text), field_names, fields_start, url: OnceLock::new() }
+        RequestTarget { endpoint, key: RequestKey::of(text), field_names, fields_start, url: OnceLock::new() }
     }
 }
 
@@ -150,7 +150,8 @@ mod tests {
 
     #[test]
     fn whatever_is_put_in_stays_in_its_place() {
-        let target = Target::of_id(&USER, "auth0|a b?c,d#e%2e\\é/../x").with("q", "a&b=c+d \"é\"").with("x", "1");
+        let target =
+            TargetBuilder::of_id(&USER, "auth0|a b?c,d#e%2e\\é/../x").with("q", "a&b=c+d \"é\"").with("x", "1");
         assert_eq!(
             target.into_request().target(true),
             "/api/v2/users/auth0%7Ca%20b%3Fc%2Cd%23e%252e%5C%C3%A9%2F..%2Fx?q=a%26b%3Dc%2Bd%20%22%C3%A9%22&x=1"

@@ -1,23 +1,23 @@
-//! The Management API's client, put together.
+//! The client of one tenant's Management API: its reads, its token, and its status.
 
 use std::fmt;
 use std::time::Duration;
 
-use super::attempts::Transport;
+use super::api_request::ApiRequest;
 use super::breaker::BreakerStatus;
+use super::call_context::CallContext;
 use super::client_authentication::ClientAuthentication;
-use super::context::CallContext;
 use super::domain::Domain;
 use super::error::{BuildError, Error};
-use super::fields::RefusedFields;
+use super::fields_parameter::RefusedFields;
 use super::grant::AuthenticationApi;
 use super::pace::BucketStatus;
 use super::payload::FromPayload;
 use super::probe::{Probe, ProbeError};
 use super::reader::Reader;
-use super::request::ApiRequest;
 use super::retry::RetryPolicy;
 use super::token::{TokenCache, TokenStatus};
+use super::transport::Transport;
 use crate::deadline::Deadline;
 use crate::telemetry::{UpstreamMetrics, UpstreamStatus};
 
@@ -101,7 +101,7 @@ impl ManagementApi {
         self.0.tokens().authenticate_by(authentication);
     }
 
-    /// Knocks at the tenant's door, once and without a token.
+    /// Probes the tenant's address, once and without a token.
     ///
     /// # Errors
     ///

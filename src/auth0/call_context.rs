@@ -1,4 +1,4 @@
-//! On whose behalf calls are made, how many they may be, and what they took.
+//! The context of a call: its deadline, caller and priority, the calls that it may cost, and what it took.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

@@ -1,4 +1,4 @@
-//! Requests: an endpoint, and what is asked of it.
+//! Requests to the Management API: an endpoint, and the parameters that it is called with.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -9,18 +9,18 @@ use super::endpoints::{
     Endpoint, LOG, LOG_SEARCH, LOG_STREAM, USER, USER_AUTHENTICATION_METHODS, USER_BLOCKS, USER_ENROLLMENTS, USER_LOGS,
     USER_ORGANIZATIONS, USER_PERMISSIONS, USER_REFRESH_TOKENS, USER_ROLES, USER_SESSIONS, USERS, USERS_BY_EMAIL,
 };
-use super::envelope::Page;
-use super::fields::Fields;
+use super::fields_parameter::Fields;
 use super::ids::{Email, LogId, UserId};
-use super::query::{LogCheckpoint, LogSearch, UserListPart, UserLogs, UserSearch};
-use super::target::{Request, Target};
+use super::list_parameters::{LogCheckpoint, LogSearch, UserListPart, UserLogs, UserSearch};
+use super::page::Page;
+use super::request_target::{RequestTarget, TargetBuilder};
 
 /// A read of the Management API that brings a `T`, to be made as often as need be. Cheap to clone.
 #[derive(Debug)]
-pub struct ApiRequest<T>(pub(super) Arc<Request>, PhantomData<fn() -> T>);
+pub struct ApiRequest<T>(pub(super) Arc<RequestTarget>, PhantomData<fn() -> T>);
 
 impl<T> ApiRequest<T> {
-    fn new(target: Target) -> Self {
+    fn new(target: TargetBuilder) -> Self {
         Self(Arc::new(target.into_request()), PhantomData)
     }
 }
@@ -66,41 +66,41 @@ impl ApiRequest<Page> {
     /// The search index lags a little behind: a user of a second ago may be missing.
     #[must_use]
     pub fn users(search: &UserSearch, fields: &Fields, totals: bool) -> Self {
-        Self::new(search.add_to(Target::of(&USERS)).with_totals(totals).with_fields(fields))
+        Self::new(search.add_to(TargetBuilder::of(&USERS)).with_totals(totals).with_fields(fields))
     }
 
     /// All users of an e-mail address: `GET /users-by-email`, which compares it case-sensitively.
     #[must_use]
     pub fn users_by_email(email: &Email, fields: &Fields) -> Self {
-        Self::new(Target::of(&USERS_BY_EMAIL).with("email", email.as_str()).with_fields(fields))
+        Self::new(TargetBuilder::of(&USERS_BY_EMAIL).with("email", email.as_str()).with_fields(fields))
     }
 
     /// A search of the logs: `GET /logs` by page. Auth0's total is the length of the page, so it is
     /// not asked for.
     #[must_use]
     pub fn search_logs(search: &LogSearch, fields: &Fields) -> Self {
-        Self::new(search.add_to(Target::of(&LOG_SEARCH)).with_fields(fields))
+        Self::new(search.add_to(TargetBuilder::of(&LOG_SEARCH)).with_fields(fields))
     }
 
     /// The logs of one user: `GET /users/{id}/logs` by page. Without `totals`, [`Page::total`] is `None`.
     /// Records come whole: the endpoint has no `fields`. <https://auth0.com/docs/api/management/v2/users/get-logs-by-user>
     #[must_use]
     pub fn user_logs(id: &UserId, logs: &UserLogs, totals: bool) -> Self {
-        Self::new(logs.add_to(Target::of_id(&USER_LOGS, id.as_str())).with_totals(totals))
+        Self::new(logs.add_to(TargetBuilder::of_id(&USER_LOGS, id.as_str())).with_totals(totals))
     }
 
     /// A list that belongs to a user: `GET /users/{id}/roles` and its like. Of a user who is gone it is empty. Totals are not
     /// asked for: that of organizations was seen to be 0 for a list of one.
     #[must_use]
     pub fn user_list(list: UserList, id: &UserId, part: &UserListPart) -> Self {
-        Self::new(part.add_to(Target::of_id(list.endpoint(), id.as_str())))
+        Self::new(part.add_to(TargetBuilder::of_id(list.endpoint(), id.as_str())))
     }
 
     /// The stream of logs, read on from a checkpoint: `GET /logs` with `from`. Records are whole
     /// and come oldest first, for Auth0 ignores every other parameter there.
     #[must_use]
     pub fn logs_after(checkpoint: &LogCheckpoint) -> Self {
-        Self::new(checkpoint.add_to(Target::of(&LOG_STREAM)))
+        Self::new(checkpoint.add_to(TargetBuilder::of(&LOG_STREAM)))
     }
 }
 
@@ -109,14 +109,14 @@ impl ApiRequest<Option<Bytes>> {
     /// user.
     #[must_use]
     pub fn user(id: &UserId, fields: &Fields) -> Self {
-        Self::new(Target::of_id(&USER, id.as_str()).with_fields(fields))
+        Self::new(TargetBuilder::of_id(&USER, id.as_str()).with_fields(fields))
     }
 
     /// A log: `GET /logs/{id}`. It brings a JSON object as Auth0 sent it, or `None` if there is no such log
     /// (any more). It comes whole: the endpoint has no `fields`. <https://auth0.com/docs/api/management/v2/logs/get-logs-by-id>
     #[must_use]
     pub fn log(id: &LogId) -> Self {
-        Self::new(Target::of_id(&LOG, id.as_str()))
+        Self::new(TargetBuilder::of_id(&LOG, id.as_str()))
     }
 }
 

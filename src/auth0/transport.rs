@@ -1,4 +1,5 @@
-//! Attempts at one request: as many as it takes, within its deadline. It knows no endpoint, and leaves HTTP to the client.
+//! Transport to one tenant: attempts at a request, paced, behind the breaker, and repeated within its deadline. Endpoints are the
+//! caller's matter, HTTP is the client's.
 
 use std::borrow::Cow;
 use std::pin::pin;
@@ -10,12 +11,12 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::breaker::{Breaker, BreakerStatus, Health};
-use super::client::{HttpClient, UpstreamRequest, UpstreamResponse};
-use super::context::StatsHandle;
+use super::call_context::StatsHandle;
 use super::domain::Domain;
 use super::error::{BuildError, Error, Reason};
-use super::pace::{Admission, Governor, PaceRequest, PaceSettings, Refused};
-use super::retry::{Decision, Failed, Kind, RetryBudget, RetryPolicy};
+use super::http_client::{HttpClient, UpstreamRequest, UpstreamResponse};
+use super::pace::{Governor, PaceError, PacePermit, PaceRequest, PaceSettings};
+use super::retry::{FailureClass, RequestKind, RetryBudget, RetryDecision, RetryPolicy};
 use crate::deadline::SharedDeadline;
 use crate::telemetry::UpstreamMetrics;
 
@@ -29,7 +30,7 @@ const LONGEST_QUEUE: usize = 1_000;
 /// State that all attempts at a request share.
 pub(crate) struct Attempts {
     endpoint: &'static str,
-    kind: Kind,
+    kind: RequestKind,
     /// Request to the pacer before each; none where nobody paces.
     pace: Option<PaceRequest>,
     deadline: SharedDeadline,
@@ -43,7 +44,7 @@ impl Attempts {
     /// Attempts at a read of the Management API.
     pub(crate) fn at_read(
         endpoint: &'static str,
-        kind: Kind,
+        kind: RequestKind,
         pace: PaceRequest,
         deadline: SharedDeadline,
         stats: StatsHandle,
@@ -119,8 +120,15 @@ impl Transport {
         let url = Arc::new(self.url(path)?);
         let request = || Ok(Cow::Owned(UpstreamRequest::post(Arc::clone(&url), body()?)));
         let stats = StatsHandle::default();
-        let mut attempts =
-            Attempts { endpoint, kind: Kind::Grant, pace: None, deadline, stats, made: 0, untold_wait: UNTOLD_WAIT };
+        let mut attempts = Attempts {
+            endpoint,
+            kind: RequestKind::Grant,
+            pace: None,
+            deadline,
+            stats,
+            made: 0,
+            untold_wait: UNTOLD_WAIT,
+        };
         self.attempt_until_settled(&mut attempts, request, read).await
     }
 
@@ -137,11 +145,11 @@ impl Transport {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            let failed = Failed::of(&error, attempts.kind, attempts.untold_wait);
+            let failed = FailureClass::of(&error, attempts.kind, attempts.untold_wait);
             let wait = match self.policy.decide(attempts.made, failed, attempts.deadline.remaining(), fastrand::f64()) {
                 // A breaker that is not closed would let nothing pass, or only what is meant to be
                 // a single probe.
-                Decision::RetryAfter(wait)
+                RetryDecision::RetryAfter(wait)
                     if self.breaker.status() == BreakerStatus::Closed && self.budget.withdraw() =>
                 {
                     wait
@@ -214,7 +222,7 @@ impl Transport {
 
     /// Waits until the tenant's rate limit has room for the call. One that joins it meanwhile may be willing to wait longer
     /// than those it was refused for.
-    async fn admit(&self, attempts: &Attempts) -> Result<Option<Admission>, Error> {
+    async fn admit(&self, attempts: &Attempts) -> Result<Option<PacePermit>, Error> {
         let Some(pace) = attempts.pace else { return Ok(None) };
         loop {
             let deadline = attempts.deadline.deadline();
@@ -225,7 +233,7 @@ impl Transport {
                     return Ok(Some(admission));
                 }
                 Err(_) if attempts.deadline.deadline() > deadline => {}
-                Err(Refused { retry_after }) => return Err(Error::RateLimited { retry_after: Some(retry_after) }),
+                Err(PaceError { retry_after }) => return Err(Error::RateLimited { retry_after: Some(retry_after) }),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Answers of the eventually consistent endpoints, served again for a moment.
+//! A cache of responses of the eventually consistent endpoints, which are served again for a moment.
 //!
 //! The user search and the log search lag behind the tenant by themselves: an answer that is a second old is as good as a
 //! new one, and costs the tenant nothing. What is strongly consistent is never kept.
@@ -8,7 +8,7 @@ use std::time::Duration;
 use moka::sync::Cache;
 use tokio::time::Instant;
 
-use super::target::RequestKey;
+use super::request_target::RequestKey;
 
 /// Most bytes of answers that are kept. A page of a hundred full users has about 100 kB, so that this is some three hundred
 /// of them: more than a second of the fastest plan brings.
@@ -18,7 +18,7 @@ const CAPACITY: u64 = 32 << 20;
 const OVERHEAD: usize = 256;
 
 /// Kept answers, by what tells their calls apart.
-pub(crate) struct AnswerCache<T: Clone + Send + Sync + 'static>(Option<Cache<RequestKey, Kept<T>>>);
+pub(crate) struct ResponseCache<T: Clone + Send + Sync + 'static>(Option<Cache<RequestKey, Kept<T>>>);
 
 #[derive(Clone)]
 struct Kept<T> {
@@ -26,7 +26,7 @@ struct Kept<T> {
     since: Instant,
 }
 
-impl<T: Clone + Send + Sync + 'static> AnswerCache<T> {
+impl<T: Clone + Send + Sync + 'static> ResponseCache<T> {
     /// Keeps answers for `time_to_live`; zero keeps none. `size` tells how many bytes an answer holds.
     pub(crate) fn new(time_to_live: Duration, size: fn(&T) -> usize) -> Self {
         let weight = move |key: &RequestKey, kept: &Kept<T>| {
@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn answers_are_kept_unless_that_is_switched_off() {
         for (time_to_live, expected) in [(Duration::from_secs(3600), Some(1)), (Duration::ZERO, None)] {
-            let cache = AnswerCache::new(time_to_live, |_: &u32| 4);
+            let cache = ResponseCache::new(time_to_live, |_: &u32| 4);
             cache.put(RequestKey::of("a"), &1);
             assert_eq!(cache.get(&RequestKey::of("a")).map(|(answer, _)| answer), expected);
             assert_eq!(cache.get(&RequestKey::of("b")).map(|(answer, _)| answer), None);
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded_in_bytes() {
-        let cache = AnswerCache::new(Duration::from_secs(3600), |_: &u32| 8 << 20);
+        let cache = ResponseCache::new(Duration::from_secs(3600), |_: &u32| 8 << 20);
         for answer in 0..20 {
             cache.put(RequestKey::of(answer.to_string()), &answer);
         }

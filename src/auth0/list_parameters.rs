@@ -1,9 +1,8 @@
-//! Arguments of Auth0's lists. Constructing a value is the validation: whatever exists can
-//! be sent.
+//! Parameters of Auth0's lists. Constructing a value is the validation: whatever exists can be sent.
 
-use super::argument::{ArgumentError, ArgumentProblem, REACHABLE_RECORDS, holds_control};
+use super::argument_error::{ArgumentError, ArgumentProblem, REACHABLE_RECORDS, holds_control};
 use super::ids::LogId;
-use super::target::Target;
+use super::request_target::TargetBuilder;
 
 /// The most records that Auth0 gives in one answer, as `per_page` or `take`.
 pub(super) const LARGEST_PAGE: i64 = 100;
@@ -39,20 +38,20 @@ impl Direction {
 
 /// A page of a search: which records of the result, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Window {
+struct PageParameters {
     page: i64,
     per_page: i64,
 }
 
-impl Window {
+impl PageParameters {
     fn new(page: i64, per_page: i64) -> Result<Self, ArgumentError> {
         at_least_zero("page", page)?;
         up_to_a_page("perPage", per_page)?;
-        let window = Self { page, per_page };
-        if !window.is_reachable() {
+        let page = Self { page, per_page };
+        if !page.is_reachable() {
             return Err(ArgumentError { argument: "page", problem: ArgumentProblem::BeyondReach });
         }
-        Ok(window)
+        Ok(page)
     }
 
     fn is_reachable(self) -> bool {
@@ -63,7 +62,7 @@ impl Window {
         Self { page: self.page + 1, ..self }.is_reachable()
     }
 
-    fn add_to(self, target: Target) -> Target {
+    fn add_to(self, target: TargetBuilder) -> TargetBuilder {
         target.with("page", &self.page.to_string()).with("per_page", &self.per_page.to_string())
     }
 }
@@ -72,7 +71,7 @@ impl Window {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UserSearch {
     q: Option<String>,
-    window: Window,
+    page: PageParameters,
     sort: Option<(String, Direction)>,
 }
 
@@ -90,18 +89,18 @@ impl UserSearch {
         per_page: i64,
         sort: Option<(String, Direction)>,
     ) -> Result<Self, ArgumentError> {
-        Ok(Self { q: searchable(q)?, window: Window::new(page, per_page)?, sort })
+        Ok(Self { q: searchable(q)?, page: PageParameters::new(page, per_page)?, sort })
     }
 
     /// True if the page behind this one could be asked for at all.
     #[must_use]
     pub fn next_is_reachable(&self) -> bool {
-        self.window.next_is_reachable()
+        self.page.next_is_reachable()
     }
 
-    pub(crate) fn add_to(&self, target: Target) -> Target {
+    pub(crate) fn add_to(&self, target: TargetBuilder) -> TargetBuilder {
         // Without it a tenant may still be searched by an older engine with another syntax.
-        let mut target = self.window.add_to(target).with("search_engine", "v3");
+        let mut target = self.page.add_to(target).with("search_engine", "v3");
         if let Some(q) = &self.q {
             target = target.with("q", q);
         }
@@ -116,7 +115,7 @@ impl UserSearch {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LogSearch {
     q: Option<String>,
-    window: Window,
+    page: PageParameters,
     /// By `date`; Auth0's own order, newest first by id, where it is `None`.
     sort: Option<Direction>,
 }
@@ -129,7 +128,7 @@ impl LogSearch {
     ///
     /// As for [`UserSearch::new`].
     pub fn new(q: Option<&str>, page: i64, per_page: i64, sort: Direction) -> Result<Self, ArgumentError> {
-        Ok(Self { q: searchable(q)?, window: Window::new(page, per_page)?, sort: Some(sort) })
+        Ok(Self { q: searchable(q)?, page: PageParameters::new(page, per_page)?, sort: Some(sort) })
     }
 
     /// The first page in Auth0's own order: newest first by id, not by date.
@@ -138,7 +137,7 @@ impl LogSearch {
     ///
     /// As for [`UserSearch::new`].
     pub(crate) fn in_order_of_ids(q: Option<&str>, per_page: i64) -> Result<Self, ArgumentError> {
-        Ok(Self { q: searchable(q)?, window: Window::new(0, per_page)?, sort: None })
+        Ok(Self { q: searchable(q)?, page: PageParameters::new(0, per_page)?, sort: None })
     }
 
     /// The `take` newest logs, newest first.
@@ -148,18 +147,18 @@ impl LogSearch {
     /// `take` outside 1 to 100.
     pub fn newest(take: i64) -> Result<Self, ArgumentError> {
         up_to_a_page("take", take)?;
-        Ok(Self { q: None, window: Window::new(0, take)?, sort: Some(Direction::Descending) })
+        Ok(Self { q: None, page: PageParameters::new(0, take)?, sort: Some(Direction::Descending) })
     }
 
     /// True if the page behind this one could be asked for at all.
     #[must_use]
     pub fn next_is_reachable(&self) -> bool {
-        self.window.next_is_reachable()
+        self.page.next_is_reachable()
     }
 
-    pub(crate) fn add_to(&self, target: Target) -> Target {
+    pub(crate) fn add_to(&self, target: TargetBuilder) -> TargetBuilder {
         // Newest first is Auth0's default too; sending it says so, whatever the default becomes.
-        let mut target = self.window.add_to(target);
+        let mut target = self.page.add_to(target);
         if let Some(direction) = self.sort {
             target = target.with("sort", &format!("date:{}", direction.wire()));
         }
@@ -173,7 +172,7 @@ impl LogSearch {
 /// A page of one user's logs, which Auth0 sorts by `date` alone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UserLogs {
-    window: Window,
+    page: PageParameters,
     sort: Direction,
 }
 
@@ -184,17 +183,17 @@ impl UserLogs {
     ///
     /// `page` below 0, `per_page` outside 1 to 100, and a page beyond [`REACHABLE_RECORDS`].
     pub fn new(page: i64, per_page: i64, sort: Direction) -> Result<Self, ArgumentError> {
-        Ok(Self { window: Window::new(page, per_page)?, sort })
+        Ok(Self { page: PageParameters::new(page, per_page)?, sort })
     }
 
     /// True if the page behind this one could be asked for at all.
     #[must_use]
     pub fn next_is_reachable(&self) -> bool {
-        self.window.next_is_reachable()
+        self.page.next_is_reachable()
     }
 
-    pub(crate) fn add_to(&self, target: Target) -> Target {
-        self.window.add_to(target).with("sort", &format!("date:{}", self.sort.wire()))
+    pub(crate) fn add_to(&self, target: TargetBuilder) -> TargetBuilder {
+        self.page.add_to(target).with("sort", &format!("date:{}", self.sort.wire()))
     }
 }
 
@@ -218,7 +217,7 @@ impl LogCheckpoint {
     }
 
     /// Sends these two alone: beside `from`, Auth0 ignores everything but `take`.
-    pub(crate) fn add_to(&self, target: Target) -> Target {
+    pub(crate) fn add_to(&self, target: TargetBuilder) -> TargetBuilder {
         target.with("from", self.from.as_str()).with("take", &self.take.to_string())
     }
 }
@@ -230,7 +229,7 @@ pub struct UserListPart(Part);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Part {
     Whole,
-    Page(Window),
+    Page(PageParameters),
     Checkpoint { from: Option<String>, take: i64 },
 }
 
@@ -247,7 +246,7 @@ impl UserListPart {
     ///
     /// As for the pages of [`UserSearch::new`].
     pub fn page(page: i64, per_page: i64) -> Result<Self, ArgumentError> {
-        Ok(Self(Part::Page(Window::new(page, per_page)?)))
+        Ok(Self(Part::Page(PageParameters::new(page, per_page)?)))
     }
 
     /// Up to `take` records: the first, or those from where an answer said that the list goes on.
@@ -269,13 +268,13 @@ impl UserListPart {
     /// True if the page behind this one could be asked for at all.
     #[must_use]
     pub fn next_is_reachable(&self) -> bool {
-        matches!(&self.0, Part::Page(window) if window.next_is_reachable())
+        matches!(&self.0, Part::Page(page) if page.next_is_reachable())
     }
 
-    pub(crate) fn add_to(&self, target: Target) -> Target {
+    pub(crate) fn add_to(&self, target: TargetBuilder) -> TargetBuilder {
         match &self.0 {
             Part::Whole => target,
-            Part::Page(window) => window.add_to(target),
+            Part::Page(page) => page.add_to(target),
             Part::Checkpoint { from: Some(from), take } => target.with("from", from).with("take", &take.to_string()),
             Part::Checkpoint { from: None, take } => target.with("take", &take.to_string()),
         }
