@@ -110,7 +110,7 @@ impl Keyset {
         };
         let way = if direction == Direction::Ascending { "ascending" } else { "descending" };
         let fingerprint = cursor::fingerprint(&[name, way, &q]);
-        /// What narrows a search: a range with two dates, or two ids, and what ties it to the rest.
+        /// The bytes that narrowing adds to a search: a range with two dates, or an id, and what ties it to the rest.
         const RANGE: usize = 160;
         if q.len() + RANGE > LONGEST_Q {
             let problem = ArgumentProblem::TooLong { most: LONGEST_Q - RANGE };
