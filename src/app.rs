@@ -108,8 +108,8 @@ impl App {
         let admits_anonymous = authenticator.admits_anonymous();
         let settings = graphql::Settings { mode, limits, permissions, admits_anonymous };
         let engine = Engine::new(api, settings, documents)?;
-        if let Some(keep_up) = engine.keep_up() {
-            tokio::spawn(keep_up);
+        if let Some(refresh) = engine.refresh_trusted_documents() {
+            tokio::spawn(refresh);
         }
         let metrics =
             Metrics::new(&upstream_metrics, authenticator.metrics(), move |status| tenant.write_status(status));

@@ -1,4 +1,4 @@
-//! The door: read the settings, start the runtime, run the command, exit.
+//! The program: read the settings, start the runtime, run the command, exit.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! Doors for the fuzz targets in `fuzz/`. Each panics if a promise of this room is broken.
+//! Entry points for the fuzz targets in `fuzz/`. Each panics if a promise of this module is broken.
 
 use std::sync::Arc;
 

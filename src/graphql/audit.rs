@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use self::summary::{short_hash, showable};
 use super::document::{Document, sha256};
-use super::prepared::Prepared;
-use super::session::Session;
-use super::{DocumentSource, Outcome, Reply, RequestContext};
+use super::execution_context::ExecutionContext;
+use super::prepared_operation::PreparedOperation;
+use super::{DocumentSource, GraphqlResponse, Outcome, RequestContext};
 use crate::auth::Identity;
 use crate::telemetry::AUDIT_TARGET;
 
@@ -28,8 +28,8 @@ pub(crate) struct Audit<'t> {
     terms: &'t RequestContext<'t>,
     source: &'t DocumentSource,
     /// What is run, if anything can be.
-    found: Option<(Arc<Document>, Arc<Prepared>)>,
-    session: Option<Arc<Session>>,
+    found: Option<(Arc<Document>, Arc<PreparedOperation>)>,
+    execution: Option<Arc<ExecutionContext>>,
     ending: Ending,
     errors: String,
 }
@@ -38,21 +38,21 @@ impl<'t> Audit<'t> {
     /// None where nobody keeps a trail.
     pub(crate) fn begin(source: &'t DocumentSource, terms: &'t RequestContext<'t>) -> Option<Self> {
         let is_kept = tracing::enabled!(target: AUDIT_TARGET, tracing::Level::INFO);
-        is_kept.then(|| Self { terms, source, found: None, session: None, ending: ABANDONED, errors: String::new() })
+        is_kept.then(|| Self { terms, source, found: None, execution: None, ending: ABANDONED, errors: String::new() })
     }
 
     /// Takes in what the operation is, once that is known.
-    pub(crate) fn asks(&mut self, document: Arc<Document>, prepared: Arc<Prepared>) {
+    pub(crate) fn asks(&mut self, document: Arc<Document>, prepared: Arc<PreparedOperation>) {
         self.found = Some((document, prepared));
     }
 
     /// Takes in where the calls of the operation are noted.
-    pub(crate) fn runs(&mut self, session: &Arc<Session>) {
-        self.session = Some(Arc::clone(session));
+    pub(crate) fn runs(&mut self, execution: &Arc<ExecutionContext>) {
+        self.execution = Some(Arc::clone(execution));
     }
 
     /// Takes in how it ended.
-    pub(crate) fn ends(&mut self, reply: &Reply) {
+    pub(crate) fn ends(&mut self, reply: &GraphqlResponse) {
         self.ending = match reply.outcome {
             Outcome::Refused(_) => REFUSED,
             Outcome::Executed if reply.error_codes.is_empty() => ANSWERED,
@@ -75,7 +75,7 @@ fn name_of<'a>(source: &'a DocumentSource, found: Option<&'a Document>) -> Cow<'
 
 impl Drop for Audit<'_> {
     fn drop(&mut self) {
-        let Self { terms, source, found, session, ending: (outcome, message), errors } = self;
+        let Self { terms, source, found, execution, ending: (outcome, message), errors } = self;
         let (kind, name, subject) = match terms.caller.identity() {
             Identity::Anonymous => ("anonymous", None, None),
             Identity::ApiKey { name } => ("api key", Some(&**name), None),
@@ -88,7 +88,7 @@ impl Drop for Audit<'_> {
         let denied = needed.without(terms.caller.authority());
         let used = needed.without(denied);
         // Of an operation that was abandoned, the calls that are still under way are not known.
-        let calls = session.as_ref().map(|session| session.upstream_calls());
+        let calls = execution.as_ref().map(|execution| execution.upstream_calls());
         // It stands in no span: it has the request's id itself, and what it has nothing of it leaves out.
         tracing::info!(
             target: AUDIT_TARGET,

@@ -7,15 +7,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::document::{self, DocumentSettings, Documents};
-use super::execute::Answer;
+use super::execute::FieldResult;
+use super::field_request::PageFacts;
 use super::limits::{Limiter, Limits};
-use super::operation::{self, Field, Operation};
+use super::operation::{self, Operation, SelectedField};
 use super::plan::{Planner, Projection, RequiredKeys};
-use super::prepared::Prepared;
+use super::prepared_operation::PreparedOperation;
 use super::project;
 use super::project::json::{self, Raw, Records};
-use super::request::PageFacts;
-use super::response::Answered;
+use super::response::ExecutionResult;
 use super::schema::local::LocalAnswer;
 use super::schema::root::root_field;
 use super::type_system::TypeSystem;
@@ -36,7 +36,7 @@ pub struct Document(Arc<document::Document>);
 pub struct Normal(Operation);
 
 /// An operation that is ready to run.
-pub struct Ready(Prepared);
+pub struct Ready(PreparedOperation);
 
 /// A root field's plan.
 pub struct Plan(Projection);
@@ -80,7 +80,7 @@ impl Stages {
 
     /// Plans every root field that asks Auth0, and works out what to ask.
     pub fn plans(&self, operation: &Normal) -> Vec<Plan> {
-        let plan = |field: &Field| {
+        let plan = |field: &SelectedField| {
             let row = root_field(&field.name)?;
             let projection = Planner::new(Caller::ANONYMOUS.authority()).root(0, row.shape, &field.fields);
             let mut required = RequiredKeys::default();
@@ -103,15 +103,15 @@ impl Plan {
 impl Normal {
     /// Works out everything that is the same each time.
     pub fn prepare(self, stages: &Stages) -> Result<Ready, Refused> {
-        Ok(Ready(Prepared::new(self.0, &stages.types, &stages.limiter, Permissions::default())?))
+        Ok(Ready(PreparedOperation::new(self.0, &stages.types, &stages.limiter, Permissions::default())?))
     }
 }
 
 impl Ready {
     /// Writes the response that has these bytes under the first root field.
     pub fn respond(&self, projected: Bytes) -> Vec<u8> {
-        let answers = [Answer { json: Some(projected), errors: Vec::new() }];
-        Answered { prepared: &self.0, answers: &answers, local: &LocalAnswer::default() }.write(None, "")
+        let answers = [FieldResult { json: Some(projected), errors: Vec::new() }];
+        ExecutionResult { prepared: &self.0, answers: &answers, local: &LocalAnswer::default() }.write(None, "")
     }
 }
 

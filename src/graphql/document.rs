@@ -25,9 +25,9 @@ use super::error::{ErrorCode, GraphqlError};
 use super::limits::Limiter;
 use super::type_system::TypeSystem;
 
-pub(crate) use self::lexical::Measures;
 #[cfg(test)]
 pub(crate) use self::lexical::Scan;
+pub(crate) use self::lexical::TokenMeasures;
 pub(crate) use self::lines::Lines;
 pub(crate) use self::persisted::sha256;
 pub use self::source::DocumentSource;
@@ -134,14 +134,14 @@ impl Documents {
 
     /// Keeps the trusted documents as they are on disk, until nobody else has the documents any more. None if there are none
     /// to be kept.
-    pub(crate) fn keep_up(self: &Arc<Self>) -> Option<impl Future<Output = ()> + Send + use<>> {
+    pub(crate) fn refresh_trusted_documents(self: &Arc<Self>) -> Option<impl Future<Output = ()> + Send + use<>> {
         let trusted = self.sources.trusted()?.clone();
         let documents = Arc::downgrade(self);
         Some(async move {
-            vet(&documents, &trusted).await;
+            validate_all(&documents, &trusted).await;
             while documents.strong_count() > 0 {
                 if trusted.has_changed().await {
-                    vet(&documents, &trusted).await;
+                    validate_all(&documents, &trusted).await;
                 }
             }
         })
@@ -195,7 +195,7 @@ fn sentence(message: &str) -> String {
 }
 
 /// Logs which of the trusted documents cannot run, before somebody asks for them.
-async fn vet(documents: &Weak<Documents>, trusted: &TrustedDocuments) {
+async fn validate_all(documents: &Weak<Documents>, trusted: &TrustedDocuments) {
     let all = trusted.all();
     tracing::info!(documents = all.len(), "read the trusted documents");
     for (id, text) in all {

@@ -5,17 +5,19 @@ use std::sync::Arc;
 use super::audit::Audit;
 use super::document::{Document, DocumentSettings, DocumentSource, Documents};
 use super::error::{ErrorCode, GraphqlError};
+use super::execution_context::ExecutionContext;
 use super::limits::Limiter;
 use super::operation::{self, Operation};
 use super::permission::{ScopeMode, Upstream};
-use super::prepared::{Operations, Prepared};
+use super::prepared_operation::{OperationCache, PreparedOperation};
 use super::projection_cache::ProjectionCache;
 use super::schema::local::LocalAnswer;
 use super::schema::{self, Schema, write_sdl};
-use super::session::Session;
 use super::type_system::{SchemaError, TypeSystem};
 use super::variables::Variables;
-use super::{Outcome, Readiness, Reply, Request, RequestContext, Settings, execute, explain, response};
+use super::{
+    GraphqlRequest, GraphqlResponse, Outcome, Readiness, RequestContext, Settings, execute, explain, response,
+};
 use crate::auth::Scopes;
 use crate::auth0::{BreakerStatus, ManagementApi};
 
@@ -23,7 +25,7 @@ use crate::auth0::{BreakerStatus, ManagementApi};
 pub struct Engine {
     documents: Arc<Documents>,
     types: Arc<TypeSystem>,
-    operations: Operations,
+    operations: OperationCache,
     schema: Schema,
     projections: ProjectionCache,
     upstream: Arc<Upstream>,
@@ -37,7 +39,7 @@ impl Engine {
         let schema = schema::schema().data(Arc::clone(&upstream)).finish();
         let types = Arc::new(TypeSystem::parse(&write_sdl(&schema))?);
         let documents = Arc::new(Documents::new(Arc::clone(&types), limiter, documents));
-        let (operations, projections) = (Operations::default(), ProjectionCache::default());
+        let (operations, projections) = (OperationCache::default(), ProjectionCache::default());
         Ok(Self { documents, types, operations, schema, projections, upstream })
     }
 
@@ -53,13 +55,13 @@ impl Engine {
 
     /// Keeps the trusted documents as they are on disk, for as long as the engine is there. None if there are none.
     #[must_use]
-    pub fn keep_up(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
-        self.documents.keep_up()
+    pub fn refresh_trusted_documents(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
+        self.documents.refresh_trusted_documents()
     }
 
     /// Answers `request`.
-    pub async fn execute(&self, request: Request, context: &RequestContext<'_>) -> Reply {
-        let Request { document: source, operation_name, variables } = request;
+    pub async fn execute(&self, request: GraphqlRequest, context: &RequestContext<'_>) -> GraphqlResponse {
+        let GraphqlRequest { document: source, operation_name, variables } = request;
         let mut audit = Audit::begin(&source, context);
         let reply = match self.prepare(&source, operation_name.as_deref(), variables) {
             Ok((document, prepared)) => {
@@ -84,7 +86,7 @@ impl Engine {
         source: &DocumentSource,
         operation_name: Option<&str>,
         variables: Variables,
-    ) -> Result<(Arc<Document>, Arc<Prepared>), Vec<GraphqlError>> {
+    ) -> Result<(Arc<Document>, Arc<PreparedOperation>), Vec<GraphqlError>> {
         let Upstream { settings: Settings { permissions, .. }, limiter, .. } = &*self.upstream;
         let document = self.documents.find(source)?;
         let operation = operation::choose(&document, operation_name).map_err(|failure| vec![failure])?;
@@ -93,31 +95,41 @@ impl Engine {
                 let checked = values.iter().flatten().try_for_each(|value| limiter.check_variable(value));
                 checked.map_err(|failure| vec![failure])?;
                 let operation = Operation::new(&self.types, &document, operation, values)?;
-                Prepared::new(operation, &self.types, limiter, *permissions).map_err(|failure| vec![failure])
+                PreparedOperation::new(operation, &self.types, limiter, *permissions).map_err(|failure| vec![failure])
             })?;
         Ok((document, prepared))
     }
 
     /// The answer to an operation that needs more scopes than its caller holds, where these are not run.
-    fn refusal(&self, prepared: &Prepared, context: &RequestContext<'_>) -> Option<Reply> {
+    fn refusal(&self, prepared: &PreparedOperation, context: &RequestContext<'_>) -> Option<GraphqlResponse> {
         if self.upstream.settings.permissions.scope_mode != ScopeMode::Reject {
             return None;
         }
         let held = context.caller.authority();
         let failure = prepared.requirements.check(held).err()?;
         let lacking = prepared.requirements.scopes().without(held);
-        Some(Reply { lacking, ..refuse(&[failure], context.request_id) })
+        Some(GraphqlResponse { lacking, ..refuse(&[failure], context.request_id) })
     }
 
-    async fn run(&self, prepared: Arc<Prepared>, context: &RequestContext<'_>, audit: Option<&mut Audit<'_>>) -> Reply {
+    async fn run(
+        &self,
+        prepared: Arc<PreparedOperation>,
+        context: &RequestContext<'_>,
+        audit: Option<&mut Audit<'_>>,
+    ) -> GraphqlResponse {
         let most_calls = self.upstream.settings.limits.upstream_calls;
-        let session =
-            Session::new(Arc::clone(&prepared), context.caller.clone(), context.deadline, context.is_fresh, most_calls);
-        let session = Arc::new(session);
+        let execution = ExecutionContext::new(
+            Arc::clone(&prepared),
+            context.caller.clone(),
+            context.deadline,
+            context.is_fresh,
+            most_calls,
+        );
+        let execution = Arc::new(execution);
         if let Some(audit) = audit {
-            audit.runs(&session);
+            audit.runs(&execution);
         }
-        let answers = execute::answer(&session, &self.upstream, &self.projections).await;
+        let answers = execute::answer(&execution, &self.upstream, &self.projections).await;
         // Last, so that what the gateway says of itself has in it what the rest has taught it.
         let local = match &prepared.local {
             // In a box: most operations have none of it, and all would have its size.
@@ -126,12 +138,12 @@ impl Engine {
         };
         let explanation = context
             .explains
-            .then(|| explain::entries(&session.explain(), prepared.operation.fields.iter().map(|field| &field.key)));
-        let answered = response::Answered { prepared: &prepared, answers: &answers, local: &local };
-        Reply {
+            .then(|| explain::entries(&execution.explain(), prepared.operation.fields.iter().map(|field| &field.key)));
+        let answered = response::ExecutionResult { prepared: &prepared, answers: &answers, local: &local };
+        GraphqlResponse {
             outcome: Outcome::Executed,
             body: answered.write(explanation.as_deref(), context.request_id),
-            upstream_calls: session.upstream_calls(),
+            upstream_calls: execution.upstream_calls(),
             error_codes: answered.codes(),
             lacking: Scopes::default(),
         }
@@ -140,11 +152,11 @@ impl Engine {
 
 /// An answer that says why nothing ran. The first failure's code stands for all.
 #[must_use]
-pub fn refuse(failures: &[GraphqlError], request_id: &str) -> Reply {
+pub fn refuse(failures: &[GraphqlError], request_id: &str) -> GraphqlResponse {
     let code = failures.first().map_or(ErrorCode::Internal, |failure| failure.code);
     let mut error_codes: Vec<_> = failures.iter().map(|failure| failure.code.as_str().to_owned()).collect();
     error_codes.dedup();
-    Reply {
+    GraphqlResponse {
         outcome: Outcome::Refused(code),
         body: response::refusal(failures, request_id),
         upstream_calls: 0,

@@ -1,8 +1,8 @@
 //! Runs a plan: its calls, what becomes of their answers, its joins, and the bytes of each root field.
 
-mod calls;
-mod fetched;
+mod fetched_records;
 mod field_errors;
+mod join_calls;
 mod joins;
 mod splice;
 
@@ -15,28 +15,32 @@ use self::field_errors::FieldErrors;
 use self::joins::Joins;
 use self::splice::Splicer;
 use super::error::{ErrorCode, FieldError, GraphqlError, report};
+use super::execution_context::{CallOrigin, ExecutionContext};
+use super::field_request::{PageArgs, Prepare, PreparedRequest};
 use super::limits::ANSWER_BYTES;
 use super::permission::{Upstream, authority, authorize, authorize_self, authorize_strictly};
 use super::plan::{CallPlan, ExecutionPlan, Projection};
-use super::prepared::{FieldKind, Prepared, PreparedField, UpstreamField};
+use super::prepared_operation::{FieldSource, PreparedField, PreparedOperation, UpstreamField};
 use super::project::{self, ProjectError, Projected};
 use super::projection_cache::ProjectionCache;
-use super::request::{PageArgs, Prepare, PreparedRequest};
 use super::schema::root::Access;
-use super::session::{Purpose, Session};
 use crate::auth0::{AnswerIdentity, CallContext, Page};
 
 /// What became of a root field: JSON, or null where there is none, and what is to be told of it.
 #[derive(Default)]
-pub(crate) struct Answer {
+pub(crate) struct FieldResult {
     pub(crate) json: Option<Bytes>,
     pub(crate) errors: Vec<FieldError>,
 }
 
-/// Answers the root fields of the session's operation that ask Auth0, each at its place.
-pub(crate) async fn answer(session: &Session, upstream: &Upstream, projections: &ProjectionCache) -> Vec<Answer> {
-    let prepared = &*session.prepared;
-    let run = |number| Call { session, upstream, prepared, number }.run();
+/// Answers the root fields of the operation that ask Auth0, each at its place.
+pub(crate) async fn answer(
+    execution: &ExecutionContext,
+    upstream: &Upstream,
+    projections: &ProjectionCache,
+) -> Vec<FieldResult> {
+    let prepared = &*execution.prepared;
+    let run = |number| RootCall { execution, upstream, prepared, number }.run();
     let fetched = match prepared.calls.len() {
         0 => Vec::new(),
         // A single call, which is the rule, needs nobody to look after it.
@@ -44,29 +48,29 @@ pub(crate) async fn answer(session: &Session, upstream: &Upstream, projections: 
         count => join_all((0..count).map(run)).await,
     };
     // Planned anew: what the gateway was granted comes with its token, and that may have come with one of these very calls.
-    let plan = prepared.plan(authority(upstream, &session.caller));
-    let mut room = ANSWER_BYTES;
-    let mut fields: Vec<_> = prepared.roots.iter().map(Field::known).collect();
+    let plan = prepared.plan(authority(upstream, &execution.caller));
+    let mut bytes_left = ANSWER_BYTES;
+    let mut fields: Vec<_> = prepared.roots.iter().map(PendingField::known).collect();
     for (call, fetched) in prepared.calls.iter().zip(&fetched) {
         for place in call {
             let Some(projection) = plan.fields.get(*place).and_then(Option::as_ref) else { continue };
             let field = match fetched {
-                Ok(fetched) => fetched.project(&plan, *place, projection, projections, &mut room),
-                Err(failure) => Field::Failed(failure.clone()),
+                Ok(fetched) => fetched.project(&plan, *place, projection, projections, &mut bytes_left),
+                Err(failure) => PendingField::Failed(failure.clone()),
             };
             fields[*place] = field;
         }
     }
-    let mut joins = Joins::new(&plan, session.lookups(), ANSWER_BYTES);
+    let mut joins = Joins::new(&plan, execution.lookups(), ANSWER_BYTES);
     if !plan.joins.is_empty() {
-        joins.resolve(session, upstream, fields.iter_mut().filter_map(Field::open)).await;
+        joins.resolve(execution, upstream, fields.iter_mut().filter_map(PendingField::open)).await;
     }
     let fields = fields.into_iter().zip(&prepared.roots).zip(&plan.fields);
-    fields.map(|((field, root), projection)| field.finish(root, projection.as_ref(), &joins, &mut room)).collect()
+    fields.map(|((field, root), projection)| field.finish(root, projection.as_ref(), &joins, &mut bytes_left)).collect()
 }
 
 /// A root field on its way to an answer.
-enum Field {
+enum PendingField {
     Null,
     Ready(Bytes),
     /// It has slots to fill, or nulls to be told of.
@@ -74,13 +78,13 @@ enum Field {
     Failed(GraphqlError),
 }
 
-impl Field {
+impl PendingField {
     /// The answer as far as it is known beforehand.
     fn known(root: &PreparedField) -> Self {
         match &root.kind {
-            FieldKind::Known(Ok(json)) => Self::Ready(json.clone()),
-            FieldKind::Known(Err(failure)) => Self::Failed(failure.clone()),
-            FieldKind::Upstream(_) | FieldKind::Local => Self::Null,
+            FieldSource::Known(Ok(json)) => Self::Ready(json.clone()),
+            FieldSource::Known(Err(failure)) => Self::Failed(failure.clone()),
+            FieldSource::Upstream(_) | FieldSource::Local => Self::Null,
         }
     }
 
@@ -96,39 +100,39 @@ impl Field {
         root: &PreparedField,
         projection: Option<&Projection>,
         joins: &Joins<'_>,
-        room: &mut usize,
-    ) -> Answer {
+        bytes_left: &mut usize,
+    ) -> FieldResult {
         let mut errors = FieldErrors::new(&root.key, root.location);
         let outcome = match (self, projection) {
-            (Self::Null, _) => return Answer::default(),
-            (Self::Ready(json), _) => return Answer { json: Some(json), errors: Vec::new() },
+            (Self::Null, _) => return FieldResult::default(),
+            (Self::Ready(json), _) => return FieldResult { json: Some(json), errors: Vec::new() },
             (Self::Failed(failure), _) => Err(failure),
             (Self::Open(projected), Some(projection)) => {
-                *room += projected.json.len();
-                Splicer::new(joins, &mut errors, *room).splice(projection, &projected)
+                *bytes_left += projected.json.len();
+                Splicer::new(joins, &mut errors, *bytes_left).splice(projection, &projected)
             }
             (Self::Open(_), None) => Err(GraphqlError::bug("an answer has no projection")),
         };
         match outcome {
             Ok(json) => {
-                *room = room.saturating_sub(json.len());
-                Answer { json: Some(json.into()), errors: errors.finish() }
+                *bytes_left = bytes_left.saturating_sub(json.len());
+                FieldResult { json: Some(json.into()), errors: errors.finish() }
             }
-            Err(failure) => Answer { json: None, errors: errors.whole(failure) },
+            Err(failure) => FieldResult { json: None, errors: errors.whole(failure) },
         }
     }
 }
 
 /// A call that root fields share.
-struct Call<'a> {
-    session: &'a Session,
+struct RootCall<'a> {
+    execution: &'a ExecutionContext,
     upstream: &'a Upstream,
-    prepared: &'a Prepared,
+    prepared: &'a PreparedOperation,
     number: usize,
 }
 
 /// What a call brought: records, or a single one, or nothing where Auth0 knows no such record.
-struct Fetched<'a> {
+struct RootResponse<'a> {
     page: &'a PageArgs,
     json: Option<Bytes>,
     total: Option<u64>,
@@ -138,7 +142,7 @@ struct Fetched<'a> {
     is_shared: bool,
 }
 
-impl<'a> Fetched<'a> {
+impl<'a> RootResponse<'a> {
     fn list(page: &'a PageArgs, Page { records, total, next, identity }: Page, context: &CallContext) -> Self {
         let stats = context.stats();
         // Whoever made the call projects for nobody else: most answers are asked for once.
@@ -157,51 +161,51 @@ impl<'a> Fetched<'a> {
         place: usize,
         projection: &Projection,
         cache: &ProjectionCache,
-        room: &mut usize,
-    ) -> Field {
-        let Some(json) = &self.json else { return Field::Null };
+        bytes_left: &mut usize,
+    ) -> PendingField {
+        let Some(json) = &self.json else { return PendingField::Null };
         let shared = self.identity.as_ref().filter(|_| self.is_shared);
         let known = shared.and_then(|answer| cache.get(answer, plan, place));
-        if let Some(known) = known.filter(|known| known.len() <= *room) {
-            *room -= known.len();
-            return Field::Ready(known);
+        if let Some(known) = known.filter(|known| known.len() <= *bytes_left) {
+            *bytes_left -= known.len();
+            return PendingField::Ready(known);
         }
         let facts = self.page.facts(self.total, self.next.as_deref());
-        match project::project(projection, json, &facts, *room) {
+        match project::project(projection, json, &facts, *bytes_left) {
             Ok(projected) if projected.is_plain() => {
                 let bytes = Bytes::from(projected.json);
-                *room = room.saturating_sub(bytes.len());
+                *bytes_left = bytes_left.saturating_sub(bytes.len());
                 if let Some(answer) = shared {
                     cache.put(answer, plan, place, &bytes);
                 }
-                Field::Ready(bytes)
+                PendingField::Ready(bytes)
             }
             // What is joined is as old as it is by itself: this is not kept.
             Ok(projected) => {
-                *room = room.saturating_sub(projected.json.len());
-                Field::Open(projected)
+                *bytes_left = bytes_left.saturating_sub(projected.json.len());
+                PendingField::Open(projected)
             }
             Err(error) => {
                 if let (ProjectError::Malformed(_), Some(answer)) = (&error, &self.identity) {
                     answer.invalidate();
                 }
-                Field::Failed(unprojectable(error))
+                PendingField::Failed(unprojectable(error))
             }
         }
     }
 }
 
-impl<'a> Call<'a> {
+impl<'a> RootCall<'a> {
     /// Makes the call, for what all its root fields need together.
-    async fn run(self) -> Result<Fetched<'a>, GraphqlError> {
-        let Self { session, upstream, prepared, number } = self;
+    async fn run(self) -> Result<RootResponse<'a>, GraphqlError> {
+        let Self { execution, upstream, prepared, number } = self;
         // They ask the same: any of them speaks for all.
         let root = prepared.calls.get(number).and_then(|call| prepared.roots.get(*call.first()?));
-        let Some(FieldKind::Upstream(field)) = root.map(|root| &root.kind) else {
+        let Some(FieldSource::Upstream(field)) = root.map(|root| &root.kind) else {
             return Err(GraphqlError::bug("a call is of no root field"));
         };
         let UpstreamField { table, request, guarded } = &**field;
-        let caller = &session.caller;
+        let caller = &execution.caller;
         let api = match table.access {
             Access::Of(scope) => Some(authorize(upstream, caller, scope)?),
             Access::Strict(scope) => Some(authorize_strictly(upstream, caller, scope)?),
@@ -215,19 +219,19 @@ impl<'a> Call<'a> {
         let Some(CallPlan { keys, request: ready }) = plan.calls.get(number) else {
             return Err(GraphqlError::bug("a plan lacks a call"));
         };
-        let context = session.errand(Purpose::Call(number));
+        let context = execution.call_context(CallOrigin::Call(number));
         match (api, ready, &request.prepare) {
             (Some(api), Some(PreparedRequest::List(read)), _) => {
                 let page = api.read(read, &context).await.map_err(report)?;
-                Ok(Fetched::list(&request.page, page, &context))
+                Ok(RootResponse::list(&request.page, page, &context))
             }
             (Some(api), Some(PreparedRequest::Record(read)), _) => {
-                Ok(Fetched::record(&request.page, api.read(read, &context).await.map_err(report)?))
+                Ok(RootResponse::record(&request.page, api.read(read, &context).await.map_err(report)?))
             }
             (_, _, Prepare::OwnUser(read)) => {
                 let fields = keys.fields(table.shape.object());
                 let own = authorize_self(upstream, caller)?;
-                Ok(Fetched::record(&request.page, own.read(*read, &fields, &context).await.map_err(report)?))
+                Ok(RootResponse::record(&request.page, own.read(*read, &fields, &context).await.map_err(report)?))
             }
             _ => Err(GraphqlError::bug("a call has no request")),
         }

@@ -9,7 +9,7 @@ use crate::auth0::CallStats;
 
 /// A call, and what it took.
 #[derive(Debug, Clone)]
-pub(crate) struct Explained {
+pub(crate) struct ExplainedCall {
     /// The response keys of the root fields that it was made for.
     pub(crate) fields: Vec<Name>,
     /// The search that was made of a `filter`.
@@ -20,7 +20,7 @@ pub(crate) struct Explained {
 /// An entry of `extensions.upstream`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Entry {
+pub(crate) struct ExplainEntry {
     field: Name,
     endpoint: &'static str,
     calls: u32,
@@ -34,16 +34,16 @@ pub(crate) struct Entry {
 }
 
 /// The entries of each root field, in the operation's order: its call and those of its joins.
-pub(crate) fn entries<'k>(explained: &[Explained], keys: impl Iterator<Item = &'k Name>) -> Vec<Entry> {
+pub(crate) fn entries<'k>(explained: &[ExplainedCall], keys: impl Iterator<Item = &'k Name>) -> Vec<ExplainEntry> {
     keys.flat_map(|key| explained.iter().filter_map(move |call| entry(call, key))).collect()
 }
 
-fn entry(call: &Explained, key: &Name) -> Option<Entry> {
+fn entry(call: &ExplainedCall, key: &Name) -> Option<ExplainEntry> {
     let place = call.fields.iter().position(|field| field == key)?;
     let CallStats { endpoint, calls, retries, is_coalesced, cache_age, waited, took } = call.stats;
     // One call for several fields is counted with the first of them.
     let is_first = place == 0;
-    Some(Entry {
+    Some(ExplainEntry {
         field: key.clone(),
         endpoint,
         calls: if is_first { calls } else { 0 },

@@ -1,4 +1,4 @@
-//! Doors for the fuzz targets in `fuzz/`. Each panics if a promise of this room is broken.
+//! Entry points for the fuzz targets in `fuzz/`. Each panics if a promise of this module is broken.
 #![expect(clippy::expect_used, reason = "whatever is wrong here is to end the fuzzer")]
 
 use std::sync::{Arc, LazyLock};
@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use super::document::{Document, Documents};
 use super::error::{ErrorCode, GraphqlError};
+use super::field_request::PageFacts;
 use super::guarded_fields::in_query as guarded_in_query;
 use super::limits::Limiter;
 use super::operation::{self, Name, Operation};
 use super::plan::Planner;
-use super::prepared::Prepared;
+use super::prepared_operation::PreparedOperation;
 use super::project::{self, json};
-use super::request::PageFacts;
 use super::schema::filter::{self, USER_FILTER};
 use super::schema::root::root_field;
 use super::schema::user::USER;
@@ -75,7 +75,9 @@ pub fn document(text: &str, variables: &str) {
         }
         let Ok(operation) = Operation::new(&TYPES, &document, operation, &values) else { continue };
         let once = operation.to_string();
-        let Ok(prepared) = Prepared::new(operation, &TYPES, &limiter, Permissions::default()) else { continue };
+        let Ok(prepared) = PreparedOperation::new(operation, &TYPES, &limiter, Permissions::default()) else {
+            continue;
+        };
         prepared.plan(Caller::ANONYMOUS.authority().into());
         let Ok(again) = DOCUMENTS.with(|documents| documents.get(&once)) else {
             // What is skipped leaves empty selections, which no document can have; and it can be longer than it was.

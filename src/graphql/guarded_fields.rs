@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::error::{ErrorCode, GraphqlError};
-use super::operation::{Field as SelectedField, Value};
+use super::operation::{SelectedField, Value};
 use super::schema::object::{Kind, Object};
 use super::schema::root::root_field;
 use super::search_query::SearchQuery;

@@ -11,12 +11,12 @@ use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Name, Node, name};
 
 use super::error::GraphqlError;
-use super::operation::{Arguments, Field, Value};
+use super::operation::{Arguments, SelectedField, Value};
 use super::project::json;
 use super::type_system::TypeSystem;
 
 /// The answer to `field`, a `__schema`, a `__type` or a `__typename` at the root, in JSON. It is the same for whoever asks.
-pub(crate) fn answer(types: &TypeSystem, field: &Field) -> Result<Vec<u8>, GraphqlError> {
+pub(crate) fn answer(types: &TypeSystem, field: &SelectedField) -> Result<Vec<u8>, GraphqlError> {
     let operation = executable::Operation {
         operation_type: ast::OperationType::Query,
         name: None,
@@ -40,13 +40,13 @@ pub(crate) fn answer(types: &TypeSystem, field: &Field) -> Result<Vec<u8>, Graph
 /// What apollo-compiler 1.33 does not answer; the name of the type tells.
 const IS_ONE_OF: &str = "isOneOf";
 
-fn selection_set(types: &TypeSystem, ty: &Name, fields: &[Field]) -> SelectionSet {
+fn selection_set(types: &TypeSystem, ty: &Name, fields: &[SelectedField]) -> SelectionSet {
     let mut set = SelectionSet::new(ty.clone());
     set.extend(fields.iter().filter_map(|field| Some(Selection::Field(Node::new(selected(types, field)?)))));
     set
 }
 
-fn selected(types: &TypeSystem, field: &Field) -> Option<executable::Field> {
+fn selected(types: &TypeSystem, field: &SelectedField) -> Option<executable::Field> {
     let name = if field.name == IS_ONE_OF { name!("name") } else { field.name.clone() };
     let definition = types.field(&field.parent, &name)?.node.clone();
     let inner = selection_set(types, definition.ty.inner_named_type(), &field.fields);
@@ -72,7 +72,7 @@ fn literal(value: &Value) -> ast::Value {
     }
 }
 
-fn write(types: &TypeSystem, field: &Field, value: Option<&JsonValue>, out: &mut Vec<u8>) {
+fn write(types: &TypeSystem, field: &SelectedField, value: Option<&JsonValue>, out: &mut Vec<u8>) {
     match value {
         None | Some(JsonValue::Null) => out.extend_from_slice(b"null"),
         Some(JsonValue::Bool(boolean)) => out.extend_from_slice(if *boolean { b"true" } else { b"false" }),

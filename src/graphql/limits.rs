@@ -5,9 +5,9 @@
 //! Auth0 are judged.
 
 mod cost;
-mod json;
 mod limiter;
 mod tree;
+mod variable;
 
 pub(crate) use self::limiter::{Beyond, Limiter};
 pub(crate) use self::tree::is_introspection;

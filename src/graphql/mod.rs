@@ -16,7 +16,9 @@ mod document;
 mod engine;
 mod error;
 mod execute;
+mod execution_context;
 mod explain;
+mod field_request;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod guarded_fields;
@@ -25,15 +27,13 @@ mod limits;
 mod operation;
 mod permission;
 mod plan;
-mod prepared;
+mod prepared_operation;
 mod project;
 mod projection_cache;
-mod request;
 mod required_scopes;
 mod response;
 mod schema;
 mod search_query;
-mod session;
 mod type_system;
 mod variables;
 
@@ -73,7 +73,7 @@ pub enum Readiness {
 }
 
 /// What a client wants run.
-pub struct Request {
+pub struct GraphqlRequest {
     /// The document.
     pub document: DocumentSource,
     /// Which of the document's operations, if it has several.
@@ -98,7 +98,7 @@ pub struct RequestContext<'a> {
 
 /// The answer.
 #[derive(Debug)]
-pub struct Reply {
+pub struct GraphqlResponse {
     /// Whether anything ran.
     pub outcome: Outcome,
     /// The response, in JSON.
@@ -120,7 +120,7 @@ pub enum Outcome {
     Refused(ErrorCode),
 }
 
-impl Reply {
+impl GraphqlResponse {
     /// The code of the first error, if there are any.
     #[must_use]
     pub fn first_code(&self) -> Option<&'static str> {

@@ -25,14 +25,14 @@ use super::variables::Variables;
 pub(crate) struct Operation {
     pub(crate) name: Option<Name>,
     /// The root fields, in the order in which they are answered.
-    pub(crate) fields: Vec<Field>,
+    pub(crate) fields: Vec<SelectedField>,
     /// Bytes that the values of variables come to in the arguments, about.
     pub(crate) argument_bytes: usize,
 }
 
 /// A field in normal form.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Field {
+pub(crate) struct SelectedField {
     /// The object type that it is a field of. Where a selection is of an interface, its fields are there for each of the types that
     /// implement it.
     pub(crate) parent: Name,
@@ -43,7 +43,7 @@ pub(crate) struct Field {
     pub(crate) arguments: Result<Arguments, GraphqlError>,
     pub(crate) location: Location,
     /// Empty for leaves, and where everything that was selected is skipped.
-    pub(crate) fields: Vec<Field>,
+    pub(crate) fields: Vec<SelectedField>,
 }
 
 /// The arguments of a field, in the schema's order. Those that are absent and have no default are left out.
@@ -61,7 +61,7 @@ impl Arguments {
     }
 }
 
-impl Field {
+impl SelectedField {
     /// The value of the argument of this name. None where the arguments do not fit.
     pub(crate) fn argument(&self, name: &str) -> Option<&Value> {
         self.arguments.as_ref().ok()?.get(name)
@@ -160,16 +160,16 @@ type Groups<'d> = IndexMap<&'d Name, Vec<&'d Node<executable::Field>>>;
 impl<'d> Normal<'d> {
     /// The root fields. One in which a condition cannot be decided is null, with the error; where it cannot be null, nothing is
     /// answered.
-    fn root(&self, selection: &'d SelectionSet) -> Result<Vec<Field>, GraphqlError> {
+    fn root(&self, selection: &'d SelectionSet) -> Result<Vec<SelectedField>, GraphqlError> {
         // Nothing runs then: the request is refused.
         let refusal = |failure| GraphqlError { code: ErrorCode::ValidationFailed, ..failure };
         let groups = self.group(&selection.ty, &[selection]).map_err(refusal)?;
         let fields = groups.into_iter().map(|(key, group)| match self.field(&selection.ty, key, &group) {
-            Ok(Field { arguments: Err(failure), .. }) | Err(failure) => {
+            Ok(SelectedField { arguments: Err(failure), .. }) | Err(failure) => {
                 let Some(first) = group.first().filter(|field| !field.ty().is_non_null()) else {
                     return Err(refusal(failure));
                 };
-                Ok(Field {
+                Ok(SelectedField {
                     parent: selection.ty.clone(),
                     key: key.clone(),
                     name: first.name.clone(),
@@ -184,7 +184,7 @@ impl<'d> Normal<'d> {
     }
 
     /// The fields that `selections` come to, which are of the type `ty`.
-    fn merge(&self, ty: &Name, selections: &[&'d SelectionSet]) -> Result<Vec<Field>, GraphqlError> {
+    fn merge(&self, ty: &Name, selections: &[&'d SelectionSet]) -> Result<Vec<SelectedField>, GraphqlError> {
         let mut fields = Vec::new();
         if selections.iter().all(|selection| selection.is_empty()) {
             return Ok(fields);
@@ -238,7 +238,12 @@ impl<'d> Normal<'d> {
     }
 
     /// Fields under one key are one field, of which everything is selected that any of them selects.
-    fn field(&self, parent: &Name, key: &Name, group: &[&'d Node<executable::Field>]) -> Result<Field, GraphqlError> {
+    fn field(
+        &self,
+        parent: &Name,
+        key: &Name,
+        group: &[&'d Node<executable::Field>],
+    ) -> Result<SelectedField, GraphqlError> {
         let first = group.first().ok_or_else(|| GraphqlError::bug("a response key has no field"))?;
         let definition = self
             .types
@@ -246,7 +251,7 @@ impl<'d> Normal<'d> {
             .ok_or_else(|| GraphqlError::bug("a valid document has a field that its type has not"))?;
         let location = self.document.lines.location(first.location());
         let selections: Vec<_> = group.iter().map(|field| &field.selection_set).collect();
-        Ok(Field {
+        Ok(SelectedField {
             parent: parent.clone(),
             key: key.clone(),
             name: first.name.clone(),

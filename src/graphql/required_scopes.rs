@@ -2,7 +2,7 @@
 
 use super::error::{ErrorCode, GraphqlError};
 use super::guarded_fields::GuardedFieldUse;
-use super::operation::{Field, Operation};
+use super::operation::{Operation, SelectedField};
 use super::permission::Permissions;
 use super::schema::requires_scope;
 use super::schema::root::{Access, root_field};
@@ -44,7 +44,7 @@ impl RequiredScopes {
         requirements
     }
 
-    fn walk<'o>(&mut self, types: &TypeSystem, path: &mut Vec<&'o str>, fields: &'o [Field]) {
+    fn walk<'o>(&mut self, types: &TypeSystem, path: &mut Vec<&'o str>, fields: &'o [SelectedField]) {
         for field in fields {
             path.push(&field.key);
             for scope in types.field(&field.parent, &field.name).into_iter().flat_map(|field| requires_scope::of(field))
@@ -86,7 +86,7 @@ impl RequiredScopes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graphql::prepared::tests::Kit;
+    use crate::graphql::prepared_operation::tests::Kit;
 
     fn requirements(text: &str, permissions: Permissions) -> String {
         let prepared = Kit::new(permissions).get(text, serde_json::json!({}));

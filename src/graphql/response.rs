@@ -4,9 +4,9 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::error::{FieldError, GraphqlError, Location, PathSegment};
-use super::execute::Answer;
-use super::explain::Entry;
-use super::prepared::{FieldKind, Prepared};
+use super::execute::FieldResult;
+use super::explain::ExplainEntry;
+use super::prepared_operation::{FieldSource, PreparedOperation};
 use super::project::json;
 use super::schema::local::LocalAnswer;
 
@@ -26,16 +26,16 @@ pub(crate) fn refusal(failures: &[GraphqlError], request_id: &str) -> Vec<u8> {
 }
 
 /// An operation that ran, answered.
-pub(crate) struct Answered<'a> {
-    pub(crate) prepared: &'a Prepared,
+pub(crate) struct ExecutionResult<'a> {
+    pub(crate) prepared: &'a PreparedOperation,
     /// By root field.
-    pub(crate) answers: &'a [Answer],
+    pub(crate) answers: &'a [FieldResult],
     pub(crate) local: &'a LocalAnswer,
 }
 
-impl<'a> Answered<'a> {
+impl<'a> ExecutionResult<'a> {
     /// Writes the response.
-    pub(crate) fn write(&self, upstream: Option<&[Entry]>, request_id: &str) -> Vec<u8> {
+    pub(crate) fn write(&self, upstream: Option<&[ExplainEntry]>, request_id: &str) -> Vec<u8> {
         let projected = self.answers.iter().filter_map(|answer| answer.json.as_ref()).map(Bytes::len).sum::<usize>();
         let mut out = Vec::with_capacity(projected + 256);
         out.extend_from_slice(br#"{"data":{"#);
@@ -47,10 +47,10 @@ impl<'a> Answered<'a> {
             }
             out.extend_from_slice(&root.written_key);
             match &root.kind {
-                FieldKind::Upstream(_) | FieldKind::Known(_) => {
+                FieldSource::Upstream(_) | FieldSource::Known(_) => {
                     out.extend_from_slice(answer.json.as_deref().unwrap_or(b"null"));
                 }
-                FieldKind::Local => self.local.write(&root.key, &field.fields, &mut out),
+                FieldSource::Local => self.local.write(&root.key, &field.fields, &mut out),
             }
         }
         out.push(b'}');

@@ -11,13 +11,13 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::Settings;
 use super::authenticate::{authenticate, refusal};
 use super::error::HttpError;
-use super::rate_limit::{CallerKey, RateLimits};
+use super::rate_limit::{RateLimitKey, RateLimits};
 use crate::auth::{AuthenticationError, Authenticator, Caller};
 use crate::graphql::{Deadline, ErrorCode};
 use crate::telemetry::LogThrottle;
 
 /// The counters that requests have to pass.
-pub(crate) struct Admission {
+pub(crate) struct AdmissionControl {
     authenticator: Arc<Authenticator>,
     most: NonZeroUsize,
     permits: Semaphore,
@@ -57,7 +57,7 @@ impl AdmissionError {
     }
 }
 
-impl Admission {
+impl AdmissionControl {
     pub(crate) fn new(settings: &Settings, authenticator: Arc<Authenticator>) -> Self {
         let most = settings.max_concurrent_requests;
         Self {
@@ -88,11 +88,11 @@ impl Admission {
     ) -> Result<Caller, HttpError> {
         let caller = authenticate(headers, &self.authenticator, deadline).await;
         // Whoever is turned away is counted too, so that nobody tries one credential after the other.
-        let counted = self.count(CallerKey::of(caller.as_ref().ok(), address));
+        let counted = self.count(RateLimitKey::of(caller.as_ref().ok(), address));
         counted.and(caller.map_err(AdmissionError::Unauthenticated)).map_err(|error| self.refuse(&error))
     }
 
-    fn count(&self, key: CallerKey) -> Result<(), AdmissionError> {
+    fn count(&self, key: RateLimitKey) -> Result<(), AdmissionError> {
         let Some(rates) = &self.rates else { return Ok(()) };
         rates.admit(key).map_err(|retry_after| AdmissionError::RateLimited { retry_after })
     }

@@ -1,4 +1,4 @@
-//! Doors for the fuzz targets in `fuzz/`, each of which panics if a promise of this room is broken, and for benchmarks.
+//! Entry points for the fuzz targets in `fuzz/`, each of which panics if a promise of this module is broken, and for benchmarks.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 
 use super::authenticate::API_KEY;
-use super::peer::Shutdown;
+use super::shutdown::Shutdown;
 use super::websocket::close::{CloseReason, MAX_REASON};
 use super::websocket::init;
 use super::websocket::message::{self, ClientMessage};

@@ -8,10 +8,10 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 
 use super::authenticate::insufficient_scope;
+use super::connection_info::{self, ConnectionInfo};
 use super::error::HttpError;
 use super::media_type::MediaType;
-use super::peer::{self, ConnectionInfo};
-use super::rate_limit::CallerKey;
+use super::rate_limit::RateLimitKey;
 use super::request_options::RequestOptions;
 use super::responder::Responder;
 use super::{Parts, Shared, body, parameters, request_id, websocket};
@@ -39,7 +39,7 @@ async fn execute(shared: &Shared, request: Request, options: RequestOptions, res
     let RequestOptions { timeout, is_fresh, explains } = options;
     let deadline = Deadline::within(timeout);
     // Before the body is read: a refusal does not wait for it.
-    let address = peer::address(&request, &settings.trusted_proxies);
+    let address = connection_info::client_of(&request, &settings.trusted_proxies);
     let caller = match admission.admit(request.headers(), address, deadline).await {
         Ok(caller) => caller,
         Err(refusal) => {
@@ -47,7 +47,7 @@ async fn execute(shared: &Shared, request: Request, options: RequestOptions, res
             return responder.refuse(refusal);
         }
     };
-    let caller_key = CallerKey::of(Some(&caller), address);
+    let caller_key = RateLimitKey::of(Some(&caller), address);
     let request = match read(request, shared, address, deadline).await {
         Ok(request) => request,
         Err(refusal) => return responder.refuse(refusal),
@@ -73,7 +73,7 @@ async fn read(
     shared: &Shared,
     address: IpAddr,
     deadline: Deadline,
-) -> Result<graphql::Request, HttpError> {
+) -> Result<graphql::GraphqlRequest, HttpError> {
     match *request.method() {
         Method::GET => Ok(parameters::from_query_string(request.uri().query().unwrap_or_default())?),
         Method::POST => {

@@ -6,8 +6,9 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, Version, header};
 
 use super::Shared;
+use super::connection_info::ConnectionInfo;
 use super::error::HttpError;
-use super::peer::{ConnectionInfo, Phase};
+use super::shutdown::Phase;
 use crate::graphql::Readiness;
 
 pub(crate) const LIVE: &str = "/livez";

@@ -9,6 +9,7 @@ mod admission;
 mod authenticate;
 mod body;
 mod connection;
+mod connection_info;
 mod cors;
 mod csrf;
 mod error;
@@ -21,7 +22,6 @@ mod media_type;
 mod middleware;
 mod origins;
 mod parameters;
-mod peer;
 mod playground;
 mod pool;
 mod rate_limit;
@@ -32,6 +32,7 @@ mod responder;
 mod send_budget;
 mod serve;
 mod settings;
+mod shutdown;
 mod tls;
 mod websocket;
 
@@ -49,13 +50,13 @@ use tower::ServiceBuilder;
 use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use self::admission::Admission;
+use self::admission::AdmissionControl;
 use self::body::PendingBody;
 use self::error::HttpError;
-use self::peer::Shutdown;
 use self::pool::Pool;
 use self::responder::Responder;
 use self::send_budget::SendBudget;
+use self::shutdown::Shutdown;
 use crate::auth::Authenticator;
 use crate::graphql::Engine;
 use crate::telemetry::{self, Metrics};
@@ -92,7 +93,7 @@ struct Parts {
     engine: Engine,
     metrics: Metrics,
     settings: Settings,
-    admission: Admission,
+    admission: AdmissionControl,
     bodies: Arc<Pool<PendingBody>>,
     send_budget: Arc<SendBudget>,
     shutdown: Shutdown,
@@ -117,7 +118,7 @@ impl Shared {
         Self(Arc::new(Parts {
             engine,
             metrics,
-            admission: Admission::new(&settings, authenticator),
+            admission: AdmissionControl::new(&settings, authenticator),
             bodies: body::pool(&settings),
             send_budget: SendBudget::new(settings.send),
             settings,

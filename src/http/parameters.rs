@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::graphql::{DocumentSource, ErrorCode, GraphqlError, Request, Variables};
+use crate::graphql::{DocumentSource, ErrorCode, GraphqlError, GraphqlRequest, Variables};
 
 /// The body of a POST. Each parameter is read by itself, so that its error can name it.
 #[derive(Deserialize)]
@@ -26,7 +26,7 @@ struct Body<'a> {
 }
 
 /// Reads the JSON body of a POST.
-pub(crate) fn from_body(body: &[u8]) -> Result<Request, GraphqlError> {
+pub(crate) fn from_body(body: &[u8]) -> Result<GraphqlRequest, GraphqlError> {
     let text = std::str::from_utf8(body).map_err(|_| bad("The body is not UTF-8."))?;
     if text.trim_start().starts_with('[') {
         return Err(bad("Batches are not answered: send one operation a request."));
@@ -38,7 +38,7 @@ pub(crate) fn from_body(body: &[u8]) -> Result<Request, GraphqlError> {
             "The body is not JSON."
         })
     })?;
-    Ok(Request {
+    Ok(GraphqlRequest {
         document: document(
             text_of("query", body.query)?,
             text_of("documentId", body.document_id)?,
@@ -52,7 +52,7 @@ pub(crate) fn from_body(body: &[u8]) -> Result<Request, GraphqlError> {
 }
 
 /// Reads the query string of a GET.
-pub(crate) fn from_query_string(query: &str) -> Result<Request, GraphqlError> {
+pub(crate) fn from_query_string(query: &str) -> Result<GraphqlRequest, GraphqlError> {
     let names = ["query", "documentId", "doc_id", "operationName", "variables", "extensions"];
     let mut parameters = names.map(|name| (name, None));
     for parameter in query.split('&') {
@@ -67,7 +67,7 @@ pub(crate) fn from_query_string(query: &str) -> Result<Request, GraphqlError> {
     // Clients write an empty parameter for one that is not there.
     let filled = parameters.map(|(_, value)| value.filter(|text| !text.is_empty()));
     let [query, document_id, doc_id, operation_name, variables, extensions] = filled;
-    Ok(Request {
+    Ok(GraphqlRequest {
         document: document(query, document_id, doc_id, persisted_query(extensions.as_deref())?)?,
         operation_name,
         variables: variables_of(variables.as_deref())?,
@@ -262,8 +262,8 @@ mod tests {
                 "variables": variables,
                 "extensions": extensions,
             });
-            let read = |request: Result<Request, GraphqlError>| {
-                request.map(|Request { document, operation_name, variables }| (document, operation_name, variables))
+            let read = |request: Result<GraphqlRequest, GraphqlError>| {
+                request.map(|GraphqlRequest { document, operation_name, variables }| (document, operation_name, variables))
             };
             prop_assert_eq!(read(from_body(body.to_string().as_bytes())), read(from_query_string(&target)));
         }

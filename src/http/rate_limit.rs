@@ -48,14 +48,14 @@ impl RateLimit {
 
 /// The key by which the requests of one caller are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum CallerKey {
+pub(crate) enum RateLimitKey {
     /// A caller with credentials, at any address.
     Caller(u64),
     /// The callers without credentials in one network.
     Address(IpAddr),
 }
 
-impl CallerKey {
+impl RateLimitKey {
     /// The key of a caller at `address`; without credentials, or refused ones, it is the network's.
     pub(crate) fn of(caller: Option<&Caller>, address: IpAddr) -> Self {
         if let Some(caller) = caller.filter(|caller| *caller.identity() != Identity::Anonymous) {
@@ -67,7 +67,7 @@ impl CallerKey {
 
 /// Counters of requests.
 pub(crate) struct RateLimits<C: Clock = MonotonicClock> {
-    limiter: RateLimiter<CallerKey, HashMapStateStore<CallerKey>, C, NoOpMiddleware<C::Instant>>,
+    limiter: RateLimiter<RateLimitKey, HashMapStateStore<RateLimitKey>, C, NoOpMiddleware<C::Instant>>,
     /// Number of keys at which those that can be forgotten are looked for.
     purge_at: AtomicUsize,
 }
@@ -85,7 +85,7 @@ impl<C: Clock> RateLimits<C> {
     }
 
     /// Counts a request. The error of one too many is the time after which it may be sent.
-    pub(crate) fn admit(&self, key: CallerKey) -> Result<(), Duration> {
+    pub(crate) fn admit(&self, key: RateLimitKey) -> Result<(), Duration> {
         let verdict = self.limiter.check_key(&key);
         self.purge();
         verdict.map_err(|refusal| refusal.wait_time_from(self.limiter.clock().now()))
@@ -118,10 +118,10 @@ mod tests {
     #[test]
     fn a_burst_is_let_through_and_then_one_request_at_a_time() {
         let (limits, clock) = limits(2, Period::Minute);
-        let key = CallerKey::Caller(1);
+        let key = RateLimitKey::Caller(1);
         assert_eq!([limits.admit(key), limits.admit(key)], [Ok(()), Ok(())]);
         assert_eq!(limits.admit(key), Err(Duration::from_secs(30)));
-        assert_eq!(limits.admit(CallerKey::Caller(2)), Ok(()), "another caller is not held up");
+        assert_eq!(limits.admit(RateLimitKey::Caller(2)), Ok(()), "another caller is not held up");
         clock.advance(Duration::from_secs(10));
         assert_eq!(limits.admit(key), Err(Duration::from_secs(20)), "a refusal costs nothing");
         clock.advance(Duration::from_secs(20));
@@ -133,7 +133,7 @@ mod tests {
     fn whoever_is_not_heard_of_is_forgotten() {
         let (limits, clock) = limits(1, Period::Second);
         for caller in 0..10 * MIN_PURGE as u64 {
-            assert_eq!(limits.admit(CallerKey::Caller(caller)), Ok(()));
+            assert_eq!(limits.admit(RateLimitKey::Caller(caller)), Ok(()));
             clock.advance(Duration::from_millis(10));
         }
         assert!(limits.limiter.len() <= MIN_PURGE, "{}", limits.limiter.len());
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn callers_without_credentials_are_told_apart_by_network() {
         for caller in [None, Some(&Caller::ANONYMOUS)] {
-            let key = |address: &str| CallerKey::of(caller, address.parse().unwrap());
+            let key = |address: &str| RateLimitKey::of(caller, address.parse().unwrap());
             assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
             assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff::9"));
             assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));

@@ -7,7 +7,7 @@ use axum::response::Response;
 use super::error::HttpError;
 use super::media_type::MediaType;
 use super::request_id;
-use crate::graphql::{ErrorCode, Outcome, Reply, refuse};
+use crate::graphql::{ErrorCode, GraphqlResponse, Outcome, refuse};
 
 /// The header of the number of calls to Auth0 that a response took.
 pub(crate) const UPSTREAM_CALLS: HeaderName = HeaderName::from_static("x-upstream-calls");
@@ -39,7 +39,7 @@ impl Responder {
     }
 
     /// The response to a GraphQL request.
-    pub(crate) fn reply(self, reply: Reply) -> Response {
+    pub(crate) fn reply(self, reply: GraphqlResponse) -> Response {
         self.wrap(status(self.media_type, reply.outcome), reply.body, reply.upstream_calls)
     }
 

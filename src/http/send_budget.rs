@@ -18,10 +18,10 @@ use hyper::body::{Frame, SizeHint};
 
 use super::Shared;
 use super::activity::{Activity, SendGuard};
+use super::connection_info::{self, ConnectionInfo};
 use super::error::HttpError;
 use super::media_type::MediaType;
-use super::peer::{self, ConnectionInfo};
-use super::rate_limit::CallerKey;
+use super::rate_limit::RateLimitKey;
 use super::responder::Responder;
 use super::settings::SendLimits;
 use crate::telemetry::LogThrottle;
@@ -34,7 +34,7 @@ pub(crate) struct SendBudget {
     limits: SendLimits,
     used: AtomicUsize,
     /// Bytes of large responses, by caller.
-    by_caller: Mutex<HashMap<CallerKey, usize>>,
+    by_caller: Mutex<HashMap<RateLimitKey, usize>>,
     refused: LogThrottle,
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct SendPermit {
     budget: Arc<SendBudget>,
     bytes: usize,
     /// The caller of a large response.
-    caller: Option<CallerKey>,
+    caller: Option<RateLimitKey>,
     _sending: Option<SendGuard>,
 }
 
@@ -62,7 +62,7 @@ impl SendBudget {
     pub(crate) fn permit(
         self: &Arc<Self>,
         bytes: usize,
-        caller: CallerKey,
+        caller: RateLimitKey,
         activity: Option<&Activity>,
     ) -> Result<SendPermit, HttpError> {
         let is_large = bytes > CHUNK;
@@ -100,7 +100,7 @@ impl SendBudget {
         )
     }
 
-    fn by_caller(&self) -> MutexGuard<'_, HashMap<CallerKey, usize>> {
+    fn by_caller(&self) -> MutexGuard<'_, HashMap<RateLimitKey, usize>> {
         self.by_caller.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -170,7 +170,7 @@ pub(crate) struct Sender {
 impl Sender {
     pub(crate) fn to(request: &Request, shared: &Shared) -> Self {
         let connection = request.extensions().get::<Arc<ConnectionInfo>>().cloned();
-        let address = peer::address(request, &shared.settings.trusted_proxies);
+        let address = connection_info::client_of(request, &shared.settings.trusted_proxies);
         Self { budget: Arc::clone(&shared.send_budget), connection, address }
     }
 
@@ -181,7 +181,7 @@ impl Sender {
             return Response::from_parts(head, body);
         }
         let bytes = whole(body).await;
-        let caller = head.extensions.get().copied().unwrap_or_else(|| CallerKey::of(None, self.address));
+        let caller = head.extensions.get().copied().unwrap_or_else(|| RateLimitKey::of(None, self.address));
         let activity = self.connection.as_ref().map(|connection| connection.activity());
         match self.budget.permit(bytes.len(), caller, activity) {
             Ok(permit) => {

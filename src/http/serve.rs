@@ -18,10 +18,11 @@ use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
 use super::connection;
-use super::peer::{ConnectionInfo, Peer, Phase, Shutdown};
+use super::connection_info::{ConnectionInfo, Peer};
 use super::pool::Pool;
 use super::resource_limits::{ResourceLimits, raise_file_limit};
 use super::settings::{Connections, SendLimits, Settings};
+use super::shutdown::{Phase, Shutdown};
 use super::tls::Certificate;
 use super::{BuildError, Shared, admin_router, router};
 use crate::auth::Authenticator;

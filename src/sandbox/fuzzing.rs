@@ -1,4 +1,4 @@
-//! A door for `tests/lucene`.
+//! Entry points for `tests/lucene`.
 
 use super::search::Expression;
 use super::search::syntax::{self, Value};

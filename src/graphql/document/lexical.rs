@@ -7,7 +7,7 @@ use apollo_parser::{Lexer, Token, TokenKind};
 
 /// What a text comes to.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Measures {
+pub(crate) struct TokenMeasures {
     /// Tokens as <https://spec.graphql.org/September2025/#sec-Language.Source-Text.Lexical-Tokens> has them.
     pub(crate) tokens: u64,
     /// How deeply brackets nest.
@@ -18,7 +18,7 @@ pub(crate) struct Measures {
 
 /// Something that is no GraphQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(crate) enum LexicalError {
     /// The name of an argument or an input field, without a colon behind it. apollo-parser drops it.
     MissingColon,
     /// A string with a line end in it. apollo-parser does not look at its first character.
@@ -27,16 +27,16 @@ pub(crate) enum Fault {
 
 /// What is found in a text before it is parsed.
 pub(crate) struct Scan {
-    pub(crate) measures: Measures,
+    pub(crate) measures: TokenMeasures,
     /// The first thing that is no GraphQL and that apollo-parser 0.8 lets pass, and its offset.
-    pub(crate) fault: Option<(usize, Fault)>,
+    pub(crate) fault: Option<(usize, LexicalError)>,
     /// Descriptions and commas.
     blanks: Vec<Range<usize>>,
 }
 
 impl Scan {
     pub(crate) fn of(text: &str) -> Self {
-        let mut scan = Self { measures: Measures::default(), fault: None, blanks: Vec::new() };
+        let mut scan = Self { measures: TokenMeasures::default(), fault: None, blanks: Vec::new() };
         let mut reader = Reader::default();
         for token in Lexer::new(text) {
             match token {
@@ -89,11 +89,11 @@ impl Reader {
     fn read(&mut self, token: &Token<'_>, scan: &mut Scan) {
         let kind = token.kind();
         if self.needs_colon && kind != TokenKind::Colon {
-            scan.fault.get_or_insert((token.index(), Fault::MissingColon));
+            scan.fault.get_or_insert((token.index(), LexicalError::MissingColon));
         }
         let is_string = kind == TokenKind::StringValue && !token.data().starts_with("\"\"\"");
         if is_string && token.data().contains(['\n', '\r']) {
-            scan.fault.get_or_insert((token.index(), Fault::UnterminatedString));
+            scan.fault.get_or_insert((token.index(), LexicalError::UnterminatedString));
         }
         let is_described = match self.open.as_slice() {
             [] => kind == TokenKind::Name && is_definition(token.data()),
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn a_string_ends_on_its_line() {
         for text in ["{ a(b: \"\n\") }", "{ a(b: \"\r\") }"] {
-            assert_eq!(Scan::of(text).fault, Some((7, Fault::UnterminatedString)));
+            assert_eq!(Scan::of(text).fault, Some((7, LexicalError::UnterminatedString)));
         }
         assert_eq!(Scan::of("{ a(b: \"\"\"\n\"\"\" c: \"\") }").fault, None);
     }

@@ -12,7 +12,7 @@ const APOLLO: &str = "apollo-persisted-query-manifest";
 
 /// A document and its id.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct ManifestEntry {
     pub(crate) id: String,
     pub(crate) text: String,
 }
@@ -56,7 +56,7 @@ struct Operation {
 }
 
 /// Reads a manifest, whichever tool wrote it.
-pub(crate) fn parse(json: &str) -> Result<Vec<Entry>, ManifestError> {
+pub(crate) fn parse(json: &str) -> Result<Vec<ManifestEntry>, ManifestError> {
     let json = json.strip_prefix('\u{feff}').unwrap_or(json);
     let value: Value = serde_json::from_str(json)
         .map_err(|error| ManifestError::NotJson { line: error.line(), column: error.column() })?;
@@ -72,15 +72,17 @@ pub(crate) fn parse(json: &str) -> Result<Vec<Entry>, ManifestError> {
     }
 }
 
-fn apollo(object: Map<String, Value>) -> Option<Vec<Entry>> {
+fn apollo(object: Map<String, Value>) -> Option<Vec<ManifestEntry>> {
     let manifest: Apollo = serde_json::from_value(Value::Object(object)).ok()?;
     let is_known = manifest.format == APOLLO && manifest.version == 1;
-    is_known.then(|| manifest.operations.into_iter().map(|Operation { id, body }| Entry { id, text: body }).collect())
+    is_known.then(|| {
+        manifest.operations.into_iter().map(|Operation { id, body }| ManifestEntry { id, text: body }).collect()
+    })
 }
 
-fn by_id(object: Map<String, Value>) -> Option<Vec<Entry>> {
+fn by_id(object: Map<String, Value>) -> Option<Vec<ManifestEntry>> {
     let entries = object.into_iter().map(|(id, text)| match text {
-        Value::String(text) => Some(Entry { id, text }),
+        Value::String(text) => Some(ManifestEntry { id, text }),
         _ => None,
     });
     entries.collect()
@@ -92,7 +94,7 @@ mod tests {
 
     #[test]
     fn the_manifests_of_the_known_tools_are_read() {
-        let entry = |id: &str, text: &str| Entry { id: id.to_owned(), text: text.to_owned() };
+        let entry = |id: &str, text: &str| ManifestEntry { id: id.to_owned(), text: text.to_owned() };
         for (json, expected) in [
             (
                 r#"{"e1": "query A { __typename }", "0f": "query B { __typename }"}"#,

@@ -6,7 +6,7 @@ use apollo_compiler::Node;
 use apollo_compiler::ast::{self, Argument, Definition, DirectiveList, Selection, Value};
 use apollo_compiler::parser::{Parser, SourceSpan};
 
-use super::lexical::{Fault, Scan};
+use super::lexical::{LexicalError, Scan};
 use super::lines::Lines;
 use super::suggestions::Suggestions;
 use super::{failures, not_graphql};
@@ -29,8 +29,8 @@ pub(super) fn parse(
     })?;
     if let Some((offset, fault)) = scan.fault {
         let message = match fault {
-            Fault::MissingColon => "Syntax error: expected a colon and a value.",
-            Fault::UnterminatedString => "Syntax error: unterminated string value.",
+            LexicalError::MissingColon => "Syntax error: expected a colon and a value.",
+            LexicalError::UnterminatedString => "Syntax error: unterminated string value.",
         };
         return Err(vec![not_graphql(message).at(lines.at(offset))]);
     }

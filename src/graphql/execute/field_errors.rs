@@ -2,7 +2,7 @@
 
 use crate::graphql::error::{FieldError, GraphqlError, Location, PathSegment};
 use crate::graphql::operation::Name;
-use crate::graphql::plan::{Place, Step};
+use crate::graphql::plan::{PathStep, PathTemplate};
 
 /// The most nulls below a root field that have an error each. Of the rest it is told how many there are.
 const MOST_NULLS: usize = 50;
@@ -26,7 +26,7 @@ struct Rest {
 }
 
 /// The way to a projection: places, each in the projection of the one before, with their list indices.
-pub(super) type Frames<'a> = Vec<(&'a Place, &'a [usize])>;
+pub(super) type Frames<'a> = Vec<(&'a PathTemplate, &'a [usize])>;
 
 impl<'r> FieldErrors<'r> {
     pub(super) fn new(key: &'r Name, location: Location) -> Self {
@@ -61,7 +61,7 @@ impl<'r> FieldErrors<'r> {
             return;
         }
         let steps = frames.iter().flat_map(|(place, _)| &place.0);
-        let before_list = steps.take_while(|step| **step != Step::Index).count();
+        let before_list = steps.take_while(|step| **step != PathStep::Index).count();
         let (path, location) = self.path(frames, before_list.saturating_sub(1));
         self.rest.push(Rest { failure: failure.clone(), path, location, count: 1 });
     }
@@ -76,8 +76,8 @@ impl<'r> FieldErrors<'r> {
         let steps = frames.iter().flat_map(|(place, indices)| {
             let mut indices = indices.iter();
             place.0.iter().map(move |step| match step {
-                Step::Key(key, location) => (PathSegment::Key(key.clone()), Some(*location)),
-                Step::Index => (PathSegment::Index(indices.next().copied().unwrap_or_default()), None),
+                PathStep::Key(key, location) => (PathSegment::Key(key.clone()), Some(*location)),
+                PathStep::Index => (PathSegment::Index(indices.next().copied().unwrap_or_default()), None),
             })
         });
         for (segment, of_field) in steps.take(most) {

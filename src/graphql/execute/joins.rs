@@ -7,22 +7,22 @@ use std::borrow::Cow;
 
 use futures_util::future::join_all;
 
-use super::calls::{Call, SINGLE_LOOKUPS, plan_calls, plan_lookups};
-use super::fetched::{Batch, Fetched, Joined};
+use super::fetched_records::{Batch, FetchedRecords, Joined};
+use super::join_calls::{JoinCall, SINGLE_LOOKUPS, plan_calls, plan_lookups};
 use super::unprojectable;
 use crate::auth0::{AnswerIdentity, ManagementApi};
 use crate::graphql::error::{GraphqlError, report};
+use crate::graphql::execution_context::{CallOrigin, ExecutionContext};
+use crate::graphql::field_request::PreparedRequest;
 use crate::graphql::permission::{Upstream, authorize_all};
-use crate::graphql::plan::{ExecutionPlan, JoinPlan, Shaped};
+use crate::graphql::plan::{ExecutionPlan, JoinPlan, ShapePlan};
 use crate::graphql::project::{self, Each, JoinSlot, ProjectError, Projected};
-use crate::graphql::request::PreparedRequest;
-use crate::graphql::session::{Purpose, Session};
 
 /// The joined records of an operation.
 pub(super) struct Joins<'p> {
     plan: &'p ExecutionPlan,
     /// By fetch of the plan.
-    fetches: Vec<Fetched>,
+    fetches: Vec<FetchedRecords>,
     /// The number of records that may still be looked up one by one, so that the calls which are certain to come have theirs.
     lookups: usize,
     /// The most that projections may come to in all, in bytes.
@@ -33,7 +33,7 @@ pub(super) struct Joins<'p> {
 type Open = (usize, usize);
 
 /// The answer to a call: its records, or a single one, as a JSON array.
-struct Answer {
+struct JoinResponse {
     json: bytes::Bytes,
     total: Option<u64>,
     next: Option<Box<str>>,
@@ -41,7 +41,7 @@ struct Answer {
     identity: Option<AnswerIdentity>,
 }
 
-impl Answer {
+impl JoinResponse {
     /// The failure of its projection. An answer that cannot be read is not served again.
     fn unprojectable(&self, error: ProjectError) -> GraphqlError {
         if let (ProjectError::Malformed(_), Some(identity)) = (&error, &self.identity) {
@@ -53,14 +53,14 @@ impl Answer {
 
 impl<'p> Joins<'p> {
     pub(super) fn new(plan: &'p ExecutionPlan, lookups: usize, limit: usize) -> Self {
-        let fetches = plan.fetches.iter().map(Fetched::new).collect();
+        let fetches = plan.fetches.iter().map(FetchedRecords::new).collect();
         Self { plan, fetches, lookups: lookups.min(SINGLE_LOOKUPS), limit }
     }
 
     /// Fetches what belongs in the slots of `projections`, in the slots of that, and so on.
     pub(super) async fn resolve(
         &mut self,
-        session: &Session,
+        execution: &ExecutionContext,
         upstream: &Upstream,
         projections: impl Iterator<Item = &mut Projected>,
     ) {
@@ -69,7 +69,7 @@ impl<'p> Joins<'p> {
             self.register(&mut projected.slots, &mut open);
         }
         while !open.is_empty() {
-            self.fetch(session, upstream).await;
+            self.fetch(execution, upstream).await;
             let level = std::mem::take(&mut open);
             for (join, key) in level {
                 self.open(join, key, &mut open);
@@ -118,7 +118,7 @@ impl<'p> Joins<'p> {
     }
 
     /// Fetches everything that is sought.
-    async fn fetch(&mut self, session: &Session, upstream: &Upstream) {
+    async fn fetch(&mut self, execution: &ExecutionContext, upstream: &Upstream) {
         let mut calls = Vec::new();
         let mut apis = Vec::new();
         for (number, (fetch, fetched)) in self.plan.fetches.iter().zip(&mut self.fetches).enumerate() {
@@ -127,7 +127,7 @@ impl<'p> Joins<'p> {
                 apis.push(None);
                 continue;
             }
-            match authorize_all(upstream, &session.caller, fetch.row.scopes) {
+            match authorize_all(upstream, &execution.caller, fetch.row.scopes) {
                 Ok(api) => {
                     apis.push(Some(api));
                     plan_calls(number, fetch, fetched, &mut calls);
@@ -138,25 +138,25 @@ impl<'p> Joins<'p> {
                 }
             }
         }
-        self.make(session, &apis, calls).await;
+        self.make(execution, &apis, calls).await;
         let mut lookups = Vec::new();
         for (number, (fetch, fetched)) in self.plan.fetches.iter().zip(&mut self.fetches).enumerate() {
             plan_lookups(number, fetch, fetched, &mut self.lookups, &mut lookups);
         }
-        self.make(session, &apis, lookups).await;
+        self.make(execution, &apis, lookups).await;
     }
 
     /// Makes calls, all at once, and takes in what they bring.
-    async fn make(&mut self, session: &Session, apis: &[Option<&ManagementApi>], calls: Vec<Call<'p>>) {
+    async fn make(&mut self, execution: &ExecutionContext, apis: &[Option<&ManagementApi>], calls: Vec<JoinCall<'p>>) {
         let answers = calls.into_iter().map(|call| {
             let api = apis.get(call.fetch).copied().flatten();
             let roots = self.plan.fetches.get(call.fetch).map(|fetch| fetch.roots.clone());
-            let context = session.errand(Purpose::Join(roots.unwrap_or_default()));
+            let context = execution.call_context(CallOrigin::Join(roots.unwrap_or_default()));
             async move {
                 let Some(api) = api else { return (call, Err(GraphqlError::bug("a join is made without permission"))) };
                 let answer = match &call.request {
                     PreparedRequest::List(read) => api.read(read, &context).await.map(|page| {
-                        Some(Answer {
+                        Some(JoinResponse {
                             json: page.records,
                             total: page.total,
                             next: page.next,
@@ -165,7 +165,7 @@ impl<'p> Joins<'p> {
                     }),
                     PreparedRequest::Record(read) => api.read(read, &context).await.map(|record| {
                         let json = record.map(|record| [b"[", &record[..], b"]"].concat().into());
-                        json.map(|json| Answer { json, total: None, next: None, identity: None })
+                        json.map(|json| JoinResponse { json, total: None, next: None, identity: None })
                     }),
                 };
                 (call, answer.map_err(report))
@@ -176,7 +176,7 @@ impl<'p> Joins<'p> {
         }
     }
 
-    fn take_in(&mut self, call: &Call<'_>, answer: Result<Option<Answer>, GraphqlError>) {
+    fn take_in(&mut self, call: &JoinCall<'_>, answer: Result<Option<JoinResponse>, GraphqlError>) {
         let outcome = match answer {
             Ok(Some(answer)) => self.project(call, &answer),
             Ok(None) => Ok(()),
@@ -192,7 +192,7 @@ impl<'p> Joins<'p> {
     }
 
     /// Projects an answer, for each join of its fetch.
-    fn project(&mut self, call: &Call<'_>, answer: &Answer) -> Result<(), GraphqlError> {
+    fn project(&mut self, call: &JoinCall<'_>, answer: &JoinResponse) -> Result<(), GraphqlError> {
         let plan = self.plan;
         let Some(fetch) = plan.fetches.get(call.fetch) else { return Err(GraphqlError::bug("a call is of no fetch")) };
         let fetched = &mut self.fetches[call.fetch];
@@ -208,7 +208,7 @@ impl<'p> Joins<'p> {
                     let whole = projected.whole();
                     (projected, vec![whole])
                 }
-                (Shaped::Record(plan), None) => {
+                (ShapePlan::Record(plan), None) => {
                     let each = project::project_each(plan, join.id, &answer.json, self.limit);
                     let (projected, each) = each.map_err(|error| answer.unprojectable(error))?;
                     // For each join the same records in the same order.
@@ -216,7 +216,7 @@ impl<'p> Joins<'p> {
                     ids = names;
                     (projected, segments)
                 }
-                (Shaped::Page(_) | Shaped::List(..), None) => {
+                (ShapePlan::Page(_) | ShapePlan::List(..), None) => {
                     return Err(GraphqlError::bug("a join of a list has no page"));
                 }
             };

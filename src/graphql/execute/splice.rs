@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::fetched::Joined;
+use super::fetched_records::Joined;
 use super::field_errors::{FieldErrors, Frames};
 use super::joins::Joins;
 use super::too_large;
 use crate::graphql::error::{ErrorCode, GraphqlError};
 use crate::graphql::permission::Denied;
-use crate::graphql::plan::{Place, Projection, Step, Withheld, WithheldReason};
+use crate::graphql::plan::{PathStep, PathTemplate, Projection, Withheld, WithheldReason};
 use crate::graphql::project::{JoinSlot, Projected, Segment};
 
 /// Writes an answer.
@@ -86,8 +86,8 @@ impl<'a, 'r> Splicer<'a, 'r> {
 }
 
 /// As many of the indices as the place has.
-fn indices<'a>(place: &Place, all: &'a [usize]) -> &'a [usize] {
-    let count = place.0.iter().filter(|step| **step == Step::Index).count();
+fn indices<'a>(place: &PathTemplate, all: &'a [usize]) -> &'a [usize] {
+    let count = place.0.iter().filter(|step| **step == PathStep::Index).count();
     all.get(..count).unwrap_or(all)
 }
 

@@ -1,6 +1,6 @@
 //! What an operation asks for, in values: the rows of each page times what is selected of a row.
 
-use crate::graphql::operation::{Field, Operation, Value};
+use crate::graphql::operation::{Operation, SelectedField, Value};
 use crate::graphql::type_system::TypeSystem;
 
 /// A value of type `JSON` is a document of its own: the metadata of a user, or all that is not in the schema.
@@ -18,12 +18,12 @@ pub(super) fn cost(types: &TypeSystem, operation: &Operation) -> u64 {
     sum(types, operation.fields.iter().filter(|field| !field.name.starts_with("__")))
 }
 
-fn sum<'f>(types: &TypeSystem, fields: impl Iterator<Item = &'f Field>) -> u64 {
+fn sum<'f>(types: &TypeSystem, fields: impl Iterator<Item = &'f SelectedField>) -> u64 {
     fields.map(|field| of_field(types, field)).fold(0, u64::saturating_add)
 }
 
 /// Nesting is bounded by the document's.
-fn of_field(types: &TypeSystem, field: &Field) -> u64 {
+fn of_field(types: &TypeSystem, field: &SelectedField) -> u64 {
     if !field.fields.is_empty() {
         return rows(field).saturating_mul(sum(types, field.fields.iter()));
     }
@@ -31,7 +31,7 @@ fn of_field(types: &TypeSystem, field: &Field) -> u64 {
     if definition.is_some_and(|definition| definition.ty.inner_named_type() == "JSON") { JSON } else { 1 }
 }
 
-fn rows(field: &Field) -> u64 {
+fn rows(field: &SelectedField) -> u64 {
     match ROWS.iter().find_map(|name| field.argument(name)) {
         Some(Value::Int(rows)) => u64::try_from(*rows).unwrap_or(0).clamp(1, LARGEST_PAGE),
         _ => 1,

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use apollo_compiler::ast::Document;
 
-use super::{Enforcement, Limits, Measure, cost, json, tree};
-use crate::graphql::document::{Lines, Measures};
+use super::{Enforcement, Limits, Measure, cost, tree, variable};
+use crate::graphql::document::{Lines, TokenMeasures};
 use crate::graphql::error::{ErrorCode, GraphqlError};
 use crate::graphql::operation::Operation;
 use crate::graphql::plan::CallCount;
@@ -66,8 +66,8 @@ impl Limiter {
     }
 
     /// Judges the tokens of a document, before it is parsed.
-    pub(crate) fn check_tokens(&self, measures: &Measures) -> Result<(), GraphqlError> {
-        let Measures { tokens, nesting, word } = *measures;
+    pub(crate) fn check_tokens(&self, measures: &TokenMeasures) -> Result<(), GraphqlError> {
+        let TokenMeasures { tokens, nesting, word } = *measures;
         self.hold(Measure::Tokens, tokens)?;
         self.hold(Measure::Word, word)?;
         self.hold(Measure::Nesting, nesting)
@@ -80,7 +80,7 @@ impl Limiter {
 
     /// Judges the value that a caller gave for a variable, in JSON.
     pub(crate) fn check_variable(&self, value: &str) -> Result<(), GraphqlError> {
-        let json::Measures { nesting, list, string } = json::measure(value);
+        let variable::ValueMeasures { nesting, list, string } = variable::measure(value);
         self.hold(Measure::Nesting, nesting)?;
         self.hold(Measure::List, list)?;
         self.hold(Measure::String, string)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Arguments, Field, Name, Operation, Value};
+use super::{Arguments, Name, Operation, SelectedField, Value};
 
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -10,7 +10,7 @@ impl fmt::Display for Operation {
     }
 }
 
-fn write_fields(fields: &[Field], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn write_fields(fields: &[SelectedField], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if fields.is_empty() {
         return f.write_str("{}");
     }
@@ -19,7 +19,7 @@ fn write_fields(fields: &[Field], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str(" }")
 }
 
-impl fmt::Display for Field {
+impl fmt::Display for SelectedField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.key != self.name {
             write!(f, "{}: ", self.key)?;

@@ -1,9 +1,9 @@
 //! The calls to Auth0 that an operation can come to, counted before the first of them is made.
 
 use super::is_same_call;
-use crate::graphql::operation::{Field, Value};
+use crate::graphql::operation::{SelectedField, Value};
 use crate::graphql::schema::joins::{Fetch, join};
-use crate::graphql::schema::object::{Kind, Object, Page, PageKind, Shape};
+use crate::graphql::schema::object::{Kind, Object, PageKind, PageType, Shape};
 use crate::graphql::schema::root::root_field;
 
 /// Auth0's largest page.
@@ -27,7 +27,7 @@ pub(crate) struct CallCount {
 }
 
 /// The calls of an operation in normal form of which `calls` are its root fields'.
-pub(crate) fn worst_case(fields: &[Field], calls: usize, limit: u64) -> CallCount {
+pub(crate) fn worst_case(fields: &[SelectedField], calls: usize, limit: u64) -> CallCount {
     let calls = u64::try_from(calls).unwrap_or(u64::MAX);
     let count = |largest| {
         let mut count = Count { calls, is_per_parent: false, largest };
@@ -52,11 +52,12 @@ struct Count {
 }
 
 impl Count {
-    fn shape(&mut self, shape: Shape, rows: u64, selection: &[Field]) {
+    fn shape(&mut self, shape: Shape, rows: u64, selection: &[SelectedField]) {
         match shape {
-            Shape::Page(Page { object, fields, .. }) => {
-                let is_nodes =
-                    |field: &&Field| fields.iter().any(|row| row.kind == PageKind::Nodes && field.name == row.name);
+            Shape::Page(PageType { object, fields, .. }) => {
+                let is_nodes = |field: &&SelectedField| {
+                    fields.iter().any(|row| row.kind == PageKind::Nodes && field.name == row.name)
+                };
                 for nodes in selection.iter().filter(is_nodes) {
                     self.records(object, rows, &nodes.fields);
                 }
@@ -67,7 +68,7 @@ impl Count {
     }
 
     /// The joins of `parents` records.
-    fn records(&mut self, object: &'static Object, parents: u64, selection: &[Field]) {
+    fn records(&mut self, object: &'static Object, parents: u64, selection: &[SelectedField]) {
         for (place, field) in selection.iter().enumerate() {
             if let Some(Kind::Object(inner) | Kind::Objects(inner)) = object.field(&field.name).map(|row| &row.kind) {
                 self.records(inner, parents, &field.fields);
@@ -90,7 +91,7 @@ impl Count {
 }
 
 /// How many records a field brings at most, if it is a page.
-fn rows(field: &Field, largest: u64) -> u64 {
+fn rows(field: &SelectedField, largest: u64) -> u64 {
     match ROWS.iter().find_map(|name| field.argument(name)) {
         Some(Value::Int(rows)) => u64::try_from(*rows).unwrap_or(0).clamp(1, LARGEST_PAGE).min(largest),
         _ => 1,

@@ -10,10 +10,10 @@ pub(crate) use self::call_count::{CallCount, worst_case};
 pub(crate) use self::planner::{Planner, is_same_call};
 pub(crate) use self::required_keys::RequiredKeys;
 use super::error::{GraphqlError, Location};
+use super::field_request::{JoinRequest, PreparedRequest};
 use super::operation::{Arguments, Name};
 use super::permission::Denied;
 use super::project::json;
-use super::request::{ParentRequest, PreparedRequest};
 use super::schema::joins::Join;
 use super::schema::object::{Field, Guard, Kind, Object, PageKind};
 use crate::auth::Scopes;
@@ -38,15 +38,15 @@ pub(crate) struct CallPlan {
 
 /// What to make of what a call brings.
 pub(crate) struct Projection {
-    pub(crate) shape: Shaped,
+    pub(crate) shape: ShapePlan,
     /// Fields that stand as null, and why.
     pub(crate) withheld: Vec<Withheld>,
     /// The places of lists of records.
-    pub(crate) places: Vec<Place>,
+    pub(crate) places: Vec<PathTemplate>,
 }
 
 /// A plan for one of the shapes that answers have.
-pub(crate) enum Shaped {
+pub(crate) enum ShapePlan {
     Page(PagePlan),
     /// With the list's own place.
     List(RecordPlan, usize),
@@ -57,7 +57,7 @@ pub(crate) enum Shaped {
 pub(crate) struct JoinPlan {
     pub(crate) projection: Projection,
     /// Where it stands in the projection that it is a part of.
-    pub(crate) place: Place,
+    pub(crate) place: PathTemplate,
     /// The slot of the joined record's id, where it is found by that.
     pub(crate) id: usize,
     pub(crate) fetch: usize,
@@ -70,7 +70,7 @@ pub(crate) struct FetchPlan {
     pub(crate) row: &'static Join,
     pub(crate) arguments: Arguments,
     /// How to ask for what belongs to one parent. None where records are found by their ids.
-    pub(crate) request: Option<ParentRequest>,
+    pub(crate) request: Option<JoinRequest>,
     pub(crate) joins: Vec<usize>,
     /// The root fields below which its joins stand.
     pub(crate) roots: Arc<[usize]>,
@@ -79,11 +79,11 @@ pub(crate) struct FetchPlan {
 
 /// A path in a projection, with the place of each of its fields in the document. List indices are known when it is run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Place(pub(crate) Box<[Step]>);
+pub(crate) struct PathTemplate(pub(crate) Box<[PathStep]>);
 
 /// A step of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum PathStep {
     Key(Name, Location),
     Index,
 }
@@ -91,7 +91,7 @@ pub(crate) enum Step {
 /// A field that is null whatever Auth0 answers.
 #[derive(Debug)]
 pub(crate) struct Withheld {
-    pub(crate) place: Place,
+    pub(crate) place: PathTemplate,
     pub(crate) reason: WithheldReason,
 }
 

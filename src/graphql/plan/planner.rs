@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::{
-    ExecutionPlan, FetchPlan, JoinPlan, Output, OutputField, PageOutput, PagePlan, Place, Projection, RecordPlan,
-    RequiredKeys, Shaped, Step, Withheld, WithheldReason,
+    ExecutionPlan, FetchPlan, JoinPlan, Output, OutputField, PageOutput, PagePlan, PathStep, PathTemplate, Projection,
+    RecordPlan, RequiredKeys, ShapePlan, Withheld, WithheldReason,
 };
 use crate::graphql::error::GraphqlError;
-use crate::graphql::operation::{Arguments, Field as SelectedField, Name, Value};
+use crate::graphql::operation::{Arguments, Name, SelectedField, Value};
 use crate::graphql::permission::Authority;
 use crate::graphql::schema::joins::{Fetch, Join, join};
-use crate::graphql::schema::object::{Field, Kind, Object, Page, PageKind, Shape};
+use crate::graphql::schema::object::{Field, Kind, Object, PageKind, PageType, Shape};
 
 /// Makes a plan for what one caller may be shown, and notes what has to be left out. Selections are in normal form: fields with
 /// distinct response keys.
@@ -26,14 +26,14 @@ pub(crate) struct Planner {
 /// What is known of the projection that is being planned.
 #[derive(Default)]
 struct Within {
-    path: Vec<Step>,
+    path: Vec<PathStep>,
     withheld: Vec<Withheld>,
-    places: Vec<Place>,
+    places: Vec<PathTemplate>,
 }
 
 impl Within {
-    fn place(&self) -> Place {
-        Place(self.path.clone().into())
+    fn place(&self) -> PathTemplate {
+        PathTemplate(self.path.clone().into())
     }
 
     /// The number of the present place.
@@ -73,18 +73,18 @@ impl Planner {
     fn projection(&mut self, shape: Shape, selection: &[SelectedField]) -> Projection {
         let outer = std::mem::take(&mut self.within);
         let shape = match shape {
-            Shape::Page(page) => Shaped::Page(self.page(page, selection)),
+            Shape::Page(page) => ShapePlan::Page(self.page(page, selection)),
             Shape::List(object) => {
                 let place = self.within.mark();
-                Shaped::List(self.elements(object, selection), place)
+                ShapePlan::List(self.elements(object, selection), place)
             }
-            Shape::Record(object) => Shaped::Record(self.record(object, selection)),
+            Shape::Record(object) => ShapePlan::Record(self.record(object, selection)),
         };
         let Within { withheld, places, .. } = std::mem::replace(&mut self.within, outer);
         Projection { shape, withheld, places }
     }
 
-    fn page(&mut self, page: &'static Page, selection: &[SelectedField]) -> PagePlan {
+    fn page(&mut self, page: &'static PageType, selection: &[SelectedField]) -> PagePlan {
         let mut fields = Vec::new();
         for field in selection {
             let output = match page.field(&field.name) {
@@ -104,7 +104,7 @@ impl Planner {
 
     /// The plan for each record of a list.
     fn elements(&mut self, object: &'static Object, selection: &[SelectedField]) -> RecordPlan {
-        self.within.path.push(Step::Index);
+        self.within.path.push(PathStep::Index);
         let plan = self.record(object, selection);
         self.within.path.pop();
         plan
@@ -164,8 +164,8 @@ impl Planner {
         self.joins.push(None);
         let mut projection = self.projection(row.shape, &field.fields);
         let id = match &mut projection.shape {
-            Shaped::Record(plan) => plan.slot_for(plan.object.id_key()),
-            Shaped::Page(_) | Shaped::List(..) => 0,
+            ShapePlan::Record(plan) => plan.slot_for(plan.object.id_key()),
+            ShapePlan::Page(_) | ShapePlan::List(..) => 0,
         };
         let fetched = &mut self.fetches[fetch];
         fetched.joins.push(join);
@@ -200,7 +200,7 @@ impl Planner {
 
     /// Plans what stands at `field`.
     fn at<T>(&mut self, field: &SelectedField, plan: impl FnOnce(&mut Self) -> T) -> T {
-        self.within.path.push(Step::Key(field.key.clone(), field.location));
+        self.within.path.push(PathStep::Key(field.key.clone(), field.location));
         let planned = plan(self);
         self.within.path.pop();
         planned

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Output, PageOutput, PagePlan, Projection, RecordPlan, Shaped, may_see_all_of};
+use super::{Output, PageOutput, PagePlan, Projection, RecordPlan, ShapePlan, may_see_all_of};
 use crate::auth::Scopes;
 use crate::auth0::Fields;
 use crate::graphql::schema::object::{Object, PageKind};
@@ -41,8 +41,8 @@ impl Projection {
     /// Adds what it needs of Auth0.
     pub(crate) fn add_keys(&self, required: &mut RequiredKeys) {
         match &self.shape {
-            Shaped::Page(plan) => plan.add_keys(required),
-            Shaped::List(plan, _) | Shaped::Record(plan) => plan.add_keys(required),
+            ShapePlan::Page(plan) => plan.add_keys(required),
+            ShapePlan::List(plan, _) | ShapePlan::Record(plan) => plan.add_keys(required),
         }
     }
 }

@@ -166,7 +166,7 @@ impl<'p, 'a> RecordBuffer<'p, 'a> {
         if value.first() != b'{' {
             return false;
         }
-        let mut alone = Alone::new(self, out);
+        let mut alone = SingleRecordProjector::new(self, out);
         // The value was found well-formed when it was passed over: reading it again cannot fail half-way.
         json::read_record(value.bytes(), &mut alone).is_ok()
     }
@@ -177,7 +177,7 @@ impl<'p, 'a> RecordBuffer<'p, 'a> {
             return false;
         }
         out.json.push(b'[');
-        let mut projection = Projection::new(self, out);
+        let mut projection = RecordProjector::new(self, out);
         // As above.
         let read = json::read_records(value.bytes(), &mut projection);
         out.json.push(b']');
@@ -201,7 +201,7 @@ fn first_of<'a>(values: &[Option<Raw<'a>>], slots: &Slots) -> Option<Raw<'a>> {
 }
 
 /// Reads records into a buffer, and appends what is made of each when it is over.
-pub(super) struct Projection<'d, 'p, 'a> {
+pub(super) struct RecordProjector<'d, 'p, 'a> {
     buffer: &'d mut RecordBuffer<'p, 'a>,
     /// How many records were objects, and were written.
     written: usize,
@@ -210,7 +210,7 @@ pub(super) struct Projection<'d, 'p, 'a> {
     out: &'d mut Projected,
 }
 
-impl<'d, 'p, 'a> Projection<'d, 'p, 'a> {
+impl<'d, 'p, 'a> RecordProjector<'d, 'p, 'a> {
     pub(super) fn new(buffer: &'d mut RecordBuffer<'p, 'a>, out: &'d mut Projected) -> Self {
         Self { buffer, written: 0, left_out: 0, out }
     }
@@ -228,7 +228,7 @@ impl<'d, 'p, 'a> Projection<'d, 'p, 'a> {
     }
 }
 
-impl<'a> Records<'a> for Projection<'_, '_, 'a> {
+impl<'a> Records<'a> for RecordProjector<'_, '_, 'a> {
     #[inline]
     fn expected(&self) -> Option<Raw<'a>> {
         self.buffer.expected()
@@ -258,18 +258,18 @@ impl<'a> Records<'a> for Projection<'_, '_, 'a> {
 }
 
 /// Reads a single record, which stands in no list.
-pub(super) struct Alone<'d, 'p, 'a> {
-    projection: Projection<'d, 'p, 'a>,
+pub(super) struct SingleRecordProjector<'d, 'p, 'a> {
+    projection: RecordProjector<'d, 'p, 'a>,
     pub(super) is_object: bool,
 }
 
-impl<'d, 'p, 'a> Alone<'d, 'p, 'a> {
+impl<'d, 'p, 'a> SingleRecordProjector<'d, 'p, 'a> {
     pub(super) fn new(buffer: &'d mut RecordBuffer<'p, 'a>, out: &'d mut Projected) -> Self {
-        Self { projection: Projection::new(buffer, out), is_object: false }
+        Self { projection: RecordProjector::new(buffer, out), is_object: false }
     }
 }
 
-impl<'a> Records<'a> for Alone<'_, '_, 'a> {
+impl<'a> Records<'a> for SingleRecordProjector<'_, '_, 'a> {
     #[inline]
     fn expected(&self) -> Option<Raw<'a>> {
         self.projection.expected()

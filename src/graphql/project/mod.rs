@@ -8,11 +8,11 @@ mod value;
 
 use std::borrow::Cow;
 
-use self::buffer::{Alone, Projection as Reader, RecordBuffer};
+use self::buffer::{RecordBuffer, RecordProjector, SingleRecordProjector};
 use self::json::{Malformed, Raw, Records};
 pub(crate) use self::projected::{JoinSlot, Projected, Segment};
-use super::plan::{OutputField, PageOutput, PagePlan, Projection, RecordPlan, Shaped};
-use super::request::PageFacts;
+use super::field_request::PageFacts;
+use super::plan::{OutputField, PageOutput, PagePlan, Projection, RecordPlan, ShapePlan};
 use super::schema::object::PageKind;
 
 /// Why records cannot be projected.
@@ -34,9 +34,9 @@ pub(crate) fn project(
     json::check_utf8(json)?;
     let mut out = Projected::within(limit);
     match &projection.shape {
-        Shaped::Page(plan) => page(plan, json, facts, &mut out)?,
-        Shaped::List(plan, place) => _ = list(plan, *place, json, &[], &mut out)?,
-        Shaped::Record(plan) => record(plan, json, &mut out)?,
+        ShapePlan::Page(plan) => page(plan, json, facts, &mut out)?,
+        ShapePlan::List(plan, place) => _ = list(plan, *place, json, &[], &mut out)?,
+        ShapePlan::Record(plan) => record(plan, json, &mut out)?,
     }
     if out.is_full() { Err(ProjectError::TooLarge) } else { Ok(out) }
 }
@@ -59,7 +59,7 @@ pub(crate) fn project_each<'a>(
     struct EachAlone<'d, 'p, 'a> {
         id: usize,
         each: Vec<Each<'a>>,
-        reader: Reader<'d, 'p, 'a>,
+        reader: RecordProjector<'d, 'p, 'a>,
     }
     impl<'a> Records<'a> for EachAlone<'_, '_, 'a> {
         fn expected(&self) -> Option<Raw<'a>> {
@@ -80,7 +80,7 @@ pub(crate) fn project_each<'a>(
     }
     json::check_utf8(records)?;
     let (mut buffer, mut out) = (RecordBuffer::new(plan), Projected::within(limit));
-    let mut each = EachAlone { id, each: Vec::new(), reader: Reader::new(&mut buffer, &mut out) };
+    let mut each = EachAlone { id, each: Vec::new(), reader: RecordProjector::new(&mut buffer, &mut out) };
     json::read_records(records, &mut each)?;
     let each = each.each;
     if out.is_full() { Err(ProjectError::TooLarge) } else { Ok((out, each)) }
@@ -117,7 +117,7 @@ fn page(plan: &PagePlan, records: &[u8], facts: &PageFacts<'_>, out: &mut Projec
 
 fn record(plan: &RecordPlan, record: &[u8], out: &mut Projected) -> Result<(), Malformed> {
     let mut buffer = RecordBuffer::new(plan);
-    let mut alone = Alone::new(&mut buffer, out);
+    let mut alone = SingleRecordProjector::new(&mut buffer, out);
     json::read_record(record, &mut alone)?;
     if alone.is_object { Ok(()) } else { Err(Malformed) }
 }
@@ -218,7 +218,7 @@ fn list<'a>(
     cursor: &'static [&'static str],
     out: &mut Projected,
 ) -> Result<Seen<'a>, Malformed> {
-    struct Both<'s, 'd, 'p, 'a>(&'s mut Seen<'a>, Reader<'d, 'p, 'a>);
+    struct Both<'s, 'd, 'p, 'a>(&'s mut Seen<'a>, RecordProjector<'d, 'p, 'a>);
     impl<'a> Records<'a> for Both<'_, '_, '_, 'a> {
         #[inline]
         fn expected(&self) -> Option<Raw<'a>> {
@@ -238,7 +238,7 @@ fn list<'a>(
     }
     let (mut seen, mut buffer) = (Seen::new(cursor), RecordBuffer::new(plan));
     out.json.push(b'[');
-    let mut both = Both(&mut seen, Reader::new(&mut buffer, out));
+    let mut both = Both(&mut seen, RecordProjector::new(&mut buffer, out));
     json::read_records(records, &mut both)?;
     let left_out = both.1.left_out;
     out.json.push(b']');

@@ -10,8 +10,8 @@ use super::user_lists::{
 use crate::auth::Scope;
 use crate::auth0::{ApiRequest, Fields, UserId, UserList, UserListPart, UserLogs, UserSearch};
 use crate::graphql::error::{ErrorCode, GraphqlError};
+use crate::graphql::field_request::{JoinRequest, PageArgs, PreparedRequest};
 use crate::graphql::operation::Arguments;
-use crate::graphql::request::{PageArgs, ParentRequest, PreparedRequest};
 
 /// A field that joins records of another endpoint to those that it stands in.
 pub(crate) struct Join {
@@ -32,7 +32,7 @@ pub(crate) enum Fetch {
     /// By their ids, many at once.
     ByIds(ByIds),
     /// One call for each parent, as the join's arguments say.
-    PerParent(fn(&Arguments) -> Result<ParentRequest, GraphqlError>),
+    PerParent(fn(&Arguments) -> Result<JoinRequest, GraphqlError>),
 }
 
 /// Records that a search finds by their ids.
@@ -114,7 +114,7 @@ static JOINS: &[Join] = &[
             let (page, per_page): (i32, i32) = (read(arguments, "page")?, read(arguments, "perPage")?);
             let logs = UserLogs::new(page.into(), per_page.into(), log_direction(arguments))?;
             let asked = PageArgs::of(page, per_page, logs.next_is_reachable());
-            Ok(ParentRequest::new(asked, move |user| {
+            Ok(JoinRequest::new(asked, move |user| {
                 Some(ApiRequest::user_logs(&UserId::parse(user).ok()?, &logs, false).into())
             }))
         }),
@@ -201,23 +201,23 @@ static JOINS: &[Join] = &[
     },
 ];
 
-fn paged(list: UserList, arguments: &Arguments) -> Result<ParentRequest, GraphqlError> {
+fn paged(list: UserList, arguments: &Arguments) -> Result<JoinRequest, GraphqlError> {
     let (page, per_page): (i32, i32) = (read(arguments, "page")?, read(arguments, "perPage")?);
     let part = UserListPart::page(page.into(), per_page.into())?;
     Ok(of_user(list, PageArgs::of(page, per_page, part.next_is_reachable()), part))
 }
 
-fn checkpointed(list: UserList, arguments: &Arguments) -> Result<ParentRequest, GraphqlError> {
+fn checkpointed(list: UserList, arguments: &Arguments) -> Result<JoinRequest, GraphqlError> {
     let take: i32 = read(arguments, "take")?;
     Ok(of_user(list, PageArgs::default(), UserListPart::checkpoint(read(arguments, "from")?, take.into())?))
 }
 
-fn whole(list: UserList) -> ParentRequest {
+fn whole(list: UserList) -> JoinRequest {
     of_user(list, PageArgs::default(), UserListPart::whole())
 }
 
-fn of_user(list: UserList, page: PageArgs, part: UserListPart) -> ParentRequest {
-    ParentRequest::new(page, move |user| Some(ApiRequest::user_list(list, &UserId::parse(user).ok()?, &part).into()))
+fn of_user(list: UserList, page: PageArgs, part: UserListPart) -> JoinRequest {
+    JoinRequest::new(page, move |user| Some(ApiRequest::user_list(list, &UserId::parse(user).ok()?, &part).into()))
 }
 
 fn no_id() -> GraphqlError {

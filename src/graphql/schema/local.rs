@@ -10,7 +10,7 @@ use async_graphql::{Name as AstName, PathSegment as AstSegment, Pos, Positioned,
 use super::Schema;
 use crate::auth::Caller;
 use crate::graphql::error::{FieldError, GraphqlError, Location, PathSegment};
-use crate::graphql::operation::{Arguments, Field, Name, Value};
+use crate::graphql::operation::{Arguments, Name, SelectedField, Value};
 use crate::graphql::project::json;
 use crate::graphql::type_system::TypeSystem;
 
@@ -26,7 +26,7 @@ pub(crate) struct LocalAnswer {
 
 impl LocalDocument {
     /// The document of `fields`, which stand at the root of the schema. None if there are none.
-    pub(crate) fn new<'f>(types: &TypeSystem, fields: impl Iterator<Item = &'f Field>) -> Option<Self> {
+    pub(crate) fn new<'f>(types: &TypeSystem, fields: impl Iterator<Item = &'f SelectedField>) -> Option<Self> {
         let selection_set = selection(types, fields);
         (!selection_set.node.items.is_empty()).then(|| {
             let operation = OperationDefinition {
@@ -60,12 +60,12 @@ impl LocalDocument {
 
 impl LocalAnswer {
     /// Writes the answer under `key`, of which `fields` were selected.
-    pub(crate) fn write(&self, key: &Name, fields: &[Field], out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, key: &Name, fields: &[SelectedField], out: &mut Vec<u8>) {
         write(&self.data, key, fields, out);
     }
 }
 
-fn selection<'f>(types: &TypeSystem, fields: impl Iterator<Item = &'f Field>) -> Positioned<SelectionSet> {
+fn selection<'f>(types: &TypeSystem, fields: impl Iterator<Item = &'f SelectedField>) -> Positioned<SelectionSet> {
     let items = fields.map(|field| {
         let Location { line, column } = field.location;
         let pos = Pos { line, column };
@@ -74,7 +74,7 @@ fn selection<'f>(types: &TypeSystem, fields: impl Iterator<Item = &'f Field>) ->
     position(SelectionSet { items: items.collect() })
 }
 
-fn ast(types: &TypeSystem, field: &Field) -> AstField {
+fn ast(types: &TypeSystem, field: &SelectedField) -> AstField {
     let mut selection_set = selection(types, field.fields.iter());
     let definition = types.field(&field.parent, &field.name);
     let is_composite = definition.is_some_and(|definition| types.is_composite(definition.ty.inner_named_type()));
@@ -121,7 +121,7 @@ pub(super) fn const_value(value: &Value) -> AstValue {
     }
 }
 
-fn write(answer: &AstValue, key: &Name, fields: &[Field], out: &mut Vec<u8>) {
+fn write(answer: &AstValue, key: &Name, fields: &[SelectedField], out: &mut Vec<u8>) {
     match answer {
         AstValue::Object(answers) => match answers.get(key.as_str()) {
             Some(value) => write_value(value, fields, out),
@@ -132,7 +132,7 @@ fn write(answer: &AstValue, key: &Name, fields: &[Field], out: &mut Vec<u8>) {
 }
 
 /// Depth is bounded: values that async-graphql builds are the schema's own.
-fn write_value(value: &AstValue, fields: &[Field], out: &mut Vec<u8>) {
+fn write_value(value: &AstValue, fields: &[SelectedField], out: &mut Vec<u8>) {
     match value {
         AstValue::Object(_) => {
             out.push(b'{');

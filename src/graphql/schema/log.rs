@@ -3,9 +3,9 @@
 //! Fields and forms: the Management API's OpenAPI description, Auth0's log event schemas, and what was seen on the wire,
 //! where most of these fields can be null or missing whatever the descriptions say.
 
-use super::object::{Field, FromString, Kind, Object, Page, PageField, PageKind};
+use super::object::{Field, FromString, Kind, Object, PageField, PageKind, PageType};
 
-pub(crate) static LOG_BATCH: Page = Page {
+pub(crate) static LOG_BATCH: PageType = PageType {
     name: "LogBatch",
     description: "Some logs, and where to read on.",
     object: &LOG,
@@ -26,7 +26,7 @@ pub(crate) static LOG_BATCH: Page = Page {
     ],
 };
 
-pub(crate) static LOG_PAGE: Page = Page {
+pub(crate) static LOG_PAGE: PageType = PageType {
     name: "LogPage",
     description: "One page of logs. There is no total: Auth0 counts only the page itself.",
     object: &LOG,

@@ -133,7 +133,7 @@ impl Object {
 /// What a field that asks Auth0 answers with. All of them are nullable, so that one that fails leaves its siblings alone.
 #[derive(Clone, Copy)]
 pub(crate) enum Shape {
-    Page(&'static Page),
+    Page(&'static PageType),
     List(&'static Object),
     Record(&'static Object),
 }
@@ -149,7 +149,7 @@ impl Shape {
 }
 
 /// What a page of records is made of: the records, and what the gateway says about them.
-pub(crate) struct Page {
+pub(crate) struct PageType {
     pub(crate) name: &'static str,
     pub(crate) description: &'static str,
     pub(crate) object: &'static Object,
@@ -158,7 +158,7 @@ pub(crate) struct Page {
     pub(crate) cursor: &'static [&'static str],
 }
 
-/// One field of a [`Page`].
+/// One field of a [`PageType`].
 pub(crate) struct PageField {
     pub(crate) name: &'static str,
     pub(crate) kind: PageKind,
@@ -184,7 +184,7 @@ pub(crate) enum PageKind {
     Checkpoint,
 }
 
-impl Page {
+impl PageType {
     pub(crate) fn field(&self, name: &str) -> Option<&'static PageField> {
         self.fields.iter().find(|field| field.name == name)
     }

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::input::{Argument, input_value};
 use super::joins::joins_of;
-use super::object::{Kind, Object, Page, PageKind, Shape};
+use super::object::{Kind, Object, PageKind, PageType, Shape};
 use super::outcome::LogOutcome;
 use super::requires_scope::requires_scope;
 use super::root::RootField;
@@ -88,7 +88,7 @@ fn kind(registry: &mut Registry, kind: &Kind) -> String {
     }
 }
 
-fn page(registry: &mut Registry, page: &'static Page) {
+fn page(registry: &mut Registry, page: &'static PageType) {
     if registry.types.contains_key(page.name) {
         return;
     }

@@ -10,8 +10,8 @@ use super::user::{USER, USER_PAGE};
 use crate::auth::Scope;
 use crate::auth0::{ApiRequest, Condition, Email, LONGEST_Q, LogCheckpoint, LogId, LogSearch, UserId, UserSearch};
 use crate::graphql::error::{ErrorCode, GraphqlError};
+use crate::graphql::field_request::{FieldRequest, GeneratedSearch, PageArgs, Prepare};
 use crate::graphql::operation::{Arguments, Value};
-use crate::graphql::request::{Generated, PageArgs, Prepare, Request};
 use crate::graphql::search_query::SearchQuery;
 
 /// A root field: what is asked of Auth0 with which arguments, and what comes of it.
@@ -22,7 +22,7 @@ pub(crate) struct RootField {
     pub(crate) shape: Shape,
     pub(crate) arguments: &'static [Argument],
     /// What it asks with these arguments, which fit their types; refused where they are out of bounds.
-    pub(crate) parse: fn(&Arguments) -> Result<Request, GraphqlError>,
+    pub(crate) parse: fn(&Arguments) -> Result<FieldRequest, GraphqlError>,
 }
 
 /// What it takes to be answered.
@@ -72,8 +72,9 @@ pub(super) static ROOT_FIELDS: &[RootField] = &[
             let (q, generated) = search(arguments, &USER_FILTER)?;
             let search = UserSearch::new(q.as_deref(), page.into(), per_page.into(), user_sort(arguments))?;
             let asked = PageArgs::of(page, per_page, search.next_is_reachable());
-            let request = Request::shared(asked, move |fields, total| ApiRequest::users(&search, fields, total).into());
-            Ok(Request { generated, ..request })
+            let request =
+                FieldRequest::shared(asked, move |fields, total| ApiRequest::users(&search, fields, total).into());
+            Ok(FieldRequest { generated, ..request })
         },
     },
     RootField {
@@ -84,7 +85,7 @@ pub(super) static ROOT_FIELDS: &[RootField] = &[
         arguments: &[Argument::new::<ID>("id", "The user's id, such as `auth0|…`.")],
         parse: |arguments| {
             let id = UserId::parse(&read::<ID>(arguments, "id")?)?;
-            Ok(Request::shared(PageArgs::default(), move |fields, _| ApiRequest::user(&id, fields).into()))
+            Ok(FieldRequest::shared(PageArgs::default(), move |fields, _| ApiRequest::user(&id, fields).into()))
         },
     },
     RootField {
@@ -94,7 +95,7 @@ pub(super) static ROOT_FIELDS: &[RootField] = &[
         shape: Shape::Record(&USER),
         arguments: &[],
         parse: |_| {
-            Ok(Request { page: PageArgs::default(), generated: None, prepare: Prepare::OwnUser(ApiRequest::user) })
+            Ok(FieldRequest { page: PageArgs::default(), generated: None, prepare: Prepare::OwnUser(ApiRequest::user) })
         },
     },
     RootField {
@@ -108,7 +109,9 @@ pub(super) static ROOT_FIELDS: &[RootField] = &[
         )],
         parse: |arguments| {
             let email = Email::parse(&read::<String>(arguments, "email")?)?;
-            Ok(Request::shared(PageArgs::default(), move |fields, _| ApiRequest::users_by_email(&email, fields).into()))
+            Ok(FieldRequest::shared(PageArgs::default(), move |fields, _| {
+                ApiRequest::users_by_email(&email, fields).into()
+            }))
         },
     },
     RootField {
@@ -127,12 +130,12 @@ pub(super) static ROOT_FIELDS: &[RootField] = &[
             let take: i32 = read(arguments, "take")?;
             let Some(ID(from)) = read(arguments, "from")? else {
                 let search = LogSearch::newest(take.into())?;
-                return Ok(Request::shared(PageArgs::default(), move |fields, _| {
+                return Ok(FieldRequest::shared(PageArgs::default(), move |fields, _| {
                     ApiRequest::search_logs(&search, fields).into()
                 }));
             };
             let checkpoint = LogCheckpoint::new(&from, take.into())?;
-            Ok(Request::shared(PageArgs::from(from), move |_, _| ApiRequest::logs_after(&checkpoint).into()))
+            Ok(FieldRequest::shared(PageArgs::from(from), move |_, _| ApiRequest::logs_after(&checkpoint).into()))
         },
     },
     RootField {
@@ -143,7 +146,7 @@ pub(super) static ROOT_FIELDS: &[RootField] = &[
         arguments: &[Argument::new::<ID>("id", "The log's id.")],
         parse: |arguments| {
             let id = LogId::parse(&read::<ID>(arguments, "id")?)?;
-            Ok(Request::shared(PageArgs::default(), move |_, _| ApiRequest::log(&id).into()))
+            Ok(FieldRequest::shared(PageArgs::default(), move |_, _| ApiRequest::log(&id).into()))
         },
     },
     RootField {
@@ -166,14 +169,14 @@ pub(super) static ROOT_FIELDS: &[RootField] = &[
             let (q, generated) = search(arguments, &LOG_FILTER)?;
             let search = LogSearch::new(q.as_deref(), page.into(), per_page.into(), log_direction(arguments))?;
             let asked = PageArgs::of(page, per_page, search.next_is_reachable());
-            let request = Request::shared(asked, move |fields, _| ApiRequest::search_logs(&search, fields).into());
-            Ok(Request { generated, ..request })
+            let request = FieldRequest::shared(asked, move |fields, _| ApiRequest::search_logs(&search, fields).into());
+            Ok(FieldRequest { generated, ..request })
         },
     },
 ];
 
 /// The search that `q` and `filter` come to together.
-fn search(arguments: &Arguments, filter: &Filter) -> Result<(Option<String>, Option<Generated>), GraphqlError> {
+fn search(arguments: &Arguments, filter: &Filter) -> Result<(Option<String>, Option<GeneratedSearch>), GraphqlError> {
     let q: Option<String> = read(arguments, "q")?;
     let given = arguments.get("filter").filter(|given| **given != Value::Null);
     let Some(given) = given else { return Ok((q, None)) };
@@ -195,5 +198,5 @@ fn search(arguments: &Arguments, filter: &Filter) -> Result<(Option<String>, Opt
             format!("`filter` is too long: it makes a search of {} bytes, and {LONGEST_Q} are the most.", q.len());
         return Err(GraphqlError::new(ErrorCode::BadUserInput, message).with("argument", "filter"));
     }
-    Ok((Some(q.clone()), Some(Generated { q, paths })))
+    Ok((Some(q.clone()), Some(GeneratedSearch { q, paths })))
 }

@@ -3,10 +3,10 @@
 //! Fields and forms: <https://auth0.com/docs/manage-users/user-accounts/user-profiles/user-profile-structure> and the
 //! Management API's OpenAPI description, with what was seen on the wire beside them.
 
-use super::object::{Field, FromString, Guard, Kind, Object, Page, PageField, PageKind};
+use super::object::{Field, FromString, Guard, Kind, Object, PageField, PageKind, PageType};
 use crate::auth::Scope;
 
-pub(crate) static USER_PAGE: Page = Page {
+pub(crate) static USER_PAGE: PageType = PageType {
     name: "UserPage",
     description: "One page of users. Auth0 finds users through a search index that lags some seconds behind; `user` and \
                   `usersByEmail` do not.",

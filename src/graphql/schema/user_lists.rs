@@ -2,7 +2,7 @@
 //!
 //! Fields and forms: the Management API's OpenAPI description, and what was seen on the wire.
 
-use super::object::{Field, FromString, Kind, Object, Page, PageField, PageKind};
+use super::object::{Field, FromString, Kind, Object, PageField, PageKind, PageType};
 
 const NODES: PageField = PageField { name: "nodes", kind: PageKind::Nodes, description: "The records." };
 
@@ -36,22 +36,22 @@ const fn page(
     description: &'static str,
     object: &'static Object,
     fields: &'static [PageField],
-) -> Page {
-    Page { name, description, object, fields, cursor: &[] }
+) -> PageType {
+    PageType { name, description, object, fields, cursor: &[] }
 }
 
-pub(crate) static ROLES: Page = page("RolePage", "Some of a user's roles.", &ROLE, PAGED);
-pub(crate) static PERMISSIONS: Page = page("PermissionPage", "Some of a user's permissions.", &PERMISSION, PAGED);
-pub(crate) static ORGANIZATIONS: Page =
+pub(crate) static ROLES: PageType = page("RolePage", "Some of a user's roles.", &ROLE, PAGED);
+pub(crate) static PERMISSIONS: PageType = page("PermissionPage", "Some of a user's permissions.", &PERMISSION, PAGED);
+pub(crate) static ORGANIZATIONS: PageType =
     page("OrganizationPage", "Some of a user's organizations.", &ORGANIZATION, PAGED);
-pub(crate) static AUTHENTICATION_METHODS: Page =
+pub(crate) static AUTHENTICATION_METHODS: PageType =
     page("AuthenticationMethodPage", "Some of the ways in which a user can log in.", &AUTHENTICATION_METHOD, PAGED);
-pub(crate) static ENROLLMENTS: Page =
+pub(crate) static ENROLLMENTS: PageType =
     page("EnrollmentList", "A user's enrollments in multi-factor authentication.", &ENROLLMENT, WHOLE);
-pub(crate) static SESSIONS: Page = page("SessionBatch", "Some of a user's sessions.", &SESSION, CHECKPOINTED);
-pub(crate) static REFRESH_TOKENS: Page =
+pub(crate) static SESSIONS: PageType = page("SessionBatch", "Some of a user's sessions.", &SESSION, CHECKPOINTED);
+pub(crate) static REFRESH_TOKENS: PageType =
     page("RefreshTokenBatch", "Some of a user's refresh tokens.", &REFRESH_TOKEN, CHECKPOINTED);
-pub(crate) static BLOCKS: Page = page("UserBlockList", "The blocks on a user.", &USER_BLOCK, WHOLE);
+pub(crate) static BLOCKS: PageType = page("UserBlockList", "The blocks on a user.", &USER_BLOCK, WHOLE);
 
 static ROLE: Object = Object {
     name: "Role",
@@ -157,7 +157,7 @@ static ENROLLMENT: Object = Object {
 };
 
 static SESSION: Object = Object {
-    name: "Session",
+    name: "ExecutionContext",
     description: "A session of a user with Auth0.",
     fields: &[
         Field::new("id", &["id"], Kind::Id, "The session's id."),

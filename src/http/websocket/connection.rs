@@ -24,9 +24,9 @@ use super::close::CloseReason;
 use super::init::{self, InitParams};
 use super::message::{self, ACK, ClientMessage, PONG};
 use super::operation::{self, OperationReply};
-use crate::graphql::{Deadline, ErrorCode, GraphqlError, Outcome, Reply, refuse};
+use crate::graphql::{Deadline, ErrorCode, GraphqlError, GraphqlResponse, Outcome, refuse};
 use crate::http::Shared;
-use crate::http::peer::WebSocketMembership;
+use crate::http::connection_info::WebSocketMembership;
 
 /// Time for a client to close after the gateway did.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -278,7 +278,7 @@ impl Connection {
         }
     }
 
-    async fn send_reply(&mut self, id: &str, reply: &Reply) -> Result<(), End> {
+    async fn send_reply(&mut self, id: &str, reply: &GraphqlResponse) -> Result<(), End> {
         let response = std::str::from_utf8(&reply.body).map_err(|_| CloseReason::Internal)?;
         let messages = match reply.outcome {
             Outcome::Executed => vec![message::next(id, response), message::complete(id)],

@@ -24,8 +24,8 @@ use axum::response::Response;
 use tracing::Instrument as _;
 
 use self::connection::{Connection, UpgradeRequest};
+use super::connection_info::{self, ConnectionInfo};
 use super::error::HttpError;
-use super::peer::{self, ConnectionInfo};
 use super::responder::Responder;
 use super::{Shared, request_id};
 
@@ -55,7 +55,7 @@ pub(crate) fn is_asked_for(request: &Request) -> bool {
 /// Opens a WebSocket, or refuses to.
 pub(crate) async fn open(shared: Shared, request: Request) -> Response {
     let responder = Responder::of(request.headers());
-    let address = peer::address(&request, &shared.settings.trusted_proxies);
+    let address = connection_info::client_of(&request, &shared.settings.trusted_proxies);
     let (mut parts, _) = request.into_parts();
     let upgrade = match negotiate(&mut parts).await {
         Ok(upgrade) => upgrade,

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::close::CloseReason;
 use super::init::InitParams;
-use crate::graphql::{Deadline, Reply, RequestContext, refuse};
+use crate::graphql::{Deadline, GraphqlResponse, RequestContext, refuse};
+use crate::http::connection_info::WebSocketMembership;
 use crate::http::error::HttpError;
-use crate::http::peer::WebSocketMembership;
-use crate::http::rate_limit::CallerKey;
+use crate::http::rate_limit::RateLimitKey;
 use crate::http::request_options::RequestOptions;
 use crate::http::send_budget::SendPermit;
 use crate::http::{Shared, parameters};
@@ -16,13 +16,13 @@ use crate::telemetry::timed;
 
 /// The reply to an operation, with the permit for its bytes until it is sent.
 pub(crate) struct OperationReply {
-    pub(crate) reply: Reply,
+    pub(crate) reply: GraphqlResponse,
     _permit: Option<SendPermit>,
 }
 
-impl From<Reply> for OperationReply {
+impl From<GraphqlResponse> for OperationReply {
     /// A refusal, of a few bytes.
-    fn from(reply: Reply) -> Self {
+    fn from(reply: GraphqlResponse) -> Self {
         Self { reply, _permit: None }
     }
 }
@@ -59,7 +59,7 @@ pub(crate) async fn execute(
         Ok(request) => request,
         Err(error) => return refused(*count(error.into()).error),
     };
-    let caller_key = CallerKey::of(Some(&caller), address);
+    let caller_key = RateLimitKey::of(Some(&caller), address);
     let RequestOptions { is_fresh, explains, .. } = options;
     let context = RequestContext { caller, deadline, request_id: &request_id, is_fresh, explains };
     let (mut reply, times) = timed(shared.engine.execute(request, &context)).await;

@@ -13,12 +13,12 @@ use super::reference::Reference;
 use super::selection::Selection;
 use super::tree::Tree;
 use super::*;
-use crate::graphql::plan::{RequiredKeys, Step, WithheldReason};
+use crate::graphql::plan::{PathStep, RequiredKeys, WithheldReason};
 use crate::graphql::schema::log::LOG_PAGE;
 use crate::graphql::schema::object::Kind;
 
 /// The pages of the schema, each with a root field that gives it.
-const PAGES: [(&str, &Page); 3] = [("users", &USER_PAGE), ("logs", &LOG_BATCH), ("searchLogs", &LOG_PAGE)];
+const PAGES: [(&str, &PageType); 3] = [("users", &USER_PAGE), ("logs", &LOG_BATCH), ("searchLogs", &LOG_PAGE)];
 
 /// The objects of the schema that are answered in lists and by themselves, each with a root field that gives it.
 const OBJECTS: [(&str, &Object); 2] = [("user(id: \"1\")", &USER), ("log(id: \"1\")", &LOG)];
@@ -77,7 +77,7 @@ impl<T> fmt::Debug for Case<T> {
     }
 }
 
-fn page_case() -> impl Strategy<Value = Case<Page>> {
+fn page_case() -> impl Strategy<Value = Case<PageType>> {
     Union::new(PAGES.map(|(root, of)| {
         let case = move |(json, selection)| Case { root, of, json, selection };
         (Json::page(of.object), Selection::on_page(of)).prop_map(case)
@@ -168,8 +168,8 @@ proptest! {
         prop_assert_eq!(needs, expected);
         let told = plan.withheld.iter().filter_map(|withheld| {
             let keys = withheld.place.0.iter().filter_map(|step| match step {
-                Step::Key(key, _) => Some(key.to_string()),
-                Step::Index => None,
+                PathStep::Key(key, _) => Some(key.to_string()),
+                PathStep::Index => None,
             });
             match &withheld.reason {
                 WithheldReason::Denied(denied) => Some((keys.collect::<Vec<_>>(), denied.scope)),

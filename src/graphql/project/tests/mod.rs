@@ -18,7 +18,7 @@ use crate::graphql::document::Documents;
 use crate::graphql::operation::{self, Operation};
 use crate::graphql::plan::Planner;
 use crate::graphql::schema::log::{LOG, LOG_BATCH};
-use crate::graphql::schema::object::{Object, Page, Shape};
+use crate::graphql::schema::object::{Object, PageType, Shape};
 use crate::graphql::schema::user::{USER, USER_PAGE};
 use crate::graphql::sdl;
 use crate::graphql::type_system::TypeSystem;
@@ -46,7 +46,7 @@ fn operation(document: &str, variables: serde_json::Value) -> Operation {
 }
 
 fn answer_page(
-    of: &'static Page,
+    of: &'static PageType,
     operation: &Operation,
     json: &[u8],
     facts: &PageFacts<'_>,

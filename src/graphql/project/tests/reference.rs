@@ -4,11 +4,11 @@
 use super::selection::{Picked, Selection};
 use super::tree::Tree;
 use crate::auth::{Scope, Scopes};
+use crate::graphql::field_request::PageFacts;
 use crate::graphql::plan::RequiredKeys;
-use crate::graphql::request::PageFacts;
 use crate::graphql::schema::joins::join;
 use crate::graphql::schema::log_type;
-use crate::graphql::schema::object::{Field, FromString, Guard, Kind, Object, Page, PageKind};
+use crate::graphql::schema::object::{Field, FromString, Guard, Kind, Object, PageKind, PageType};
 
 /// What the answer to a selection has to be, for one caller.
 pub(super) struct Reference<'s> {
@@ -18,7 +18,7 @@ pub(super) struct Reference<'s> {
 
 impl Reference<'_> {
     /// None where the page has to be refused.
-    pub(super) fn page(&self, page: &Page, json: &[u8], facts: &PageFacts<'_>) -> Option<Tree> {
+    pub(super) fn page(&self, page: &PageType, json: &[u8], facts: &PageFacts<'_>) -> Option<Tree> {
         let records = records(json)?;
         let entries = self.selection.picked().into_iter().map(|picked| {
             let value = match page.field(picked.field) {

@@ -9,7 +9,7 @@ use proptest::sample::select;
 use serde_json::{Map, Value};
 
 use crate::graphql::schema::joins::{Join, joins_of};
-use crate::graphql::schema::object::{Kind, Object, Page, PageKind, Shape};
+use crate::graphql::schema::object::{Kind, Object, PageKind, PageType, Shape};
 
 /// A selection on a page or a record, with the variables that its conditions may name.
 #[derive(Debug, Clone)]
@@ -62,7 +62,7 @@ pub(super) struct Picked<'s> {
 }
 
 impl Selection {
-    pub(super) fn on_page(page: &'static Page) -> BoxedStrategy<Self> {
+    pub(super) fn on_page(page: &'static PageType) -> BoxedStrategy<Self> {
         selection(page.name, nodes_of_page(page))
     }
 
@@ -71,7 +71,7 @@ impl Selection {
     }
 
     /// Every field of a page and all that is in it.
-    pub(super) fn everything_of_page(page: &'static Page) -> Self {
+    pub(super) fn everything_of_page(page: &'static PageType) -> Self {
         let fields = page.fields.iter().map(|field| match field.kind {
             PageKind::Nodes => node(field.name, page.object.name, everything(page.object)),
             _ => node(field.name, "", Vec::new()),
@@ -227,7 +227,7 @@ fn joined(join: &'static Join) -> Node {
     node(join.name, ty, vec![node("__typename", "", Vec::new())])
 }
 
-fn nodes_of_page(page: &'static Page) -> BoxedStrategy<Vec<Node>> {
+fn nodes_of_page(page: &'static PageType) -> BoxedStrategy<Vec<Node>> {
     let facts: Vec<_> =
         page.fields.iter().filter(|field| field.kind != PageKind::Nodes).map(|field| field.name).collect();
     let fact = leaf(facts);

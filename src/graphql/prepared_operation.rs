@@ -1,23 +1,23 @@
 //! Operations that may run, with everything about them that is the same each time: normal form, what they need, what they
 //! ask, and how to answer. Front ends send the same few operations all day.
 
-mod operations;
+mod cache;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-pub(crate) use self::operations::Operations;
+pub(crate) use self::cache::OperationCache;
 use super::audit::summary::AuditSummary;
 use super::error::{GraphqlError, Location};
+use super::field_request::{FieldRequest, Prepare};
 use super::guarded_fields::{GuardedFieldUse, guarded_field_uses, in_filter};
 use super::introspection;
 use super::limits::Limiter;
-use super::operation::{Field, Name, Operation};
+use super::operation::{Name, Operation, SelectedField};
 use super::permission::{Authority, Permissions};
 use super::plan::{CallCount, CallPlan, ExecutionPlan, Planner, RequiredKeys, is_same_call, worst_case};
 use super::project::json;
-use super::request::{Prepare, Request};
 use super::required_scopes::RequiredScopes;
 use super::schema::local::LocalDocument;
 use super::schema::root::{RootField, root_field};
@@ -28,7 +28,7 @@ use super::type_system::TypeSystem;
 const KEPT_PLANS: usize = 8;
 
 /// An operation that may run.
-pub(crate) struct Prepared {
+pub(crate) struct PreparedOperation {
     pub(crate) operation: Operation,
     pub(crate) requirements: RequiredScopes,
     pub(crate) audit: AuditSummary,
@@ -48,11 +48,11 @@ pub(crate) struct PreparedField {
     /// The response key as the answer has it, quotes and colon included.
     pub(crate) written_key: Box<[u8]>,
     pub(crate) location: Location,
-    pub(crate) kind: FieldKind,
+    pub(crate) kind: FieldSource,
 }
 
 /// The kind of a root field, by where its answer comes from.
-pub(crate) enum FieldKind {
+pub(crate) enum FieldSource {
     /// Auth0.
     Upstream(Box<UpstreamField>),
     /// The answer itself, in JSON: it is the same each time.
@@ -64,12 +64,12 @@ pub(crate) enum FieldKind {
 /// A root field that asks Auth0.
 pub(crate) struct UpstreamField {
     pub(crate) table: &'static RootField,
-    pub(crate) request: Result<Request, GraphqlError>,
+    pub(crate) request: Result<FieldRequest, GraphqlError>,
     /// Uses, by its arguments, of fields that not everybody may see.
     pub(crate) guarded: Vec<GuardedFieldUse>,
 }
 
-impl Prepared {
+impl PreparedOperation {
     /// Works out what is the same each time, if the operation is within the limits.
     pub(crate) fn new(
         operation: Operation,
@@ -93,7 +93,7 @@ impl Prepared {
         note_guarded_fields(fields, &mut roots);
         let guarded = roots.iter().map(|root| root.upstream().map(|upstream| &*upstream.guarded).unwrap_or_default());
         let requirements = RequiredScopes::of(&operation, types, permissions, guarded);
-        let local = fields.iter().zip(&roots).filter(|(_, root)| matches!(root.kind, FieldKind::Local));
+        let local = fields.iter().zip(&roots).filter(|(_, root)| matches!(root.kind, FieldSource::Local));
         let local = LocalDocument::new(types, local.map(|(field, _)| field));
         let audit = AuditSummary::of(&operation);
         Ok(Self { operation, requirements, audit, roots, calls, local, calls_at_worst, plans: Mutex::default() })
@@ -102,7 +102,7 @@ impl Prepared {
     /// The bytes of the answers that are known.
     pub(crate) fn known_bytes(&self) -> usize {
         let known = self.roots.iter().map(|root| match &root.kind {
-            FieldKind::Known(Ok(json)) => json.len(),
+            FieldSource::Known(Ok(json)) => json.len(),
             _ => 0,
         });
         known.sum()
@@ -163,12 +163,12 @@ impl Prepared {
 }
 
 /// Reads the searches. What is out of bounds is not asked, and not read either.
-fn note_guarded_fields(fields: &[Field], roots: &mut [PreparedField]) {
+fn note_guarded_fields(fields: &[SelectedField], roots: &mut [PreparedField]) {
     let asked: Vec<_> = fields
         .iter()
         .zip(roots)
         .filter_map(|(field, root)| match &mut root.kind {
-            FieldKind::Upstream(upstream) if upstream.request.is_ok() => Some((field, &mut upstream.guarded)),
+            FieldSource::Upstream(upstream) if upstream.request.is_ok() => Some((field, &mut upstream.guarded)),
             _ => None,
         })
         .collect();
@@ -178,13 +178,13 @@ fn note_guarded_fields(fields: &[Field], roots: &mut [PreparedField]) {
     }
 }
 
-fn known(types: &TypeSystem, field: &Field) -> Result<Bytes, GraphqlError> {
+fn known(types: &TypeSystem, field: &SelectedField) -> Result<Bytes, GraphqlError> {
     field.arguments.as_ref().map_err(Clone::clone)?;
     introspection::answer(types, field).map(Bytes::from)
 }
 
 impl PreparedField {
-    fn new(types: &TypeSystem, field: &Field) -> Self {
+    fn new(types: &TypeSystem, field: &SelectedField) -> Self {
         let key = field.key.clone();
         let mut written_key = Vec::new();
         json::write_string(&key, &mut written_key);
@@ -195,18 +195,18 @@ impl PreparedField {
                 let request = field.arguments.as_ref().map_err(Clone::clone).and_then(table.parse);
                 let generated = request.as_ref().ok().and_then(|request| request.generated.as_ref());
                 let guarded = generated.map(|generated| in_filter(table.shape.object(), &generated.paths));
-                FieldKind::Upstream(Box::new(UpstreamField { table, request, guarded: guarded.unwrap_or_default() }))
+                FieldSource::Upstream(Box::new(UpstreamField { table, request, guarded: guarded.unwrap_or_default() }))
             }
-            None if name.starts_with("__") => FieldKind::Known(known(types, field)),
-            None => FieldKind::Local,
+            None if name.starts_with("__") => FieldSource::Known(known(types, field)),
+            None => FieldSource::Local,
         };
         Self { key, written_key: written_key.into(), location: field.location, kind }
     }
 
     fn upstream(&self) -> Option<&UpstreamField> {
         match &self.kind {
-            FieldKind::Upstream(upstream) => Some(upstream),
-            FieldKind::Known(_) | FieldKind::Local => None,
+            FieldSource::Upstream(upstream) => Some(upstream),
+            FieldSource::Known(_) | FieldSource::Local => None,
         }
     }
 }

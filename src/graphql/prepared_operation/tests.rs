@@ -10,7 +10,7 @@ pub(in crate::graphql) struct Kit {
     types: Arc<TypeSystem>,
     limiter: Limiter,
     documents: Documents,
-    operations: Operations,
+    operations: OperationCache,
     permissions: Permissions,
 }
 
@@ -19,16 +19,17 @@ impl Kit {
         let types = Arc::new(TypeSystem::parse(&sdl()).unwrap());
         let limiter = Limiter::from(Limits::default());
         let documents = Documents::new(Arc::clone(&types), limiter.clone(), DocumentSettings::default());
-        Self { types, limiter, documents, operations: Operations::default(), permissions }
+        Self { types, limiter, documents, operations: OperationCache::default(), permissions }
     }
 
-    pub(in crate::graphql) fn get(&self, text: &str, variables: serde_json::Value) -> Arc<Prepared> {
+    pub(in crate::graphql) fn get(&self, text: &str, variables: serde_json::Value) -> Arc<PreparedOperation> {
         let document = self.documents.get(text).unwrap();
         let chosen = operation::choose(&document, None).unwrap();
         let values = operation::values_of(chosen, serde_json::from_value(variables).unwrap());
         let prepared = self.operations.get(&document, chosen, values, |values| {
             let operation = Operation::new(&self.types, &document, chosen, values)?;
-            Prepared::new(operation, &self.types, &self.limiter, self.permissions).map_err(|failure| vec![failure])
+            PreparedOperation::new(operation, &self.types, &self.limiter, self.permissions)
+                .map_err(|failure| vec![failure])
         });
         prepared.unwrap()
     }
@@ -80,7 +81,7 @@ fn those_who_ask_the_same_are_one_call_and_the_rest_is_not_auth0_s() {
     let calls: Vec<Vec<_>> =
         (0..prepared.calls.len()).map(|call| prepared.keys_of_call(call).map(Name::as_str).collect()).collect();
     assert_eq!(calls, [vec!["a", "c"], vec!["b"], vec!["d", "e"]]);
-    let local = |field: &&PreparedField| matches!(field.kind, FieldKind::Local);
+    let local = |field: &&PreparedField| matches!(field.kind, FieldSource::Local);
     assert_eq!(prepared.roots.iter().filter(local).map(|field| field.key.as_str()).collect::<Vec<_>>(), ["gateway"]);
     assert!(prepared.local.is_some());
     let needs = &prepared.plan(authority(&Scope::ALL)).calls[0].keys;

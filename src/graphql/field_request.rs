@@ -7,15 +7,15 @@ use bytes::Bytes;
 use crate::auth0::{ApiRequest, Fields, Page, UserId};
 
 /// What a root field asks.
-pub(crate) struct Request {
+pub(crate) struct FieldRequest {
     pub(crate) page: PageArgs,
     /// The search that was made of a `filter`.
-    pub(crate) generated: Option<Generated>,
+    pub(crate) generated: Option<GeneratedSearch>,
     pub(crate) prepare: Prepare,
 }
 
 /// A search that was made of typed conditions.
-pub(crate) struct Generated {
+pub(crate) struct GeneratedSearch {
     /// As Auth0 is sent it.
     pub(crate) q: String,
     /// The paths of the fields that the conditions name.
@@ -31,12 +31,12 @@ pub(crate) enum Prepare {
 }
 
 type PrepareShared = Box<dyn Fn(&Fields, bool) -> PreparedRequest + Send + Sync>;
-type PrepareForParent = Box<dyn Fn(&str) -> Option<PreparedRequest> + Send + Sync>;
+type PrepareForJoin = Box<dyn Fn(&str) -> Option<PreparedRequest> + Send + Sync>;
 
 /// What a join asks of each parent. None where the parent's key cannot be asked for.
-pub(crate) struct ParentRequest {
+pub(crate) struct JoinRequest {
     pub(crate) page: PageArgs,
-    pub(crate) prepare: PrepareForParent,
+    pub(crate) prepare: PrepareForJoin,
 }
 
 /// A request that is ready to be sent, of whichever kind.
@@ -72,7 +72,7 @@ pub(crate) struct PageFacts<'a> {
     pub(crate) from: Option<&'a str>,
 }
 
-impl Request {
+impl FieldRequest {
     /// A request that is the same for every caller.
     pub(crate) fn shared(
         page: PageArgs,
@@ -82,7 +82,7 @@ impl Request {
     }
 }
 
-impl ParentRequest {
+impl JoinRequest {
     pub(crate) fn new(
         page: PageArgs,
         prepare: impl Fn(&str) -> Option<PreparedRequest> + Send + Sync + 'static,
@@ -91,9 +91,9 @@ impl ParentRequest {
     }
 }
 
-impl fmt::Debug for Request {
+impl fmt::Debug for FieldRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request").field("page", &self.page).finish_non_exhaustive()
+        f.debug_struct("FieldRequest").field("page", &self.page).finish_non_exhaustive()
     }
 }
 

@@ -7,7 +7,7 @@ use crate::graphql::plan::FetchPlan;
 use crate::graphql::project::{Projected, Segment};
 
 /// The records of one fetch of a plan, as each of its joins projects them.
-pub(super) struct Fetched {
+pub(super) struct FetchedRecords {
     /// In the order in which slots name the keys.
     known: IndexMap<Box<str>, State, foldhash::fast::RandomState>,
     /// The places of the records that were found: a batch, and a place in it.
@@ -41,7 +41,7 @@ pub(super) enum Joined<'a> {
     Failed(&'a GraphqlError),
 }
 
-impl Fetched {
+impl FetchedRecords {
     pub(super) fn new(fetch: &FetchPlan) -> Self {
         Self {
             known: IndexMap::default(),

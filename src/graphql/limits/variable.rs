@@ -2,7 +2,7 @@
 
 /// What a value comes to.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Measures {
+pub(super) struct ValueMeasures {
     /// How deeply lists and objects nest.
     pub(super) nesting: u64,
     /// The items of the longest list.
@@ -12,8 +12,8 @@ pub(super) struct Measures {
 }
 
 /// Measures `json`, whose syntax is sound.
-pub(super) fn measure(json: &str) -> Measures {
-    let mut measures = Measures::default();
+pub(super) fn measure(json: &str) -> ValueMeasures {
+    let mut measures = ValueMeasures::default();
     // For each list and object that is open, its commas; none for objects.
     let mut open: Vec<Option<u64>> = Vec::new();
     let mut bytes = json.bytes();
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn the_longest_list_and_string_count_at_whatever_depth() {
         let of = |json| {
-            let Measures { nesting, list, string } = measure(json);
+            let ValueMeasures { nesting, list, string } = measure(json);
             (nesting, list, string)
         };
         assert_eq!(of("7"), (0, 0, 0));

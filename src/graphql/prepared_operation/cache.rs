@@ -6,10 +6,10 @@ use std::sync::Arc;
 use apollo_compiler::executable;
 use moka::sync::Cache;
 
-use super::Prepared;
+use super::PreparedOperation;
 use crate::graphql::document::Document;
 use crate::graphql::error::GraphqlError;
-use crate::graphql::operation::{Field, Name};
+use crate::graphql::operation::{Name, SelectedField};
 
 /// How many bytes the operations that are kept take, about.
 const CAPACITY: u64 = 64 << 20;
@@ -17,8 +17,8 @@ const CAPACITY: u64 = 64 << 20;
 /// What a field of an operation takes, about: its normal form, its place in a plan and in what is needed.
 const FIELD: usize = 600;
 
-/// Operations that have been prepared, by what they were prepared from. Those that may not run are not among them.
-pub(crate) struct Operations(Cache<Asked, Arc<Prepared>>);
+/// A cache of operations, by what they were prepared from. Those that may not run are not among them.
+pub(crate) struct OperationCache(Cache<Asked, Arc<PreparedOperation>>);
 
 /// What an operation is prepared from.
 #[derive(PartialEq, Eq, Hash)]
@@ -57,9 +57,9 @@ impl Hash for ByAddress {
     }
 }
 
-impl Default for Operations {
+impl Default for OperationCache {
     fn default() -> Self {
-        let weight = |asked: &Asked, prepared: &Arc<Prepared>| {
+        let weight = |asked: &Asked, prepared: &Arc<PreparedOperation>| {
             let fields = count(&prepared.operation.fields) * FIELD;
             // Of values, what a request is made of holds another copy or two.
             let arguments = prepared.operation.argument_bytes * 3;
@@ -69,15 +69,15 @@ impl Default for Operations {
     }
 }
 
-impl Operations {
+impl OperationCache {
     /// The operation with these values for its variables: the one that is kept, or the one that `prepare` makes of the values.
     pub(crate) fn get(
         &self,
         document: &Arc<Document>,
         operation: &executable::Operation,
         values: Box<[Option<Box<str>>]>,
-        prepare: impl FnOnce(&[Option<Box<str>>]) -> Result<Prepared, Vec<GraphqlError>>,
-    ) -> Result<Arc<Prepared>, Vec<GraphqlError>> {
+        prepare: impl FnOnce(&[Option<Box<str>>]) -> Result<PreparedOperation, Vec<GraphqlError>>,
+    ) -> Result<Arc<PreparedOperation>, Vec<GraphqlError>> {
         let asked = Asked { document: ByAddress(Arc::clone(document)), name: operation.name.clone(), values };
         if let Some(prepared) = self.0.get(&asked) {
             return Ok(prepared);
@@ -89,6 +89,6 @@ impl Operations {
 }
 
 /// How many fields a selection has in all.
-fn count(fields: &[Field]) -> usize {
+fn count(fields: &[SelectedField]) -> usize {
     fields.iter().map(|field| 1 + count(&field.fields)).sum()
 }

@@ -1,4 +1,4 @@
-//! Connections and WebSockets as members of the pool of connections, and the phases of a shutdown.
+//! Information on a connection: its address and activity, and its membership in the pool of connections, as of each WebSocket on it.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -13,43 +13,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::activity::{Activity, RequestGuard, WebSocketGuard};
 use super::address::{client_address, is_trusted, network};
 use super::pool::{Membership, Pool, PoolFullError, Replaceable};
+use super::shutdown::{Phase, Shutdown};
 use crate::telemetry::{OpenGuard, ServerMetrics};
-
-/// Phase of a server's life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Phase {
-    /// Requests are taken.
-    Serving,
-    /// Requests are taken, and `/readyz` says that they soon will not be.
-    Stopping,
-    /// Requests under way are finished, and no other is begun.
-    Draining,
-    /// No request is waited for any more.
-    Over,
-}
-
-/// The shutdown signal. Cheap to clone: all clones share the phase.
-#[derive(Clone, Debug)]
-pub(crate) struct Shutdown(watch::Sender<Phase>);
-
-impl Shutdown {
-    pub(crate) fn new() -> Self {
-        Self(watch::Sender::new(Phase::Serving))
-    }
-
-    pub(crate) fn phase(&self) -> Phase {
-        *self.0.borrow()
-    }
-
-    pub(crate) fn enter(&self, phase: Phase) {
-        self.0.send_replace(phase);
-    }
-
-    /// Waits until the last connection is gone.
-    pub(crate) async fn drained(&self) {
-        self.0.closed().await;
-    }
-}
 
 /// A connection, or a WebSocket on a stream of one, as a member of the pool of connections.
 #[derive(Debug)]
@@ -110,7 +75,7 @@ impl ConnectionInfo {
             Ok(membership) => (Some(membership), None),
             Err(PoolFullError) => (None, Some(reserved().ok_or(PoolFullError)?)),
         };
-        let phase = shutdown.0.subscribe();
+        let phase = shutdown.subscribe();
         Ok(Self {
             address,
             is_proxy,
@@ -208,7 +173,7 @@ impl WebSocketMembership {
 }
 
 /// The address of the client that sends a request.
-pub(crate) fn address(request: &Request, trusted: &[IpNet]) -> IpAddr {
+pub(crate) fn client_of(request: &Request, trusted: &[IpNet]) -> IpAddr {
     // Only within the process does a request come without a connection.
     let peer = request.extensions().get::<Arc<ConnectionInfo>>().map(|connection| connection.address);
     client_address(peer.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), request.headers(), trusted)

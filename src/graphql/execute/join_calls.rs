@@ -1,10 +1,10 @@
 //! The calls of a fetch: searches for many ids at once, or a call for each parent.
 
-use super::fetched::Fetched;
+use super::fetched_records::FetchedRecords;
 use crate::auth0::Fields;
 use crate::graphql::error::{ErrorCode, GraphqlError};
+use crate::graphql::field_request::{PageArgs, PreparedRequest};
 use crate::graphql::plan::FetchPlan;
-use crate::graphql::request::{PageArgs, PreparedRequest};
 use crate::graphql::schema::joins::{ByIds, Fetch};
 
 /// Length that a search by ids may get, in bytes: a third of what Auth0 is known to take in an address, since each byte may become
@@ -16,7 +16,7 @@ const LONGEST_SEARCH: usize = 2_500;
 pub(super) const SINGLE_LOOKUPS: usize = 10;
 
 /// A call for a fetch.
-pub(super) struct Call<'p> {
+pub(super) struct JoinCall<'p> {
     pub(super) fetch: usize,
     /// The numbers of the keys that it is for.
     pub(super) keys: Vec<usize>,
@@ -26,7 +26,12 @@ pub(super) struct Call<'p> {
 }
 
 /// Plans the calls for the keys that are sought. Those that cannot be asked for are settled.
-pub(super) fn plan_calls<'p>(number: usize, fetch: &'p FetchPlan, fetched: &mut Fetched, calls: &mut Vec<Call<'p>>) {
+pub(super) fn plan_calls<'p>(
+    number: usize,
+    fetch: &'p FetchPlan,
+    fetched: &mut FetchedRecords,
+    calls: &mut Vec<JoinCall<'p>>,
+) {
     let sought = fetched.sought();
     match (&fetch.row.fetch, &fetch.request) {
         (Fetch::ByIds(by_ids), _) => search(number, by_ids, &fields(fetch), fetched, sought, calls),
@@ -35,7 +40,7 @@ pub(super) fn plan_calls<'p>(number: usize, fetch: &'p FetchPlan, fetched: &mut 
                 match (request.prepare)(fetched.name(key)) {
                     Some(prepared) => {
                         let page = Some(&request.page);
-                        calls.push(Call { fetch: number, keys: vec![key], request: prepared, page });
+                        calls.push(JoinCall { fetch: number, keys: vec![key], request: prepared, page });
                     }
                     None => fetched.settle(key),
                 }
@@ -52,9 +57,9 @@ fn search(
     number: usize,
     by_ids: &ByIds,
     fields: &Fields,
-    fetched: &mut Fetched,
+    fetched: &mut FetchedRecords,
     sought: Vec<usize>,
-    calls: &mut Vec<Call<'_>>,
+    calls: &mut Vec<JoinCall<'_>>,
 ) {
     let mut possible = Vec::with_capacity(sought.len());
     for key in sought {
@@ -71,19 +76,19 @@ fn search(
         let (keys, others) = rest.split_at(len);
         rest = others;
         match (by_ids.search)(&search, fields) {
-            Ok(request) => calls.push(Call { fetch: number, keys: keys.to_vec(), request, page: None }),
+            Ok(request) => calls.push(JoinCall { fetch: number, keys: keys.to_vec(), request, page: None }),
             Err(failure) => keys.iter().for_each(|key| fetched.fail(*key, &failure)),
         }
     }
 }
 
-/// Plans look-ups of the records that no search found, as far as there is room for them.
+/// Plans look-ups of the records that no search found, as many as `left` allows.
 pub(super) fn plan_lookups<'p>(
     number: usize,
     fetch: &'p FetchPlan,
-    fetched: &mut Fetched,
-    room: &mut usize,
-    calls: &mut Vec<Call<'p>>,
+    fetched: &mut FetchedRecords,
+    left: &mut usize,
+    calls: &mut Vec<JoinCall<'p>>,
 ) {
     let Fetch::ByIds(by_ids) = &fetch.row.fetch else { return };
     let sought = fetched.sought();
@@ -92,14 +97,14 @@ pub(super) fn plan_lookups<'p>(
     }
     let fields = fields(fetch);
     for key in sought {
-        if *room == 0 {
+        if *left == 0 {
             fetched.fail(key, &too_many());
             continue;
         }
         match (by_ids.single)(fetched.name(key), &fields) {
             Ok(request) => {
-                *room -= 1;
-                calls.push(Call { fetch: number, keys: vec![key], request, page: None });
+                *left -= 1;
+                calls.push(JoinCall { fetch: number, keys: vec![key], request, page: None });
             }
             Err(failure) => fetched.fail(key, &failure),
         }
