@@ -152,12 +152,12 @@ impl LogSearch {
 
     /// The newest logs, as many as there are on a page.
     pub(crate) fn newest_page() -> Self {
-        Self { q: None, page: PageParameters { page: 0, per_page: LARGEST_PAGE }, sort: Direction::Descending }
+        Self { q: None, page: PageParameters { page: 0, per_page: LARGEST_PAGE }, sort: None }
     }
 
     /// The oldest log that the tenant keeps.
     pub(crate) fn oldest() -> Self {
-        Self { q: None, page: PageParameters { page: 0, per_page: 1 }, sort: Direction::Ascending }
+        Self { q: None, page: PageParameters { page: 0, per_page: 1 }, sort: Some(Direction::Ascending) }
     }
 
     /// True if the page behind this one could be asked for at all.

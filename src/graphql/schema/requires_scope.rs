@@ -54,6 +54,7 @@ mod tests {
         Query.logs read:logs
         Query.log read:logs
         Query.searchLogs read:logs
+        Subscription.logs read:logs
         User.appMetadata read:users_app_metadata
         User.logs read:logs
         User.roles read:users read:roles read:role_members
