@@ -20,6 +20,14 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// The other one.
+    pub(super) fn reversed(self) -> Self {
+        match self {
+            Self::Ascending => Self::Descending,
+            Self::Descending => Self::Ascending,
+        }
+    }
+
     fn wire(self) -> &'static str {
         match self {
             Self::Ascending => "1",
@@ -108,7 +116,8 @@ impl UserSearch {
 pub struct LogSearch {
     q: Option<String>,
     page: PageParameters,
-    sort: Direction,
+    /// By `date`; Auth0's own order, newest first by id, where it is `None`.
+    sort: Option<Direction>,
 }
 
 impl LogSearch {
@@ -119,7 +128,16 @@ impl LogSearch {
     ///
     /// As for [`UserSearch::new`].
     pub fn new(q: Option<&str>, page: i64, per_page: i64, sort: Direction) -> Result<Self, ArgumentError> {
-        Ok(Self { q: searchable(q)?, page: PageParameters::new(page, per_page)?, sort })
+        Ok(Self { q: searchable(q)?, page: PageParameters::new(page, per_page)?, sort: Some(sort) })
+    }
+
+    /// The first page in Auth0's own order: newest first by id, not by date.
+    ///
+    /// # Errors
+    ///
+    /// As for [`UserSearch::new`].
+    pub(crate) fn in_order_of_ids(q: Option<&str>, per_page: i64) -> Result<Self, ArgumentError> {
+        Ok(Self { q: searchable(q)?, page: PageParameters::new(0, per_page)?, sort: None })
     }
 
     /// The `take` newest logs, newest first.
@@ -129,7 +147,7 @@ impl LogSearch {
     /// `take` outside 1 to 100.
     pub fn newest(take: i64) -> Result<Self, ArgumentError> {
         up_to_a_page("take", take)?;
-        Ok(Self { q: None, page: PageParameters::new(0, take)?, sort: Direction::Descending })
+        Ok(Self { q: None, page: PageParameters::new(0, take)?, sort: Some(Direction::Descending) })
     }
 
     /// True if the page behind this one could be asked for at all.
@@ -140,7 +158,10 @@ impl LogSearch {
 
     pub(crate) fn add_to(&self, target: TargetBuilder) -> TargetBuilder {
         // Newest first is Auth0's default too; sending it says so, whatever the default becomes.
-        let target = self.page.add_to(target).with("sort", &format!("date:{}", self.sort.wire()));
+        let mut target = self.page.add_to(target);
+        if let Some(direction) = self.sort {
+            target = target.with("sort", &format!("date:{}", direction.wire()));
+        }
         match &self.q {
             Some(q) => target.with("q", q),
             None => target,

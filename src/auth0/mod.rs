@@ -27,6 +27,7 @@ pub mod fuzzing;
 mod grant;
 mod http_client;
 mod ids;
+mod keyset;
 mod list_parameters;
 mod management_api;
 mod pace;
@@ -54,6 +55,7 @@ pub use domain::{Domain, DomainError};
 pub use error::{BuildError, Error, MisconfigurationError, Reason, UnavailableError};
 pub use fields_parameter::{Fields, RefusedFields};
 pub use ids::{Email, LogId, UserId};
+pub use keyset::{Batch, CursorError, Keyset, KeysetError, Position, Walk};
 pub use list_parameters::{
     Direction, LARGEST_PAGE, LONGEST_Q, LogCheckpoint, LogSearch, UserListPart, UserLogs, UserSearch,
 };
