@@ -96,6 +96,8 @@ pub struct RequestContext<'a> {
     pub is_fresh: bool,
     /// Whether the answer tells what it took upstream.
     pub explains: bool,
+    /// The id of the last log that the client had, which goes before a subscription's `from`.
+    pub resume_after: Option<&'a str>,
 }
 
 /// The answer.

@@ -6,10 +6,7 @@ use super::Settings;
 use super::error::{ErrorCode, GraphqlError, report};
 use super::limits::Limiter;
 use crate::auth::{Caller, Identity, Scope, Scopes};
-use crate::auth0::{
-    ApiRequest, BreakerStatus, BucketStatus, CallContext, Error, Fields, ManagementApi, MisconfigurationError,
-    RefusedFields, TokenStatus, UserId,
-};
+use crate::auth0::{ApiRequest, CallContext, Error, Fields, ManagementApi, MisconfigurationError, UserId};
 
 /// How scopes are held to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -38,16 +35,16 @@ pub(crate) struct Authority {
     gateway: Scopes,
 }
 
-/// The want of a scope, by the caller or by the gateway.
+/// Why something may not be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct MissingScopeError {
+pub(crate) struct Denied {
     pub(crate) scope: Scope,
-    lacking: Party,
+    who: Who,
 }
 
-/// A party that holds scopes.
+/// Who lacks a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Party {
+enum Who {
     Caller,
     Gateway,
 }
@@ -58,11 +55,11 @@ impl Authority {
         Self { caller, gateway: granted.map_or(ALL, |granted| covered(&granted)) }
     }
 
-    pub(crate) fn check(self, scope: Scope) -> Result<(), MissingScopeError> {
+    pub(crate) fn check(self, scope: Scope) -> Result<(), Denied> {
         if !self.caller.holds(scope) {
-            Err(MissingScopeError { scope, lacking: Party::Caller })
+            Err(Denied { scope, who: Who::Caller })
         } else if !self.gateway.holds(scope) {
-            Err(MissingScopeError { scope, lacking: Party::Gateway })
+            Err(Denied { scope, who: Who::Gateway })
         } else {
             Ok(())
         }
@@ -101,17 +98,17 @@ fn covered(granted: &[String]) -> Scopes {
     Scope::ALL.into_iter().filter(covers).collect()
 }
 
-impl MissingScopeError {
+impl Denied {
     /// The error of a field that is denied. A scope that the gateway lacks is logged, as when Auth0 itself says so, which is how it is
     /// found out by the first call of all.
     pub(crate) fn report(self) -> GraphqlError {
-        let Self { scope, lacking } = self;
-        match lacking {
-            Party::Caller => {
+        let Self { scope, who } = self;
+        match who {
+            Who::Caller => {
                 let message = format!("This field needs the scope `{scope}`, which you do not hold.");
                 GraphqlError::new(ErrorCode::Forbidden, message).with("scope", scope.as_str())
             }
-            Party::Gateway => {
+            Who::Gateway => {
                 let (what, missing_scopes) = (MisconfigurationError::MissingScope, vec![scope.as_str().to_owned()]);
                 report(Error::Misconfigured { what, missing_scopes })
             }
@@ -119,46 +116,12 @@ impl MissingScopeError {
     }
 }
 
-/// The upstream, with the settings that it is read by. Its client is handed out by [`authorize`], [`authorize_all`], [`authorize_strictly`] and
-/// [`authorize_self`] alone: without permission there is nothing to call.
+/// The upstream. Private to this room, and handed out by [`authorize`], [`authorize_strictly`] and [`authorize_self`] alone: who forgets to ask for
+/// permission has nothing to call.
 pub(crate) struct Upstream {
-    api: ManagementApi,
-    settings: Settings,
-    limiter: Limiter,
-}
-
-impl Upstream {
-    pub(crate) fn new(api: ManagementApi, settings: Settings, limiter: Limiter) -> Self {
-        Self { api, settings, limiter }
-    }
-
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    pub(crate) fn limiter(&self) -> &Limiter {
-        &self.limiter
-    }
-
-    /// State of the circuit breaker.
-    pub(crate) fn breaker(&self) -> BreakerStatus {
-        self.api.breaker()
-    }
-
-    /// Status of the access token in use; `None` before the first call.
-    pub(crate) fn token_status(&self) -> Option<TokenStatus> {
-        self.api.token_status()
-    }
-
-    /// The tenant's rate limits, as far as they are known.
-    pub(crate) fn rate_limits(&self) -> Vec<BucketStatus> {
-        self.api.rate_limits()
-    }
-
-    /// The names in `fields` that Auth0 turned out not to take.
-    pub(crate) fn refused_fields(&self) -> Vec<RefusedFields> {
-        self.api.refused_fields()
-    }
+    pub(super) api: ManagementApi,
+    pub(super) settings: Settings,
+    pub(super) limiter: Limiter,
 }
 
 /// What a caller may be shown.
@@ -175,7 +138,7 @@ pub(crate) fn authorize<'a>(
     caller: &Caller,
     scope: Scope,
 ) -> Result<&'a ManagementApi, GraphqlError> {
-    authority(upstream, caller).check(scope).map_err(MissingScopeError::report)?;
+    authority(upstream, caller).check(scope).map_err(Denied::report)?;
     Ok(&upstream.api)
 }
 
@@ -200,7 +163,7 @@ pub(crate) fn authorize_strictly<'a>(
     let granted = api.token_status().and_then(|token| token.scopes);
     match granted {
         Some(granted) if !granted.iter().any(|granted| granted == scope.as_str()) => {
-            Err(MissingScopeError { scope, lacking: Party::Gateway }.report())
+            Err(Denied { scope, who: Who::Gateway }.report())
         }
         _ => Ok(api),
     }
@@ -236,8 +199,8 @@ pub(crate) fn authorize_self<'a>(upstream: &'a Upstream, caller: &Caller) -> Res
     };
     let id = id.map_err(|message| GraphqlError::new(ErrorCode::Forbidden, message))?;
     match authority(upstream, caller).check(Scope::ReadUsers) {
-        Err(MissingScopeError { lacking: Party::Caller, .. }) if settings.permissions.self_access => {}
-        outcome => outcome.map_err(MissingScopeError::report)?,
+        Err(Denied { who: Who::Caller, .. }) if settings.permissions.self_access => {}
+        outcome => outcome.map_err(Denied::report)?,
     }
     Ok(OwnUser { api, id })
 }
@@ -276,12 +239,9 @@ mod tests {
         assert_eq!(check(users, users), Ok(()));
         assert_eq!(
             check(Scopes::default(), Scopes::default()),
-            Err(MissingScopeError { scope: Scope::ReadUsers, lacking: Party::Caller })
+            Err(Denied { scope: Scope::ReadUsers, who: Who::Caller })
         );
-        assert_eq!(
-            check(users, Scopes::default()),
-            Err(MissingScopeError { scope: Scope::ReadUsers, lacking: Party::Gateway })
-        );
+        assert_eq!(check(users, Scopes::default()), Err(Denied { scope: Scope::ReadUsers, who: Who::Gateway }));
         assert_eq!(Authority::from(users).check(Scope::ReadUsers), Ok(()));
     }
 

@@ -11,10 +11,12 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::SizeAbove;
+use tower_http::compression::Predicate as _;
+use tower_http::compression::predicate::{And, NotForContentType, SizeAbove};
 
+use super::event_stream::EVENT_STREAM;
 use super::responder::{RefusalReason, Responder};
-use super::send_budget::Recipient;
+use super::send_budget::Sender;
 use super::{GRAPHQL, Shared, csrf, health, host, request_id};
 use crate::graphql::{GraphqlError, refuse};
 
@@ -57,7 +59,7 @@ fn set_security_headers(headers: &mut HeaderMap) {
 ///
 /// The checks are one middleware, since each that stands alone costs two allocations and a copy of all that is behind it.
 pub(crate) async fn guard(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
-    let sender = Recipient::to(&request, &shared);
+    let sender = Sender::to(&request, &shared);
     let path = request.uri().path();
     // Whoever probes a process does so by its address, and learns its health and nothing else.
     let refusal = if [health::LIVE, health::READY].contains(&path) {
@@ -76,9 +78,12 @@ pub(crate) async fn guard(State(shared): State<Shared>, mut request: Request, ne
     sender.send(response).await
 }
 
+/// Responses that are compressed: those that are large enough, but no streams, whose events would wait for each other.
+pub(crate) type WorthCompressing = And<SizeAbove, NotForContentType>;
+
 /// Compresses with gzip or br. Not with zstd, which JavaScript's fetch offers on versions of Node.js that cannot read it.
-pub(crate) fn compression() -> CompressionLayer<SizeAbove> {
-    CompressionLayer::new().compress_when(WORTH_COMPRESSING)
+pub(crate) fn compression() -> CompressionLayer<WorthCompressing> {
+    CompressionLayer::new().compress_when(WORTH_COMPRESSING.and(NotForContentType::const_new(EVENT_STREAM)))
 }
 
 /// Lets every response be sent uncompressed, too. The layer puts the status 406 on responses for clients who rule that out along

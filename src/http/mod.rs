@@ -1,6 +1,6 @@
 //! HTTP: the server, its routes and layers, and the transports of GraphQL.
 //!
-//! `router` lists the layers that a request meets, in order. Behind them are the transports, `graphql` and `websocket`, with the
+//! `router` lists the layers that a request meets, in order. Behind them are the transports, `graphql`, `event_stream` and `websocket`, with the
 //! same stages: admission, authentication, the engine.
 
 mod activity;
@@ -13,6 +13,7 @@ mod connection_info;
 mod cors;
 mod csrf;
 mod error;
+mod event_stream;
 #[cfg(any(test, feature = "bench", feature = "fuzzing"))]
 pub mod fuzzing;
 mod graphql;

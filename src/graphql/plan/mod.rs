@@ -12,7 +12,7 @@ pub(crate) use self::required_keys::RequiredKeys;
 use super::error::{GraphqlError, Location};
 use super::field_request::{JoinRequest, PreparedRequest};
 use super::operation::{Arguments, Name};
-use super::permission::MissingScopeError;
+use super::permission::Denied;
 use super::project::json;
 use super::schema::joins::Join;
 use super::schema::object::{Field, Guard, Kind, Object, PageKind};
@@ -98,7 +98,7 @@ pub(crate) struct Withheld {
 /// The reason why a field is withheld.
 #[derive(Debug)]
 pub(crate) enum WithheldReason {
-    MissingScope(MissingScopeError),
+    Denied(Denied),
     /// Its arguments are out of bounds.
     Refused(GraphqlError),
 }
@@ -114,8 +114,8 @@ pub(crate) struct RecordPlan {
 /// What to make of a page.
 pub(crate) struct PagePlan {
     pub(crate) fields: Vec<OutputField<PageOutput>>,
-    /// The keys of a record that say where to read on.
-    pub(crate) cursor: &'static [&'static str],
+    /// What to read of a record to know where to read on: its keys, and no fields.
+    pub(crate) cursor: RecordPlan,
 }
 
 /// One entry of the answer.
@@ -157,8 +157,8 @@ pub(crate) enum Output {
 /// What stands under a key of a page.
 pub(crate) enum PageOutput {
     Typename(&'static str),
-    /// The records, and the place of their list.
-    Nodes(RecordPlan, usize),
+    /// The records, the place of their list, and the slots of what says where to read on.
+    Nodes(RecordPlan, usize, Slots),
     Fact(PageKind),
 }
 

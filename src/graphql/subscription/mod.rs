@@ -66,14 +66,16 @@ impl Subscriptions {
         };
         let api = authorize(self.shared.upstream(), &context.caller, scope)?;
         let request = request?;
+        let resume_after = context.resume_after.map(|id| LogId::parse_argument("Last-Event-ID", id)).transpose()?;
+        let from = resume_after.or_else(|| request.from.clone());
         let projector = self.projector(prepared, context);
         Ok(ResponseStream {
-            reader: api.follow(request.from.clone()),
+            reader: api.follow(from.clone()),
             projector,
             request_id: context.request_id.into(),
             pending: None,
-            position: request.from.clone(),
-            delivered: request.from.clone(),
+            position: from.clone(),
+            delivered: from,
         })
     }
 

@@ -77,7 +77,14 @@ pub(crate) async fn execute(
     };
     let caller_key = RateLimitKey::of(Some(&caller), address);
     let RequestOptions { is_fresh, explains, .. } = options;
-    let context = RequestContext { caller: caller.clone(), deadline, request_id: &request_id, is_fresh, explains };
+    let context = RequestContext {
+        caller: caller.clone(),
+        deadline,
+        request_id: &request_id,
+        is_fresh,
+        explains,
+        resume_after: None,
+    };
     let (execution, times) = timed(shared.engine.execute_or_subscribe(request, &context)).await;
     let mut reply = match execution {
         Execution::Reply(reply) => reply,
