@@ -12,7 +12,7 @@ pub(crate) use self::required_keys::RequiredKeys;
 use super::error::{GraphqlError, Location};
 use super::field_request::{JoinRequest, PreparedRequest};
 use super::operation::{Arguments, Name};
-use super::permission::Denied;
+use super::permission::MissingScopeError;
 use super::project::json;
 use super::schema::joins::Join;
 use super::schema::object::{Field, Guard, Kind, Object, PageKind};
@@ -98,7 +98,7 @@ pub(crate) struct Withheld {
 /// The reason why a field is withheld.
 #[derive(Debug)]
 pub(crate) enum WithheldReason {
-    Denied(Denied),
+    MissingScope(MissingScopeError),
     /// Its arguments are out of bounds.
     Refused(GraphqlError),
 }

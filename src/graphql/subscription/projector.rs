@@ -140,7 +140,7 @@ impl Projector {
     fn most_at_once(&self) -> usize {
         let worst = &self.prepared.calls_at_worst;
         let of_one = worst.calls.saturating_sub(1).max(1);
-        let most = u64::from(self.shared.upstream.settings.limits.upstream_calls);
+        let most = u64::from(self.shared.upstream.settings().limits.upstream_calls);
         if worst.is_per_parent { usize::try_from(most / of_one).unwrap_or(1).max(1) } else { usize::MAX }
     }
 
@@ -163,7 +163,7 @@ impl Projector {
     async fn try_answer(&self, batch: &LogBatch, logs: &[&BatchedLog]) -> Result<Vec<FieldResult>, GraphqlError> {
         let Shared { upstream, .. } = &*self.shared;
         let (prepared, caller) = (Arc::clone(&self.prepared), self.caller.clone());
-        let most_calls = upstream.settings.limits.upstream_calls;
+        let most_calls = upstream.settings().limits.upstream_calls;
         let execution =
             ExecutionContext::new(prepared, caller, Deadline::within(JOIN_TIMEOUT), false, most_calls).bulk();
         let records: Vec<_> = logs.iter().map(|log| batch.record(log)).collect();
