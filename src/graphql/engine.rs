@@ -33,7 +33,7 @@ pub struct Engine {
     upstream: Arc<Upstream>,
 }
 
-/// What becomes of a request.
+/// The outcome of a request.
 pub enum Execution {
     /// One answer.
     Reply(GraphqlResponse),

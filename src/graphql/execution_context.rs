@@ -15,7 +15,7 @@ pub(crate) struct ExecutionContext {
     deadline: Deadline,
     /// Whether only answers from after the question will do.
     is_fresh: bool,
-    /// Whether only turns are taken that others leave over.
+    /// True if only turns are taken that others leave over.
     is_bulk: bool,
     budget: CallBudget,
     most_calls: u32,

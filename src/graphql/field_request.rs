@@ -32,7 +32,7 @@ pub(crate) enum Prepare {
     Tail(TailRequest),
 }
 
-/// What a subscription asks.
+/// The request of a subscription.
 #[derive(Debug, Clone)]
 pub(crate) struct TailRequest {
     /// The log to go on from.

@@ -99,7 +99,7 @@ impl PreparedOperation {
         Ok(Self { operation, requirements, audit, roots, calls, local, calls_at_worst, plans: Mutex::default() })
     }
 
-    /// What it asks, if it is a subscription: its one root field, the scope that this needs, and the request.
+    /// The one root field of a subscription, the access that it needs, and its request. None for queries.
     pub(crate) fn subscription(&self) -> Option<(&PreparedField, Access, Result<&TailRequest, GraphqlError>)> {
         if self.operation.kind != OperationType::Subscription {
             return None;

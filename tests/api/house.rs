@@ -29,7 +29,7 @@ const ROOMS: &[Room] = &[
     // It knows no header and no status.
     Room {
         name: "graphql",
-        may_use: &["auth0", "auth", DEADLINE, "telemetry"],
+        may_use: &["auth0", "auth", DEADLINE, FLIGHT, "telemetry"],
         must_never_see: &["axum", "http", "hyper", "reqwest", "tower_http"],
     },
     Room { name: "http", may_use: &["graphql", "auth", DEADLINE, "telemetry"], must_never_see: &[] },

@@ -1,5 +1,7 @@
 //! The tail of logs: a response for each, as it comes.
 
+mod events;
+mod server_sent;
 mod streams;
 
 use std::time::Duration;

@@ -34,7 +34,7 @@ pub(super) struct LogMark {
 pub(super) enum NextRead {
     /// The newest logs, by page.
     Newest,
-    /// Those that follow this one, by checkpoint.
+    /// The logs that follow this one, by checkpoint.
     After(LogId),
 }
 

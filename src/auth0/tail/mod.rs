@@ -46,7 +46,7 @@ pub struct TailSettings {
 }
 
 impl TailSettings {
-    /// What is not set otherwise.
+    /// The defaults.
     pub const DEFAULT: Self = Self {
         max_interval: Duration::from_secs(5),
         linger: Duration::from_secs(60),

@@ -38,14 +38,14 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 /// A projector, and a batch.
 type Key = (u64, u64);
 
-/// What projectors share.
+/// The part that all projectors share.
 pub(super) struct Shared {
     upstream: Arc<Upstream>,
     made: Cache<Key, Arc<[Projected]>>,
     in_flight: SingleFlight<Key, Arc<[Projected]>>,
 }
 
-/// What to make of logs, for callers of one authority.
+/// The projection of logs that a subscription selects, for callers of one authority.
 pub(super) struct Projector {
     id: u64,
     shared: Arc<Shared>,
