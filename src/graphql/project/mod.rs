@@ -35,7 +35,7 @@ pub(crate) fn project(
     let mut out = Projected::within(limit);
     match &projection.shape {
         ShapePlan::Page(plan) => page(plan, json, facts, &mut out)?,
-        ShapePlan::List(plan, place) => _ = list(plan, *place, json, &[], &mut out)?,
+        ShapePlan::List(plan, number) => _ = list(plan, *number, json, &[], &mut out)?,
         ShapePlan::Record(plan) => record(plan, json, &mut out)?,
     }
     if out.is_full() { Err(ProjectError::TooLarge) } else { Ok(out) }
@@ -97,7 +97,7 @@ fn page(plan: &PagePlan, records: &[u8], facts: &PageFacts<'_>, out: &mut Projec
         out.json.extend_from_slice(&field.lead);
         match &field.output {
             PageOutput::Typename(name) => json::write_string(name, &mut out.json),
-            PageOutput::Nodes(plan, place) => seen = Some(list(plan, *place, records, cursor, out)?),
+            PageOutput::Nodes(plan, number) => seen = Some(list(plan, *number, records, cursor, out)?),
             PageOutput::Fact(fact) => {
                 let seen = match &seen {
                     Some(seen) => seen,
@@ -148,9 +148,9 @@ impl<'a> Seen<'a> {
     #[inline]
     fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
         if let Some(Cursor { keys, present, .. }) = &mut self.cursor
-            && let Some(place) = keys.iter().position(|known| key.is(known))
+            && let Some(index) = keys.iter().position(|known| key.is(known))
         {
-            present[place] = Some(value);
+            present[index] = Some(value);
         }
     }
 
@@ -210,10 +210,10 @@ fn look_through<'a>(records: &'a [u8], cursor: &'static [&'static str]) -> Resul
     Ok(look.0)
 }
 
-/// Appends the JSON array `records` as a list, which has this `place`.
+/// Appends the JSON array `records` as the list of this `number`.
 fn list<'a>(
     plan: &RecordPlan,
-    place: usize,
+    number: usize,
     records: &'a [u8],
     cursor: &'static [&'static str],
     out: &mut Projected,
@@ -243,7 +243,7 @@ fn list<'a>(
     let left_out = both.1.left_out;
     out.json.push(b']');
     if left_out > 0 {
-        out.leave_out(place, left_out);
+        out.leave_out(number, left_out);
     }
     Ok(seen)
 }
