@@ -114,8 +114,8 @@ pub(crate) struct RecordPlan {
 /// What to make of a page.
 pub(crate) struct PagePlan {
     pub(crate) fields: Vec<OutputField<PageOutput>>,
-    /// The keys of a record that say where to read on.
-    pub(crate) cursor: &'static [&'static str],
+    /// What to read of a record to know where to read on: its keys, and no fields.
+    pub(crate) cursor: RecordPlan,
 }
 
 /// One entry of the answer.
@@ -157,8 +157,8 @@ pub(crate) enum Output {
 /// What stands under a key of a page.
 pub(crate) enum PageOutput {
     Typename(&'static str),
-    /// The records, and the number of their list.
-    Nodes(RecordPlan, usize),
+    /// The records, the number of their list, and the slots of the cursor.
+    Nodes(RecordPlan, usize, Slots),
     Fact(PageKind),
 }
 

@@ -96,7 +96,9 @@ impl Planner {
             let output = match page.field(&field.name) {
                 Some(row) if row.kind == PageKind::Nodes => self.at(field, |planner| {
                     let number = planner.state.add_list();
-                    PageOutput::Nodes(planner.elements(page.object, &field.fields), number)
+                    let mut plan = planner.elements(page.object, &field.fields);
+                    let cursor = plan.slots(page.cursor);
+                    PageOutput::Nodes(plan, number, cursor)
                 }),
                 Some(row) => PageOutput::Fact(row.kind),
                 None if field.name == "__typename" => PageOutput::Typename(page.name),
@@ -105,7 +107,8 @@ impl Planner {
             };
             OutputField::push(&mut fields, &field.key, output);
         }
-        PagePlan { fields, cursor: page.cursor }
+        let cursor = RecordPlan { object: page.object, fields: Vec::new(), keys: page.cursor.to_vec() };
+        PagePlan { fields, cursor }
     }
 
     /// The plan for each record of a list.

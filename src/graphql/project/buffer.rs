@@ -90,19 +90,24 @@ impl<'p, 'a> RecordBuffer<'p, 'a> {
 
     /// The key that is likely to come next.
     #[inline]
-    fn expected(&self) -> Option<Raw<'a>> {
+    pub(super) fn expected(&self) -> Option<Raw<'a>> {
         self.keys.expected()
     }
 
     /// Takes in an entry of the record.
     #[inline(always)]
-    fn entry(&mut self, key: Raw<'a>, is_expected: bool, value: Raw<'a>) {
+    pub(super) fn entry(&mut self, key: Raw<'a>, is_expected: bool, value: Raw<'a>) {
         if let Some(slot) = self.keys.slot(self.plan, key, is_expected) {
             self.values[slot] = Some(value);
         }
         if self.entries.is_some() {
             self.remember(key.parts(), value.parts());
         }
+    }
+
+    /// What the record that was taken in has in the slots of the plan.
+    pub(super) fn values(&self) -> impl Iterator<Item = Raw<'a>> {
+        self.values.iter().copied().flatten()
     }
 
     /// Apart, so that what is seldom wanted costs nothing where it is not.
