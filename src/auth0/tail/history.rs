@@ -111,18 +111,8 @@ impl History {
     pub(super) async fn is_retained(&self, tail: &Inner, id: &LogId, max_age: Duration) -> Result<bool, Error> {
         let mut oldest = self.reading.lock().await;
         let is_known = oldest.as_ref().is_some_and(|oldest| oldest.since.elapsed() < max_age);
-        while !is_known {
-            let request = ApiRequest::search_logs(&LogSearch::oldest(), &marks());
-            match tail.api.read(&request, &context().fresh()).await {
-                Ok(page) => {
-                    let records = String::from_utf8_lossy(&page.records);
-                    let id = batch::read(&records)?.into_iter().map(|log| log.mark.id).min();
-                    *oldest = Some(Oldest { id, since: Instant::now() });
-                    break;
-                }
-                Err(error) if is_final(&error) => return Err(error),
-                Err(error) => back_off(tail, &error).await,
-            }
+        if !is_known {
+            *oldest = Some(Oldest { id: read_oldest(tail).await?, since: Instant::now() });
         }
         Ok(oldest.as_ref().and_then(|oldest| oldest.id.as_ref()).is_none_or(|oldest| id >= oldest))
     }
@@ -135,6 +125,20 @@ impl History {
 /// The fields of a log that say where its place is.
 pub(super) fn marks() -> Fields {
     Fields::Only(vec!["log_id", "date"])
+}
+
+async fn read_oldest(tail: &Inner) -> Result<Option<LogId>, Error> {
+    let request = ApiRequest::search_logs(&LogSearch::oldest(), &marks());
+    loop {
+        match tail.api.read(&request, &context().fresh()).await {
+            Ok(page) => {
+                let records = String::from_utf8_lossy(&page.records);
+                return Ok(batch::read(&records)?.into_iter().map(|log| log.mark.id).min());
+            }
+            Err(error) if is_final(&error) => return Err(error),
+            Err(error) => back_off(tail, &error).await,
+        }
+    }
 }
 
 async fn read(tail: &Inner, after: &LogId) -> Result<Page, Error> {

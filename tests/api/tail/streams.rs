@@ -41,6 +41,8 @@ async fn a_subscription_ends_when_its_client_is_done_with_it() {
     let gateway = TestGateway::spawn_with(setup()).await;
     let mut client = subscribed(&gateway, "subscription { logs { logId } }").await;
     client.say(json!({ "id": "1", "type": "complete" })).await;
+    // Messages are read one after the other.
+    client.run(json!({ "query": "{ gateway { version } }" })).await;
     // The id is free again, and nothing of the first comes under it.
     let made = arrive(&gateway, 2).await;
     let query = format!("subscription {{ logs(from: {:?}) {{ date logId }} }}", made[0]);
