@@ -2,6 +2,7 @@
 
 use super::is_same_call;
 use crate::graphql::operation::{SelectedField, Value};
+use crate::graphql::schema::connection::LARGEST_FIRST;
 use crate::graphql::schema::joins::{Fetch, join};
 use crate::graphql::schema::object::{Kind, Object, PageKind, PageType, Shape};
 use crate::graphql::schema::root::root_field;
@@ -11,9 +12,6 @@ const LARGEST_PAGE: u64 = 100;
 
 /// How many accounts a single e-mail address is taken to have, at the most: one for each connection.
 const LIST_ROWS: u64 = 10;
-
-/// The arguments that say how many rows a page has.
-const ROWS: [&str; 2] = ["perPage", "take"];
 
 /// What an operation comes to at worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,10 +24,10 @@ pub(crate) struct CallCount {
     pub(crate) largest_page: Option<u64>,
 }
 
-/// The calls of an operation in normal form of which `calls` are its root fields'.
-pub(crate) fn worst_case(fields: &[SelectedField], calls: usize, limit: u64) -> CallCount {
-    let calls = u64::try_from(calls).unwrap_or(u64::MAX);
+/// The calls of an operation in normal form whose root fields at each of these places are answered by one another's calls.
+pub(crate) fn worst_case(fields: &[SelectedField], calls: &[Vec<usize>], limit: u64) -> CallCount {
     let count = |largest| {
+        let calls = root_calls(fields, calls, largest);
         let mut count = Count { calls, is_per_parent: false, largest };
         for field in fields {
             if let Some(row) = root_field(&field.name) {
@@ -38,7 +36,7 @@ pub(crate) fn worst_case(fields: &[SelectedField], calls: usize, limit: u64) -> 
         }
         count
     };
-    let Count { calls, is_per_parent, .. } = count(LARGEST_PAGE);
+    let Count { calls, is_per_parent, .. } = count(u64::MAX);
     let fits = |size: &u64| count(*size).calls <= limit;
     let largest_page = if calls <= limit { Some(LARGEST_PAGE) } else { (1..LARGEST_PAGE).rev().find(fits) };
     CallCount { calls, is_per_parent, largest_page }
@@ -64,6 +62,7 @@ impl Count {
             }
             Shape::List(object) => self.records(object, rows.saturating_mul(LIST_ROWS), selection),
             Shape::Record(object) => self.records(object, rows, selection),
+            Shape::Connection(connection) => self.records(connection.object, rows, selection),
         }
     }
 
@@ -90,10 +89,41 @@ impl Count {
     }
 }
 
-/// How many records a field brings at most, if it is a page.
-fn rows(field: &SelectedField, largest: u64) -> u64 {
-    match ROWS.iter().find_map(|name| field.argument(name)) {
-        Some(Value::Int(rows)) => u64::try_from(*rows).unwrap_or(0).clamp(1, LARGEST_PAGE).min(largest),
+/// The calls of root fields by themselves, of which those at each of these places are answered together. Larger pages are
+/// counted as if they had the size `largest`.
+pub(crate) fn root_calls(fields: &[SelectedField], calls: &[Vec<usize>], largest: u64) -> u64 {
+    let calls = calls.iter().map(|call| {
+        let fields = call.iter().filter_map(|place| fields.get(*place));
+        fields.map(|field| calls_of(field, largest)).max().unwrap_or(1)
+    });
+    calls.fold(0, u64::saturating_add)
+}
+
+/// The calls that a root field comes to by itself: of a connection, those that its page takes if each brings as much as it can.
+fn calls_of(field: &SelectedField, largest: u64) -> u64 {
+    match root_field(&field.name).map(|row| row.shape) {
+        Some(Shape::Connection(_)) => {
+            let is_behind = !matches!(field.argument("after"), None | Some(Value::Null));
+            let is_counted = is_behind && field.fields.iter().any(|field| field.name == "totalCount");
+            rows(field, largest).div_ceil(LARGEST_PAGE) + u64::from(is_counted)
+        }
         _ => 1,
     }
+}
+
+/// How many records a field brings at most, if it is a page. One that asks for more than there can be is refused where the
+/// argument is read, in clearer words.
+pub(crate) fn most_rows(field: &SelectedField) -> u64 {
+    let bounds =
+        [("perPage", LARGEST_PAGE), ("take", LARGEST_PAGE), ("first", u64::from(LARGEST_FIRST.unsigned_abs()))];
+    let rows = bounds.into_iter().find_map(|(name, most)| match field.argument(name)? {
+        Value::Int(rows) => Some(u64::try_from(*rows).unwrap_or(0).clamp(1, most)),
+        _ => None,
+    });
+    rows.unwrap_or(1)
+}
+
+/// The same, where larger pages are counted as if they had this size.
+fn rows(field: &SelectedField, largest: u64) -> u64 {
+    most_rows(field).min(largest)
 }

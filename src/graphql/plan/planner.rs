@@ -79,6 +79,9 @@ impl Planner {
                 ShapePlan::List(self.elements(object, selection), place)
             }
             Shape::Record(object) => ShapePlan::Record(self.record(object, selection)),
+            Shape::Connection(connection) => {
+                ShapePlan::Connection(self.record(connection.object, selection), connection)
+            }
         };
         let Within { withheld, places, .. } = std::mem::replace(&mut self.within, outer);
         Projection { shape, withheld, places }
@@ -165,7 +168,7 @@ impl Planner {
         let mut projection = self.projection(row.shape, &field.fields);
         let id = match &mut projection.shape {
             ShapePlan::Record(plan) => plan.slot_for(plan.object.id_key()),
-            ShapePlan::Page(_) | ShapePlan::List(..) => 0,
+            ShapePlan::Page(_) | ShapePlan::List(..) | ShapePlan::Connection(..) => 0,
         };
         let fetched = &mut self.fetches[fetch];
         fetched.joins.push(join);
