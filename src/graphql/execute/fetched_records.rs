@@ -35,7 +35,7 @@ pub(super) struct Batch {
 }
 
 /// The value of a slot.
-pub(super) enum Joined<'a> {
+pub(super) enum SlotValue<'a> {
     Record(&'a Projected, &'a Segment),
     Absent,
     Failed(&'a GraphqlError),
@@ -60,17 +60,17 @@ impl FetchedRecords {
     }
 
     /// The record of a key, as the join of this number has it.
-    pub(super) fn get(&self, number: usize, key: usize) -> Joined<'_> {
+    pub(super) fn get(&self, number: usize, key: usize) -> SlotValue<'_> {
         let found = match self.known.get_index(key).map(|(_, state)| state) {
             Some(State::Found(found)) => *found,
-            Some(State::Failed(failure)) => return Joined::Failed(failure),
-            Some(State::Sought | State::Absent) | None => return Joined::Absent,
+            Some(State::Failed(failure)) => return SlotValue::Failed(failure),
+            Some(State::Sought | State::Absent) | None => return SlotValue::Absent,
         };
         let record = self.found.get(found).zip(self.batches.get(number)).and_then(|((batch, place), batches)| {
             let Batch { projected, segments } = batches.get(*batch)?;
-            Some(Joined::Record(projected, segments.get(*place)?))
+            Some(SlotValue::Record(projected, segments.get(*place)?))
         });
-        record.unwrap_or(Joined::Absent)
+        record.unwrap_or(SlotValue::Absent)
     }
 
     /// The place of the record that was found for a key, if the slots that one of the joins has in it are still to be opened.

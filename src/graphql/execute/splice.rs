@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::fetched_records::Joined;
+use super::fetched_records::SlotValue;
 use super::field_errors::{FieldErrors, Frames};
 use super::joins::Joins;
 use super::too_large;
 use crate::graphql::error::{ErrorCode, GraphqlError};
-use crate::graphql::permission::Denied;
+use crate::graphql::permission::MissingScopeError;
 use crate::graphql::plan::{PathStep, PathTemplate, Projection, Withheld, WithheldReason};
 use crate::graphql::project::{JoinSlot, Projected, Segment};
 
@@ -50,13 +50,13 @@ impl<'a, 'r> Splicer<'a, 'r> {
             let Some(join) = self.joins.plan().joins.get(slot.join) else { continue };
             self.frames.push((&join.place, indices(&join.place, projected.indices_of(slot))));
             match self.joins.get(slot) {
-                Joined::Record(record, of_record) => {
+                SlotValue::Record(record, of_record) => {
                     self.out.extend_from_slice(projected.json.get(copied..slot.at).unwrap_or_default());
                     copied = slot.at + JoinSlot::NULL.len();
                     self.segment(&join.projection, record, of_record)?;
                 }
-                Joined::Failed(failure) => self.errors.null(&self.frames, failure),
-                Joined::Absent => {}
+                SlotValue::Failed(failure) => self.errors.null(&self.frames, failure),
+                SlotValue::Absent => {}
             }
             self.frames.pop();
         }
@@ -93,7 +93,7 @@ fn indices<'a>(place: &PathTemplate, all: &'a [usize]) -> &'a [usize] {
 
 fn report_withheld(withheld: &Withheld) -> GraphqlError {
     match &withheld.reason {
-        WithheldReason::Denied(denied) => Denied::report(*denied),
+        WithheldReason::MissingScope(denied) => MissingScopeError::report(*denied),
         WithheldReason::Refused(failure) => failure.clone(),
     }
 }

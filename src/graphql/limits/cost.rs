@@ -1,7 +1,6 @@
 //! What an operation asks for, in values: the rows of each page times what is selected of a row.
 
 use crate::graphql::operation::{Operation, SelectedField};
-use crate::graphql::plan::most_rows;
 use crate::graphql::type_system::TypeSystem;
 
 /// A value of type `JSON` is a document of its own: the metadata of a user, or all that is not in the schema.
@@ -20,7 +19,7 @@ fn sum<'f>(types: &TypeSystem, fields: impl Iterator<Item = &'f SelectedField>) 
 /// Nesting is bounded by the document's.
 fn of_field(types: &TypeSystem, field: &SelectedField) -> u64 {
     if !field.fields.is_empty() {
-        return most_rows(field).saturating_mul(sum(types, field.fields.iter()));
+        return field.page_size().saturating_mul(sum(types, field.fields.iter()));
     }
     let definition = types.field(&field.parent, &field.name);
     if definition.is_some_and(|definition| definition.ty.inner_named_type() == "JSON") { JSON } else { 1 }

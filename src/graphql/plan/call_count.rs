@@ -1,14 +1,10 @@
 //! The calls to Auth0 that an operation can come to, counted before the first of them is made.
 
 use super::is_same_call;
-use crate::graphql::operation::{SelectedField, Value};
-use crate::graphql::schema::connection::LARGEST_FIRST;
+use crate::graphql::operation::{LARGEST_PAGE, SelectedField, Value};
 use crate::graphql::schema::joins::{Fetch, join};
 use crate::graphql::schema::object::{Kind, Object, PageKind, PageType, Shape};
 use crate::graphql::schema::root::root_field;
-
-/// Auth0's largest page.
-const LARGEST_PAGE: u64 = 100;
 
 /// How many accounts a single e-mail address is taken to have, at the most: one for each connection.
 const LIST_ROWS: u64 = 10;
@@ -24,14 +20,14 @@ pub(crate) struct CallCount {
     pub(crate) largest_page: Option<u64>,
 }
 
-/// The calls of an operation in normal form whose root fields at each of these places are answered by one another's calls.
+/// The count of an operation in normal form; each of `calls` is for the root fields at these places.
 pub(crate) fn worst_case(fields: &[SelectedField], calls: &[Vec<usize>], limit: u64) -> CallCount {
     let count = |largest| {
         let calls = root_calls(fields, calls, largest);
         let mut count = Count { calls, is_per_parent: false, largest };
         for field in fields {
             if let Some(row) = root_field(&field.name) {
-                count.shape(row.shape, rows(field, largest), &field.fields);
+                count.shape(row.shape, field.page_size().min(largest), &field.fields);
             }
         }
         count
@@ -83,7 +79,7 @@ impl Count {
                 }
             };
             self.calls = self.calls.saturating_add(if is_first { calls } else { 0 });
-            let rows = parents.saturating_mul(rows(field, self.largest));
+            let rows = parents.saturating_mul(field.page_size().min(self.largest));
             self.shape(row.shape, rows, &field.fields);
         }
     }
@@ -105,25 +101,8 @@ fn calls_of(field: &SelectedField, largest: u64) -> u64 {
         Some(Shape::Connection(_)) => {
             let is_behind = !matches!(field.argument("after"), None | Some(Value::Null));
             let is_counted = is_behind && field.fields.iter().any(|field| field.name == "totalCount");
-            rows(field, largest).div_ceil(LARGEST_PAGE) + u64::from(is_counted)
+            field.page_size().min(largest).div_ceil(LARGEST_PAGE) + u64::from(is_counted)
         }
         _ => 1,
     }
-}
-
-/// How many records a field brings at most, if it is a page. One that asks for more than there can be is refused where the
-/// argument is read, in clearer words.
-pub(crate) fn most_rows(field: &SelectedField) -> u64 {
-    let bounds =
-        [("perPage", LARGEST_PAGE), ("take", LARGEST_PAGE), ("first", u64::from(LARGEST_FIRST.unsigned_abs()))];
-    let rows = bounds.into_iter().find_map(|(name, most)| match field.argument(name)? {
-        Value::Int(rows) => Some(u64::try_from(*rows).unwrap_or(0).clamp(1, most)),
-        _ => None,
-    });
-    rows.unwrap_or(1)
-}
-
-/// The same, where larger pages are counted as if they had this size.
-fn rows(field: &SelectedField, largest: u64) -> u64 {
-    most_rows(field).min(largest)
 }

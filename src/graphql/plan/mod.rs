@@ -6,13 +6,13 @@ mod required_keys;
 
 use std::sync::Arc;
 
-pub(crate) use self::call_count::{CallCount, most_rows, root_calls, worst_case};
+pub(crate) use self::call_count::{CallCount, root_calls, worst_case};
 pub(crate) use self::planner::{Planner, is_same_call};
 pub(crate) use self::required_keys::RequiredKeys;
 use super::error::{GraphqlError, Location};
 use super::field_request::{JoinRequest, PreparedRequest};
 use super::operation::{Arguments, Name};
-use super::permission::Denied;
+use super::permission::MissingScopeError;
 use super::project::json;
 use super::schema::joins::Join;
 use super::schema::object::{ConnectionType, Field, Guard, Kind, Object, PageKind};
@@ -100,7 +100,7 @@ pub(crate) struct Withheld {
 /// The reason why a field is withheld.
 #[derive(Debug)]
 pub(crate) enum WithheldReason {
-    Denied(Denied),
+    MissingScope(MissingScopeError),
     /// Its arguments are out of bounds.
     Refused(GraphqlError),
 }

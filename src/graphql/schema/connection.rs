@@ -6,9 +6,6 @@ use super::log::LOG;
 use super::object::{ConnectionType, Field, Kind, Object};
 use super::user::USER;
 
-/// The most records of a page.
-pub(crate) const LARGEST_FIRST: i32 = 500;
-
 pub(crate) static USER_CONNECTION: ConnectionType = ConnectionType {
     object: &Object {
         name: "UserConnection",

@@ -2,7 +2,7 @@
 
 use async_graphql::ID;
 
-use super::connection::{LARGEST_FIRST, LOG_CONNECTION, USER_CONNECTION};
+use super::connection::{LOG_CONNECTION, USER_CONNECTION};
 use super::filter::{self, Filter, LOG_FILTER, USER_FILTER};
 use super::input::{Argument, LogOrder, SortDirection, UserOrder, log_direction, read, user_sort};
 use super::log::{LOG, LOG_BATCH, LOG_PAGE};
@@ -15,7 +15,7 @@ use crate::auth0::{
 };
 use crate::graphql::error::{ErrorCode, GraphqlError};
 use crate::graphql::field_request::{ConnectionRequest, FieldRequest, GeneratedSearch, PageArgs, Prepare};
-use crate::graphql::operation::{Arguments, Value};
+use crate::graphql::operation::{Arguments, LARGEST_FIRST, Value};
 use crate::graphql::search_query::SearchQuery;
 
 /// A root field: what is asked of Auth0 with which arguments, and what comes of it.
@@ -240,7 +240,8 @@ fn connection(
     keyset: impl Fn(Option<Condition>) -> Result<Keyset, ArgumentError>,
 ) -> Result<FieldRequest, GraphqlError> {
     let first: i32 = read(arguments, "first")?;
-    let first = usize::try_from(first).ok().filter(|_| (1..=LARGEST_FIRST).contains(&first)).ok_or_else(|| {
+    let in_range = usize::try_from(first).ok().filter(|first| (1..=LARGEST_FIRST).contains(&(*first as u64)));
+    let first = in_range.ok_or_else(|| {
         let message = format!("`first` must be from 1 to {LARGEST_FIRST}, but is {first}");
         GraphqlError::new(ErrorCode::BadUserInput, message).with("argument", "first")
     })?;

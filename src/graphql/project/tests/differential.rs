@@ -172,7 +172,7 @@ proptest! {
                 PathStep::Index => None,
             });
             match &withheld.reason {
-                WithheldReason::Denied(denied) => Some((keys.collect::<Vec<_>>(), denied.scope)),
+                WithheldReason::MissingScope(denied) => Some((keys.collect::<Vec<_>>(), denied.scope)),
                 WithheldReason::Refused(_) => None,
             }
         });
