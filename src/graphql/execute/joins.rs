@@ -102,9 +102,9 @@ impl<'p> Joins<'p> {
     fn open(&mut self, join: usize, key: usize, open: &mut Vec<OpenSlot>) {
         let Some(join) = self.plan.joins.get(join) else { return };
         let Some(fetched) = self.fetches.get_mut(join.fetch) else { return };
-        let Some((batch, place)) = fetched.unopened(join.number, key) else { return };
+        let Some((batch, index)) = fetched.unopened(join.number, key) else { return };
         let Some(Batch { projected, segments }) = self.batch(join, batch) else { return };
-        let Some(range) = segments.get(place).map(|segment| segment.slots.clone()) else { return };
+        let Some(range) = segments.get(index).map(|segment| segment.slots.clone()) else { return };
         // Out of the batch while they are taken down: they may ask for what stands beside them.
         let mut slots = std::mem::take(&mut projected.slots);
         self.register(slots.get_mut(range).unwrap_or_default(), open);
@@ -227,9 +227,9 @@ impl<'p> Joins<'p> {
         if call.page.is_some() {
             call.keys.iter().for_each(|key| fetched.find(*key, (batch, 0)));
         }
-        for (place, id) in ids.into_iter().enumerate() {
+        for (index, id) in ids.into_iter().enumerate() {
             if let Some(key) = id.and_then(|id| fetched.key(&id)) {
-                fetched.find(key, (batch, place));
+                fetched.find(key, (batch, index));
             }
         }
         Ok(())

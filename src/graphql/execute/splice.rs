@@ -48,7 +48,7 @@ impl<'a, 'r> Splicer<'a, 'r> {
         let mut copied = segment.json.start;
         for slot in projected.slots.get(segment.slots.clone()).unwrap_or_default() {
             let Some(join) = self.joins.plan().joins.get(slot.join) else { continue };
-            self.frames.push((&join.place, indices(&join.place, projected.indices_of(slot))));
+            self.frames.push((&join.path, indices(&join.path, projected.indices_of(slot))));
             match self.joins.get(slot) {
                 SlotValue::Record(record, of_record) => {
                     self.out.extend_from_slice(projected.json.get(copied..slot.at).unwrap_or_default());
@@ -72,22 +72,22 @@ impl<'a, 'r> Splicer<'a, 'r> {
         for null in projected.nulls.get(segment.nulls.clone()).unwrap_or_default() {
             let Some(withheld) = projection.withheld.get(null.field) else { continue };
             let failure = self.failures.entry(withheld).or_insert_with(|| report_withheld(withheld));
-            self.frames.push((&withheld.place, indices(&withheld.place, projected.indices_of(null))));
+            self.frames.push((&withheld.path, indices(&withheld.path, projected.indices_of(null))));
             self.errors.null(&self.frames, failure);
             self.frames.pop();
         }
         for left_out in projected.left_out.get(segment.left_out.clone()).unwrap_or_default() {
-            let Some(place) = projection.places.get(left_out.place) else { continue };
-            self.frames.push((place, indices(place, projected.indices_of(left_out))));
+            let Some(path) = projection.list_paths.get(left_out.list) else { continue };
+            self.frames.push((path, indices(path, projected.indices_of(left_out))));
             self.errors.null(&self.frames, &no_records(left_out.count));
             self.frames.pop();
         }
     }
 }
 
-/// As many of the indices as the place has.
-fn indices<'a>(place: &PathTemplate, all: &'a [usize]) -> &'a [usize] {
-    let count = place.0.iter().filter(|step| **step == PathStep::Index).count();
+/// As many of the indices as the path has.
+fn indices<'a>(path: &PathTemplate, all: &'a [usize]) -> &'a [usize] {
+    let count = path.0.iter().filter(|step| **step == PathStep::Index).count();
     all.get(..count).unwrap_or(all)
 }
 

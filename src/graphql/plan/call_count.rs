@@ -64,13 +64,13 @@ impl Count {
 
     /// The joins of `parents` records.
     fn records(&mut self, object: &'static Object, parents: u64, selection: &[SelectedField]) {
-        for (place, field) in selection.iter().enumerate() {
+        for (index, field) in selection.iter().enumerate() {
             if let Some(Kind::Object(inner) | Kind::Objects(inner)) = object.field(&field.name).map(|row| &row.kind) {
                 self.records(inner, parents, &field.fields);
             }
             let Some(row) = join(object, &field.name) else { continue };
             // Fields that ask the same share their calls.
-            let is_first = !selection[..place].iter().any(|other| is_same_call(other, field));
+            let is_first = !selection[..index].iter().any(|other| is_same_call(other, field));
             let calls = match &row.fetch {
                 Fetch::ByIds(by_ids) => parents.div_ceil(by_ids.batch as u64),
                 Fetch::PerParent(_) => {

@@ -41,14 +41,14 @@ pub(crate) struct Projection {
     pub(crate) shape: ShapePlan,
     /// Fields that stand as null, and why.
     pub(crate) withheld: Vec<Withheld>,
-    /// The places of lists of records.
-    pub(crate) places: Vec<PathTemplate>,
+    /// The paths of the lists of records, by their numbers.
+    pub(crate) list_paths: Vec<PathTemplate>,
 }
 
 /// A plan for one of the shapes that answers have.
 pub(crate) enum ShapePlan {
     Page(PagePlan),
-    /// With the list's own place.
+    /// With the list's number.
     List(RecordPlan, usize),
     Record(RecordPlan),
     /// With the records' object, and the keys that their order goes by.
@@ -59,7 +59,7 @@ pub(crate) enum ShapePlan {
 pub(crate) struct JoinPlan {
     pub(crate) projection: Projection,
     /// Where it stands in the projection that it is a part of.
-    pub(crate) place: PathTemplate,
+    pub(crate) path: PathTemplate,
     /// The slot of the joined record's id, where it is found by that.
     pub(crate) id: usize,
     pub(crate) fetch: usize,
@@ -93,7 +93,7 @@ pub(crate) enum PathStep {
 /// A field that is null whatever Auth0 answers.
 #[derive(Debug)]
 pub(crate) struct Withheld {
-    pub(crate) place: PathTemplate,
+    pub(crate) path: PathTemplate,
     pub(crate) reason: WithheldReason,
 }
 
@@ -116,8 +116,8 @@ pub(crate) struct RecordPlan {
 /// What to make of a page.
 pub(crate) struct PagePlan {
     pub(crate) fields: Vec<OutputField<PageOutput>>,
-    /// The keys of a record that say where to read on.
-    pub(crate) cursor: &'static [&'static str],
+    /// What to read of a record to know where to read on: its keys, and no fields.
+    pub(crate) cursor: RecordPlan,
 }
 
 /// One entry of the answer.
@@ -159,8 +159,8 @@ pub(crate) enum Output {
 /// What stands under a key of a page.
 pub(crate) enum PageOutput {
     Typename(&'static str),
-    /// The records, and the place of their list.
-    Nodes(RecordPlan, usize),
+    /// The records, the number of their list, and the slots of the cursor.
+    Nodes(RecordPlan, usize, Slots),
     Fact(PageKind),
 }
 

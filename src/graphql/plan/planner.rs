@@ -28,19 +28,19 @@ pub(crate) struct Planner {
 struct ProjectionState {
     path: Vec<PathStep>,
     withheld: Vec<Withheld>,
-    places: Vec<PathTemplate>,
+    list_paths: Vec<PathTemplate>,
 }
 
 impl ProjectionState {
-    fn place(&self) -> PathTemplate {
+    fn path(&self) -> PathTemplate {
         PathTemplate(self.path.clone().into())
     }
 
-    /// The number of the present place.
-    fn mark(&mut self) -> usize {
-        let place = self.place();
-        self.places.push(place);
-        self.places.len() - 1
+    /// Adds a list at the present path, and gives its number.
+    fn add_list(&mut self) -> usize {
+        let path = self.path();
+        self.list_paths.push(path);
+        self.list_paths.len() - 1
     }
 }
 
@@ -55,7 +55,7 @@ impl Planner {
         }
     }
 
-    /// The projection of the root field at this place, which has this shape and selects this.
+    /// The projection of the root field of this index.
     pub(crate) fn root(&mut self, root: usize, shape: Shape, selection: &[SelectedField]) -> Projection {
         self.root = root;
         self.projection(shape, selection)
@@ -81,16 +81,16 @@ impl Planner {
         let shape = match shape {
             Shape::Page(page) => ShapePlan::Page(self.page(page, selection)),
             Shape::List(object) => {
-                let place = self.state.mark();
-                ShapePlan::List(self.elements(object, selection), place)
+                let number = self.state.add_list();
+                ShapePlan::List(self.elements(object, selection), number)
             }
             Shape::Record(object) => ShapePlan::Record(self.record(object, selection)),
             Shape::Connection(connection) => {
                 ShapePlan::Connection(self.record(connection.object, selection), connection)
             }
         };
-        let ProjectionState { withheld, places, .. } = std::mem::replace(&mut self.state, outer);
-        Projection { shape, withheld, places }
+        let ProjectionState { withheld, list_paths, .. } = std::mem::replace(&mut self.state, outer);
+        Projection { shape, withheld, list_paths }
     }
 
     fn page(&mut self, page: &'static PageType, selection: &[SelectedField]) -> PagePlan {
@@ -98,8 +98,10 @@ impl Planner {
         for field in selection {
             let output = match page.field(&field.name) {
                 Some(row) if row.kind == PageKind::Nodes => self.at(field, |planner| {
-                    let place = planner.state.mark();
-                    PageOutput::Nodes(planner.elements(page.object, &field.fields), place)
+                    let number = planner.state.add_list();
+                    let mut plan = planner.elements(page.object, &field.fields);
+                    let cursor = plan.slots(page.cursor);
+                    PageOutput::Nodes(plan, number, cursor)
                 }),
                 Some(row) => PageOutput::Fact(row.kind),
                 None if field.name == "__typename" => PageOutput::Typename(page.name),
@@ -108,7 +110,8 @@ impl Planner {
             };
             OutputField::push(&mut fields, &field.key, output);
         }
-        PagePlan { fields, cursor: page.cursor }
+        let cursor = RecordPlan { object: page.object, fields: Vec::new(), keys: page.cursor.to_vec() };
+        PagePlan { fields, cursor }
     }
 
     /// The plan for each record of a list.
@@ -154,8 +157,8 @@ impl Planner {
     }
 
     fn withhold(&mut self, reason: WithheldReason) -> Output {
-        let place = self.state.place();
-        self.state.withheld.push(Withheld { place, reason });
+        let path = self.state.path();
+        self.state.withheld.push(Withheld { path, reason });
         Output::Withheld(self.state.withheld.len() - 1)
     }
 
@@ -182,7 +185,7 @@ impl Planner {
             fetched.roots = fetched.roots.iter().copied().chain([self.root]).collect();
         }
         let number = fetched.joins.len() - 1;
-        self.joins[join] = Some(JoinPlan { projection, place: self.state.place(), id, fetch, number });
+        self.joins[join] = Some(JoinPlan { projection, path: self.state.path(), id, fetch, number });
         Output::Join(plan.slots(row.keys), join)
     }
 

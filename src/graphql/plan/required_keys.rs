@@ -95,9 +95,9 @@ impl PagePlan {
     fn add_keys(&self, required: &mut RequiredKeys) {
         for field in &self.fields {
             match &field.output {
-                PageOutput::Nodes(plan, _) => plan.add_keys(required),
+                PageOutput::Nodes(plan, ..) => plan.add_keys(required),
                 PageOutput::Fact(PageKind::Total) => required.total = true,
-                PageOutput::Fact(PageKind::Next) => required.keys.extend(self.cursor.first()),
+                PageOutput::Fact(PageKind::Next) => required.keys.extend(self.cursor.keys.first()),
                 PageOutput::Fact(_) | PageOutput::Typename(_) => {}
             }
         }

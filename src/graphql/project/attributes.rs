@@ -21,7 +21,7 @@ pub(super) fn write<'e, 'a: 'e>(
     let mut is_first = true;
     for (key, value) in entries {
         let is_kept = match object.field_of_key(key) {
-            None => guard.is_none_or(|guard| guard.is_open(key, *value)),
+            None => guard.is_none_or(|guard| guard.is_open(|name| key == name, *value)),
             Some(field) => {
                 scratch.clear();
                 !value.is_null()

@@ -35,7 +35,7 @@ pub(crate) fn project(
     let mut out = Projected::within(limit);
     match &projection.shape {
         ShapePlan::Page(plan) => page(plan, json, facts, &mut out)?,
-        ShapePlan::List(plan, place) => _ = list(plan, *place, json, &[], &mut out)?,
+        ShapePlan::List(plan, number) => _ = list(plan, *number, json, &[], &mut out)?,
         ShapePlan::Record(plan) | ShapePlan::Connection(plan, _) => record(plan, json, &mut out)?,
     }
     if out.is_full() { Err(ProjectError::TooLarge) } else { Ok(out) }
@@ -90,18 +90,20 @@ fn page(plan: &PagePlan, records: &[u8], facts: &PageFacts<'_>, out: &mut Projec
     // Auth0's word goes first.
     let wants_cursor = facts.next.is_none()
         && plan.fields.iter().any(|field| matches!(field.output, PageOutput::Fact(PageKind::Next)));
-    let cursor = if wants_cursor { plan.cursor } else { &[] };
     let mut seen = None;
     out.reserve(records.len());
     for field in &plan.fields {
         out.json.extend_from_slice(&field.lead);
         match &field.output {
             PageOutput::Typename(name) => json::write_string(name, &mut out.json),
-            PageOutput::Nodes(plan, place) => seen = Some(list(plan, *place, records, cursor, out)?),
+            PageOutput::Nodes(plan, number, cursor) => {
+                let cursor = if wants_cursor { &cursor[..] } else { &[] };
+                seen = Some(list(plan, *number, records, cursor, out)?);
+            }
             PageOutput::Fact(fact) => {
                 let seen = match &seen {
                     Some(seen) => seen,
-                    None => seen.insert(look_through(records, cursor)?),
+                    None => seen.insert(look_through(&plan.cursor, records)?),
                 };
                 write_fact(*fact, facts, seen, &mut out.json);
             }
@@ -110,7 +112,7 @@ fn page(plan: &PagePlan, records: &[u8], facts: &PageFacts<'_>, out: &mut Projec
     out.json.extend_from_slice(OutputField::end(&plan.fields));
     // A page of which nothing but facts was wanted has been read all the same: garbage is never answered as an empty page.
     if seen.is_none() {
-        look_through(records, cursor)?;
+        look_through(&plan.cursor, records)?;
     }
     Ok(())
 }
@@ -126,44 +128,15 @@ fn record(plan: &RecordPlan, record: &[u8], out: &mut Projected) -> Result<(), M
 #[derive(Default)]
 struct Seen<'a> {
     records: u32,
-    /// Only where a cursor is wanted.
-    cursor: Option<Cursor<'a>>,
-}
-
-/// The greatest of the records' cursors.
-struct Cursor<'a> {
-    keys: &'static [&'static str],
-    /// The values under the present record's keys.
-    present: Vec<Option<Raw<'a>>>,
-    /// In the order of text, which is that of log ids.
-    greatest: Option<Cow<'a, str>>,
+    /// The greatest of the records' cursors, in the order of text, which is that of log ids.
+    cursor: Option<Cow<'a, str>>,
 }
 
 impl<'a> Seen<'a> {
-    fn new(keys: &'static [&'static str]) -> Self {
-        let cursor = Cursor { keys, present: vec![None; keys.len()], greatest: None };
-        Self { records: 0, cursor: (!keys.is_empty()).then_some(cursor) }
-    }
-
-    #[inline]
-    fn entry(&mut self, key: Raw<'a>, value: Raw<'a>) {
-        if let Some(Cursor { keys, present, .. }) = &mut self.cursor
-            && let Some(place) = keys.iter().position(|known| key.is(known))
-        {
-            present[place] = Some(value);
-        }
-    }
-
-    fn end(&mut self) {
+    /// Counts a record, which has these cursors.
+    fn record(&mut self, cursors: impl Iterator<Item = Raw<'a>>) {
         self.records += 1;
-        if let Some(Cursor { present, greatest, .. }) = &mut self.cursor {
-            let ids = present.iter_mut().filter_map(|value| value::id(value.take()?));
-            *greatest = ids.chain(greatest.take()).max();
-        }
-    }
-
-    fn cursor(&self) -> Option<&str> {
-        self.cursor.as_ref()?.greatest.as_deref()
+        self.cursor = cursors.filter_map(value::id).chain(self.cursor.take()).max();
     }
 }
 
@@ -187,63 +160,74 @@ fn write_fact(fact: PageKind, facts: &PageFacts<'_>, seen: &Seen<'_>, out: &mut 
             Some(next) => json::write_string(next, out),
             None => out.extend_from_slice(b"null"),
         },
-        PageKind::Next => match facts.next.or(seen.cursor()).or(facts.from) {
+        PageKind::Next => match facts.next.or(seen.cursor.as_deref()).or(facts.from) {
             Some(id) => json::write_string(id, out),
             None => out.extend_from_slice(b"null"),
         },
     }
 }
 
-fn look_through<'a>(records: &'a [u8], cursor: &'static [&'static str]) -> Result<Seen<'a>, Malformed> {
-    struct Look<'a>(Seen<'a>);
-    impl<'a> Records<'a> for Look<'a> {
-        fn entry(&mut self, key: Raw<'a>, _: bool, value: Raw<'a>) {
-            self.0.entry(key, value);
-        }
-
-        fn end(&mut self, _: bool) {
-            self.0.end();
-        }
-    }
-    let mut look = Look(Seen::new(cursor));
-    json::read_records(records, &mut look)?;
-    Ok(look.0)
-}
-
-/// Appends the JSON array `records` as a list, which has this `place`.
-fn list<'a>(
-    plan: &RecordPlan,
-    place: usize,
-    records: &'a [u8],
-    cursor: &'static [&'static str],
-    out: &mut Projected,
-) -> Result<Seen<'a>, Malformed> {
-    struct Both<'s, 'd, 'p, 'a>(&'s mut Seen<'a>, RecordProjector<'d, 'p, 'a>);
-    impl<'a> Records<'a> for Both<'_, '_, '_, 'a> {
-        #[inline]
+/// Reads what `cursor` wants of the records, and writes nothing.
+fn look_through<'a>(cursor: &RecordPlan, records: &'a [u8]) -> Result<Seen<'a>, Malformed> {
+    struct Look<'p, 'a>(Seen<'a>, RecordBuffer<'p, 'a>);
+    impl<'a> Records<'a> for Look<'_, 'a> {
         fn expected(&self) -> Option<Raw<'a>> {
             self.1.expected()
         }
 
-        #[inline]
         fn entry(&mut self, key: Raw<'a>, is_expected: bool, value: Raw<'a>) {
-            self.0.entry(key, value);
             self.1.entry(key, is_expected, value);
         }
 
-        fn end(&mut self, is_object: bool) {
-            self.0.end();
-            self.1.end(is_object);
+        fn end(&mut self, _: bool) {
+            let Self(seen, buffer) = self;
+            seen.record(buffer.values());
+            buffer.clear();
         }
     }
-    let (mut seen, mut buffer) = (Seen::new(cursor), RecordBuffer::new(plan));
+    let mut look = Look(Seen::default(), RecordBuffer::new(cursor));
+    json::read_records(records, &mut look)?;
+    Ok(look.0)
+}
+
+/// Appends the JSON array `records` as the list of this `number`.
+fn list<'a>(
+    plan: &RecordPlan,
+    number: usize,
+    records: &'a [u8],
+    cursor: &[u16],
+    out: &mut Projected,
+) -> Result<Seen<'a>, Malformed> {
+    struct Both<'c, 'd, 'p, 'a> {
+        cursor: &'c [u16],
+        seen: Seen<'a>,
+        reader: RecordProjector<'d, 'p, 'a>,
+    }
+    impl<'a> Records<'a> for Both<'_, '_, '_, 'a> {
+        #[inline]
+        fn expected(&self) -> Option<Raw<'a>> {
+            self.reader.expected()
+        }
+
+        #[inline]
+        fn entry(&mut self, key: Raw<'a>, is_expected: bool, value: Raw<'a>) {
+            self.reader.entry(key, is_expected, value);
+        }
+
+        fn end(&mut self, is_object: bool) {
+            let Self { cursor, seen, reader } = self;
+            seen.record(cursor.iter().filter_map(|slot| reader.value(usize::from(*slot))));
+            reader.end(is_object);
+        }
+    }
+    let mut buffer = RecordBuffer::new(plan);
     out.json.push(b'[');
-    let mut both = Both(&mut seen, RecordProjector::new(&mut buffer, out));
+    let mut both = Both { cursor, seen: Seen::default(), reader: RecordProjector::new(&mut buffer, out) };
     json::read_records(records, &mut both)?;
-    let left_out = both.1.left_out;
+    let Both { seen, reader: RecordProjector { left_out, .. }, .. } = both;
     out.json.push(b']');
     if left_out > 0 {
-        out.leave_out(place, left_out);
+        out.leave_out(number, left_out);
     }
     Ok(seen)
 }

@@ -5,8 +5,6 @@
 use std::borrow::Cow;
 use std::io::Write as _;
 
-use indexmap::IndexMap;
-
 use super::json::{self, Raw, Records};
 use crate::graphql::schema::log_type;
 use crate::graphql::schema::object::{FromString, Guard, Kind};
@@ -115,36 +113,33 @@ fn write_finite(number: &str, out: &mut Vec<u8>) -> bool {
     number.parse().is_ok_and(f64::is_finite) && write_verbatim(number.as_bytes(), out)
 }
 
-/// Appends the entries of an object that are open.
+/// Appends the entries of an object that are open, as often as they stand there.
 fn write_open(guard: &Guard, value: Raw<'_>, out: &mut Vec<u8>) -> bool {
-    let mut entries = Entries::default();
-    if value.first() != b'{' || json::read_record(value.bytes(), &mut entries).is_err() {
+    struct Open<'g, 'o> {
+        guard: &'g Guard,
+        separator: &'static [u8],
+        out: &'o mut Vec<u8>,
+    }
+    impl<'a> Records<'a> for Open<'_, '_> {
+        fn entry(&mut self, key: Raw<'a>, _: bool, value: Raw<'a>) {
+            if self.guard.is_open(|name| key.is(name), value) {
+                self.out.extend_from_slice(std::mem::replace(&mut self.separator, b","));
+                key.write(self.out);
+                self.out.push(b':');
+                value.write(self.out);
+            }
+        }
+
+        fn end(&mut self, _: bool) {}
+    }
+    if value.first() != b'{' {
         return false;
     }
+    // The value was found well-formed when it was passed over: reading it again cannot fail half-way.
     out.push(b'{');
-    let mut is_first = true;
-    for (key, value) in entries.0.iter().filter(|(key, value)| guard.is_open(key, **value)) {
-        if !std::mem::take(&mut is_first) {
-            out.push(b',');
-        }
-        json::write_string(key, out);
-        out.push(b':');
-        value.write(out);
-    }
+    let is_read = json::read_record(value.bytes(), &mut Open { guard, separator: b"", out }).is_ok();
     out.push(b'}');
-    true
-}
-
-/// All entries of a record. Of several under one key the last counts.
-#[derive(Default)]
-struct Entries<'a>(IndexMap<Cow<'a, str>, Raw<'a>>);
-
-impl<'a> Records<'a> for Entries<'a> {
-    fn entry(&mut self, key: Raw<'a>, _: bool, value: Raw<'a>) {
-        self.0.insert(key.string().unwrap_or_default(), value);
-    }
-
-    fn end(&mut self, _: bool) {}
+    is_read
 }
 
 fn write_texts(from_string: FromString, value: Raw<'_>, out: &mut Vec<u8>) -> bool {

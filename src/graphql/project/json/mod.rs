@@ -83,7 +83,7 @@ impl<'a> Raw<'a> {
         if self.escaped == 0 {
             return Some(Cow::Borrowed(str_of(inner)));
         }
-        let text = serde_json::from_str(&whole_surrogates(self.text()));
+        let text = serde_json::from_slice(&whole_surrogates(self.bytes));
         Some(text.map_or_else(|_| Cow::Borrowed(str_of(inner)), Cow::Owned))
     }
 
@@ -100,7 +100,7 @@ impl<'a> Raw<'a> {
 
     #[inline(never)]
     fn write_escaped(self, out: &mut Vec<u8>) {
-        out.extend_from_slice(whole_surrogates(self.text()).as_bytes());
+        out.extend_from_slice(&whole_surrogates(self.bytes));
     }
 }
 
@@ -120,9 +120,9 @@ pub(crate) trait Records<'a> {
     fn end(&mut self, is_object: bool);
 }
 
-/// Sees to it that the text is UTF-8, which those who read it take for granted. Most of it is ASCII, and that is told soonest.
+/// Sees to it that the text is UTF-8, which those who read it take for granted.
 pub(crate) fn check_utf8(text: &[u8]) -> Result<(), Malformed> {
-    if text.is_ascii() || std::str::from_utf8(text).is_ok() { Ok(()) } else { Err(Malformed) }
+    simdutf8::basic::from_utf8(text).map(drop).map_err(|_| Malformed)
 }
 
 /// A part of a text that is known to be UTF-8.
@@ -216,13 +216,13 @@ pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
 }
 
 /// `text` with each escaped surrogate that has no partner replaced by `\ufffd`.
-fn whole_surrogates(text: &str) -> Cow<'_, str> {
-    let mut whole = String::new();
+fn whole_surrogates(text: &[u8]) -> Cow<'_, [u8]> {
+    let mut whole = Vec::new();
     let mut kept = 0;
     let mut at = 0;
     // A backslash stands only inside strings, and always before the character that it escapes: hopping from one to the
     // next needs no other state.
-    while let Some(found) = memchr::memchr(b'\\', &text.as_bytes()[at..]) {
+    while let Some(found) = text.get(at..).and_then(|rest| memchr::memchr(b'\\', rest)) {
         let escape = at + found;
         at = escape + 2;
         let Some(unit) = code_unit(text, escape) else { continue };
@@ -230,8 +230,8 @@ fn whole_surrogates(text: &str) -> Cow<'_, str> {
         match unit {
             0xd800..=0xdbff if matches!(code_unit(text, at), Some(0xdc00..=0xdfff)) => at += 6,
             0xd800..=0xdfff => {
-                whole.push_str(&text[kept..escape]);
-                whole.push_str(r"\ufffd");
+                whole.extend_from_slice(&text[kept..escape]);
+                whole.extend_from_slice(br"\ufffd");
                 kept = at;
             }
             _ => {}
@@ -240,14 +240,14 @@ fn whole_surrogates(text: &str) -> Cow<'_, str> {
     if kept == 0 {
         return Cow::Borrowed(text);
     }
-    whole.push_str(&text[kept..]);
+    whole.extend_from_slice(&text[kept..]);
     Cow::Owned(whole)
 }
 
 /// The UTF-16 code unit of the `\uXXXX` escape that stands at `at`, if one does.
-fn code_unit(text: &str, at: usize) -> Option<u16> {
-    let digits = text.get(at..at + 6)?.strip_prefix(r"\u")?;
-    u16::from_str_radix(digits, 16).ok()
+fn code_unit(text: &[u8], at: usize) -> Option<u16> {
+    let digits = text.get(at..at + 6)?.strip_prefix(br"\u")?;
+    digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)? as u16))
 }
 
 #[cfg(test)]

@@ -167,7 +167,7 @@ proptest! {
         }
         prop_assert_eq!(needs, expected);
         let told = plan.withheld.iter().filter_map(|withheld| {
-            let keys = withheld.place.0.iter().filter_map(|step| match step {
+            let keys = withheld.path.0.iter().filter_map(|step| match step {
                 PathStep::Key(key, _) => Some(key.to_string()),
                 PathStep::Index => None,
             });
