@@ -1,4 +1,4 @@
-//! The one file that knows every room: it wires them together and serves.
+//! The gateway, built of its modules: the one file that knows them all.
 
 use std::future::Future;
 use std::sync::Arc;

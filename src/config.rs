@@ -1,7 +1,7 @@
 //! Settings: read from flags, the environment and `.env`, which nothing else reads.
 //!
-//! A setting is declared once, as a row of the arguments: its flag and variable, its help, its default (which the room has whose setting it
-//! is) and its kind, which reads its text (`setting`, `kinds`). The rows stand with the rooms' settings that they fill in (`auth0`,
+//! A setting is declared once, as a row of the arguments: its flag and variable, its help, its default (which the module has whose setting it
+//! is) and its kind, which reads its text (`setting`, `kinds`). The rows stand with the modules' settings that they fill in (`auth0`,
 //! `server`, `callers`, `documents`, `log`). `--help`, the `report` of `config` and `.env.template` are made from them. Checks that span
 //! several settings are in `check`. All problems are told at once.
 

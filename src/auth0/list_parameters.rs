@@ -5,7 +5,7 @@ use super::ids::LogId;
 use super::request_target::TargetBuilder;
 
 /// The most records that Auth0 gives in one answer, as `per_page` or `take`.
-pub(super) const LARGEST_PAGE: i64 = 100;
+pub const LARGEST_PAGE: i64 = 100;
 
 /// The most bytes of a search. Longer ones risk a 414 from Auth0, which gives no limit of its own.
 pub const LONGEST_Q: usize = 4096;

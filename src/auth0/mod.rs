@@ -56,7 +56,9 @@ pub use error::{BuildError, Error, MisconfigurationError, Reason, UnavailableErr
 pub use fields_parameter::{Fields, RefusedFields};
 pub use ids::{Email, LogId, UserId};
 pub use keyset::{Batch, CursorError, Keyset, KeysetError, Position, Walk};
-pub use list_parameters::{Direction, LONGEST_Q, LogCheckpoint, LogSearch, UserListPart, UserLogs, UserSearch};
+pub use list_parameters::{
+    Direction, LARGEST_PAGE, LONGEST_Q, LogCheckpoint, LogSearch, UserListPart, UserLogs, UserSearch,
+};
 pub use management_api::{ClientPolicy, ManagementApi, Settings};
 pub use pace::{BucketStatus, Class};
 pub use page::{AnswerIdentity, Page};

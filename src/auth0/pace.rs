@@ -65,7 +65,7 @@ pub(crate) struct PaceRequest {
     pub(crate) priority: Priority,
 }
 
-/// The tenant's share for others, and the room for calls that wait.
+/// The share that is left to others, and the length of the queue.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PaceSettings {
     /// The share of each bucket's refill that is left for the tenant's other clients, from 0 to 0.9.

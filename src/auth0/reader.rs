@@ -35,7 +35,7 @@ struct Inner {
 }
 
 /// The outcome of a read's attempts, if Auth0 answered.
-enum Verdict {
+enum ReadOutcome {
     Payload(Payload),
     /// The token was not taken.
     TokenRefused,
@@ -156,27 +156,29 @@ impl Reader {
             let upstream = UpstreamRequest::get(url, Some(token.header()));
             let judge = |response: &UpstreamResponse| {
                 if is_token_refused(response) {
-                    return Ok(Verdict::TokenRefused);
+                    return Ok(ReadOutcome::TokenRefused);
                 }
                 match refused_fields(response).filter(|_| has_fields) {
-                    Some(list) => Ok(Verdict::FieldsRefused(list)),
-                    None => Payload::read(response, request.endpoint, transport.domain().host()).map(Verdict::Payload),
+                    Some(list) => Ok(ReadOutcome::FieldsRefused(list)),
+                    None => {
+                        Payload::read(response, request.endpoint, transport.domain().host()).map(ReadOutcome::Payload)
+                    }
                 }
             };
             match transport.attempt_until_settled(attempts, || Ok(Cow::Borrowed(&upstream)), judge).await? {
-                Verdict::Payload(payload) => return Ok(payload),
-                Verdict::FieldsRefused(list) => {
+                ReadOutcome::Payload(payload) => return Ok(payload),
+                ReadOutcome::FieldsRefused(list) => {
                     fields.learn(request.endpoint, &request.field_names, list);
                     has_fields = false;
                 }
                 // Keys are rotated and grants are withdrawn while a token lives: one that is refused is
                 // replaced, once.
-                Verdict::TokenRefused if is_replacement => {
+                ReadOutcome::TokenRefused if is_replacement => {
                     let error = Error::misconfigured(MisconfigurationError::TokenRefused);
                     tokens.give_up(&token, error.clone());
                     return Err(error);
                 }
-                Verdict::TokenRefused => {
+                ReadOutcome::TokenRefused => {
                     tokens.invalidate(&token);
                     is_replacement = true;
                 }

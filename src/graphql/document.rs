@@ -19,7 +19,7 @@ use apollo_compiler::parser::SourceSpan;
 use apollo_compiler::validation::{DiagnosticData, DiagnosticList, Valid};
 use moka::sync::Cache;
 
-use self::source::{Found, Sources};
+use self::source::{FoundDocument, Sources};
 use self::suggestions::Suggestions;
 use super::error::{ErrorCode, GraphqlError};
 use super::limits::Limiter;
@@ -104,7 +104,7 @@ impl Documents {
 
     /// The document that a client asks for, or everything that is wrong with it.
     pub(crate) fn find(&self, source: &DocumentSource) -> Result<Arc<Document>, Vec<GraphqlError>> {
-        let Found { text, keep_as } = self.sources.find(source).map_err(|failure| vec![failure])?;
+        let FoundDocument { text, keep_as } = self.sources.find(source).map_err(|failure| vec![failure])?;
         let document = self.get(&text)?;
         // Only now: what cannot run is not worth keeping.
         if let Some(hash) = keep_as {

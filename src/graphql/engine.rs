@@ -35,7 +35,7 @@ impl Engine {
     /// An engine that reads from `api` what `documents` ask for.
     pub fn new(api: ManagementApi, settings: Settings, documents: DocumentSettings) -> Result<Self, SchemaError> {
         let limiter = Limiter::from(settings.limits);
-        let upstream = Arc::new(Upstream { api, settings, limiter: limiter.clone() });
+        let upstream = Arc::new(Upstream::new(api, settings, limiter.clone()));
         let schema = schema::schema().data(Arc::clone(&upstream)).finish();
         let types = Arc::new(TypeSystem::parse(&write_sdl(&schema))?);
         let documents = Arc::new(Documents::new(Arc::clone(&types), limiter, documents));
@@ -46,7 +46,7 @@ impl Engine {
     /// Readiness to run operations now.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
-        match self.upstream.api.breaker() {
+        match self.upstream.breaker() {
             BreakerStatus::Open => Readiness::UpstreamFailing,
             // A single call finds out whether Auth0 has recovered: without requests none would be made.
             BreakerStatus::Closed | BreakerStatus::HalfOpen => Readiness::Ready,
@@ -87,7 +87,7 @@ impl Engine {
         operation_name: Option<&str>,
         variables: Variables,
     ) -> Result<(Arc<Document>, Arc<PreparedOperation>), Vec<GraphqlError>> {
-        let Upstream { settings: Settings { permissions, .. }, limiter, .. } = &*self.upstream;
+        let (limiter, permissions) = (self.upstream.limiter(), self.upstream.settings().permissions);
         let document = self.documents.find(source)?;
         let operation = operation::choose(&document, operation_name).map_err(|failure| vec![failure])?;
         let prepared =
@@ -95,14 +95,14 @@ impl Engine {
                 let checked = values.iter().flatten().try_for_each(|value| limiter.check_variable(value));
                 checked.map_err(|failure| vec![failure])?;
                 let operation = Operation::new(&self.types, &document, operation, values)?;
-                PreparedOperation::new(operation, &self.types, limiter, *permissions).map_err(|failure| vec![failure])
+                PreparedOperation::new(operation, &self.types, limiter, permissions).map_err(|failure| vec![failure])
             })?;
         Ok((document, prepared))
     }
 
     /// The answer to an operation that needs more scopes than its caller holds, where these are not run.
     fn refusal(&self, prepared: &PreparedOperation, context: &RequestContext<'_>) -> Option<GraphqlResponse> {
-        if self.upstream.settings.permissions.scope_mode != ScopeMode::Reject {
+        if self.upstream.settings().permissions.scope_mode != ScopeMode::Reject {
             return None;
         }
         let held = context.caller.authority();
@@ -117,7 +117,7 @@ impl Engine {
         context: &RequestContext<'_>,
         audit: Option<&mut Audit<'_>>,
     ) -> GraphqlResponse {
-        let most_calls = self.upstream.settings.limits.upstream_calls;
+        let most_calls = self.upstream.settings().limits.upstream_calls;
         let execution = ExecutionContext::new(
             Arc::clone(&prepared),
             context.caller.clone(),

@@ -95,25 +95,12 @@ impl ErrorCode {
     pub(crate) fn log(self, message: &str, cause: &str) {
         let code = self.as_str();
         match self {
-            Self::BadRequest
-            | Self::ParseFailed
-            | Self::ValidationFailed
-            | Self::PersistedQueryNotFound
-            | Self::PersistedQueryNotSupported
-            | Self::BadUserInput => {
-                tracing::debug!(code, cause, "{message}");
-            }
-            Self::TooComplex
-            | Self::PersistedQueryOnly
-            | Self::Unauthenticated
-            | Self::Forbidden
-            | Self::UpstreamRejected => {
-                tracing::info!(code, cause, "{message}");
-            }
             Self::RateLimited | Self::UpstreamUnavailable | Self::UpstreamTimeout => {
                 tracing::warn!(code, cause, "{message}");
             }
             Self::UpstreamMisconfigured | Self::Internal => tracing::error!(code, cause, "{message}"),
+            // The caller can mend it.
+            _ => tracing::info!(code, cause, "{message}"),
         }
     }
 }

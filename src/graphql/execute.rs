@@ -52,13 +52,13 @@ pub(crate) async fn answer(
     let mut bytes_left = ANSWER_BYTES;
     let mut fields: Vec<_> = prepared.roots.iter().map(PendingField::known).collect();
     for (call, fetched) in prepared.calls.iter().zip(&fetched) {
-        for place in call {
-            let Some(projection) = plan.fields.get(*place).and_then(Option::as_ref) else { continue };
+        for index in call {
+            let Some(projection) = plan.fields.get(*index).and_then(Option::as_ref) else { continue };
             let field = match fetched {
-                Ok(fetched) => fetched.project(&plan, *place, projection, projections, &mut bytes_left),
+                Ok(fetched) => fetched.project(&plan, *index, projection, projections, &mut bytes_left),
                 Err(failure) => PendingField::Failed(failure.clone()),
             };
-            fields[*place] = field;
+            fields[*index] = field;
         }
     }
     let mut joins = Joins::new(&plan, execution.lookups(), ANSWER_BYTES);
@@ -158,14 +158,14 @@ impl<'a> RootResponse<'a> {
     fn project(
         &self,
         plan: &Arc<ExecutionPlan>,
-        place: usize,
+        index: usize,
         projection: &Projection,
         cache: &ProjectionCache,
         bytes_left: &mut usize,
     ) -> PendingField {
         let Some(json) = &self.json else { return PendingField::Null };
         let shared = self.identity.as_ref().filter(|_| self.is_shared);
-        let known = shared.and_then(|answer| cache.get(answer, plan, place));
+        let known = shared.and_then(|answer| cache.get(answer, plan, index));
         if let Some(known) = known.filter(|known| known.len() <= *bytes_left) {
             *bytes_left -= known.len();
             return PendingField::Ready(known);
@@ -176,7 +176,7 @@ impl<'a> RootResponse<'a> {
                 let bytes = Bytes::from(projected.json);
                 *bytes_left = bytes_left.saturating_sub(bytes.len());
                 if let Some(answer) = shared {
-                    cache.put(answer, plan, place, &bytes);
+                    cache.put(answer, plan, index, &bytes);
                 }
                 PendingField::Ready(bytes)
             }

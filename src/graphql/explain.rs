@@ -39,10 +39,10 @@ pub(crate) fn entries<'k>(explained: &[ExplainedCall], keys: impl Iterator<Item 
 }
 
 fn entry(call: &ExplainedCall, key: &Name) -> Option<ExplainEntry> {
-    let place = call.fields.iter().position(|field| field == key)?;
+    let index = call.fields.iter().position(|field| field == key)?;
     let CallStats { endpoint, calls, retries, is_coalesced, cache_age, waited, took } = call.stats;
     // One call for several fields is counted with the first of them.
-    let is_first = place == 0;
+    let is_first = index == 0;
     Some(ExplainEntry {
         field: key.clone(),
         endpoint,

@@ -87,8 +87,8 @@ fn write(types: &TypeSystem, field: &SelectedField, value: Option<&JsonValue>, o
         Some(JsonValue::String(text)) => json::write_string(text.as_str(), out),
         Some(JsonValue::Array(items)) => {
             out.push(b'[');
-            for (place, item) in items.iter().enumerate() {
-                if place > 0 {
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
                     out.push(b',');
                 }
                 write(types, field, Some(item), out);
@@ -97,8 +97,8 @@ fn write(types: &TypeSystem, field: &SelectedField, value: Option<&JsonValue>, o
         }
         Some(JsonValue::Object(values)) => {
             out.push(b'{');
-            for (place, inner) in field.fields.iter().enumerate() {
-                if place > 0 {
+            for (index, inner) in field.fields.iter().enumerate() {
+                if index > 0 {
                     out.push(b',');
                 }
                 json::write_string(&inner.key, out);

@@ -9,7 +9,7 @@ mod limiter;
 mod tree;
 mod variable;
 
-pub(crate) use self::limiter::{Beyond, Limiter};
+pub(crate) use self::limiter::{ExceededLimit, Limiter};
 pub(crate) use self::tree::is_introspection;
 
 /// What is done about a document that is beyond a limit.

@@ -19,6 +19,13 @@ use super::document::{Document, Lines};
 use super::error::{ErrorCode, GraphqlError, Location};
 use super::type_system::TypeSystem;
 use super::variables::Variables;
+use crate::auth0;
+
+/// Auth0's largest page.
+pub(crate) const LARGEST_PAGE: u64 = auth0::LARGEST_PAGE.unsigned_abs();
+
+/// The arguments that size a page.
+const PAGE_SIZES: [&str; 2] = ["perPage", "take"];
 
 /// An operation in normal form.
 #[derive(Debug, PartialEq)]
@@ -66,6 +73,15 @@ impl SelectedField {
     pub(crate) fn argument(&self, name: &str) -> Option<&Value> {
         self.arguments.as_ref().ok()?.get(name)
     }
+
+    /// The most records that it brings by its arguments: 1 where none of them sizes a page. A size beyond the greatest is refused where the
+    /// argument is read, in clearer words.
+    pub(crate) fn page_size(&self) -> u64 {
+        match PAGE_SIZES.iter().find_map(|name| self.argument(name)) {
+            Some(Value::Int(size)) => u64::try_from(*size).unwrap_or(0).clamp(1, LARGEST_PAGE),
+            _ => 1,
+        }
+    }
 }
 
 /// The operation of `document` that is meant: <https://spec.graphql.org/September2025/#GetOperation()>.
@@ -92,7 +108,7 @@ impl Operation {
         values: &[Option<Box<str>>],
     ) -> Result<Self, Vec<GraphqlError>> {
         let variables = coerce_variables(types, &document.lines, operation, values)?;
-        let normal = Normal { types, document, variables: VariableValues::new(variables) };
+        let normal = Normalizer { types, document, variables: VariableValues::new(variables) };
         let fields = normal.root(&operation.selection_set);
         let argument_bytes = normal.variables.copied();
         if argument_bytes > ARGUMENT_BYTES {
@@ -148,7 +164,7 @@ fn coerce_variables(
     if failures.is_empty() { Ok(coerced) } else { Err(failures) }
 }
 
-struct Normal<'d> {
+struct Normalizer<'d> {
     types: &'d TypeSystem,
     document: &'d Document,
     variables: VariableValues,
@@ -157,7 +173,7 @@ struct Normal<'d> {
 /// Fields by their response keys.
 type Groups<'d> = IndexMap<&'d Name, Vec<&'d Node<executable::Field>>>;
 
-impl<'d> Normal<'d> {
+impl<'d> Normalizer<'d> {
     /// The root fields. One in which a condition cannot be decided is null, with the error; where it cannot be null, nothing is
     /// answered.
     fn root(&self, selection: &'d SelectionSet) -> Result<Vec<SelectedField>, GraphqlError> {

@@ -6,7 +6,10 @@ use super::Settings;
 use super::error::{ErrorCode, GraphqlError, report};
 use super::limits::Limiter;
 use crate::auth::{Caller, Identity, Scope, Scopes};
-use crate::auth0::{ApiRequest, CallContext, Error, Fields, ManagementApi, MisconfigurationError, UserId};
+use crate::auth0::{
+    ApiRequest, BreakerStatus, BucketStatus, CallContext, Error, Fields, ManagementApi, MisconfigurationError,
+    RefusedFields, TokenStatus, UserId,
+};
 
 /// How scopes are held to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -35,16 +38,16 @@ pub(crate) struct Authority {
     gateway: Scopes,
 }
 
-/// Why something may not be shown.
+/// The want of a scope, by the caller or by the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Denied {
+pub(crate) struct MissingScopeError {
     pub(crate) scope: Scope,
-    who: Who,
+    lacking: Party,
 }
 
-/// Who lacks a scope.
+/// A party that holds scopes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Who {
+enum Party {
     Caller,
     Gateway,
 }
@@ -55,11 +58,11 @@ impl Authority {
         Self { caller, gateway: granted.map_or(ALL, |granted| covered(&granted)) }
     }
 
-    pub(crate) fn check(self, scope: Scope) -> Result<(), Denied> {
+    pub(crate) fn check(self, scope: Scope) -> Result<(), MissingScopeError> {
         if !self.caller.holds(scope) {
-            Err(Denied { scope, who: Who::Caller })
+            Err(MissingScopeError { scope, lacking: Party::Caller })
         } else if !self.gateway.holds(scope) {
-            Err(Denied { scope, who: Who::Gateway })
+            Err(MissingScopeError { scope, lacking: Party::Gateway })
         } else {
             Ok(())
         }
@@ -98,17 +101,17 @@ fn covered(granted: &[String]) -> Scopes {
     Scope::ALL.into_iter().filter(covers).collect()
 }
 
-impl Denied {
+impl MissingScopeError {
     /// The error of a field that is denied. A scope that the gateway lacks is logged, as when Auth0 itself says so, which is how it is
     /// found out by the first call of all.
     pub(crate) fn report(self) -> GraphqlError {
-        let Self { scope, who } = self;
-        match who {
-            Who::Caller => {
+        let Self { scope, lacking } = self;
+        match lacking {
+            Party::Caller => {
                 let message = format!("This field needs the scope `{scope}`, which you do not hold.");
                 GraphqlError::new(ErrorCode::Forbidden, message).with("scope", scope.as_str())
             }
-            Who::Gateway => {
+            Party::Gateway => {
                 let (what, missing_scopes) = (MisconfigurationError::MissingScope, vec![scope.as_str().to_owned()]);
                 report(Error::Misconfigured { what, missing_scopes })
             }
@@ -116,12 +119,46 @@ impl Denied {
     }
 }
 
-/// The upstream. Private to this room, and handed out by [`authorize`], [`authorize_strictly`] and [`authorize_self`] alone: who forgets to ask for
-/// permission has nothing to call.
+/// The upstream, with the settings that it is read by. Its client is handed out by [`authorize`], [`authorize_all`], [`authorize_strictly`] and
+/// [`authorize_self`] alone: without permission there is nothing to call.
 pub(crate) struct Upstream {
-    pub(super) api: ManagementApi,
-    pub(super) settings: Settings,
-    pub(super) limiter: Limiter,
+    api: ManagementApi,
+    settings: Settings,
+    limiter: Limiter,
+}
+
+impl Upstream {
+    pub(crate) fn new(api: ManagementApi, settings: Settings, limiter: Limiter) -> Self {
+        Self { api, settings, limiter }
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn limiter(&self) -> &Limiter {
+        &self.limiter
+    }
+
+    /// State of the circuit breaker.
+    pub(crate) fn breaker(&self) -> BreakerStatus {
+        self.api.breaker()
+    }
+
+    /// Status of the access token in use; `None` before the first call.
+    pub(crate) fn token_status(&self) -> Option<TokenStatus> {
+        self.api.token_status()
+    }
+
+    /// The tenant's rate limits, as far as they are known.
+    pub(crate) fn rate_limits(&self) -> Vec<BucketStatus> {
+        self.api.rate_limits()
+    }
+
+    /// The names in `fields` that Auth0 turned out not to take.
+    pub(crate) fn refused_fields(&self) -> Vec<RefusedFields> {
+        self.api.refused_fields()
+    }
 }
 
 /// What a caller may be shown.
@@ -138,7 +175,7 @@ pub(crate) fn authorize<'a>(
     caller: &Caller,
     scope: Scope,
 ) -> Result<&'a ManagementApi, GraphqlError> {
-    authority(upstream, caller).check(scope).map_err(Denied::report)?;
+    authority(upstream, caller).check(scope).map_err(MissingScopeError::report)?;
     Ok(&upstream.api)
 }
 
@@ -163,7 +200,7 @@ pub(crate) fn authorize_strictly<'a>(
     let granted = api.token_status().and_then(|token| token.scopes);
     match granted {
         Some(granted) if !granted.iter().any(|granted| granted == scope.as_str()) => {
-            Err(Denied { scope, who: Who::Gateway }.report())
+            Err(MissingScopeError { scope, lacking: Party::Gateway }.report())
         }
         _ => Ok(api),
     }
@@ -199,8 +236,8 @@ pub(crate) fn authorize_self<'a>(upstream: &'a Upstream, caller: &Caller) -> Res
     };
     let id = id.map_err(|message| GraphqlError::new(ErrorCode::Forbidden, message))?;
     match authority(upstream, caller).check(Scope::ReadUsers) {
-        Err(Denied { who: Who::Caller, .. }) if settings.permissions.self_access => {}
-        outcome => outcome.map_err(Denied::report)?,
+        Err(MissingScopeError { lacking: Party::Caller, .. }) if settings.permissions.self_access => {}
+        outcome => outcome.map_err(MissingScopeError::report)?,
     }
     Ok(OwnUser { api, id })
 }
@@ -239,9 +276,12 @@ mod tests {
         assert_eq!(check(users, users), Ok(()));
         assert_eq!(
             check(Scopes::default(), Scopes::default()),
-            Err(Denied { scope: Scope::ReadUsers, who: Who::Caller })
+            Err(MissingScopeError { scope: Scope::ReadUsers, lacking: Party::Caller })
         );
-        assert_eq!(check(users, Scopes::default()), Err(Denied { scope: Scope::ReadUsers, who: Who::Gateway }));
+        assert_eq!(
+            check(users, Scopes::default()),
+            Err(MissingScopeError { scope: Scope::ReadUsers, lacking: Party::Gateway })
+        );
         assert_eq!(Authority::from(users).check(Scope::ReadUsers), Ok(()));
     }
 

@@ -79,10 +79,10 @@ impl PreparedOperation {
     ) -> Result<Self, GraphqlError> {
         let fields = &operation.fields;
         let mut calls: Vec<Vec<usize>> = Vec::new();
-        for (place, field) in fields.iter().enumerate().filter(|(_, field)| root_field(&field.name).is_some()) {
+        for (index, field) in fields.iter().enumerate().filter(|(_, field)| root_field(&field.name).is_some()) {
             match calls.iter_mut().find(|call| is_same_call(&fields[call[0]], field)) {
-                Some(call) => call.push(place),
-                None => calls.push(vec![place]),
+                Some(call) => call.push(index),
+                None => calls.push(vec![index]),
             }
         }
         // Before any argument is read: the work for an operation is bounded by what it may ask.
@@ -139,8 +139,8 @@ impl PreparedOperation {
 
     fn compile(&self, authority: Authority) -> ExecutionPlan {
         let mut planner = Planner::new(authority);
-        let fields = self.roots.iter().zip(&self.operation.fields).enumerate().map(|(place, (root, field))| {
-            root.upstream().map(|upstream| planner.root(place, upstream.table.shape, &field.fields))
+        let fields = self.roots.iter().zip(&self.operation.fields).enumerate().map(|(index, (root, field))| {
+            root.upstream().map(|upstream| planner.root(index, upstream.table.shape, &field.fields))
         });
         let fields = fields.collect();
         let mut plan = planner.finish(fields);
@@ -151,9 +151,9 @@ impl PreparedOperation {
     /// The call of the root fields at these places.
     fn compile_call(&self, call: &[usize], plan: &ExecutionPlan) -> CallPlan {
         let mut keys = RequiredKeys::default();
-        let projections = call.iter().filter_map(|place| plan.fields.get(*place)?.as_ref());
+        let projections = call.iter().filter_map(|index| plan.fields.get(*index)?.as_ref());
         projections.for_each(|projection| projection.add_keys(&mut keys));
-        let field = call.first().and_then(|place| self.roots.get(*place)?.upstream());
+        let field = call.first().and_then(|index| self.roots.get(*index)?.upstream());
         let request = field.and_then(|field| match &field.request.as_ref().ok()?.prepare {
             Prepare::Shared(prepare) => Some(prepare(&keys.fields(field.table.shape.object()), keys.total)),
             Prepare::OwnUser(_) => None,

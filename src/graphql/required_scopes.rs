@@ -86,10 +86,10 @@ impl RequiredScopes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graphql::prepared_operation::tests::Kit;
+    use crate::graphql::prepared_operation::tests::Fixture;
 
     fn requirements(text: &str, permissions: Permissions) -> String {
-        let prepared = Kit::new(permissions).get(text, serde_json::json!({}));
+        let prepared = Fixture::new(permissions).get(text, serde_json::json!({}));
         let RequiredScopes(all) = &prepared.requirements;
         all.iter().map(|Requirement { path, scope }| format!("{path} {scope}")).collect::<Vec<_>>().join("\n")
     }

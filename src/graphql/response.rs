@@ -39,10 +39,10 @@ impl<'a> ExecutionResult<'a> {
         let projected = self.answers.iter().filter_map(|answer| answer.json.as_ref()).map(Bytes::len).sum::<usize>();
         let mut out = Vec::with_capacity(projected + 256);
         out.extend_from_slice(br#"{"data":{"#);
-        for (place, ((root, field), answer)) in
+        for (index, ((root, field), answer)) in
             self.prepared.roots.iter().zip(&self.prepared.operation.fields).zip(self.answers).enumerate()
         {
-            if place > 0 {
+            if index > 0 {
                 out.push(b',');
             }
             out.extend_from_slice(&root.written_key);
@@ -92,8 +92,8 @@ fn write_errors<'e>(
     out: &mut Vec<u8>,
 ) {
     out.extend_from_slice(br#""errors":["#);
-    for (place, (error, path)) in errors.by_ref().take(most).enumerate() {
-        if place > 0 {
+    for (index, (error, path)) in errors.by_ref().take(most).enumerate() {
+        if index > 0 {
             out.push(b',');
         }
         write_error(error, path, request_id, out);
@@ -111,16 +111,16 @@ fn write_error(error: &GraphqlError, path: &[PathSegment], request_id: &str, out
     json::write_string(&error.message, out);
     if !error.locations.is_empty() {
         out.extend_from_slice(br#","locations":["#);
-        for (place, Location { line, column }) in error.locations.iter().enumerate() {
-            let comma = if place > 0 { "," } else { "" };
+        for (index, Location { line, column }) in error.locations.iter().enumerate() {
+            let comma = if index > 0 { "," } else { "" };
             out.extend_from_slice(format!(r#"{comma}{{"line":{line},"column":{column}}}"#).as_bytes());
         }
         out.push(b']');
     }
     if !path.is_empty() {
         out.extend_from_slice(br#","path":["#);
-        for (place, segment) in path.iter().enumerate() {
-            if place > 0 {
+        for (index, segment) in path.iter().enumerate() {
+            if index > 0 {
                 out.push(b',');
             }
             match segment {

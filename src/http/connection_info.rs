@@ -18,12 +18,12 @@ use crate::telemetry::{OpenGuard, ServerMetrics};
 
 /// A connection, or a WebSocket on a stream of one, as a member of the pool of connections.
 #[derive(Debug)]
-pub(crate) struct Peer {
+pub(crate) struct PoolMember {
     activity: Activity,
     replaced: CancellationToken,
 }
 
-impl Peer {
+impl PoolMember {
     fn new() -> Self {
         Self { activity: Activity::new(), replaced: CancellationToken::new() }
     }
@@ -34,7 +34,7 @@ impl Peer {
     }
 }
 
-impl Replaceable for Peer {
+impl Replaceable for PoolMember {
     fn idle_since(&self) -> Option<Instant> {
         self.activity.idle_since()
     }
@@ -49,9 +49,9 @@ pub(crate) struct ConnectionInfo {
     address: IpAddr,
     /// True for a trusted proxy, whose clients are many: no network's share is counted for it.
     is_proxy: bool,
-    peer: Arc<Peer>,
-    pool: Arc<Pool<Peer>>,
-    _membership: Option<Membership<Peer>>,
+    peer: Arc<PoolMember>,
+    pool: Arc<Pool<PoolMember>>,
+    _membership: Option<Membership<PoolMember>>,
     /// A permit of the few that are kept for health probes, in place of a membership.
     reserved: Option<OwnedSemaphorePermit>,
     phase: watch::Receiver<Phase>,
@@ -62,14 +62,14 @@ pub(crate) struct ConnectionInfo {
 impl ConnectionInfo {
     /// Joins the pool with a connection from `address`, or takes the permit that `reserved` has.
     pub(crate) fn join(
-        pool: &Arc<Pool<Peer>>,
+        pool: &Arc<Pool<PoolMember>>,
         address: IpAddr,
         trusted: &[IpNet],
         shutdown: &Shutdown,
         metrics: &Arc<ServerMetrics>,
         reserved: impl FnOnce() -> Option<OwnedSemaphorePermit>,
     ) -> Result<Self, PoolFullError> {
-        let peer = Arc::new(Peer::new());
+        let peer = Arc::new(PoolMember::new());
         let is_proxy = is_trusted(address, trusted);
         let (membership, reserved) = match pool.join((!is_proxy).then(|| network(address)), Arc::clone(&peer)) {
             Ok(membership) => (Some(membership), None),
@@ -107,7 +107,7 @@ impl ConnectionInfo {
         &self.peer.activity
     }
 
-    pub(crate) fn peer(&self) -> &Arc<Peer> {
+    pub(crate) fn peer(&self) -> &Arc<PoolMember> {
         &self.peer
     }
 
@@ -119,7 +119,7 @@ impl ConnectionInfo {
     /// Joins the pool with a WebSocket. It takes over its connection's membership, but has its own beside other streams of HTTP/2.
     pub(crate) fn join_web_socket(self: &Arc<Self>, version: Version) -> Result<WebSocketMembership, PoolFullError> {
         let (peer, membership) = if version == Version::HTTP_2 {
-            let peer = Arc::new(Peer::new());
+            let peer = Arc::new(PoolMember::new());
             let address = (!self.is_proxy).then(|| network(self.address));
             let membership = self.pool.join(address, Arc::clone(&peer))?;
             (peer, Some(membership))
@@ -134,9 +134,9 @@ impl ConnectionInfo {
 /// The membership of a WebSocket. It is counted, and waited for when the gateway stops, until this is dropped.
 pub(crate) struct WebSocketMembership {
     connection: Arc<ConnectionInfo>,
-    peer: Arc<Peer>,
+    peer: Arc<PoolMember>,
     version: Version,
-    _membership: Option<Membership<Peer>>,
+    _membership: Option<Membership<PoolMember>>,
     _open: [WebSocketGuard; 2],
 }
 

@@ -75,20 +75,25 @@ fn choose<'a>(ranges: impl Iterator<Item = &'a str>) -> Option<MediaType> {
     best.map(|(_, media_type)| media_type)
 }
 
-/// The quality that the parameters of a range give it, in thousandths; 0 for a charset that answers never have, and for a weight that is no
-/// number from 0 to 1.
-fn quality<'a>(parameters: impl Iterator<Item = &'a str>) -> u16 {
-    let mut quality = 1.0;
-    for parameter in parameters {
-        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        let (name, value) = (name.trim(), value.trim());
-        if name.eq_ignore_ascii_case("q") {
-            quality = value.parse::<f32>().ok().filter(|q| (0.0..=1.0).contains(q)).unwrap_or(0.0);
-        } else if name.eq_ignore_ascii_case("charset") && !value.trim_matches('"').eq_ignore_ascii_case("utf-8") {
-            return 0;
-        }
-    }
-    (quality * 1000.0) as u16
+/// The quality that the parameters of a range give it; 0 for a charset that answers never have.
+fn quality<'a>(parameters: impl Iterator<Item = &'a str> + Clone) -> u16 {
+    let mut charsets = parameters.clone().filter_map(|parameter| value_of("charset", parameter));
+    let is_utf8 = charsets.all(|charset| charset.trim_matches('"').eq_ignore_ascii_case("utf-8"));
+    if is_utf8 { weight(parameters) } else { 0 }
+}
+
+/// The weight (RFC 9110, 12.4.2) that the parameters of an item give it, in thousandths: 1000 without a `q`, 0 for one that is no number
+/// from 0 to 1.
+pub(crate) fn weight<'a>(parameters: impl Iterator<Item = &'a str>) -> u16 {
+    let weight = parameters.filter_map(|parameter| value_of("q", parameter)).last();
+    let weight = weight.map_or(Ok(1.0), str::parse::<f32>).ok().filter(|weight| (0.0..=1.0).contains(weight));
+    (weight.unwrap_or(0.0) * 1000.0) as u16
+}
+
+/// The value of a parameter, if that has this name.
+fn value_of<'a>(name: &str, parameter: &'a str) -> Option<&'a str> {
+    let (known, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+    known.trim().eq_ignore_ascii_case(name).then(|| value.trim())
 }
 
 #[cfg(test)]

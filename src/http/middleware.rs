@@ -14,7 +14,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::SizeAbove;
 
 use super::responder::{RefusalReason, Responder};
-use super::send_budget::Sender;
+use super::send_budget::Recipient;
 use super::{GRAPHQL, Shared, csrf, health, host, request_id};
 use crate::graphql::{GraphqlError, refuse};
 
@@ -57,7 +57,7 @@ fn set_security_headers(headers: &mut HeaderMap) {
 ///
 /// The checks are one middleware, since each that stands alone costs two allocations and a copy of all that is behind it.
 pub(crate) async fn guard(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
-    let sender = Sender::to(&request, &shared);
+    let sender = Recipient::to(&request, &shared);
     let path = request.uri().path();
     // Whoever probes a process does so by its address, and learns its health and nothing else.
     let refusal = if [health::LIVE, health::READY].contains(&path) {

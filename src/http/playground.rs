@@ -27,6 +27,7 @@ use axum::{Router, body::Bytes};
 use flate2::read::GzDecoder;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::media_type::weight;
 use super::{Shared, host};
 
 /// An embedded file: its name, its content as Brotli, its content as gzip.
@@ -153,13 +154,13 @@ impl Coding {
     fn weight(self, accept_encoding: &str) -> u16 {
         let mut wildcard = 0;
         for item in accept_encoding.split(',') {
-            let (name, parameters) = item.split_once(';').unwrap_or((item, ""));
-            let name = name.trim();
+            let mut parts = item.split(';');
+            let name = parts.next().unwrap_or_default().trim();
             if name.eq_ignore_ascii_case(self.name()) {
-                return quality(parameters);
+                return weight(parts);
             }
             if name == "*" {
-                wildcard = quality(parameters);
+                wildcard = weight(parts);
             }
         }
         wildcard
@@ -171,21 +172,6 @@ impl Coding {
             Self::Gzip => "gzip",
             Self::Identity => "identity",
         }
-    }
-}
-
-/// The `q` among a coding's parameters, in thousandths: 1000 when there is none, 0 when it
-/// is not a number from 0 to 1.
-fn quality(parameters: &str) -> u16 {
-    let Some((name, value)) = parameters.split_once('=') else {
-        return 1000;
-    };
-    if !name.trim().eq_ignore_ascii_case("q") {
-        return 1000;
-    }
-    match value.trim().parse::<f32>() {
-        Ok(q) if (0.0..=1.0).contains(&q) => (q * 1000.0) as u16,
-        _ => 0,
     }
 }
 

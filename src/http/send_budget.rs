@@ -161,13 +161,13 @@ impl HttpBody for ChunkedBody {
 }
 
 /// The client of a response that is not made yet.
-pub(crate) struct Sender {
+pub(crate) struct Recipient {
     budget: Arc<SendBudget>,
     connection: Option<Arc<ConnectionInfo>>,
     address: IpAddr,
 }
 
-impl Sender {
+impl Recipient {
     pub(crate) fn to(request: &Request, shared: &Shared) -> Self {
         let connection = request.extensions().get::<Arc<ConnectionInfo>>().cloned();
         let address = connection_info::client_of(request, &shared.settings.trusted_proxies);

@@ -18,7 +18,7 @@ use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
 use super::connection;
-use super::connection_info::{ConnectionInfo, Peer};
+use super::connection_info::{ConnectionInfo, PoolMember};
 use super::pool::Pool;
 use super::resource_limits::{ResourceLimits, raise_file_limit};
 use super::settings::{Connections, SendLimits, Settings};
@@ -130,7 +130,7 @@ struct Acceptor {
     connections: Connections,
     send: SendLimits,
     trusted_proxies: Vec<IpNet>,
-    pool: Arc<Pool<Peer>>,
+    pool: Arc<Pool<PoolMember>>,
     reserved: Arc<Semaphore>,
     full: LogThrottle,
     shutdown: Shutdown,

@@ -10,7 +10,7 @@
 //! at once, and with a manual clock it is the same tenant every time. Ids and secrets of
 //! clients are random, so nothing that looks like a key is ever a constant.
 //!
-//! The room knows no other room. That the client under test and the sandbox share no type is
+//! The module knows no other module. That the client under test and the sandbox share no type is
 //! the point: a wrong field name cannot agree with itself.
 
 use std::net::SocketAddr;

@@ -1,6 +1,6 @@
 //! Metrics, for Prometheus.
 //!
-//! A room counts with the recorder that is its own (`recorders`), and knows nothing of the others. State that can be asked for,
+//! A module counts with the recorder that is its own (`recorders`), and knows nothing of the others. State that can be asked for,
 //! such as the breaker's or the process's, is counted nowhere: it is read when the metrics are. `TABLE` holds all of them.
 
 mod process;
@@ -81,7 +81,7 @@ struct Inner {
 }
 
 impl Metrics {
-    /// The metrics of a gateway whose rooms count with these recorders. `read_status` brings the status of its client for Auth0 up to
+    /// The metrics of a gateway whose modules count with these recorders. `read_status` brings the status of its client for Auth0 up to
     /// date whenever the metrics are read.
     #[must_use]
     pub fn new(

@@ -1,4 +1,4 @@
-//! The promises of the program, kept over its doors.
+//! The promises of the program, kept over HTTP.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail by any road")]
 
 mod answer;

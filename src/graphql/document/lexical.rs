@@ -210,12 +210,12 @@ mod tests {
 
     #[test]
     fn a_name_without_a_value_is_seen_in_arguments_and_input_objects() {
-        let place = |text: &str| Scan::of(text).fault.map(|(offset, _)| offset);
-        assert_eq!(place("{ a(b) }"), Some(5));
-        assert_eq!(place("{ a(b: C d) }"), Some(10));
-        assert_eq!(place("{ a(b: {c: [{d}]}) }"), Some(14));
-        assert_eq!(place("{ a @b(c) }"), Some(8));
-        assert_eq!(place("query ($a: [B!]! = C @d(e: F)) { a(b: {c: $d}, e: [F G]) @h(i: J) { k } }"), None);
+        let offset = |text: &str| Scan::of(text).fault.map(|(offset, _)| offset);
+        assert_eq!(offset("{ a(b) }"), Some(5));
+        assert_eq!(offset("{ a(b: C d) }"), Some(10));
+        assert_eq!(offset("{ a(b: {c: [{d}]}) }"), Some(14));
+        assert_eq!(offset("{ a @b(c) }"), Some(8));
+        assert_eq!(offset("query ($a: [B!]! = C @d(e: F)) { a(b: {c: $d}, e: [F G]) @h(i: J) { k } }"), None);
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub(crate) fn parse(json: &str) -> Result<Vec<ManifestEntry>, ManifestError> {
         return Err(ManifestError::Empty);
     }
     match entries.iter().position(|entry| entry.id.trim().is_empty() || entry.text.trim().is_empty()) {
-        Some(place) => Err(ManifestError::EmptyEntry(place + 1)),
+        Some(index) => Err(ManifestError::EmptyEntry(index + 1)),
         None => Ok(entries),
     }
 }

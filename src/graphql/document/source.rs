@@ -26,7 +26,7 @@ pub enum DocumentSource {
 
 /// A document's text.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Found<'s> {
+pub(crate) struct FoundDocument<'s> {
     pub(crate) text: Cow<'s, str>,
     /// The hash to keep it by, once it is found valid.
     pub(crate) keep_as: Option<&'s str>,
@@ -50,7 +50,7 @@ impl Sources {
     }
 
     /// Finds the text of a document, if it may run here.
-    pub(crate) fn find<'s>(&self, source: &'s DocumentSource) -> Result<Found<'s>, GraphqlError> {
+    pub(crate) fn find<'s>(&self, source: &'s DocumentSource) -> Result<FoundDocument<'s>, GraphqlError> {
         match source {
             DocumentSource::Text(text) => self.admit(text),
             DocumentSource::Id(id) => self.by_id(id),
@@ -66,18 +66,18 @@ impl Sources {
         }
     }
 
-    fn admit<'s>(&self, text: &'s str) -> Result<Found<'s>, GraphqlError> {
+    fn admit<'s>(&self, text: &'s str) -> Result<FoundDocument<'s>, GraphqlError> {
         match &self.trusted {
             Some(trusted) if trusted.mode() == TrustedMode::Only && !trusted.has(text) => {
                 let message = "Only documents that the gateway's operator has registered are run here: send the `documentId` \
                                of one, or its text to the letter.";
                 Err(GraphqlError::new(ErrorCode::PersistedQueryOnly, message))
             }
-            _ => Ok(Found { text: Cow::Borrowed(text), keep_as: None }),
+            _ => Ok(FoundDocument { text: Cow::Borrowed(text), keep_as: None }),
         }
     }
 
-    fn by_id<'s>(&self, id: &str) -> Result<Found<'s>, GraphqlError> {
+    fn by_id<'s>(&self, id: &str) -> Result<FoundDocument<'s>, GraphqlError> {
         let Some(trusted) = &self.trusted else {
             let message = "No documents are registered here: send the `query` itself.";
             return Err(GraphqlError::new(ErrorCode::PersistedQueryNotSupported, message));
@@ -90,7 +90,7 @@ impl Sources {
 
     /// The messages are those of Apollo's protocol, by which clients know what to do next: send the text too, or send no
     /// hashes any more.
-    fn by_hash<'s>(&self, hash: &str) -> Result<Found<'s>, GraphqlError> {
+    fn by_hash<'s>(&self, hash: &str) -> Result<FoundDocument<'s>, GraphqlError> {
         let trusted = self.trusted.as_ref().and_then(|trusted| trusted.get(hash));
         let text = trusted.or_else(|| self.persisted.as_ref()?.get(hash));
         text.as_ref().map(kept).ok_or_else(|| {
@@ -102,7 +102,7 @@ impl Sources {
         })
     }
 
-    fn by_both<'s>(&self, hash: &'s str, text: &'s str) -> Result<Found<'s>, GraphqlError> {
+    fn by_both<'s>(&self, hash: &'s str, text: &'s str) -> Result<FoundDocument<'s>, GraphqlError> {
         let trusted = self.trusted.as_ref().and_then(|trusted| trusted.get(hash));
         let fits = match &trusted {
             Some(trusted) => **trusted == *text,
@@ -114,12 +114,12 @@ impl Sources {
             return Err(GraphqlError::new(ErrorCode::BadRequest, message));
         }
         let keep_as = (trusted.is_none() && self.persisted.is_some()).then_some(hash);
-        Ok(Found { keep_as, ..self.admit(text)? })
+        Ok(FoundDocument { keep_as, ..self.admit(text)? })
     }
 }
 
-fn kept<'s>(text: &Arc<str>) -> Found<'s> {
-    Found { text: Cow::Owned(text.to_string()), keep_as: None }
+fn kept<'s>(text: &Arc<str>) -> FoundDocument<'s> {
+    FoundDocument { text: Cow::Owned(text.to_string()), keep_as: None }
 }
 
 #[cfg(test)]

@@ -34,16 +34,16 @@ impl Suggestions {
     ///
     /// apollo-compiler keeps to itself which name of which type was looked up: it is looked up once more.
     pub(super) fn find(types: &TypeSystem, syntax: &ast::Document, errors: &DiagnosticList) -> Self {
-        let places = errors.iter().filter_map(|diagnostic| diagnostic.error.location()).collect();
-        let mut search = Search { types, places, count: 0, found: Self::default() };
+        let spans = errors.iter().filter_map(|diagnostic| diagnostic.error.location()).collect();
+        let mut search = Search { types, spans, count: 0, found: Self::default() };
         syntax.definitions.iter().for_each(|definition| search.definition(definition));
         search.found
     }
 
     /// The suggestion for the error at `place`. Several errors can have the same place; `message` names what it is about.
-    pub(super) fn get(&self, place: SourceSpan, message: &str) -> Option<&str> {
+    pub(super) fn get(&self, span: SourceSpan, message: &str) -> Option<&str> {
         let is_about = |suggestion: &&Suggestion| message.contains(&format!("`{}`", suggestion.unknown));
-        self.0.get(&place)?.iter().find(is_about).map(|suggestion| suggestion.text.as_str())
+        self.0.get(&span)?.iter().find(is_about).map(|suggestion| suggestion.text.as_str())
     }
 }
 
@@ -51,7 +51,7 @@ impl Suggestions {
 struct Search<'d> {
     types: &'d TypeSystem,
     /// Where errors are.
-    places: HashSet<SourceSpan>,
+    spans: HashSet<SourceSpan>,
     count: usize,
     found: Suggestions,
 }
@@ -140,20 +140,20 @@ impl<'d> Search<'d> {
         }
     }
 
-    fn ty(&mut self, name: &Name, place: Option<SourceSpan>) {
+    fn ty(&mut self, name: &Name, span: Option<SourceSpan>) {
         if self.types.get(name).is_none() {
-            self.note(name, place, self.types.schema().types.keys().map(Name::as_str));
+            self.note(name, span, self.types.schema().types.keys().map(Name::as_str));
         }
     }
 
-    fn note<'n>(&mut self, unknown: &Name, place: Option<SourceSpan>, names: impl Iterator<Item = &'n str>) {
-        let Some(place) = place.filter(|place| self.places.contains(place)) else { return };
+    fn note<'n>(&mut self, unknown: &Name, span: Option<SourceSpan>, names: impl Iterator<Item = &'n str>) {
+        let Some(span) = span.filter(|span| self.spans.contains(span)) else { return };
         if self.count == MOST_SUGGESTIONS {
             return;
         }
         if let Some(text) = did_you_mean(&similar(unknown, names)) {
             self.count += 1;
-            self.found.0.entry(place).or_default().push(Suggestion { unknown: unknown.clone(), text });
+            self.found.0.entry(span).or_default().push(Suggestion { unknown: unknown.clone(), text });
         }
     }
 }

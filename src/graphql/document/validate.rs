@@ -154,9 +154,9 @@ impl<'d> VariableUsages<'d> {
         if !is_allowed {
             let ty = &variable.ty;
             let message = format!("The variable `${name}` of type `{ty}` stands where `{location}` is expected.");
-            let places = [variable.location(), usage.location()].map(|span| self.lines.location(span));
+            let locations = [variable.location(), usage.location()].map(|span| self.lines.location(span));
             let failure = GraphqlError::new(ErrorCode::ValidationFailed, message);
-            self.failures.push(places.into_iter().fold(failure, GraphqlError::at));
+            self.failures.push(locations.into_iter().fold(failure, GraphqlError::at));
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::graphql::project::{Projected, Segment};
 pub(super) struct FetchedRecords {
     /// In the order in which slots name the keys.
     known: IndexMap<Box<str>, State, foldhash::fast::RandomState>,
-    /// The places of the records that were found: a batch, and a place in it.
+    /// The records that were found, each by its batch and its index there.
     found: Vec<(usize, usize)>,
     /// By join of the fetch.
     batches: Vec<Vec<Batch>>,
@@ -35,7 +35,7 @@ pub(super) struct Batch {
 }
 
 /// The value of a slot.
-pub(super) enum Joined<'a> {
+pub(super) enum SlotValue<'a> {
     Record(&'a Projected, &'a Segment),
     Absent,
     Failed(&'a GraphqlError),
@@ -60,20 +60,20 @@ impl FetchedRecords {
     }
 
     /// The record of a key, as the join of this number has it.
-    pub(super) fn get(&self, number: usize, key: usize) -> Joined<'_> {
+    pub(super) fn get(&self, number: usize, key: usize) -> SlotValue<'_> {
         let found = match self.known.get_index(key).map(|(_, state)| state) {
             Some(State::Found(found)) => *found,
-            Some(State::Failed(failure)) => return Joined::Failed(failure),
-            Some(State::Sought | State::Absent) | None => return Joined::Absent,
+            Some(State::Failed(failure)) => return SlotValue::Failed(failure),
+            Some(State::Sought | State::Absent) | None => return SlotValue::Absent,
         };
-        let record = self.found.get(found).zip(self.batches.get(number)).and_then(|((batch, place), batches)| {
+        let record = self.found.get(found).zip(self.batches.get(number)).and_then(|((batch, index), batches)| {
             let Batch { projected, segments } = batches.get(*batch)?;
-            Some(Joined::Record(projected, segments.get(*place)?))
+            Some(SlotValue::Record(projected, segments.get(*index)?))
         });
-        record.unwrap_or(Joined::Absent)
+        record.unwrap_or(SlotValue::Absent)
     }
 
-    /// The place of the record that was found for a key, if the slots that one of the joins has in it are still to be opened.
+    /// The batch and index of the record that was found for a key, if the slots that one of the joins has in it are still to be opened.
     pub(super) fn unopened(&mut self, number: usize, key: usize) -> Option<(usize, usize)> {
         let (_, State::Found(found)) = self.known.get_index(key)? else { return None };
         let opened = self.opened.get_mut(number)?;
@@ -112,8 +112,8 @@ impl FetchedRecords {
         self.batches.get_mut(number)?.get_mut(batch)
     }
 
-    pub(super) fn find(&mut self, key: usize, place: (usize, usize)) {
-        self.found.push(place);
+    pub(super) fn find(&mut self, key: usize, index: (usize, usize)) {
+        self.found.push(index);
         self.set(key, State::Found(self.found.len() - 1));
     }
 

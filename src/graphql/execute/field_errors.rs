@@ -25,7 +25,7 @@ struct Rest {
     count: usize,
 }
 
-/// The way to a projection: places, each in the projection of the one before, with their list indices.
+/// The paths to a projection, each in the projection of the one before, with their list indices.
 pub(super) type Frames<'a> = Vec<(&'a PathTemplate, &'a [usize])>;
 
 impl<'r> FieldErrors<'r> {
@@ -60,7 +60,7 @@ impl<'r> FieldErrors<'r> {
             rest.count += 1;
             return;
         }
-        let steps = frames.iter().flat_map(|(place, _)| &place.0);
+        let steps = frames.iter().flat_map(|(path, _)| &path.0);
         let before_list = steps.take_while(|step| **step != PathStep::Index).count();
         let (path, location) = self.path(frames, before_list.saturating_sub(1));
         self.rest.push(Rest { failure: failure.clone(), path, location, count: 1 });
@@ -73,9 +73,9 @@ impl<'r> FieldErrors<'r> {
     /// The first so many steps of a path, and where in the document its last field stands.
     fn path(&self, frames: &Frames<'_>, most: usize) -> (Vec<PathSegment>, Location) {
         let (mut path, mut location) = (self.start(), self.location);
-        let steps = frames.iter().flat_map(|(place, indices)| {
+        let steps = frames.iter().flat_map(|(path, indices)| {
             let mut indices = indices.iter();
-            place.0.iter().map(move |step| match step {
+            path.0.iter().map(move |step| match step {
                 PathStep::Key(key, location) => (PathSegment::Key(key.clone()), Some(*location)),
                 PathStep::Index => (PathSegment::Index(indices.next().copied().unwrap_or_default()), None),
             })

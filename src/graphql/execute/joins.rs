@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use futures_util::future::join_all;
 
-use super::fetched_records::{Batch, FetchedRecords, Joined};
+use super::fetched_records::{Batch, FetchedRecords, SlotValue};
 use super::join_calls::{JoinCall, SINGLE_LOOKUPS, plan_calls, plan_lookups};
 use super::unprojectable;
 use crate::auth0::{AnswerIdentity, ManagementApi};
@@ -30,7 +30,7 @@ pub(super) struct Joins<'p> {
 }
 
 /// A slot that is to be filled: its join, and the number of its key.
-type Open = (usize, usize);
+type OpenSlot = (usize, usize);
 
 /// The answer to a call: its records, or a single one, as a JSON array.
 struct JoinResponse {
@@ -82,14 +82,14 @@ impl<'p> Joins<'p> {
     }
 
     /// The value of a slot of the present plan.
-    pub(super) fn get(&self, slot: &JoinSlot) -> Joined<'_> {
+    pub(super) fn get(&self, slot: &JoinSlot) -> SlotValue<'_> {
         let fetched =
             self.plan.joins.get(slot.join).and_then(|join| Some((self.fetches.get(join.fetch)?, join.number)));
-        fetched.map_or(Joined::Absent, |(fetched, number)| fetched.get(number, slot.target))
+        fetched.map_or(SlotValue::Absent, |(fetched, number)| fetched.get(number, slot.target))
     }
 
     /// Takes down what slots ask for.
-    fn register(&mut self, slots: &mut [JoinSlot], open: &mut Vec<Open>) {
+    fn register(&mut self, slots: &mut [JoinSlot], open: &mut Vec<OpenSlot>) {
         for slot in slots {
             let Some(join) = self.plan.joins.get(slot.join) else { continue };
             let Some(fetched) = self.fetches.get_mut(join.fetch) else { continue };
@@ -99,12 +99,12 @@ impl<'p> Joins<'p> {
     }
 
     /// Opens the slots of what was found for a key, unless that has been done.
-    fn open(&mut self, join: usize, key: usize, open: &mut Vec<Open>) {
+    fn open(&mut self, join: usize, key: usize, open: &mut Vec<OpenSlot>) {
         let Some(join) = self.plan.joins.get(join) else { return };
         let Some(fetched) = self.fetches.get_mut(join.fetch) else { return };
-        let Some((batch, place)) = fetched.unopened(join.number, key) else { return };
+        let Some((batch, index)) = fetched.unopened(join.number, key) else { return };
         let Some(Batch { projected, segments }) = self.batch(join, batch) else { return };
-        let Some(range) = segments.get(place).map(|segment| segment.slots.clone()) else { return };
+        let Some(range) = segments.get(index).map(|segment| segment.slots.clone()) else { return };
         // Out of the batch while they are taken down: they may ask for what stands beside them.
         let mut slots = std::mem::take(&mut projected.slots);
         self.register(slots.get_mut(range).unwrap_or_default(), open);
@@ -227,9 +227,9 @@ impl<'p> Joins<'p> {
         if call.page.is_some() {
             call.keys.iter().for_each(|key| fetched.find(*key, (batch, 0)));
         }
-        for (place, id) in ids.into_iter().enumerate() {
+        for (index, id) in ids.into_iter().enumerate() {
             if let Some(key) = id.and_then(|id| fetched.key(&id)) {
-                fetched.find(key, (batch, place));
+                fetched.find(key, (batch, index));
             }
         }
         Ok(())

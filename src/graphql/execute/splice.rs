@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::fetched_records::Joined;
+use super::fetched_records::SlotValue;
 use super::field_errors::{FieldErrors, Frames};
 use super::joins::Joins;
 use super::too_large;
 use crate::graphql::error::{ErrorCode, GraphqlError};
-use crate::graphql::permission::Denied;
+use crate::graphql::permission::MissingScopeError;
 use crate::graphql::plan::{PathStep, PathTemplate, Projection, Withheld, WithheldReason};
 use crate::graphql::project::{JoinSlot, Projected, Segment};
 
@@ -48,15 +48,15 @@ impl<'a, 'r> Splicer<'a, 'r> {
         let mut copied = segment.json.start;
         for slot in projected.slots.get(segment.slots.clone()).unwrap_or_default() {
             let Some(join) = self.joins.plan().joins.get(slot.join) else { continue };
-            self.frames.push((&join.place, indices(&join.place, projected.indices_of(slot))));
+            self.frames.push((&join.path, indices(&join.path, projected.indices_of(slot))));
             match self.joins.get(slot) {
-                Joined::Record(record, of_record) => {
+                SlotValue::Record(record, of_record) => {
                     self.out.extend_from_slice(projected.json.get(copied..slot.at).unwrap_or_default());
                     copied = slot.at + JoinSlot::NULL.len();
                     self.segment(&join.projection, record, of_record)?;
                 }
-                Joined::Failed(failure) => self.errors.null(&self.frames, failure),
-                Joined::Absent => {}
+                SlotValue::Failed(failure) => self.errors.null(&self.frames, failure),
+                SlotValue::Absent => {}
             }
             self.frames.pop();
         }
@@ -72,28 +72,28 @@ impl<'a, 'r> Splicer<'a, 'r> {
         for null in projected.nulls.get(segment.nulls.clone()).unwrap_or_default() {
             let Some(withheld) = projection.withheld.get(null.field) else { continue };
             let failure = self.failures.entry(withheld).or_insert_with(|| report_withheld(withheld));
-            self.frames.push((&withheld.place, indices(&withheld.place, projected.indices_of(null))));
+            self.frames.push((&withheld.path, indices(&withheld.path, projected.indices_of(null))));
             self.errors.null(&self.frames, failure);
             self.frames.pop();
         }
         for left_out in projected.left_out.get(segment.left_out.clone()).unwrap_or_default() {
-            let Some(place) = projection.places.get(left_out.place) else { continue };
-            self.frames.push((place, indices(place, projected.indices_of(left_out))));
+            let Some(path) = projection.list_paths.get(left_out.list) else { continue };
+            self.frames.push((path, indices(path, projected.indices_of(left_out))));
             self.errors.null(&self.frames, &no_records(left_out.count));
             self.frames.pop();
         }
     }
 }
 
-/// As many of the indices as the place has.
-fn indices<'a>(place: &PathTemplate, all: &'a [usize]) -> &'a [usize] {
-    let count = place.0.iter().filter(|step| **step == PathStep::Index).count();
+/// As many of the indices as the path has.
+fn indices<'a>(path: &PathTemplate, all: &'a [usize]) -> &'a [usize] {
+    let count = path.0.iter().filter(|step| **step == PathStep::Index).count();
     all.get(..count).unwrap_or(all)
 }
 
 fn report_withheld(withheld: &Withheld) -> GraphqlError {
     match &withheld.reason {
-        WithheldReason::Denied(denied) => Denied::report(*denied),
+        WithheldReason::MissingScope(denied) => MissingScopeError::report(*denied),
         WithheldReason::Refused(failure) => failure.clone(),
     }
 }

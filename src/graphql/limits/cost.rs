@@ -1,16 +1,10 @@
 //! What an operation asks for, in values: the rows of each page times what is selected of a row.
 
-use crate::graphql::operation::{Operation, SelectedField, Value};
+use crate::graphql::operation::{Operation, SelectedField};
 use crate::graphql::type_system::TypeSystem;
 
 /// A value of type `JSON` is a document of its own: the metadata of a user, or all that is not in the schema.
 const JSON: u64 = 10;
-
-/// Auth0's largest page. What asks for a greater one is refused where the argument is checked, in clearer words.
-const LARGEST_PAGE: u64 = 100;
-
-/// The arguments that say how many rows a page has.
-const ROWS: [&str; 2] = ["perPage", "take"];
 
 /// The cost of an operation in normal form: all arguments are there, and nothing is selected twice. Introspection, which has
 /// limits of its own, costs nothing.
@@ -25,17 +19,10 @@ fn sum<'f>(types: &TypeSystem, fields: impl Iterator<Item = &'f SelectedField>) 
 /// Nesting is bounded by the document's.
 fn of_field(types: &TypeSystem, field: &SelectedField) -> u64 {
     if !field.fields.is_empty() {
-        return rows(field).saturating_mul(sum(types, field.fields.iter()));
+        return field.page_size().saturating_mul(sum(types, field.fields.iter()));
     }
     let definition = types.field(&field.parent, &field.name);
     if definition.is_some_and(|definition| definition.ty.inner_named_type() == "JSON") { JSON } else { 1 }
-}
-
-fn rows(field: &SelectedField) -> u64 {
-    match ROWS.iter().find_map(|name| field.argument(name)) {
-        Some(Value::Int(rows)) => u64::try_from(*rows).unwrap_or(0).clamp(1, LARGEST_PAGE),
-        _ => 1,
-    }
 }
 
 #[cfg(test)]

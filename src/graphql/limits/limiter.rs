@@ -31,7 +31,7 @@ struct Counter {
 /// How often something beyond a limit was let pass. A document is judged when the gateway meets it and an operation for each new set of
 /// variables, not again for as long as they are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Beyond {
+pub(crate) struct ExceededLimit {
     pub(crate) measure: &'static str,
     pub(crate) limit: u64,
     pub(crate) times: u64,
@@ -51,12 +51,12 @@ impl Limiter {
     }
 
     /// What was beyond a limit and let pass, by measure.
-    pub(crate) fn beyond(&self) -> impl Iterator<Item = Beyond> {
+    pub(crate) fn exceeded(&self) -> impl Iterator<Item = ExceededLimit> {
         Measure::ALL.into_iter().zip(&*self.counters).filter_map(|(measure, counter)| {
             let times = counter.times.load(Ordering::Relaxed);
             let greatest = counter.greatest.load(Ordering::Relaxed);
             let limit = self.limits.of(measure);
-            (times > 0).then_some(Beyond { measure: measure.name(), limit, times, greatest })
+            (times > 0).then_some(ExceededLimit { measure: measure.name(), limit, times, greatest })
         })
     }
 

@@ -171,12 +171,12 @@ fn what_is_measured_is_counted_by_measure() {
         assert_eq!(refusal_by(&limiter.clone(), text), None);
     }
     assert_eq!(limiter.check_variable(&json!("y".repeat(STRING as usize + 1)).to_string()), Ok(()));
-    let beyond: Vec<_> = limiter.beyond().collect();
+    let beyond: Vec<_> = limiter.exceeded().collect();
     assert_eq!(
         beyond,
         [
-            Beyond { measure: "depth", limit: 3, times: 3, greatest: 5 },
-            Beyond { measure: "string length", limit: STRING, times: 1, greatest: STRING + 1 },
+            ExceededLimit { measure: "depth", limit: 3, times: 3, greatest: 5 },
+            ExceededLimit { measure: "string length", limit: STRING, times: 1, greatest: STRING + 1 },
         ]
     );
 }
@@ -188,7 +188,7 @@ fn what_is_refused_is_not_counted() {
     let deep = format!("{}a{}", "{ a ".repeat(100), " }".repeat(100));
     let measuring = Limiter::from(Limits { enforcement: Enforcement::Measure, ..Limits::default() });
     assert!(refusal_by(&measuring, &deep).is_some());
-    assert_eq!((limiter.beyond().count(), measuring.beyond().count()), (0, 0));
+    assert_eq!((limiter.exceeded().count(), measuring.exceeded().count()), (0, 0));
 }
 
 #[test]

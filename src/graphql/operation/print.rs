@@ -33,10 +33,8 @@ impl fmt::Display for SelectedField {
         if self.fields.is_empty() {
             Ok(())
         } else {
-            {
-                f.write_str(" ")?;
-                write_fields(&self.fields, f)
-            }
+            f.write_str(" ")?;
+            write_fields(&self.fields, f)
         }
     }
 }

@@ -1,19 +1,13 @@
 //! The calls to Auth0 that an operation can come to, counted before the first of them is made.
 
 use super::is_same_call;
-use crate::graphql::operation::{SelectedField, Value};
+use crate::graphql::operation::{LARGEST_PAGE, SelectedField};
 use crate::graphql::schema::joins::{Fetch, join};
 use crate::graphql::schema::object::{Kind, Object, PageKind, PageType, Shape};
 use crate::graphql::schema::root::root_field;
 
-/// Auth0's largest page.
-const LARGEST_PAGE: u64 = 100;
-
 /// How many accounts a single e-mail address is taken to have, at the most: one for each connection.
 const LIST_ROWS: u64 = 10;
-
-/// The arguments that say how many rows a page has.
-const ROWS: [&str; 2] = ["perPage", "take"];
 
 /// What an operation comes to at worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +27,7 @@ pub(crate) fn worst_case(fields: &[SelectedField], calls: usize, limit: u64) -> 
         let mut count = Count { calls, is_per_parent: false, largest };
         for field in fields {
             if let Some(row) = root_field(&field.name) {
-                count.shape(row.shape, rows(field, largest), &field.fields);
+                count.shape(row.shape, field.page_size().min(largest), &field.fields);
             }
         }
         count
@@ -69,13 +63,13 @@ impl Count {
 
     /// The joins of `parents` records.
     fn records(&mut self, object: &'static Object, parents: u64, selection: &[SelectedField]) {
-        for (place, field) in selection.iter().enumerate() {
+        for (index, field) in selection.iter().enumerate() {
             if let Some(Kind::Object(inner) | Kind::Objects(inner)) = object.field(&field.name).map(|row| &row.kind) {
                 self.records(inner, parents, &field.fields);
             }
             let Some(row) = join(object, &field.name) else { continue };
             // Fields that ask the same share their calls.
-            let is_first = !selection[..place].iter().any(|other| is_same_call(other, field));
+            let is_first = !selection[..index].iter().any(|other| is_same_call(other, field));
             let calls = match &row.fetch {
                 Fetch::ByIds(by_ids) => parents.div_ceil(by_ids.batch as u64),
                 Fetch::PerParent(_) => {
@@ -84,16 +78,8 @@ impl Count {
                 }
             };
             self.calls = self.calls.saturating_add(if is_first { calls } else { 0 });
-            let rows = parents.saturating_mul(rows(field, self.largest));
+            let rows = parents.saturating_mul(field.page_size().min(self.largest));
             self.shape(row.shape, rows, &field.fields);
         }
-    }
-}
-
-/// How many records a field brings at most, if it is a page.
-fn rows(field: &SelectedField, largest: u64) -> u64 {
-    match ROWS.iter().find_map(|name| field.argument(name)) {
-        Some(Value::Int(rows)) => u64::try_from(*rows).unwrap_or(0).clamp(1, LARGEST_PAGE).min(largest),
-        _ => 1,
     }
 }

@@ -12,7 +12,7 @@ pub(crate) use self::required_keys::RequiredKeys;
 use super::error::{GraphqlError, Location};
 use super::field_request::{JoinRequest, PreparedRequest};
 use super::operation::{Arguments, Name};
-use super::permission::Denied;
+use super::permission::MissingScopeError;
 use super::project::json;
 use super::schema::joins::Join;
 use super::schema::object::{Field, Guard, Kind, Object, PageKind};
@@ -41,14 +41,14 @@ pub(crate) struct Projection {
     pub(crate) shape: ShapePlan,
     /// Fields that stand as null, and why.
     pub(crate) withheld: Vec<Withheld>,
-    /// The places of lists of records.
-    pub(crate) places: Vec<PathTemplate>,
+    /// The paths of the lists of records, by their numbers.
+    pub(crate) list_paths: Vec<PathTemplate>,
 }
 
 /// A plan for one of the shapes that answers have.
 pub(crate) enum ShapePlan {
     Page(PagePlan),
-    /// With the list's own place.
+    /// With the list's number.
     List(RecordPlan, usize),
     Record(RecordPlan),
 }
@@ -57,7 +57,7 @@ pub(crate) enum ShapePlan {
 pub(crate) struct JoinPlan {
     pub(crate) projection: Projection,
     /// Where it stands in the projection that it is a part of.
-    pub(crate) place: PathTemplate,
+    pub(crate) path: PathTemplate,
     /// The slot of the joined record's id, where it is found by that.
     pub(crate) id: usize,
     pub(crate) fetch: usize,
@@ -91,14 +91,14 @@ pub(crate) enum PathStep {
 /// A field that is null whatever Auth0 answers.
 #[derive(Debug)]
 pub(crate) struct Withheld {
-    pub(crate) place: PathTemplate,
+    pub(crate) path: PathTemplate,
     pub(crate) reason: WithheldReason,
 }
 
 /// The reason why a field is withheld.
 #[derive(Debug)]
 pub(crate) enum WithheldReason {
-    Denied(Denied),
+    MissingScope(MissingScopeError),
     /// Its arguments are out of bounds.
     Refused(GraphqlError),
 }
@@ -157,7 +157,7 @@ pub(crate) enum Output {
 /// What stands under a key of a page.
 pub(crate) enum PageOutput {
     Typename(&'static str),
-    /// The records, the place of their list, and the slots of what says where to read on.
+    /// The records, the number of their list, and the slots of the cursor.
     Nodes(RecordPlan, usize, Slots),
     Fact(PageKind),
 }

@@ -20,36 +20,42 @@ pub(crate) struct Planner {
     fetches: Vec<FetchPlan>,
     /// The root field that is being planned.
     root: usize,
-    within: Within,
+    state: ProjectionState,
 }
 
 /// What is known of the projection that is being planned.
 #[derive(Default)]
-struct Within {
+struct ProjectionState {
     path: Vec<PathStep>,
     withheld: Vec<Withheld>,
-    places: Vec<PathTemplate>,
+    list_paths: Vec<PathTemplate>,
 }
 
-impl Within {
-    fn place(&self) -> PathTemplate {
+impl ProjectionState {
+    fn path(&self) -> PathTemplate {
         PathTemplate(self.path.clone().into())
     }
 
-    /// The number of the present place.
-    fn mark(&mut self) -> usize {
-        let place = self.place();
-        self.places.push(place);
-        self.places.len() - 1
+    /// Adds a list at the present path, and gives its number.
+    fn add_list(&mut self) -> usize {
+        let path = self.path();
+        self.list_paths.push(path);
+        self.list_paths.len() - 1
     }
 }
 
 impl Planner {
     pub(crate) fn new(authority: impl Into<Authority>) -> Self {
-        Self { authority: authority.into(), joins: Vec::new(), fetches: Vec::new(), root: 0, within: Within::default() }
+        Self {
+            authority: authority.into(),
+            joins: Vec::new(),
+            fetches: Vec::new(),
+            root: 0,
+            state: ProjectionState::default(),
+        }
     }
 
-    /// The projection of the root field at this place, which has this shape and selects this.
+    /// The projection of the root field of this index.
     pub(crate) fn root(&mut self, root: usize, shape: Shape, selection: &[SelectedField]) -> Projection {
         self.root = root;
         self.projection(shape, selection)
@@ -71,17 +77,17 @@ impl Planner {
     }
 
     fn projection(&mut self, shape: Shape, selection: &[SelectedField]) -> Projection {
-        let outer = std::mem::take(&mut self.within);
+        let outer = std::mem::take(&mut self.state);
         let shape = match shape {
             Shape::Page(page) => ShapePlan::Page(self.page(page, selection)),
             Shape::List(object) => {
-                let place = self.within.mark();
-                ShapePlan::List(self.elements(object, selection), place)
+                let number = self.state.add_list();
+                ShapePlan::List(self.elements(object, selection), number)
             }
             Shape::Record(object) => ShapePlan::Record(self.record(object, selection)),
         };
-        let Within { withheld, places, .. } = std::mem::replace(&mut self.within, outer);
-        Projection { shape, withheld, places }
+        let ProjectionState { withheld, list_paths, .. } = std::mem::replace(&mut self.state, outer);
+        Projection { shape, withheld, list_paths }
     }
 
     fn page(&mut self, page: &'static PageType, selection: &[SelectedField]) -> PagePlan {
@@ -89,10 +95,10 @@ impl Planner {
         for field in selection {
             let output = match page.field(&field.name) {
                 Some(row) if row.kind == PageKind::Nodes => self.at(field, |planner| {
-                    let place = planner.within.mark();
+                    let number = planner.state.add_list();
                     let mut plan = planner.elements(page.object, &field.fields);
                     let cursor = plan.slots(page.cursor);
-                    PageOutput::Nodes(plan, place, cursor)
+                    PageOutput::Nodes(plan, number, cursor)
                 }),
                 Some(row) => PageOutput::Fact(row.kind),
                 None if field.name == "__typename" => PageOutput::Typename(page.name),
@@ -107,9 +113,9 @@ impl Planner {
 
     /// The plan for each record of a list.
     fn elements(&mut self, object: &'static Object, selection: &[SelectedField]) -> RecordPlan {
-        self.within.path.push(PathStep::Index);
+        self.state.path.push(PathStep::Index);
         let plan = self.record(object, selection);
-        self.within.path.pop();
+        self.state.path.pop();
         plan
     }
 
@@ -131,7 +137,7 @@ impl Planner {
 
     fn output(&mut self, row: &'static Field, field: &SelectedField, plan: &mut RecordPlan) -> Output {
         if let Some(denied) = row.scope.and_then(|scope| self.authority.check(scope).err()) {
-            return self.withhold(WithheldReason::Denied(denied));
+            return self.withhold(WithheldReason::MissingScope(denied));
         }
         match &row.kind {
             Kind::Attributes(guard) => {
@@ -148,14 +154,14 @@ impl Planner {
     }
 
     fn withhold(&mut self, reason: WithheldReason) -> Output {
-        let place = self.within.place();
-        self.within.withheld.push(Withheld { place, reason });
-        Output::Withheld(self.within.withheld.len() - 1)
+        let path = self.state.path();
+        self.state.withheld.push(Withheld { path, reason });
+        Output::Withheld(self.state.withheld.len() - 1)
     }
 
     fn join(&mut self, row: &'static Join, field: &SelectedField, plan: &mut RecordPlan) -> Output {
         if let Some(denied) = row.scopes.iter().find_map(|scope| self.authority.check(*scope).err()) {
-            return self.withhold(WithheldReason::Denied(denied));
+            return self.withhold(WithheldReason::MissingScope(denied));
         }
         let fetch = field.arguments.as_ref().map_err(Clone::clone).and_then(|arguments| self.fetch(row, arguments));
         let fetch = match fetch {
@@ -176,7 +182,7 @@ impl Planner {
             fetched.roots = fetched.roots.iter().copied().chain([self.root]).collect();
         }
         let number = fetched.joins.len() - 1;
-        self.joins[join] = Some(JoinPlan { projection, place: self.within.place(), id, fetch, number });
+        self.joins[join] = Some(JoinPlan { projection, path: self.state.path(), id, fetch, number });
         Output::Join(plan.slots(row.keys), join)
     }
 
@@ -203,9 +209,9 @@ impl Planner {
 
     /// Plans what stands at `field`.
     fn at<T>(&mut self, field: &SelectedField, plan: impl FnOnce(&mut Self) -> T) -> T {
-        self.within.path.push(PathStep::Key(field.key.clone(), field.location));
+        self.state.path.push(PathStep::Key(field.key.clone(), field.location));
         let planned = plan(self);
-        self.within.path.pop();
+        self.state.path.pop();
         planned
     }
 }

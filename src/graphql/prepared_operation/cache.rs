@@ -18,18 +18,18 @@ const CAPACITY: u64 = 64 << 20;
 const FIELD: usize = 600;
 
 /// A cache of operations, by what they were prepared from. Those that may not run are not among them.
-pub(crate) struct OperationCache(Cache<Asked, Arc<PreparedOperation>>);
+pub(crate) struct OperationCache(Cache<OperationKey, Arc<PreparedOperation>>);
 
 /// What an operation is prepared from.
 #[derive(PartialEq, Eq, Hash)]
-struct Asked {
+struct OperationKey {
     document: ByAddress,
     name: Option<Name>,
     /// The JSON of the variables that the operation declares, in the order of their definitions.
     values: Box<[Option<Box<str>>]>,
 }
 
-impl Asked {
+impl OperationKey {
     /// The bytes in it, about. The document is counted as if nothing else kept it: many can be small operations of large ones.
     fn size(&self) -> usize {
         let values = self
@@ -59,7 +59,7 @@ impl Hash for ByAddress {
 
 impl Default for OperationCache {
     fn default() -> Self {
-        let weight = |asked: &Asked, prepared: &Arc<PreparedOperation>| {
+        let weight = |asked: &OperationKey, prepared: &Arc<PreparedOperation>| {
             let fields = count(&prepared.operation.fields) * FIELD;
             // Of values, what a request is made of holds another copy or two.
             let arguments = prepared.operation.argument_bytes * 3;
@@ -78,7 +78,7 @@ impl OperationCache {
         values: Box<[Option<Box<str>>]>,
         prepare: impl FnOnce(&[Option<Box<str>>]) -> Result<PreparedOperation, Vec<GraphqlError>>,
     ) -> Result<Arc<PreparedOperation>, Vec<GraphqlError>> {
-        let asked = Asked { document: ByAddress(Arc::clone(document)), name: operation.name.clone(), values };
+        let asked = OperationKey { document: ByAddress(Arc::clone(document)), name: operation.name.clone(), values };
         if let Some(prepared) = self.0.get(&asked) {
             return Ok(prepared);
         }

@@ -6,7 +6,7 @@ use crate::graphql::document::{DocumentSettings, Documents};
 use crate::graphql::limits::Limits;
 use crate::graphql::{operation, sdl};
 
-pub(in crate::graphql) struct Kit {
+pub(in crate::graphql) struct Fixture {
     types: Arc<TypeSystem>,
     limiter: Limiter,
     documents: Documents,
@@ -14,7 +14,7 @@ pub(in crate::graphql) struct Kit {
     permissions: Permissions,
 }
 
-impl Kit {
+impl Fixture {
     pub(in crate::graphql) fn new(permissions: Permissions) -> Self {
         let types = Arc::new(TypeSystem::parse(&sdl()).unwrap());
         let limiter = Limiter::from(Limits::default());
@@ -41,7 +41,7 @@ fn authority(scopes: &[Scope]) -> Authority {
 
 #[test]
 fn an_operation_is_prepared_once_for_the_same_document_and_variables() {
-    let kit = Kit::new(Permissions::default());
+    let kit = Fixture::new(Permissions::default());
     let text = "query ($q: String, $page: Int! = 0) { users(q: $q, page: $page) { nodes { name } } }";
     let get = |variables: serde_json::Value| kit.get(text, variables);
     let once = get(serde_json::json!({ "q": "a" }));
@@ -62,7 +62,7 @@ fn an_operation_is_prepared_once_for_the_same_document_and_variables() {
 #[test]
 fn plans_are_made_for_each_authority() {
     let prepared =
-        Kit::new(Permissions::default()).get("{ users { nodes { name appMetadata } } }", serde_json::json!({}));
+        Fixture::new(Permissions::default()).get("{ users { nodes { name appMetadata } } }", serde_json::json!({}));
     let all = prepared.plan(authority(&Scope::ALL));
     let some = prepared.plan(authority(&[Scope::ReadUsers]));
     assert!(Arc::ptr_eq(&all, &prepared.plan(authority(&Scope::ALL))));
@@ -79,7 +79,7 @@ fn those_who_ask_the_same_are_one_call_and_the_rest_is_not_auth0_s() {
         a: user(id: "auth0|1") { name } gateway { version } b: user(id: "auth0|2") { name } __typename
         c: user(id: "auth0|1") { email } d: logs { next } e: logs(from: null) { next }
     }"#;
-    let prepared = Kit::new(Permissions::default()).get(text, serde_json::json!({}));
+    let prepared = Fixture::new(Permissions::default()).get(text, serde_json::json!({}));
     let calls: Vec<Vec<_>> =
         (0..prepared.calls.len()).map(|call| prepared.keys_of_call(call).map(Name::as_str).collect()).collect();
     assert_eq!(calls, [vec!["a", "c"], vec!["b"], vec!["d", "e"]]);

@@ -56,9 +56,9 @@ impl<'a> Keys<'a> {
         let key = Raw::of(key);
         let (before, behind) = self.known.split_at_checked(self.next).unwrap_or_default();
         let is_it = |(known, _): &(Raw<'_>, Option<usize>)| known.bytes() == key.bytes();
-        let found = behind.iter().position(is_it).map(|place| place + before.len());
-        let place = match found.or_else(|| before.iter().position(is_it)) {
-            Some(place) => place,
+        let found = behind.iter().position(is_it).map(|index| index + before.len());
+        let index = match found.or_else(|| before.iter().position(is_it)) {
+            Some(index) => index,
             None => {
                 let slot = plan.slot(&key.string().unwrap_or_default());
                 if self.known.len() >= KEYS_REMEMBERED {
@@ -68,8 +68,8 @@ impl<'a> Keys<'a> {
                 self.next
             }
         };
-        self.next = place + 1;
-        self.known[place].1
+        self.next = index + 1;
+        self.known[index].1
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) fn project(
     let mut out = Projected::within(limit);
     match &projection.shape {
         ShapePlan::Page(plan) => page(plan, json, facts, &mut out)?,
-        ShapePlan::List(plan, place) => _ = list(plan, *place, json, &[], &mut out)?,
+        ShapePlan::List(plan, number) => _ = list(plan, *number, json, &[], &mut out)?,
         ShapePlan::Record(plan) => record(plan, json, &mut out)?,
     }
     if out.is_full() { Err(ProjectError::TooLarge) } else { Ok(out) }
@@ -96,9 +96,9 @@ fn page(plan: &PagePlan, records: &[u8], facts: &PageFacts<'_>, out: &mut Projec
         out.json.extend_from_slice(&field.lead);
         match &field.output {
             PageOutput::Typename(name) => json::write_string(name, &mut out.json),
-            PageOutput::Nodes(plan, place, cursor) => {
+            PageOutput::Nodes(plan, number, cursor) => {
                 let cursor = if wants_cursor { &cursor[..] } else { &[] };
-                seen = Some(list(plan, *place, records, cursor, out)?);
+                seen = Some(list(plan, *number, records, cursor, out)?);
             }
             PageOutput::Fact(fact) => {
                 let seen = match &seen {
@@ -190,10 +190,10 @@ fn look_through<'a>(cursor: &RecordPlan, records: &'a [u8]) -> Result<Seen<'a>, 
     Ok(look.0)
 }
 
-/// Appends the JSON array `records` as a list, which has this `place`.
+/// Appends the JSON array `records` as the list of this `number`.
 fn list<'a>(
     plan: &RecordPlan,
-    place: usize,
+    number: usize,
     records: &'a [u8],
     cursor: &[u16],
     out: &mut Projected,
@@ -227,7 +227,7 @@ fn list<'a>(
     let Both { seen, reader: RecordProjector { left_out, .. }, .. } = both;
     out.json.push(b']');
     if left_out > 0 {
-        out.leave_out(place, left_out);
+        out.leave_out(number, left_out);
     }
     Ok(seen)
 }

@@ -42,8 +42,8 @@ pub(crate) struct WithheldNull {
 /// Elements of a list that were no records.
 #[derive(Debug)]
 pub(crate) struct LeftOut {
-    /// Which of the projection's places the list has.
-    pub(crate) place: usize,
+    /// Its number among the projection's lists.
+    pub(crate) list: usize,
     pub(crate) count: usize,
     indices: usize,
 }
@@ -82,7 +82,7 @@ impl Projected {
         self.json.len() > self.limit
     }
 
-    /// Makes room for what becomes of so many bytes.
+    /// Reserves capacity for what becomes of so many bytes.
     pub(super) fn reserve(&mut self, records: usize) {
         // GraphQL names every field of every record, those too that Auth0 left out.
         self.json.reserve((records / 2 * 3).min(self.limit));
@@ -98,9 +98,9 @@ impl Projected {
         self.nulls.push(WithheldNull { field, indices });
     }
 
-    pub(super) fn leave_out(&mut self, place: usize, count: usize) {
+    pub(super) fn leave_out(&mut self, list: usize, count: usize) {
         let indices = self.remember_trail();
-        self.left_out.push(LeftOut { place, count, indices });
+        self.left_out.push(LeftOut { list, count, indices });
     }
 
     fn remember_trail(&mut self) -> usize {

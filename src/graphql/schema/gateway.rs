@@ -5,7 +5,7 @@ use async_graphql::{Enum, SimpleObject};
 use super::scalar::DateTime;
 use crate::auth::{Caller, Identity, Scope};
 use crate::auth0::{BucketStatus, RefusedFields, TokenStatus};
-use crate::graphql::limits::Beyond;
+use crate::graphql::limits::ExceededLimit;
 use crate::graphql::permission::Upstream;
 
 /// The gateway: what it is, and how it stands with Auth0.
@@ -156,7 +156,7 @@ impl From<TokenStatus> for GatewayToken {
 
 /// Said where everyone can see it: the log of a start is soon forgotten.
 fn warnings(upstream: &Upstream) -> Vec<String> {
-    let Upstream { api, settings, limiter } = upstream;
+    let (settings, limiter) = (upstream.settings(), upstream.limiter());
     let mut warnings = Vec::new();
     if settings.admits_anonymous && settings.mode == GatewayMode::Tenant {
         let scopes = Caller::ANONYMOUS.authority();
@@ -166,11 +166,11 @@ fn warnings(upstream: &Upstream) -> Vec<String> {
     }
     if limiter.only_measures() {
         warnings.push("LIMITS=measure: operations beyond most limits are counted here, and run.".to_owned());
-        warnings.extend(limiter.beyond().map(|Beyond { measure, limit, times, greatest }| {
+        warnings.extend(limiter.exceeded().map(|ExceededLimit { measure, limit, times, greatest }| {
             format!("Beyond the limit of {limit} for {measure}: {times} since the start, the greatest {greatest}.")
         }));
     }
-    warnings.extend(api.refused_fields().into_iter().map(|RefusedFields { endpoint, names }| {
+    warnings.extend(upstream.refused_fields().into_iter().map(|RefusedFields { endpoint, names }| {
         let names = names.join(", ");
         format!("Auth0 does not take {names} in `fields` of {endpoint}: what selects them reads whole records.")
     }));
@@ -179,7 +179,7 @@ fn warnings(upstream: &Upstream) -> Vec<String> {
 
 impl Gateway {
     pub(crate) fn new(caller: &Caller, upstream: &Upstream) -> Self {
-        let Upstream { api, settings, .. } = upstream;
+        let settings = upstream.settings();
         Self {
             version: env!("CARGO_PKG_VERSION"),
             mode: settings.mode,
@@ -189,9 +189,9 @@ impl Gateway {
             anonymous_access: settings.admits_anonymous,
             warnings: warnings(upstream),
             scopes: caller.authority().iter().map(Scope::as_str).collect(),
-            token: api.token_status().map(Into::into),
-            rate_limits: api.rate_limits().into_iter().map(Into::into).collect(),
-            breaker: api.breaker().into(),
+            token: upstream.token_status().map(Into::into),
+            rate_limits: upstream.rate_limits().into_iter().map(Into::into).collect(),
+            breaker: upstream.breaker().into(),
         }
     }
 }

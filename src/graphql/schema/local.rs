@@ -136,8 +136,8 @@ fn write_value(value: &AstValue, fields: &[SelectedField], out: &mut Vec<u8>) {
     match value {
         AstValue::Object(_) => {
             out.push(b'{');
-            for (place, field) in fields.iter().enumerate() {
-                if place > 0 {
+            for (index, field) in fields.iter().enumerate() {
+                if index > 0 {
                     out.push(b',');
                 }
                 json::write_string(&field.key, out);
@@ -148,8 +148,8 @@ fn write_value(value: &AstValue, fields: &[SelectedField], out: &mut Vec<u8>) {
         }
         AstValue::List(items) => {
             out.push(b'[');
-            for (place, item) in items.iter().enumerate() {
-                if place > 0 {
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
                     out.push(b',');
                 }
                 write_value(item, fields, out);

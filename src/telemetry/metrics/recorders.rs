@@ -1,4 +1,4 @@
-//! Recorders: for each room the metrics that it counts.
+//! Recorders: for each module the metrics that it counts.
 
 use std::future::poll_fn;
 use std::pin::pin;

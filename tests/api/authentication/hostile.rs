@@ -10,13 +10,13 @@ use super::{Answer, gateway_of, whoami_with};
 use crate::gateway::TestGateway;
 
 /// A gateway, its issuer and the issuer's key.
-struct House {
+struct Setup {
     key: Key,
     issuer: TestIssuer,
     gateway: TestGateway,
 }
 
-impl House {
+impl Setup {
     async fn build() -> Self {
         Self::of(issuer::rsa("a")).await
     }
@@ -24,10 +24,10 @@ impl House {
     async fn of(key: Key) -> Self {
         let issuer = TestIssuer::start(vec![key.public()]).await;
         let gateway = gateway_of(&issuer).await;
-        let house = Self { key, issuer, gateway };
+        let setup = Self { key, issuer, gateway };
         // What is refused below is refused for what is wrong with it.
-        assert_eq!(whoami_with(&house.gateway, &house.token(&json!({}), &json!({}))).await.status, 200);
-        house
+        assert_eq!(whoami_with(&setup.gateway, &setup.token(&json!({}), &json!({}))).await.status, 200);
+        setup
     }
 
     /// A token of the issuer's own, with some of its header and claims replaced.
@@ -49,36 +49,36 @@ impl House {
 
 #[tokio::test]
 async fn tokens_that_nobody_signed_are_refused() {
-    let house = House::build().await;
-    let claims = house.issuer.claims(&json!({ "scope": "read:users" }));
+    let setup = Setup::build().await;
+    let claims = setup.issuer.claims(&json!({ "scope": "read:users" }));
     for alg in ["none", "None", "NONE", ""] {
         let token = unsigned(&json!({ "alg": alg, "kid": "a" }), &claims);
-        house.refuses(&format!("{token}."), "algorithm").await;
-        house.refuses(&format!("{token}.c2ln"), "algorithm").await;
+        setup.refuses(&format!("{token}."), "algorithm").await;
+        setup.refuses(&format!("{token}.c2ln"), "algorithm").await;
     }
-    let good = house.token(&json!({}), &json!({}));
+    let good = setup.token(&json!({}), &json!({}));
     let (signed, signature) = good.rsplit_once('.').unwrap();
-    house.refuses(&format!("{signed}."), "signature").await;
-    house.refuses(&format!("{signed}.{}", encode([0; 256])), "signature").await;
-    house.refuses(&format!("{signed}.{signature}="), "signature").await;
+    setup.refuses(&format!("{signed}."), "signature").await;
+    setup.refuses(&format!("{signed}.{}", encode([0; 256])), "signature").await;
+    setup.refuses(&format!("{signed}.{signature}="), "signature").await;
     let header = signed.split_once('.').unwrap().0;
-    house.refuses(&format!("{header}.{}.{signature}", encode(claims.to_string())), "signature").await;
+    setup.refuses(&format!("{header}.{}.{signature}", encode(claims.to_string())), "signature").await;
 }
 
 #[tokio::test]
 async fn a_public_key_is_no_secret() {
-    let house = House::build().await;
-    let public = house.key.public();
-    let token = unsigned(&json!({ "alg": "HS256", "kid": "a" }), &house.issuer.claims(&json!({})));
+    let setup = Setup::build().await;
+    let public = setup.key.public();
+    let token = unsigned(&json!({ "alg": "HS256", "kid": "a" }), &setup.issuer.claims(&json!({})));
     for secret in [public.to_string(), public["n"].as_str().unwrap().to_owned()] {
         let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), token.as_bytes());
-        house.refuses(&format!("{token}.{}", encode(signature)), "algorithm").await;
+        setup.refuses(&format!("{token}.{}", encode(signature)), "algorithm").await;
     }
 }
 
 #[tokio::test]
 async fn claims_that_do_not_fit_are_refused() {
-    let house = House::build().await;
+    let setup = Setup::build().await;
     for (claims, because) in [
         (json!({ "exp": now() - 31 }), "expired"),
         (json!({ "exp": null }), "when it expires"),
@@ -96,17 +96,17 @@ async fn claims_that_do_not_fit_are_refused() {
         (json!({ "cnf": { "x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2" } }), "bound to a key"),
         (json!({ "cnf": {} }), "bound to a key"),
     ] {
-        house.refuses(&house.token(&json!({}), &claims), because).await;
+        setup.refuses(&setup.token(&json!({}), &claims), because).await;
     }
     // Clocks may differ a little.
     for claims in [json!({ "exp": now() - 20 }), json!({ "nbf": now() + 20, "iat": now() + 20 })] {
-        assert_eq!(whoami_with(&house.gateway, &house.token(&json!({}), &claims)).await.status, 200, "{claims}");
+        assert_eq!(whoami_with(&setup.gateway, &setup.token(&json!({}), &claims)).await.status, 200, "{claims}");
     }
 }
 
 #[tokio::test]
 async fn headers_that_change_what_is_signed_are_refused() {
-    let house = House::build().await;
+    let setup = Setup::build().await;
     for (header, because) in [
         (json!({ "b64": false }), "extensions"),
         (json!({ "b64": false, "crit": ["b64"] }), "extensions"),
@@ -117,10 +117,10 @@ async fn headers_that_change_what_is_signed_are_refused() {
         (json!({ "alg": "ES256" }), "algorithm"),
         (json!({ "alg": "RS512" }), "algorithm"),
     ] {
-        house.refuses(&house.token(&header, &json!({})), because).await;
+        setup.refuses(&setup.token(&header, &json!({})), because).await;
     }
     for header in [json!({ "typ": "at+jwt" }), json!({ "typ": null }), json!({ "kid": null })] {
-        assert_eq!(whoami_with(&house.gateway, &house.token(&header, &json!({}))).await.status, 200, "{header}");
+        assert_eq!(whoami_with(&setup.gateway, &setup.token(&header, &json!({}))).await.status, 200, "{header}");
     }
 }
 
@@ -130,13 +130,13 @@ async fn a_key_s_name_is_a_name_and_no_path() {
     for kid in ["../../../../dev/null", "/dev/null", "..%2f..%2fkeys", "a\0", "a' OR '1'='1", "http://127.0.0.1/a", ""]
     {
         // Each its own, for keys that are not there are asked for a few times only.
-        let house = House::of(issuer::ed("a")).await;
-        house.refuses(&house.token(&json!({ "kid": kid }), &json!({})), "does not have").await;
-        let token = unsigned(&json!({ "alg": "HS256", "kid": kid }), &house.issuer.claims(&json!({})));
-        house.refuses(&format!("{token}.{}", encode(empty)), "algorithm").await;
-        house.refuses(&house.token(&json!({ "kid": ["a"] }), &json!({})), "cannot be read").await;
+        let setup = Setup::of(issuer::ed("a")).await;
+        setup.refuses(&setup.token(&json!({ "kid": kid }), &json!({})), "does not have").await;
+        let token = unsigned(&json!({ "alg": "HS256", "kid": kid }), &setup.issuer.claims(&json!({})));
+        setup.refuses(&format!("{token}.{}", encode(empty)), "algorithm").await;
+        setup.refuses(&setup.token(&json!({ "kid": ["a"] }), &json!({})), "cannot be read").await;
         let expected = ["/.well-known/openid-configuration", "/keys"];
-        assert!(house.issuer.requests().await.iter().all(|path| expected.contains(&path.as_str())));
+        assert!(setup.issuer.requests().await.iter().all(|path| expected.contains(&path.as_str())));
     }
 }
 
@@ -153,39 +153,39 @@ async fn a_token_does_not_bring_its_own_key() {
         json!({ "x5c": ["MIIB"] }),
         json!({ "jku": at("keys"), "x5u": at("chain"), "jwk": of_the_same_name.public(), "x5c": "nonsense" }),
     ] {
-        let house = House::of(issuer::ed("a")).await;
-        let claims = house.issuer.claims(&json!({}));
-        house.refuses(&forged.token_with(&header, &claims), "does not have").await;
-        house.refuses(&of_the_same_name.token_with(&header, &claims), "signature").await;
+        let setup = Setup::of(issuer::ed("a")).await;
+        let claims = setup.issuer.claims(&json!({}));
+        setup.refuses(&forged.token_with(&header, &claims), "does not have").await;
+        setup.refuses(&of_the_same_name.token_with(&header, &claims), "signature").await;
         // Of the issuer's own such headers take nothing away.
-        assert_eq!(whoami_with(&house.gateway, &house.token(&header, &json!({}))).await.status, 200, "{header}");
+        assert_eq!(whoami_with(&setup.gateway, &setup.token(&header, &json!({}))).await.status, 200, "{header}");
     }
     assert_eq!(elsewhere.received_requests().await.unwrap().len(), 0);
 }
 
 #[tokio::test]
 async fn what_is_no_token_is_refused() {
-    let house = House::build().await;
-    let good = house.token(&json!({}), &json!({}));
+    let setup = Setup::build().await;
+    let good = setup.token(&json!({}), &json!({}));
     let five = format!("{good}.a.b");
     for token in ["opaque", "a.b", &five, &format!("{good} {good}"), "%s%n", "{}", "..", "é.é.é"] {
-        house.refuses(token, "").await;
+        setup.refuses(token, "").await;
     }
-    let padded = house.token(&json!({}), &json!({ "padding": "x".repeat(6_000) }));
+    let padded = setup.token(&json!({}), &json!({ "padding": "x".repeat(6_000) }));
     assert!(padded.len() > 8 * 1024);
-    house.refuses(&padded, "larger than 8 KiB").await;
-    house.refuses(&"a".repeat(100_000), "larger than 8 KiB").await;
-    let large = house.token(&json!({}), &json!({ "padding": "x".repeat(5_000) }));
-    assert_eq!(whoami_with(&house.gateway, &large).await.status, 200, "{} bytes", large.len());
+    setup.refuses(&padded, "larger than 8 KiB").await;
+    setup.refuses(&"a".repeat(100_000), "larger than 8 KiB").await;
+    let large = setup.token(&json!({}), &json!({ "padding": "x".repeat(5_000) }));
+    assert_eq!(whoami_with(&setup.gateway, &large).await.status, 200, "{} bytes", large.len());
 }
 
 #[tokio::test]
 async fn a_token_in_the_address_is_not_seen() {
-    let house = House::build().await;
-    let token = house.token(&json!({}), &json!({}));
-    let url = format!("{}/graphql?query=%7B__typename%7D&access_token={token}", house.gateway.url);
+    let setup = Setup::build().await;
+    let token = setup.token(&json!({}), &json!({}));
+    let url = format!("{}/graphql?query=%7B__typename%7D&access_token={token}", setup.gateway.url);
     for method in [Method::GET, Method::POST] {
-        let request = house.gateway.http.request(method, &url);
+        let request = setup.gateway.http.request(method, &url);
         let answer = Answer::to(request.header("Accept", "application/json")).await;
         answer.refusal(401, "UNAUTHENTICATED");
         assert_eq!(answer.header("www-authenticate"), Some("Bearer"));

@@ -55,7 +55,7 @@ async fn a_tenant_behind_a_proxy_is_well_and_asked_over_http_2_if_it_can() {
         assert!(seen.heads[0].contains("Basic YWxhZGRpbjpvcGVuIHNlc2FtZQ=="), "{head}");
         assert!(head.contains("user-agent: auth0-graphql/"), "{head}");
         assert!(!head.contains("bearer"), "{head}");
-        // Over HTTP/2, one connection for the knock, the token and all the rest.
+        // Over HTTP/2, one connection for the probe, the token and all the rest.
         assert!(seen.protocols.iter().all(|protocol| protocol == agreed), "{seen:?}");
         assert!(seen.protocols.len() == 1 || agreed != "h2", "{seen:?}");
     }

@@ -181,7 +181,7 @@ async fn leave_that_nobody_took_goes_to_the_next() {
 }
 
 #[test]
-fn whoever_waits_starts_the_pump_that_went_down_with_its_runtime() {
+fn whoever_waits_starts_the_timer_that_went_down_with_its_runtime() {
     let runtime = || runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let (here, elsewhere) = (runtime(), runtime());
     let governor = here.block_on(drained());

@@ -167,12 +167,12 @@ proptest! {
         }
         prop_assert_eq!(needs, expected);
         let told = plan.withheld.iter().filter_map(|withheld| {
-            let keys = withheld.place.0.iter().filter_map(|step| match step {
+            let keys = withheld.path.0.iter().filter_map(|step| match step {
                 PathStep::Key(key, _) => Some(key.to_string()),
                 PathStep::Index => None,
             });
             match &withheld.reason {
-                WithheldReason::Denied(denied) => Some((keys.collect::<Vec<_>>(), denied.scope)),
+                WithheldReason::MissingScope(denied) => Some((keys.collect::<Vec<_>>(), denied.scope)),
                 WithheldReason::Refused(_) => None,
             }
         });

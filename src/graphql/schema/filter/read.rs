@@ -17,12 +17,12 @@ type Entries = [(Name, Value)];
 
 /// The condition that the value of a `filter` stands for.
 pub(crate) fn read(filter: &Filter, given: &Value) -> Result<Condition, GraphqlError> {
-    Reader { place: vec!["filter".to_owned()] }.filter(filter, given)
+    Reader { path: vec!["filter".to_owned()] }.filter(filter, given)
 }
 
 /// The place in the filter that is being read, for errors.
 struct Reader {
-    place: Vec<String>,
+    path: Vec<String>,
 }
 
 impl Reader {
@@ -41,10 +41,10 @@ impl Reader {
 
     fn filters(&mut self, filter: &Filter, given: &Value) -> Result<Vec<Condition>, GraphqlError> {
         let given = self.list(given)?;
-        let conditions = given.iter().enumerate().map(|(place, item)| {
-            self.place.push(place.to_string());
+        let conditions = given.iter().enumerate().map(|(index, item)| {
+            self.path.push(index.to_string());
             let condition = self.filter(filter, item)?;
-            self.place.pop();
+            self.path.pop();
             Ok(condition)
         });
         conditions.collect()
@@ -176,9 +176,9 @@ impl Reader {
             conditions.push(Condition::Within(path.clone(), lower.map(text), upper.map(text)));
         }
         for (name, value) in entries.iter().filter(|(name, _)| name != "path" && !is_bound(name)) {
-            self.place.push(name.to_string());
+            self.path.push(name.to_string());
             conditions.push(self.text(&path, name, value)?);
-            self.place.pop();
+            self.path.pop();
         }
         if conditions.is_empty() { Err(self.finds_everything()) } else { Ok(Condition::All(conditions)) }
     }
@@ -217,9 +217,9 @@ impl Reader {
     ) -> Result<Vec<T>, GraphqlError> {
         let entries = self.entries(given)?;
         let entries = entries.iter().map(|(name, value)| {
-            self.place.push(name.to_string());
+            self.path.push(name.to_string());
             let read = read(self, name, value)?;
-            self.place.pop();
+            self.path.pop();
             Ok(read)
         });
         entries.collect()
@@ -263,7 +263,7 @@ impl Reader {
     }
 
     fn refuse(&self, problem: impl Display) -> GraphqlError {
-        let message = format!("`{}` {problem}.", self.place.join("."));
+        let message = format!("`{}` {problem}.", self.path.join("."));
         GraphqlError::new(ErrorCode::BadUserInput, message).with("argument", "filter")
     }
 }
