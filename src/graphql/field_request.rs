@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::auth0::{ApiRequest, Condition, Fields, LogId, Page, UserId};
+use crate::auth0::{ApiRequest, Condition, Fields, Keyset, LogId, Page, Position, UserId};
 
 /// What a root field asks.
 pub(crate) struct FieldRequest {
@@ -28,8 +28,18 @@ pub(crate) enum Prepare {
     Shared(PrepareShared),
     /// For the caller's own user.
     OwnUser(fn(&UserId, &Fields) -> ApiRequest<Option<Bytes>>),
+    /// In several calls, of which each depends on the answer to the one before.
+    Connection(ConnectionRequest),
     /// Logs as they come.
     Tail(TailRequest),
+}
+
+/// A page of a connection.
+pub(crate) struct ConnectionRequest {
+    pub(crate) keyset: Keyset,
+    pub(crate) from: Position,
+    /// How many records at the most.
+    pub(crate) first: usize,
 }
 
 /// The request of a subscription.

@@ -1,6 +1,9 @@
 //! The tail of logs: a response for each, as it comes.
 
 mod events;
+mod failing;
+mod filters;
+mod resuming;
 mod server_sent;
 mod streams;
 

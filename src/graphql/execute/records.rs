@@ -1,6 +1,7 @@
 //! Answers a subscription's root field for each of the records that came together.
 
 use super::field_errors::FieldErrors;
+use super::join_calls::SINGLE_LOOKUPS;
 use super::joins::Joins;
 use super::splice::Splicer;
 use super::{FieldResult, unprojectable};
@@ -29,7 +30,8 @@ pub(crate) async fn answer_each(
     // None is sought by its id.
     let (mut projected, each) =
         project::project_each(record, usize::MAX, records, ANSWER_BYTES).map_err(unprojectable)?;
-    let mut joins = Joins::new(&plan, execution.lookups(), ANSWER_BYTES);
+    let lookups = if plan.joins.is_empty() { 0 } else { execution.take_spare_calls(SINGLE_LOOKUPS as u32) };
+    let mut joins = Joins::new(&plan, lookups as usize, ANSWER_BYTES);
     if !plan.joins.is_empty() {
         joins.resolve(execution, upstream, std::iter::once(&mut projected)).await;
     }
