@@ -102,13 +102,15 @@ pub struct Delivery {
     pub batch: Arc<LogBatch>,
     /// Only logs after this one are wanted, where there is one.
     pub(super) after: Option<LogId>,
+    /// True if those that became visible late are wanted in any case.
+    pub(super) with_late: bool,
 }
 
 impl Delivery {
     /// True if this log of the batch is wanted.
     #[must_use]
     pub fn wants(&self, log: &BatchedLog) -> bool {
-        self.after.as_ref().is_none_or(|after| log.id > *after)
+        self.after.as_ref().is_none_or(|after| log.id > *after) || (self.with_late && log.is_late)
     }
 
     /// The greatest id that is wanted.

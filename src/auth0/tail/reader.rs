@@ -25,7 +25,8 @@ enum Place {
     Start { from: Option<LogId>, head: u64 },
     /// Reads history after this log.
     Behind { after: LogId, is_checked: bool },
-    /// The next entry is that of this number. Of entries before `until`, only logs after `floor` are wanted.
+    /// The next entry is that of this number. Only logs after `floor` are wanted, and from the entry `until` on, which came while this
+    /// reader was there, those that became visible late.
     Following { next: u64, floor: Option<LogId>, until: u64 },
 }
 
@@ -138,12 +139,12 @@ impl LogReader {
             Err(_) => return Err(TailError::Lagged),
         };
         drop(state);
-        let after = floor.clone().filter(|_| *next < *until);
+        let (after, with_late) = (floor.clone(), *next >= *until);
         *next += 1;
         match entry {
-            Entry::Batch(batch) => Ok(self.deliver(Delivery { batch, after })),
+            Entry::Batch(batch) => Ok(self.deliver(Delivery { batch, after, with_late })),
             // It was before this reader came.
-            Entry::Gap(_) if after.is_some() => Ok(Step::Moved),
+            Entry::Gap(_) if !with_late => Ok(Step::Moved),
             Entry::Gap(after) => Ok(Step::Event(TailEvent::Gap(after))),
         }
     }
@@ -160,7 +161,7 @@ impl LogReader {
         }
         let Page { batch, up_to, .. } = history.page_after(&self.tail, &after).await?;
         self.place = Place::Behind { after: up_to, is_checked: true };
-        Ok(self.deliver(Delivery { batch, after: Some(after) }))
+        Ok(self.deliver(Delivery { batch, after: Some(after), with_late: false }))
     }
 
     /// Goes on in the ring, if that has all logs after this one.
