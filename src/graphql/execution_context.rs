@@ -13,7 +13,7 @@ pub(crate) struct ExecutionContext {
     pub(crate) prepared: Arc<PreparedOperation>,
     pub(crate) caller: Caller,
     deadline: Deadline,
-    /// Whether only answers from after the question will do.
+    /// True if only answers from after the request will do.
     is_fresh: bool,
     budget: CallBudget,
     most_calls: u32,
@@ -41,7 +41,7 @@ impl ExecutionContext {
         Self { prepared, caller, deadline, is_fresh, budget, most_calls, calls: Mutex::default() }
     }
 
-    /// How many calls there are beyond those that are certain to come.
+    /// The number of calls that may be made beyond those that are certain to come.
     pub(crate) fn lookups(&self) -> usize {
         let left = u64::from(self.most_calls).saturating_sub(self.prepared.calls_at_worst.calls);
         usize::try_from(left).unwrap_or(usize::MAX)
@@ -55,7 +55,7 @@ impl ExecutionContext {
         context
     }
 
-    /// What the operation's calls took, by the root fields that they were made for.
+    /// The operation's calls and what each took, with the root fields that it was made for.
     pub(crate) fn explain(&self) -> Vec<ExplainedCall> {
         let fields = |origin: &CallOrigin| match origin {
             CallOrigin::Call(call) => self.prepared.keys_of_call(*call).cloned().collect(),
@@ -73,7 +73,7 @@ impl ExecutionContext {
             .collect()
     }
 
-    /// How many calls were made for the operation so far.
+    /// The number of calls that were made for the operation so far.
     pub(crate) fn upstream_calls(&self) -> u32 {
         self.calls().iter().map(|(_, context)| context.stats().calls).sum()
     }
