@@ -82,6 +82,22 @@ function postHttp2(stream) {
   return frame(1, 4, stream, fields);
 }
 
+/** The head of a WebSocket, on a stream (RFC 8441). */
+function connectWebSocketHttp2(stream) {
+  const fields = {
+    ':method': 'CONNECT',
+    ':protocol': 'websocket',
+    ':scheme': 'http',
+    ':path': '/graphql',
+    ':authority': host,
+    'sec-websocket-version': '13',
+    'sec-websocket-protocol': 'graphql-transport-ws',
+  };
+  const text = (string) => Buffer.concat([Buffer.from([string.length]), Buffer.from(string)]);
+  const literals = Object.entries(fields).map(([name, value]) => [Buffer.from([0]), text(name), text(value)]);
+  return frame(1, 4, stream, Buffer.concat(literals.flat()));
+}
+
 /** A frame of a WebSocket, with a mask of zeros. */
 function message(opcode, text) {
   const length = Buffer.byteLength(text);
@@ -144,6 +160,21 @@ async function unreadStreams() {
         if (!socket.isClosed) socket.write(frame(8, 0, stream, Buffer.from([0, 0, 0, 1])));
     }
   }
+  return sockets;
+}
+
+async function unreadWebSocketStreams() {
+  const operations = Array.from({ length: 20 }, (_, n) => ({ type: 'subscribe', id: `${n}`, payload: { extensions } }));
+  const messages = [{ type: 'connection_init' }, ...operations].map((said) => message(1, JSON.stringify(said)));
+  const sockets = await many(3, async () => {
+    const socket = await connectHttp2(0);
+    for (let stream = 1; stream < 100; stream += 2) {
+      socket.write(connectWebSocketHttp2(stream));
+      socket.write(frame(0, 0, stream, Buffer.concat(messages)));
+    }
+    return socket;
+  });
+  await sleep(10_000);
   return sockets;
 }
 
@@ -253,5 +284,6 @@ await measure('bodies that never come', bodiesThatNeverCome, LITTLE);
 await measure('idle connections', idleConnections, LITTLE);
 await measure('unread answers', unreadAnswers, ANSWERS);
 await measure('unread streams', unreadStreams, ANSWERS);
+await measure('unread WebSocket streams', unreadWebSocketStreams, ANSWERS);
 for (const fault of faults) console.error(fault);
 process.exitCode = faults.length ? 1 : 0;

@@ -46,6 +46,8 @@ fn an_operation_is_prepared_once_for_the_same_document_and_variables() {
     let get = |variables: serde_json::Value| kit.get(text, variables);
     let once = get(serde_json::json!({ "q": "a" }));
     assert!(Arc::ptr_eq(&once, &get(serde_json::json!({ "q": "a" }))));
+    let undeclared = serde_json::json!({ "q": "a", "more": ["b"] });
+    assert!(Arc::ptr_eq(&once, &get(undeclared)));
     for other in [
         serde_json::json!({}),
         serde_json::json!({ "q": null }),
