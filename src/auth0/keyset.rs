@@ -198,6 +198,19 @@ impl Walk<'_> {
         })
     }
 
+    /// Counts the records of the whole search, as far as Auth0 counts; `None` for logs, whose total is that of a page.
+    ///
+    /// # Errors
+    ///
+    /// See [`KeysetError`].
+    pub async fn count(&self, api: &ManagementApi, context: &CallContext) -> Result<Option<u64>, KeysetError> {
+        let Planner::Users(planner) = &self.planner else { return Ok(None) };
+        let created = (None, planner.position().until);
+        let call = UserCall { created, sort: (UserKey::CreatedAt, Direction::Ascending), page: 0, per_page: 1 };
+        let request = self.keyset.users_request(&call, &Fields::Only(Vec::new()), true)?;
+        Ok(api.read(&request, context).await?.total)
+    }
+
     /// Makes the next call, if so many records are wanted: it may bring more, or fewer, or none. `fields` has to have the keys that the
     /// order goes by: `user_id` and `created_at`, or `log_id`.
     ///

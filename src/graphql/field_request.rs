@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::auth0::{ApiRequest, Fields, Page, UserId};
+use crate::auth0::{ApiRequest, Fields, Keyset, Page, Position, UserId};
 
 /// The request of a root field.
 pub(crate) struct FieldRequest {
@@ -28,6 +28,16 @@ pub(crate) enum Prepare {
     Shared(PrepareShared),
     /// A request for the caller's own user.
     OwnUser(fn(&UserId, &Fields) -> ApiRequest<Option<Bytes>>),
+    /// A walk in several calls, of which each depends on the answer to the one before.
+    Connection(ConnectionRequest),
+}
+
+/// A page of a connection.
+pub(crate) struct ConnectionRequest {
+    pub(crate) keyset: Keyset,
+    pub(crate) from: Position,
+    /// The most records.
+    pub(crate) first: usize,
 }
 
 type PrepareShared = Box<dyn Fn(&Fields, bool) -> PreparedRequest + Send + Sync>;

@@ -16,7 +16,7 @@ use super::introspection;
 use super::limits::Limiter;
 use super::operation::{Name, Operation, SelectedField};
 use super::permission::{Authority, Permissions};
-use super::plan::{CallCount, CallPlan, ExecutionPlan, Planner, RequiredKeys, is_same_call, worst_case};
+use super::plan::{CallCount, CallPlan, ExecutionPlan, Planner, RequiredKeys, is_same_call, root_calls, worst_case};
 use super::project::json;
 use super::required_scopes::RequiredScopes;
 use super::schema::local::LocalDocument;
@@ -86,8 +86,8 @@ impl PreparedOperation {
             }
         }
         // Before any argument is read: the work for an operation is bounded by what it may ask.
-        limiter.check_operation(types, &operation, calls.len())?;
-        let calls_at_worst = worst_case(fields, calls.len(), limiter.upstream_calls().into());
+        limiter.check_operation(types, &operation, root_calls(fields, &calls, u64::MAX))?;
+        let calls_at_worst = worst_case(fields, &calls, limiter.upstream_calls().into());
         limiter.check_joins(calls_at_worst)?;
         let mut roots: Vec<_> = fields.iter().map(|field| PreparedField::new(types, field)).collect();
         note_guarded_fields(fields, &mut roots);
@@ -112,6 +112,12 @@ impl PreparedOperation {
     pub(crate) fn generated_q(&self, call: usize) -> Option<&str> {
         let upstream = self.roots.get(*self.calls.get(call)?.first()?)?.upstream()?;
         upstream.request.as_ref().ok()?.generated.as_ref().map(|generated| &*generated.q)
+    }
+
+    /// The number of calls that one answer to root fields comes to.
+    pub(crate) fn calls_of(&self, call: usize) -> u32 {
+        let call = self.calls.get(call..=call).unwrap_or_default();
+        u32::try_from(root_calls(&self.operation.fields, call, u64::MAX)).unwrap_or(u32::MAX)
     }
 
     /// The keys of the root fields that a call is for.
@@ -156,7 +162,7 @@ impl PreparedOperation {
         let field = call.first().and_then(|index| self.roots.get(*index)?.upstream());
         let request = field.and_then(|field| match &field.request.as_ref().ok()?.prepare {
             Prepare::Shared(prepare) => Some(prepare(&keys.fields(field.table.shape.object()), keys.total)),
-            Prepare::OwnUser(_) => None,
+            Prepare::OwnUser(_) | Prepare::Connection(_) => None,
         });
         CallPlan { keys, request }
     }

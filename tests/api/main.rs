@@ -9,6 +9,7 @@ mod browsers;
 mod canary;
 mod cli;
 mod compression;
+mod connections;
 mod doctor;
 mod documents;
 mod edge;

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::BASE64URL_NOPAD;
 
+use super::super::argument_error::holds_control;
 use super::super::ids::LogId;
 use super::Place;
 use super::logs::LogPosition;
@@ -144,7 +145,7 @@ fn counted(text: &str) -> Option<u32> {
 }
 
 fn id(text: &str) -> Option<Box<str>> {
-    (!text.is_empty() && text.len() <= LONGEST_ID).then(|| text.into())
+    (!text.is_empty() && text.len() <= LONGEST_ID && !holds_control(text)).then(|| text.into())
 }
 
 #[cfg(test)]

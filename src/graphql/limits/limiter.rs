@@ -92,9 +92,9 @@ impl Limiter {
         &self,
         types: &TypeSystem,
         operation: &Operation,
-        calls: usize,
+        calls: u64,
     ) -> Result<(), GraphqlError> {
-        self.hold(Measure::UpstreamCalls, u64::try_from(calls).unwrap_or(u64::MAX))?;
+        self.hold(Measure::UpstreamCalls, calls)?;
         self.hold(Measure::Cost, cost::cost(types, operation))
     }
 

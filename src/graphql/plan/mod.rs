@@ -6,7 +6,7 @@ mod required_keys;
 
 use std::sync::Arc;
 
-pub(crate) use self::call_count::{CallCount, worst_case};
+pub(crate) use self::call_count::{CallCount, root_calls, worst_case};
 pub(crate) use self::planner::{Planner, is_same_call};
 pub(crate) use self::required_keys::RequiredKeys;
 use super::error::{GraphqlError, Location};
@@ -15,7 +15,7 @@ use super::operation::{Arguments, Name};
 use super::permission::MissingScopeError;
 use super::project::json;
 use super::schema::joins::Join;
-use super::schema::object::{Field, Guard, Kind, Object, PageKind};
+use super::schema::object::{ConnectionType, Field, Guard, Kind, Object, PageKind};
 use crate::auth::Scopes;
 
 /// The plan of an operation, for callers of one authority.
@@ -51,6 +51,8 @@ pub(crate) enum ShapePlan {
     /// With the list's number.
     List(RecordPlan, usize),
     Record(RecordPlan),
+    /// With the records' object, and the keys that their order goes by.
+    Connection(RecordPlan, &'static ConnectionType),
 }
 
 /// A field that joins records of another endpoint to those that it stands in.

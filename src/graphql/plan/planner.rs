@@ -85,6 +85,9 @@ impl Planner {
                 ShapePlan::List(self.elements(object, selection), number)
             }
             Shape::Record(object) => ShapePlan::Record(self.record(object, selection)),
+            Shape::Connection(connection) => {
+                ShapePlan::Connection(self.record(connection.object, selection), connection)
+            }
         };
         let ProjectionState { withheld, list_paths, .. } = std::mem::replace(&mut self.state, outer);
         Projection { shape, withheld, list_paths }
@@ -174,7 +177,7 @@ impl Planner {
         let mut projection = self.projection(row.shape, &field.fields);
         let id = match &mut projection.shape {
             ShapePlan::Record(plan) => plan.slot_for(plan.object.id_key()),
-            ShapePlan::Page(_) | ShapePlan::List(..) => 0,
+            ShapePlan::Page(_) | ShapePlan::List(..) | ShapePlan::Connection(..) => 0,
         };
         let fetched = &mut self.fetches[fetch];
         fetched.joins.push(join);

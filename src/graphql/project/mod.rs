@@ -36,7 +36,7 @@ pub(crate) fn project(
     match &projection.shape {
         ShapePlan::Page(plan) => page(plan, json, facts, &mut out)?,
         ShapePlan::List(plan, number) => _ = list(plan, *number, json, &[], &mut out)?,
-        ShapePlan::Record(plan) => record(plan, json, &mut out)?,
+        ShapePlan::Record(plan) | ShapePlan::Connection(plan, _) => record(plan, json, &mut out)?,
     }
     if out.is_full() { Err(ProjectError::TooLarge) } else { Ok(out) }
 }

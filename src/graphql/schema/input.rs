@@ -151,7 +151,7 @@ enum LogOrderField {
 
 /// The direction of an order.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
-enum SortDirection {
+pub(crate) enum SortDirection {
     /// Ascending: the least first.
     Asc,
     /// Descending: the greatest first.

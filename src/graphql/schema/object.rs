@@ -21,6 +21,8 @@ pub(crate) struct Field {
     pub(crate) kind: Kind,
     /// The scope that a caller must hold beyond what the object itself needs.
     pub(crate) scope: Option<Scope>,
+    /// True if it always has a value.
+    pub(crate) is_non_null: bool,
     pub(crate) description: &'static str,
 }
 
@@ -89,11 +91,16 @@ impl Field {
         kind: Kind,
         description: &'static str,
     ) -> Self {
-        Self { name, keys, kind, scope: None, description }
+        Self { name, keys, kind, scope: None, is_non_null: false, description }
     }
 
     pub(crate) const fn needs(mut self, scope: Scope) -> Self {
         self.scope = Some(scope);
+        self
+    }
+
+    pub(crate) const fn non_null(mut self) -> Self {
+        self.is_non_null = true;
         self
     }
 
@@ -137,6 +144,7 @@ pub(crate) enum Shape {
     Page(&'static PageType),
     List(&'static Object),
     Record(&'static Object),
+    Connection(&'static ConnectionType),
 }
 
 impl Shape {
@@ -145,8 +153,18 @@ impl Shape {
         match self {
             Self::Page(page) => page.object,
             Self::List(object) | Self::Record(object) => object,
+            Self::Connection(connection) => connection.node,
         }
     }
+}
+
+/// A connection: records in an order in which all of them can be reached.
+pub(crate) struct ConnectionType {
+    pub(crate) object: &'static Object,
+    /// The records.
+    pub(crate) node: &'static Object,
+    /// The keys of a record that its place goes by.
+    pub(crate) order: &'static [&'static str],
 }
 
 /// The type of a page: the records, and what the gateway says about them.

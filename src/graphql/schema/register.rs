@@ -47,6 +47,10 @@ fn shape(registry: &mut Registry, shape: Shape) -> String {
             object(registry, of);
             of.name.to_owned()
         }
+        Shape::Connection(of) => {
+            object(registry, of.object);
+            of.object.name.to_owned()
+        }
     }
 }
 
@@ -58,7 +62,7 @@ fn object(registry: &mut Registry, object: &'static Object) {
     insert_object(registry, object.name, object.description, IndexMap::new());
     let mut fields = IndexMap::new();
     for field in object.fields {
-        let ty = kind(registry, &field.kind);
+        let ty = kind(registry, &field.kind) + if field.is_non_null { "!" } else { "" };
         let meta = guarded_field(registry, field.name, field.description, " ", field.scope.as_slice(), ty);
         fields.insert(field.name.to_owned(), meta);
     }

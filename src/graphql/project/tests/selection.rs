@@ -223,6 +223,7 @@ fn joined(join: &'static Join) -> Node {
     let ty = match join.shape {
         Shape::Page(page) => page.name,
         Shape::List(object) | Shape::Record(object) => object.name,
+        Shape::Connection(connection) => connection.object.name,
     };
     node(join.name, ty, vec![node("__typename", "", Vec::new())])
 }
