@@ -131,7 +131,7 @@ fn too_large(argument_bytes: usize) -> GraphqlError {
         .with("value", argument_bytes)
 }
 
-/// What a request gives for the variables of `operation`, in the order of their definitions.
+/// The values that a request gives for the variables of `operation`, in the order of their definitions.
 pub(crate) fn values_of(operation: &executable::Operation, mut given: Variables) -> Box<[Option<Box<str>>]> {
     operation.variables.iter().map(|variable| given.take(&variable.name)).collect()
 }

@@ -1,4 +1,4 @@
-//! What passes and what is refused, with which code and where.
+//! Documents that pass and documents that are refused, with the code and the place.
 
 use std::fmt::Write as _;
 

@@ -27,7 +27,7 @@ impl<'a, 'r> Splicer<'a, 'r> {
         Self { joins, frames: Vec::new(), errors, failures: HashMap::new(), out: Vec::new(), limit }
     }
 
-    /// What was projected, whole.
+    /// Writes a projection whole.
     pub(super) fn splice(
         mut self,
         projection: &'a Projection,

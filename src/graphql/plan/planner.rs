@@ -23,7 +23,7 @@ pub(crate) struct Planner {
     state: ProjectionState,
 }
 
-/// What is known of the projection that is being planned.
+/// The state of the projection that is being planned.
 #[derive(Default)]
 struct ProjectionState {
     path: Vec<PathStep>,
@@ -225,7 +225,7 @@ impl Planner {
     }
 }
 
-/// Whether two fields in normal form are answered by one call.
+/// True if two fields in normal form are answered by one call.
 pub(crate) fn is_same_call(one: &SelectedField, other: &SelectedField) -> bool {
     one.name == other.name
         && match (&one.arguments, &other.arguments) {

@@ -61,7 +61,7 @@ prop_compose! {
     }
 }
 
-/// What is asked of a page or an object, and what Auth0 answers.
+/// A selection of a page or an object, and Auth0's answer.
 struct Case<T: 'static> {
     root: &'static str,
     of: &'static T,
@@ -195,7 +195,7 @@ proptest! {
     }
 }
 
-/// What the generators would take long to try: each field of each table with each form of value.
+/// Cases that the generators would take long to try: each field of each table with each form of value.
 #[test]
 fn every_field_meets_every_form_of_value() {
     let compound =
