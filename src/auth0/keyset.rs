@@ -52,7 +52,7 @@ enum Place {
     Logs(LogPosition),
 }
 
-/// Why a walk cannot go on.
+/// A walk that cannot go on.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum KeysetError {
     /// A call failed.

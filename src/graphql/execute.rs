@@ -31,7 +31,7 @@ use super::projection_cache::ProjectionCache;
 use super::schema::root::Access;
 use crate::auth0::{AnswerIdentity, CallContext, Page, Priority};
 
-/// What became of a root field: JSON, or null where there is none, and what is to be told of it.
+/// The result of a root field: JSON, or null where there is none, and its errors.
 #[derive(Default)]
 pub(crate) struct FieldResult {
     pub(crate) json: Option<Bytes>,
@@ -147,7 +147,7 @@ struct RootCall<'a> {
     number: usize,
 }
 
-/// What a call brought: records, or a single one, or nothing where Auth0 knows no such record.
+/// The response to a call: records, or a single one, or nothing where Auth0 knows no such record.
 struct RootResponse<'a> {
     page: &'a PageArgs,
     json: Option<Bytes>,

@@ -14,12 +14,12 @@ pub(crate) struct ExecutionContext {
     pub(crate) prepared: Arc<PreparedOperation>,
     pub(crate) caller: Caller,
     deadline: Deadline,
-    /// Whether only answers from after the question will do.
+    /// True if only answers from after the request will do.
     is_fresh: bool,
     /// True if only turns are taken that others leave over.
     is_bulk: bool,
     budget: CallBudget,
-    /// How many calls may be made beyond those that are certain to come.
+    /// The number of calls that may still be made beyond those that are certain to come.
     spare_calls: AtomicU32,
     calls: Mutex<Vec<(CallOrigin, Arc<CallContext>)>>,
 }
@@ -68,7 +68,7 @@ impl ExecutionContext {
         context
     }
 
-    /// What the operation's calls took, by the root fields that they were made for.
+    /// The operation's calls and what each took, with the root fields that it was made for.
     pub(crate) fn explain(&self) -> Vec<ExplainedCall> {
         let fields = |origin: &CallOrigin| match origin {
             CallOrigin::Call(call) => self.prepared.keys_of_call(*call).cloned().collect(),
@@ -86,7 +86,7 @@ impl ExecutionContext {
             .collect()
     }
 
-    /// How many calls were made for the operation so far.
+    /// The number of calls that were made for the operation so far.
     pub(crate) fn upstream_calls(&self) -> u32 {
         self.calls().iter().map(|(_, context)| context.stats().calls).sum()
     }

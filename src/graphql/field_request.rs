@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::auth0::{ApiRequest, Condition, Fields, Keyset, LogId, Page, Position, UserId};
 
-/// What a root field asks.
+/// The request of a root field.
 pub(crate) struct FieldRequest {
     pub(crate) page: PageArgs,
     /// The search that was made of a `filter`.
@@ -22,13 +22,13 @@ pub(crate) struct GeneratedSearch {
     pub(crate) paths: Vec<String>,
 }
 
-/// How a request is made ready to be sent, for these keys of the records and with or without their total.
+/// The means to make a request for given keys of the records, with or without their total.
 pub(crate) enum Prepare {
     /// The same for every caller.
     Shared(PrepareShared),
-    /// For the caller's own user.
+    /// A request for the caller's own user.
     OwnUser(fn(&UserId, &Fields) -> ApiRequest<Option<Bytes>>),
-    /// In several calls, of which each depends on the answer to the one before.
+    /// A walk in several calls, of which each depends on the answer to the one before.
     Connection(ConnectionRequest),
     /// Logs as they come.
     Tail(TailRequest),
@@ -38,7 +38,7 @@ pub(crate) enum Prepare {
 pub(crate) struct ConnectionRequest {
     pub(crate) keyset: Keyset,
     pub(crate) from: Position,
-    /// How many records at the most.
+    /// The most records.
     pub(crate) first: usize,
 }
 
@@ -54,7 +54,7 @@ pub(crate) struct TailRequest {
 type PrepareShared = Box<dyn Fn(&Fields, bool) -> PreparedRequest + Send + Sync>;
 type PrepareForJoin = Box<dyn Fn(&str) -> Option<PreparedRequest> + Send + Sync>;
 
-/// What a join asks of each parent. None where the parent's key cannot be asked for.
+/// The request of a join for one parent. None for a parent whose key cannot be asked for.
 pub(crate) struct JoinRequest {
     pub(crate) page: PageArgs,
     pub(crate) prepare: PrepareForJoin,
@@ -67,14 +67,14 @@ pub(crate) enum PreparedRequest {
     Record(ApiRequest<Option<Bytes>>),
 }
 
-/// What is known of a page before it is read.
+/// The page that the arguments ask for.
 #[derive(Debug, Default)]
 pub(crate) struct PageArgs {
     page: u32,
     per_page: u32,
-    /// Whether Auth0 would refuse the page after this one.
+    /// True if Auth0 would refuse the page after this one.
     is_last_reachable: bool,
-    /// Where the reading begins.
+    /// The record that the reading begins after.
     from: Option<String>,
 }
 

@@ -139,7 +139,7 @@ fn too_large(argument_bytes: usize) -> GraphqlError {
         .with("value", argument_bytes)
 }
 
-/// What a request gives for the variables of `operation`, in the order of their definitions.
+/// The values that a request gives for the variables of `operation`, in the order of their definitions.
 pub(crate) fn values_of(operation: &executable::Operation, mut given: Variables) -> Box<[Option<Box<str>>]> {
     operation.variables.iter().map(|variable| given.take(&variable.name)).collect()
 }
@@ -205,7 +205,7 @@ impl<'d> Normalizer<'d> {
                     fields: Vec::new(),
                 })
             }
-            field => field,
+            field => field.map(node::resolve),
         });
         fields.collect()
     }
@@ -330,6 +330,7 @@ fn misfit(argument: &Name, errors: &[CoercionError]) -> GraphqlError {
     GraphqlError::new(ErrorCode::BadUserInput, parts.collect::<Vec<_>>().join(" ")).with("argument", argument.as_str())
 }
 
+mod node;
 #[cfg(any(test, feature = "fuzzing"))]
 mod print;
 #[cfg(test)]

@@ -23,7 +23,7 @@ use super::schema::local::LocalDocument;
 use super::schema::root::{Access, RootField, root_field};
 use super::type_system::TypeSystem;
 
-/// For how many authorities an operation's plans are kept. There are four scopes to hold; in practice callers come in two
+/// The most authorities for which an operation's plans are kept. There are four scopes to hold; in practice callers come in two
 /// or three kinds.
 const KEPT_PLANS: usize = 8;
 
@@ -37,7 +37,7 @@ pub(crate) struct PreparedOperation {
     /// The root fields that ask Auth0 the same, and so are answered by one call.
     pub(crate) calls: Vec<Vec<usize>>,
     pub(crate) local: Option<LocalDocument>,
-    /// How many calls it can come to at worst.
+    /// The most calls that it can come to.
     pub(crate) calls_at_worst: CallCount,
     plans: Mutex<Vec<(Authority, Arc<ExecutionPlan>)>>,
 }
@@ -129,7 +129,7 @@ impl PreparedOperation {
         upstream.request.as_ref().ok()?.generated.as_ref().map(|generated| &*generated.q)
     }
 
-    /// How many calls the root fields come to that one answer is for.
+    /// The number of calls that one answer to root fields comes to.
     pub(crate) fn calls_of(&self, call: usize) -> u32 {
         let call = self.calls.get(call..=call).unwrap_or_default();
         u32::try_from(root_calls(&self.operation.fields, call, u64::MAX)).unwrap_or(u32::MAX)
@@ -145,7 +145,7 @@ impl PreparedOperation {
         self.roots.get(root).map(|root| &root.key)
     }
 
-    /// How to answer callers of this authority.
+    /// The plan for callers of this authority.
     pub(crate) fn plan(&self, authority: Authority) -> Arc<ExecutionPlan> {
         let mut kept = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, plan)) = kept.iter().find(|(of, _)| *of == authority) {

@@ -26,7 +26,7 @@ const TIMES: std::ops::RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_7
 /// The most users of a millisecond that a cursor can count.
 const MOST: u32 = 1_000;
 
-/// Why a cursor is refused.
+/// A cursor that is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CursorError {
     /// It is none, or one of another version.

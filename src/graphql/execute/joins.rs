@@ -21,7 +21,7 @@ use crate::graphql::project::{self, Each, JoinSlot, ProjectError, Projected};
 /// The joined records of an operation.
 pub(super) struct Joins<'p> {
     plan: &'p ExecutionPlan,
-    /// By fetch of the plan.
+    /// The records of each fetch of the plan.
     fetches: Vec<FetchedRecords>,
     /// The number of records that may still be looked up one by one, so that the calls which are certain to come have theirs.
     lookups: usize,

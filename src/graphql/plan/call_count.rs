@@ -6,15 +6,15 @@ use crate::graphql::schema::joins::{Fetch, join};
 use crate::graphql::schema::object::{Kind, Object, PageKind, PageType, Shape};
 use crate::graphql::schema::root::root_field;
 
-/// How many accounts a single e-mail address is taken to have, at the most: one for each connection.
+/// The most accounts that a single e-mail address is taken to have: one for each connection.
 const LIST_ROWS: u64 = 10;
 
-/// What an operation comes to at worst.
+/// The calls that an operation comes to at worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CallCount {
     /// Look-ups of single records that a search did not find left out: those are made with what is left.
     pub(crate) calls: u64,
-    /// Whether a join makes a call for each record that it is joined to.
+    /// True if a join makes a call for each record that it is joined to.
     pub(crate) is_per_parent: bool,
     /// The largest page size that keeps within the limit, if any does.
     pub(crate) largest_page: Option<u64>,

@@ -1,4 +1,4 @@
-//! What a plan needs of Auth0.
+//! The keys of records that a plan needs of Auth0.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ pub(crate) struct RequiredKeys {
     /// this caller to see.
     pub(crate) everything: bool,
     pub(crate) withheld: BTreeSet<&'static str>,
-    /// How many records match in all.
+    /// True if the number of all records that match is needed.
     pub(crate) total: bool,
     /// The records of a connection.
     pub(crate) nodes: bool,

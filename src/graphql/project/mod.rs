@@ -15,7 +15,7 @@ use super::field_request::PageFacts;
 use super::plan::{OutputField, PageOutput, PagePlan, Projection, RecordPlan, ShapePlan};
 use super::schema::object::PageKind;
 
-/// Why records cannot be projected.
+/// Records that cannot be projected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ProjectError {
     #[error(transparent)]
@@ -124,7 +124,7 @@ fn record(plan: &RecordPlan, record: &[u8], out: &mut Projected) -> Result<(), M
     if alone.is_object { Ok(()) } else { Err(Malformed) }
 }
 
-/// What was seen while reading records.
+/// Facts that are gathered while records are read.
 #[derive(Default)]
 struct Seen<'a> {
     records: u32,

@@ -25,11 +25,11 @@ pub(crate) struct RootField {
     pub(crate) access: Access,
     pub(crate) shape: Shape,
     pub(crate) arguments: &'static [Argument],
-    /// What it asks with these arguments, which fit their types; refused where they are out of bounds.
+    /// The request that it makes with these arguments, which fit their types; refused where they are out of bounds.
     pub(crate) parse: fn(&Arguments) -> Result<FieldRequest, GraphqlError>,
 }
 
-/// What it takes to be answered.
+/// The conditions for an answer.
 #[derive(Clone, Copy)]
 pub(crate) enum Access {
     /// The caller and the gateway hold this scope, or Auth0 takes another that the gateway holds for it.

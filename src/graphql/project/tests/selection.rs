@@ -54,7 +54,7 @@ struct Variable {
     given: Option<bool>,
 }
 
-/// What stands under one response key.
+/// The selections under one response key.
 pub(super) struct Picked<'s> {
     pub(super) key: String,
     pub(super) field: &'static str,
@@ -151,7 +151,7 @@ impl Selection {
 
 #[derive(Default)]
 struct Printer<'s> {
-    /// By their number: type, selection, text.
+    /// The fragments by their numbers: type, selection, text.
     fragments: Vec<(&'static str, &'s [Node], String)>,
     variables: std::collections::BTreeSet<usize>,
 }
