@@ -197,7 +197,7 @@ impl<'d> Normalizer<'d> {
                     fields: Vec::new(),
                 })
             }
-            field => field,
+            field => field.map(node::resolve),
         });
         fields.collect()
     }
@@ -322,6 +322,7 @@ fn misfit(argument: &Name, errors: &[CoercionError]) -> GraphqlError {
     GraphqlError::new(ErrorCode::BadUserInput, parts.collect::<Vec<_>>().join(" ")).with("argument", argument.as_str())
 }
 
+mod node;
 #[cfg(any(test, feature = "fuzzing"))]
 mod print;
 #[cfg(test)]

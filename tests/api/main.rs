@@ -26,6 +26,7 @@ mod limits;
 mod logs;
 mod metrics;
 mod mock;
+mod nodes;
 mod operations;
 mod over_http;
 mod pacing;

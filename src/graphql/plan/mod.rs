@@ -111,6 +111,8 @@ pub(crate) struct RecordPlan {
     pub(crate) fields: Vec<OutputField<Output>>,
     /// The keys whose values are needed; a key's place here is its slot.
     pub(crate) keys: Vec<&'static str>,
+    /// The slots of an id without which there is no record.
+    pub(crate) id: Option<Slots>,
 }
 
 /// The projection of a page.

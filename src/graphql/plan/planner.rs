@@ -110,7 +110,7 @@ impl Planner {
             };
             OutputField::push(&mut fields, &field.key, output);
         }
-        let cursor = RecordPlan { object: page.object, fields: Vec::new(), keys: page.cursor.to_vec() };
+        let cursor = RecordPlan { object: page.object, fields: Vec::new(), keys: page.cursor.to_vec(), id: None };
         PagePlan { fields, cursor }
     }
 
@@ -123,7 +123,7 @@ impl Planner {
     }
 
     fn record(&mut self, object: &'static Object, selection: &[SelectedField]) -> RecordPlan {
-        let mut plan = RecordPlan { object, fields: Vec::new(), keys: Vec::new() };
+        let mut plan = RecordPlan { object, fields: Vec::new(), keys: Vec::new(), id: None };
         for field in selection {
             let output = match object.field(&field.name) {
                 Some(row) => self.at(field, |planner| planner.output(row, field, &mut plan)),
@@ -152,7 +152,13 @@ impl Planner {
             Kind::Guarded(guard) if self.authority.caller.holds(guard.scope) => {
                 Output::Value(plan.slots(row.keys), &Kind::Json)
             }
-            kind => Output::Value(plan.slots(row.keys), kind),
+            kind => {
+                let slots = plan.slots(row.keys);
+                if row.is_non_null && matches!(kind, Kind::Id) {
+                    plan.id = Some(slots.clone());
+                }
+                Output::Value(slots, kind)
+            }
         }
     }
 

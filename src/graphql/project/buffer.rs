@@ -118,6 +118,11 @@ impl<'p, 'a> RecordBuffer<'p, 'a> {
         }
     }
 
+    /// True unless the record that was taken in lacks an id that it cannot be without.
+    pub(super) fn is_complete(&self) -> bool {
+        self.plan.id.as_ref().is_none_or(|slots| first_of(&self.values, slots).and_then(value::id).is_some())
+    }
+
     /// Appends what the plan makes of the record that was taken in, and clears the buffer for the next one.
     pub(super) fn write(&mut self, out: &mut Projected) {
         let plan = self.plan;
@@ -173,7 +178,7 @@ impl<'p, 'a> RecordBuffer<'p, 'a> {
         }
         let mut alone = SingleRecordProjector::new(self, out);
         // The value was found well-formed when it was passed over: reading it again cannot fail half-way.
-        json::read_record(value.bytes(), &mut alone).is_ok()
+        json::read_record(value.bytes(), &mut alone).is_ok() && alone.is_object
     }
 
     /// Appends the objects of the array and says so, or appends nothing if it is none.
@@ -210,7 +215,7 @@ pub(super) struct RecordProjector<'d, 'p, 'a> {
     buffer: &'d mut RecordBuffer<'p, 'a>,
     /// The number of records that were written.
     written: usize,
-    /// The number of elements that were no objects.
+    /// The number of elements that were no objects, or lacked their ids.
     pub(super) left_out: usize,
     out: &'d mut Projected,
 }
@@ -245,9 +250,9 @@ impl<'a> Records<'a> for RecordProjector<'_, '_, 'a> {
     }
 
     fn end(&mut self, is_object: bool) {
-        if !is_object {
+        if !is_object || !self.buffer.is_complete() {
             self.left_out += 1;
-            return;
+            return self.buffer.clear();
         }
         if self.out.is_full() {
             return self.buffer.clear();
@@ -286,9 +291,11 @@ impl<'a> Records<'a> for SingleRecordProjector<'_, '_, 'a> {
     }
 
     fn end(&mut self, is_object: bool) {
-        self.is_object = is_object;
-        if is_object {
+        self.is_object = is_object && self.projection.buffer.is_complete();
+        if self.is_object {
             self.projection.buffer.write(self.projection.out);
+        } else {
+            self.projection.buffer.clear();
         }
     }
 }

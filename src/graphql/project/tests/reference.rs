@@ -46,6 +46,7 @@ impl Reference<'_> {
         Tree::List(records.iter().filter_map(|record| self.object(object, &picked, record)).collect())
     }
 
+    /// None where there is no object, or one that lacks what it cannot be without.
     fn object(&self, object: &Object, picked: &[Picked<'_>], record: &Tree) -> Option<Tree> {
         let entries = record.entries()?;
         let written = picked.iter().map(|picked| {
@@ -61,9 +62,10 @@ impl Reference<'_> {
                     value.and_then(|(_, value)| self.value(&field.kind, Some(picked), value))
                 }
             };
-            (picked.key.clone(), value.unwrap_or(Tree::Null))
+            let is_non_null = object.field(picked.field).is_some_and(|field| field.is_non_null);
+            if value.is_none() && is_non_null { None } else { Some((picked.key.clone(), value.unwrap_or(Tree::Null))) }
         });
-        Some(Tree::Object(written.collect()))
+        Some(Tree::Object(written.collect::<Option<_>>()?))
     }
 
     fn attributes(&self, object: &Object, guard: Option<&Guard>, entries: &[(&str, &Tree)]) -> Tree {
