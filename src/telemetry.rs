@@ -136,10 +136,17 @@ impl fmt::Display for Filter {
     }
 }
 
-/// The log while it is written.
+/// The log while it is written, and traces while they are exported: the last ones are sent when this is dropped.
+pub struct Telemetry {
+    /// The log.
+    pub log: Log,
+    _traces: Option<Traces>,
+}
+
+/// The log while it is written. Cheap to clone.
+#[derive(Clone)]
 pub struct Log {
     audit_file: Option<Arc<AuditFile>>,
-    _traces: Option<Traces>,
 }
 
 impl Log {
@@ -172,12 +179,12 @@ pub enum LogError {
     Traces(Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Logs from now on, for the whole process.
+/// Logs and traces from now on, for the whole process.
 ///
 /// # Errors
 ///
 /// See [`LogError`].
-pub fn init(settings: &LogSettings) -> Result<Log, LogError> {
+pub fn init(settings: &LogSettings) -> Result<Telemetry, LogError> {
     let audit_file = settings.audit_file.as_ref().map(|path| {
         AuditFile::open(path).map(Arc::new).map_err(|cause| LogError::AuditFile { path: path.clone(), cause })
     });
@@ -187,7 +194,7 @@ pub fn init(settings: &LogSettings) -> Result<Log, LogError> {
     let traces = traces.map_err(|error| LogError::Traces(error.into()))?;
     let spans = traces.as_ref().map(Traces::layer);
     registry().with(log_layer(settings)).with(audit).with(spans).try_init()?;
-    Ok(Log { audit_file, _traces: traces })
+    Ok(Telemetry { log: Log { audit_file }, _traces: traces })
 }
 
 fn is_audit(metadata: &Metadata<'_>) -> bool {

@@ -148,7 +148,7 @@ impl Transport {
                 "attempt",
                 otel.kind = "client",
                 endpoint = attempts.endpoint,
-                attempt = attempts.made + 1,
+                attempt = i64::from(attempts.made) + 1,
                 wait_ms = Empty,
                 http.response.status_code = Empty,
             );
@@ -211,14 +211,14 @@ impl Transport {
         attempts.stats.called(attempts.made > 0);
         attempts.made += 1;
         if let Some(admission) = &admission {
-            Span::current().record("wait_ms", admission.waited().as_millis() as u64);
+            Span::current().record("wait_ms", admission.waited().as_millis() as i64);
         }
         let start = Instant::now();
         let exchange = pin!(self.client.exchange(request));
         let response = attempts.deadline.limit(exchange).await.map_err(Error::from).flatten();
         let took = start.elapsed();
         if let Ok(response) = &response {
-            Span::current().record("http.response.status_code", response.status.as_u16());
+            Span::current().record("http.response.status_code", i64::from(response.status.as_u16()));
         }
         log(attempts.endpoint, &response, took);
         self.metrics.request(attempts.endpoint, outcome_name(&response), took, attempts.made > 1);

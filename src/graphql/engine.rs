@@ -97,7 +97,7 @@ impl Engine {
         if let Some(audit) = &mut audit {
             audit.ends(&reply);
         }
-        Span::current().record("code", reply.first_code()).record("upstream_calls", reply.upstream_calls);
+        Span::current().record("code", reply.first_code()).record("upstream_calls", i64::from(reply.upstream_calls));
         reply
     }
 

@@ -39,7 +39,7 @@ pub(crate) async fn identify(State(shared): State<Shared>, request: Request, nex
     let id = request_id::of(request.headers());
     let span = trace(&request, &id);
     let mut response = request_id::scope(&id, next.run(request).instrument(span.clone())).await;
-    span.record("http.response.status_code", response.status().as_u16());
+    span.record("http.response.status_code", i64::from(response.status().as_u16()));
     if let Some(RefusalReason(reason)) = response.extensions().get() {
         shared.metrics.server().refused(reason);
     } else if response.extensions().get::<Panicked>().is_some() {

@@ -2,6 +2,8 @@
 //!
 //! Spans have nothing in them that a caller or Auth0 wrote but the names of operations, and no events: what the log tells stays there.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
 use opentelemetry::trace::{SpanContext, TraceContextExt as _, TracerProvider as _};
 use opentelemetry::{Context, Key, KeyValue, Value};
@@ -9,7 +11,7 @@ use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig as _
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing::{Level, Span, Subscriber};
+use tracing::{Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
@@ -17,6 +19,9 @@ use tracing_subscriber::registry::LookupSpan;
 use url::Url;
 
 use super::TRACE_TARGET;
+
+/// True once traces are exported, as they are for the whole process.
+static IS_EXPORTING: AtomicBool = AtomicBool::new(false);
 
 const SERVICE_NAME: Key = Key::from_static_str("service.name");
 
@@ -28,6 +33,7 @@ impl Traces {
     pub(super) fn start(endpoint: &Url) -> Result<Self, ExporterBuildError> {
         let url = format!("{}/v1/traces", endpoint.as_str().trim_end_matches('/'));
         let exporter = SpanExporter::builder().with_http().with_endpoint(url).build()?;
+        IS_EXPORTING.store(true, Ordering::Relaxed);
         Ok(Self(SdkTracerProvider::builder().with_resource(resource()).with_batch_exporter(exporter).build()))
     }
 
@@ -89,7 +95,8 @@ pub(crate) fn traceparent() -> Option<String> {
 }
 
 fn present() -> Option<SpanContext> {
-    if !tracing::span_enabled!(target: TRACE_TARGET, Level::TRACE) {
+    // Not by `span_enabled!`, which would leave its verdict to the event whose fields are being worked out.
+    if !IS_EXPORTING.load(Ordering::Relaxed) {
         return None;
     }
     let context = Span::current().context();

@@ -9,6 +9,8 @@ mod log;
 #[cfg(all(unix, feature = "sandbox"))]
 mod running;
 mod settings;
+#[cfg(all(unix, feature = "otlp", feature = "sandbox"))]
+mod traces;
 
 use std::fs;
 use std::path::PathBuf;
