@@ -166,7 +166,7 @@ impl fmt::Debug for Domain {
     }
 }
 
-/// Why a text is no domain of a tenant. `Display` tells an operator what to write instead; it never
+/// A text that is no domain of a tenant. `Display` tells an operator what to write instead; it never
 /// repeats the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

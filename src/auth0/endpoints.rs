@@ -139,7 +139,7 @@ pub(crate) static LOG: Endpoint = Endpoint {
     scope: "read:logs",
 };
 
-/// In which bucket it counts is not documented.
+/// The logs of one user. The bucket that it counts in is not documented.
 pub(crate) static USER_LOGS: Endpoint = Endpoint {
     name: "user-logs",
     path: "users/{}/logs",

@@ -16,7 +16,7 @@ use crate::single_flight::FlightError;
 /// other caller memory.
 pub(crate) const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
-/// Why a call to Auth0 gave no answer that can be used. Cheap to clone, for one failure may have
+/// A call to Auth0 that gave no answer to be used. Cheap to clone, for one failure may have
 /// many waiters.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]

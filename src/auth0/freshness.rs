@@ -13,7 +13,7 @@ const REFRESH_MARGIN: Duration = Duration::from_secs(5 * 60);
 /// to the margin.
 const REFRESH_SHARE: f64 = 0.1;
 
-/// By how much of the margin a refresh may come early, at random, so that gateways that were
+/// The part of the margin by which a refresh may come early, at random, so that gateways that were
 /// started together do not all ask at once. Early and never late: late is what the margin is there
 /// to prevent.
 const REFRESH_JITTER: f64 = 0.5;

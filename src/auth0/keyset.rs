@@ -52,7 +52,7 @@ enum Place {
     Logs(LogPosition),
 }
 
-/// Why a walk cannot go on.
+/// A walk that cannot go on.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum KeysetError {
     /// A call failed.
@@ -196,6 +196,19 @@ impl Walk<'_> {
             Planner::Users(planner) => Place::Users(planner.position().clone()),
             Planner::Logs(planner) => Place::Logs(planner.position().clone()),
         })
+    }
+
+    /// Counts the records of the whole search, as far as Auth0 counts; `None` for logs, whose total is that of a page.
+    ///
+    /// # Errors
+    ///
+    /// See [`KeysetError`].
+    pub async fn count(&self, api: &ManagementApi, context: &CallContext) -> Result<Option<u64>, KeysetError> {
+        let Planner::Users(planner) = &self.planner else { return Ok(None) };
+        let created = (None, planner.position().until);
+        let call = UserCall { created, sort: (UserKey::CreatedAt, Direction::Ascending), page: 0, per_page: 1 };
+        let request = self.keyset.users_request(&call, &Fields::Only(Vec::new()), true)?;
+        Ok(api.read(&request, context).await?.total)
     }
 
     /// Makes the next call, if so many records are wanted: it may bring more, or fewer, or none. `fields` has to have the keys that the

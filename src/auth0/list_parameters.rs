@@ -116,7 +116,7 @@ impl UserSearch {
 pub struct LogSearch {
     q: Option<String>,
     page: PageParameters,
-    /// By `date`; Auth0's own order, newest first by id, where it is `None`.
+    /// The order by `date`; Auth0's own order, newest first by id, where it is `None`.
     sort: Option<Direction>,
 }
 

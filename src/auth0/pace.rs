@@ -78,7 +78,7 @@ pub(crate) struct PaceSettings {
 /// The call would not be made in time, or too many are waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PaceError {
-    /// When the call will have its turn, to within a round trip: its place is kept until then.
+    /// Time until the call has its turn, to within a round trip: its place is kept until then.
     /// Others on the tenant may make it later.
     pub(crate) retry_after: Duration,
 }

@@ -50,7 +50,7 @@ impl ProbeError {
     }
 }
 
-/// Why a TLS handshake failed.
+/// A TLS handshake that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TlsError {
     /// The other end sent something else than TLS.

@@ -13,7 +13,7 @@ use super::pace::RequestHash;
 /// All but the unreserved characters of RFC 3986, for a segment of a path.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// For a value in a query, where a comma may stand, as it does in lists of `fields`. A blank is
+/// The characters that are encoded in a value of a query, where a comma may stand, as it does in lists of `fields`. A blank is
 /// `%20`, which is read alike by everybody, and not `+` as in forms.
 const VALUE: &AsciiSet = &SEGMENT.remove(b',');
 
@@ -24,7 +24,7 @@ pub(crate) struct RequestTarget {
     pub(crate) key: RequestKey,
     /// The names in `fields`; none where whole records are asked for.
     pub(crate) field_names: Vec<&'static str>,
-    /// Where in the target the parameters end that do not choose fields.
+    /// The end, in the target, of the parameters that do not choose fields.
     fields_start: usize,
     url: OnceLock<Arc<Url>>,
 }
@@ -123,7 +123,7 @@ impl RequestKey {
         self.hash
     }
 
-    /// In bytes.
+    /// Its length in bytes.
     pub(crate) fn len(&self) -> usize {
         self.target.len()
     }

@@ -15,7 +15,7 @@ use super::{DocumentSource, GraphqlResponse, Outcome, RequestContext};
 use crate::auth::Identity;
 use crate::telemetry::{AUDIT_TARGET, trace_id};
 
-/// How an operation ends: as the trail has it, and in a sentence.
+/// The end of an operation, as the trail names it, and in a sentence.
 type Ending = (&'static str, &'static str);
 
 const ANSWERED: Ending = ("answered", "operation answered");
@@ -23,11 +23,11 @@ const ANSWERED_WITH_ERRORS: Ending = ("answered with errors", "operation answere
 const REFUSED: Ending = ("refused", "operation refused");
 const ABANDONED: Ending = ("abandoned", "operation abandoned");
 
-/// What is to be told of an operation. It is told when this is dropped: whoever hangs up, or makes the gateway panic, is in the trail as well.
+/// The line of an operation. It is written when this is dropped: whoever hangs up, or makes the gateway panic, is in the trail as well.
 pub(crate) struct Audit<'t> {
     terms: &'t RequestContext<'t>,
     source: &'t DocumentSource,
-    /// What is run, if anything can be.
+    /// The document and the operation that are run, if anything can be.
     found: Option<(Arc<Document>, Arc<PreparedOperation>)>,
     execution: Option<Arc<ExecutionContext>>,
     ending: Ending,
@@ -62,7 +62,7 @@ impl<'t> Audit<'t> {
     }
 }
 
-/// How the trail names a document: by the hash of its text, or by what its caller knows it by.
+/// The document's name in the trail: the hash of its text, or by what its caller knows it by.
 fn name_of<'a>(source: &'a DocumentSource, found: Option<&'a Document>) -> Cow<'a, str> {
     match (source, found) {
         (DocumentSource::Text(_), Some(document)) => (&*document.hash).into(),

@@ -1,4 +1,4 @@
-//! What the micro-benchmarks measure: the stages of an operation, one by one. Built with the feature `bench` only, and
+//! Micro-benchmarks of the stages of an operation, one by one. Built with the feature `bench` only, and
 //! promised to nobody.
 
 use std::hint::black_box;

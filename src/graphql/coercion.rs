@@ -25,7 +25,7 @@ pub(crate) enum Value {
     String(String),
     Enum(Name),
     List(Vec<Value>),
-    /// In the order of the type's fields, defaults filled in.
+    /// An input object, in the order of the type's fields, defaults filled in.
     Object(Vec<(Name, Value)>),
 }
 
@@ -83,7 +83,7 @@ pub(crate) enum Input<'a> {
 pub(crate) struct CoercionError {
     /// The place in the value, such as `.field` or `[2]`; empty for the value itself.
     pub(crate) path: String,
-    /// What is expected there.
+    /// The type that is expected there, in words.
     pub(crate) expected: String,
 }
 

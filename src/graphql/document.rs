@@ -33,7 +33,7 @@ pub(crate) use self::persisted::sha256;
 pub use self::source::DocumentSource;
 pub use self::trusted::{TrustedDocuments, TrustedDocumentsError, TrustedMode};
 
-/// How many bytes the documents that are kept take, about. An operation of a front end takes some 40 kB.
+/// The bytes that the documents in the cache may take, about. An operation of a front end takes some 40 kB.
 const CACHED: u64 = 64 << 20;
 
 /// The most bytes that a document takes, whatever is in it: by what apollo-compiler allocates for the smallest.
@@ -42,15 +42,15 @@ const FIXED_SIZE: usize = 2 << 10;
 /// The most bytes that a token of a document comes to. Selections without arguments take the most.
 const TOKEN_SIZE: usize = 256;
 
-/// How many characters of a message of apollo-compiler's are passed on. It repeats names of any length.
+/// The most characters of a message of apollo-compiler's that are passed on. It repeats names of any length.
 const LONGEST_MESSAGE: usize = 400;
 
-/// Which documents are run.
+/// Settings of documents: those that are run.
 #[derive(Clone, Debug)]
 pub struct DocumentSettings {
-    /// Whether `__schema` and `__type` are answered. `__typename` always is.
+    /// True if `__schema` and `__type` are answered. `__typename` always is.
     pub introspection: bool,
-    /// Whether clients may have the gateway keep their documents by their hash (automatic persisted queries).
+    /// True if clients may have the gateway keep their documents by their hash (automatic persisted queries).
     pub persisted_queries: bool,
     /// The documents that the operator trusts.
     pub trusted: Option<TrustedDocuments>,
@@ -148,7 +148,7 @@ impl Documents {
     }
 }
 
-/// What apollo-compiler finds wrong in places that count, in the document's order.
+/// The errors that apollo-compiler finds in places that count, in the document's order.
 fn failures(
     code: ErrorCode,
     lines: &Lines,

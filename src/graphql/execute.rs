@@ -1,5 +1,6 @@
 //! Runs a plan: its calls, what becomes of their answers, its joins, and the bytes of each root field.
 
+mod connection;
 mod fetched_records;
 mod field_errors;
 mod join_calls;
@@ -11,7 +12,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::join_all;
 
+use self::connection::ConnectionPage;
 use self::field_errors::FieldErrors;
+use self::join_calls::SINGLE_LOOKUPS;
 use self::joins::Joins;
 use self::splice::Splicer;
 use super::error::{ErrorCode, FieldError, GraphqlError, report};
@@ -24,9 +27,9 @@ use super::prepared_operation::{FieldSource, PreparedField, PreparedOperation, U
 use super::project::{self, ProjectError, Projected};
 use super::projection_cache::ProjectionCache;
 use super::schema::root::Access;
-use crate::auth0::{AnswerIdentity, CallContext, Page};
+use crate::auth0::{AnswerIdentity, CallContext, Page, Priority};
 
-/// What became of a root field: JSON, or null where there is none, and what is to be told of it.
+/// The result of a root field: JSON, or null where there is none, and its errors.
 #[derive(Default)]
 pub(crate) struct FieldResult {
     pub(crate) json: Option<Bytes>,
@@ -61,12 +64,23 @@ pub(crate) async fn answer(
             fields[*index] = field;
         }
     }
-    let mut joins = Joins::new(&plan, execution.lookups(), ANSWER_BYTES);
+    let lookups = if plan.joins.is_empty() { 0 } else { execution.take_spare_calls(SINGLE_LOOKUPS as u32) };
+    let mut joins = Joins::new(&plan, lookups as usize, ANSWER_BYTES);
     if !plan.joins.is_empty() {
         joins.resolve(execution, upstream, fields.iter_mut().filter_map(PendingField::open)).await;
     }
     let fields = fields.into_iter().zip(&prepared.roots).zip(&plan.fields);
-    fields.map(|((field, root), projection)| field.finish(root, projection.as_ref(), &joins, &mut bytes_left)).collect()
+    let finish = |((field, root), projection): ((PendingField, &PreparedField), &Option<Projection>)| {
+        field.finish(root, projection.as_ref(), &joins, &mut bytes_left)
+    };
+    let mut results: Vec<_> = fields.map(finish).collect();
+    for (call, fetched) in prepared.calls.iter().zip(&fetched) {
+        let Ok(RootResponse { unplaced: unplaced @ 1.., .. }) = fetched else { continue };
+        for place in call {
+            results[*place].errors.push(connection::left_out(*unplaced, &prepared.roots[*place]));
+        }
+    }
+    results
 }
 
 /// A root field on its way to an answer.
@@ -131,7 +145,7 @@ struct RootCall<'a> {
     number: usize,
 }
 
-/// What a call brought: records, or a single one, or nothing where Auth0 knows no such record.
+/// The response to a call: records, or a single one, or nothing where Auth0 knows no such record.
 struct RootResponse<'a> {
     page: &'a PageArgs,
     json: Option<Bytes>,
@@ -140,6 +154,8 @@ struct RootResponse<'a> {
     identity: Option<AnswerIdentity>,
     /// True if others have the same answer.
     is_shared: bool,
+    /// The number of records that a connection had to leave out.
+    unplaced: usize,
 }
 
 impl<'a> RootResponse<'a> {
@@ -147,11 +163,11 @@ impl<'a> RootResponse<'a> {
         let stats = context.stats();
         // Whoever made the call projects for nobody else: most answers are asked for once.
         let is_shared = stats.is_coalesced || stats.cache_age.is_some();
-        Self { page, json: Some(records), total, next, identity: Some(identity), is_shared }
+        Self { page, json: Some(records), total, next, identity: Some(identity), is_shared, unplaced: 0 }
     }
 
     fn record(page: &'a PageArgs, json: Option<Bytes>) -> Self {
-        Self { page, json, total: None, next: None, identity: None, is_shared: false }
+        Self { page, json, total: None, next: None, identity: None, is_shared: false, unplaced: 0 }
     }
 
     /// Makes of it what one of the call's root fields wants.
@@ -219,7 +235,11 @@ impl<'a> RootCall<'a> {
         let Some(CallPlan { keys, request: ready }) = plan.calls.get(number) else {
             return Err(GraphqlError::bug("a plan lacks a call"));
         };
-        let context = execution.call_context(CallOrigin::Call(number));
+        let priority = match request.prepare {
+            Prepare::Connection(_) => Priority::Bulk,
+            Prepare::Shared(_) | Prepare::OwnUser(_) => Priority::Interactive,
+        };
+        let context = execution.call_context(CallOrigin::Call(number), priority);
         match (api, ready, &request.prepare) {
             (Some(api), Some(PreparedRequest::List(read)), _) => {
                 let page = api.read(read, &context).await.map_err(report)?;
@@ -227,6 +247,15 @@ impl<'a> RootCall<'a> {
             }
             (Some(api), Some(PreparedRequest::Record(read)), _) => {
                 Ok(RootResponse::record(&request.page, api.read(read, &context).await.map_err(report)?))
+            }
+            (Some(api), None, Prepare::Connection(request_of_page)) => {
+                let object = table.shape.object();
+                let calls = prepared.calls_of(number);
+                // Where pages overlap, or a search is too slow, a page takes more than its share.
+                let most_calls = calls.saturating_add(execution.take_spare_calls(calls));
+                let read = connection::read(request_of_page, api, keys, object, most_calls, &context).await?;
+                let ConnectionPage { json, unplaced } = read;
+                Ok(RootResponse { unplaced, ..RootResponse::record(&request.page, Some(json)) })
             }
             (_, _, Prepare::OwnUser(read)) => {
                 let fields = keys.fields(table.shape.object());

@@ -1,11 +1,12 @@
 //! The execution of an operation: its caller, its deadline, and the calls that it has made upstream so far.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::explain::ExplainedCall;
 use super::prepared_operation::PreparedOperation;
 use crate::auth::Caller;
-use crate::auth0::{CallBudget, CallContext, CallerKey};
+use crate::auth0::{CallBudget, CallContext, CallerKey, Priority};
 use crate::deadline::Deadline;
 
 /// The context of an operation that runs, shared by all who answer a part of it.
@@ -13,10 +14,11 @@ pub(crate) struct ExecutionContext {
     pub(crate) prepared: Arc<PreparedOperation>,
     pub(crate) caller: Caller,
     deadline: Deadline,
-    /// Whether only answers from after the question will do.
+    /// True if only answers from after the request will do.
     is_fresh: bool,
     budget: CallBudget,
-    most_calls: u32,
+    /// The number of calls that may still be made beyond those that are certain to come.
+    spare_calls: AtomicU32,
     calls: Mutex<Vec<(CallOrigin, Arc<CallContext>)>>,
 }
 
@@ -38,24 +40,28 @@ impl ExecutionContext {
         most_calls: u32,
     ) -> Self {
         let budget = CallBudget::new(most_calls);
-        Self { prepared, caller, deadline, is_fresh, budget, most_calls, calls: Mutex::default() }
+        let certain = u32::try_from(prepared.calls_at_worst.calls).unwrap_or(u32::MAX);
+        let spare_calls = AtomicU32::new(most_calls.saturating_sub(certain));
+        Self { prepared, caller, deadline, is_fresh, budget, spare_calls, calls: Mutex::default() }
     }
 
-    /// How many calls there are beyond those that are certain to come.
-    pub(crate) fn lookups(&self) -> usize {
-        let left = u64::from(self.most_calls).saturating_sub(self.prepared.calls_at_worst.calls);
-        usize::try_from(left).unwrap_or(usize::MAX)
+    /// Takes calls, as many as these if there are so many, from those that are not certain to be made.
+    pub(crate) fn take_spare_calls(&self, most: u32) -> u32 {
+        let take = |spare: u32| Some(spare.saturating_sub(most));
+        let spare = self.spare_calls.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        spare.unwrap_or_default().min(most)
     }
 
     /// The context for another call.
-    pub(crate) fn call_context(&self, origin: CallOrigin) -> Arc<CallContext> {
-        let context = CallContext::new(self.deadline, CallerKey(self.caller.key()), self.budget.clone());
+    pub(crate) fn call_context(&self, origin: CallOrigin, priority: Priority) -> Arc<CallContext> {
+        let mut context = CallContext::new(self.deadline, CallerKey(self.caller.key()), self.budget.clone());
+        context.priority = priority;
         let context = Arc::new(if self.is_fresh { context.fresh() } else { context });
         self.calls().push((origin, Arc::clone(&context)));
         context
     }
 
-    /// What the operation's calls took, by the root fields that they were made for.
+    /// The operation's calls and what each took, with the root fields that it was made for.
     pub(crate) fn explain(&self) -> Vec<ExplainedCall> {
         let fields = |origin: &CallOrigin| match origin {
             CallOrigin::Call(call) => self.prepared.keys_of_call(*call).cloned().collect(),
@@ -73,7 +79,7 @@ impl ExecutionContext {
             .collect()
     }
 
-    /// How many calls were made for the operation so far.
+    /// The number of calls that were made for the operation so far.
     pub(crate) fn upstream_calls(&self) -> u32 {
         self.calls().iter().map(|(_, context)| context.stats().calls).sum()
     }

@@ -1,4 +1,4 @@
-//! What an operation took upstream, for those who ask.
+//! `extensions.upstream`: the calls that an operation took, for clients that ask.
 
 use std::time::Duration;
 

@@ -4,9 +4,9 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::auth0::{ApiRequest, Fields, Page, UserId};
+use crate::auth0::{ApiRequest, Fields, Keyset, Page, Position, UserId};
 
-/// What a root field asks.
+/// The request of a root field.
 pub(crate) struct FieldRequest {
     pub(crate) page: PageArgs,
     /// The search that was made of a `filter`.
@@ -22,18 +22,28 @@ pub(crate) struct GeneratedSearch {
     pub(crate) paths: Vec<String>,
 }
 
-/// How a request is made ready to be sent, for these keys of the records and with or without their total.
+/// The means to make a request for given keys of the records, with or without their total.
 pub(crate) enum Prepare {
     /// The same for every caller.
     Shared(PrepareShared),
-    /// For the caller's own user.
+    /// A request for the caller's own user.
     OwnUser(fn(&UserId, &Fields) -> ApiRequest<Option<Bytes>>),
+    /// A walk in several calls, of which each depends on the answer to the one before.
+    Connection(ConnectionRequest),
+}
+
+/// A page of a connection.
+pub(crate) struct ConnectionRequest {
+    pub(crate) keyset: Keyset,
+    pub(crate) from: Position,
+    /// The most records.
+    pub(crate) first: usize,
 }
 
 type PrepareShared = Box<dyn Fn(&Fields, bool) -> PreparedRequest + Send + Sync>;
 type PrepareForJoin = Box<dyn Fn(&str) -> Option<PreparedRequest> + Send + Sync>;
 
-/// What a join asks of each parent. None where the parent's key cannot be asked for.
+/// The request of a join for one parent. None for a parent whose key cannot be asked for.
 pub(crate) struct JoinRequest {
     pub(crate) page: PageArgs,
     pub(crate) prepare: PrepareForJoin,
@@ -46,14 +56,14 @@ pub(crate) enum PreparedRequest {
     Record(ApiRequest<Option<Bytes>>),
 }
 
-/// What is known of a page before it is read.
+/// The page that the arguments ask for.
 #[derive(Debug, Default)]
 pub(crate) struct PageArgs {
     page: u32,
     per_page: u32,
-    /// Whether Auth0 would refuse the page after this one.
+    /// True if Auth0 would refuse the page after this one.
     is_last_reachable: bool,
-    /// Where the reading begins.
+    /// The record that the reading begins after.
     from: Option<String>,
 }
 

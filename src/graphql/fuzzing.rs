@@ -22,7 +22,7 @@ use super::type_system::TypeSystem;
 use super::{DocumentSettings, DocumentSource, Limits, Permissions, Variables, sdl};
 use crate::auth::Caller;
 
-/// What a refusal may come to in all, in bytes.
+/// The most bytes that a refusal may come to.
 const LONGEST_REFUSAL: usize = 50_000;
 
 static TYPES: LazyLock<Arc<TypeSystem>> =
@@ -121,7 +121,7 @@ pub fn json(text: &str) {
     json::agreement::check(text);
 }
 
-/// What is selected of an answer, each reading other kinds of fields.
+/// Selections of an answer, each reading other kinds of fields.
 const SELECTIONS: [&str; 6] = [
     "{ users { total page hasNextPage nodes { userId email emailVerified createdAt loginsCount attributes __typename } } }",
     "{ users { nodes { a: name identities { provider userId isSocial } userMetadata appMetadata lastIp } } }",
@@ -131,7 +131,7 @@ const SELECTIONS: [&str; 6] = [
     "{ log(id: \"1\") { logId date description details typeDescription audience } }",
 ];
 
-/// What Auth0 answers, projected: refused if it is not the JSON that it should be, and else answered with JSON.
+/// Projects an answer of Auth0's: refused if it is not the JSON that it should be, and else answered with JSON.
 pub fn projection(choice: u8, body: &[u8]) {
     static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
         let documents = documents();

@@ -106,7 +106,7 @@ fn guarded_below(object: &'static Object) -> Vec<Guarded> {
     guarded_keys(object).chain(within).collect()
 }
 
-/// What is guarded of that which a dotted path leads to. Auth0 compares names by case, as far as is known; this does not rely
+/// The guarded fields that a dotted path leads to. Auth0 compares names by case, as far as is known; this does not rely
 /// on it. `within` is the key that the object itself stands under.
 fn guarded_at(object: &'static Object, within: &'static str, path: &str) -> Vec<Guarded> {
     let (key, rest) = path.split_once('.').map_or((path, None), |(key, rest)| (key, Some(rest)));

@@ -37,7 +37,7 @@ pub(crate) fn answer(types: &TypeSystem, field: &SelectedField) -> Result<Vec<u8
     Ok(out)
 }
 
-/// What apollo-compiler 1.33 does not answer; the name of the type tells.
+/// A field of `__Type` that apollo-compiler 1.33 does not answer; the name of the type tells.
 const IS_ONE_OF: &str = "isOneOf";
 
 fn selection_set(types: &TypeSystem, ty: &Name, fields: &[SelectedField]) -> SelectionSet {

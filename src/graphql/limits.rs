@@ -1,4 +1,4 @@
-//! What a document and an operation may cost, judged before it is paid.
+//! Limits on the cost of a document and of an operation, judged before it is paid.
 //!
 //! A document is judged by its length, by its tokens before it is parsed, and by a walk over its syntax in which each fragment is
 //! measured once, however often it is spread. Then the values of its variables and, in normal form, its [cost] and its calls to
@@ -12,7 +12,7 @@ mod variable;
 pub(crate) use self::limiter::{ExceededLimit, Limiter};
 pub(crate) use self::tree::is_introspection;
 
-/// What is done about a document that is beyond a limit.
+/// The treatment of a document that is beyond a limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Enforcement {
     /// It is refused.
@@ -23,20 +23,20 @@ pub enum Enforcement {
     Measure,
 }
 
-/// What a document and an operation may cost.
+/// Limits on the cost of a document and of an operation.
 ///
 /// What an operator may want to tune is a field; the rest are constants, each with its reason.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
-    /// What is done about what is beyond a limit.
+    /// The treatment of whatever is beyond a limit.
     pub enforcement: Enforcement,
-    /// How deeply an operation's fields may nest, introspection left out. No data is deeper than four.
+    /// The greatest depth of an operation's fields, introspection left out. No data is deeper than four.
     pub depth: u64,
-    /// How many values an operation may ask for: the rows of each page times the fields selected of a row, where a field of
+    /// The most values that an operation may ask for: the rows of each page times the fields selected of a row, where a field of
     /// type `JSON` counts as ten. The default is five pages of a hundred users with all that is known of each: some
     /// megabytes of answer.
     pub cost: u64,
-    /// How many calls to Auth0 an operation may make: what one caller may take of a scarce thing at once.
+    /// The most calls to Auth0 that an operation may make: what one caller may take of a scarce thing at once.
     pub upstream_calls: u32,
 }
 
@@ -46,44 +46,44 @@ impl Default for Limits {
     }
 }
 
-/// How long a document may be, in bytes. Those of front ends have a few thousand; the body's own limit may be wider, for
+/// The greatest length of a document, in bytes. Those of front ends have a few thousand; the body's own limit may be wider, for
 /// variables.
 const BYTES: u64 = 50_000;
-/// How many tokens a document may have: what [`FIELDS`] fields take, each with its alias or an argument. Parsing and
+/// The most tokens of a document: what [`FIELDS`] fields take, each with its alias or an argument. Parsing and
 /// validation are linear in them.
 const TOKENS: u64 = 6_000;
-/// How long a name or a number may be, in bytes. Validation compares unknown names with known ones letter by letter, and
+/// The greatest length of a name or a number, in bytes. Validation compares unknown names with known ones letter by letter, and
 /// repeats them in its messages.
 const WORD: u64 = 200;
-/// How deeply brackets may nest, and selections with their fragments written out. The parser recurses once for each of the
+/// The greatest depth of brackets, and of selections with their fragments written out. The parser recurses once for each of the
 /// former, every other stage for the latter; the standard introspection query needs 17.
 const NESTING: u64 = 60;
-/// How many fields an operation may have with its fragments written out. GraphiQL's introspection query has about 600: nine
+/// The most fields of an operation with its fragments written out. GraphiQL's introspection query has about 600: nine
 /// levels of `ofType` in each of four places.
 const FIELDS: u64 = 2_000;
-/// How many fields all operations and fragments may have together. Each of them is validated by itself with its fragments
+/// The most fields of all operations and fragments together. Each of them is validated by itself with its fragments
 /// written out, so that many small ones around one great fragment are as dear as many great ones.
 const EXPANSION: u64 = 10 * FIELDS;
-/// How many root fields an operation may have beyond its calls to Auth0: such as ask Auth0 for nothing, and such as ask the
+/// The most root fields of an operation beyond its calls to Auth0: such as ask Auth0 for nothing, and such as ask the
 /// same as another.
 const FREE_ROOT_FIELDS: u64 = 30;
-/// How many aliases an operation may have beyond its calls to Auth0, which aliases tell apart. Only they make an answer hold
+/// The most aliases of an operation beyond its calls to Auth0, which aliases tell apart. Only they make an answer hold
 /// the same thing many times: fields of one key are one field.
 const FREE_ALIASES: u64 = 80;
-/// How many directives an operation may have with its fragments written out. Relay and Apollo write one or two for each
+/// The most directives of an operation with its fragments written out. Relay and Apollo write one or two for each
 /// fragment.
 const DIRECTIVES: u64 = 100;
-/// How deeply introspection may nest. graphql-js's own query has nine levels of `ofType` and comes to 15.
+/// The greatest depth of introspection. graphql-js's own query has nine levels of `ofType` and comes to 15.
 const INTROSPECTION_DEPTH: u64 = 16;
-/// How many values introspection may ask for, by a guess at the lengths of the schema's lists. The fullest query of
+/// The most values that introspection may ask for, by a guess at the lengths of the schema's lists. The fullest query of
 /// graphql-js comes to a third; one that asks each field's type for its fields, and again, comes to millions.
 const INTROSPECTION_SIZE: u64 = 100_000;
-/// How long an answer may be, in bytes, whatever else is let pass: a few times what the largest operations come to, and what one
+/// The greatest length of an answer, in bytes, whatever else is let pass: a few times what the largest operations come to, and what one
 /// of them may take of the memory.
 pub(crate) const ANSWER_BYTES: usize = 32 << 20;
-/// How many items a list may have, in a literal or a variable. Nobody asks for more ids at once than two pages have.
+/// The most items of a list, in a literal or a variable. Nobody asks for more ids at once than two pages have.
 const LIST: u64 = 200;
-/// How long a string may be, in bytes, in a literal or a variable: twice what a search may have, whose own limit has the
+/// The greatest length of a string, in bytes, in a literal or a variable: twice what a search may have, whose own limit has the
 /// clearer words.
 const STRING: u64 = 32_000;
 
@@ -150,7 +150,7 @@ impl Measure {
         }
     }
 
-    /// What is counted; follows a number.
+    /// The unit of the measure; follows a number.
     const fn unit(self) -> &'static str {
         match self {
             Self::Bytes => "bytes",
@@ -172,7 +172,7 @@ impl Measure {
         }
     }
 
-    /// Whether the process comes to harm beyond this limit: its stack overflows, or a core is busy for good.
+    /// True if the process comes to harm beyond this limit: its stack overflows, or a core is busy for good.
     const fn guards_the_process(self) -> bool {
         matches!(self, Self::Nesting | Self::Expansion)
     }

@@ -50,20 +50,20 @@ pub use self::type_system::SchemaError;
 pub use self::variables::Variables;
 pub use crate::deadline::Deadline;
 
-/// How operations are run.
+/// Settings by which operations are run.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// What is read from.
+    /// The tenant or the sandbox that is read from.
     pub mode: GatewayMode,
-    /// What an operation may cost.
+    /// Limits on the cost of an operation.
     pub limits: Limits,
-    /// How scopes are held to.
+    /// The effect of scopes.
     pub permissions: Permissions,
-    /// Whether callers without credentials are let in, which callers are told.
+    /// True if callers without credentials are let in, which callers are told.
     pub admits_anonymous: bool,
 }
 
-/// Whether operations can be run.
+/// Readiness to run operations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Readiness {
     /// They can, as far as is known.
@@ -72,38 +72,38 @@ pub enum Readiness {
     UpstreamFailing,
 }
 
-/// What a client wants run.
+/// A GraphQL request: an operation to run.
 pub struct GraphqlRequest {
     /// The document.
     pub document: DocumentSource,
-    /// Which of the document's operations, if it has several.
+    /// The name of the operation, if the document has several.
     pub operation_name: Option<String>,
     /// Values for the operation's variables.
     pub variables: Variables,
 }
 
-/// On whose behalf, and for how long.
+/// The context of a request: its caller, and the time that it has.
 pub struct RequestContext<'a> {
-    /// Who asks.
+    /// The caller, who has been authenticated.
     pub caller: Caller,
-    /// When the answer is worth nothing any more.
+    /// The moment at which the answer is worth nothing any more.
     pub deadline: Deadline,
-    /// What every error of the answer carries.
+    /// The id that every error of the response carries.
     pub request_id: &'a str,
-    /// Whether only answers from after the question will do: none that is kept, none of a call that is under way.
+    /// True if only answers from after the request will do: none that is kept, none of a call that is under way.
     pub is_fresh: bool,
-    /// Whether the answer tells what it took upstream.
+    /// True if the response tells what it took upstream.
     pub explains: bool,
 }
 
 /// The answer.
 #[derive(Debug)]
 pub struct GraphqlResponse {
-    /// Whether anything ran.
+    /// The outcome of the operation as a whole.
     pub outcome: Outcome,
     /// The response, in JSON.
     pub body: Vec<u8>,
-    /// How many calls to the Management API were made for it.
+    /// The number of calls to the Management API that were made for it.
     pub upstream_calls: u32,
     /// The codes of its errors, each once.
     pub error_codes: Vec<String>,
@@ -111,7 +111,7 @@ pub struct GraphqlResponse {
     pub lacking: Scopes,
 }
 
-/// Whether anything ran.
+/// The outcome of an operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outcome {
     /// The operation ran. Fields of it may have failed all the same.

@@ -24,8 +24,11 @@ use crate::auth0;
 /// Auth0's largest page.
 pub(crate) const LARGEST_PAGE: u64 = auth0::LARGEST_PAGE.unsigned_abs();
 
-/// The arguments that size a page.
-const PAGE_SIZES: [&str; 2] = ["perPage", "take"];
+/// The largest page of a connection, which takes several calls.
+pub(crate) const LARGEST_FIRST: u64 = 5 * LARGEST_PAGE;
+
+/// The arguments that size a page, with the largest.
+const PAGE_SIZES: [(&str, u64); 3] = [("perPage", LARGEST_PAGE), ("take", LARGEST_PAGE), ("first", LARGEST_FIRST)];
 
 /// An operation in normal form.
 #[derive(Debug, PartialEq)]
@@ -77,8 +80,8 @@ impl SelectedField {
     /// The most records that it brings by its arguments: 1 where none of them sizes a page. A size beyond the greatest is refused where the
     /// argument is read, in clearer words.
     pub(crate) fn page_size(&self) -> u64 {
-        match PAGE_SIZES.iter().find_map(|name| self.argument(name)) {
-            Some(Value::Int(size)) => u64::try_from(*size).unwrap_or(0).clamp(1, LARGEST_PAGE),
+        match PAGE_SIZES.iter().find_map(|(name, largest)| Some((self.argument(name)?, largest))) {
+            Some((Value::Int(size), largest)) => u64::try_from(*size).unwrap_or(0).clamp(1, *largest),
             _ => 1,
         }
     }
@@ -128,7 +131,7 @@ fn too_large(argument_bytes: usize) -> GraphqlError {
         .with("value", argument_bytes)
 }
 
-/// What a request gives for the variables of `operation`, in the order of their definitions.
+/// The values that a request gives for the variables of `operation`, in the order of their definitions.
 pub(crate) fn values_of(operation: &executable::Operation, mut given: Variables) -> Box<[Option<Box<str>>]> {
     operation.variables.iter().map(|variable| given.take(&variable.name)).collect()
 }
@@ -194,7 +197,7 @@ impl<'d> Normalizer<'d> {
                     fields: Vec::new(),
                 })
             }
-            field => field,
+            field => field.map(node::resolve),
         });
         fields.collect()
     }
@@ -319,6 +322,7 @@ fn misfit(argument: &Name, errors: &[CoercionError]) -> GraphqlError {
     GraphqlError::new(ErrorCode::BadUserInput, parts.collect::<Vec<_>>().join(" ")).with("argument", argument.as_str())
 }
 
+mod node;
 #[cfg(any(test, feature = "fuzzing"))]
 mod print;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Who may see what: the scopes that a caller holds, those that Auth0 granted to the gateway itself, and the one way to Auth0.
+//! Permission to see fields: the scopes that a caller holds, those that Auth0 granted to the gateway itself, and the one way to Auth0.
 
 use bytes::Bytes;
 
@@ -11,17 +11,17 @@ use crate::auth0::{
     RefusedFields, TokenStatus, UserId,
 };
 
-/// How scopes are held to.
+/// The effect of scopes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Permissions {
-    /// What becomes of an operation that needs more than its caller holds.
+    /// The treatment of an operation that needs more than its caller holds.
     pub scope_mode: ScopeMode,
-    /// Whether `me` needs no `read:users`. It trusts that the issuer of the callers' tokens is the tenant that is read, so that a token's `sub` names
+    /// True if `me` needs no `read:users`. It trusts that the issuer of the callers' tokens is the tenant that is read, so that a token's `sub` names
     /// the same user in both.
     pub self_access: bool,
 }
 
-/// What becomes of an operation that needs more scopes than its caller holds.
+/// The treatment of an operation that needs more scopes than its caller holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum ScopeMode {
     /// A field that the caller may not see is null, with an error beside the answers of the others.
@@ -31,7 +31,7 @@ pub enum ScopeMode {
     Reject,
 }
 
-/// What may be shown: what the caller holds and, for what Auth0 guards by scopes itself, what the gateway was granted.
+/// The scopes by which fields are shown: those that the caller holds and, for what Auth0 guards itself, those that the gateway was granted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Authority {
     pub(crate) caller: Scopes,
@@ -161,7 +161,7 @@ impl Upstream {
     }
 }
 
-/// What a caller may be shown.
+/// The authority of a caller.
 pub(crate) fn authority(upstream: &Upstream, caller: &Caller) -> Authority {
     Authority::new(caller.authority(), &upstream.api)
 }

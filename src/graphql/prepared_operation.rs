@@ -16,14 +16,14 @@ use super::introspection;
 use super::limits::Limiter;
 use super::operation::{Name, Operation, SelectedField};
 use super::permission::{Authority, Permissions};
-use super::plan::{CallCount, CallPlan, ExecutionPlan, Planner, RequiredKeys, is_same_call, worst_case};
+use super::plan::{CallCount, CallPlan, ExecutionPlan, Planner, RequiredKeys, is_same_call, root_calls, worst_case};
 use super::project::json;
 use super::required_scopes::RequiredScopes;
 use super::schema::local::LocalDocument;
 use super::schema::root::{RootField, root_field};
 use super::type_system::TypeSystem;
 
-/// For how many authorities an operation's plans are kept. There are four scopes to hold; in practice callers come in two
+/// The most authorities for which an operation's plans are kept. There are four scopes to hold; in practice callers come in two
 /// or three kinds.
 const KEPT_PLANS: usize = 8;
 
@@ -37,7 +37,7 @@ pub(crate) struct PreparedOperation {
     /// The root fields that ask Auth0 the same, and so are answered by one call.
     pub(crate) calls: Vec<Vec<usize>>,
     pub(crate) local: Option<LocalDocument>,
-    /// How many calls it can come to at worst.
+    /// The most calls that it can come to.
     pub(crate) calls_at_worst: CallCount,
     plans: Mutex<Vec<(Authority, Arc<ExecutionPlan>)>>,
 }
@@ -86,8 +86,8 @@ impl PreparedOperation {
             }
         }
         // Before any argument is read: the work for an operation is bounded by what it may ask.
-        limiter.check_operation(types, &operation, calls.len())?;
-        let calls_at_worst = worst_case(fields, calls.len(), limiter.upstream_calls().into());
+        limiter.check_operation(types, &operation, root_calls(fields, &calls, u64::MAX))?;
+        let calls_at_worst = worst_case(fields, &calls, limiter.upstream_calls().into());
         limiter.check_joins(calls_at_worst)?;
         let mut roots: Vec<_> = fields.iter().map(|field| PreparedField::new(types, field)).collect();
         note_guarded_fields(fields, &mut roots);
@@ -114,6 +114,12 @@ impl PreparedOperation {
         upstream.request.as_ref().ok()?.generated.as_ref().map(|generated| &*generated.q)
     }
 
+    /// The number of calls that one answer to root fields comes to.
+    pub(crate) fn calls_of(&self, call: usize) -> u32 {
+        let call = self.calls.get(call..=call).unwrap_or_default();
+        u32::try_from(root_calls(&self.operation.fields, call, u64::MAX)).unwrap_or(u32::MAX)
+    }
+
     /// The keys of the root fields that a call is for.
     pub(crate) fn keys_of_call(&self, call: usize) -> impl Iterator<Item = &Name> {
         self.calls.get(call).into_iter().flatten().filter_map(|root| self.key(*root))
@@ -124,7 +130,7 @@ impl PreparedOperation {
         self.roots.get(root).map(|root| &root.key)
     }
 
-    /// How to answer callers of this authority.
+    /// The plan for callers of this authority.
     pub(crate) fn plan(&self, authority: Authority) -> Arc<ExecutionPlan> {
         let mut kept = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, plan)) = kept.iter().find(|(of, _)| *of == authority) {
@@ -156,7 +162,7 @@ impl PreparedOperation {
         let field = call.first().and_then(|index| self.roots.get(*index)?.upstream());
         let request = field.and_then(|field| match &field.request.as_ref().ok()?.prepare {
             Prepare::Shared(prepare) => Some(prepare(&keys.fields(field.table.shape.object()), keys.total)),
-            Prepare::OwnUser(_) => None,
+            Prepare::OwnUser(_) | Prepare::Connection(_) => None,
         });
         CallPlan { keys, request }
     }

@@ -1,4 +1,4 @@
-//! What an operation needs that not everybody holds. Pure.
+//! The scopes that an operation needs beyond those that everybody holds. Pure.
 
 use super::error::{ErrorCode, GraphqlError};
 use super::guarded_fields::GuardedFieldUse;

@@ -10,11 +10,11 @@ use super::prepared_operation::{FieldSource, PreparedOperation};
 use super::project::json;
 use super::schema::local::LocalAnswer;
 
-/// How many reasons are told why an operation never ran. The first few are what somebody mends; a document can be wrong in
+/// The most errors of an operation that never ran. The first few are what somebody mends; a document can be wrong in
 /// thousands of places.
 const MOST_REASONS: usize = 10;
 
-/// How many errors of an operation that ran are told: more than it can have root fields, unless an operator allows for that.
+/// The most errors of an operation that ran: more than it can have root fields, unless an operator allows for that.
 const MOST_ERRORS: usize = 100;
 
 /// Writes a response to an operation that never ran: there is no `data`.
@@ -28,7 +28,7 @@ pub(crate) fn refusal(failures: &[GraphqlError], request_id: &str) -> Vec<u8> {
 /// An operation that ran, answered.
 pub(crate) struct ExecutionResult<'a> {
     pub(crate) prepared: &'a PreparedOperation,
-    /// By root field.
+    /// The results of the root fields.
     pub(crate) answers: &'a [FieldResult],
     pub(crate) local: &'a LocalAnswer,
 }

@@ -40,7 +40,7 @@ impl<'q> SearchQuery<'q> {
     }
 }
 
-/// What is still to be read, and what was read. Each method takes one rule of the grammar off `rest`.
+/// A recursive-descent parser: the text still to be read, and the fields that were read. Each method takes one rule of the grammar off `rest`.
 struct Reader<'q> {
     rest: &'q str,
     query: SearchQuery<'q>,
@@ -189,7 +189,7 @@ impl<'q> Reader<'q> {
         (!bound.is_empty() && bound != "TO").then_some(())
     }
 
-    /// Whether the word is next, with something after it that ends words; if so, it is taken.
+    /// True if the word is next, with something after it that ends words; then it is taken.
     fn takes_keyword(&mut self, word: &str) -> bool {
         let after = self.rest.strip_prefix(word).filter(|after| after.starts_with([' ', '\t', '\n', '\r', '(']));
         if let Some(after) = after {
@@ -216,7 +216,7 @@ impl<'q> Reader<'q> {
         self.rest = &self.rest[next.len_utf8()..];
     }
 
-    /// Whether there were any.
+    /// Skips blanks. True if there were any.
     fn skip_blanks(&mut self) -> bool {
         !self.take_while(|c| matches!(c, ' ' | '\t' | '\n' | '\r')).is_empty()
     }

@@ -57,7 +57,7 @@ impl TypeSystem {
         self.schema.directive_definitions.get(name).map(|directive| &*directive.arguments).unwrap_or_default()
     }
 
-    /// Whether values of the type have fields.
+    /// True if values of the type have fields.
     pub(crate) fn is_composite(&self, name: &str) -> bool {
         self.get(name).is_some_and(|ty| ty.is_object() || ty.is_interface() || ty.is_union())
     }
@@ -73,7 +73,7 @@ impl TypeSystem {
         }
     }
 
-    /// Whether a fragment with this type condition applies to objects of the type `object`:
+    /// True if a fragment with this type condition applies to objects of the type `object`:
     /// <https://spec.graphql.org/September2025/#DoesFragmentTypeApply()>.
     pub(crate) fn applies(&self, condition: &Name, object: &Name) -> bool {
         condition == object || self.schema.is_subtype(condition, object)

@@ -20,7 +20,7 @@ impl Variables {
         self.0.remove(name)
     }
 
-    /// Whether no text in them has half of a surrogate pair, which is all that JSON has and Unicode has not.
+    /// True if no text in them has half of a surrogate pair, which is all that JSON has and Unicode has not.
     pub(crate) fn is_unicode(&self) -> bool {
         let may_have_halves = |json: &str| json.contains("\\ud") || json.contains("\\uD");
         self.0.values().all(|json| !may_have_halves(json) || serde_json::from_str::<serde_json::Value>(json).is_ok())

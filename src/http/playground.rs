@@ -201,7 +201,7 @@ fn media_type(name: &str) -> &'static str {
     }
 }
 
-/// For the rare client without gzip; keeping the files a third time would cost more.
+/// Unpacks a file for the rare client without gzip; keeping the files a third time would cost more.
 fn inflate(gzip: &[u8]) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     GzDecoder::new(gzip).read_to_end(&mut content)?;

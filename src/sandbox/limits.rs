@@ -15,15 +15,17 @@ pub enum Plan {
     /// 50 requests at once and 16 per second, over all endpoints.
     #[default]
     Enterprise,
+    /// 5,000 requests at once and per second, over all endpoints: the largest private cloud.
+    PrivateCloud,
 }
 
 /// The text is not the name of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a plan: use free, essentials or enterprise")]
+#[error("not a plan: use free, essentials, enterprise or private-cloud")]
 pub struct UnknownPlan;
 
 impl Plan {
-    const ALL: [Self; 3] = [Self::Free, Self::Essentials, Self::Enterprise];
+    const ALL: [Self; 4] = [Self::Free, Self::Essentials, Self::Enterprise, Self::PrivateCloud];
 
     /// The name, as it is written on a command line.
     pub fn name(self) -> &'static str {
@@ -31,6 +33,7 @@ impl Plan {
             Self::Free => "free",
             Self::Essentials => "essentials",
             Self::Enterprise => "enterprise",
+            Self::PrivateCloud => "private-cloud",
         }
     }
 }
@@ -89,6 +92,7 @@ impl Limits {
             Plan::Free => &[(2, 2 * 60)],
             Plan::Essentials => &[(40, 500), (10, 100)],
             Plan::Enterprise => &[(50, 16 * 60)],
+            Plan::PrivateCloud => &[(5_000, 5_000 * 60)],
         };
         let buckets =
             sizes.iter().map(|&(size, refill)| Bucket { size, refill, level: f64::from(size), at: now }).collect();

@@ -32,7 +32,7 @@ impl Default for TokenRequest {
     }
 }
 
-/// Why a sandbox gave no token.
+/// A token that a sandbox did not give.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// It is not there.

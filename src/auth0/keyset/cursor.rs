@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::BASE64URL_NOPAD;
 
+use super::super::argument_error::holds_control;
 use super::super::ids::LogId;
 use super::Place;
 use super::logs::LogPosition;
@@ -25,7 +26,7 @@ const TIMES: std::ops::RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_7
 /// The most users of a millisecond that a cursor can count.
 const MOST: u32 = 1_000;
 
-/// Why a cursor is refused.
+/// A cursor that is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CursorError {
     /// It is none, or one of another version.
@@ -144,7 +145,7 @@ fn counted(text: &str) -> Option<u32> {
 }
 
 fn id(text: &str) -> Option<Box<str>> {
-    (!text.is_empty() && text.len() <= LONGEST_ID).then(|| text.into())
+    (!text.is_empty() && text.len() <= LONGEST_ID && !holds_control(text)).then(|| text.into())
 }
 
 #[cfg(test)]

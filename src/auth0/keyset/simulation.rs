@@ -9,7 +9,7 @@ use super::cursor;
 use super::users::{SEARCH_LAG_MS, UserCall, UserKey, UserKeys, UserPlanner, UserPosition};
 use super::{Direction, KeysetError, Place};
 
-/// When walks begin.
+/// The time at which walks begin.
 const START: i64 = 1_790_000_000_000;
 
 /// A tenant, as its search sees it. Time goes on with each call.
@@ -26,7 +26,7 @@ struct Tenant {
 struct User {
     created_at: i64,
     id: String,
-    /// When the index has the user.
+    /// The time from which the index has the user.
     visible_at: i64,
     is_found: bool,
     /// False once the user was changed, and for one who was imported with a date of before.

@@ -31,7 +31,7 @@ struct Inner {
     timer_lost: Notify,
 }
 
-/// Where those who wait learn what was decided.
+/// The channels by which decisions reach those who wait.
 type Waiters = HashMap<Ticket, oneshot::Sender<Result<AdmittedCall, PaceError>>>;
 
 struct State {

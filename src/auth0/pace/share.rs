@@ -18,7 +18,7 @@ const SURPLUS_BY_RESERVE: f64 = 30.0;
 /// Time between two fill-ups, lest a mistake last. For a free tenant at a reserve of 0.1, this is 1 % of the refill.
 const FILL_UP: Duration = Duration::from_secs(300);
 
-/// For how long the refill is taken to have been what it is found to be now. The refill is learned
+/// The time for which the refill is taken to have been what it is found to be now. The refill is learned
 /// from below, so what it was shared out by before was too little.
 const HINDSIGHT: Duration = Duration::from_secs(60);
 

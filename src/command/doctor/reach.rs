@@ -68,7 +68,7 @@ fn remedy(fault: &TlsError) -> &'static str {
     }
 }
 
-/// By how much this machine's clock is off. Calls to Auth0 do not mind, callers' tokens do.
+/// The check of this machine's clock. Calls to Auth0 do not mind, callers' tokens do.
 pub(super) fn clock(probe: &Result<Probe, ProbeError>, takes_tokens: bool) -> Check {
     let skew = match probe {
         Err(_) => return Check::skipped("clock", "needs an answer of the tenant's"),
@@ -93,7 +93,7 @@ pub(super) fn clock(probe: &Result<Probe, ProbeError>, takes_tokens: bool) -> Ch
     }
 }
 
-/// By how much this machine's clock is ahead of the other at the least; below zero if it is behind. Zero where whole seconds, and the
+/// The least that this machine's clock is ahead of the other; below zero if it is behind. Zero where whole seconds, and the
 /// time that the answer took, leave it open.
 fn skew(probe: &Probe) -> Option<TimeDelta> {
     let date = probe.date?;

@@ -5,12 +5,12 @@ use std::ops::Range;
 
 use apollo_parser::{Lexer, Token, TokenKind};
 
-/// What a text comes to.
+/// The measures of a text.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct TokenMeasures {
     /// Tokens as <https://spec.graphql.org/September2025/#sec-Language.Source-Text.Lexical-Tokens> has them.
     pub(crate) tokens: u64,
-    /// How deeply brackets nest.
+    /// The depth to which brackets nest.
     pub(crate) nesting: u64,
     /// The length of the longest name or number, in bytes.
     pub(crate) word: u64,
@@ -25,7 +25,7 @@ pub(crate) enum LexicalError {
     UnterminatedString,
 }
 
-/// What is found in a text before it is parsed.
+/// The findings in a text before it is parsed.
 pub(crate) struct Scan {
     pub(crate) measures: TokenMeasures,
     /// The first thing that is no GraphQL and that apollo-parser 0.8 lets pass, and its offset.
@@ -81,7 +81,7 @@ struct Reader {
     before: Option<TokenKind>,
     /// A string that is a description if a definition follows.
     string: Option<Range<usize>>,
-    /// Whether a name stands before that needs a colon.
+    /// True if the name before needs a colon.
     needs_colon: bool,
 }
 
@@ -122,7 +122,7 @@ impl Reader {
         self.before = Some(kind);
     }
 
-    /// Whether a name here is that of an argument or an input field: directly in parentheses, or in braces inside them, and
+    /// True if a name here is that of an argument or an input field: directly in parentheses, or in braces inside them, and
     /// neither a value nor a part of a variable or directive.
     fn is_entry(&self) -> bool {
         let is_inside = match self.open.split_last() {

@@ -4,7 +4,7 @@ use apollo_compiler::parser::SourceSpan;
 
 use crate::graphql::error::Location;
 
-/// Where the lines of a text begin. Lines end as GraphQL has them end: with LF, CR LF or CR.
+/// The beginnings of the lines of a text. Lines end as GraphQL has them end: with LF, CR LF or CR.
 /// <https://spec.graphql.org/September2025/#sec-Line-Terminators>
 #[derive(Debug, Default)]
 pub(crate) struct Lines {

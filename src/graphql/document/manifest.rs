@@ -17,7 +17,7 @@ pub(crate) struct ManifestEntry {
     pub(crate) text: String,
 }
 
-/// Why a text is no manifest. Completes the sentence that begins with the file's name.
+/// A text that is no manifest. Completes the sentence that begins with the file's name.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
     /// It cannot be read as JSON.

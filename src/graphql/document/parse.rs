@@ -41,7 +41,7 @@ pub(super) fn parse(
     if checks.failures.is_empty() { Ok((document, tokens)) } else { Err(checks.failures) }
 }
 
-/// What apollo-compiler does not look for, and what is GraphQL and not answered here. Nesting has been bounded.
+/// Checks for what apollo-compiler passes over, and for GraphQL that is not answered here. Nesting has been bounded.
 struct Checks<'d> {
     lines: &'d Lines,
     introspection: bool,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use moka::sync::Cache;
 
-/// How many bytes are kept, hashes included. What is asked for least goes first, and is sent again when it is wanted.
+/// The most bytes that are kept, hashes included. The text asked for least goes first, and is sent again when it is wanted.
 const KEPT: u64 = 4 << 20;
 
 pub(crate) struct PersistedQueries {

@@ -1,4 +1,4 @@
-//! Where a document comes from: its text, the gateway's memory of it, or a manifest that the operator trusts.
+//! Sources of documents: a text that is sent, one that was kept by its hash, or a manifest that the operator trusts.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -7,14 +7,14 @@ use super::persisted::{PersistedQueries, sha256};
 use super::trusted::{TrustedDocuments, TrustedMode};
 use crate::graphql::error::{ErrorCode, GraphqlError};
 
-/// How a client says which document it wants run.
+/// A client's reference to the document that it wants run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DocumentSource {
-    /// By its text.
+    /// The text of the document.
     Text(String),
-    /// By the id of a document that the operator trusts.
+    /// The id of a document that the operator trusts.
     Id(String),
-    /// By Apollo's protocol for automatic persisted queries: by a hash, with the text where the hash alone was not enough.
+    /// Apollo's protocol for automatic persisted queries: a hash, with the text where the hash alone was not enough.
     /// <https://www.apollographql.com/docs/apollo-server/performance/apq>
     Persisted {
         /// The text's SHA-256 in hexadecimal, or the id of a document that the operator trusts.
@@ -32,14 +32,14 @@ pub(crate) struct FoundDocument<'s> {
     pub(crate) keep_as: Option<&'s str>,
 }
 
-/// Where documents are found.
+/// The texts of documents that are known.
 pub(crate) struct Sources {
     persisted: Option<PersistedQueries>,
     trusted: Option<TrustedDocuments>,
 }
 
 impl Sources {
-    /// Where nothing but trusted documents may run, none is kept for clients: the hashes of those are known anyhow.
+    /// The sources of an engine. If nothing but trusted documents may run, none is kept for clients: the hashes of those are known anyhow.
     pub(crate) fn new(persists: bool, trusted: Option<TrustedDocuments>) -> Self {
         let is_open = trusted.as_ref().is_none_or(|trusted| trusted.mode() == TrustedMode::Prefer);
         Self { persisted: (persists && is_open).then(PersistedQueries::default), trusted }

@@ -50,7 +50,7 @@ impl Suggestions {
 /// Looks at the names of a document. Nesting has been bounded.
 struct Search<'d> {
     types: &'d TypeSystem,
-    /// Where errors are.
+    /// The places of the errors.
     spans: HashSet<SourceSpan>,
     count: usize,
     found: Suggestions,

@@ -1,4 +1,4 @@
-//! What passes and what is refused, with which code and where.
+//! Documents that pass and documents that are refused, with the code and the place.
 
 use std::fmt::Write as _;
 
@@ -236,7 +236,7 @@ fn what_does_not_fit_the_schema_is_told_where() {
         "fragment F on User { email }",
     ]), @r#"
     {\n  nope\n}
-      2:3 GRAPHQL_VALIDATION_FAILED Type `Query` does not have a field `nope`.
+      2:3 GRAPHQL_VALIDATION_FAILED Type `Query` does not have a field `nope`. Did you mean `node`?
     { users }
       1:3 GRAPHQL_VALIDATION_FAILED Interface, union and object types must have a subselection set.
     { users { total { x } } }

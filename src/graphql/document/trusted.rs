@@ -12,13 +12,13 @@ use tokio::sync::Notify;
 use super::manifest::{self, ManifestError};
 use super::persisted::sha256;
 
-/// How often the files are looked at. A look costs a call to the system for each file.
+/// Time between two looks at the files. A look costs a call to the system for each file.
 const LOOKS_EVERY: Duration = Duration::from_secs(2);
 
 /// Largest manifest that is read, in bytes: some ten thousand documents.
 const LARGEST: u64 = 32 << 20;
 
-/// What becomes of documents that are not trusted.
+/// The treatment of documents that are not trusted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum TrustedMode {
     /// They run too.
@@ -44,7 +44,7 @@ struct Manifests {
     look: Notify,
 }
 
-/// Why there are no documents to trust.
+/// Manifests of which no document can be trusted.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustedDocumentsError {
     /// A file or folder cannot be read.
@@ -66,7 +66,7 @@ pub enum TrustedDocumentsError {
     NoManifest {
         /// Which.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Its fault.
         fault: ManifestError,
     },
     /// Two documents have one id.
@@ -79,7 +79,7 @@ pub enum TrustedDocumentsError {
     },
 }
 
-/// What tells that a file has changed.
+/// Marks by which a change of a file is seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Stamp {
     path: PathBuf,
@@ -95,7 +95,7 @@ struct Set {
 }
 
 impl Set {
-    /// Whether the id was free, or the same document's.
+    /// Adds a document. True if the id was free, or the same document's.
     fn add(&mut self, id: &str, text: &str) -> bool {
         let text = self.texts.get(text).cloned().unwrap_or_else(|| text.into());
         self.by_id.entry(sha256(&text).into()).or_insert_with(|| Arc::clone(&text));
@@ -187,7 +187,7 @@ impl TrustedDocuments {
         set.by_id.get(id).or_else(|| set.by_id.get(id.strip_prefix("sha256:")?)).cloned()
     }
 
-    /// Whether a document of exactly this text is trusted.
+    /// True if a document of exactly this text is trusted.
     pub(crate) fn has(&self, text: &str) -> bool {
         self.manifests.current.load().texts.contains(text)
     }

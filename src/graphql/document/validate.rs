@@ -59,7 +59,7 @@ fn note_emptied(text: &str, set: &SelectionSet, emptied: &mut HashSet<SourceSpan
     }
 }
 
-/// Which variables may stand where: <https://spec.graphql.org/September2025/#sec-All-Variable-Usages-Are-Allowed>.
+/// The rule "All Variable Usages Are Allowed": <https://spec.graphql.org/September2025/#sec-All-Variable-Usages-Are-Allowed>.
 ///
 /// apollo-compiler 1.33 looks at variables that are a whole argument, not at those inside lists and input objects, and takes a
 /// default of null for one that makes up for an absent value.

@@ -8,13 +8,13 @@ use crate::graphql::project::{Projected, Segment};
 
 /// The records of one fetch of a plan, as each of its joins projects them.
 pub(super) struct FetchedRecords {
-    /// In the order in which slots name the keys.
+    /// The keys by their numbers, each with its state.
     known: IndexMap<Box<str>, State, foldhash::fast::RandomState>,
     /// The records that were found, each by its batch and its index there.
     found: Vec<(usize, usize)>,
-    /// By join of the fetch.
+    /// The batches of each join of the fetch.
     batches: Vec<Vec<Batch>>,
-    /// By join of the fetch and found key: true once its slots have been opened.
+    /// Flags, by join of the fetch and found key, that are true once its slots have been opened.
     opened: Vec<Vec<bool>>,
 }
 

@@ -126,7 +126,7 @@ fn too_many() -> GraphqlError {
 /// So many of the names, to be looked up by one search.
 struct Batched {
     len: usize,
-    /// In Auth0's Lucene syntax.
+    /// The search, in Auth0's Lucene syntax.
     search: String,
 }
 

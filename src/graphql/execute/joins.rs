@@ -11,7 +11,7 @@ use tracing::Instrument as _;
 use super::fetched_records::{Batch, FetchedRecords, SlotValue};
 use super::join_calls::{JoinCall, SINGLE_LOOKUPS, plan_calls, plan_lookups};
 use super::unprojectable;
-use crate::auth0::{AnswerIdentity, ManagementApi};
+use crate::auth0::{AnswerIdentity, ManagementApi, Priority};
 use crate::graphql::error::{GraphqlError, report};
 use crate::graphql::execution_context::{CallOrigin, ExecutionContext};
 use crate::graphql::field_request::PreparedRequest;
@@ -23,7 +23,7 @@ use crate::telemetry::TRACE_TARGET;
 /// The joined records of an operation.
 pub(super) struct Joins<'p> {
     plan: &'p ExecutionPlan,
-    /// By fetch of the plan.
+    /// The records of each fetch of the plan.
     fetches: Vec<FetchedRecords>,
     /// The number of records that may still be looked up one by one, so that the calls which are certain to come have theirs.
     lookups: usize,
@@ -154,7 +154,7 @@ impl<'p> Joins<'p> {
         let answers = calls.into_iter().map(|call| {
             let api = apis.get(call.fetch).copied().flatten();
             let roots = self.plan.fetches.get(call.fetch).map(|fetch| fetch.roots.clone());
-            let context = execution.call_context(CallOrigin::Join(roots.unwrap_or_default()));
+            let context = execution.call_context(CallOrigin::Join(roots.unwrap_or_default()), Priority::Interactive);
             async move {
                 let Some(api) = api else { return (call, Err(GraphqlError::bug("a join is made without permission"))) };
                 let answer = match &call.request {
@@ -219,7 +219,7 @@ impl<'p> Joins<'p> {
                     ids = names;
                     (projected, segments)
                 }
-                (ShapePlan::Page(_) | ShapePlan::List(..), None) => {
+                (ShapePlan::Page(_) | ShapePlan::List(..) | ShapePlan::Connection(..), None) => {
                     return Err(GraphqlError::bug("a join of a list has no page"));
                 }
             };

@@ -27,7 +27,7 @@ impl<'a, 'r> Splicer<'a, 'r> {
         Self { joins, frames: Vec::new(), errors, failures: HashMap::new(), out: Vec::new(), limit }
     }
 
-    /// What was projected, whole.
+    /// Writes a projection whole.
     pub(super) fn splice(
         mut self,
         projection: &'a Projection,
@@ -100,9 +100,9 @@ fn report_withheld(withheld: &Withheld) -> GraphqlError {
 
 fn no_records(count: usize) -> GraphqlError {
     let what = if count == 1 {
-        "1 element of this list is no object".to_owned()
+        "1 element of this list is no object, or has no id".to_owned()
     } else {
-        format!("{count} elements of this list are no objects")
+        format!("{count} elements of this list are no objects, or have no ids")
     };
     let message = format!("{what}, as Auth0 sent it, and left out. If it stays so, report it.");
     ErrorCode::UpstreamUnavailable.log(&message, "");

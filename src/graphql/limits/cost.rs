@@ -1,4 +1,4 @@
-//! What an operation asks for, in values: the rows of each page times what is selected of a row.
+//! The cost of an operation, in values: the rows of each page times what is selected of a row.
 
 use crate::graphql::operation::{Operation, SelectedField};
 use crate::graphql::type_system::TypeSystem;

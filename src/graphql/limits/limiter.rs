@@ -20,7 +20,7 @@ pub(crate) struct Limiter {
     counters: Arc<[Counter; Measure::ALL.len()]>,
 }
 
-/// What was beyond one limit, and let pass.
+/// Counts of what was beyond one limit, and let pass.
 #[derive(Debug, Default)]
 struct Counter {
     times: AtomicU64,
@@ -28,7 +28,7 @@ struct Counter {
     untold: LogThrottle,
 }
 
-/// How often something beyond a limit was let pass. A document is judged when the gateway meets it and an operation for each new set of
+/// A limit that was exceeded, and the number of times that this was let pass. A document is judged when the gateway meets it and an operation for each new set of
 /// variables, not again for as long as they are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ExceededLimit {
@@ -45,12 +45,12 @@ impl From<Limits> for Limiter {
 }
 
 impl Limiter {
-    /// Whether most of what is beyond a limit is let pass.
+    /// True if most of what is beyond a limit is let pass.
     pub(crate) fn only_measures(&self) -> bool {
         self.limits.enforcement == Enforcement::Measure
     }
 
-    /// What was beyond a limit and let pass, by measure.
+    /// The limits that were exceeded, by measure.
     pub(crate) fn exceeded(&self) -> impl Iterator<Item = ExceededLimit> {
         Measure::ALL.into_iter().zip(&*self.counters).filter_map(|(measure, counter)| {
             let times = counter.times.load(Ordering::Relaxed);
@@ -92,13 +92,13 @@ impl Limiter {
         &self,
         types: &TypeSystem,
         operation: &Operation,
-        calls: usize,
+        calls: u64,
     ) -> Result<(), GraphqlError> {
-        self.hold(Measure::UpstreamCalls, u64::try_from(calls).unwrap_or(u64::MAX))?;
+        self.hold(Measure::UpstreamCalls, calls)?;
         self.hold(Measure::Cost, cost::cost(types, operation))
     }
 
-    /// How many calls to Auth0 an operation may make.
+    /// The most calls to Auth0 that an operation may make.
     pub(crate) fn upstream_calls(&self) -> u32 {
         self.limits.upstream_calls
     }

@@ -1,4 +1,4 @@
-//! What each limit lets pass and what it refuses.
+//! Limits, by what each lets pass and what it refuses.
 
 use apollo_compiler::ast;
 use serde_json::{Value, json};

@@ -10,7 +10,7 @@ use crate::graphql::document::Lines;
 use crate::graphql::error::{ErrorCode, GraphqlError};
 use crate::graphql::operation::Name;
 
-/// How long a list of the schema is taken to be, such as the fields of a type. Ours are shorter as a rule, and few are longer.
+/// The assumed length of a list of the schema, such as the fields of a type. Ours are shorter as a rule, and few are longer.
 const LIST_OF_SCHEMA: u64 = 10;
 
 /// Judges a document by what is greatest in it of each measure, be that in an operation or in a fragment.
@@ -60,7 +60,7 @@ fn hold(limiter: &Limiter, size: Size) -> Result<(), GraphqlError> {
     measures.into_iter().try_for_each(|(measure, value)| limiter.hold(measure, value))
 }
 
-/// What a selection comes to, with its fragments written out.
+/// The size of a selection, with its fragments written out.
 #[derive(Clone, Copy, Default)]
 struct Size {
     fields: u64,
@@ -70,7 +70,7 @@ struct Size {
     aliases: u64,
     directives: u64,
     depth: u64,
-    /// How many values it asks for, were it part of an introspection.
+    /// The number of values that it asks for, were it part of an introspection.
     weight: u64,
     introspection_depth: u64,
     introspection_weight: u64,
@@ -139,12 +139,12 @@ impl Size {
     }
 }
 
-/// Whether a field of this name leads into the schema.
+/// True if a field of this name leads into the schema.
 pub(crate) fn is_introspection(name: &str) -> bool {
     matches!(name, "__schema" | "__type")
 }
 
-/// What values come to.
+/// The measures of values.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub(super) struct Values {
     /// The items of the longest list.
@@ -178,7 +178,7 @@ pub(super) struct Walk<'d> {
     fragments: HashMap<&'d Name, &'d FragmentDefinition>,
     /// None while a fragment is being measured: meeting it then is a cycle.
     known: HashMap<&'d Name, Option<Size>>,
-    /// How many selections were looked at, for tests: the work that the walk took.
+    /// The number of selections that were looked at, for tests: the work that the walk took.
     pub(super) visited: u64,
 }
 

@@ -1,9 +1,9 @@
 //! The measures of a variable's value: one pass over its JSON, which does not recurse.
 
-/// What a value comes to.
+/// The measures of a value.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ValueMeasures {
-    /// How deeply lists and objects nest.
+    /// The depth to which lists and objects nest.
     pub(super) nesting: u64,
     /// The items of the longest list.
     pub(super) list: u64,

@@ -6,7 +6,7 @@ mod required_keys;
 
 use std::sync::Arc;
 
-pub(crate) use self::call_count::{CallCount, worst_case};
+pub(crate) use self::call_count::{CallCount, root_calls, worst_case};
 pub(crate) use self::planner::{Planner, is_same_call};
 pub(crate) use self::required_keys::RequiredKeys;
 use super::error::{GraphqlError, Location};
@@ -15,14 +15,14 @@ use super::operation::{Arguments, Name};
 use super::permission::MissingScopeError;
 use super::project::json;
 use super::schema::joins::Join;
-use super::schema::object::{Field, Guard, Kind, Object, PageKind};
+use super::schema::object::{ConnectionType, Field, Guard, Kind, Object, PageKind};
 use crate::auth::Scopes;
 
-/// How to answer an operation for callers of one authority.
+/// The plan of an operation, for callers of one authority.
 pub(crate) struct ExecutionPlan {
     /// The calls of the root fields; those that ask the same share one.
     pub(crate) calls: Vec<CallPlan>,
-    /// By root field. None for those that ask nothing of Auth0.
+    /// The projections of the root fields. None for those that ask nothing of Auth0.
     pub(crate) fields: Vec<Option<Projection>>,
     pub(crate) joins: Vec<JoinPlan>,
     /// The calls of the joins; those that ask the same of the same parents share one.
@@ -36,7 +36,7 @@ pub(crate) struct CallPlan {
     pub(crate) request: Option<PreparedRequest>,
 }
 
-/// What to make of what a call brings.
+/// The projection of a call's response into the value of one field.
 pub(crate) struct Projection {
     pub(crate) shape: ShapePlan,
     /// Fields that stand as null, and why.
@@ -51,25 +51,27 @@ pub(crate) enum ShapePlan {
     /// With the list's number.
     List(RecordPlan, usize),
     Record(RecordPlan),
+    /// With the records' object, and the keys that their order goes by.
+    Connection(RecordPlan, &'static ConnectionType),
 }
 
 /// A field that joins records of another endpoint to those that it stands in.
 pub(crate) struct JoinPlan {
     pub(crate) projection: Projection,
-    /// Where it stands in the projection that it is a part of.
+    /// Its path in the projection that it is a part of.
     pub(crate) path: PathTemplate,
     /// The slot of the joined record's id, where it is found by that.
     pub(crate) id: usize,
     pub(crate) fetch: usize,
-    /// Which of the fetch's joins it is.
+    /// Its number among the fetch's joins.
     pub(crate) number: usize,
 }
 
-/// What joins ask of Auth0.
+/// A request to Auth0 that joins share.
 pub(crate) struct FetchPlan {
     pub(crate) row: &'static Join,
     pub(crate) arguments: Arguments,
-    /// How to ask for what belongs to one parent. None where records are found by their ids.
+    /// The request for what belongs to one parent. None where records are found by their ids.
     pub(crate) request: Option<JoinRequest>,
     pub(crate) joins: Vec<usize>,
     /// The root fields below which its joins stand.
@@ -103,24 +105,26 @@ pub(crate) enum WithheldReason {
     Refused(GraphqlError),
 }
 
-/// What to make of one record.
+/// The projection of one record.
 pub(crate) struct RecordPlan {
     pub(crate) object: &'static Object,
     pub(crate) fields: Vec<OutputField<Output>>,
     /// The keys whose values are needed; a key's place here is its slot.
     pub(crate) keys: Vec<&'static str>,
+    /// The slots of an id without which there is no record.
+    pub(crate) id: Option<Slots>,
 }
 
-/// What to make of a page.
+/// The projection of a page.
 pub(crate) struct PagePlan {
     pub(crate) fields: Vec<OutputField<PageOutput>>,
-    /// What to read of a record to know where to read on: its keys, and no fields.
+    /// The part of a record that the cursor is read from: keys, and no fields.
     pub(crate) cursor: RecordPlan,
 }
 
 /// One entry of the answer.
 pub(crate) struct OutputField<O> {
-    /// What stands before its value: the response key, between the brace or the comma in front of it and the colon.
+    /// The bytes before its value: the response key, between the brace or the comma in front of it and the colon.
     pub(crate) lead: Box<[u8]>,
     pub(crate) output: O,
 }
@@ -139,22 +143,22 @@ impl<O> OutputField<O> {
     }
 }
 
-/// What stands under a key of a record.
+/// The value of one entry of a record.
 pub(crate) enum Output {
     Typename(&'static str),
     /// The first of these slots that holds a value, as this kind gives it out.
     Value(Slots, &'static Kind),
     Object(Slots, RecordPlan),
     Objects(Slots, RecordPlan),
-    /// What this one of the plan's joins has for the value in these slots.
+    /// The record that this one of the plan's joins has for the value in these slots.
     Join(Slots, usize),
-    /// What the table does not know, as far as there is no guard, and of what it knows only that which this caller may see.
+    /// Everything that the table does not know, as far as there is no guard, and of what it knows only that which this caller may see.
     Attributes(Scopes, Option<&'static Guard>),
     /// This one of the projection's withheld fields.
     Withheld(usize),
 }
 
-/// What stands under a key of a page.
+/// The value of one entry of a page.
 pub(crate) enum PageOutput {
     Typename(&'static str),
     /// The records, the number of their list, and the slots of the cursor.
@@ -184,13 +188,13 @@ impl RecordPlan {
         self.keys.iter().position(|known| *known == key)
     }
 
-    /// Whether the answer takes in keys that the table does not know.
+    /// True if the answer takes in keys that the table does not know.
     pub(crate) fn keeps_unknown(&self) -> bool {
         self.fields.iter().any(|field| matches!(field.output, Output::Attributes(..)))
     }
 }
 
-/// Whether nothing that may stand in the field's value is kept from whoever may see this much. An identity where a list of them
+/// True if nothing that may stand in the field's value is kept from whoever may see this much. An identity where a list of them
 /// should be has tokens in it all the same.
 pub(crate) fn may_see_all_of(field: &Field, authority: Scopes) -> bool {
     let inner = match &field.kind {

@@ -23,7 +23,7 @@ pub(crate) struct Planner {
     state: ProjectionState,
 }
 
-/// What is known of the projection that is being planned.
+/// The state of the projection that is being planned.
 #[derive(Default)]
 struct ProjectionState {
     path: Vec<PathStep>,
@@ -85,6 +85,9 @@ impl Planner {
                 ShapePlan::List(self.elements(object, selection), number)
             }
             Shape::Record(object) => ShapePlan::Record(self.record(object, selection)),
+            Shape::Connection(connection) => {
+                ShapePlan::Connection(self.record(connection.object, selection), connection)
+            }
         };
         let ProjectionState { withheld, list_paths, .. } = std::mem::replace(&mut self.state, outer);
         Projection { shape, withheld, list_paths }
@@ -107,7 +110,7 @@ impl Planner {
             };
             OutputField::push(&mut fields, &field.key, output);
         }
-        let cursor = RecordPlan { object: page.object, fields: Vec::new(), keys: page.cursor.to_vec() };
+        let cursor = RecordPlan { object: page.object, fields: Vec::new(), keys: page.cursor.to_vec(), id: None };
         PagePlan { fields, cursor }
     }
 
@@ -120,7 +123,7 @@ impl Planner {
     }
 
     fn record(&mut self, object: &'static Object, selection: &[SelectedField]) -> RecordPlan {
-        let mut plan = RecordPlan { object, fields: Vec::new(), keys: Vec::new() };
+        let mut plan = RecordPlan { object, fields: Vec::new(), keys: Vec::new(), id: None };
         for field in selection {
             let output = match object.field(&field.name) {
                 Some(row) => self.at(field, |planner| planner.output(row, field, &mut plan)),
@@ -149,7 +152,13 @@ impl Planner {
             Kind::Guarded(guard) if self.authority.caller.holds(guard.scope) => {
                 Output::Value(plan.slots(row.keys), &Kind::Json)
             }
-            kind => Output::Value(plan.slots(row.keys), kind),
+            kind => {
+                let slots = plan.slots(row.keys);
+                if row.is_non_null && matches!(kind, Kind::Id) {
+                    plan.id = Some(slots.clone());
+                }
+                Output::Value(slots, kind)
+            }
         }
     }
 
@@ -174,7 +183,7 @@ impl Planner {
         let mut projection = self.projection(row.shape, &field.fields);
         let id = match &mut projection.shape {
             ShapePlan::Record(plan) => plan.slot_for(plan.object.id_key()),
-            ShapePlan::Page(_) | ShapePlan::List(..) => 0,
+            ShapePlan::Page(_) | ShapePlan::List(..) | ShapePlan::Connection(..) => 0,
         };
         let fetched = &mut self.fetches[fetch];
         fetched.joins.push(join);
@@ -216,7 +225,7 @@ impl Planner {
     }
 }
 
-/// Whether two fields in normal form are answered by one call.
+/// True if two fields in normal form are answered by one call.
 pub(crate) fn is_same_call(one: &SelectedField, other: &SelectedField) -> bool {
     one.name == other.name
         && match (&one.arguments, &other.arguments) {

@@ -1,4 +1,4 @@
-//! What a plan needs of Auth0.
+//! The keys of records that a plan needs of Auth0.
 
 use std::collections::BTreeSet;
 
@@ -15,8 +15,12 @@ pub(crate) struct RequiredKeys {
     /// this caller to see.
     pub(crate) everything: bool,
     pub(crate) withheld: BTreeSet<&'static str>,
-    /// How many records match in all.
+    /// True if the number of all records that match is needed.
     pub(crate) total: bool,
+    /// The records of a connection.
+    pub(crate) nodes: bool,
+    /// The same with their cursors.
+    pub(crate) edges: bool,
 }
 
 impl RequiredKeys {
@@ -43,11 +47,30 @@ impl Projection {
         match &self.shape {
             ShapePlan::Page(plan) => plan.add_keys(required),
             ShapePlan::List(plan, _) | ShapePlan::Record(plan) => plan.add_keys(required),
+            ShapePlan::Connection(plan, connection) => {
+                required.keys.extend(connection.order);
+                required.total |= plan.slot("totalCount").is_some();
+                required.nodes |= plan.slot("nodes").is_some();
+                required.edges |= plan.slot("edges").is_some();
+                plan.add_keys_of(connection.node, required);
+            }
         }
     }
 }
 
 impl RecordPlan {
+    /// Adds what is needed of the objects of this kind within it.
+    fn add_keys_of(&self, object: &'static Object, required: &mut RequiredKeys) {
+        if std::ptr::eq(self.object, object) {
+            return self.add_keys(required);
+        }
+        for field in &self.fields {
+            if let Output::Object(_, plan) | Output::Objects(_, plan) = &field.output {
+                plan.add_keys_of(object, required);
+            }
+        }
+    }
+
     fn add_keys(&self, required: &mut RequiredKeys) {
         for field in &self.fields {
             match &field.output {

@@ -11,16 +11,16 @@ use crate::graphql::document::Document;
 use crate::graphql::error::GraphqlError;
 use crate::graphql::operation::{Name, SelectedField};
 
-/// How many bytes the operations that are kept take, about.
+/// The bytes that the operations in the cache may take, about.
 const CAPACITY: u64 = 64 << 20;
 
-/// What a field of an operation takes, about: its normal form, its place in a plan and in what is needed.
+/// The bytes that a field of an operation takes, about: in the normal form, in a plan and in the requirements.
 const FIELD: usize = 600;
 
 /// A cache of operations, by what they were prepared from. Those that may not run are not among them.
 pub(crate) struct OperationCache(Cache<OperationKey, Arc<PreparedOperation>>);
 
-/// What an operation is prepared from.
+/// The key of an operation: everything that it is prepared from.
 #[derive(PartialEq, Eq, Hash)]
 struct OperationKey {
     document: ByAddress,
@@ -88,7 +88,7 @@ impl OperationCache {
     }
 }
 
-/// How many fields a selection has in all.
+/// The number of fields of a selection, inner ones included.
 fn count(fields: &[SelectedField]) -> usize {
     fields.iter().map(|field| 1 + count(&field.fields)).sum()
 }

@@ -1,4 +1,4 @@
-//! What is prepared once, and what for.
+//! Operations that are prepared once, and their plans.
 
 use super::*;
 use crate::auth::{Scope, Scopes};

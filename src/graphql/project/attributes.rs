@@ -1,4 +1,4 @@
-//! What Auth0 sent beyond the fields of an object.
+//! `attributes`: all that Auth0 sent beyond the fields of an object.
 
 use std::borrow::Cow;
 

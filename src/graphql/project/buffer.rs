@@ -1,4 +1,4 @@
-//! Where the values of a record wait until it is over: an answer's order is seldom the record's.
+//! A buffer for the values of a record until it has been read: an answer's order is seldom the record's.
 
 use std::borrow::Cow;
 
@@ -9,28 +9,28 @@ use super::projected::{Projected, Segment};
 use super::{attributes, value};
 use crate::graphql::plan::{Output, OutputField, RecordPlan, Slots};
 
-/// How many keys of records are remembered. Auth0's have some fifty.
+/// The most keys of records that are remembered. Auth0's have some fifty.
 const KEYS_REMEMBERED: usize = 64;
 
-/// What a plan needs of a record. It is used for one record after the other, so that only the first costs allocations.
+/// The values of a record that a plan needs. The buffer is used for one record after the other, so that only the first costs allocations.
 pub(super) struct RecordBuffer<'p, 'a> {
     plan: &'p RecordPlan,
     keys: Keys<'a>,
-    /// By slot. Of several entries under one key the last counts, as everywhere in JavaScript.
+    /// The values by slot. Of several entries under one key the last counts, as everywhere in JavaScript.
     values: Vec<Option<Raw<'a>>>,
     /// All entries, if those that the table does not know are wanted.
     entries: Option<IndexMap<Cow<'a, str>, Raw<'a>>>,
-    /// For the objects within the record, in the order of the plan.
+    /// The buffers of the objects within the record, in the order of the plan.
     inner: Vec<RecordBuffer<'p, 'a>>,
 }
 
-/// Which key of a record needs which slot. The records of a page have their keys in nearly the same order, so that most are
+/// The slots of the keys of a record. The records of a page have their keys in nearly the same order, so that most are
 /// found where the one before them was found.
 #[derive(Default)]
 struct Keys<'a> {
-    /// In the order of the records so far.
+    /// The keys in the order of the records so far, with their slots.
     known: Vec<(Raw<'a>, Option<usize>)>,
-    /// Where the next key is looked for first.
+    /// The index at which the next key is looked for first.
     next: usize,
 }
 
@@ -105,7 +105,7 @@ impl<'p, 'a> RecordBuffer<'p, 'a> {
         }
     }
 
-    /// What the record that was taken in has in the slots of the plan.
+    /// The values that the record has in the slots of the plan.
     pub(super) fn values(&self) -> impl Iterator<Item = Raw<'a>> {
         self.values.iter().copied().flatten()
     }
@@ -116,6 +116,11 @@ impl<'p, 'a> RecordBuffer<'p, 'a> {
         if let Some(entries) = &mut self.entries {
             entries.insert(Raw::of(key).string().unwrap_or_default(), Raw::of(value));
         }
+    }
+
+    /// True unless the record that was taken in lacks an id that it cannot be without.
+    pub(super) fn is_complete(&self) -> bool {
+        self.plan.id.as_ref().is_none_or(|slots| first_of(&self.values, slots).and_then(value::id).is_some())
     }
 
     /// Appends what the plan makes of the record that was taken in, and clears the buffer for the next one.
@@ -173,7 +178,7 @@ impl<'p, 'a> RecordBuffer<'p, 'a> {
         }
         let mut alone = SingleRecordProjector::new(self, out);
         // The value was found well-formed when it was passed over: reading it again cannot fail half-way.
-        json::read_record(value.bytes(), &mut alone).is_ok()
+        json::read_record(value.bytes(), &mut alone).is_ok() && alone.is_object
     }
 
     /// Appends the objects of the array and says so, or appends nothing if it is none.
@@ -208,9 +213,9 @@ fn first_of<'a>(values: &[Option<Raw<'a>>], slots: &Slots) -> Option<Raw<'a>> {
 /// Reads records into a buffer, and appends what is made of each when it is over.
 pub(super) struct RecordProjector<'d, 'p, 'a> {
     buffer: &'d mut RecordBuffer<'p, 'a>,
-    /// How many records were objects, and were written.
+    /// The number of records that were written.
     written: usize,
-    /// How many were none.
+    /// The number of elements that were no objects, or lacked their ids.
     pub(super) left_out: usize,
     out: &'d mut Projected,
 }
@@ -220,7 +225,7 @@ impl<'d, 'p, 'a> RecordProjector<'d, 'p, 'a> {
         Self { buffer, written: 0, left_out: 0, out }
     }
 
-    /// What the record that was taken in has in a slot of the plan.
+    /// The value that the record has in a slot of the plan.
     pub(super) fn value(&self, slot: usize) -> Option<Raw<'a>> {
         self.buffer.values.get(slot).copied().flatten()
     }
@@ -245,9 +250,9 @@ impl<'a> Records<'a> for RecordProjector<'_, '_, 'a> {
     }
 
     fn end(&mut self, is_object: bool) {
-        if !is_object {
+        if !is_object || !self.buffer.is_complete() {
             self.left_out += 1;
-            return;
+            return self.buffer.clear();
         }
         if self.out.is_full() {
             return self.buffer.clear();
@@ -286,9 +291,11 @@ impl<'a> Records<'a> for SingleRecordProjector<'_, '_, 'a> {
     }
 
     fn end(&mut self, is_object: bool) {
-        self.is_object = is_object;
-        if is_object {
+        self.is_object = is_object && self.projection.buffer.is_complete();
+        if self.is_object {
             self.projection.buffer.write(self.projection.out);
+        } else {
+            self.projection.buffer.clear();
         }
     }
 }

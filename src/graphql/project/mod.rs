@@ -15,7 +15,7 @@ use super::field_request::PageFacts;
 use super::plan::{OutputField, PageOutput, PagePlan, Projection, RecordPlan, ShapePlan};
 use super::schema::object::PageKind;
 
-/// Why records cannot be projected.
+/// Records that cannot be projected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ProjectError {
     #[error(transparent)]
@@ -36,7 +36,7 @@ pub(crate) fn project(
     match &projection.shape {
         ShapePlan::Page(plan) => page(plan, json, facts, &mut out)?,
         ShapePlan::List(plan, number) => _ = list(plan, *number, json, &[], &mut out)?,
-        ShapePlan::Record(plan) => record(plan, json, &mut out)?,
+        ShapePlan::Record(plan) | ShapePlan::Connection(plan, _) => record(plan, json, &mut out)?,
     }
     if out.is_full() { Err(ProjectError::TooLarge) } else { Ok(out) }
 }
@@ -124,7 +124,7 @@ fn record(plan: &RecordPlan, record: &[u8], out: &mut Projected) -> Result<(), M
     if alone.is_object { Ok(()) } else { Err(Malformed) }
 }
 
-/// What was seen while reading records.
+/// Facts that are gathered while records are read.
 #[derive(Default)]
 struct Seen<'a> {
     records: u32,

@@ -1,12 +1,12 @@
-//! What a projection brings: bytes, and what is to be known of them.
+//! The product of a projection: bytes, the slots to be filled in them, and the nulls to be told of.
 
 use std::ops::Range;
 
-/// What was made of records.
+/// Records, projected.
 #[derive(Debug)]
 pub(crate) struct Projected {
     pub(crate) json: Vec<u8>,
-    /// By their place in the bytes.
+    /// The slots, in the order of the bytes.
     pub(crate) slots: Vec<JoinSlot>,
     pub(crate) nulls: Vec<WithheldNull>,
     pub(crate) left_out: Vec<LeftOut>,
@@ -20,9 +20,9 @@ pub(crate) struct Projected {
 /// A null that stands where a joined record belongs.
 #[derive(Debug)]
 pub(crate) struct JoinSlot {
-    /// Where in the bytes it stands.
+    /// Its offset in the bytes.
     pub(crate) at: usize,
-    /// Which of the plan's joins it is for.
+    /// The index of its join in the plan.
     pub(crate) join: usize,
     /// The value that the join goes by.
     pub(crate) key: Box<str>,
@@ -34,7 +34,7 @@ pub(crate) struct JoinSlot {
 /// A null that stands for what may not be shown.
 #[derive(Debug)]
 pub(crate) struct WithheldNull {
-    /// Which of the projection's withheld fields it is.
+    /// Its index among the projection's withheld fields.
     pub(crate) field: usize,
     indices: usize,
 }
@@ -58,7 +58,7 @@ pub(crate) struct Segment {
 }
 
 impl JoinSlot {
-    /// What stands there meanwhile.
+    /// The bytes that stand there until it is filled.
     pub(crate) const NULL: &'static [u8] = b"null";
 }
 
@@ -76,7 +76,7 @@ impl Projected {
         }
     }
 
-    /// Whether it has outgrown its limit: nothing more is worth writing.
+    /// True if it has outgrown its limit: nothing more is worth writing.
     #[inline]
     pub(super) fn is_full(&self) -> bool {
         self.json.len() > self.limit
@@ -119,7 +119,7 @@ impl Projected {
         }
     }
 
-    /// What has come since `before` was the whole.
+    /// The part that has come since `before` was the whole.
     pub(super) fn since(&self, before: &Segment) -> Segment {
         let now = self.whole();
         Segment {
@@ -130,7 +130,7 @@ impl Projected {
         }
     }
 
-    /// Whether the bytes are all that there is to it.
+    /// True if the bytes are all that there is to it.
     pub(crate) fn is_plain(&self) -> bool {
         self.slots.is_empty() && self.nulls.is_empty() && self.left_out.is_empty()
     }

@@ -64,7 +64,7 @@ fn write_id(value: Raw<'_>, out: &mut Vec<u8>) -> bool {
     is_integer(value) && write_quoted(value.text(), out)
 }
 
-/// Whether what [`write()`] makes of `value` leaves nothing of it out.
+/// True if [`write()`] leaves nothing of `value` out.
 pub(crate) fn is_whole(kind: &Kind, value: Raw<'_>, scratch: &mut Vec<u8>) -> bool {
     let each = |is_given_out: fn(Raw<'_>) -> bool| {
         let mut all = true;
@@ -194,7 +194,7 @@ fn write_quoted(text: &str, out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Whether a string comes of it by itself, and not of what is in it.
+/// True if a string comes of it by itself, and not of what is in it.
 fn is_text(value: Raw<'_>) -> bool {
     value.first() == b'"' || is_number(value)
 }

@@ -1,4 +1,4 @@
-//! What the gateway says of itself.
+//! The root field `gateway`: facts on the gateway itself.
 
 use async_graphql::{Enum, SimpleObject};
 
@@ -13,44 +13,44 @@ use crate::graphql::permission::Upstream;
 pub(crate) struct Gateway {
     /// The gateway's version.
     version: &'static str,
-    /// What it reads from.
+    /// The source of its data.
     mode: GatewayMode,
-    /// What you are known by.
+    /// The kind of credentials that you are known by.
     caller: CallerKind,
     /// The scopes that you hold.
     scopes: Vec<&'static str>,
-    /// What becomes of an operation that needs a scope which its caller does not hold.
+    /// The treatment of an operation that needs a scope which its caller does not hold.
     scope_mode: ScopeMode,
-    /// Whether callers can read their own user with `me` though they do not hold `read:users`.
+    /// True if callers can read their own user with `me` though they do not hold `read:users`.
     self_access: bool,
-    /// Whether callers without credentials are let in.
+    /// True if callers without credentials are let in.
     anonymous_access: bool,
-    /// What whoever runs the gateway should know; empty if all is as it should be.
+    /// Warnings to whoever runs the gateway; empty if all is as it should be.
     warnings: Vec<String>,
     /// The token that the gateway holds for the Management API; null until the first call has fetched one.
     token: Option<GatewayToken>,
     /// The rate limits of the tenant as the gateway has learned them from Auth0's answers; empty until one has come.
     rate_limits: Vec<RateLimit>,
-    /// Whether calls are let through to Auth0.
+    /// The circuit breaker in front of Auth0.
     breaker: Breaker,
 }
 
 /// A bucket of the tenant's rate limits. All clients of the tenant draw on it.
 #[derive(SimpleObject)]
 struct RateLimit {
-    /// What is counted in it.
+    /// The calls that are counted in it.
     covers: Vec<RateLimitClass>,
-    /// How many calls it holds when full.
+    /// The number of calls that it holds when full.
     limit: u32,
-    /// How many calls could be made now, at the least.
+    /// The number of calls that could be made now, at the least.
     remaining: u32,
-    /// How many calls come back each second, at the least; null until answers have told.
+    /// The number of calls that come back each second, at the least; null until answers have told.
     refill_per_second: Option<f64>,
-    /// How many calls wait in the gateway for their turn.
+    /// The number of calls that wait in the gateway for their turn.
     queued: u32,
 }
 
-/// What a rate limit counts.
+/// The class of calls that a rate limit counts.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "crate::auth0::Class")]
 enum RateLimitClass {
@@ -62,7 +62,7 @@ enum RateLimitClass {
     Other,
 }
 
-/// Whether calls are let through to Auth0.
+/// The circuit breaker in front of Auth0.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "crate::auth0::BreakerStatus")]
 enum Breaker {
@@ -88,7 +88,7 @@ impl From<BucketStatus> for RateLimit {
     }
 }
 
-/// What the gateway reads from.
+/// The source of the gateway's data.
 #[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum GatewayMode {
     /// An Auth0 tenant.
@@ -97,7 +97,7 @@ pub enum GatewayMode {
     Sandbox,
 }
 
-/// What becomes of an operation that needs more scopes than its caller holds.
+/// The treatment of an operation that needs more scopes than its caller holds.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "crate::graphql::permission::ScopeMode")]
 enum ScopeMode {
@@ -110,7 +110,7 @@ enum ScopeMode {
 /// A token for the Management API. It is never shown itself.
 #[derive(SimpleObject)]
 struct GatewayToken {
-    /// When it expires. The gateway fetches another one before.
+    /// Time of its expiry. The gateway fetches another one before.
     expires_at: DateTime,
     /// The scopes that Auth0 granted to the gateway; null where Auth0 did not tell.
     scopes: Option<Vec<String>>,
@@ -118,7 +118,7 @@ struct GatewayToken {
     missing_scopes: Option<Vec<&'static str>>,
 }
 
-/// What a caller is known by.
+/// The kind of credentials that a caller is known by.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 enum CallerKind {
     /// Nothing: no credentials were shown.

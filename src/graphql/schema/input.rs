@@ -90,28 +90,28 @@ fn sort<'a>(arguments: &'a Arguments, name: &str) -> Option<&'a Value> {
     fields.iter().find_map(|(field, value)| (field == name).then_some(value))
 }
 
-/// In which order users come.
+/// The order of users.
 #[derive(InputObject)]
 #[graphql(name = "UserSort")]
 pub(crate) struct UserOrder {
-    /// What they are ordered by.
+    /// The field that they are ordered by.
     field: UserOrderField,
-    /// Which way.
+    /// The direction.
     #[graphql(default_with = "SortDirection::Asc")]
     direction: SortDirection,
 }
 
-/// What users can be ordered by.
+/// The fields that users can be ordered by.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(name = "UserSortField")]
 enum UserOrderField {
-    /// When they were created.
+    /// Time of their creation.
     CreatedAt,
-    /// When their profile last changed.
+    /// Time of the last change to their profile.
     UpdatedAt,
-    /// When they last logged in.
+    /// Time of their last login.
     LastLogin,
-    /// How often they have logged in.
+    /// Number of their logins.
     LoginsCount,
     /// Their e-mail address.
     Email,
@@ -129,29 +129,29 @@ enum UserOrderField {
     Nickname,
 }
 
-/// In which order logs come.
+/// The order of logs.
 #[derive(InputObject)]
 #[graphql(name = "LogSort")]
 pub(crate) struct LogOrder {
-    /// What they are ordered by.
+    /// The field that they are ordered by.
     #[graphql(default_with = "LogOrderField::Date")]
     field: LogOrderField,
-    /// Which way.
+    /// The direction.
     #[graphql(default_with = "SortDirection::Desc")]
     direction: SortDirection,
 }
 
-/// What logs can be ordered by.
+/// The fields that logs can be ordered by.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(name = "LogSortField")]
 enum LogOrderField {
-    /// When it happened.
+    /// Time of the event.
     Date,
 }
 
-/// Which way to order.
+/// The direction of an order.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
-enum SortDirection {
+pub(crate) enum SortDirection {
     /// Ascending: the least first.
     Asc,
     /// Descending: the greatest first.

@@ -29,7 +29,7 @@ pub(crate) struct Join {
 
 /// The way to joined records.
 pub(crate) enum Fetch {
-    /// By their ids, many at once.
+    /// Records by their ids, many at once.
     ByIds(ByIds),
     /// One call for each parent, as the join's arguments say.
     PerParent(fn(&Arguments) -> Result<JoinRequest, GraphqlError>),

@@ -53,7 +53,8 @@ pub(crate) static LOG: Object = Object {
             &["log_id", "_id"],
             Kind::Id,
             "The log's id, the same as `logId`: client caches look for it under this name.",
-        ),
+        )
+        .non_null(),
         Field::new(
             "logId",
             &["log_id", "_id"],

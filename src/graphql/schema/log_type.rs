@@ -2,12 +2,12 @@
 
 use super::outcome::LogOutcome::{self, Failure, Other, Success, Warning};
 
-/// What `code` is called by Auth0. The set is open: an unknown code has no description.
+/// Auth0's name of `code`. The set is open: an unknown code has no description.
 pub(crate) fn description(code: &str) -> Option<&'static str> {
     find(code).map(|&(_, _, description)| description)
 }
 
-/// What `code` says of the outcome. Never guessed from its letters: `signup_pwd_leak` starts with an `s` and is a failure.
+/// The outcome that `code` stands for. Never guessed from its letters: `signup_pwd_leak` starts with an `s` and is a failure.
 pub(crate) fn outcome(code: &str) -> LogOutcome {
     find(code).map_or(Other, |&(_, outcome, _)| outcome)
 }

@@ -1,5 +1,6 @@
 //! The schema, and async-graphql with it: object tables, root fields, inputs, registration, and SDL.
 
+pub(crate) mod connection;
 pub(crate) mod filter;
 pub(crate) mod gateway;
 pub(crate) mod input;

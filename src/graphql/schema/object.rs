@@ -19,12 +19,14 @@ pub(crate) struct Field {
     /// The keys that it has on the wire. The first that is there and not null counts; only the first is ever asked for.
     pub(crate) keys: &'static [&'static str],
     pub(crate) kind: Kind,
-    /// What a caller must hold beyond what the object itself needs.
+    /// The scope that a caller must hold beyond what the object itself needs.
     pub(crate) scope: Option<Scope>,
+    /// True if it always has a value.
+    pub(crate) is_non_null: bool,
     pub(crate) description: &'static str,
 }
 
-/// What a field gives out, and with that which of Auth0's forms it takes in. A form that does not fit is null, never an
+/// The kind of a field: the value that it gives out, and with that the forms of Auth0's that it takes in. A form that does not fit is null, never an
 /// error: Auth0's oddity is not the caller's. What was lost on the way stays readable in `attributes`.
 pub(crate) enum Kind {
     /// A string, or an integer's digits.
@@ -49,31 +51,31 @@ pub(crate) enum Kind {
     Object(&'static Object),
     /// A list of such objects. Elements that are none are left out.
     Objects(&'static Object),
-    /// What Auth0 calls the log type in words.
+    /// Auth0's name of the log type in words.
     LogTypeDescription,
-    /// What the log type says of the outcome.
+    /// The outcome that the log type stands for.
     LogOutcome,
     /// Whatever the table does not know, and what a field could not give out whole. Under a guard, the former only for those
     /// who hold its scope, but for the entries that are open.
     Attributes(Option<&'static Guard>),
 }
 
-/// Where secrets live, what is unknown is withheld.
+/// A guard of values in which secrets live: what is unknown there is withheld.
 pub(crate) struct Guard {
-    /// What it takes to see everything.
+    /// The scope that it takes to see everything.
     pub(crate) scope: Scope,
     /// The keys whose values are for everybody, unless they are objects or lists, which have room for anything.
     pub(crate) open: &'static [&'static str],
 }
 
 impl Guard {
-    /// Whether everybody may see `value`, which stands under the key that `is_key` knows.
+    /// True if everybody may see `value`, which stands under the key that `is_key` knows.
     pub(crate) fn is_open(&self, is_key: impl Fn(&str) -> bool, value: Raw<'_>) -> bool {
         !matches!(value.first(), b'{' | b'[') && self.open.iter().any(|name| is_key(name))
     }
 }
 
-/// How a single string becomes a list of strings.
+/// The reading of a single string as a list of strings.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FromString {
     /// Split at spaces, as OAuth writes scopes.
@@ -89,11 +91,16 @@ impl Field {
         kind: Kind,
         description: &'static str,
     ) -> Self {
-        Self { name, keys, kind, scope: None, description }
+        Self { name, keys, kind, scope: None, is_non_null: false, description }
     }
 
     pub(crate) const fn needs(mut self, scope: Scope) -> Self {
         self.scope = Some(scope);
+        self
+    }
+
+    pub(crate) const fn non_null(mut self) -> Self {
+        self.is_non_null = true;
         self
     }
 
@@ -131,12 +138,13 @@ impl Object {
     }
 }
 
-/// What a field that asks Auth0 answers with. All of them are nullable, so that one that fails leaves its siblings alone.
+/// The shape of the answer of a field that asks Auth0. All of them are nullable, so that one that fails leaves its siblings alone.
 #[derive(Clone, Copy)]
 pub(crate) enum Shape {
     Page(&'static PageType),
     List(&'static Object),
     Record(&'static Object),
+    Connection(&'static ConnectionType),
 }
 
 impl Shape {
@@ -145,11 +153,21 @@ impl Shape {
         match self {
             Self::Page(page) => page.object,
             Self::List(object) | Self::Record(object) => object,
+            Self::Connection(connection) => connection.node,
         }
     }
 }
 
-/// What a page of records is made of: the records, and what the gateway says about them.
+/// A connection: records in an order in which all of them can be reached.
+pub(crate) struct ConnectionType {
+    pub(crate) object: &'static Object,
+    /// The records.
+    pub(crate) node: &'static Object,
+    /// The keys of a record that its place goes by.
+    pub(crate) order: &'static [&'static str],
+}
+
+/// The type of a page: the records, and what the gateway says about them.
 pub(crate) struct PageType {
     pub(crate) name: &'static str,
     pub(crate) description: &'static str,
@@ -166,18 +184,18 @@ pub(crate) struct PageField {
     pub(crate) description: &'static str,
 }
 
-/// What a field of a page gives out.
+/// The value of a field of a page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum PageKind {
     /// The records.
     Nodes,
-    /// How many records match in all.
+    /// The number of records that match in all.
     Total,
     /// The page that was asked for.
     Page,
     /// The page size that was asked for.
     PerPage,
-    /// Whether another page can be asked for.
+    /// True if another page can be asked for.
     HasNextPage,
     /// The log to read on from.
     Next,

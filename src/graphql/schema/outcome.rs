@@ -1,13 +1,13 @@
-//! How what a log records came out.
+//! The GraphQL enum `LogOutcome`.
 
 use async_graphql::Enum;
 
-/// What a log says of the outcome of what it records.
+/// The outcome of what a log records.
 #[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum LogOutcome {
-    /// What was attempted worked.
+    /// The attempt succeeded.
     Success,
-    /// What was attempted failed, or was refused.
+    /// The attempt failed, or was refused.
     Failure,
     /// It worked, or may have, and somebody should look.
     Warning,

@@ -6,11 +6,13 @@ use indexmap::IndexMap;
 
 use super::input::{Argument, input_value};
 use super::joins::joins_of;
+use super::log::LOG;
 use super::object::{Kind, Object, PageKind, PageType, Shape};
 use super::outcome::LogOutcome;
 use super::requires_scope::requires_scope;
 use super::root::RootField;
 use super::scalar::{DateTime, Json};
+use super::user::USER;
 use crate::auth::Scope;
 
 /// Adds `fields` to the registered type `root`, before those that it has.
@@ -26,10 +28,39 @@ pub(super) fn register_root_fields(registry: &mut Registry, root: &str, fields: 
             (field.name.to_owned(), meta)
         })
         .collect();
+    let node = node(registry);
     if let Some(MetaType::Object { fields, .. }) = registry.types.get_mut(root) {
         let theirs = std::mem::take(fields);
-        fields.extend(ours.into_iter().chain(theirs));
+        fields.extend(ours.into_iter().chain([node]).chain(theirs));
     }
+}
+
+/// The interface of everything that has a global id.
+const NODE: &str = "Node";
+
+/// The root field that looks up anything by its id. In the normal form, the field of its kind stands in its place.
+fn node(registry: &mut Registry) -> (String, MetaField) {
+    const ID: Argument = Argument::new::<async_graphql::ID>("id", "Auth0's own id, of a user or of a log.");
+    let id = meta_field("id", "Auth0's own id.".to_owned(), "ID!".to_owned());
+    let interface = MetaType::Interface {
+        name: NODE.to_owned(),
+        description: Some("Something that can be looked up by its id: a user or a log.".to_owned()),
+        fields: IndexMap::from_iter([("id".to_owned(), id)]),
+        possible_types: [&USER, &LOG].into_iter().map(|object| object.name.to_owned()).collect(),
+        extends: false,
+        inaccessible: false,
+        tags: Vec::new(),
+        keys: None,
+        visible: None,
+        rust_typename: None,
+        directive_invocations: Vec::new(),
+        requires_scopes: Vec::new(),
+    };
+    registry.types.insert(NODE.to_owned(), interface);
+    let description = "The user or the log with this id, as they are now; null if there is none. Needs the scopes that `user` and `log` need.";
+    let mut field = meta_field("node", description.to_owned(), NODE.to_owned());
+    field.args = arguments(registry, &[ID]);
+    ("node".to_owned(), field)
 }
 
 /// Registers a shape's types and returns the outer one.
@@ -47,6 +78,10 @@ fn shape(registry: &mut Registry, shape: Shape) -> String {
             object(registry, of);
             of.name.to_owned()
         }
+        Shape::Connection(of) => {
+            object(registry, of.object);
+            of.object.name.to_owned()
+        }
     }
 }
 
@@ -58,9 +93,12 @@ fn object(registry: &mut Registry, object: &'static Object) {
     insert_object(registry, object.name, object.description, IndexMap::new());
     let mut fields = IndexMap::new();
     for field in object.fields {
-        let ty = kind(registry, &field.kind);
+        let ty = kind(registry, &field.kind) + if field.is_non_null { "!" } else { "" };
         let meta = guarded_field(registry, field.name, field.description, " ", field.scope.as_slice(), ty);
         fields.insert(field.name.to_owned(), meta);
+    }
+    if object.fields.first().is_some_and(|id| id.is_non_null && matches!(id.kind, Kind::Id)) {
+        registry.add_implements(object.name, NODE);
     }
     for join in joins_of(object) {
         let ty = shape(registry, join.shape);

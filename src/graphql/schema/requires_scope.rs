@@ -49,11 +49,13 @@ mod tests {
         Identity.refreshToken read:user_idp_tokens
         Log.user read:users
         Query.users read:users
+        Query.usersConnection read:users
         Query.user read:users
         Query.usersByEmail read:users
         Query.logs read:logs
         Query.log read:logs
         Query.searchLogs read:logs
+        Query.logsConnection read:logs
         User.appMetadata read:users_app_metadata
         User.logs read:logs
         User.roles read:users read:roles read:role_members

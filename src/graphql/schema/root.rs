@@ -2,16 +2,20 @@
 
 use async_graphql::ID;
 
+use super::connection::{LOG_CONNECTION, USER_CONNECTION};
 use super::filter::{self, Filter, LOG_FILTER, USER_FILTER};
-use super::input::{Argument, LogOrder, UserOrder, log_direction, read, user_sort};
+use super::input::{Argument, LogOrder, SortDirection, UserOrder, log_direction, read, user_sort};
 use super::log::{LOG, LOG_BATCH, LOG_PAGE};
 use super::object::Shape;
 use super::user::{USER, USER_PAGE};
 use crate::auth::Scope;
-use crate::auth0::{ApiRequest, Condition, Email, LONGEST_Q, LogCheckpoint, LogId, LogSearch, UserId, UserSearch};
+use crate::auth0::{
+    ApiRequest, ArgumentError, ArgumentProblem, Condition, Direction, Email, Keyset, LONGEST_Q, LogCheckpoint, LogId,
+    LogSearch, UserId, UserSearch,
+};
 use crate::graphql::error::{ErrorCode, GraphqlError};
-use crate::graphql::field_request::{FieldRequest, GeneratedSearch, PageArgs, Prepare};
-use crate::graphql::operation::{Arguments, Value};
+use crate::graphql::field_request::{ConnectionRequest, FieldRequest, GeneratedSearch, PageArgs, Prepare};
+use crate::graphql::operation::{Arguments, LARGEST_FIRST, Value};
 use crate::graphql::search_query::SearchQuery;
 
 /// A root field: what is asked of Auth0 with which arguments, and what comes of it.
@@ -21,11 +25,11 @@ pub(crate) struct RootField {
     pub(crate) access: Access,
     pub(crate) shape: Shape,
     pub(crate) arguments: &'static [Argument],
-    /// What it asks with these arguments, which fit their types; refused where they are out of bounds.
+    /// The request that it makes with these arguments, which fit their types; refused where they are out of bounds.
     pub(crate) parse: fn(&Arguments) -> Result<FieldRequest, GraphqlError>,
 }
 
-/// What it takes to be answered.
+/// The conditions for an answer.
 #[derive(Clone, Copy)]
 pub(crate) enum Access {
     /// The caller and the gateway hold this scope, or Auth0 takes another that the gateway holds for it.
@@ -75,6 +79,31 @@ pub(super) static ROOT_FIELDS: &[RootField] = &[
             let request =
                 FieldRequest::shared(asked, move |fields, total| ApiRequest::users(&search, fields, total).into());
             Ok(FieldRequest { generated, ..request })
+        },
+    },
+    RootField {
+        name: "usersConnection",
+        description: "Walks all users that a search finds, however many they are, in the order of their creation. Nobody who is there all the time is left \
+                      out or comes twice, whoever is created, changed or deleted meanwhile. Users of the last minute come later: Auth0's search lags \
+                      behind. Those whose profile has no date of creation cannot be walked.",
+        access: Access::Of(Scope::ReadUsers),
+        shape: Shape::Connection(&USER_CONNECTION),
+        arguments: &[
+            FIRST,
+            AFTER,
+            Argument::new::<Option<String>>(
+                "q",
+                "What to search for, as for `users`, but simple: `field:value` with AND, OR, NOT and parentheses.",
+            ),
+            Filter::argument(|registry| USER_FILTER.register(registry)),
+            Argument::new::<SortDirection>("direction", "Which way: the oldest first, or the newest.").or("ASC"),
+        ],
+        parse: |arguments| {
+            let direction = match arguments.get("direction") {
+                Some(Value::Enum(name)) if name == "DESC" => Direction::Descending,
+                _ => Direction::Ascending,
+            };
+            connection(arguments, &USER_FILTER, |condition| Keyset::users(condition, direction))
         },
     },
     RootField {
@@ -173,30 +202,111 @@ pub(super) static ROOT_FIELDS: &[RootField] = &[
             Ok(FieldRequest { generated, ..request })
         },
     },
+    RootField {
+        name: "logsConnection",
+        description: "Walks all logs that a search finds, newest first, as far back as the tenant keeps them. To read on from the oldest, or to \
+                      follow what comes in, there is `logs` with `from`.",
+        access: Access::Of(Scope::ReadLogs),
+        shape: Shape::Connection(&LOG_CONNECTION),
+        arguments: &[
+            FIRST,
+            AFTER,
+            Argument::new::<Option<String>>(
+                "q",
+                "What to search for, as for `searchLogs`, but simple: `field:value` with AND, OR, NOT and parentheses.",
+            ),
+            Filter::argument(|registry| LOG_FILTER.register(registry)),
+        ],
+        parse: |arguments| connection(arguments, &LOG_FILTER, Keyset::logs),
+    },
 ];
 
-/// The search that `q` and `filter` come to together.
+const FIRST: Argument = Argument::new::<i32>(
+    "first",
+    "How many at the most, 1 to 500. A page takes a call to Auth0 for each hundred, and is shorter where the operation has no more \
+     calls left, or where the last few would take one more: `hasNextPage` tells whether there are more.",
+)
+.or("50");
+
+const AFTER: Argument = Argument::new::<Option<String>>(
+    "after",
+    "Where to go on: the `endCursor` of a page before, or any `cursor`, with the same `q`, `filter` and `direction`. From the first when absent.",
+);
+
+/// A page of a connection, as its arguments have it.
+fn connection(
+    arguments: &Arguments,
+    filter: &Filter,
+    keyset: impl Fn(Option<Condition>) -> Result<Keyset, ArgumentError>,
+) -> Result<FieldRequest, GraphqlError> {
+    let first: i32 = read(arguments, "first")?;
+    let in_range = usize::try_from(first).ok().filter(|first| (1..=LARGEST_FIRST).contains(&(*first as u64)));
+    let first = in_range.ok_or_else(|| {
+        let message = format!("`first` must be from 1 to {LARGEST_FIRST}, but is {first}");
+        GraphqlError::new(ErrorCode::BadUserInput, message).with("argument", "first")
+    })?;
+    let condition = condition(arguments, filter)?;
+    let generated = condition.as_ref().map(|condition| generated(condition, filter));
+    let keyset = keyset(condition).map_err(|invalid| match (&generated, &invalid.problem) {
+        (Some(generated), ArgumentProblem::TooLong { most }) if given_filter(arguments).is_some() => {
+            too_long(generated.q.len(), *most)
+        }
+        _ => invalid.into(),
+    })?;
+    let after: Option<String> = read(arguments, "after")?;
+    let from = match after {
+        None => keyset.start(),
+        Some(cursor) => keyset.position(&cursor).map_err(|error| {
+            GraphqlError::new(ErrorCode::BadUserInput, format!("`after` {error}.")).with("argument", "after")
+        })?,
+    };
+    let prepare = Prepare::Connection(ConnectionRequest { keyset, from, first });
+    Ok(FieldRequest { page: PageArgs::default(), generated, prepare })
+}
+
+/// The search that `q` and `filter` come to together. A `q` that stands alone is Auth0's to read.
 fn search(arguments: &Arguments, filter: &Filter) -> Result<(Option<String>, Option<GeneratedSearch>), GraphqlError> {
+    if given_filter(arguments).is_none() {
+        return Ok((read(arguments, "q")?, None));
+    }
+    let Some(generated) = condition(arguments, filter)?.map(|condition| generated(&condition, filter)) else {
+        return Ok((None, None));
+    };
+    if generated.q.len() > LONGEST_Q {
+        return Err(too_long(generated.q.len(), LONGEST_Q));
+    }
+    Ok((Some(generated.q.clone()), Some(generated)))
+}
+
+/// The condition that `q` and `filter` come to together, to stand beside others.
+fn condition(arguments: &Arguments, filter: &Filter) -> Result<Option<Condition>, GraphqlError> {
     let q: Option<String> = read(arguments, "q")?;
-    let given = arguments.get("filter").filter(|given| **given != Value::Null);
-    let Some(given) = given else { return Ok((q, None)) };
-    let condition = filter::read(filter, given)?;
-    let paths = condition.paths().into_iter().map(ToOwned::to_owned).collect();
-    let condition = match q.filter(|q| !q.trim().is_empty()) {
-        None => condition,
+    let q = match q.filter(|q| !q.trim().is_empty()) {
         // What is not read to its end could close the parentheses that are put around it.
         Some(q) if SearchQuery::read(&q).is_none() => {
-            let message = "Beside `filter`, `q` has to be simple: `field:value` with AND, OR, NOT and parentheses, no blank after the colon; a \
-                           value is a word, a \"phrase\" or a range such as `[1 TO 5]`.";
+            let message = "Beside `filter`, and in a connection, `q` has to be simple: `field:value` with AND, OR, NOT and parentheses, no blank \
+                           after the colon; a value is a word, a \"phrase\" or a range such as `[1 TO 5]`.";
             return Err(GraphqlError::new(ErrorCode::BadUserInput, message).with("argument", "q"));
         }
-        Some(q) => Condition::All(vec![Condition::Query(q), condition]),
+        q => q.map(Condition::Query),
     };
-    let q = condition.to_query(filter.searched);
-    if q.len() > LONGEST_Q {
-        let message =
-            format!("`filter` is too long: it makes a search of {} bytes, and {LONGEST_Q} are the most.", q.len());
-        return Err(GraphqlError::new(ErrorCode::BadUserInput, message).with("argument", "filter"));
-    }
-    Ok((Some(q.clone()), Some(GeneratedSearch { q, paths })))
+    let filter = given_filter(arguments).map(|given| filter::read(filter, given)).transpose()?;
+    Ok(match (q, filter) {
+        (Some(q), Some(filter)) => Some(Condition::All(vec![q, filter])),
+        (q, filter) => q.or(filter),
+    })
+}
+
+fn given_filter(arguments: &Arguments) -> Option<&Value> {
+    arguments.get("filter").filter(|given| **given != Value::Null)
+}
+
+fn generated(condition: &Condition, filter: &Filter) -> GeneratedSearch {
+    let paths = condition.paths().into_iter().map(ToOwned::to_owned).collect();
+    GeneratedSearch { q: condition.to_query(filter.searched), paths }
+}
+
+fn too_long(len: usize, most: usize) -> GraphqlError {
+    let message = format!("`filter` is too long: it makes a search of {len} bytes, and {most} are the most.");
+    GraphqlError::new(ErrorCode::BadUserInput, message).with("argument", "filter")
 }

@@ -37,7 +37,7 @@ impl ScalarType for Json {
     }
 }
 
-/// Whether `text` is a date-time by RFC 3339, section 5.6. Written out because a page of users asks four hundred times.
+/// True if `text` is a date-time by RFC 3339, section 5.6. Written out because a page of users asks four hundred times.
 pub(crate) fn is_date_time(text: &[u8]) -> bool {
     let Some((head, mut rest)) = text.split_first_chunk::<19>() else { return false };
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T' | b't' | b' ', h1, h2, b':', n1, n2, b':', s1, s2] = *head

@@ -40,7 +40,8 @@ pub(crate) static USER: Object = Object {
             &["user_id"],
             Kind::Id,
             "The user's id, the same as `userId`: client caches look for it under this name.",
-        ),
+        )
+        .non_null(),
         Field::new(
             "userId",
             &["user_id"],

@@ -157,7 +157,7 @@ static ENROLLMENT: Object = Object {
 };
 
 static SESSION: Object = Object {
-    name: "ExecutionContext",
+    name: "Session",
     description: "A session of a user with Auth0.",
     fields: &[
         Field::new("id", &["id"], Kind::Id, "The session's id."),

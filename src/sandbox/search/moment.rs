@@ -12,7 +12,7 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
-    /// On which side of this span `at` (milliseconds since the Unix epoch) is; equal inside it.
+    /// The side of this span on which `at` (milliseconds since the Unix epoch) is; equal inside it.
     pub(crate) fn side(self, at: i64) -> Ordering {
         if at < self.first {
             Ordering::Less

@@ -239,7 +239,7 @@ impl<'q> Lexer<'q> {
         (word > 0).then(|| Bound::Word(self.take(word)))
     }
 
-    /// In ranges only spaces and closing brackets end a word.
+    /// The end of a word in a range, where only spaces and closing brackets end one.
     fn bound_end(&self) -> usize {
         self.rest.find([' ', ']', '}']).unwrap_or(self.rest.len())
     }

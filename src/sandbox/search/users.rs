@@ -160,7 +160,7 @@ fn text(value: &Value) -> Option<Cow<'_, str>> {
     }
 }
 
-/// On which side of `edge` a value is: as a number, a date or a text, whichever both are.
+/// The side of `edge` on which a value is: as a number, a date or a text, whichever both are.
 fn side(value: &Value, edge: &Edge, fold: bool) -> Option<Ordering> {
     match value {
         Value::Number(number) => number.as_f64()?.partial_cmp(&edge.text.parse::<f64>().ok()?),

@@ -1,7 +1,8 @@
 //! Doc comments: noun phrases or imperatives.
 
 /// Words that begin a question about an item, where its name in the field's own terms is wanted.
-const NOT_FIRST: &[&str] = &["Who", "What", "Whether", "Which", "That", "Those", "How"];
+const NOT_FIRST: &[&str] =
+    &["Who", "What", "Whether", "Which", "That", "Those", "How", "Why", "Where", "When", "By", "On", "For", "In"];
 
 /// The first lines of doc comments that begin with such a word, each with its number.
 pub(super) fn questions(code: &str) -> Vec<(usize, &str)> {

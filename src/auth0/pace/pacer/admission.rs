@@ -93,7 +93,7 @@ impl Pacer {
         Ok(())
     }
 
-    /// For how long Auth0 said that it would refuse whatever comes.
+    /// The time for which Auth0 said that it would refuse whatever comes.
     fn told_wait(&self, mode: PacingMode) -> Duration {
         let gate = match mode {
             PacingMode::Unpaced => return Duration::ZERO,

@@ -93,7 +93,7 @@ impl Pacer {
         };
     }
 
-    /// For the buckets that a call may have been counted in.
+    /// Tells an observation to the buckets that a call may have been counted in.
     fn observe(&mut self, call: &AdmittedCall, observe: impl Fn(&mut Bucket)) {
         let mode = *self.modes.of(call.class);
         for entry in &mut self.buckets {

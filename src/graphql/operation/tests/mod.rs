@@ -56,7 +56,7 @@ fn hold(rows: &[(&str, Json, &str)]) {
     }
 }
 
-/// For rows that have no variables.
+/// Holds rows that have no variables.
 fn hold_plain(rows: &[(&str, &str)]) {
     for (document, expected) in rows {
         assert_eq!(normal_form(document, None, Json::Null), *expected, "{document}");

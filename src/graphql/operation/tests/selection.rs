@@ -1,4 +1,4 @@
-//! What is selected: fields under one key are one, and what is skipped is gone.
+//! Selections: fields under one key are one, and what is skipped is gone.
 
 use super::*;
 

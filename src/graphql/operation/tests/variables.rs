@@ -1,4 +1,4 @@
-//! What arguments come to: variables in their places, and every value of its type.
+//! Arguments: variables in their places, and every value of its type.
 
 use super::*;
 

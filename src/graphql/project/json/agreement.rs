@@ -1,4 +1,4 @@
-//! What the scanner is held to: what it makes of any text is what `serde_json` makes of it.
+//! Agreement of the scanner with `serde_json` on any text.
 
 use std::fmt;
 

@@ -19,7 +19,7 @@ pub(crate) struct Malformed;
 pub(crate) struct Raw<'a> {
     /// Not as `str`, which would look at both ends of each value once more.
     bytes: &'a [u8],
-    /// How many strings in it hold an escape. Most values have none, and can be copied without a look. As long as an
+    /// The number of strings in it that hold an escape. Most values have none, and can be copied without a look. As long as an
     /// address: what is copied with a gap behind it stalls the processor.
     escaped: usize,
 }
@@ -31,7 +31,7 @@ impl<'a> Raw<'a> {
         self.bytes
     }
 
-    /// What it consists of. A value that a call is given as a whole is in memory from its start, also where the call is not made,
+    /// Its parts. A value that a call is given as a whole is in memory from its start, also where the call is not made,
     /// and to read it back from there at once stalls the processor.
     #[inline]
     pub(crate) fn parts(self) -> (&'a [u8], usize) {
@@ -48,7 +48,7 @@ impl<'a> Raw<'a> {
         str_of(self.bytes)
     }
 
-    /// What stands between the quotes, if it is a string in which nothing is escaped.
+    /// The bytes between the quotes, if it is a string in which nothing is escaped.
     #[inline]
     pub(crate) fn plain(self) -> Option<&'a [u8]> {
         match self.bytes {
@@ -57,7 +57,7 @@ impl<'a> Raw<'a> {
         }
     }
 
-    /// What kind of value it is, by its first byte.
+    /// Its first byte, which tells the kind of value.
     #[inline]
     pub(crate) fn first(self) -> u8 {
         self.bytes.first().copied().unwrap_or_default()
@@ -68,7 +68,7 @@ impl<'a> Raw<'a> {
         self.first() == b'n'
     }
 
-    /// Whether it is a string that stands for `text`.
+    /// True if it is a string that stands for `text`.
     #[inline]
     pub(crate) fn is(self, text: &str) -> bool {
         match self.plain() {
@@ -104,7 +104,7 @@ impl<'a> Raw<'a> {
     }
 }
 
-/// What takes in the records of a JSON text, entry by entry.
+/// A visitor of the records of a JSON text, entry by entry.
 pub(crate) trait Records<'a> {
     /// A key of an earlier record that is likely to be the next one here.
     #[inline]
@@ -183,7 +183,7 @@ pub(crate) fn read_array<'a>(text: &'a [u8], mut element: impl FnMut(Raw<'a>)) -
     json.end()
 }
 
-/// Whether `text` is a number as JSON writes them, and nothing else.
+/// True if `text` is a number as JSON writes them, and nothing else.
 pub(crate) fn is_number(text: &str) -> bool {
     let is_begun = matches!(text.as_bytes(), [b'-' | b'0'..=b'9', .., b'0'..=b'9'] | [b'0'..=b'9']);
     is_begun && Scanner::new(text.as_bytes()).value().is_ok_and(|number| number.bytes().len() == text.len())

@@ -13,7 +13,7 @@ use super::{Malformed, Raw};
 pub(super) struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
-    /// How the values around the one that is being read end, the outermost first.
+    /// The closing brackets of the values around the one that is being read, the outermost first.
     enclosing: Vec<u8>,
 }
 
@@ -139,7 +139,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Whether the bytes begin with `key`. Keys are short, so that two words say it, which may overlap: a call to `memcmp` costs
+/// True if the bytes begin with `key`. Keys are short, so that two words say it, which may overlap: a call to `memcmp` costs
 /// twice as much.
 #[inline]
 fn begins_with(bytes: &[u8], at: usize, key: &[u8]) -> bool {
@@ -198,13 +198,13 @@ fn opens(bytes: &[u8], at: usize, opening: u8) -> Result<(usize, bool), Malforme
     Ok((at + usize::from(!is_filled), is_filled))
 }
 
-/// In ASCII, two stand between them.
+/// The bracket that closes `opening`: in ASCII, the next but one.
 #[inline]
 fn closing_of(opening: u8) -> u8 {
     opening + 2
 }
 
-/// Where the string that begins there with a quote ends, and 1 if it holds an escape, or else 0.
+/// The end of the string that begins there with a quote, and 1 if it holds an escape, or else 0.
 #[inline]
 fn string(bytes: &[u8], start: usize) -> Result<(usize, usize), Malformed> {
     let at = plain(bytes, start + 1);
@@ -229,7 +229,7 @@ fn end_of_escaped(bytes: &[u8], mut at: usize) -> Result<usize, Malformed> {
     }
 }
 
-/// Where a byte is that does not stand for itself in a string: the first quote, backslash or control character from `at` on.
+/// The first byte from `at` on that does not stand for itself in a string: a quote, backslash or control character from `at` on.
 #[inline]
 fn plain(bytes: &[u8], at: usize) -> usize {
     let special = |bytes: u8x16| {
@@ -241,14 +241,14 @@ fn plain(bytes: &[u8], at: usize) -> usize {
     find(bytes, at, special, |byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))
 }
 
-/// Where the digits that begin there end.
+/// The end of the digits that begin there.
 #[inline]
 fn digits(bytes: &[u8], at: usize) -> usize {
     let digits = |bytes: u8x16| bytes.simd_eq(bytes.max(u8x16::splat(b'0')).min(u8x16::splat(b'9')));
     find(bytes, at, |bytes| !digits(bytes), |byte| !byte.is_ascii_digit())
 }
 
-/// Where the first byte of a kind is from `at` on, or the end. `them` has all bits set where one is, and `is_one` says it of
+/// The first byte of a kind from `at` on, or the end. `them` has all bits set where one is, and `is_one` says it of
 /// the few for which sixteen are too many.
 #[inline(always)]
 fn find(bytes: &[u8], mut at: usize, them: impl Fn(u8x16) -> u8x16, is_one: impl Fn(u8) -> bool) -> usize {
@@ -265,7 +265,7 @@ fn find(bytes: &[u8], mut at: usize, them: impl Fn(u8x16) -> u8x16, is_one: impl
     at
 }
 
-/// Where the number, `true`, `false` or `null` that begins there ends.
+/// The end of the number, `true`, `false` or `null` that begins there.
 #[inline]
 fn scalar(bytes: &[u8], start: usize, first: u8) -> Result<usize, Malformed> {
     let rest = bytes.get(start..).unwrap_or_default();
@@ -278,7 +278,7 @@ fn scalar(bytes: &[u8], start: usize, first: u8) -> Result<usize, Malformed> {
     }
 }
 
-/// Where the number that begins there ends.
+/// The end of the number that begins there.
 fn number(bytes: &[u8], start: usize) -> Result<usize, Malformed> {
     let some_digits = |at| match digits(bytes, at) {
         end if end == at => Err(Malformed),

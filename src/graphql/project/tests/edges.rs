@@ -273,7 +273,7 @@ fn no_depth_of_nesting_overflows_the_stack() {
     assert_eq!(users("nodes { name }", deep("[", "", "]")).unwrap(), r#"{"nodes":[]}"#);
 }
 
-/// What a field guards is guarded in a form that does not fit it, too.
+/// A value under a guard is guarded in a form that does not fit its field, too.
 #[test]
 fn attributes_never_tell_what_a_scope_keeps_back() {
     for identities in [

@@ -1,4 +1,4 @@
-//! What is told of a page beside its records.
+//! Facts of a page beside its records.
 
 use super::*;
 

@@ -26,7 +26,7 @@ use crate::graphql::{DocumentSettings, Enforcement, Limits};
 
 const MALFORMED: ProjectError = ProjectError::Malformed(Malformed);
 
-/// What the caller who asks may see. Identity providers' tokens are not for them, `app_metadata` is.
+/// The scopes of the caller. Identity providers' tokens are not for them, `app_metadata` is.
 const AUTHORITY: Scopes = Caller::ANONYMOUS.authority();
 
 static TYPES: LazyLock<Arc<TypeSystem>> = LazyLock::new(|| Arc::new(TypeSystem::parse(&sdl()).unwrap()));

@@ -150,7 +150,7 @@ pub(super) fn space() -> impl Strategy<Value = Vec<&'static str>> {
     prop_oneof![Just(vec![""]), vec(select(vec!["", "", " ", "\n", "\r\n", "\t", "  \n\t "]), 7)]
 }
 
-/// Which characters of a key are escaped: none, all, or one here and there.
+/// The characters of a key that are escaped: none, all, or one here and there.
 fn spelling() -> impl Strategy<Value = u16> {
     prop_oneof![4 => Just(0), 1 => any::<u16>()]
 }

@@ -1,4 +1,4 @@
-//! What a page or a record has to come to: slow, plain, and written from what the tables and their kinds promise, without a
+//! A reference projection of pages and records: slow, plain, and written from what the tables and their kinds promise, without a
 //! look at how the projection does it.
 
 use super::selection::{Picked, Selection};
@@ -10,7 +10,7 @@ use crate::graphql::schema::joins::join;
 use crate::graphql::schema::log_type;
 use crate::graphql::schema::object::{Field, FromString, Guard, Kind, Object, PageKind, PageType};
 
-/// What the answer to a selection has to be, for one caller.
+/// The reference for one caller.
 pub(super) struct Reference<'s> {
     pub(super) authority: Scopes,
     pub(super) selection: &'s Selection,
@@ -46,6 +46,7 @@ impl Reference<'_> {
         Tree::List(records.iter().filter_map(|record| self.object(object, &picked, record)).collect())
     }
 
+    /// None where there is no object, or one that lacks what it cannot be without.
     fn object(&self, object: &Object, picked: &[Picked<'_>], record: &Tree) -> Option<Tree> {
         let entries = record.entries()?;
         let written = picked.iter().map(|picked| {
@@ -61,9 +62,10 @@ impl Reference<'_> {
                     value.and_then(|(_, value)| self.value(&field.kind, Some(picked), value))
                 }
             };
-            (picked.key.clone(), value.unwrap_or(Tree::Null))
+            let is_non_null = object.field(picked.field).is_some_and(|field| field.is_non_null);
+            if value.is_none() && is_non_null { None } else { Some((picked.key.clone(), value.unwrap_or(Tree::Null))) }
         });
-        Some(Tree::Object(written.collect()))
+        Some(Tree::Object(written.collect::<Option<_>>()?))
     }
 
     fn attributes(&self, object: &Object, guard: Option<&Guard>, entries: &[(&str, &Tree)]) -> Tree {
@@ -79,7 +81,7 @@ impl Reference<'_> {
         scope.is_none_or(|scope| self.authority.holds(scope))
     }
 
-    /// Whether nothing can stand in the field's raw value that the caller may not see.
+    /// True if nothing can stand in the field's raw value that the caller may not see.
     fn may_see_all_of(&self, field: &Field) -> bool {
         let inner = match &field.kind {
             Kind::Object(inner) | Kind::Objects(inner) => inner.fields,
@@ -89,7 +91,7 @@ impl Reference<'_> {
         self.may_see(field.scope) && inner.iter().all(|field| self.may_see_all_of(field))
     }
 
-    /// Whether the field gives out all of `value`.
+    /// True if the field gives out all of `value`.
     fn is_whole(&self, kind: &Kind, value: &Tree) -> bool {
         let is_scalar = |value: &Tree| matches!(value, Tree::Text(_) | Tree::Number(_));
         match (kind, value) {
@@ -187,7 +189,7 @@ impl Reference<'_> {
         forbidden
     }
 
-    /// What has to be asked of Auth0 for these fields.
+    /// Adds what has to be asked of Auth0 for these fields.
     pub(super) fn needs(&self, object: &Object, picked: &[Picked<'_>], needs: &mut RequiredKeys) {
         let joins = picked.iter().filter_map(|picked| join(object, picked.field));
         let joins = joins.filter(|join| join.scopes.iter().all(|scope| self.authority.holds(*scope)));

@@ -54,7 +54,7 @@ struct Variable {
     given: Option<bool>,
 }
 
-/// What stands under one response key.
+/// The selections under one response key.
 pub(super) struct Picked<'s> {
     pub(super) key: String,
     pub(super) field: &'static str,
@@ -151,7 +151,7 @@ impl Selection {
 
 #[derive(Default)]
 struct Printer<'s> {
-    /// By their number: type, selection, text.
+    /// The fragments by their numbers: type, selection, text.
     fragments: Vec<(&'static str, &'s [Node], String)>,
     variables: std::collections::BTreeSet<usize>,
 }
@@ -223,6 +223,7 @@ fn joined(join: &'static Join) -> Node {
     let ty = match join.shape {
         Shape::Page(page) => page.name,
         Shape::List(object) | Shape::Record(object) => object.name,
+        Shape::Connection(connection) => connection.object.name,
     };
     node(join.name, ty, vec![node("__typename", "", Vec::new())])
 }

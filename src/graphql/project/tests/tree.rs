@@ -60,7 +60,7 @@ impl Tree {
     }
 }
 
-/// What a JSON string literal stands for, by way of UTF-16, as JavaScript reads it.
+/// The text of a JSON string literal, by way of UTF-16, as JavaScript reads it.
 fn lossy_string(literal: &str) -> Option<String> {
     let mut units = Vec::new();
     let mut rest = literal.strip_prefix('"')?.strip_suffix('"')?.chars();
