@@ -36,7 +36,8 @@ fn start(folder: &str, auth0: &MockServer, collector: &MockServer) -> Run {
 }
 
 async fn ask(gateway: &str, traceparent: &str, query: &str) {
-    let request = reqwest::Client::new().post(gateway).header("traceparent", traceparent);
+    let client = reqwest::Client::builder().build().unwrap();
+    let request = client.post(gateway).header("traceparent", traceparent);
     let response = request.json(&json!({ "query": query })).send().await.unwrap();
     assert_eq!(response.status(), 200, "{}", response.text().await.unwrap());
 }
