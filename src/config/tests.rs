@@ -80,7 +80,7 @@ fn the_bounds_that_help_tells_are_those_that_hold() {
         let problems = serve(&[&flag, &beyond]).unwrap_err().to_string();
         assert!(problems.contains(&format!("from {min} to {max}")), "{flag} {beyond}: {problems}");
     }
-    assert_eq!(count, 11);
+    assert_eq!(count, 12);
 }
 
 #[test]
@@ -141,6 +141,7 @@ fn every_fault_is_told() {
         ("--auth0-audience", "nonsense", "AUTH0_AUDIENCE must"),
         ("--cache-ttl", "61s", "CACHE_TTL must"),
         ("--rate-reserve", "1", "RATE_RESERVE must"),
+        ("--tail-max-interval", "1ms", "TAIL_MAX_INTERVAL must"),
         ("--upstream-calls-per-operation", "0", "UPSTREAM_CALLS_PER_OPERATION must"),
         ("--host", "example.com", "HOST must"),
         ("--port", "http", "PORT must"),
@@ -173,11 +174,7 @@ fn every_fault_is_told() {
         ("--log", "chatty", "LOG cannot"),
         ("--log-format", "xml", "LOG_FORMAT must be text or json or pretty"),
         ("--audit-file", "no/such/audit.log", "AUDIT_FILE must name a file in a folder that exists"),
-        (
-            "--otel-exporter-otlp-endpoint",
-            "collector",
-            "OTEL_EXPORTER_OTLP_ENDPOINT must be an http or https URL",
-        ),
+        ("--otel-exporter-otlp-endpoint", "collector", "OTEL_EXPORTER_OTLP_ENDPOINT must be an http or https URL"),
         ("--tls-cert", "no/such.pem", "TLS_CERT cannot be used: \"no/such.pem\" cannot be read"),
         ("--tls-key", "no/such.pem", "TLS_KEY cannot be used: \"no/such.pem\" cannot be read"),
     ];
