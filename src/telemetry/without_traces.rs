@@ -1,4 +1,4 @@
-//! What stands for traces in a build without them.
+//! The stand-in for traces in a build without them.
 
 use tracing::Span;
 use tracing_subscriber::layer::Identity;

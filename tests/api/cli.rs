@@ -164,6 +164,7 @@ fn help_tells_every_setting_and_command() {
             "LOG",
             "LOG_FORMAT",
             "AUDIT_FILE",
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
         ]
     );
     let end = Run::new("help", &["--help"]).end();
