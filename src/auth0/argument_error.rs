@@ -43,6 +43,8 @@ pub enum ArgumentProblem {
     ControlCharacter,
     /// The text is `.` or `..`, which have a meaning in a path.
     DotSegment,
+    /// The text cannot be a log's id: those of all forms begin with a digit.
+    NoLogId,
 }
 
 impl fmt::Display for ArgumentProblem {
@@ -63,6 +65,7 @@ impl fmt::Display for ArgumentProblem {
             Self::TooLong { most } => write!(f, "must not be longer than {most} bytes"),
             Self::ControlCharacter => f.write_str("must not hold control characters, such as line ends"),
             Self::DotSegment => f.write_str("must not be `.` or `..`"),
+            Self::NoLogId => f.write_str("must be the id of a log, which begins with a digit"),
         }
     }
 }

@@ -44,6 +44,18 @@ impl LogId {
         Self::parse_argument("id", text)
     }
 
+    /// Takes an id to read on from, live.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse), and an id that begins with no digit, as those of all forms do: as text it would be behind every log to come,
+    /// and whoever waits from there waits for ever.
+    pub fn parse_position(argument: &'static str, text: &str) -> Result<Self, ArgumentError> {
+        let id = Self::parse_argument(argument, text)?;
+        let is_log = text.starts_with(|first: char| first.is_ascii_digit());
+        if is_log { Ok(id) } else { Err(ArgumentError { argument, problem: ArgumentProblem::NoLogId }) }
+    }
+
     /// An id before all others. No log has it.
     pub(crate) fn lowest() -> Self {
         Self(Box::default())
@@ -123,6 +135,15 @@ fn path_segment(argument: &'static str, text: &str) -> Result<Box<str>, Argument
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_position_that_is_no_log_s_is_refused() {
+        assert!(LogId::parse_position("from", "90020231106123456789000000000000000001223372036854775807").is_ok());
+        assert!(LogId::parse_position("from", "0").is_ok());
+        let refused = Err(ArgumentError { argument: "from", problem: ArgumentProblem::NoLogId });
+        assert_eq!(LogId::parse_position("from", "abc"), refused);
+        assert!(LogId::parse_position("from", "").is_err());
+    }
 
     #[test]
     fn an_id_that_could_leave_its_place_in_the_path_is_refused() {

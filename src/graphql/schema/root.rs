@@ -241,7 +241,7 @@ pub(super) static SUBSCRIPTION_FIELDS: &[RootField] = &[RootField {
     ],
     parse: |arguments| {
         let from: Option<ID> = read(arguments, "from")?;
-        let from = from.map(|from| LogId::parse_argument("from", &from)).transpose()?;
+        let from = from.map(|from| LogId::parse_position("from", &from)).transpose()?;
         let given = arguments.get("filter").filter(|given| **given != Value::Null);
         let condition = given.map(|given| filter::read(&LOG_TAIL_FILTER, given)).transpose()?;
         let prepare = Prepare::Tail(TailRequest { from, condition });

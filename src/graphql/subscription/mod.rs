@@ -66,7 +66,7 @@ impl Subscriptions {
         };
         let api = authorize(self.shared.upstream(), &context.caller, scope)?;
         let request = request?;
-        let resume_after = context.resume_after.map(|id| LogId::parse_argument("Last-Event-ID", id)).transpose()?;
+        let resume_after = context.resume_after.map(|id| LogId::parse_position("Last-Event-ID", id)).transpose()?;
         let from = resume_after.or_else(|| request.from.clone());
         let projector = self.projector(prepared, context);
         Ok(ResponseStream {
