@@ -92,8 +92,20 @@ pub struct RequestContext<'a> {
     pub request_id: &'a str,
     /// True if only answers from after the request will do: none that is kept, none of a call that is under way.
     pub is_fresh: bool,
-    /// True if the response tells what it took upstream.
-    pub explains: bool,
+    /// The explanation that the response holds.
+    pub explain: Explain,
+}
+
+/// The explanation that a response holds beside its data, or in its place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Explain {
+    /// None.
+    #[default]
+    Nothing,
+    /// The calls that the operation took.
+    Run,
+    /// The calls that the operation would take at the most. None is made.
+    Plan,
 }
 
 /// The answer.

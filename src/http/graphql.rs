@@ -36,7 +36,7 @@ pub(crate) async fn handle(State(shared): State<Shared>, request: Request) -> Re
 
 async fn execute(shared: &Shared, request: Request, options: RequestOptions, responder: Responder) -> Response {
     let Parts { engine, metrics, settings, admission, .. } = &**shared;
-    let RequestOptions { timeout, is_fresh, explains } = options;
+    let RequestOptions { timeout, is_fresh, explain } = options;
     let deadline = Deadline::within(timeout);
     // Before the body is read: a refusal does not wait for it.
     let address = connection_info::client_of(&request, &settings.trusted_proxies);
@@ -58,7 +58,7 @@ async fn execute(shared: &Shared, request: Request, options: RequestOptions, res
         Err(refusal) => return responder.refuse(refusal),
     };
     let request_id = request_id::current();
-    let context = RequestContext { caller, deadline, request_id: &request_id, is_fresh, explains };
+    let context = RequestContext { caller, deadline, request_id: &request_id, is_fresh, explain };
     let (reply, times) = timed(engine.execute(request, &context)).await;
     metrics.server().operation("http", reply.first_code(), times);
     let challenge = insufficient_scope(reply.lacking, admission.authenticator());

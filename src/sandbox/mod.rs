@@ -78,6 +78,8 @@ pub struct Options {
     pub clock: Clock,
     /// The number of users. The first dozen are always the same people.
     pub users: usize,
+    /// The number of users, the last of all, who were created in the same millisecond, as by an import.
+    pub imported: usize,
     /// The number of logs at the start, over the month before it (less for fewer). While
     /// the sandbox runs, two more arrive every three seconds.
     pub logs: usize,
@@ -97,6 +99,7 @@ impl Default for Options {
             plan: Plan::default(),
             clock: Clock::system(),
             users: 2_500,
+            imported: 0,
             logs: 20_000,
             chaos: false,
             token_lifetime: 86_400.into(),
@@ -153,7 +156,7 @@ impl Sandbox {
             audience: true,
         };
         let client = issuer.register(rights, options.client_key)?;
-        let people = People::of(options.seed, options.users);
+        let people = People::of(options.seed, options.users, options.imported);
         let introduced = people.introduce();
         let now = options.clock.now().timestamp_millis();
         let events = Events::new(options.seed, now, options.logs as u64, Arc::clone(&people));

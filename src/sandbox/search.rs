@@ -12,6 +12,7 @@ pub(crate) mod syntax;
 mod token;
 pub(crate) mod users;
 
+use super::clock::{from_millis, rfc3339};
 use moment::Moment;
 use pattern::Pattern;
 use syntax::Value;
@@ -65,12 +66,15 @@ pub(crate) enum Bound {
 pub(crate) struct Edge {
     text: String,
     moment: Option<Moment>,
+    /// The first and the last millisecond of the moment as profiles have them.
+    written: Option<[String; 2]>,
 }
 
 impl Edge {
     fn new(text: String) -> Self {
         let moment = Moment::parse(&text);
-        Self { text, moment }
+        let written = moment.map(|moment| [moment.first, moment.last].map(|at| rfc3339(from_millis(at))));
+        Self { text, moment, written }
     }
 }
 

@@ -60,8 +60,8 @@ pub(crate) async fn execute(
         Err(error) => return refused(*count(error.into()).error),
     };
     let caller_key = RateLimitKey::of(Some(&caller), address);
-    let RequestOptions { is_fresh, explains, .. } = options;
-    let context = RequestContext { caller, deadline, request_id: &request_id, is_fresh, explains };
+    let RequestOptions { is_fresh, explain, .. } = options;
+    let context = RequestContext { caller, deadline, request_id: &request_id, is_fresh, explain };
     let (mut reply, times) = timed(shared.engine.execute(request, &context)).await;
     metrics.operation("websocket", reply.first_code(), times);
     reply.body.shrink_to_fit();
