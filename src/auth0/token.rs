@@ -231,14 +231,11 @@ impl TokenCache {
             // to say.
             Err(error) if error.is_breaker_open() => Err(error),
             Err(error) => {
-                refresh.failure = Some(RememberedFailure { error: error.clone(), at: Instant::now() });
-                // Here and not where the error ends up: a refresh in the background has nobody to
-                // report to.
-                let cause = error.causes();
-                if matches!(error, Error::Misconfigured { .. }) {
-                    tracing::error!(remedy = cause, "Auth0 refuses an access token");
-                } else {
-                    tracing::warn!(%error, cause, "Auth0 gave no access token");
+                let now = Instant::now();
+                refresh.failure = Some(RememberedFailure { error: error.clone(), at: now });
+                // Those who wait for a token log its failure. A refresh in the background has nobody to report to.
+                if self.0.current.load().as_ref().is_some_and(|token| token.lifespan.at(now) != Freshness::Expired) {
+                    log_failed_refresh(&error);
                 }
                 Err(error)
             }
@@ -248,6 +245,15 @@ impl TokenCache {
     fn lock(&self) -> MutexGuard<'_, Refresh> {
         // Nothing in here is left half done by a panic.
         self.0.refresh.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn log_failed_refresh(error: &Error) {
+    let cause = error.causes();
+    if matches!(error, Error::Misconfigured { .. }) {
+        tracing::error!(remedy = cause, "Auth0 refuses an access token");
+    } else {
+        tracing::warn!(%error, cause, "Auth0 gave no access token");
     }
 }
 

@@ -67,13 +67,13 @@ pub(crate) struct Edge {
     text: String,
     moment: Option<Moment>,
     /// The first and the last millisecond of the moment as profiles have them.
-    written: Option<[String; 2]>,
+    written: Option<Box<[String; 2]>>,
 }
 
 impl Edge {
     fn new(text: String) -> Self {
         let moment = Moment::parse(&text);
-        let written = moment.map(|moment| [moment.first, moment.last].map(|at| rfc3339(from_millis(at))));
+        let written = moment.map(|moment| Box::new([moment.first, moment.last].map(|at| rfc3339(from_millis(at)))));
         Self { text, moment, written }
     }
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail by any road")]
 
 mod answer;
+mod architecture;
 mod arguments;
 mod audit;
 mod authentication;
@@ -20,7 +21,6 @@ mod gateway;
 mod handbook;
 mod hostile;
 mod hosts;
-mod house;
 mod joins;
 mod limits;
 mod logs;
@@ -38,6 +38,7 @@ mod schema;
 mod scopes;
 mod serving;
 mod sharing;
+mod tail;
 mod time;
 mod tokens;
 mod user_lists;

@@ -3,6 +3,8 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use tracing::subscriber::{DefaultGuard, NoSubscriber};
+use tracing::{Dispatch, Level};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// A log that is kept in memory.
@@ -29,6 +31,16 @@ impl MakeWriter<'_> for Written {
 }
 
 impl Written {
+    /// Keeps what this thread logs, until the guards are dropped. A test's runtime has one thread.
+    pub(crate) fn keep(&self, level: Level) -> (DefaultGuard, Dispatch) {
+        let subscriber =
+            tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(self.clone()).finish();
+        // A process's only subscriber is asked by the thread that first comes by an event whether anybody wants it, and for the
+        // threads of other tests nobody does. When there are two, all are asked.
+        let other = Dispatch::new(NoSubscriber::default());
+        (tracing::subscriber::set_default(subscriber), other)
+    }
+
     /// What has been logged.
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()

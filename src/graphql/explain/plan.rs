@@ -90,6 +90,8 @@ fn request(prepared: &PreparedOperation, plan: &ExecutionPlan, number: usize, au
             let read = page.keyset.walk(page.from.clone()).request(page.first, &fields, keys.total).ok()?;
             Some(Asked::of(&read.into()))
         }
+        // Again and again, for as long as somebody listens.
+        (None, Prepare::Tail(_)) => Some(Asked { endpoint: "logs", class: Class::Logs, q: None }),
         (None, Prepare::OwnUser(_) | Prepare::Shared(_)) => {
             Some(Asked { endpoint: "user", class: Class::Users, q: None })
         }

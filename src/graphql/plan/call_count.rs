@@ -65,7 +65,7 @@ impl<'f> Count<'f> {
 
     fn roots(&mut self, fields: &'f [SelectedField]) {
         for field in fields {
-            if let Some(row) = root_field(&field.name) {
+            if let Some(row) = root_field(field) {
                 self.path.push(&field.key);
                 self.shape(row.shape, field.page_size().min(self.largest), &field.fields);
                 self.path.pop();
@@ -142,7 +142,7 @@ pub(crate) fn root_calls(fields: &[SelectedField], calls: &[Vec<usize>], largest
 
 /// The calls that a root field comes to by itself: of a connection, those that its page takes if each brings as much as it can.
 fn calls_of(field: &SelectedField, largest: u64) -> u64 {
-    match root_field(&field.name).map(|row| row.shape) {
+    match root_field(field).map(|row| row.shape) {
         Some(Shape::Connection(_)) => {
             let is_behind = !matches!(field.argument("after"), None | Some(Value::Null));
             let is_counted = is_behind && field.fields.iter().any(|field| field.name == "totalCount");

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use auth0_graphql::sandbox::Client;
 use serde_json::json;
+use tracing::Level;
 
 use super::{LOGS, USERS};
 use crate::gateway::{Setup, TestGateway, codes};
 use crate::time::StoppedClock;
+use crate::written::Written;
 
 #[tokio::test]
 async fn a_failed_grant_is_remembered_for_a_second() {
@@ -24,6 +26,30 @@ async fn a_failed_grant_is_remembered_for_a_second() {
     clock.advance(Duration::from_millis(100)).await;
     gateway.data(USERS).await;
     assert_eq!(gateway.grants().await, 2);
+}
+
+#[tokio::test]
+async fn a_failed_grant_is_logged_once_whether_somebody_waits_for_it_or_not() {
+    let log = Written::default();
+    let _logging = log.keep(Level::WARN);
+    let gateway = TestGateway::with_token_lifetime(1_000).await;
+    let clock = StoppedClock::stop();
+    log.take();
+    gateway.fault(json!({ "path": "/oauth/token", "fault": { "status": 401 } })).await;
+    assert_eq!(codes(&gateway.query(USERS).await), ["UPSTREAM_MISCONFIGURED"]);
+    let told = log.take();
+    assert_eq!(told.matches("compare AUTH0_CLIENT_ID").count(), 1, "{told}");
+    clock.advance_all(&gateway, Duration::from_secs(1)).await;
+    gateway.data(USERS).await;
+
+    // In the background nobody waits.
+    clock.advance_all(&gateway, Duration::from_secs(950)).await;
+    gateway.fault(json!({ "path": "/oauth/token", "times": 100, "fault": { "status": 401 } })).await;
+    gateway.data(USERS).await;
+    while gateway.grants().await < 3 || !log.text().contains("AUTH0_CLIENT_ID") {}
+    let told = log.take();
+    assert_eq!(told.matches("Auth0 refuses an access token").count(), 1, "{told}");
+    assert_eq!(told.matches("compare AUTH0_CLIENT_ID").count(), 1, "{told}");
 }
 
 #[tokio::test]

@@ -1,16 +1,17 @@
-//! The plan of the house, held: which room of `src/` may know which, and who reads the environment.
+//! `ARCHITECTURE.md`, held: the modules of `src/`, what each may use, and no cycle among their files.
 
-mod circles;
+mod cycles;
+mod doc_lines;
 mod paths;
-mod words;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use self::paths::{Named, paths};
 
-/// A room: the other rooms, or single items of theirs, that it may use, and the libraries that it must never see.
-struct Room {
+/// A module: the other modules, or single items of theirs, that it may use, and the libraries that it must never see.
+struct Module {
     name: &'static str,
     may_use: &'static [&'static str],
     must_never_see: &'static [&'static str],
@@ -19,27 +20,27 @@ struct Room {
 const DEADLINE: &str = "deadline";
 const FLIGHT: &str = "single_flight";
 
-const ROOMS: &[Room] = &[
-    Room {
+const MODULES: &[Module] = &[
+    Module {
         name: "auth0",
         may_use: &[DEADLINE, FLIGHT, "telemetry"],
         must_never_see: &["axum", "async_graphql", "hyper"],
     },
-    Room { name: "auth", may_use: &[DEADLINE, FLIGHT, "telemetry"], must_never_see: &["async_graphql"] },
+    Module { name: "auth", may_use: &[DEADLINE, FLIGHT, "telemetry"], must_never_see: &["async_graphql"] },
     // It knows no header and no status.
-    Room {
+    Module {
         name: "graphql",
-        may_use: &["auth0", "auth", DEADLINE, "telemetry"],
+        may_use: &["auth0", "auth", DEADLINE, FLIGHT, "telemetry"],
         must_never_see: &["axum", "http", "hyper", "reqwest", "tower_http"],
     },
-    Room { name: "http", may_use: &["graphql", "auth", DEADLINE, "telemetry"], must_never_see: &[] },
+    Module { name: "http", may_use: &["graphql", "auth", DEADLINE, "telemetry"], must_never_see: &[] },
     // It shares no types with the client, so that a wrong field name cannot agree with itself.
-    Room { name: "sandbox", may_use: &[], must_never_see: &[] },
-    Room { name: DEADLINE, may_use: &[], must_never_see: &[] },
-    Room { name: FLIGHT, may_use: &[DEADLINE], must_never_see: &[] },
-    Room { name: "telemetry", may_use: &[], must_never_see: &[] },
-    // It fills in the settings that the rooms define, and knows nothing else of them.
-    Room {
+    Module { name: "sandbox", may_use: &[], must_never_see: &[] },
+    Module { name: DEADLINE, may_use: &[], must_never_see: &[] },
+    Module { name: FLIGHT, may_use: &[DEADLINE], must_never_see: &[] },
+    Module { name: "telemetry", may_use: &[], must_never_see: &[] },
+    // It fills in the settings that the modules define, and knows nothing else of them.
+    Module {
         name: "config",
         may_use: &[
             "auth::SecureUrl",
@@ -81,7 +82,7 @@ const ROOMS: &[Room] = &[
     },
 ];
 
-/// Files that wire the rooms, and may know every one.
+/// Files that wire the modules, and may know every one.
 const WIRING: &[&str] = &["app", "command", "lib", "main"];
 
 /// The one folder that async-graphql is known in. `http/websocket` negotiates by its protocol, which is another crate.
@@ -95,7 +96,7 @@ const SERDE_WRITERS: &[&str] =
     &["to_string", "to_string_pretty", "to_value", "to_vec", "to_vec_pretty", "to_writer", "to_writer_pretty"];
 
 #[test]
-fn every_room_knows_only_what_the_plan_allows() {
+fn every_module_uses_only_what_it_may() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let files = rust_files(&source);
     assert!(files.contains(&source.join("main.rs")), "{files:?}");
@@ -111,13 +112,25 @@ fn every_room_knows_only_what_the_plan_allows() {
 }
 
 #[test]
+fn architecture_md_has_a_row_for_each_module() {
+    let document = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md")).unwrap();
+    let table = document.split("\n## ").find_map(|section| section.strip_prefix("Modules\n")).unwrap();
+    let first_cells = table.lines().filter(|line| line.starts_with("| `")).filter_map(|line| line.split('|').nth(1));
+    let rows: BTreeSet<_> = first_cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    let modules = MODULES.iter().map(|module| module.name).chain(["command"]).collect();
+    assert_eq!(rows, modules);
+}
+
+#[test]
 fn doc_comments_are_noun_phrases_or_imperatives() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut faults = Vec::new();
     for file in rust_files(&source) {
         let code = fs::read_to_string(&file).unwrap();
         let inside = file.strip_prefix(&source).unwrap().display().to_string();
-        faults.extend(words::questions(&code).into_iter().map(|(line, text)| format!("src/{inside}:{line}: {text}")));
+        faults.extend(
+            doc_lines::misphrased(&code).into_iter().map(|(line, text)| format!("src/{inside}:{line}: {text}")),
+        );
     }
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
 }
@@ -129,8 +142,8 @@ fn no_files_know_each_other_but_parent_and_child() {
         .into_iter()
         .map(|file| (module(file.strip_prefix(&source).unwrap()), fs::read_to_string(&file).unwrap()))
         .collect();
-    let circles = circles::circles(&circles::graph(&files));
-    assert_eq!(circles, [] as [Vec<String>; 0], "files that know each other in a circle");
+    let cycles = cycles::cycles(&cycles::graph(&files));
+    assert_eq!(cycles, [] as [Vec<String>; 0], "files that know each other in a cycle");
 }
 
 /// What is wrong with a file, each fault with its line.
@@ -142,7 +155,7 @@ fn faults_of(file: &Path, code: &str) -> Vec<String> {
             let fault = environment(&module, &path)
                 .or_else(|| async_graphql(&module, &path))
                 .or_else(|| response_writer(&module, &path))
-                .or_else(|| room(&module, &path))?;
+                .or_else(|| dependency(&module, &path))?;
             Some(format!("{line}: {fault}"))
         })
         .collect();
@@ -170,22 +183,22 @@ fn response_writer(module: &[String], path: &[String]) -> Option<String> {
         .then(|| format!("{} writes projected bytes as numbers; graphql::response writes responses", path.join("::")))
 }
 
-fn room(module: &[String], path: &[String]) -> Option<String> {
+fn dependency(module: &[String], path: &[String]) -> Option<String> {
     let here = module[0].as_str();
     if WIRING.contains(&here) {
         return None;
     }
-    let Some(room) = ROOMS.iter().find(|room| room.name == here) else {
-        return Some(format!("the room {here} is not in the plan, ROOMS in tests/api/house.rs"));
+    let Some(module) = MODULES.iter().find(|module| module.name == here) else {
+        return Some(format!("{here} is not in the list of modules, MODULES in tests/api/architecture.rs"));
     };
     let written = path.join("::");
     if path[0] != "crate" {
-        let forbidden = room.must_never_see.contains(&path[0].as_str());
+        let forbidden = module.must_never_see.contains(&path[0].as_str());
         return forbidden.then(|| format!("{here} must never see {} ({written})", path[0]));
     }
     let inside = path[1..].join("::");
     let allowed = path[1] == here
-        || room
+        || module
             .may_use
             .iter()
             .any(|allowed| inside.strip_prefix(allowed).is_some_and(|rest| rest.is_empty() || rest.starts_with("::")));
@@ -216,7 +229,7 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn what_the_plan_forbids_is_found() {
+fn what_a_module_may_not_use_is_found() {
     for (file, code, fault) in [
         ("http/mod.rs", "use crate::graphql;\nuse crate::{auth, auth0};", "2: http may not use crate::auth0"),
         ("sandbox/seed.rs", "fn f(u: &crate::auth0::User) {}", "1: sandbox may not use crate::auth0::User"),
@@ -239,7 +252,11 @@ fn what_the_plan_forbids_is_found() {
             "1: only graphql::schema knows async-graphql (async_graphql::Value)",
         ),
         ("auth0/mod.rs", "use std::{env, fs};", "1: only config reads the environment (std::env)"),
-        ("attic/mod.rs", "use std::fmt::Write;", "1: the room attic is not in the plan, ROOMS in tests/api/house.rs"),
+        (
+            "attic/mod.rs",
+            "use std::fmt::Write;",
+            "1: attic is not in the list of modules, MODULES in tests/api/architecture.rs",
+        ),
         (
             "http/graphql.rs",
             "let _ = serde_json::to_vec(&response);",
@@ -251,7 +268,7 @@ fn what_the_plan_forbids_is_found() {
 }
 
 #[test]
-fn what_the_plan_allows_is_let_through() {
+fn what_a_module_may_use_is_let_through() {
     for (file, code) in [
         ("http/mod.rs", "use crate::auth::Caller; use crate::http::health; mod tests { use super::*; }"),
         ("telemetry.rs", "mod tests { use super::Filter; }"),

@@ -1,4 +1,4 @@
-//! Circles: files that know each other, directly or by way of others. A file and what is in its folder may; siblings may not.
+//! Cycles: files that know each other, directly or by way of others. A file and what is in its folder may; siblings may not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,16 +25,16 @@ fn is_inside(module: &str, other: &str) -> bool {
 }
 
 /// The largest sets of modules in which each reaches each other.
-pub(super) fn circles(graph: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
+pub(super) fn cycles(graph: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
     let reached: BTreeMap<_, _> = graph.keys().map(|module| (module, reach(graph, module))).collect();
-    let mut circles = BTreeSet::new();
+    let mut cycles = BTreeSet::new();
     for (module, from) in &reached {
-        let circle: Vec<_> = from.iter().filter(|other| reached[*other].contains(*module)).cloned().collect();
-        if circle.len() > 1 {
-            circles.insert(circle);
+        let cycle: Vec<_> = from.iter().filter(|other| reached[*other].contains(*module)).cloned().collect();
+        if cycle.len() > 1 {
+            cycles.insert(cycle);
         }
     }
-    circles.into_iter().collect()
+    cycles.into_iter().collect()
 }
 
 fn reach(graph: &BTreeMap<String, BTreeSet<String>>, module: &String) -> BTreeSet<String> {
@@ -47,7 +47,7 @@ fn reach(graph: &BTreeMap<String, BTreeSet<String>>, module: &String) -> BTreeSe
 }
 
 #[test]
-fn a_circle_is_found_and_parent_and_child_are_none() {
+fn a_cycle_is_found_and_parent_and_child_are_none() {
     let file = |module: &str, code: &str| (module.split("::").map(str::to_owned).collect(), code.to_owned());
     let files = [
         file("a", "mod b; mod c; use self::b::B; pub use self::c::C;"),
@@ -56,6 +56,6 @@ fn a_circle_is_found_and_parent_and_child_are_none() {
         file("a::d", "fn f() -> crate::a::b::B {}"),
         file("e", "use crate::a::A;"),
     ];
-    assert_eq!(circles(&graph(&files)), [["a::b", "a::c", "a::d"]]);
-    assert_eq!(circles(&graph(&files[..3])), [[""; 0]; 0]);
+    assert_eq!(cycles(&graph(&files)), [["a::b", "a::c", "a::d"]]);
+    assert_eq!(cycles(&graph(&files[..3])), [[""; 0]; 0]);
 }

@@ -5,7 +5,7 @@ const NOT_FIRST: &[&str] =
     &["Who", "What", "Whether", "Which", "That", "Those", "How", "Why", "Where", "When", "By", "On", "For", "In"];
 
 /// The first lines of doc comments that begin with such a word, each with its number.
-pub(super) fn questions(code: &str) -> Vec<(usize, &str)> {
+pub(super) fn misphrased(code: &str) -> Vec<(usize, &str)> {
     let mut is_inside = false;
     let mut found = Vec::new();
     for (number, line) in code.lines().enumerate() {
@@ -23,5 +23,5 @@ pub(super) fn questions(code: &str) -> Vec<(usize, &str)> {
 #[test]
 fn the_first_line_of_a_doc_comment_counts() {
     let code = "//! What a caller may.\n//! That\n\n/// A caller.\n/// Whether so.\nstruct A {\n    /// Who asks.\n    b: u8,\n}";
-    assert_eq!(questions(code), [(1, "//! What a caller may."), (7, "/// Who asks.")]);
+    assert_eq!(misphrased(code), [(1, "//! What a caller may."), (7, "/// Who asks.")]);
 }
