@@ -65,16 +65,27 @@ pub(crate) enum Bound {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Edge {
     text: String,
-    moment: Option<Moment>,
-    /// The first and the last millisecond of the moment as profiles have them.
-    written: Option<Box<[String; 2]>>,
+    date: Option<Box<Date>>,
+}
+
+/// A moment, and its first and its last millisecond as profiles have them.
+#[derive(Debug, Clone, PartialEq)]
+struct Date {
+    moment: Moment,
+    written: [String; 2],
 }
 
 impl Edge {
     fn new(text: String) -> Self {
-        let moment = Moment::parse(&text);
-        let written = moment.map(|moment| Box::new([moment.first, moment.last].map(|at| rfc3339(from_millis(at)))));
-        Self { text, moment, written }
+        let date = Moment::parse(&text).map(|moment| {
+            let written = [moment.first, moment.last].map(|at| rfc3339(from_millis(at)));
+            Box::new(Date { moment, written })
+        });
+        Self { text, date }
+    }
+
+    fn moment(&self) -> Option<Moment> {
+        self.date.as_ref().map(|date| date.moment)
     }
 }
 
