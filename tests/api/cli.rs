@@ -1,6 +1,8 @@
 //! The program as an operator meets it: commands, help, exit codes.
 
 #[cfg(all(unix, feature = "sandbox"))]
+mod export;
+#[cfg(all(unix, feature = "sandbox"))]
 mod health;
 #[cfg(all(unix, feature = "sandbox"))]
 mod lifecycle;
