@@ -6,7 +6,7 @@ use super::auth0::{Auth0Args, PolicyArgs};
 use super::callers::CallerArgs;
 use super::documents::DocumentArgs;
 use super::export::ExportArgs;
-use super::log::{AuditArgs, LogArgs};
+use super::log::{LogArgs, TelemetryArgs};
 use super::sandbox::{SandboxArgs, ServeSandboxArgs};
 use super::server::{BoundsArgs, ServerArgs};
 use super::tls::TlsArgs;
@@ -92,7 +92,7 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     pub(super) log: LogArgs,
     #[command(flatten)]
-    pub(super) audit: AuditArgs,
+    pub(super) telemetry: TelemetryArgs,
     #[command(flatten)]
     pub(super) sandbox: ServeSandboxArgs,
 }
