@@ -35,7 +35,7 @@ pub(crate) enum Outcome {
 
 /// No answers are kept: each question is to be a call.
 pub(crate) fn keeping_nothing(rate_reserve: f64) -> ClientPolicy {
-    ClientPolicy { cache_ttl: Duration::ZERO, rate_reserve }
+    ClientPolicy { cache_ttl: Duration::ZERO, rate_reserve, ..ClientPolicy::default() }
 }
 
 /// A call as the tenant saw it.

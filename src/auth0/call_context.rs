@@ -71,6 +71,13 @@ impl CallContext {
         self
     }
 
+    /// The same, for which only turns are taken that are left over.
+    #[must_use]
+    pub fn bulk(mut self) -> Self {
+        self.priority = Priority::Bulk;
+        self
+    }
+
     /// Its statistics so far.
     #[must_use]
     pub fn stats(&self) -> CallStats {

@@ -44,6 +44,11 @@ impl LogId {
         Self::parse_argument("id", text)
     }
 
+    /// An id before all others. No log has it.
+    pub(crate) fn lowest() -> Self {
+        Self(Box::default())
+    }
+
     pub(crate) fn parse_argument(argument: &'static str, text: &str) -> Result<Self, ArgumentError> {
         path_segment(argument, text).map(Self)
     }

@@ -150,6 +150,16 @@ impl LogSearch {
         Ok(Self { q: None, page: PageParameters::new(0, take)?, sort: Some(Direction::Descending) })
     }
 
+    /// The newest logs, as many as there are on a page.
+    pub(crate) fn newest_page() -> Self {
+        Self { q: None, page: PageParameters { page: 0, per_page: LARGEST_PAGE }, sort: None }
+    }
+
+    /// The oldest log that the tenant keeps.
+    pub(crate) fn oldest() -> Self {
+        Self { q: None, page: PageParameters { page: 0, per_page: 1 }, sort: Some(Direction::Ascending) }
+    }
+
     /// True if the page behind this one could be asked for at all.
     #[must_use]
     pub fn next_is_reachable(&self) -> bool {
@@ -206,6 +216,11 @@ pub struct LogCheckpoint {
 }
 
 impl LogCheckpoint {
+    /// The logs that follow this one, as many as there are on a page.
+    pub(crate) fn page_after(from: LogId) -> Self {
+        Self { from, take: LARGEST_PAGE }
+    }
+
     /// Up to `take` logs behind the log `from`, which itself is not among them.
     ///
     /// # Errors

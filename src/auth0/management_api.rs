@@ -11,11 +11,13 @@ use super::domain::Domain;
 use super::error::{BuildError, Error};
 use super::fields_parameter::RefusedFields;
 use super::grant::AuthenticationApi;
+use super::ids::LogId;
 use super::pace::BucketStatus;
 use super::payload::FromPayload;
 use super::probe::{Probe, ProbeError};
 use super::reader::Reader;
 use super::retry::RetryPolicy;
+use super::tail::{LogReader, LogTail, TailSettings};
 use super::token::{TokenCache, TokenStatus};
 use super::transport::Transport;
 use crate::deadline::Deadline;
@@ -43,11 +45,13 @@ pub struct ClientPolicy {
     pub cache_ttl: Duration,
     /// The share of the tenant's rate limit that is left to others, from 0 to 0.9.
     pub rate_reserve: f64,
+    /// The tail of logs.
+    pub tail: TailSettings,
 }
 
 impl Default for ClientPolicy {
     fn default() -> Self {
-        Self { cache_ttl: Duration::from_secs(1), rate_reserve: 0.0 }
+        Self { cache_ttl: Duration::from_secs(1), rate_reserve: 0.0, tail: TailSettings::default() }
     }
 }
 
@@ -57,11 +61,14 @@ impl Default for ClientPolicy {
 /// No call is made before its arguments are known to be good, each ends at its deadline, and each
 /// may fail with any [`Error`].
 #[derive(Clone)]
-pub struct ManagementApi(Reader);
+pub struct ManagementApi {
+    reader: Reader,
+    tail: LogTail,
+}
 
 impl fmt::Debug for ManagementApi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ManagementApi({})", self.0.transport().domain())
+        write!(f, "ManagementApi({})", self.reader.transport().domain())
     }
 }
 
@@ -83,22 +90,29 @@ impl ManagementApi {
         let Settings { domain, audience, client_id, authentication } = settings;
         let transport = Transport::new(domain, retries, policy.rate_reserve)?;
         let api = AuthenticationApi::new(transport.clone(), audience, client_id, authentication);
-        Ok(Self(Reader::new(transport, TokenCache::new(api), policy.cache_ttl)))
+        let reader = Reader::new(transport, TokenCache::new(api), policy.cache_ttl);
+        Ok(Self { tail: LogTail::new(reader.clone(), policy.tail.clone()), reader })
     }
 
     /// Makes a read: see [`ApiRequest`] for those there are.
     pub async fn read<T: FromPayload>(&self, request: &ApiRequest<T>, context: &CallContext) -> Result<T, Error> {
-        self.0.read(request, context).await
+        self.reader.read(request, context).await
+    }
+
+    /// Follows the logs after `from`, or those that come from now on. All who follow share one poller.
+    #[must_use]
+    pub fn follow(&self, from: Option<LogId>) -> LogReader {
+        self.tail.follow(from)
     }
 
     /// Asks for an access token, unless there is one already, and tells what is known of it. Every other call does so by itself.
     pub async fn authenticate(&self, deadline: Deadline) -> Result<TokenStatus, Error> {
-        Ok(self.0.tokens().token(&deadline.into()).await?.status())
+        Ok(self.reader.tokens().token(&deadline.into()).await?.status())
     }
 
     /// Authenticates by this from the next token on; the one in use is used to its end.
     pub fn authenticate_by(&self, authentication: ClientAuthentication) {
-        self.0.tokens().authenticate_by(authentication);
+        self.reader.tokens().authenticate_by(authentication);
     }
 
     /// Probes the tenant's address, once and without a token.
@@ -107,37 +121,37 @@ impl ManagementApi {
     ///
     /// See [`ProbeError`].
     pub async fn probe(&self, deadline: Deadline) -> Result<Probe, ProbeError> {
-        self.0.transport().probe(deadline).await
+        self.reader.transport().probe(deadline).await
     }
 
     /// Status of the access token in use; `None` before the first call.
     #[must_use]
     pub fn token_status(&self) -> Option<TokenStatus> {
-        self.0.tokens().status()
+        self.reader.tokens().status()
     }
 
     /// The tenant's rate limits, as far as they are known.
     #[must_use]
     pub fn rate_limits(&self) -> Vec<BucketStatus> {
-        self.0.transport().governor().buckets()
+        self.reader.transport().governor().buckets()
     }
 
     /// Metrics of its calls.
     #[must_use]
     pub fn metrics(&self) -> &UpstreamMetrics {
-        self.0.transport().metrics()
+        self.reader.transport().metrics()
     }
 
     /// The names in `fields` that Auth0 turned out not to take.
     #[must_use]
     pub fn refused_fields(&self) -> Vec<RefusedFields> {
-        self.0.refused_fields()
+        self.reader.refused_fields()
     }
 
     /// State of the circuit breaker.
     #[must_use]
     pub fn breaker(&self) -> BreakerStatus {
-        self.0.transport().breaker()
+        self.reader.transport().breaker()
     }
 
     /// Writes the status of the tenant, as it is known now, into `status`.
@@ -156,6 +170,6 @@ impl ManagementApi {
 
     #[cfg(test)]
     pub(crate) fn tokens(&self) -> &TokenCache {
-        self.0.tokens()
+        self.reader.tokens()
     }
 }

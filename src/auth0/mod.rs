@@ -40,6 +40,7 @@ mod response_cache;
 mod retry;
 mod sanitize;
 mod search_condition;
+mod tail;
 mod token;
 mod transport;
 
@@ -65,4 +66,5 @@ pub use page::{AnswerIdentity, Page};
 pub use payload::FromPayload;
 pub use probe::{Probe, ProbeError, TlsError};
 pub use search_condition::{Condition, Path, SHORTEST_SUFFIX, Searched};
+pub use tail::{BatchedLog, Delivery, LogBatch, LogReader, LogTail, TailError, TailEvent, TailSettings};
 pub use token::TokenStatus;

@@ -87,6 +87,25 @@ impl Condition {
         query
     }
 
+    /// True of a record with these values; `values` gives those of a field. Compared by case, as Auth0 compares those of logs.
+    /// Conditions that only a search can judge do not hold.
+    #[must_use]
+    pub fn holds(&self, values: &impl Fn(&Path) -> Vec<String>) -> bool {
+        let any = |path, test: &dyn Fn(&str) -> bool| values(path).iter().any(|value| test(value));
+        match self {
+            Self::OneOf(path, texts) => any(path, &|value| texts.iter().any(|text| text == value)),
+            Self::StartsWith(path, text) => any(path, &|value| value.starts_with(text.as_str())),
+            Self::EndsWith(path, text) => any(path, &|value| value.ends_with(text.as_str())),
+            Self::IsTrue(path) => any(path, &|value| value == "true"),
+            Self::Exists(path) => any(path, &|_| true),
+            Self::All(parts) => parts.iter().all(|part| part.holds(values)),
+            Self::Any(parts) => parts.iter().any(|part| part.holds(values)),
+            Self::Not(condition) => !condition.holds(values),
+            Self::Everything => true,
+            Self::Within(..) | Self::Query(_) => false,
+        }
+    }
+
     /// The paths of the fields that it names, without those in a [`Condition::Query`].
     #[must_use]
     pub fn paths(&self) -> Vec<&str> {

@@ -63,6 +63,13 @@ pub(super) struct PolicyArgs {
     #[arg(long, env, value_name = "SHARE", default_value_t = Checked::of(ClientPolicy::default().rate_reserve))]
     rate_reserve: Checked<Share>,
 
+    /// Longest time between two looks for new logs while somebody follows them and none come, from 1s to 60s.
+    ///
+    /// One poller serves all subscriptions. While logs come it looks every second, and at once after a full page; while nobody follows
+    /// it does not look at all. It takes the calls that others leave over.
+    #[arg(long, env, value_name = "TIME", default_value_t = Checked::of(ClientPolicy::default().tail.max_interval))]
+    tail_max_interval: Checked<Time<1_000, 60_000>>,
+
     /// Most calls to Auth0 that one GraphQL operation may make, from 1 to 1000.
     #[arg(long, env, value_name = "NUMBER", default_value_t = Checked::of(Limits::default().upstream_calls))]
     upstream_calls_per_operation: Checked<Number<u32, 1, 1_000>>,
@@ -127,6 +134,7 @@ impl PolicyArgs {
         let mut policy = ClientPolicy::default();
         self.cache_ttl.set(&mut policy.cache_ttl, problems);
         self.rate_reserve.set(&mut policy.rate_reserve, problems);
+        self.tail_max_interval.set(&mut policy.tail.max_interval, problems);
         self.upstream_calls_per_operation.set(&mut limits.upstream_calls, problems);
         policy
     }

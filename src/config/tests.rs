@@ -80,7 +80,7 @@ fn the_bounds_that_help_tells_are_those_that_hold() {
         let problems = serve(&[&flag, &beyond]).unwrap_err().to_string();
         assert!(problems.contains(&format!("from {min} to {max}")), "{flag} {beyond}: {problems}");
     }
-    assert_eq!(count, 11);
+    assert_eq!(count, 12);
 }
 
 #[test]
@@ -141,6 +141,7 @@ fn every_fault_is_told() {
         ("--auth0-audience", "nonsense", "AUTH0_AUDIENCE must"),
         ("--cache-ttl", "61s", "CACHE_TTL must"),
         ("--rate-reserve", "1", "RATE_RESERVE must"),
+        ("--tail-max-interval", "1ms", "TAIL_MAX_INTERVAL must"),
         ("--upstream-calls-per-operation", "0", "UPSTREAM_CALLS_PER_OPERATION must"),
         ("--host", "example.com", "HOST must"),
         ("--port", "http", "PORT must"),

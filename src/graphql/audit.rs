@@ -20,6 +20,7 @@ type Ending = (&'static str, &'static str);
 
 const ANSWERED: Ending = ("answered", "operation answered");
 const ANSWERED_WITH_ERRORS: Ending = ("answered with errors", "operation answered with errors");
+const SUBSCRIBED: Ending = ("subscribed", "subscription begun");
 const REFUSED: Ending = ("refused", "operation refused");
 const ABANDONED: Ending = ("abandoned", "operation abandoned");
 
@@ -49,6 +50,11 @@ impl<'t> Audit<'t> {
     /// Takes in where the calls of the operation are noted.
     pub(crate) fn runs(&mut self, execution: &Arc<ExecutionContext>) {
         self.execution = Some(Arc::clone(execution));
+    }
+
+    /// Takes in that a subscription was begun.
+    pub(crate) fn subscribes(&mut self) {
+        self.ending = SUBSCRIBED;
     }
 
     /// Takes in how it ended.

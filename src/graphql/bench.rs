@@ -81,7 +81,7 @@ impl Stages {
     /// Plans every root field that asks Auth0, and works out what to ask.
     pub fn plans(&self, operation: &Normal) -> Vec<Plan> {
         let plan = |field: &SelectedField| {
-            let row = root_field(&field.name)?;
+            let row = root_field(field)?;
             let projection = Planner::new(Caller::ANONYMOUS.authority()).root(0, row.shape, &field.fields);
             let mut required = RequiredKeys::default();
             projection.add_keys(&mut required);

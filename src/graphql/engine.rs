@@ -13,6 +13,7 @@ use super::prepared_operation::{OperationCache, PreparedOperation};
 use super::projection_cache::ProjectionCache;
 use super::schema::local::LocalAnswer;
 use super::schema::{self, Schema, write_sdl};
+use super::subscription::{ResponseStream, Subscriptions};
 use super::type_system::{SchemaError, TypeSystem};
 use super::variables::Variables;
 use super::{
@@ -28,7 +29,16 @@ pub struct Engine {
     operations: OperationCache,
     schema: Schema,
     projections: ProjectionCache,
+    subscriptions: Subscriptions,
     upstream: Arc<Upstream>,
+}
+
+/// The outcome of a request.
+pub enum Execution {
+    /// One answer.
+    Reply(GraphqlResponse),
+    /// The responses to a subscription.
+    Stream(Box<ResponseStream>),
 }
 
 impl Engine {
@@ -40,7 +50,8 @@ impl Engine {
         let types = Arc::new(TypeSystem::parse(&write_sdl(&schema))?);
         let documents = Arc::new(Documents::new(Arc::clone(&types), limiter, documents));
         let (operations, projections) = (OperationCache::default(), ProjectionCache::default());
-        Ok(Self { documents, types, operations, schema, projections, upstream })
+        let subscriptions = Subscriptions::new(Arc::clone(&upstream));
+        Ok(Self { documents, types, operations, schema, projections, subscriptions, upstream })
     }
 
     /// Readiness to run operations now.
@@ -59,8 +70,29 @@ impl Engine {
         self.documents.refresh_trusted_documents()
     }
 
-    /// Answers `request`.
+    /// Answers `request`, for a client that takes one answer. A subscription is refused.
     pub async fn execute(&self, request: GraphqlRequest, context: &RequestContext<'_>) -> GraphqlResponse {
+        let refuse_stream = |_: &_| {
+            let message = "A subscription needs a WebSocket, or `Accept: text/event-stream`.";
+            Err(GraphqlError::new(ErrorCode::BadRequest, message))
+        };
+        match self.execute_with(request, context, refuse_stream).await {
+            Execution::Reply(reply) => reply,
+            Execution::Stream(stream) => stream.end(GraphqlError::bug("a stream was begun for one answer")),
+        }
+    }
+
+    /// Answers `request`, or begins the stream that it asks for.
+    pub async fn execute_or_subscribe(&self, request: GraphqlRequest, context: &RequestContext<'_>) -> Execution {
+        self.execute_with(request, context, |prepared| self.subscriptions.begin(prepared, context)).await
+    }
+
+    async fn execute_with(
+        &self,
+        request: GraphqlRequest,
+        context: &RequestContext<'_>,
+        begin: impl FnOnce(&Arc<PreparedOperation>) -> Result<ResponseStream, GraphqlError>,
+    ) -> Execution {
         let GraphqlRequest { document: source, operation_name, variables } = request;
         let mut audit = Audit::begin(&source, context);
         let reply = match self.prepare(&source, operation_name.as_deref(), variables) {
@@ -70,6 +102,15 @@ impl Engine {
                 }
                 match self.refusal(&prepared, context) {
                     Some(refusal) => refusal,
+                    None if prepared.subscription().is_some() => match begin(&prepared) {
+                        Ok(stream) => {
+                            if let Some(audit) = &mut audit {
+                                audit.subscribes();
+                            }
+                            return Execution::Stream(Box::new(stream));
+                        }
+                        Err(failure) => refuse(&[failure], context.request_id),
+                    },
                     None => self.run(prepared, context, audit.as_mut()).await,
                 }
             }
@@ -78,7 +119,7 @@ impl Engine {
         if let Some(audit) = &mut audit {
             audit.ends(&reply);
         }
-        reply
+        Execution::Reply(reply)
     }
 
     fn prepare(

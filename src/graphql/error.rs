@@ -38,13 +38,19 @@ pub enum ErrorCode {
     UpstreamTimeout,
     /// Auth0 refuses the gateway itself: an operator has to act.
     UpstreamMisconfigured,
+    /// Logs of a subscription may be missing: the tenant does not keep them any more.
+    LogsMissed,
+    /// A subscriber reads more slowly than logs come.
+    SlowConsumer,
+    /// The gateway stops: a subscription ends.
+    Stopping,
     /// A bug.
     Internal,
 }
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::BadRequest,
         Self::ParseFailed,
         Self::ValidationFailed,
@@ -60,6 +66,9 @@ impl ErrorCode {
         Self::UpstreamUnavailable,
         Self::UpstreamTimeout,
         Self::UpstreamMisconfigured,
+        Self::LogsMissed,
+        Self::SlowConsumer,
+        Self::Stopping,
         Self::Internal,
     ];
 
@@ -87,6 +96,9 @@ impl ErrorCode {
             Self::UpstreamUnavailable => "UPSTREAM_UNAVAILABLE",
             Self::UpstreamTimeout => "UPSTREAM_TIMEOUT",
             Self::UpstreamMisconfigured => "UPSTREAM_MISCONFIGURED",
+            Self::LogsMissed => "LOGS_MISSED",
+            Self::SlowConsumer => "SLOW_CONSUMER",
+            Self::Stopping => "GATEWAY_STOPPING",
             Self::Internal => "INTERNAL_SERVER_ERROR",
         }
     }
@@ -95,7 +107,7 @@ impl ErrorCode {
     pub(crate) fn log(self, message: &str, cause: &str) {
         let code = self.as_str();
         match self {
-            Self::RateLimited | Self::UpstreamUnavailable | Self::UpstreamTimeout => {
+            Self::RateLimited | Self::UpstreamUnavailable | Self::UpstreamTimeout | Self::LogsMissed => {
                 tracing::warn!(code, cause, "{message}");
             }
             Self::UpstreamMisconfigured | Self::Internal => tracing::error!(code, cause, "{message}"),

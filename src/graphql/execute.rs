@@ -5,6 +5,7 @@ mod fetched_records;
 mod field_errors;
 mod join_calls;
 mod joins;
+mod records;
 mod splice;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use self::connection::ConnectionPage;
 use self::field_errors::FieldErrors;
 use self::join_calls::SINGLE_LOOKUPS;
 use self::joins::Joins;
+pub(crate) use self::records::answer_each;
 use self::splice::Splicer;
 use super::error::{ErrorCode, FieldError, GraphqlError, report};
 use super::execution_context::{CallOrigin, ExecutionContext};
@@ -231,7 +233,7 @@ impl<'a> RootCall<'a> {
             return Err(GraphqlError::bug("a plan lacks a call"));
         };
         let priority = match request.prepare {
-            Prepare::Connection(_) => Priority::Bulk,
+            Prepare::Connection(_) | Prepare::Tail(_) => Priority::Bulk,
             Prepare::Shared(_) | Prepare::OwnUser(_) => Priority::Interactive,
         };
         let context = execution.call_context(CallOrigin::Call(number), priority);

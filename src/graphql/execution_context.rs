@@ -16,6 +16,8 @@ pub(crate) struct ExecutionContext {
     deadline: Deadline,
     /// True if only answers from after the request will do.
     is_fresh: bool,
+    /// True if only turns are taken that others leave over.
+    is_bulk: bool,
     budget: CallBudget,
     /// The number of calls that may still be made beyond those that are certain to come.
     spare_calls: AtomicU32,
@@ -42,7 +44,12 @@ impl ExecutionContext {
         let budget = CallBudget::new(most_calls);
         let certain = u32::try_from(prepared.calls_at_worst.calls).unwrap_or(u32::MAX);
         let spare_calls = AtomicU32::new(most_calls.saturating_sub(certain));
-        Self { prepared, caller, deadline, is_fresh, budget, spare_calls, calls: Mutex::default() }
+        Self { prepared, caller, deadline, is_fresh, is_bulk: false, budget, spare_calls, calls: Mutex::default() }
+    }
+
+    /// The same, for which only turns are taken that others leave over.
+    pub(crate) fn bulk(self) -> Self {
+        Self { is_bulk: true, ..self }
     }
 
     /// Takes calls, as many as these if there are so many, from those that are not certain to be made.
@@ -55,7 +62,7 @@ impl ExecutionContext {
     /// The context for another call.
     pub(crate) fn call_context(&self, origin: CallOrigin, priority: Priority) -> Arc<CallContext> {
         let mut context = CallContext::new(self.deadline, CallerKey(self.caller.key()), self.budget.clone());
-        context.priority = priority;
+        context.priority = if self.is_bulk { Priority::Bulk } else { priority };
         let context = Arc::new(if self.is_fresh { context.fresh() } else { context });
         self.calls().push((origin, Arc::clone(&context)));
         context

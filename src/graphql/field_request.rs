@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::auth0::{ApiRequest, Fields, Keyset, Page, Position, UserId};
+use crate::auth0::{ApiRequest, Condition, Fields, Keyset, LogId, Page, Position, UserId};
 
 /// The request of a root field.
 pub(crate) struct FieldRequest {
@@ -30,6 +30,8 @@ pub(crate) enum Prepare {
     OwnUser(fn(&UserId, &Fields) -> ApiRequest<Option<Bytes>>),
     /// A walk in several calls, of which each depends on the answer to the one before.
     Connection(ConnectionRequest),
+    /// Logs as they come.
+    Tail(TailRequest),
 }
 
 /// A page of a connection.
@@ -38,6 +40,15 @@ pub(crate) struct ConnectionRequest {
     pub(crate) from: Position,
     /// The most records.
     pub(crate) first: usize,
+}
+
+/// The request of a subscription.
+#[derive(Debug, Clone)]
+pub(crate) struct TailRequest {
+    /// The log to go on from.
+    pub(crate) from: Option<LogId>,
+    /// The condition that logs have to meet.
+    pub(crate) condition: Option<Condition>,
 }
 
 type PrepareShared = Box<dyn Fn(&Fields, bool) -> PreparedRequest + Send + Sync>;

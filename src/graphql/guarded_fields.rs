@@ -35,7 +35,7 @@ type Guarded = (&'static str, Scope);
 pub(crate) fn guarded_field_uses<'f>(fields: impl Iterator<Item = &'f SelectedField>) -> Vec<Vec<GuardedFieldUse>> {
     let mut queries: HashMap<(&str, &str), Vec<GuardedFieldUse>> = HashMap::new();
     let uses = fields.map(|field| {
-        let Some(object) = root_field(&field.name).map(|row| row.shape.object()) else { return Vec::new() };
+        let Some(object) = root_field(field).map(|row| row.shape.object()) else { return Vec::new() };
         let mut uses = Vec::new();
         if let Some(Value::String(q)) = field.argument("q") {
             uses.clone_from(queries.entry((object.name, q)).or_insert_with(|| in_query(object, q)));

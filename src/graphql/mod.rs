@@ -34,18 +34,20 @@ mod required_scopes;
 mod response;
 mod schema;
 mod search_query;
+mod subscription;
 mod type_system;
 mod variables;
 
 use crate::auth::{Caller, Scopes};
 
 pub use self::document::{DocumentSettings, DocumentSource, TrustedDocuments, TrustedDocumentsError, TrustedMode};
-pub use self::engine::{Engine, refuse};
+pub use self::engine::{Engine, Execution, refuse};
 pub use self::error::{ErrorCode, GraphqlError, Location};
 pub use self::limits::{Enforcement, Limits};
 pub use self::permission::{Permissions, ScopeMode};
 pub use self::schema::gateway::GatewayMode;
 pub use self::schema::sdl;
+pub use self::subscription::{ResponseStream, StreamedResponse};
 pub use self::type_system::SchemaError;
 pub use self::variables::Variables;
 pub use crate::deadline::Deadline;
@@ -94,6 +96,8 @@ pub struct RequestContext<'a> {
     pub is_fresh: bool,
     /// True if the response tells what it took upstream.
     pub explains: bool,
+    /// The id of the last log that the client had, which goes before a subscription's `from`.
+    pub resume_after: Option<&'a str>,
 }
 
 /// The answer.

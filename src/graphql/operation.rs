@@ -12,6 +12,7 @@ use apollo_compiler::executable::{self, Selection, SelectionSet};
 use indexmap::IndexMap;
 
 pub(crate) use apollo_compiler::Name;
+pub(crate) use apollo_compiler::ast::OperationType;
 
 pub(crate) use super::coercion::Value;
 use super::coercion::{ARGUMENT_BYTES, CoercionError, Input, VariableValues, coerce};
@@ -34,6 +35,7 @@ const PAGE_SIZES: [(&str, u64); 3] = [("perPage", LARGEST_PAGE), ("take", LARGES
 #[derive(Debug, PartialEq)]
 pub(crate) struct Operation {
     pub(crate) name: Option<Name>,
+    pub(crate) kind: OperationType,
     /// The root fields, in the order in which they are answered.
     pub(crate) fields: Vec<SelectedField>,
     /// Bytes that the values of variables come to in the arguments, about.
@@ -61,6 +63,11 @@ pub(crate) struct SelectedField {
 pub(crate) struct Arguments(Vec<(Name, Value)>);
 
 impl Arguments {
+    /// The same without the argument of this name.
+    pub(crate) fn without(&self, name: &str) -> Self {
+        Self(self.0.iter().filter(|(known, _)| known != name).cloned().collect())
+    }
+
     /// The value of the argument of this name.
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         self.iter().find_map(|(known, value)| (known == name).then_some(value))
@@ -117,7 +124,8 @@ impl Operation {
         if argument_bytes > ARGUMENT_BYTES {
             return Err(vec![too_large(argument_bytes)]);
         }
-        Ok(Self { name: operation.name.clone(), fields: fields.map_err(|failure| vec![failure])?, argument_bytes })
+        let (name, kind) = (operation.name.clone(), operation.operation_type);
+        Ok(Self { name, kind, fields: fields.map_err(|failure| vec![failure])?, argument_bytes })
     }
 }
 

@@ -10,17 +10,17 @@ use bytes::Bytes;
 pub(crate) use self::cache::OperationCache;
 use super::audit::summary::AuditSummary;
 use super::error::{GraphqlError, Location};
-use super::field_request::{FieldRequest, Prepare};
+use super::field_request::{FieldRequest, Prepare, TailRequest};
 use super::guarded_fields::{GuardedFieldUse, guarded_field_uses, in_filter};
 use super::introspection;
 use super::limits::Limiter;
-use super::operation::{Name, Operation, SelectedField};
+use super::operation::{Name, Operation, OperationType, SelectedField};
 use super::permission::{Authority, Permissions};
 use super::plan::{CallCount, CallPlan, ExecutionPlan, Planner, RequiredKeys, is_same_call, root_calls, worst_case};
 use super::project::json;
 use super::required_scopes::RequiredScopes;
 use super::schema::local::LocalDocument;
-use super::schema::root::{RootField, root_field};
+use super::schema::root::{Access, RootField, root_field};
 use super::type_system::TypeSystem;
 
 /// The most authorities for which an operation's plans are kept. There are four scopes to hold; in practice callers come in two
@@ -79,7 +79,7 @@ impl PreparedOperation {
     ) -> Result<Self, GraphqlError> {
         let fields = &operation.fields;
         let mut calls: Vec<Vec<usize>> = Vec::new();
-        for (index, field) in fields.iter().enumerate().filter(|(_, field)| root_field(&field.name).is_some()) {
+        for (index, field) in fields.iter().enumerate().filter(|(_, field)| root_field(field).is_some()) {
             match calls.iter_mut().find(|call| is_same_call(&fields[call[0]], field)) {
                 Some(call) => call.push(index),
                 None => calls.push(vec![index]),
@@ -97,6 +97,21 @@ impl PreparedOperation {
         let local = LocalDocument::new(types, local.map(|(field, _)| field));
         let audit = AuditSummary::of(&operation);
         Ok(Self { operation, requirements, audit, roots, calls, local, calls_at_worst, plans: Mutex::default() })
+    }
+
+    /// The one root field of a subscription, the access that it needs, and its request. None for queries.
+    pub(crate) fn subscription(&self) -> Option<(&PreparedField, Access, Result<&TailRequest, GraphqlError>)> {
+        if self.operation.kind != OperationType::Subscription {
+            return None;
+        }
+        let root = self.roots.first()?;
+        let upstream = root.upstream()?;
+        let request = match &upstream.request {
+            Ok(FieldRequest { prepare: Prepare::Tail(request), .. }) => Ok(request),
+            Ok(_) => Err(GraphqlError::bug("a subscription asks for no tail")),
+            Err(refused) => Err(refused.clone()),
+        };
+        Some((root, upstream.table.access, request))
     }
 
     /// The bytes of the answers that are known.
@@ -162,7 +177,7 @@ impl PreparedOperation {
         let field = call.first().and_then(|index| self.roots.get(*index)?.upstream());
         let request = field.and_then(|field| match &field.request.as_ref().ok()?.prepare {
             Prepare::Shared(prepare) => Some(prepare(&keys.fields(field.table.shape.object()), keys.total)),
-            Prepare::OwnUser(_) | Prepare::Connection(_) => None,
+            Prepare::OwnUser(_) | Prepare::Connection(_) | Prepare::Tail(_) => None,
         });
         CallPlan { keys, request }
     }
@@ -196,7 +211,7 @@ impl PreparedField {
         json::write_string(&key, &mut written_key);
         written_key.push(b':');
         let name = field.name.as_str();
-        let kind = match root_field(name) {
+        let kind = match root_field(field) {
             Some(table) => {
                 let request = field.arguments.as_ref().map_err(Clone::clone).and_then(table.parse);
                 let generated = request.as_ref().ok().and_then(|request| request.generated.as_ref());

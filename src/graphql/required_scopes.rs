@@ -33,7 +33,7 @@ impl RequiredScopes {
         requirements.walk(types, &mut Vec::new(), &operation.fields);
         for (field, guarded) in operation.fields.iter().zip(guarded) {
             let path = field.key.as_str();
-            let is_own = root_field(&field.name).is_some_and(|row| matches!(row.access, Access::Own));
+            let is_own = root_field(field).is_some_and(|row| matches!(row.access, Access::Own));
             if is_own && !permissions.self_access {
                 requirements.add(path.to_owned(), Scope::ReadUsers);
             }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::error::{FieldError, GraphqlError, Location, PathSegment};
 use super::execute::FieldResult;
 use super::explain::ExplainEntry;
-use super::prepared_operation::{FieldSource, PreparedOperation};
+use super::prepared_operation::{FieldSource, PreparedField, PreparedOperation};
 use super::project::json;
 use super::schema::local::LocalAnswer;
 
@@ -80,6 +80,31 @@ impl<'a> ExecutionResult<'a> {
     fn errors(&self) -> impl Iterator<Item = &'a FieldError> + use<'a> {
         self.answers.iter().flat_map(|answer| &answer.errors).chain(&self.local.errors)
     }
+}
+
+/// Writes a response of a subscription, whose one root field is `root`. Where it has no answer there is no `data`, for none of them can be
+/// null.
+pub(crate) fn streamed(root: &PreparedField, answer: &FieldResult, is_late: bool, request_id: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(answer.json.as_ref().map_or(0, Bytes::len) + 64);
+    match &answer.json {
+        Some(json) => {
+            out.extend_from_slice(br#"{"data":{"#);
+            out.extend_from_slice(&root.written_key);
+            out.extend_from_slice(json);
+            out.push(b'}');
+        }
+        None => out.extend_from_slice(br#"{"data":null"#),
+    }
+    if !answer.errors.is_empty() {
+        out.push(b',');
+        let errors = answer.errors.iter().map(|failed| (&failed.error, &*failed.path));
+        write_errors(errors, MOST_ERRORS, request_id, &mut out);
+    }
+    if is_late {
+        out.extend_from_slice(br#","extensions":{"late":true}"#);
+    }
+    out.push(b'}');
+    out
 }
 
 /// Writes `most` of the errors, and how many more there are.

@@ -10,12 +10,13 @@ use axum::response::Response;
 use super::authenticate::insufficient_scope;
 use super::connection_info::{self, ConnectionInfo};
 use super::error::HttpError;
+use super::event_stream::{self, Subscriber};
 use super::media_type::MediaType;
 use super::rate_limit::RateLimitKey;
 use super::request_options::RequestOptions;
 use super::responder::Responder;
 use super::{Parts, Shared, body, parameters, request_id, websocket};
-use crate::graphql::{self, Deadline, RequestContext};
+use crate::graphql::{self, Deadline, Execution, GraphqlError, RequestContext};
 use crate::telemetry::timed;
 
 /// Answers GraphQL, over HTTP or over a WebSocket.
@@ -23,18 +24,31 @@ pub(crate) async fn handle(State(shared): State<Shared>, request: Request) -> Re
     if websocket::is_asked_for(&request) {
         return websocket::open(shared, request).await;
     }
-    let Some(media_type) = MediaType::negotiate(request.headers()) else {
-        let message = "Answers are application/graphql-response+json or application/json: `Accept` has to allow one.";
+    let media_type = MediaType::negotiate(request.headers());
+    let takes_events = event_stream::is_accepted(request.headers());
+    if media_type.is_none() && !takes_events {
+        let message = "Answers are application/graphql-response+json, application/json or text/event-stream: `Accept` has to allow one.";
         return Responder::default().refuse(HttpError::bad(StatusCode::NOT_ACCEPTABLE, message));
-    };
-    let responder = Responder::new(media_type);
+    }
+    let responder = Responder::new(media_type.unwrap_or_default());
+    let accepted = Accepted { responder, json: media_type.is_some(), events: takes_events };
     match RequestOptions::read(request.headers(), &shared.settings) {
-        Ok(options) => execute(&shared, request, options, responder).await,
+        Ok(options) => execute(&shared, request, options, accepted).await,
         Err(error) => responder.refuse(error.into()),
     }
 }
 
-async fn execute(shared: &Shared, request: Request, options: RequestOptions, responder: Responder) -> Response {
+/// The forms of an answer that a client takes. A single answer is no stream where that can be helped: some clients name all media
+/// types that they know in every request.
+#[derive(Clone, Copy)]
+struct Accepted {
+    responder: Responder,
+    json: bool,
+    events: bool,
+}
+
+async fn execute(shared: &Shared, request: Request, options: RequestOptions, accepted: Accepted) -> Response {
+    let responder = accepted.responder;
     let Parts { engine, metrics, settings, admission, .. } = &**shared;
     let RequestOptions { timeout, is_fresh, explains } = options;
     let deadline = Deadline::within(timeout);
@@ -48,6 +62,7 @@ async fn execute(shared: &Shared, request: Request, options: RequestOptions, res
         }
     };
     let caller_key = RateLimitKey::of(Some(&caller), address);
+    let subscriber = accepted.events.then(|| Subscriber::of(&request, &caller, caller_key));
     let request = match read(request, shared, address, deadline).await {
         Ok(request) => request,
         Err(refusal) => return responder.refuse(refusal),
@@ -58,9 +73,30 @@ async fn execute(shared: &Shared, request: Request, options: RequestOptions, res
         Err(refusal) => return responder.refuse(refusal),
     };
     let request_id = request_id::current();
-    let context = RequestContext { caller, deadline, request_id: &request_id, is_fresh, explains };
-    let (reply, times) = timed(engine.execute(request, &context)).await;
+    let resume_after = subscriber.as_ref().and_then(|subscriber| subscriber.last_event_id.as_deref());
+    let context = RequestContext { caller, deadline, request_id: &request_id, is_fresh, explains, resume_after };
+    let (execution, times) = timed(async {
+        match &subscriber {
+            Some(_) => engine.execute_or_subscribe(request, &context).await,
+            None => Execution::Reply(engine.execute(request, &context).await),
+        }
+    })
+    .await;
+    let reply = match (execution, subscriber) {
+        (Execution::Stream(stream), Some(subscriber)) => {
+            metrics.server().operation("sse", None, times);
+            return match shared.subscriptions.permit(caller_key) {
+                Ok(permit) => event_stream::of_subscription(stream, subscriber, shared, permit),
+                Err(refusal) => responder.refuse(refusal),
+            };
+        }
+        (Execution::Stream(stream), None) => stream.end(GraphqlError::internal()),
+        (Execution::Reply(reply), _) => reply,
+    };
     metrics.server().operation("http", reply.first_code(), times);
+    if !accepted.json {
+        return event_stream::of_one(&reply);
+    }
     let challenge = insufficient_scope(reply.lacking, admission.authenticator());
     let mut response = responder.reply(reply);
     response.headers_mut().extend(challenge.map(|challenge| (header::WWW_AUTHENTICATE, challenge)));

@@ -11,8 +11,10 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::SizeAbove;
+use tower_http::compression::Predicate as _;
+use tower_http::compression::predicate::{And, NotForContentType, SizeAbove};
 
+use super::event_stream::EVENT_STREAM;
 use super::responder::{RefusalReason, Responder};
 use super::send_budget::Recipient;
 use super::{GRAPHQL, Shared, csrf, health, host, request_id};
@@ -76,9 +78,12 @@ pub(crate) async fn guard(State(shared): State<Shared>, mut request: Request, ne
     sender.send(response).await
 }
 
+/// Responses that are compressed: those that are large enough, but no streams, whose events would wait for each other.
+pub(crate) type WorthCompressing = And<SizeAbove, NotForContentType>;
+
 /// Compresses with gzip or br. Not with zstd, which JavaScript's fetch offers on versions of Node.js that cannot read it.
-pub(crate) fn compression() -> CompressionLayer<SizeAbove> {
-    CompressionLayer::new().compress_when(WORTH_COMPRESSING)
+pub(crate) fn compression() -> CompressionLayer<WorthCompressing> {
+    CompressionLayer::new().compress_when(WORTH_COMPRESSING.and(NotForContentType::const_new(EVENT_STREAM)))
 }
 
 /// Lets every response be sent uncompressed, too. The layer puts the status 406 on responses for clients who rule that out along

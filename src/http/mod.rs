@@ -1,6 +1,6 @@
 //! HTTP: the server, its routes and layers, and the transports of GraphQL.
 //!
-//! `router` lists the layers that a request meets, in order. Behind them are the transports, `graphql` and `websocket`, with the
+//! `router` lists the layers that a request meets, in order. Behind them are the transports, `graphql`, `event_stream` and `websocket`, with the
 //! same stages: admission, authentication, the engine.
 
 mod activity;
@@ -13,6 +13,7 @@ mod connection_info;
 mod cors;
 mod csrf;
 mod error;
+mod event_stream;
 #[cfg(any(test, feature = "bench", feature = "fuzzing"))]
 pub mod fuzzing;
 mod graphql;
@@ -33,6 +34,7 @@ mod send_budget;
 mod serve;
 mod settings;
 mod shutdown;
+mod subscription;
 mod tls;
 mod websocket;
 
@@ -57,6 +59,7 @@ use self::pool::Pool;
 use self::responder::Responder;
 use self::send_budget::SendBudget;
 use self::shutdown::Shutdown;
+use self::subscription::SubscriptionCounter;
 use crate::auth::Authenticator;
 use crate::graphql::Engine;
 use crate::telemetry::{self, Metrics};
@@ -65,7 +68,7 @@ pub use self::cors::{CorsHeaders, CorsHeadersError};
 pub use self::origins::{Origin, OriginError, Origins};
 pub use self::rate_limit::{Period, RateLimit};
 pub use self::serve::Server;
-pub use self::settings::{Connections, SendLimits, Settings, WebSocketSettings};
+pub use self::settings::{Connections, SendLimits, Settings, SubscriptionSettings, WebSocketSettings};
 pub use self::tls::{Certificate, CertificateError};
 
 /// The server cannot be built.
@@ -96,6 +99,7 @@ struct Parts {
     admission: AdmissionControl,
     bodies: Arc<Pool<PendingBody>>,
     send_budget: Arc<SendBudget>,
+    subscriptions: Arc<SubscriptionCounter>,
     shutdown: Shutdown,
 }
 
@@ -121,6 +125,7 @@ impl Shared {
             admission: AdmissionControl::new(&settings, authenticator),
             bodies: body::pool(&settings),
             send_budget: SendBudget::new(settings.send),
+            subscriptions: SubscriptionCounter::new(settings.subscriptions),
             settings,
             shutdown,
         }))

@@ -78,6 +78,7 @@ fn status(media_type: MediaType, outcome: Outcome) -> StatusCode {
             ErrorCode::Forbidden => StatusCode::FORBIDDEN,
             ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            ErrorCode::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             ErrorCode::UpstreamUnavailable | ErrorCode::UpstreamMisconfigured => StatusCode::BAD_GATEWAY,
             ErrorCode::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
             ErrorCode::BadRequest
@@ -88,6 +89,8 @@ fn status(media_type: MediaType, outcome: Outcome) -> StatusCode {
             | ErrorCode::PersistedQueryNotSupported
             | ErrorCode::PersistedQueryOnly
             | ErrorCode::BadUserInput
+            | ErrorCode::LogsMissed
+            | ErrorCode::SlowConsumer
             | ErrorCode::UpstreamRejected => StatusCode::BAD_REQUEST,
         },
     };

@@ -20,6 +20,7 @@ use super::Shared;
 use super::activity::{Activity, SendGuard};
 use super::connection_info::{self, ConnectionInfo};
 use super::error::HttpError;
+use super::event_stream::Streamed;
 use super::media_type::MediaType;
 use super::rate_limit::RateLimitKey;
 use super::responder::Responder;
@@ -127,6 +128,13 @@ impl Drop for SendPermit {
     }
 }
 
+impl SendPermit {
+    /// The bytes that it is for. It ends when they are written, or dropped.
+    pub(crate) fn hold(self, bytes: Bytes) -> Bytes {
+        Bytes::from_owner(PermittedBytes { bytes, _permit: self })
+    }
+}
+
 /// The bytes of a response, with the permit for them.
 struct PermittedBytes {
     bytes: Bytes,
@@ -177,7 +185,8 @@ impl Recipient {
     /// Has a response sent within the budget, or refused.
     pub(crate) async fn send(self, response: Response) -> Response {
         let (head, body) = response.into_parts();
-        if body.is_end_stream() {
+        // Each part of a stream has a permit of its own.
+        if body.is_end_stream() || head.extensions.get::<Streamed>().is_some() {
             return Response::from_parts(head, body);
         }
         let bytes = whole(body).await;
@@ -186,8 +195,7 @@ impl Recipient {
         match self.budget.permit(bytes.len(), caller, activity) {
             Ok(permit) => {
                 let permit = if let Some(activity) = activity { permit.sent_on(activity, true) } else { permit };
-                let bytes = Bytes::from_owner(PermittedBytes { bytes, _permit: permit });
-                Response::from_parts(head, Body::new(ChunkedBody(bytes)))
+                Response::from_parts(head, Body::new(ChunkedBody(permit.hold(bytes))))
             }
             Err(refusal) => Responder::new(MediaType::of(&head.headers)).refuse(refusal),
         }

@@ -49,6 +49,8 @@ pub struct Settings {
     pub send: SendLimits,
     /// Settings of WebSockets. Each counts as a connection.
     pub web_sockets: WebSocketSettings,
+    /// Settings of subscriptions.
+    pub subscriptions: SubscriptionSettings,
     /// Time for which requests are still taken once the gateway is told to stop, while `/readyz` tells that it will.
     pub shutdown_delay: Duration,
     /// Certificate of the server, if it speaks TLS.
@@ -93,6 +95,19 @@ pub struct WebSocketSettings {
     pub max_operations: usize,
 }
 
+/// Settings of subscriptions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SubscriptionSettings {
+    /// Most subscriptions at once. The next is refused.
+    pub most: NonZeroUsize,
+    /// Most of them that one caller may have.
+    pub most_per_caller: NonZeroUsize,
+    /// Interval at which the credentials of a subscriber are verified again, above zero.
+    pub recheck_interval: Duration,
+    /// Interval of the comments that keep a silent stream of Server-Sent Events open, above zero.
+    pub heartbeat_interval: Duration,
+}
+
 impl SendLimits {
     /// Time for so many bytes to be read.
     pub(crate) fn time_for(&self, bytes: usize) -> Duration {
@@ -126,6 +141,7 @@ impl Default for Settings {
             connections: Connections::default(),
             send: SendLimits::default(),
             web_sockets: WebSocketSettings::default(),
+            subscriptions: SubscriptionSettings::default(),
             shutdown_delay: Duration::ZERO,
             certificate: None,
         }
@@ -155,6 +171,19 @@ impl Default for SendLimits {
             grace: Duration::from_secs(10),
             // Half of a megabit a second: what mobile networks give at their slowest, to clients who take no compressed answers.
             bytes_per_second: const { NonZeroUsize::new(64 * 1024).unwrap() },
+        }
+    }
+}
+
+impl Default for SubscriptionSettings {
+    fn default() -> Self {
+        Self {
+            most: const { NonZeroUsize::new(20_000).unwrap() },
+            // A front end's server has one for each of its visitors who watch.
+            most_per_caller: const { NonZeroUsize::new(1_000).unwrap() },
+            recheck_interval: Duration::from_secs(10),
+            // As the pings of WebSockets: proxies that drop silent connections wait for 30 seconds or more.
+            heartbeat_interval: Duration::from_secs(12),
         }
     }
 }

@@ -28,6 +28,8 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/_sandbox/tokens/expire", post(expire_tokens))
         .route("/_sandbox/clients", post(add_client))
         .route("/_sandbox/clock", post(advance_clock))
+        .route("/_sandbox/logs", post(make_logs))
+        .route("/_sandbox/logs/release", post(release_logs))
 }
 
 async fn calls(State(shared): State<Arc<Shared>>) -> Response<Body> {
@@ -126,6 +128,34 @@ async fn advance_clock(State(shared): State<Arc<Shared>>, body: Bytes) -> Respon
     } else {
         refused(StatusCode::CONFLICT, "this sandbox follows the system's clock, which cannot be moved")
     }
+}
+
+/// The most logs that are made by one request.
+const MOST_LOGS: u64 = 10_000;
+
+/// Logs that arrive now, before their time. The first `held` of them are visible only once they are released: as if Auth0 had
+/// been late with them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewLogs {
+    count: u64,
+    #[serde(default)]
+    held: u64,
+}
+
+async fn make_logs(State(shared): State<Arc<Shared>>, body: Bytes) -> Response<Body> {
+    match serde_json::from_slice(&body) {
+        Ok(NewLogs { count, held }) if count <= MOST_LOGS => {
+            envelope::json(StatusCode::CREATED, &json!({"ids": shared.tenant.make_logs(count, held, shared.now())}))
+        }
+        Ok(_) => refused(StatusCode::BAD_REQUEST, &format!("at most {MOST_LOGS} logs are made at once")),
+        Err(error) => refused(StatusCode::BAD_REQUEST, &error.to_string()),
+    }
+}
+
+async fn release_logs(State(shared): State<Arc<Shared>>) -> StatusCode {
+    shared.tenant.release_logs();
+    StatusCode::NO_CONTENT
 }
 
 fn refused(status: StatusCode, message: &str) -> Response<Body> {

@@ -4,7 +4,8 @@
 //! Some positions in every thousand are odd on purpose, see [`Oddity`].
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::clock::{from_millis, rfc3339};
 use super::fixtures::{APPLICATIONS, CONNECTIONS, Connection, Fixtures, MACHINE, ORGANIZATIONS, Stream, rng};
@@ -29,6 +30,16 @@ pub(crate) struct Events {
     timeline: Timeline,
     people: Arc<People>,
     fixtures: Fixtures,
+    ordered: Mutex<Ordered>,
+}
+
+/// The arrivals that were ordered, beside those that come by themselves.
+#[derive(Debug, Default)]
+struct Ordered {
+    /// Logs before this position are there before their time.
+    end: u64,
+    /// Positions of logs that are not visible yet, though later ones are.
+    held: BTreeSet<u64>,
 }
 
 /// A log, before it is written down.
@@ -50,14 +61,36 @@ pub(crate) struct Event<'a> {
 }
 
 impl Events {
-    pub(crate) fn new(seed: u64, start: i64, history: u64, people: Arc<People>) -> Self {
-        Self { seed, timeline: Timeline { start, history }, people, fixtures: Fixtures::new(seed) }
+    /// The logs of a tenant that has `history` of them at `start`, and two more every `period` milliseconds, if any.
+    pub(crate) fn new(seed: u64, start: i64, history: u64, period: Option<i64>, people: Arc<People>) -> Self {
+        let timeline = Timeline { start, history, period };
+        Self { seed, timeline, people, fixtures: Fixtures::new(seed), ordered: Mutex::default() }
     }
 
-    /// The positions of the logs that are there at `now`, oldest first.
+    /// The positions of the logs that are there at `now`, oldest first, and of those among them that are held back.
     pub(crate) fn visible(&self, now: i64) -> std::ops::Range<u64> {
-        let end = self.timeline.visible(now, |position| self.arrival(position));
+        let natural = self.timeline.visible(now, |position| self.arrival(position));
+        let end = natural.max(self.ordered.lock().unwrap_or_else(PoisonError::into_inner).end);
         end.saturating_sub(self.timeline.history + RETAINED)..end
+    }
+
+    /// Has the next `count` logs arrive now, but holds the first `held` of them back. Returns the ids of all.
+    pub(crate) fn arrive(&self, count: u64, held: u64, now: i64) -> Vec<String> {
+        let start = self.visible(now).end;
+        let mut ordered = self.ordered.lock().unwrap_or_else(PoisonError::into_inner);
+        ordered.end = start + count;
+        ordered.held.extend(start..start + held.min(count));
+        (start..start + count).map(|position| self.at(position).log_id()).collect()
+    }
+
+    /// Lets the logs that were held back be seen.
+    pub(crate) fn release(&self) {
+        self.ordered.lock().unwrap_or_else(PoisonError::into_inner).held.clear();
+    }
+
+    /// True if the log at a position is held back.
+    pub(crate) fn is_held(&self, position: u64) -> bool {
+        self.ordered.lock().unwrap_or_else(PoisonError::into_inner).held.contains(&position)
     }
 
     fn arrival(&self, position: u64) -> i64 {
@@ -124,7 +157,8 @@ impl Events {
     /// The visible log with this id.
     pub(crate) fn by_id(&self, log_id: &str, visible: &std::ops::Range<u64>) -> Option<Event<'_>> {
         let position = self.after(log_id, visible).checked_sub(1)?;
-        let found = visible.contains(&position).then(|| self.at(position))?;
+        let is_there = visible.contains(&position) && !self.is_held(position);
+        let found = is_there.then(|| self.at(position))?;
         (found.log_id() == log_id).then_some(found)
     }
 }
@@ -242,7 +276,7 @@ mod tests {
     const START: i64 = 1_790_000_000_000;
 
     fn events(history: u64) -> Events {
-        Events::new(7, START, history, People::of(7, 2_500))
+        Events::new(7, START, history, Some(3_000), People::of(7, 2_500))
     }
 
     #[test]
@@ -274,6 +308,18 @@ mod tests {
         assert!(events.by_id("900", &visible).is_none());
         let later = events.at(100).log_id();
         assert!(events.by_id(&later, &visible).is_none(), "it has not arrived yet");
+    }
+
+    #[test]
+    fn logs_arrive_when_they_are_ordered_and_those_that_are_held_back_later() {
+        let events = events(10);
+        let ids = events.arrive(3, 1, START);
+        assert_eq!(events.visible(START), 0..13);
+        assert_eq!(ids, (10..13).map(|position| events.at(position).log_id()).collect::<Vec<_>>());
+        assert!(events.by_id(&ids[0], &events.visible(START)).is_none());
+        assert!(events.by_id(&ids[1], &events.visible(START)).is_some());
+        events.release();
+        assert!(events.by_id(&ids[0], &events.visible(START)).is_some());
     }
 
     #[test]

@@ -78,9 +78,10 @@ pub struct Options {
     pub clock: Clock,
     /// The number of users. The first dozen are always the same people.
     pub users: usize,
-    /// The number of logs at the start, over the month before it (less for fewer). While
-    /// the sandbox runs, two more arrive every three seconds.
+    /// The number of logs at the start, over the month before it (less for fewer).
     pub logs: usize,
+    /// The logs that arrive in a minute while the sandbox runs, from 0 to 60,000.
+    pub logs_per_minute: u32,
     /// Makes one call in twenty fail or be late, at random.
     pub chaos: bool,
     /// The `expires_in` of a token, in seconds. Anything but a sensible whole number is
@@ -98,6 +99,7 @@ impl Default for Options {
             clock: Clock::system(),
             users: 2_500,
             logs: 20_000,
+            logs_per_minute: 40,
             chaos: false,
             token_lifetime: 86_400.into(),
             client_key: None,
@@ -156,7 +158,9 @@ impl Sandbox {
         let people = People::of(options.seed, options.users);
         let introduced = people.introduce();
         let now = options.clock.now().timestamp_millis();
-        let events = Events::new(options.seed, now, options.logs as u64, Arc::clone(&people));
+        // They come in pairs.
+        let period = 120_000_i64.checked_div(options.logs_per_minute.into()).map(|period| period.max(2));
+        let events = Events::new(options.seed, now, options.logs as u64, period, Arc::clone(&people));
         let (stop, running) = watch::channel(());
         let state = Arc::new(State {
             audience: audience.clone(),

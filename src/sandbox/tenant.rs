@@ -113,7 +113,7 @@ impl Tenant {
         page: Page,
         now: i64,
     ) -> Vec<Map<String, Value>> {
-        let newest_first = self.events.visible(now).rev();
+        let newest_first = self.events.visible(now).rev().filter(|position| !self.events.is_held(*position));
         let Some(descending) = by_date else {
             let found = newest_first
                 .map(|position| self.events.at(position))
@@ -136,9 +136,20 @@ impl Tenant {
     /// The `take` logs that arrived after `from`, oldest first.
     pub(crate) fn logs_after(&self, from: &str, take: u64, now: i64) -> Vec<Map<String, Value>> {
         let visible = self.events.visible(now);
-        let start = self.events.after(from, &visible);
-        let end = visible.end.min(start.saturating_add(take));
-        Range { start, end }.map(|position| self.events.at(position).entry()).collect()
+        let positions = Range { start: self.events.after(from, &visible), end: visible.end };
+        let there = positions.filter(|position| !self.events.is_held(*position));
+        let take = usize::try_from(take).unwrap_or(usize::MAX);
+        there.take(take).map(|position| self.events.at(position).entry()).collect()
+    }
+
+    /// Has logs arrive now, and holds the first `held` of them back. Returns the ids of all.
+    pub(crate) fn make_logs(&self, count: u64, held: u64, now: i64) -> Vec<String> {
+        self.events.arrive(count, held, now)
+    }
+
+    /// Lets the logs that were held back be seen.
+    pub(crate) fn release_logs(&self) {
+        self.events.release();
     }
 
     /// The log with this id. The words are Auth0's, the `errorCode` is not known.

@@ -30,7 +30,7 @@ const MODULES: &[Module] = &[
     // It knows no header and no status.
     Module {
         name: "graphql",
-        may_use: &["auth0", "auth", DEADLINE, "telemetry"],
+        may_use: &["auth0", "auth", DEADLINE, FLIGHT, "telemetry"],
         must_never_see: &["axum", "http", "hyper", "reqwest", "tower_http"],
     },
     Module { name: "http", may_use: &["graphql", "auth", DEADLINE, "telemetry"], must_never_see: &[] },

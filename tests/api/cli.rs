@@ -126,6 +126,7 @@ fn help_tells_every_setting_and_command() {
             "AUTH0_AUDIENCE",
             "CACHE_TTL",
             "RATE_RESERVE",
+            "TAIL_MAX_INTERVAL",
             "UPSTREAM_CALLS_PER_OPERATION",
             "HOST",
             "PORT",

@@ -37,6 +37,7 @@ mod schema;
 mod scopes;
 mod serving;
 mod sharing;
+mod tail;
 mod time;
 mod tokens;
 mod user_lists;

@@ -16,6 +16,7 @@ use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::retry::RetryPolicy;
+use super::tail::TailSettings;
 use super::{CallBudget, CallContext, CallerKey, ClientPolicy, Domain, ManagementApi, Settings};
 use crate::deadline::{Deadline, SharedDeadline};
 
@@ -44,7 +45,8 @@ fn settings(address: &str) -> Result<Settings, Box<dyn StdError>> {
     })
 }
 
-const KEEPING_NOTHING: ClientPolicy = ClientPolicy { cache_ttl: Duration::ZERO, rate_reserve: 0.0 };
+const KEEPING_NOTHING: ClientPolicy =
+    ClientPolicy { cache_ttl: Duration::ZERO, rate_reserve: 0.0, tail: TailSettings::DEFAULT };
 
 /// A client that keeps nothing, so that every read is a call, and tries again at once, for nothing is to be waited for here.
 fn client(address: &str) -> Result<ManagementApi, Box<dyn StdError>> {

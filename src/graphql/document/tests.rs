@@ -299,7 +299,7 @@ fn what_does_not_fit_the_schema_is_told_where() {
     mutation { __typename }
       1:1 GRAPHQL_VALIDATION_FAILED `mutation` root operation type is not defined.
     subscription { __typename }
-      1:1 GRAPHQL_VALIDATION_FAILED `subscription` root operation type is not defined.
+      1:16 GRAPHQL_VALIDATION_FAILED Anonymous subscription can not have an introspection field as a root field.
     query A { __typename } mutation B { __typename }
       1:24 GRAPHQL_VALIDATION_FAILED `mutation` root operation type is not defined.
     type User { id: ID }

@@ -38,6 +38,20 @@ impl<'a, 'r> Splicer<'a, 'r> {
         Ok(self.out)
     }
 
+    /// One record of what was projected, with its errors. Those of the next are put into `errors`.
+    pub(super) fn record(
+        &mut self,
+        projection: &'a Projection,
+        projected: &'a Projected,
+        segment: &Segment,
+        errors: FieldErrors<'r>,
+    ) -> (Result<Vec<u8>, GraphqlError>, FieldErrors<'r>) {
+        let spliced = self.segment(projection, projected, segment);
+        self.frames.clear();
+        let json = std::mem::take(&mut self.out);
+        (spliced.map(|()| json), std::mem::replace(self.errors, errors))
+    }
+
     /// Nesting is that of the document.
     fn segment(
         &mut self,

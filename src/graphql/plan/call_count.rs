@@ -26,7 +26,7 @@ pub(crate) fn worst_case(fields: &[SelectedField], calls: &[Vec<usize>], limit: 
         let calls = root_calls(fields, calls, largest);
         let mut count = Count { calls, is_per_parent: false, largest };
         for field in fields {
-            if let Some(row) = root_field(&field.name) {
+            if let Some(row) = root_field(field) {
                 count.shape(row.shape, field.page_size().min(largest), &field.fields);
             }
         }
@@ -97,7 +97,7 @@ pub(crate) fn root_calls(fields: &[SelectedField], calls: &[Vec<usize>], largest
 
 /// The calls that a root field comes to by itself: of a connection, those that its page takes if each brings as much as it can.
 fn calls_of(field: &SelectedField, largest: u64) -> u64 {
-    match root_field(&field.name).map(|row| row.shape) {
+    match root_field(field).map(|row| row.shape) {
         Some(Shape::Connection(_)) => {
             let is_behind = !matches!(field.argument("after"), None | Some(Value::Null));
             let is_counted = is_behind && field.fields.iter().any(|field| field.name == "totalCount");

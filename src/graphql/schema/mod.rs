@@ -15,15 +15,17 @@ mod register;
 pub(crate) mod requires_scope;
 pub(crate) mod root;
 pub(crate) mod scalar;
+mod subscription;
 pub(crate) mod user;
 mod user_lists;
 
-use async_graphql::{EmptyMutation, EmptySubscription, SDLExportOptions, SchemaBuilder};
+use async_graphql::{EmptyMutation, SDLExportOptions, SchemaBuilder};
 
 use self::query::Query;
+use self::subscription::Subscription;
 
 /// The schema, as async-graphql has it.
-pub(crate) type Schema = async_graphql::Schema<Query, EmptyMutation, EmptySubscription>;
+pub(crate) type Schema = async_graphql::Schema<Query, EmptyMutation, Subscription>;
 
 /// The schema in GraphQL's schema definition language.
 #[must_use]
@@ -41,6 +43,6 @@ pub(crate) fn write_sdl(schema: &Schema) -> String {
 }
 
 /// The schema, to be finished.
-pub(crate) fn schema() -> SchemaBuilder<Query, EmptyMutation, EmptySubscription> {
-    async_graphql::Schema::build(Query, EmptyMutation, EmptySubscription)
+pub(crate) fn schema() -> SchemaBuilder<Query, EmptyMutation, Subscription> {
+    async_graphql::Schema::build(Query, EmptyMutation, Subscription)
 }

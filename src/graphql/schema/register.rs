@@ -22,10 +22,7 @@ pub(super) fn register_root_fields(registry: &mut Registry, root: &str, fields: 
         .iter()
         .map(|field| {
             let ty = shape(registry, field.shape);
-            let scopes = field.access.scope();
-            let mut meta = guarded_field(registry, field.name, field.description, "\n", scopes.as_slice(), ty);
-            meta.args = arguments(registry, field.arguments);
-            (field.name.to_owned(), meta)
+            (field.name.to_owned(), root_field(registry, field, ty))
         })
         .collect();
     let node = node(registry);
@@ -33,6 +30,23 @@ pub(super) fn register_root_fields(registry: &mut Registry, root: &str, fields: 
         let theirs = std::mem::take(fields);
         fields.extend(ours.into_iter().chain([node]).chain(theirs));
     }
+}
+
+/// Registers the root of subscriptions. Each of its responses has a record.
+pub(super) fn register_subscription(registry: &mut Registry, root: &str, fields: &'static [RootField]) {
+    let fields = fields.iter().map(|field| {
+        let ty = format!("{}!", shape(registry, field.shape));
+        (field.name.to_owned(), root_field(registry, field, ty))
+    });
+    let fields = fields.collect();
+    insert_object(registry, root, "Reads the logs of an Auth0 tenant as they come.", fields);
+}
+
+fn root_field(registry: &mut Registry, field: &'static RootField, ty: String) -> MetaField {
+    let scopes = field.access.scope();
+    let mut meta = guarded_field(registry, field.name, field.description, "\n", scopes.as_slice(), ty);
+    meta.args = arguments(registry, field.arguments);
+    meta
 }
 
 /// The interface of everything that has a global id.

@@ -56,6 +56,7 @@ mod tests {
         Query.log read:logs
         Query.searchLogs read:logs
         Query.logsConnection read:logs
+        Subscription.logs read:logs
         User.appMetadata read:users_app_metadata
         User.logs read:logs
         User.roles read:users read:roles read:role_members

@@ -3,7 +3,7 @@
 use async_graphql::ID;
 
 use super::connection::{LOG_CONNECTION, USER_CONNECTION};
-use super::filter::{self, Filter, LOG_FILTER, USER_FILTER};
+use super::filter::{self, Filter, LOG_FILTER, LOG_TAIL_FILTER, USER_FILTER};
 use super::input::{Argument, LogOrder, SortDirection, UserOrder, log_direction, read, user_sort};
 use super::log::{LOG, LOG_BATCH, LOG_PAGE};
 use super::object::Shape;
@@ -14,8 +14,8 @@ use crate::auth0::{
     LogSearch, UserId, UserSearch,
 };
 use crate::graphql::error::{ErrorCode, GraphqlError};
-use crate::graphql::field_request::{ConnectionRequest, FieldRequest, GeneratedSearch, PageArgs, Prepare};
-use crate::graphql::operation::{Arguments, LARGEST_FIRST, Value};
+use crate::graphql::field_request::{ConnectionRequest, FieldRequest, GeneratedSearch, PageArgs, Prepare, TailRequest};
+use crate::graphql::operation::{Arguments, LARGEST_FIRST, SelectedField, Value};
 use crate::graphql::search_query::SearchQuery;
 
 /// A root field: what is asked of Auth0 with which arguments, and what comes of it.
@@ -49,9 +49,10 @@ impl Access {
     }
 }
 
-/// The root field of this name, if it is one that asks Auth0.
-pub(crate) fn root_field(name: &str) -> Option<&'static RootField> {
-    ROOT_FIELDS.iter().find(|field| field.name == name)
+/// The row of a root field, if it is one that asks Auth0.
+pub(crate) fn root_field(field: &SelectedField) -> Option<&'static RootField> {
+    let rows = if field.parent == SUBSCRIPTION { SUBSCRIPTION_FIELDS } else { ROOT_FIELDS };
+    rows.iter().find(|row| field.name == row.name)
 }
 
 /// The root fields that ask Auth0. Each says itself what its arguments ask for.
@@ -220,6 +221,33 @@ pub(super) static ROOT_FIELDS: &[RootField] = &[
         parse: |arguments| connection(arguments, &LOG_FILTER, Keyset::logs),
     },
 ];
+
+/// The name of the root of subscriptions.
+pub(super) const SUBSCRIPTION: &str = "Subscription";
+
+/// The root fields of subscriptions.
+pub(super) static SUBSCRIPTION_FIELDS: &[RootField] = &[RootField {
+    name: "logs",
+    description: "The tenant's logs as they come, each once, in the order of their ids. Auth0 shows a log some seconds after what it tells of. One that\nbecomes visible behind others comes out of order, and its response has `extensions.late`.",
+    access: Access::Of(Scope::ReadLogs),
+    shape: Shape::Record(&LOG),
+    arguments: &[
+        Argument::new::<Option<ID>>(
+            "from",
+            "The id of a log: those that follow it come first, as far as the tenant keeps them. From now on when absent. Whoever \
+             resumes gives the greatest id that came.",
+        ),
+        Filter::tail_argument(|registry| LOG_TAIL_FILTER.register(registry)),
+    ],
+    parse: |arguments| {
+        let from: Option<ID> = read(arguments, "from")?;
+        let from = from.map(|from| LogId::parse_argument("from", &from)).transpose()?;
+        let given = arguments.get("filter").filter(|given| **given != Value::Null);
+        let condition = given.map(|given| filter::read(&LOG_TAIL_FILTER, given)).transpose()?;
+        let prepare = Prepare::Tail(TailRequest { from, condition });
+        Ok(FieldRequest { page: PageArgs::default(), generated: None, prepare })
+    },
+}];
 
 const FIRST: Argument = Argument::new::<i32>(
     "first",

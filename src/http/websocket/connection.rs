@@ -14,6 +14,7 @@ use axum::http::HeaderMap;
 use futures_util::SinkExt as _;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde_json::value::RawValue;
+use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::DropGuard;
@@ -23,7 +24,7 @@ use super::BUFFER;
 use super::close::CloseReason;
 use super::init::{self, InitParams};
 use super::message::{self, ACK, ClientMessage, PONG};
-use super::operation::{self, OperationReply};
+use super::operation::{self, OperationReply, StreamedReply};
 use crate::graphql::{Deadline, ErrorCode, GraphqlError, GraphqlResponse, Outcome, refuse};
 use crate::http::Shared;
 use crate::http::connection_info::WebSocketMembership;
@@ -59,6 +60,8 @@ pub(crate) struct Connection {
     operations: HashMap<String, AbortHandle>,
     /// Their tasks, and for a moment those of operations that were cancelled. They end with the connection.
     tasks: JoinSet<Result<OperationReply, CloseReason>>,
+    /// The responses to subscriptions: their tasks wait while some are not sent.
+    streamed: (mpsc::Sender<StreamedReply>, mpsc::Receiver<StreamedReply>),
     /// Number of operations so far.
     count: u64,
     pings: DefaultDirectRateLimiter,
@@ -93,6 +96,7 @@ impl Connection {
             init: None,
             operations: HashMap::new(),
             tasks: JoinSet::new(),
+            streamed: mpsc::channel(1),
             count: 0,
             pings: RateLimiter::direct(PINGS),
         }
@@ -146,6 +150,7 @@ impl Connection {
                     }
                 }
                 Some(ended) = self.tasks.join_next_with_id() => self.on_executed(ended).await?,
+                Some(streamed) = self.streamed.1.recv() => self.on_streamed(streamed).await?,
                 () = tokio::time::sleep_until(start + init_timeout), if self.init.is_none() => {
                     return Err(CloseReason::InitTimeout.into());
                 }
@@ -156,11 +161,22 @@ impl Connection {
                     self.send(Message::Ping(Default::default())).await?;
                 }
                 () = membership.stopping() => {
-                    while let Some(ended) = self.tasks.join_next_with_id().await {
-                        self.on_executed(ended).await?;
-                    }
+                    self.finish().await?;
                     return Err(CloseReason::GoingAway.into());
                 }
+            }
+        }
+    }
+
+    /// Waits until all operations are over.
+    async fn finish(&mut self) -> Result<(), End> {
+        loop {
+            tokio::select! {
+                ended = self.tasks.join_next_with_id() => match ended {
+                    Some(ended) => self.on_executed(ended).await?,
+                    None => return Ok(()),
+                },
+                Some(streamed) = self.streamed.1.recv() => self.on_streamed(streamed).await?,
             }
         }
     }
@@ -248,6 +264,7 @@ impl Connection {
             *address,
             payload,
             request_id,
+            self.streamed.0.clone(),
         );
         self.operations.insert(id, self.tasks.spawn(operation.instrument(span)));
         Ok(())
@@ -257,6 +274,10 @@ impl Connection {
         &mut self,
         ended: Result<(Id, Result<OperationReply, CloseReason>), JoinError>,
     ) -> Result<(), End> {
+        // A subscription's last responses come before its end.
+        while let Ok(streamed) = self.streamed.1.try_recv() {
+            self.on_streamed(streamed).await?;
+        }
         let (task, outcome) = match ended {
             Ok((task, outcome)) => (task, Ok(outcome)),
             Err(error) => (error.id(), Err(error)),
@@ -278,19 +299,41 @@ impl Connection {
         }
     }
 
+    async fn on_streamed(&mut self, streamed: StreamedReply) -> Result<(), End> {
+        let StreamedReply { task, responses, .. } = &streamed;
+        let found = self.operations.iter().find(|(_, operation)| operation.id() == *task);
+        // Cancelled.
+        let Some(id) = found.map(|(id, _)| id.clone()) else { return Ok(()) };
+        let mut messages = Vec::with_capacity(responses.len());
+        for response in responses {
+            let response = std::str::from_utf8(&response.body).map_err(|_| CloseReason::Internal)?;
+            messages.push(message::next(&id, response));
+        }
+        self.send_all(messages).await
+    }
+
     async fn send_reply(&mut self, id: &str, reply: &GraphqlResponse) -> Result<(), End> {
         let response = std::str::from_utf8(&reply.body).map_err(|_| CloseReason::Internal)?;
         let messages = match reply.outcome {
             Outcome::Executed => vec![message::next(id, response), message::complete(id)],
             Outcome::Refused(_) => vec![message::error(id, response).ok_or(CloseReason::Internal)?],
         };
-        let guard = if response.len() > BUFFER { self.membership.stream_guard() } else { None };
+        self.send_all(messages).await
+    }
+
+    /// Sends messages together. A client that does not take them in time is gone.
+    async fn send_all(&mut self, messages: Vec<String>) -> Result<(), End> {
+        let bytes = messages.iter().map(String::len).sum();
+        let guard = if bytes > BUFFER { self.membership.stream_guard() } else { None };
         let behind = if guard.is_some() { WRITES_AHEAD } else { 0 };
-        let deadline = self.send_deadline(response.len());
+        let deadline = self.send_deadline(bytes);
         let sending = async {
-            for message in messages.into_iter().map(Message::text).chain(repeat_n(Message::Pong(Bytes::new()), behind))
-            {
-                self.socket.send(message).await?;
+            for message in messages {
+                self.socket.feed(Message::text(message)).await?;
+            }
+            self.socket.flush().await?;
+            for pong in repeat_n(Message::Pong(Bytes::new()), behind) {
+                self.socket.send(pong).await?;
             }
             Ok::<_, axum::Error>(())
         };

@@ -3,14 +3,20 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
+use tokio::task;
+
 use super::close::CloseReason;
 use super::init::InitParams;
-use crate::graphql::{Deadline, GraphqlResponse, RequestContext, refuse};
+use crate::graphql::{
+    Deadline, ErrorCode, Execution, GraphqlError, GraphqlResponse, RequestContext, StreamedResponse, refuse,
+};
 use crate::http::connection_info::WebSocketMembership;
 use crate::http::error::HttpError;
 use crate::http::rate_limit::RateLimitKey;
 use crate::http::request_options::RequestOptions;
 use crate::http::send_budget::SendPermit;
+use crate::http::subscription::Subscription;
 use crate::http::{Shared, parameters};
 use crate::telemetry::timed;
 
@@ -27,8 +33,17 @@ impl From<GraphqlResponse> for OperationReply {
     }
 }
 
+/// Responses to a subscription that came together, with the permit for their bytes until they are sent.
+pub(crate) struct StreamedReply {
+    /// The task of the subscription.
+    pub(crate) task: task::Id,
+    pub(crate) responses: Vec<StreamedResponse>,
+    _permit: SendPermit,
+}
+
 /// Runs the operation that `payload` asks for. Its caller is authenticated anew, since a connection may outlive a token: if the
-/// credentials are no longer good, the connection is to be closed.
+/// credentials are no longer good, the connection is to be closed. The responses to a subscription are sent to `streamed`, and what
+/// ends it is the reply.
 pub(crate) async fn execute(
     shared: Shared,
     init: InitParams,
@@ -36,8 +51,9 @@ pub(crate) async fn execute(
     address: IpAddr,
     payload: String,
     request_id: String,
+    streamed: mpsc::Sender<StreamedReply>,
 ) -> Result<OperationReply, CloseReason> {
-    let _under_way = membership.begin();
+    let under_way = membership.begin();
     let metrics = shared.metrics.server();
     let refused = |error| Ok(refuse(&[error], &request_id).into());
     let count = |refusal: HttpError| {
@@ -45,7 +61,7 @@ pub(crate) async fn execute(
         refusal
     };
     let InitParams { credentials, options } = init;
-    let _permit = match shared.admission.permit().map_err(count) {
+    let permit_to_run = match shared.admission.permit().map_err(count) {
         Ok(permit) => permit,
         Err(busy) => return refused(*busy.error),
     };
@@ -61,13 +77,59 @@ pub(crate) async fn execute(
     };
     let caller_key = RateLimitKey::of(Some(&caller), address);
     let RequestOptions { is_fresh, explains, .. } = options;
-    let context = RequestContext { caller, deadline, request_id: &request_id, is_fresh, explains };
-    let (mut reply, times) = timed(shared.engine.execute(request, &context)).await;
+    let context = RequestContext {
+        caller: caller.clone(),
+        deadline,
+        request_id: &request_id,
+        is_fresh,
+        explains,
+        resume_after: None,
+    };
+    let (execution, times) = timed(shared.engine.execute_or_subscribe(request, &context)).await;
+    let mut reply = match execution {
+        Execution::Reply(reply) => reply,
+        Execution::Stream(stream) => {
+            metrics.operation("websocket", None, times);
+            let permit = match shared.subscriptions.permit(caller_key).map_err(count) {
+                Ok(permit) => permit,
+                Err(refusal) => return refused(*refusal.error),
+            };
+            drop((under_way, permit_to_run));
+            let subscription = Subscription::new(stream, shared.clone(), caller, credentials, permit);
+            return Ok(stream_to(streamed, subscription, &shared, &membership, caller_key).await.into());
+        }
+    };
     metrics.operation("websocket", reply.first_code(), times);
     reply.body.shrink_to_fit();
     match shared.send_budget.permit(reply.body.len(), caller_key, Some(membership.activity())) {
         // Sending has a time of its own here: a connection of HTTP/2 is not over for one of its WebSockets.
         Ok(permit) => Ok(OperationReply { reply, _permit: Some(permit.sent_on(membership.activity(), false)) }),
         Err(exhausted) => refused(*count(exhausted).error),
+    }
+}
+
+/// Sends the responses to a subscription, as fast as its client takes them, until it ends.
+async fn stream_to(
+    streamed: mpsc::Sender<StreamedReply>,
+    mut subscription: Subscription,
+    shared: &Shared,
+    membership: &WebSocketMembership,
+    caller: RateLimitKey,
+) -> GraphqlResponse {
+    loop {
+        let responses = match subscription.next().await {
+            Ok(responses) => responses,
+            Err(end) => return end,
+        };
+        let bytes = responses.iter().map(|response| response.body.len()).sum();
+        let permit = match shared.send_budget.permit(bytes, caller, Some(membership.activity())) {
+            Ok(permit) => permit.sent_on(membership.activity(), false),
+            Err(exhausted) => return subscription.end(*exhausted.error),
+        };
+        let reply = StreamedReply { task: task::id(), responses, _permit: permit };
+        if streamed.send(reply).await.is_err() {
+            // The connection is gone, and nobody reads this.
+            return subscription.end(GraphqlError::new(ErrorCode::Stopping, "The connection is gone."));
+        }
     }
 }

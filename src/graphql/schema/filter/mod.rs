@@ -7,7 +7,7 @@ mod tables;
 use async_graphql::registry::{MetaInputValue, MetaType, Registry};
 
 pub(crate) use self::read::read;
-pub(crate) use self::tables::{LOG_FILTER, USER_FILTER};
+pub(crate) use self::tables::{LOG_FILTER, LOG_TAIL_FILTER, USER_FILTER};
 use super::input::{Argument, input_value};
 use crate::auth0::Searched;
 
@@ -60,6 +60,16 @@ impl Filter {
             register,
             "Typed conditions, of which all must hold, beside `q`. An operator without a value is an error, so that one that was \
              forgotten does not find everybody.",
+        )
+    }
+
+    /// The argument `filter` of a stream.
+    pub(crate) const fn tail_argument(register: fn(&mut Registry) -> String) -> Argument {
+        Argument::of_type(
+            "filter",
+            register,
+            "Typed conditions, of which all must hold. An operator without a value is an error, so that one that was forgotten does not let \
+             everything through.",
         )
     }
 

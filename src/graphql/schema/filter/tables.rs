@@ -71,3 +71,18 @@ pub(crate) static LOG_FILTER: Filter = Filter {
         field("strategy", "strategy", Text, "The connection's strategy, such as `auth0`."),
     ],
 };
+
+/// Conditions on logs as they come, of which the gateway judges by itself.
+pub(crate) static LOG_TAIL_FILTER: Filter = Filter {
+    name: "LogTailFilter",
+    description: "Conditions on logs as they come, of which all must hold. All are compared by case, as Auth0 does.",
+    searched: Searched::Logs,
+    fields: &[
+        field("type", "type", Text, "The code of the type, such as `fp`."),
+        field("outcome", "type", LogOutcome, "What the type says of the outcome."),
+        field("userId", "user_id", Text, "The user's id."),
+        field("clientId", "client_id", Text, "The application's id."),
+        field("connection", "connection", Text, "The connection's name."),
+        field("ip", "ip", Text, "The client's address."),
+    ],
+};

@@ -1,0 +1,169 @@
+//! The tail of the tenant's logs: one poller for all who follow, however many they are.
+//!
+//! The poller reads the stream of logs by checkpoint (`checkpoint` decides what is new, and where to read on) and puts what is new
+//! into a `ring` of recent batches. Whoever follows is a `reader` with a place in the ring, and holds no logs of its own; one who
+//! resumes from before the ring reads `history` first, which is read once for all.
+
+mod batch;
+mod checkpoint;
+mod history;
+mod poller;
+mod reader;
+mod ring;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+pub use self::batch::{BatchedLog, Delivery, LogBatch};
+use self::history::History;
+pub use self::reader::{LogReader, TailError, TailEvent};
+use self::ring::{Entry, Ring};
+use super::call_context::{CallBudget, CallContext, CallerKey};
+use super::error::Error;
+use super::ids::LogId;
+use super::reader::Reader;
+use crate::deadline::Deadline;
+
+/// Time for a read of the poller. It takes the turns that are left over.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The poller, among callers of Auth0.
+const CALLER: CallerKey = CallerKey(u64::MAX);
+
+/// Settings of the tail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TailSettings {
+    /// Longest time between two reads while nothing comes.
+    pub max_interval: Duration,
+    /// Time for which the poller goes on when nobody follows any more.
+    pub linger: Duration,
+    /// Most bytes of recent logs that are kept, and as many of logs that are read again for those who resume.
+    pub buffer_bytes: usize,
+}
+
+impl TailSettings {
+    /// The defaults.
+    pub const DEFAULT: Self = Self {
+        max_interval: Duration::from_secs(5),
+        linger: Duration::from_secs(60),
+        // A log has about a kilobyte: ten thousand of them.
+        buffer_bytes: 16 << 20,
+    };
+}
+
+impl Default for TailSettings {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// The tail of a tenant's logs. Cheap to clone: all clones share the poller.
+#[derive(Clone)]
+pub struct LogTail(Arc<Inner>);
+
+struct Inner {
+    api: Reader,
+    settings: TailSettings,
+    history: History,
+    state: Mutex<State>,
+    /// Changes of the state that readers wait for.
+    news: watch::Sender<()>,
+    /// Tells the poller that a reader has come or gone.
+    readers_changed: Notify,
+}
+
+struct State {
+    ring: Ring,
+    readers: usize,
+    /// The moment since which nobody follows.
+    idle_since: Option<Instant>,
+    is_polling: bool,
+    /// Once it is known which logs are past: the number of the first entry that is not.
+    live_from: Option<u64>,
+    /// The newest log that is known.
+    cursor: Option<LogId>,
+    /// The last read's failure, if it is one that no waiting will mend.
+    failure: Option<Error>,
+}
+
+impl State {
+    fn new(settings: &TailSettings) -> Self {
+        Self {
+            ring: Ring::new(settings.buffer_bytes),
+            readers: 0,
+            idle_since: None,
+            is_polling: false,
+            live_from: None,
+            cursor: None,
+            failure: None,
+        }
+    }
+}
+
+impl fmt::Debug for LogTail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LogTail").field(&self.0.settings).finish()
+    }
+}
+
+impl LogTail {
+    pub(super) fn new(api: Reader, settings: TailSettings) -> Self {
+        let history = History::new(settings.buffer_bytes);
+        let state = Mutex::new(State::new(&settings));
+        let (news, _) = watch::channel(());
+        Self(Arc::new(Inner { api, settings, history, state, news, readers_changed: Notify::new() }))
+    }
+
+    /// Follows the logs after `from`, or those that come from now on. The first who follows starts the poller.
+    #[must_use]
+    pub fn follow(&self, from: Option<LogId>) -> LogReader {
+        let mut state = self.0.state();
+        state.readers += 1;
+        state.idle_since = None;
+        if !std::mem::replace(&mut state.is_polling, true) {
+            tokio::spawn(poller::run(Arc::clone(&self.0)));
+        }
+        let head = state.ring.head();
+        drop(state);
+        self.0.readers_changed.notify_one();
+        LogReader::new(Arc::clone(&self.0), from, head)
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing in here is left half done by a panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn leave(&self) {
+        let mut state = self.state();
+        state.readers -= 1;
+        if state.readers == 0 {
+            state.idle_since = Some(Instant::now());
+            drop(state);
+            self.readers_changed.notify_one();
+        }
+    }
+
+    /// Changes the state, and tells all who wait for a change.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let changed = change(&mut self.state());
+        self.news.send_replace(());
+        changed
+    }
+}
+
+/// True for a failure that no waiting mends.
+fn is_final(error: &Error) -> bool {
+    matches!(error, Error::Misconfigured { .. } | Error::Rejected { .. })
+}
+
+/// The context of a read that nobody in particular waits for.
+fn context() -> CallContext {
+    CallContext::new(Deadline::within(READ_TIMEOUT), CALLER, CallBudget::new(1)).bulk()
+}

@@ -1,0 +1,97 @@
+//! The tail while Auth0 fails, and the poller's own life.
+
+use std::time::Duration;
+
+use auth0_graphql::auth0::TailSettings;
+use serde_json::{Value, json};
+
+use super::{arrive, ids, next, setup, subscribed, tailing};
+use crate::gateway::{Setup, TestGateway};
+use crate::websocket::Client;
+
+/// Waits until so many calls for logs have been answered so.
+async fn answered(gateway: &TestGateway, status: u16, count: usize) {
+    let is_so = |call: &&crate::gateway::Call| call.path == "/api/v2/logs" && call.status == Some(status);
+    while gateway.calls().await.iter().filter(is_so).count() < count {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn subscribers_stay_while_auth0_fails_and_go_on_where_they_were() {
+    for fault in [json!({ "status": 503 }), json!({ "status": 429 }), json!("html"), json!({ "body": "[{]" })] {
+        let gateway = TestGateway::spawn_with(setup()).await;
+        let mut client = subscribed(&gateway, "subscription { logs { logId } }").await;
+        let before = arrive(&gateway, 2).await;
+        assert_eq!(ids(&mut client, 2).await, before);
+        gateway.forget_calls().await;
+        gateway.fault(json!({ "path": "/api/v2/logs", "times": 3, "fault": fault })).await;
+        let meanwhile = arrive(&gateway, 3).await;
+        assert_eq!(ids(&mut client, 3).await, meanwhile, "{fault}");
+        let after = arrive(&gateway, 2).await;
+        assert_eq!(ids(&mut client, 2).await, after, "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn logs_that_were_given_up_during_an_outage_are_told_of() {
+    let gateway = TestGateway::spawn_with(setup()).await;
+    let mut client = subscribed(&gateway, "subscription { logs { logId } }").await;
+    let last = arrive(&gateway, 1).await;
+    assert_eq!(ids(&mut client, 1).await, last);
+    gateway.forget_calls().await;
+    gateway.fault(json!({ "path": "/api/v2/logs", "times": 1_000, "fault": { "status": 503 } })).await;
+    answered(&gateway, 503, 1).await;
+    for _ in 0..6 {
+        gateway.control("logs", json!({ "count": 9_000 })).await;
+    }
+    gateway.mend().await;
+    let payload = next(&mut client).await;
+    assert_eq!(payload["data"], Value::Null);
+    assert_eq!(payload["errors"][0]["extensions"]["code"], "LOGS_MISSED", "{payload}");
+    assert_eq!(payload["errors"][0]["extensions"]["after"], json!(last[0]));
+    assert!(ids(&mut client, 1).await > last, "what is kept follows");
+}
+
+#[tokio::test]
+async fn a_gateway_that_may_not_read_logs_says_so_and_ends_the_subscription() {
+    let setup = Setup { client: None, ..setup() };
+    let gateway = TestGateway::spawn_with(setup).await;
+    gateway.fault(json!({ "path": "/api/v2/logs", "times": 100, "fault": { "status": 403 } })).await;
+    let mut client = Client::ready(&gateway).await;
+    client.subscribe("1", json!({ "query": "subscription { logs { logId } }" })).await;
+    let message = client.hear().await;
+    assert_eq!((&message["type"], &message["id"]), (&json!("error"), &json!("1")), "{message}");
+    assert_eq!(message["payload"][0]["extensions"]["code"], "UPSTREAM_MISCONFIGURED", "{message}");
+}
+
+#[tokio::test]
+async fn one_poller_serves_all_and_ends_with_the_last() {
+    let mut setup = setup();
+    setup.policy.tail = TailSettings { linger: Duration::ZERO, ..setup.policy.tail };
+    let gateway = TestGateway::spawn_with(setup).await;
+    let starts = async || {
+        let calls = gateway.calls().await;
+        calls.iter().filter(|call| call.target().contains("page=0&per_page=100")).count()
+    };
+    let mut client = subscribed(&gateway, "subscription { logs { logId } }").await;
+    for other in ["2", "3", "4"] {
+        client.subscribe(other, json!({ "query": "subscription { logs { logId } }" })).await;
+    }
+    arrive(&gateway, 1).await;
+    for _ in 0..4 {
+        assert_eq!(client.hear().await["type"], "next");
+    }
+    assert_eq!(starts().await, 1);
+    drop(client);
+    // Whoever comes after it has ended starts another.
+    while starts().await < 2 {
+        gateway.forget_calls().await;
+        let mut client = Client::ready(&gateway).await;
+        client.subscribe("1", json!({ "query": "subscription { logs { logId } }" })).await;
+        tailing(&gateway).await;
+        if starts().await > 0 {
+            break;
+        }
+    }
+}
