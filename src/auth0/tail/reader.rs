@@ -1,4 +1,4 @@
-//! Whoever follows: a place in the stream of logs.
+//! A reader of the tail: a place in the stream of logs.
 
 use std::sync::Arc;
 
