@@ -254,7 +254,7 @@ impl Serve {
         let is_open = is_sandbox || is_loopback(server.address.ip());
         let documents = args.documents.settings(is_open, &mut problems);
         let mut log = args.log.settings(&mut problems);
-        args.audit.set(&mut log, &mut problems);
+        args.telemetry.set(&mut log, &mut problems);
         let exposed_files = args.auth0.exposed_files();
         let exposed_files =
             exposed_files.chain(args.callers.api_keys.exposed_file()).chain(args.tls.exposed_file()).collect();

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 use crate::deadline::{Deadline, Elapsed, SharedDeadline};
 
@@ -55,6 +55,8 @@ pub(crate) enum FlightError {
 struct InFlight<V> {
     outcome: watch::Receiver<Option<V>>,
     deadline: SharedDeadline,
+    /// The span that it was started in, which those who join it follow.
+    span: Span,
     /// Handle to abort with the last waiter.
     task: OnceLock<AbortHandle>,
 }
@@ -124,6 +126,7 @@ where
         let found = map.get(key).and_then(Weak::upgrade).filter(|in_flight| in_flight.outcome.has_changed().is_ok());
         let in_flight = found?;
         in_flight.deadline.extend(deadline);
+        Span::current().follows_from(&in_flight.span);
         Some(Waiter { role: Role::Joined, in_flight })
     }
 
@@ -150,7 +153,7 @@ where
         let entry = Entry { map: Arc::clone(&self.in_flight), key: key.clone(), outcome: outcome.clone() };
         // Kilobytes of state, which would be moved several times on their way into the task.
         let work = Box::pin(work(deadline.clone()));
-        let in_flight = Arc::new(InFlight { outcome, deadline, task: OnceLock::new() });
+        let in_flight = Arc::new(InFlight { outcome, deadline, span: Span::current(), task: OnceLock::new() });
         let kept = (self.cancellation == Cancellation::Never).then(|| Arc::clone(&in_flight));
         let task = async move {
             let (entry, _kept) = (entry, kept);

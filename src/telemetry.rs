@@ -1,8 +1,12 @@
-//! The log, on standard error, and metrics.
+//! The log, on standard error, metrics, and traces.
 
 mod audit_file;
 mod metrics;
 mod throttle;
+#[cfg(feature = "otlp")]
+mod traces;
+#[cfg(not(feature = "otlp"))]
+mod without_traces;
 
 use std::fmt;
 use std::io::{self, IsTerminal};
@@ -17,11 +21,18 @@ use tracing_subscriber::layer::{self, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{EnvFilter, registry};
+use url::Url;
 
 use self::audit_file::AuditFile;
 pub(crate) use self::metrics::{CONTENT_TYPE, OpenGuard, timed};
 pub use self::metrics::{KeyMetrics, Metrics, ServerMetrics, UpstreamMetrics, UpstreamStatus};
 pub(crate) use self::throttle::LogThrottle;
+use self::trace::Traces;
+pub(crate) use self::trace::{continue_trace, trace_id, traceparent};
+#[cfg(feature = "otlp")]
+use self::traces as trace;
+#[cfg(not(feature = "otlp"))]
+use self::without_traces as trace;
 
 /// Beginning of the targets of this program's own events.
 const OWN_TARGET: &str = "auth0_graphql";
@@ -29,7 +40,10 @@ const OWN_TARGET: &str = "auth0_graphql";
 /// Target of the audit trail, a line for each operation.
 pub(crate) const AUDIT_TARGET: &str = "auth0_graphql::audit";
 
-/// Settings of the log.
+/// Target of the spans of traces. They are of level trace, so that they cost nothing where nothing is exported.
+pub(crate) const TRACE_TARGET: &str = "auth0_graphql::trace";
+
+/// Settings of the log and of traces.
 #[derive(Debug, Clone, Default)]
 pub struct LogSettings {
     /// Filter of the events.
@@ -38,6 +52,8 @@ pub struct LogSettings {
     pub format: Format,
     /// File that the audit trail goes to in place of standard error.
     pub audit_file: Option<PathBuf>,
+    /// Collector that traces are exported to, the base of OTLP's paths.
+    pub otlp_endpoint: Option<Url>,
 }
 
 /// The form of the log.
@@ -120,7 +136,15 @@ impl fmt::Display for Filter {
     }
 }
 
-/// The log while it is written.
+/// The log while it is written, and traces while they are exported: the last ones are sent when this is dropped.
+pub struct Telemetry {
+    /// The log.
+    pub log: Log,
+    _traces: Option<Traces>,
+}
+
+/// The log while it is written. Cheap to clone.
+#[derive(Clone)]
 pub struct Log {
     audit_file: Option<Arc<AuditFile>>,
 }
@@ -150,21 +174,27 @@ pub enum LogError {
         /// The system's reason.
         cause: io::Error,
     },
+    /// Traces cannot be exported.
+    #[error("traces cannot be exported: {0}")]
+    Traces(Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Logs from now on, for the whole process.
+/// Logs and traces from now on, for the whole process.
 ///
 /// # Errors
 ///
 /// See [`LogError`].
-pub fn init(settings: &LogSettings) -> Result<Log, LogError> {
+pub fn init(settings: &LogSettings) -> Result<Telemetry, LogError> {
     let audit_file = settings.audit_file.as_ref().map(|path| {
         AuditFile::open(path).map(Arc::new).map_err(|cause| LogError::AuditFile { path: path.clone(), cause })
     });
     let audit_file = audit_file.transpose()?;
     let audit = audit_file.clone().map(|file| audit_layer(settings.format, file));
-    registry().with(log_layer(settings)).with(audit).try_init()?;
-    Ok(Log { audit_file })
+    let traces = settings.otlp_endpoint.as_ref().map(Traces::start).transpose();
+    let traces = traces.map_err(|error| LogError::Traces(error.into()))?;
+    let spans = traces.as_ref().map(Traces::layer);
+    registry().with(log_layer(settings)).with(audit).with(spans).try_init()?;
+    Ok(Telemetry { log: Log { audit_file }, _traces: traces })
 }
 
 fn is_audit(metadata: &Metadata<'_>) -> bool {

@@ -11,6 +11,10 @@ use url::Url;
 
 use super::domain::Domain;
 use super::error::{BODY_LIMIT, BuildError, Error, Reason};
+use crate::telemetry::traceparent;
+
+/// W3C's trace context: <https://www.w3.org/TR/trace-context/#traceparent-header>.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The gateway's `User-Agent`.
 const USER_AGENT: &str = concat!("auth0-graphql/", env!("CARGO_PKG_VERSION"));
@@ -110,6 +114,8 @@ impl HttpClient {
         let UpstreamRequest { method, url, header, body } = request;
         let mut request = reqwest::Request::new(method.clone(), Url::clone(url));
         request.headers_mut().extend(header.clone());
+        let traceparent = traceparent().and_then(|traceparent| HeaderValue::try_from(traceparent).ok());
+        request.headers_mut().extend(traceparent.map(|traceparent| (TRACEPARENT, traceparent)));
         if !body.is_empty() {
             *request.body_mut() = Some(body.clone().into());
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::api_request::ApiRequest;
 use super::call_context::{CallContext, StatsHandle};
@@ -21,6 +22,7 @@ use super::token::TokenCache;
 use super::transport::{Attempts, Transport};
 use crate::deadline::SharedDeadline;
 use crate::single_flight::{Cancellation, Role, SingleFlight};
+use crate::telemetry::TRACE_TARGET;
 
 /// Reads a tenant for many at once. Cheap to clone.
 #[derive(Clone)]
@@ -83,7 +85,9 @@ impl Reader {
             return Ok(payload);
         }
         context.budget.spend()?;
-        self.share(request, context).await
+        // Of whoever shares it; the attempts are below that of who started it.
+        let span = tracing::trace_span!(target: TRACE_TARGET, "call", endpoint = request.endpoint.name);
+        self.share(request, context).instrument(span).await
     }
 
     /// The answer in the cache, if there is one that will do, and its age.

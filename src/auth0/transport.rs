@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 use url::Url;
 
 use super::breaker::{Breaker, BreakerStatus, Health};
@@ -18,7 +20,7 @@ use super::http_client::{HttpClient, UpstreamRequest, UpstreamResponse};
 use super::pace::{Governor, PaceError, PacePermit, PaceRequest, PaceSettings};
 use super::retry::{FailureClass, RequestKind, RetryBudget, RetryDecision, RetryPolicy};
 use crate::deadline::SharedDeadline;
-use crate::telemetry::UpstreamMetrics;
+use crate::telemetry::{TRACE_TARGET, UpstreamMetrics};
 
 /// The wait after a 429 that says nothing of it. The slowest plan gives two calls a second,
 /// and the second in which a burst was spent may have just begun.
@@ -141,7 +143,16 @@ impl Transport {
         read: impl Fn(&UpstreamResponse) -> Result<T, Error>,
     ) -> Result<T, Error> {
         loop {
-            let error = match self.attempt(attempts, &*request()?, &read).await {
+            let span = tracing::trace_span!(
+                target: TRACE_TARGET,
+                "attempt",
+                otel.kind = "client",
+                endpoint = attempts.endpoint,
+                attempt = i64::from(attempts.made) + 1,
+                wait_ms = Empty,
+                http.response.status_code = Empty,
+            );
+            let error = match self.attempt(attempts, &*request()?, &read).instrument(span).await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
@@ -199,10 +210,16 @@ impl Transport {
         }
         attempts.stats.called(attempts.made > 0);
         attempts.made += 1;
+        if let Some(admission) = &admission {
+            Span::current().record("wait_ms", admission.waited().as_millis() as i64);
+        }
         let start = Instant::now();
         let exchange = pin!(self.client.exchange(request));
         let response = attempts.deadline.limit(exchange).await.map_err(Error::from).flatten();
         let took = start.elapsed();
+        if let Ok(response) = &response {
+            Span::current().record("http.response.status_code", i64::from(response.status.as_u16()));
+        }
         log(attempts.endpoint, &response, took);
         self.metrics.request(attempts.endpoint, outcome_name(&response), took, attempts.made > 1);
 

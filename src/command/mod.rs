@@ -69,8 +69,8 @@ pub async fn run(invocation: Invocation) -> Result<ExitCode, CommandError> {
         Invocation::Health(probe) => return health::run(probe).await,
         Invocation::Check(serve) => serve::check(*serve)?,
         Invocation::Serve(serve) => {
-            let log = telemetry::init(&serve.log)?;
-            serve::run(*serve, log).await?;
+            let telemetry = telemetry::init(&serve.log)?;
+            serve::run(*serve, telemetry.log.clone()).await?;
         }
         #[cfg(feature = "sandbox")]
         Invocation::Sandbox(serve) => {

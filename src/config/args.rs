@@ -5,7 +5,7 @@ use clap::{Args, Parser, Subcommand};
 use super::auth0::{Auth0Args, PolicyArgs};
 use super::callers::CallerArgs;
 use super::documents::DocumentArgs;
-use super::log::{AuditArgs, LogArgs};
+use super::log::{LogArgs, TelemetryArgs};
 use super::sandbox::{SandboxArgs, ServeSandboxArgs};
 use super::server::{BoundsArgs, ServerArgs};
 use super::tls::TlsArgs;
@@ -86,7 +86,7 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     pub(super) log: LogArgs,
     #[command(flatten)]
-    pub(super) audit: AuditArgs,
+    pub(super) telemetry: TelemetryArgs,
     #[command(flatten)]
     pub(super) sandbox: ServeSandboxArgs,
 }

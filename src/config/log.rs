@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use url::Url;
 
 use super::Problems;
 use super::kinds::{Choice, quoted};
@@ -28,17 +29,37 @@ pub(super) struct LogArgs {
 
 #[derive(Args)]
 #[command(next_help_heading = "Logging")]
-pub(super) struct AuditArgs {
+pub(super) struct TelemetryArgs {
     /// File that the audit trail goes to in place of standard error, whole and whatever LOG says.
     ///
     /// Lines are appended; json with LOG_FORMAT=json, else text. After a SIGHUP the file is opened anew: move the old one away, and send one.
     #[arg(long, env, value_name = "PATH")]
     audit_file: Option<Checked<AppendedFile>>,
+
+    /// Collector that traces are exported to, by OTLP over HTTP. Off without it.
+    ///
+    /// The base of OTLP's paths, such as http://127.0.0.1:4318: /v1/traces is added. The other variables of OpenTelemetry hold as well, among them
+    /// OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG, OTEL_EXPORTER_OTLP_HEADERS and OTEL_SERVICE_NAME.
+    #[arg(long, env, value_name = "URL")]
+    otel_exporter_otlp_endpoint: Option<Checked<Collector>>,
 }
 
-impl AuditArgs {
+impl TelemetryArgs {
     pub(super) fn set(&self, settings: &mut LogSettings, problems: &mut Problems) {
         self.audit_file.set_some(&mut settings.audit_file, problems);
+        self.otel_exporter_otlp_endpoint.set_some(&mut settings.otlp_endpoint, problems);
+    }
+}
+
+/// The URL of a collector.
+struct Collector;
+
+impl Setting for Collector {
+    type Value = Url;
+
+    fn parse(text: &str) -> Result<Url, String> {
+        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        url.ok_or_else(|| format!("must be an http or https URL such as http://127.0.0.1:4318, not {}", quoted(text)))
     }
 }
 

@@ -174,6 +174,7 @@ fn every_fault_is_told() {
         ("--log", "chatty", "LOG cannot"),
         ("--log-format", "xml", "LOG_FORMAT must be text or json or pretty"),
         ("--audit-file", "no/such/audit.log", "AUDIT_FILE must name a file in a folder that exists"),
+        ("--otel-exporter-otlp-endpoint", "collector", "OTEL_EXPORTER_OTLP_ENDPOINT must be an http or https URL"),
         ("--tls-cert", "no/such.pem", "TLS_CERT cannot be used: \"no/such.pem\" cannot be read"),
         ("--tls-key", "no/such.pem", "TLS_KEY cannot be used: \"no/such.pem\" cannot be read"),
     ];

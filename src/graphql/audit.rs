@@ -13,7 +13,7 @@ use super::execution_context::ExecutionContext;
 use super::prepared_operation::PreparedOperation;
 use super::{DocumentSource, GraphqlResponse, Outcome, RequestContext};
 use crate::auth::Identity;
-use crate::telemetry::AUDIT_TARGET;
+use crate::telemetry::{AUDIT_TARGET, trace_id};
 
 /// The end of an operation, as the trail names it, and in a sentence.
 type Ending = (&'static str, &'static str);
@@ -113,6 +113,7 @@ impl Drop for Audit<'_> {
             errors = some(errors),
             upstream_calls = calls.unwrap_or_default(),
             request_id = terms.request_id,
+            trace_id = trace_id().as_deref(),
         );
     }
 }

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span, trace_span};
+
 use super::audit::Audit;
 use super::document::{Document, DocumentSettings, DocumentSource, Documents};
 use super::error::{ErrorCode, GraphqlError};
@@ -21,6 +24,7 @@ use super::{
 };
 use crate::auth::Scopes;
 use crate::auth0::{BreakerStatus, ManagementApi};
+use crate::telemetry::TRACE_TARGET;
 
 /// Runs GraphQL operations.
 pub struct Engine {
@@ -93,10 +97,30 @@ impl Engine {
         context: &RequestContext<'_>,
         begin: impl FnOnce(&Arc<PreparedOperation>) -> Result<ResponseStream, GraphqlError>,
     ) -> Execution {
+        let span = trace_span!(
+            target: TRACE_TARGET,
+            "operation",
+            graphql.operation.name = Empty,
+            graphql.document.hash = Empty,
+            code = Empty,
+            upstream_calls = Empty,
+        );
+        self.run_or_begin(request, context, begin).instrument(span).await
+    }
+
+    async fn run_or_begin(
+        &self,
+        request: GraphqlRequest,
+        context: &RequestContext<'_>,
+        begin: impl FnOnce(&Arc<PreparedOperation>) -> Result<ResponseStream, GraphqlError>,
+    ) -> Execution {
         let GraphqlRequest { document: source, operation_name, variables } = request;
         let mut audit = Audit::begin(&source, context);
         let reply = match self.prepare(&source, operation_name.as_deref(), variables) {
             Ok((document, prepared)) => {
+                let span = Span::current();
+                span.record("graphql.operation.name", prepared.audit.operation.as_deref());
+                span.record("graphql.document.hash", &*document.hash);
                 if let Some(audit) = &mut audit {
                     audit.asks(document, Arc::clone(&prepared));
                 }
@@ -119,6 +143,7 @@ impl Engine {
         if let Some(audit) = &mut audit {
             audit.ends(&reply);
         }
+        Span::current().record("code", reply.first_code()).record("upstream_calls", i64::from(reply.upstream_calls));
         Execution::Reply(reply)
     }
 
@@ -129,7 +154,8 @@ impl Engine {
         variables: Variables,
     ) -> Result<(Arc<Document>, Arc<PreparedOperation>), Vec<GraphqlError>> {
         let (limiter, permissions) = (self.upstream.limiter(), self.upstream.settings().permissions);
-        let document = self.documents.find(source)?;
+        let document = trace_span!(target: TRACE_TARGET, "document").in_scope(|| self.documents.find(source))?;
+        let _span = trace_span!(target: TRACE_TARGET, "plan").entered();
         let operation = operation::choose(&document, operation_name).map_err(|failure| vec![failure])?;
         let prepared =
             self.operations.get(&document, operation, operation::values_of(operation, variables), |values| {

@@ -93,6 +93,11 @@ impl ConnectionInfo {
         &self.metrics
     }
 
+    /// True for a trusted proxy's.
+    pub(crate) fn is_proxy(&self) -> bool {
+        self.is_proxy
+    }
+
     /// True if it holds one of the few permits for health probes.
     pub(crate) fn is_reserved(&self) -> bool {
         self.reserved.is_some()

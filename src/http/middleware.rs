@@ -2,6 +2,7 @@
 //! sees it.
 
 use std::any::Any;
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -13,12 +14,19 @@ use axum::response::Response;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::Predicate as _;
 use tower_http::compression::predicate::{And, NotForContentType, SizeAbove};
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
+use super::connection_info::ConnectionInfo;
 use super::event_stream::EVENT_STREAM;
 use super::responder::{RefusalReason, Responder};
 use super::send_budget::Recipient;
 use super::{GRAPHQL, Shared, csrf, health, host, request_id};
 use crate::graphql::{GraphqlError, refuse};
+use crate::telemetry::{TRACE_TARGET, continue_trace};
+
+/// W3C's trace context: <https://www.w3.org/TR/trace-context/#traceparent-header>.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
@@ -31,7 +39,9 @@ const WORTH_COMPRESSING: SizeAbove = SizeAbove::new(1_024);
 /// Gives a request its id and a span, and its response the id and the security headers; counts refusals and panics.
 pub(crate) async fn identify(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let id = request_id::of(request.headers());
-    let mut response = request_id::scope(&id, next.run(request)).await;
+    let span = trace(&request, &id);
+    let mut response = request_id::scope(&id, next.run(request).instrument(span.clone())).await;
+    span.record("http.response.status_code", i64::from(response.status().as_u16()));
     if let Some(RefusalReason(reason)) = response.extensions().get() {
         shared.metrics.server().refused(reason);
     } else if response.extensions().get::<Panicked>().is_some() {
@@ -43,6 +53,26 @@ pub(crate) async fn identify(State(shared): State<Shared>, request: Request, nex
     }
     set_security_headers(headers);
     response
+}
+
+/// The span of a request in its trace, which may be the caller's.
+fn trace(request: &Request, id: &str) -> Span {
+    let method = request.method().as_str();
+    let span = tracing::trace_span!(
+        target: TRACE_TARGET,
+        "request",
+        otel.kind = "server",
+        request_id = id,
+        http.request.method = method,
+        http.response.status_code = Empty,
+    );
+    if !span.is_disabled()
+        && let Some(traceparent) = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok())
+    {
+        let peer = request.extensions().get::<Arc<ConnectionInfo>>();
+        continue_trace(&span, traceparent, peer.is_some_and(|peer| peer.is_proxy()));
+    }
+    span
 }
 
 /// Sets the headers that are the same for all responses, and those on which a response has none of its own: the playground has.

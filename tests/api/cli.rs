@@ -9,6 +9,8 @@ mod log;
 #[cfg(all(unix, feature = "sandbox"))]
 mod running;
 mod settings;
+#[cfg(all(unix, feature = "otlp", feature = "sandbox"))]
+mod traces;
 
 use std::fs;
 use std::path::PathBuf;
@@ -162,6 +164,7 @@ fn help_tells_every_setting_and_command() {
             "LOG",
             "LOG_FORMAT",
             "AUDIT_FILE",
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
         ]
     );
     let end = Run::new("help", &["--help"]).end();

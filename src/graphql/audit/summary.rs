@@ -10,7 +10,7 @@ const LONGEST_NAME: usize = 100;
 
 /// An operation, as the trail names it.
 pub(crate) struct AuditSummary {
-    pub(super) operation: Option<String>,
+    pub(crate) operation: Option<String>,
     /// The names of the root fields, commas between them.
     pub(super) fields: String,
     /// Arguments that name single records.

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use futures_util::future::join_all;
+use tracing::Instrument as _;
 
 use super::fetched_records::{Batch, FetchedRecords, SlotValue};
 use super::join_calls::{JoinCall, SINGLE_LOOKUPS, plan_calls, plan_lookups};
@@ -17,6 +18,7 @@ use crate::graphql::field_request::PreparedRequest;
 use crate::graphql::permission::{Upstream, authorize_all};
 use crate::graphql::plan::{ExecutionPlan, JoinPlan, ShapePlan};
 use crate::graphql::project::{self, Each, JoinSlot, Projected};
+use crate::telemetry::TRACE_TARGET;
 
 /// The joined records of an operation.
 pub(super) struct Joins<'p> {
@@ -50,7 +52,8 @@ impl<'p> Joins<'p> {
             self.register(&mut projected.slots, &mut open);
         }
         while !open.is_empty() {
-            self.fetch(execution, upstream).await;
+            let span = tracing::trace_span!(target: TRACE_TARGET, "joins", slots = open.len() as i64);
+            self.fetch(execution, upstream).instrument(span).await;
             let level = std::mem::take(&mut open);
             for (join, key) in level {
                 self.open(join, key, &mut open);
