@@ -276,7 +276,7 @@ mod tests {
     const START: i64 = 1_790_000_000_000;
 
     fn events(history: u64) -> Events {
-        Events::new(7, START, history, Some(3_000), People::of(7, 2_500))
+        Events::new(7, START, history, Some(3_000), People::of(7, 2_500, 0))
     }
 
     #[test]

@@ -95,6 +95,11 @@ impl TestGateway {
     }
 
     pub(crate) async fn spawn_with(setup: Setup) -> Self {
+        Self::spawn_until(setup, std::future::pending()).await
+    }
+
+    /// A gateway that stops when `stop` resolves.
+    pub(crate) async fn spawn_until(setup: Setup, stop: impl Future<Output = ()> + Send + 'static) -> Self {
         let sandbox = Sandbox::start(setup.sandbox, listener().await).await.unwrap();
         let client = setup.client.unwrap_or_else(|| sandbox.client());
         let domain = Domain::parse(setup.upstream.as_deref().unwrap_or(&sandbox.url())).unwrap();
@@ -117,7 +122,7 @@ impl TestGateway {
         .unwrap();
         let listener = listener().await;
         let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(app.serve(listener, std::future::pending()));
+        tokio::spawn(app.serve(listener, stop));
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
         Self { url, sandbox, http }
     }

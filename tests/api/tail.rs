@@ -1,5 +1,6 @@
 //! The tail of logs: a response for each, as it comes.
 
+mod endings;
 mod events;
 mod failing;
 mod filters;

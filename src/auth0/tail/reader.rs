@@ -15,6 +15,8 @@ pub struct LogReader {
     tail: Arc<Inner>,
     news: watch::Receiver<()>,
     place: Place,
+    /// The log that it began behind.
+    began_at: Option<LogId>,
     position: Option<LogId>,
 }
 
@@ -61,14 +63,20 @@ enum Step {
 impl LogReader {
     pub(super) fn new(tail: Arc<Inner>, from: Option<LogId>, head: u64) -> Self {
         let news = tail.news.subscribe();
-        let position = from.clone();
-        Self { tail, news, place: Place::Start { from, head }, position }
+        let (began_at, position) = (from.clone(), from.clone());
+        Self { tail, news, place: Place::Start { from, head }, began_at, position }
     }
 
     /// The greatest id so far, to resume from: that of a log, or the newest there was when it began.
     #[must_use]
     pub fn position(&self) -> Option<&LogId> {
         self.position.as_ref()
+    }
+
+    /// The log that it began behind: that which was given, or the newest there was. None before it has begun.
+    #[must_use]
+    pub fn began_at(&self) -> Option<&LogId> {
+        self.began_at.as_ref()
     }
 
     /// Waits for what comes next. Nothing is lost if it is dropped before.
@@ -109,6 +117,7 @@ impl LogReader {
         match from {
             Some(from) => self.place = Place::Behind { after: from.clone(), is_checked: false },
             None => {
+                self.began_at.clone_from(&state.cursor);
                 self.position.clone_from(&state.cursor);
                 let next = live_from.max(*head);
                 drop(state);

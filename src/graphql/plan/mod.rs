@@ -6,7 +6,7 @@ mod required_keys;
 
 use std::sync::Arc;
 
-pub(crate) use self::call_count::{CallCount, root_calls, worst_case};
+pub(crate) use self::call_count::{CallCount, JoinCount, join_counts, root_calls, worst_case};
 pub(crate) use self::planner::{Planner, is_same_call};
 pub(crate) use self::required_keys::RequiredKeys;
 use super::error::{GraphqlError, Location};

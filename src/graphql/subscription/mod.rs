@@ -138,7 +138,7 @@ impl ResponseStream {
     /// Ends the stream with an error, which says where to resume.
     #[must_use]
     pub fn end(&self, error: GraphqlError) -> GraphqlResponse {
-        let error = match &self.position {
+        let error = match self.position.as_ref().or(self.reader.began_at()) {
             Some(position) => error.with("from", position.as_str()),
             None => error,
         };
