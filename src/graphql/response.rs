@@ -55,9 +55,7 @@ impl<'a> ExecutionResult<'a> {
         for (index, ((root, field), answer)) in
             self.prepared.roots.iter().zip(&self.prepared.operation.fields).zip(self.answers).enumerate()
         {
-            if index > 0 {
-                out.push(b',');
-            }
+            json::write_comma(index, &mut out);
             out.extend_from_slice(&root.written_key);
             match &root.kind {
                 FieldSource::Upstream(_) | FieldSource::Known(_) => {
@@ -131,9 +129,7 @@ fn write_errors<'e>(
 ) {
     out.extend_from_slice(br#""errors":["#);
     for (index, (error, path)) in errors.by_ref().take(most).enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
+        json::write_comma(index, out);
         write_error(error, path, request_id, out);
     }
     if let Some((first, _)) = errors.next() {
@@ -158,9 +154,7 @@ fn write_error(error: &GraphqlError, path: &[PathSegment], request_id: &str, out
     if !path.is_empty() {
         out.extend_from_slice(br#","path":["#);
         for (index, segment) in path.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
+            json::write_comma(index, out);
             match segment {
                 PathSegment::Key(key) => json::write_string(key, out),
                 PathSegment::Index(index) => out.extend_from_slice(index.to_string().as_bytes()),

@@ -52,7 +52,7 @@ pub(crate) struct Event<'a> {
     date: i64,
     ingested: i64,
     position: u64,
-    /// Whom it is about.
+    /// The user that it is about.
     user: Option<&'a User>,
     application: usize,
     organization: Option<usize>,

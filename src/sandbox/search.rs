@@ -33,7 +33,7 @@ pub(crate) enum Expression {
 #[derive(Debug, Clone)]
 #[cfg_attr(test, derive(PartialEq))]
 pub(crate) struct Leaf {
-    /// With `*` in it, it stands for every field that fits.
+    /// The field; with `*` in it, every field that fits.
     pub(crate) field: Option<String>,
     pub(crate) test: Test,
 }
