@@ -10,7 +10,7 @@ use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
 
 use super::kinds::quoted;
 use super::problems::Problem;
-use super::setting::{Checked, Given, Setting};
+use super::setting::{Checked, GivenSetting, Setting};
 
 /// Greatest size of a file that holds a setting, in bytes: keys and secrets are a few thousand at most.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
@@ -94,7 +94,7 @@ impl<S: Secret> FromArgMatches for SecretArg<S> {
     }
 }
 
-impl<S: Secret> Given for SecretArg<S> {
+impl<S: Secret> GivenSetting for SecretArg<S> {
     type Value = <S::Kind as Setting>::Value;
 
     fn value(&self) -> Option<Self::Value> {
@@ -111,14 +111,14 @@ pub(super) struct InFile<S>(PhantomData<S>);
 
 /// Content of such a file.
 #[derive(Clone)]
-pub(super) struct Filed<V> {
+pub(super) struct FileContent<V> {
     pub(super) value: V,
     /// True if every user of the machine can read the file.
     pub(super) is_exposed: bool,
 }
 
 impl<S: Setting> Setting for InFile<S> {
-    type Value = Filed<S::Value>;
+    type Value = FileContent<S::Value>;
 
     fn parse(path: &str) -> Result<Self::Value, String> {
         let (text, is_exposed) =
@@ -127,7 +127,7 @@ impl<S: Setting> Setting for InFile<S> {
         if text.trim().is_empty() {
             return Err(format!("cannot be used: {} is empty", shown_path(path)));
         }
-        Ok(Filed { value: S::parse(text)?, is_exposed })
+        Ok(FileContent { value: S::parse(text)?, is_exposed })
     }
 }
 
