@@ -209,7 +209,7 @@ pub fn read() -> Result<Invocation, ConfigError> {
             let serve = Box::new(Serve::new(&args.serve)?);
             if args.check { Invocation::Check(serve) } else { Invocation::Serve(serve) }
         }
-        Command::Export(args) => Invocation::Export(args.export(), Box::new(Serve::new(&args.serve)?)),
+        Command::Export(args) => Invocation::Export(args.export.export(), Box::new(Serve::new(&args.serve)?)),
         Command::Health(args) => Invocation::Health(args.probe()?),
         Command::Sandbox(args) => sandbox_invocation(args)?,
         Command::Doctor(args) => {

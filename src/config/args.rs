@@ -53,7 +53,7 @@ pub(super) enum Command {
     /// Export all users or logs that a search finds, in lines of JSON or as CSV.
     ///
     /// It is safe to interrupt: a line on standard error is the command that goes on. A gateway beside it goes first.
-    Export(ExportArgs),
+    Export(ExportCommandArgs),
     /// Print the GraphQL schema in SDL.
     Schema,
     /// Examine what `serve` would serve: can the tenant be reached, does it let the gateway in, are the scopes right?
@@ -103,6 +103,14 @@ pub(super) struct ServeCommandArgs {
     #[arg(long)]
     pub(super) check: bool,
 
+    #[command(flatten)]
+    pub(super) serve: ServeArgs,
+}
+
+#[derive(Args)]
+pub(super) struct ExportCommandArgs {
+    #[command(flatten)]
+    pub(super) export: ExportArgs,
     #[command(flatten)]
     pub(super) serve: ServeArgs,
 }

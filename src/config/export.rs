@@ -4,12 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::args::ServeArgs;
-
 /// Flags of `export`.
 #[derive(Args)]
 pub(super) struct ExportArgs {
-    /// What to export: users in the order of their creation, or logs newest first.
+    /// Records to export: users in the order of their creation, or logs newest first.
     #[arg(value_enum)]
     records: ExportedRecords,
 
@@ -37,9 +35,6 @@ pub(super) struct ExportArgs {
     /// The file to write, in place of standard output. It must not be there yet, unless `--after` goes on with it.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-
-    #[command(flatten)]
-    pub(super) serve: ServeArgs,
 }
 
 /// `export`, as it was asked for.
@@ -81,7 +76,7 @@ pub enum ExportFormat {
 
 impl ExportArgs {
     pub(super) fn export(&self) -> Export {
-        let Self { records, q, filter, fields, format, after, out, serve: _ } = self;
+        let Self { records, q, filter, fields, format, after, out } = self;
         Export {
             records: *records,
             q: q.clone(),

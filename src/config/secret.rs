@@ -4,6 +4,9 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::marker::PhantomData;
 use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use clap::builder::ValueParserFactory;
 use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
@@ -149,8 +152,25 @@ pub(super) fn names_no_file(text: &str) -> bool {
     is_long && !is_in_folder && !path.exists()
 }
 
+/// Time for whoever writes into a pipe, from which a secret may come as well as from a file.
+const PIPE_WAIT: Duration = Duration::from_secs(2);
+
 /// The text of a file, and whether every user of the machine can read it. The error completes a sentence that begins with the path.
 fn read(path: &Path) -> Result<(String, bool), String> {
+    if !path.exists() || path.is_file() {
+        return read_file(path);
+    }
+    // Opening a pipe waits for its writer, who may never come.
+    let (sender, receiver) = mpsc::channel();
+    let path = path.to_owned();
+    thread::spawn(move || sender.send(read_file(&path)));
+    let seconds = PIPE_WAIT.as_secs();
+    receiver
+        .recv_timeout(PIPE_WAIT)
+        .unwrap_or_else(|_| Err(format!("is no file, and nothing came from it in {seconds} s")))
+}
+
+fn read_file(path: &Path) -> Result<(String, bool), String> {
     let unreadable = |error: io::Error| format!("cannot be read: {error}");
     let file = File::open(path).map_err(unreadable)?;
     let is_exposed = is_exposed(&file).map_err(unreadable)?;
