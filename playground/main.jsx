@@ -120,17 +120,42 @@ async function fetcher({ query, variables, operationName }, { headers } = {}) {
   const response = await fetch(new URL('graphql', document.baseURI), {
     method: 'POST',
     headers: {
-      accept: 'application/graphql-response+json, application/json',
+      accept: 'application/graphql-response+json, application/json, text/event-stream',
       'content-type': 'application/json',
       ...headers,
     },
     body: JSON.stringify({ query, variables, operationName }),
   });
+  if (response.ok && response.headers.get('content-type')?.startsWith('text/event-stream')) {
+    return responses(response.body);
+  }
   const body = await response.text();
   try {
     return JSON.parse(body);
   } catch {
     throw new Error(`${response.status} ${response.statusText}: ${body.trim() || 'no body'}`);
+  }
+}
+
+// The responses to a subscription, which come as Server-Sent Events.
+async function* responses(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      const events = (text + value).split('\n\n');
+      text = events.pop();
+      for (const event of events) {
+        const lines = event.split('\n');
+        if (lines.includes('event: complete')) return;
+        const data = lines.filter((line) => line.startsWith('data: ')).map((line) => line.slice(6));
+        if (data.length > 0) yield JSON.parse(data.join('\n'));
+      }
+    }
+  } finally {
+    await reader.cancel();
   }
 }
 

@@ -11,6 +11,7 @@ mod callers;
 mod check;
 mod documents;
 mod dotenv;
+mod export;
 mod kinds;
 mod log;
 mod problems;
@@ -31,6 +32,7 @@ use clap::{CommandFactory, FromArgMatches, Parser as _};
 
 use self::args::{Cli, Command, ServeArgs, ServeCommandArgs};
 pub use self::dotenv::DotEnvError;
+pub use self::export::{Export, ExportFormat, ExportedRecords};
 pub use self::problems::Problems;
 use self::sandbox::SandboxArgs;
 #[cfg(feature = "sandbox")]
@@ -82,6 +84,8 @@ pub enum Invocation {
     Check(Box<Serve>),
     /// Ask a gateway on this machine for its health.
     Health(HealthProbe),
+    /// Export users or logs.
+    Export(Export, Box<Serve>),
     /// Print the schema.
     Schema,
     /// Examine the gateway that `serve` would start.
@@ -205,6 +209,7 @@ pub fn read() -> Result<Invocation, ConfigError> {
             let serve = Box::new(Serve::new(&args.serve)?);
             if args.check { Invocation::Check(serve) } else { Invocation::Serve(serve) }
         }
+        Command::Export(args) => Invocation::Export(args.export.export(), Box::new(Serve::new(&args.serve)?)),
         Command::Health(args) => Invocation::Health(args.probe()?),
         Command::Sandbox(args) => sandbox_invocation(args)?,
         Command::Doctor(args) => {

@@ -132,7 +132,7 @@ impl ApiKey {
     }
 }
 
-/// Without the hashes.
+/// The keys without their hashes.
 impl fmt::Debug for ApiKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.0.iter().map(|key| (&key.name, &key.scopes))).finish()

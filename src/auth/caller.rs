@@ -91,7 +91,7 @@ fn hash(kind: &str, first: &str, second: &str) -> u64 {
     context.finish().as_ref().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// Without a token's subject.
+/// The identity without a token's subject.
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -55,7 +55,7 @@ fn claims(payload: &[u8]) {
     assert_eq!(valid.caller.identity(), &Identity::Token { issuer: Arc::from(ISSUER), subject: Arc::from(subject) });
 }
 
-/// Whatever an issuer says its keys are: none of them signed what nobody signed.
+/// Reads an issuer's keys, whatever they are: none of them signed what nobody signed.
 pub fn key_set(json: &[u8]) {
     let Ok(keys) = KeySet::parse(json) else { return };
     assert!(keys.len() > 0);

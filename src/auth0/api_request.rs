@@ -12,6 +12,7 @@ use super::endpoints::{
 use super::fields_parameter::Fields;
 use super::ids::{Email, LogId, UserId};
 use super::list_parameters::{LogCheckpoint, LogSearch, UserListPart, UserLogs, UserSearch};
+use super::pace::Class;
 use super::page::Page;
 use super::request_target::{RequestTarget, TargetBuilder};
 
@@ -22,6 +23,27 @@ pub struct ApiRequest<T>(pub(super) Arc<RequestTarget>, PhantomData<fn() -> T>);
 impl<T> ApiRequest<T> {
     fn new(target: TargetBuilder) -> Self {
         Self(Arc::new(target.into_request()), PhantomData)
+    }
+}
+
+impl<T> ApiRequest<T> {
+    /// The endpoint's name, which says nothing of what is asked.
+    #[must_use]
+    pub fn endpoint(&self) -> &'static str {
+        self.0.endpoint.name
+    }
+
+    /// The rate class that it counts in.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.0.endpoint.class
+    }
+
+    /// The search that it sends, if there is one.
+    #[must_use]
+    pub fn q(&self) -> Option<String> {
+        let (_, parameters) = self.0.target(true).split_once('?')?;
+        url::form_urlencoded::parse(parameters.as_bytes()).find(|(name, _)| name == "q").map(|(_, q)| q.into_owned())
     }
 }
 

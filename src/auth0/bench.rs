@@ -27,7 +27,7 @@ pub struct Steps {
     tokens: TokenCache,
     governor: Governor,
     flights: SingleFlight<RequestKey, Bytes>,
-    /// As Auth0 sends them with each answer: of a bucket that is nearly full.
+    /// The headers that Auth0 sends with each answer, of a bucket that is nearly full.
     headers: HeaderMap,
     deadline: Deadline,
 }

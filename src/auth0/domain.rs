@@ -152,7 +152,7 @@ impl FromStr for Domain {
     }
 }
 
-/// As an operator would write it: the bare host name, or for a loopback host the address with its
+/// The domain as an operator would write it: the bare host name, or for a loopback host the address with its
 /// scheme.
 impl fmt::Display for Domain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -61,7 +61,7 @@ fn in_query<T>(request: &ApiRequest<T>, key: &str, expected: Option<&str>) {
     assert_eq!(values, expected.into_iter().collect::<Vec<_>>());
 }
 
-/// Whatever surrounds the records of an answer: what is found is a part of the body, JSON if the body is, and where it
+/// Reads the records of an answer, whatever surrounds them: what is found is a part of the body, JSON if the body is, and where it
 /// goes on is no empty text.
 pub fn envelope(link: &[u8], body: &[u8]) {
     let headers: HeaderMap = HeaderValue::from_bytes(link).into_iter().map(|value| (LINK, value)).collect();

@@ -211,6 +211,19 @@ impl Walk<'_> {
         Ok(api.read(&request, context).await?.total)
     }
 
+    /// The request of the next call, if so many records are wanted.
+    ///
+    /// # Errors
+    ///
+    /// None that is known: its arguments were checked before.
+    pub fn request(&self, wanted: usize, fields: &Fields, with_total: bool) -> Result<ApiRequest<Page>, KeysetError> {
+        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
+        match &self.planner {
+            Planner::Users(planner) => self.keyset.users_request(&planner.call(wanted), fields, with_total),
+            Planner::Logs(planner) => self.keyset.logs_request(&planner.call(wanted), fields),
+        }
+    }
+
     /// Makes the next call, if so many records are wanted: it may bring more, or fewer, or none. `fields` has to have the keys that the
     /// order goes by: `user_id` and `created_at`, or `log_id`.
     ///

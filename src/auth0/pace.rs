@@ -57,7 +57,7 @@ impl Class {
     }
 }
 
-/// Whose turn a call is, and in which bucket it counts.
+/// A request to make a call: its class, and the caller and the request that its turn belongs to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PaceRequest {
     pub(crate) class: Class,

@@ -204,7 +204,7 @@ mod tests {
     use super::*;
     use crate::deadline::Deadline;
 
-    /// Of a tenant that is not there.
+    /// A reader of a tenant that is not there.
     fn reader() -> Reader {
         let domain = Domain::parse("http://127.0.0.1:1").unwrap();
         let audience = domain.default_audience();

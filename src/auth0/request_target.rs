@@ -64,7 +64,7 @@ impl TargetBuilder {
         Self::at(endpoint, endpoint.path)
     }
 
-    /// Of an endpoint whose path has an id in it.
+    /// The target of an endpoint whose path has an id in it.
     pub(crate) fn of_id(endpoint: &'static Endpoint, id: &str) -> Self {
         Self::at(endpoint, &endpoint.path.replace("{}", &utf8_percent_encode(id, SEGMENT).to_string()))
     }

@@ -2,6 +2,7 @@
 
 mod banner;
 mod doctor;
+mod export;
 mod health;
 mod reload;
 #[cfg(feature = "sandbox")]
@@ -66,6 +67,10 @@ pub async fn run(invocation: Invocation) -> Result<ExitCode, CommandError> {
         Invocation::Template(template) => print(&template)?,
         Invocation::Config { report, problems } => print_config(&report, problems)?,
         Invocation::Doctor { serve, json, strict } => return doctor::run(serve, json, strict).await,
+        Invocation::Export(export, serve) => {
+            telemetry::init(&serve.log)?;
+            export::run(export, *serve).await?;
+        }
         Invocation::Health(probe) => return health::run(probe).await,
         Invocation::Check(serve) => serve::check(*serve)?,
         Invocation::Serve(serve) => {

@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand};
 use super::auth0::{Auth0Args, PolicyArgs};
 use super::callers::CallerArgs;
 use super::documents::DocumentArgs;
+use super::export::ExportArgs;
 use super::log::{LogArgs, TelemetryArgs};
 use super::sandbox::{SandboxArgs, ServeSandboxArgs};
 use super::server::{BoundsArgs, ServerArgs};
@@ -28,6 +29,7 @@ Examples:
   auth0-graphql serve --sandbox            a tenant and its gateway, with nothing else to set up
   auth0-graphql                            serve the tenant that .env or the environment names
   auth0-graphql doctor                     whether that would work, and what to mend
+  auth0-graphql export users --format csv  all users, as a spreadsheet takes them
   auth0-graphql config                     which settings are in effect, and where each comes from
   auth0-graphql serve --check              whether settings and files are sound, before a restart
   auth0-graphql sandbox --port 4000        the made-up tenant alone, for other clients
@@ -48,6 +50,10 @@ pub(super) enum Command {
     Serve(ServeCommandArgs),
     /// Run the made-up tenant alone, for other clients. Prints their settings in the form of an .env file.
     Sandbox(SandboxArgs),
+    /// Export all users or logs that a search finds, in lines of JSON or as CSV.
+    ///
+    /// It is safe to interrupt: a line on standard error is the command that goes on. A gateway beside it goes first.
+    Export(ExportCommandArgs),
     /// Print the GraphQL schema in SDL.
     Schema,
     /// Examine what `serve` would serve: can the tenant be reached, does it let the gateway in, are the scopes right?
@@ -97,6 +103,14 @@ pub(super) struct ServeCommandArgs {
     #[arg(long)]
     pub(super) check: bool,
 
+    #[command(flatten)]
+    pub(super) serve: ServeArgs,
+}
+
+#[derive(Args)]
+pub(super) struct ExportCommandArgs {
+    #[command(flatten)]
+    pub(super) export: ExportArgs,
     #[command(flatten)]
     pub(super) serve: ServeArgs,
 }

@@ -4,9 +4,9 @@ use clap::Args;
 use secrecy::SecretString;
 
 use super::Problems;
-use super::kinds::{Copied, Number, Share, Time, Words, is_one_word, quoted};
+use super::kinds::{Choice, Number, OpaqueText, Share, Time, is_one_word, quoted};
 use super::secret::{InFile, Secret, SecretArg};
-use super::setting::{Checked, Given as _, Setting};
+use super::setting::{Checked, GivenSetting as _, Setting};
 use crate::auth0::{AssertionAlgorithm, AssertionKey, ClientAuthentication, ClientPolicy, Domain, Settings};
 use crate::graphql::Limits;
 
@@ -22,7 +22,7 @@ pub(super) struct Auth0Args {
 
     /// Client ID of a machine-to-machine application that is authorized for the Auth0 Management API.
     #[arg(long, env, value_name = "YOUR_CLIENT_ID", allow_hyphen_values = true)]
-    pub(super) auth0_client_id: Option<Checked<Copied>>,
+    pub(super) auth0_client_id: Option<Checked<OpaqueText>>,
 
     #[command(flatten)]
     pub(super) auth0_client_secret: SecretArg<ClientSecret>,
@@ -168,9 +168,9 @@ impl Setting for AssertionKey {
     }
 }
 
-impl Words for AssertionAlgorithm {
+impl Choice for AssertionAlgorithm {
     type Value = Self;
-    const WORDS: &'static [(&'static str, Self)] =
+    const CHOICES: &'static [(&'static str, Self)] =
         &[("RS256", Self::Rs256), ("RS384", Self::Rs384), ("PS256", Self::Ps256)];
 }
 
@@ -178,7 +178,7 @@ impl Setting for SecretString {
     type Value = Self;
 
     fn parse(text: &str) -> Result<Self, String> {
-        Copied::parse(text).map(Self::from)
+        OpaqueText::parse(text).map(Self::from)
     }
 }
 

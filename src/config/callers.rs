@@ -4,9 +4,9 @@
 use clap::Args;
 
 use super::Problems;
-use super::kinds::{OnOff, Words, YesNo, entries, is_one_word, quoted};
+use super::kinds::{Choice, OnOff, YesNo, entries, is_one_word, quoted};
 use super::secret::{Secret, SecretArg};
-use super::setting::{Checked, Given as _, Setting};
+use super::setting::{Checked, GivenSetting as _, Setting};
 use crate::auth::{ApiKeys, Issuer, SecureUrl, Settings, TokenSettings};
 use crate::graphql::{Permissions, ScopeMode};
 
@@ -133,7 +133,7 @@ impl Setting for Audiences {
     }
 }
 
-impl Words for ScopeMode {
+impl Choice for ScopeMode {
     type Value = Self;
-    const WORDS: &'static [(&'static str, Self)] = &[("filter", Self::Filter), ("reject", Self::Reject)];
+    const CHOICES: &'static [(&'static str, Self)] = &[("filter", Self::Filter), ("reject", Self::Reject)];
 }

@@ -2,7 +2,7 @@
 
 use super::args::ServeArgs;
 use super::server::is_loopback;
-use super::setting::Given as _;
+use super::setting::GivenSetting as _;
 use super::{Problems, Serve, Tenant};
 use crate::auth::ApiKeys;
 use crate::graphql::TrustedMode;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Problems;
-use super::kinds::{Number, OnOff, Words};
-use super::setting::{Checked, Given as _};
+use super::kinds::{Choice, Number, OnOff};
+use super::setting::{Checked, GivenSetting as _};
 use crate::graphql::{DocumentSettings, Enforcement, Limits, TrustedDocuments, TrustedMode};
 
 #[derive(Args)]
@@ -73,12 +73,12 @@ impl DocumentArgs {
     }
 }
 
-impl Words for Enforcement {
+impl Choice for Enforcement {
     type Value = Self;
-    const WORDS: &'static [(&'static str, Self)] = &[("enforce", Self::Enforce), ("measure", Self::Measure)];
+    const CHOICES: &'static [(&'static str, Self)] = &[("enforce", Self::Enforce), ("measure", Self::Measure)];
 }
 
-impl Words for TrustedMode {
+impl Choice for TrustedMode {
     type Value = Self;
-    const WORDS: &'static [(&'static str, Self)] = &[("prefer", Self::Prefer), ("only", Self::Only)];
+    const CHOICES: &'static [(&'static str, Self)] = &[("prefer", Self::Prefer), ("only", Self::Only)];
 }

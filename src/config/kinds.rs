@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::setting::{Setting, Shown};
+use super::setting::{Setting, WithDefault};
 
 /// A number within bounds.
 pub(super) struct Number<T, const MIN: u64, const MAX: u64>(PhantomData<T>);
@@ -23,7 +23,7 @@ impl<T: FromStr + Clone + Send + Sync + 'static, const MIN: u64, const MAX: u64>
     }
 }
 
-impl<T: Display + FromStr + Clone + Send + Sync + 'static, const MIN: u64, const MAX: u64> Shown
+impl<T: Display + FromStr + Clone + Send + Sync + 'static, const MIN: u64, const MAX: u64> WithDefault
     for Number<T, MIN, MAX>
 {
     fn show(number: &T) -> String {
@@ -51,7 +51,7 @@ impl<const MIN: u64, const MAX: u64> Setting for Time<MIN, MAX> {
     }
 }
 
-impl<const MIN: u64, const MAX: u64> Shown for Time<MIN, MAX> {
+impl<const MIN: u64, const MAX: u64> WithDefault for Time<MIN, MAX> {
     fn show(time: &Duration) -> String {
         match (time.as_millis(), time.subsec_millis()) {
             (_, 0) => format!("{}s", time.as_secs()),
@@ -72,26 +72,26 @@ impl Setting for Share {
     }
 }
 
-impl Shown for Share {
+impl WithDefault for Share {
     fn show(share: &f64) -> String {
         share.to_string()
     }
 }
 
 /// A few words to choose from, in any case.
-pub(super) trait Words: 'static {
+pub(super) trait Choice: 'static {
     /// The type of what the words stand for.
     type Value: Copy + PartialEq + Send + Sync;
 
     /// Each word with its value.
-    const WORDS: &'static [(&'static str, Self::Value)];
+    const CHOICES: &'static [(&'static str, Self::Value)];
 }
 
-impl<W: Words> Setting for W {
+impl<W: Choice> Setting for W {
     type Value = W::Value;
 
     fn parse(text: &str) -> Result<W::Value, String> {
-        let known = W::WORDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(text));
+        let known = W::CHOICES.iter().find(|(word, _)| word.eq_ignore_ascii_case(text));
         known.map(|(_, value)| *value).ok_or_else(|| {
             let words: Vec<_> = Self::words().collect();
             format!("must be {}, not {}", words.join(" or "), quoted(text))
@@ -99,29 +99,29 @@ impl<W: Words> Setting for W {
     }
 
     fn words() -> impl Iterator<Item = &'static str> {
-        W::WORDS.iter().map(|(word, _)| *word)
+        W::CHOICES.iter().map(|(word, _)| *word)
     }
 }
 
-impl<W: Words> Shown for W {
+impl<W: Choice> WithDefault for W {
     fn show(value: &W::Value) -> String {
-        let word = W::WORDS.iter().find(|(_, known)| known == value);
+        let word = W::CHOICES.iter().find(|(_, known)| known == value);
         word.map(|(word, _)| (*word).to_owned()).unwrap_or_default()
     }
 }
 
 pub(super) struct OnOff;
 
-impl Words for OnOff {
+impl Choice for OnOff {
     type Value = bool;
-    const WORDS: &'static [(&'static str, bool)] = &[("on", true), ("off", false)];
+    const CHOICES: &'static [(&'static str, bool)] = &[("on", true), ("off", false)];
 }
 
 pub(super) struct YesNo;
 
-impl Words for YesNo {
+impl Choice for YesNo {
     type Value = bool;
-    const WORDS: &'static [(&'static str, bool)] = &[("yes", true), ("no", false)];
+    const CHOICES: &'static [(&'static str, bool)] = &[("yes", true), ("no", false)];
 }
 
 /// An address to listen on.
@@ -138,7 +138,7 @@ impl Setting for Host {
     }
 }
 
-impl Shown for Host {
+impl WithDefault for Host {
     fn show(address: &IpAddr) -> String {
         address.to_string()
     }
@@ -179,9 +179,9 @@ impl Setting for PathBuf {
 }
 
 /// An opaque value that was copied from somewhere. It is not repeated in the error, for it may be a secret.
-pub(super) struct Copied;
+pub(super) struct OpaqueText;
 
-impl Setting for Copied {
+impl Setting for OpaqueText {
     type Value = String;
 
     fn parse(text: &str) -> Result<String, String> {
@@ -284,9 +284,9 @@ mod tests {
 
     #[test]
     fn what_was_copied_badly_is_not_repeated() {
-        assert_eq!(Copied::parse("-_aZ9"), Ok("-_aZ9".to_owned()));
+        assert_eq!(OpaqueText::parse("-_aZ9"), Ok("-_aZ9".to_owned()));
         for text in ["hush hush", "hush\u{7}", "hush\u{200b}"] {
-            assert!(!Copied::parse(text).unwrap_err().contains("hush"));
+            assert!(!OpaqueText::parse(text).unwrap_err().contains("hush"));
         }
     }
 

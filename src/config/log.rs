@@ -7,8 +7,8 @@ use clap::Args;
 use url::Url;
 
 use super::Problems;
-use super::kinds::{Words, quoted};
-use super::setting::{Checked, Given as _, Setting, Shown};
+use super::kinds::{Choice, quoted};
+use super::setting::{Checked, GivenSetting as _, Setting, WithDefault};
 use crate::telemetry::{Filter, Format, LogSettings};
 
 #[derive(Args)]
@@ -96,14 +96,14 @@ impl Setting for Filter {
     }
 }
 
-impl Shown for Filter {
+impl WithDefault for Filter {
     fn show(filter: &Self) -> String {
         filter.to_string()
     }
 }
 
-impl Words for Format {
+impl Choice for Format {
     type Value = Self;
-    const WORDS: &'static [(&'static str, Self)] =
+    const CHOICES: &'static [(&'static str, Self)] =
         &[("text", Self::Text), ("json", Self::Json), ("pretty", Self::Pretty)];
 }

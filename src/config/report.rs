@@ -7,7 +7,7 @@ use clap::{Arg, ArgMatches};
 
 use super::kinds::{OnOff, without_user_info};
 use super::secret::names_no_file;
-use super::setting::{Shown as _, given};
+use super::setting::{WithDefault as _, given};
 use super::{Serve, Tenant};
 use crate::telemetry::Format;
 

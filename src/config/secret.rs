@@ -4,13 +4,16 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::marker::PhantomData;
 use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use clap::builder::ValueParserFactory;
 use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
 
 use super::kinds::quoted;
 use super::problems::Problem;
-use super::setting::{Checked, Given, Setting};
+use super::setting::{Checked, GivenSetting, Setting};
 
 /// Greatest size of a file that holds a setting, in bytes: keys and secrets are a few thousand at most.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
@@ -94,7 +97,7 @@ impl<S: Secret> FromArgMatches for SecretArg<S> {
     }
 }
 
-impl<S: Secret> Given for SecretArg<S> {
+impl<S: Secret> GivenSetting for SecretArg<S> {
     type Value = <S::Kind as Setting>::Value;
 
     fn value(&self) -> Option<Self::Value> {
@@ -111,14 +114,14 @@ pub(super) struct InFile<S>(PhantomData<S>);
 
 /// Content of such a file.
 #[derive(Clone)]
-pub(super) struct Filed<V> {
+pub(super) struct FileContent<V> {
     pub(super) value: V,
     /// True if every user of the machine can read the file.
     pub(super) is_exposed: bool,
 }
 
 impl<S: Setting> Setting for InFile<S> {
-    type Value = Filed<S::Value>;
+    type Value = FileContent<S::Value>;
 
     fn parse(path: &str) -> Result<Self::Value, String> {
         let (text, is_exposed) =
@@ -127,7 +130,7 @@ impl<S: Setting> Setting for InFile<S> {
         if text.trim().is_empty() {
             return Err(format!("cannot be used: {} is empty", shown_path(path)));
         }
-        Ok(Filed { value: S::parse(text)?, is_exposed })
+        Ok(FileContent { value: S::parse(text)?, is_exposed })
     }
 }
 
@@ -149,8 +152,25 @@ pub(super) fn names_no_file(text: &str) -> bool {
     is_long && !is_in_folder && !path.exists()
 }
 
+/// Time for whoever writes into a pipe, from which a secret may come as well as from a file.
+const PIPE_WAIT: Duration = Duration::from_secs(2);
+
 /// The text of a file, and whether every user of the machine can read it. The error completes a sentence that begins with the path.
 fn read(path: &Path) -> Result<(String, bool), String> {
+    if !path.exists() || path.is_file() {
+        return read_file(path);
+    }
+    // Opening a pipe waits for its writer, who may never come.
+    let (sender, receiver) = mpsc::channel();
+    let path = path.to_owned();
+    thread::spawn(move || sender.send(read_file(&path)));
+    let seconds = PIPE_WAIT.as_secs();
+    receiver
+        .recv_timeout(PIPE_WAIT)
+        .unwrap_or_else(|_| Err(format!("is no file, and nothing came from it in {seconds} s")))
+}
+
+fn read_file(path: &Path) -> Result<(String, bool), String> {
     let unreadable = |error: io::Error| format!("cannot be read: {error}");
     let file = File::open(path).map_err(unreadable)?;
     let is_exposed = is_exposed(&file).map_err(unreadable)?;

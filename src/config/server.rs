@@ -8,7 +8,7 @@ use clap::Args;
 use ipnet::IpNet;
 
 use super::kinds::{Host, HostNames, Number, OnOff, Time, entries, quoted};
-use super::setting::{Checked, Given as _, Setting};
+use super::setting::{Checked, GivenSetting as _, Setting};
 use super::{Problems, Server};
 use crate::http::{CorsHeaders, Origin, Origins, Period, RateLimit, Settings};
 

@@ -26,7 +26,7 @@ pub(super) trait Setting: 'static {
 }
 
 /// A kind of setting that can have a default.
-pub(super) trait Shown: Setting {
+pub(super) trait WithDefault: Setting {
     /// The text that is read as this value.
     fn show(value: &Self::Value) -> String;
 }
@@ -53,7 +53,7 @@ impl<S: Setting> Checked<S> {
 }
 
 /// A row of the arguments: a [`Checked`] setting, or none where it has no default.
-pub(super) trait Given {
+pub(super) trait GivenSetting {
     /// The type of its value.
     type Value;
 
@@ -91,7 +91,7 @@ pub(super) trait Given {
     }
 }
 
-impl<S: Setting> Given for Checked<S> {
+impl<S: Setting> GivenSetting for Checked<S> {
     type Value = S::Value;
 
     fn value(&self) -> Option<S::Value> {
@@ -109,7 +109,7 @@ impl<S: Setting> Given for Checked<S> {
     }
 }
 
-impl<S: Setting> Given for Option<Checked<S>> {
+impl<S: Setting> GivenSetting for Option<Checked<S>> {
     type Value = S::Value;
 
     fn value(&self) -> Option<S::Value> {
@@ -132,7 +132,7 @@ impl<S: Setting> Clone for Checked<S> {
 }
 
 /// The default as `--help` shows it.
-impl<S: Shown> fmt::Display for Checked<S> {
+impl<S: WithDefault> fmt::Display for Checked<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Value(value) => f.write_str(&S::show(value)),

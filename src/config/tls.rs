@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Problems;
 use super::secret::InFile;
-use super::setting::{Checked, Given as _, Setting};
+use super::setting::{Checked, GivenSetting as _, Setting};
 use crate::http::{Certificate, CertificateError};
 
 #[derive(Args)]

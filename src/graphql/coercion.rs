@@ -117,7 +117,7 @@ enum Step {
 enum Form<'a> {
     Null,
     Boolean(bool),
-    /// With all its digits.
+    /// An integer with all its digits.
     Integer(&'a str),
     Decimal(&'a str),
     String(String),

@@ -1,4 +1,4 @@
-//! From what a client asks for to a document that may run: found, parsed, bounded, validated once, kept.
+//! Documents that may run: found, parsed, bounded, validated once, kept.
 
 mod lexical;
 mod lines;

@@ -11,7 +11,7 @@ use super::error::{ErrorCode, GraphqlError};
 use super::execution_context::ExecutionContext;
 use super::limits::Limiter;
 use super::operation::{self, Operation};
-use super::permission::{ScopeMode, Upstream};
+use super::permission::{ScopeMode, Upstream, authority};
 use super::prepared_operation::{OperationCache, PreparedOperation};
 use super::projection_cache::ProjectionCache;
 use super::schema::local::LocalAnswer;
@@ -20,7 +20,7 @@ use super::subscription::{ResponseStream, Subscriptions};
 use super::type_system::{SchemaError, TypeSystem};
 use super::variables::Variables;
 use super::{
-    GraphqlRequest, GraphqlResponse, Outcome, Readiness, RequestContext, Settings, execute, explain, response,
+    Explain, GraphqlRequest, GraphqlResponse, Outcome, Readiness, RequestContext, Settings, execute, explain, response,
 };
 use crate::auth::Scopes;
 use crate::auth0::{BreakerStatus, ManagementApi};
@@ -126,6 +126,7 @@ impl Engine {
                 }
                 match self.refusal(&prepared, context) {
                     Some(refusal) => refusal,
+                    None if context.explain == Explain::Plan => self.plan(&prepared, context),
                     None if prepared.subscription().is_some() => match begin(&prepared) {
                         Ok(stream) => {
                             if let Some(audit) = &mut audit {
@@ -178,6 +179,19 @@ impl Engine {
         Some(GraphqlResponse { lacking, ..refuse(&[failure], context.request_id) })
     }
 
+    /// The answer that tells what the operation would ask, and runs nothing.
+    fn plan(&self, prepared: &PreparedOperation, context: &RequestContext<'_>) -> GraphqlResponse {
+        let authority = authority(&self.upstream, &context.caller);
+        let calls = explain::planned_calls(prepared, &prepared.plan(authority), authority, &self.upstream);
+        GraphqlResponse {
+            outcome: Outcome::Executed,
+            body: response::plan(&calls, &prepared.refused(), context.request_id),
+            upstream_calls: 0,
+            error_codes: Vec::new(),
+            lacking: Scopes::default(),
+        }
+    }
+
     async fn run(
         &self,
         prepared: Arc<PreparedOperation>,
@@ -203,8 +217,7 @@ impl Engine {
             Some(local) => Box::pin(local.execute(&self.schema, context.caller.clone())).await,
             None => LocalAnswer::default(),
         };
-        let explanation = context
-            .explains
+        let explanation = (context.explain == Explain::Run)
             .then(|| explain::entries(&execution.explain(), prepared.operation.fields.iter().map(|field| &field.key)));
         let answered = response::ExecutionResult { prepared: &prepared, answers: &answers, local: &local };
         GraphqlResponse {

@@ -78,8 +78,8 @@ pub(crate) async fn answer(
     let mut results: Vec<_> = fields.map(finish).collect();
     for (call, fetched) in prepared.calls.iter().zip(&fetched) {
         let Ok(RootResponse { unplaced: unplaced @ 1.., .. }) = fetched else { continue };
-        for place in call {
-            results[*place].errors.push(connection::left_out(*unplaced, &prepared.roots[*place]));
+        for index in call {
+            results[*index].errors.push(connection::left_out(*unplaced, &prepared.roots[*index]));
         }
     }
     results
@@ -203,12 +203,7 @@ impl<'a> RootResponse<'a> {
                 *bytes_left = bytes_left.saturating_sub(projected.json.len());
                 PendingField::Open(projected)
             }
-            Err(error) => {
-                if let (ProjectError::Malformed(_), Some(answer)) = (&error, &self.identity) {
-                    answer.invalidate();
-                }
-                PendingField::Failed(unprojectable(error))
-            }
+            Err(error) => PendingField::Failed(unprojectable(error, self.identity.as_ref())),
         }
     }
 }
@@ -269,10 +264,13 @@ impl<'a> RootCall<'a> {
     }
 }
 
-/// Logs that an answer cannot be projected, and gives what the caller is told.
-fn unprojectable(error: ProjectError) -> GraphqlError {
+/// Logs that an answer cannot be projected, and gives what the caller is told. One that cannot be read is not served again.
+fn unprojectable(error: ProjectError, answer: Option<&AnswerIdentity>) -> GraphqlError {
     match error {
         ProjectError::Malformed(malformed) => {
+            if let Some(answer) = answer {
+                answer.invalidate();
+            }
             let code = ErrorCode::UpstreamUnavailable;
             code.log("Auth0's answer cannot be read", &malformed.to_string());
             GraphqlError::new(code, "Auth0's answer cannot be read. Try again; if it stays, report it.")

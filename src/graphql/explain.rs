@@ -1,9 +1,12 @@
-//! `extensions.upstream`: the calls that an operation took, for clients that ask.
+//! `extensions.upstream` and `extensions.plan`: the calls that an operation took, or would take, for clients that ask.
+
+mod plan;
 
 use std::time::Duration;
 
 use serde::Serialize;
 
+pub(crate) use self::plan::{PlannedCall, planned_calls};
 use super::operation::Name;
 use crate::auth0::CallStats;
 

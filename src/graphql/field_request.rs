@@ -16,7 +16,7 @@ pub(crate) struct FieldRequest {
 
 /// A search that was made of typed conditions.
 pub(crate) struct GeneratedSearch {
-    /// As Auth0 is sent it.
+    /// The search as Auth0 is sent it.
     pub(crate) q: String,
     /// The paths of the fields that the conditions name.
     pub(crate) paths: Vec<String>,

@@ -116,7 +116,7 @@ pub fn document_cache(texts: &[&str]) {
     }
 }
 
-/// Whatever text a body is, the scanner reads it as `serde_json` does.
+/// Reads a body of any text: the scanner does as `serde_json` does.
 pub fn json(text: &str) {
     json::agreement::check(text);
 }

@@ -88,9 +88,7 @@ fn write(types: &TypeSystem, field: &SelectedField, value: Option<&JsonValue>, o
         Some(JsonValue::Array(items)) => {
             out.push(b'[');
             for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    out.push(b',');
-                }
+                json::write_comma(index, out);
                 write(types, field, Some(item), out);
             }
             out.push(b']');
@@ -98,9 +96,7 @@ fn write(types: &TypeSystem, field: &SelectedField, value: Option<&JsonValue>, o
         Some(JsonValue::Object(values)) => {
             out.push(b'{');
             for (index, inner) in field.fields.iter().enumerate() {
-                if index > 0 {
-                    out.push(b',');
-                }
+                json::write_comma(index, out);
                 json::write_string(&inner.key, out);
                 out.push(b':');
                 write(types, inner, values.get(inner.key.as_str()), out);

@@ -18,6 +18,7 @@ mod error;
 mod execute;
 mod execution_context;
 mod explain;
+mod export;
 mod field_request;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
@@ -43,6 +44,7 @@ use crate::auth::{Caller, Scopes};
 pub use self::document::{DocumentSettings, DocumentSource, TrustedDocuments, TrustedDocumentsError, TrustedMode};
 pub use self::engine::{Engine, Execution, refuse};
 pub use self::error::{ErrorCode, GraphqlError, Location};
+pub use self::export::{record_keys, search_condition};
 pub use self::limits::{Enforcement, Limits};
 pub use self::permission::{Permissions, ScopeMode};
 pub use self::schema::gateway::GatewayMode;
@@ -94,10 +96,22 @@ pub struct RequestContext<'a> {
     pub request_id: &'a str,
     /// True if only answers from after the request will do: none that is kept, none of a call that is under way.
     pub is_fresh: bool,
-    /// True if the response tells what it took upstream.
-    pub explains: bool,
+    /// The explanation that the response holds.
+    pub explain: Explain,
     /// The id of the last log that the client had, which goes before a subscription's `from`.
     pub resume_after: Option<&'a str>,
+}
+
+/// The explanation that a response holds beside its data, or in its place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Explain {
+    /// None.
+    #[default]
+    Nothing,
+    /// The calls that the operation took.
+    Run,
+    /// The calls that the operation would take at the most. None is made.
+    Plan,
 }
 
 /// The answer.

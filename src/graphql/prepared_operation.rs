@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 pub(crate) use self::cache::OperationCache;
 use super::audit::summary::AuditSummary;
-use super::error::{GraphqlError, Location};
+use super::error::{FieldError, GraphqlError, Location, PathSegment};
 use super::field_request::{FieldRequest, Prepare, TailRequest};
 use super::guarded_fields::{GuardedFieldUse, guarded_field_uses, in_filter};
 use super::introspection;
@@ -97,6 +97,16 @@ impl PreparedOperation {
         let local = LocalDocument::new(types, local.map(|(field, _)| field));
         let audit = AuditSummary::of(&operation);
         Ok(Self { operation, requirements, audit, roots, calls, local, calls_at_worst, plans: Mutex::default() })
+    }
+
+    /// The errors of root fields whose arguments are out of bounds.
+    pub(crate) fn refused(&self) -> Vec<FieldError> {
+        let refused = self.roots.iter().filter_map(|root| {
+            let failure = root.upstream()?.request.as_ref().err()?.clone();
+            let path = vec![PathSegment::Key(root.key.clone())];
+            Some(FieldError { error: failure.at(root.location), path })
+        });
+        refused.collect()
     }
 
     /// The one root field of a subscription, the access that it needs, and its request. None for queries.

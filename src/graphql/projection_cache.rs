@@ -19,7 +19,7 @@ const CAPACITY: u64 = 32 << 20;
 /// Bytes that an entry takes beside its projection.
 const OVERHEAD: usize = 256;
 
-/// As long as an answer is kept by default. One that is kept longer is projected once more in each of these.
+/// Time for which a projection is kept: that of an answer, by default. One that is kept longer is projected once more in each of these.
 const TIME_TO_LIVE: Duration = Duration::from_secs(1);
 
 /// Projections by answer, plan and root field.

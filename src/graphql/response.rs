@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::error::{FieldError, GraphqlError, Location, PathSegment};
 use super::execute::FieldResult;
-use super::explain::ExplainEntry;
+use super::explain::{ExplainEntry, PlannedCall};
 use super::prepared_operation::{FieldSource, PreparedField, PreparedOperation};
 use super::project::json;
 use super::schema::local::LocalAnswer;
@@ -22,6 +22,19 @@ pub(crate) fn refusal(failures: &[GraphqlError], request_id: &str) -> Vec<u8> {
     let mut out = vec![b'{'];
     write_errors(failures.iter().map(|failure| (failure, &[][..])), MOST_REASONS, request_id, &mut out);
     out.push(b'}');
+    out
+}
+
+/// Writes a response to an operation that was only planned, with the errors of fields that nothing would be asked for.
+pub(crate) fn plan(calls: &[PlannedCall], failures: &[FieldError], request_id: &str) -> Vec<u8> {
+    let mut out = br#"{"data":null,"#.to_vec();
+    if !failures.is_empty() {
+        write_errors(failures.iter().map(|failed| (&failed.error, &*failed.path)), MOST_ERRORS, request_id, &mut out);
+        out.push(b',');
+    }
+    out.extend_from_slice(br#""extensions":{"plan":"#);
+    write(&calls, &mut out);
+    out.extend_from_slice(b"}}");
     out
 }
 
@@ -42,9 +55,7 @@ impl<'a> ExecutionResult<'a> {
         for (index, ((root, field), answer)) in
             self.prepared.roots.iter().zip(&self.prepared.operation.fields).zip(self.answers).enumerate()
         {
-            if index > 0 {
-                out.push(b',');
-            }
+            json::write_comma(index, &mut out);
             out.extend_from_slice(&root.written_key);
             match &root.kind {
                 FieldSource::Upstream(_) | FieldSource::Known(_) => {
@@ -118,9 +129,7 @@ fn write_errors<'e>(
 ) {
     out.extend_from_slice(br#""errors":["#);
     for (index, (error, path)) in errors.by_ref().take(most).enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
+        json::write_comma(index, out);
         write_error(error, path, request_id, out);
     }
     if let Some((first, _)) = errors.next() {
@@ -145,9 +154,7 @@ fn write_error(error: &GraphqlError, path: &[PathSegment], request_id: &str, out
     if !path.is_empty() {
         out.extend_from_slice(br#","path":["#);
         for (index, segment) in path.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
+            json::write_comma(index, out);
             match segment {
                 PathSegment::Key(key) => json::write_string(key, out),
                 PathSegment::Index(index) => out.extend_from_slice(index.to_string().as_bytes()),

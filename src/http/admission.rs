@@ -29,7 +29,7 @@ pub(crate) struct AdmissionControl {
 /// A request is not admitted.
 #[derive(Debug)]
 pub(crate) enum AdmissionError {
-    /// As many operations run as may.
+    /// The most operations that may run do so.
     Busy,
     /// The caller is over its rate limit.
     RateLimited {

@@ -50,7 +50,7 @@ struct Accepted {
 async fn execute(shared: &Shared, request: Request, options: RequestOptions, accepted: Accepted) -> Response {
     let responder = accepted.responder;
     let Parts { engine, metrics, settings, admission, .. } = &**shared;
-    let RequestOptions { timeout, is_fresh, explains } = options;
+    let RequestOptions { timeout, is_fresh, explain } = options;
     let deadline = Deadline::within(timeout);
     // Before the body is read: a refusal does not wait for it.
     let address = connection_info::client_of(&request, &settings.trusted_proxies);
@@ -74,7 +74,7 @@ async fn execute(shared: &Shared, request: Request, options: RequestOptions, acc
     };
     let request_id = request_id::current();
     let resume_after = subscriber.as_ref().and_then(|subscriber| subscriber.last_event_id.as_deref());
-    let context = RequestContext { caller, deadline, request_id: &request_id, is_fresh, explains, resume_after };
+    let context = RequestContext { caller, deadline, request_id: &request_id, is_fresh, explain, resume_after };
     let (execution, times) = timed(async {
         match &subscriber {
             Some(_) => engine.execute_or_subscribe(request, &context).await,

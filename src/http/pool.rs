@@ -86,7 +86,7 @@ impl<M> Pool<M> {
 }
 
 impl<M: Replaceable> Members<M> {
-    /// At most `count` members that were idle for `grace`: first of the address that has most, the longest idle first.
+    /// Members that were idle for `grace`, `count` at the most: first of the address that has most, the longest idle first.
     fn replaceable(&self, count: usize, grace: Duration) -> Vec<u64> {
         let mut by_address = HashMap::<IpAddr, usize>::new();
         for address in self.by_id.values().filter_map(|(address, _)| *address) {

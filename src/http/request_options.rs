@@ -5,12 +5,13 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderName, header};
 
 use super::Settings;
-use crate::graphql::{ErrorCode, GraphqlError};
+use crate::graphql::{ErrorCode, Explain, GraphqlError};
 
 /// The header of a shorter time limit than the gateway's own: `1500ms`, `2s`, or seconds.
 pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout");
 
-/// The header that asks, with `run`, for `extensions.upstream`: the calls that the operation took.
+/// The header that asks, with `run`, for `extensions.upstream`: the calls that the operation took; and with `plan` for
+/// `extensions.plan`: the calls that it would take at the most. Then nothing runs.
 pub(crate) const EXPLAIN: HeaderName = HeaderName::from_static("x-explain");
 
 /// Options of a request.
@@ -20,8 +21,8 @@ pub(crate) struct RequestOptions {
     pub(crate) timeout: Duration,
     /// True if only answers from after the request will do (`Cache-Control: no-cache`).
     pub(crate) is_fresh: bool,
-    /// True if the response is to tell what it took upstream.
-    pub(crate) explains: bool,
+    /// The explanation that is asked for.
+    pub(crate) explain: Explain,
 }
 
 impl RequestOptions {
@@ -42,8 +43,14 @@ impl RequestOptions {
             let directive = directive.trim();
             directive.eq_ignore_ascii_case("no-cache") || directive.eq_ignore_ascii_case("no-store")
         });
-        let explains = headers.get(EXPLAIN).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"run"));
-        Ok(Self { timeout, is_fresh, explains: explains || settings.explains })
+        let asked = headers.get(EXPLAIN).map(|value| value.as_bytes().to_ascii_lowercase());
+        let explain = match asked.as_deref() {
+            Some(b"plan") => Explain::Plan,
+            Some(b"run") => Explain::Run,
+            _ if settings.explains => Explain::Run,
+            _ => Explain::Nothing,
+        };
+        Ok(Self { timeout, is_fresh, explain })
     }
 }
 
@@ -84,7 +91,10 @@ mod tests {
             assert_eq!(timeout, expected, "{value}");
         }
         let none = RequestOptions::read(&HeaderMap::new(), &Settings::default()).unwrap();
-        assert_eq!(none, RequestOptions { timeout: Duration::from_secs(10), is_fresh: false, explains: false });
+        assert_eq!(
+            none,
+            RequestOptions { timeout: Duration::from_secs(10), is_fresh: false, explain: Explain::Nothing }
+        );
     }
 
     #[test]
@@ -94,9 +104,10 @@ mod tests {
         {
             assert_eq!(read(header::CACHE_CONTROL, value).unwrap().is_fresh, expected, "{value}");
         }
-        assert!(read(EXPLAIN, "run").unwrap().explains);
-        assert!(!read(EXPLAIN, "no").unwrap().explains);
+        for (value, expected) in [("run", Explain::Run), ("Plan", Explain::Plan), ("no", Explain::Nothing)] {
+            assert_eq!(read(EXPLAIN, value).unwrap().explain, expected, "{value}");
+        }
         let always = Settings { explains: true, ..Settings::default() };
-        assert!(RequestOptions::read(&HeaderMap::new(), &always).unwrap().explains);
+        assert_eq!(RequestOptions::read(&HeaderMap::new(), &always).unwrap().explain, Explain::Run);
     }
 }

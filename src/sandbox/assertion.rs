@@ -87,7 +87,7 @@ fn make_private_key(path: &Path) -> io::Result<PublicKey> {
 
 /// Reason for which an assertion is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Fault {
+pub(crate) enum AssertionError {
     #[error("the assertion is no JWT")]
     Malformed,
     #[error("alg must be RS256, RS384 or PS256")]
@@ -119,51 +119,52 @@ impl Taken {
         client_id: &str,
         audience: &str,
         now: DateTime<Utc>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), AssertionError> {
         let claims = verify(assertion, key)?;
         let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
         if text("iss") != client_id || text("sub") != client_id {
-            return Err(Fault::Issuer);
+            return Err(AssertionError::Issuer);
         }
         if text("aud") != audience {
-            return Err(Fault::Audience);
+            return Err(AssertionError::Audience);
         }
         let now = now.timestamp();
-        let moment = |name: &str| claims.get(name).map(|value| value.as_i64().ok_or(Fault::Expiry)).transpose();
-        let exp = moment("exp")?.ok_or(Fault::Expiry)?;
+        let moment =
+            |name: &str| claims.get(name).map(|value| value.as_i64().ok_or(AssertionError::Expiry)).transpose();
+        let exp = moment("exp")?.ok_or(AssertionError::Expiry)?;
         let is_early = |moment: Option<i64>| moment.is_some_and(|moment| moment > now + SKEW);
         if exp <= now - SKEW || exp > now + LONGEST_LIFE + SKEW || is_early(moment("iat")?) || is_early(moment("nbf")?)
         {
-            return Err(Fault::Expiry);
+            return Err(AssertionError::Expiry);
         }
         if !(1..=64).contains(&text("jti").len()) {
-            return Err(Fault::Id);
+            return Err(AssertionError::Id);
         }
         self.0.retain(|_, until| *until > now);
         match self.0.insert(format!("{client_id} {}", text("jti")), exp + SKEW) {
             None => Ok(()),
-            Some(_) => Err(Fault::Replayed),
+            Some(_) => Err(AssertionError::Replayed),
         }
     }
 }
 
 /// The claims of an assertion that the key signed.
-fn verify(assertion: &str, key: &PublicKey) -> Result<Map<String, Value>, Fault> {
-    let (signed, signature) = assertion.rsplit_once('.').ok_or(Fault::Malformed)?;
-    let (header, claims) = signed.split_once('.').ok_or(Fault::Malformed)?;
+fn verify(assertion: &str, key: &PublicKey) -> Result<Map<String, Value>, AssertionError> {
+    let (signed, signature) = assertion.rsplit_once('.').ok_or(AssertionError::Malformed)?;
+    let (header, claims) = signed.split_once('.').ok_or(AssertionError::Malformed)?;
     let algorithm: &'static RsaParameters = match decode(header)?.get("alg").and_then(Value::as_str) {
         Some("RS256") => &RSA_PKCS1_2048_8192_SHA256,
         Some("RS384") => &RSA_PKCS1_2048_8192_SHA384,
         Some("PS256") => &RSA_PSS_2048_8192_SHA256,
-        _ => return Err(Fault::Algorithm),
+        _ => return Err(AssertionError::Algorithm),
     };
-    let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| Fault::Malformed)?;
+    let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| AssertionError::Malformed)?;
     let key = UnparsedPublicKey::new(algorithm, &key.0);
-    key.verify(signed.as_bytes(), &signature).map_err(|_| Fault::Signature)?;
+    key.verify(signed.as_bytes(), &signature).map_err(|_| AssertionError::Signature)?;
     decode(claims)
 }
 
-fn decode(part: &str) -> Result<Map<String, Value>, Fault> {
-    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| Fault::Malformed)?;
-    serde_json::from_slice(&bytes).map_err(|_| Fault::Malformed)
+fn decode(part: &str) -> Result<Map<String, Value>, AssertionError> {
+    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| AssertionError::Malformed)?;
+    serde_json::from_slice(&bytes).map_err(|_| AssertionError::Malformed)
 }

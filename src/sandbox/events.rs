@@ -52,7 +52,7 @@ pub(crate) struct Event<'a> {
     date: i64,
     ingested: i64,
     position: u64,
-    /// Whom it is about.
+    /// The user that it is about.
     user: Option<&'a User>,
     application: usize,
     organization: Option<usize>,
@@ -276,7 +276,7 @@ mod tests {
     const START: i64 = 1_790_000_000_000;
 
     fn events(history: u64) -> Events {
-        Events::new(7, START, history, Some(3_000), People::of(7, 2_500))
+        Events::new(7, START, history, Some(3_000), People::of(7, 2_500, 0))
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn once() -> u32 {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Fault {
-    Connection(Connection),
+    Connection(ConnectionFault),
     Body(Verbatim),
     Status(Status),
 }
@@ -41,7 +41,7 @@ pub(crate) enum Fault {
 /// Faults of the way rather than of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Connection {
+pub(crate) enum ConnectionFault {
     /// A page for people, from the edge in front of the API.
     Html,
     /// The connection is closed without an answer.
@@ -137,8 +137,8 @@ impl Faults {
             0 => failed(StatusCode::TOO_MANY_REQUESTS, Some(1)),
             1 => failed(StatusCode::INTERNAL_SERVER_ERROR, None),
             2 => failed(StatusCode::SERVICE_UNAVAILABLE, None),
-            3 => Fault::Connection(Connection::Slow(rng.u64(200..3_000))),
-            _ => Fault::Connection(Connection::Reset),
+            3 => Fault::Connection(ConnectionFault::Slow(rng.u64(200..3_000))),
+            _ => Fault::Connection(ConnectionFault::Reset),
         })
     }
 
@@ -151,7 +151,7 @@ impl Fault {
     /// The time that the answer is kept back.
     pub(crate) fn delay(&self) -> Option<Duration> {
         match self {
-            Fault::Connection(Connection::Slow(millis)) => Some(Duration::from_millis(*millis)),
+            Fault::Connection(ConnectionFault::Slow(millis)) => Some(Duration::from_millis(*millis)),
             _ => None,
         }
     }
@@ -159,9 +159,9 @@ impl Fault {
     /// The answer in place of the right one; `None` if the right one is needed first.
     pub(crate) fn instead(&self, path: &str) -> Option<Response<Body>> {
         match self {
-            Fault::Connection(Connection::Slow(_) | Connection::Cut) => None,
-            Fault::Connection(Connection::Html) => Some(html()),
-            Fault::Connection(Connection::Reset) => Some(reset()),
+            Fault::Connection(ConnectionFault::Slow(_) | ConnectionFault::Cut) => None,
+            Fault::Connection(ConnectionFault::Html) => Some(html()),
+            Fault::Connection(ConnectionFault::Reset) => Some(reset()),
             Fault::Body(fault) => Some(envelope::with_text(fault.status, fault.body.clone())),
             Fault::Status(fault) => {
                 let mut response = failed(fault.status, path);
@@ -175,12 +175,12 @@ impl Fault {
 
     /// True if there is no answer at all.
     pub(crate) fn is_reset(&self) -> bool {
-        *self == Fault::Connection(Connection::Reset)
+        *self == Fault::Connection(ConnectionFault::Reset)
     }
 
     /// Spoils the right answer.
     pub(crate) async fn spoil(&self, response: Response<Body>) -> Response<Body> {
-        if *self != Fault::Connection(Connection::Cut) {
+        if *self != Fault::Connection(ConnectionFault::Cut) {
             return response;
         }
         let (mut head, body) = response.into_parts();
@@ -247,7 +247,7 @@ mod tests {
         let faults = Faults::new(false, 0);
         faults.add(order(r#"{"path": "/api/v2/users", "times": 2, "fault": {"status": 503}}"#));
         faults.add(order(r#"{"fault": "html"}"#));
-        let html = Some(Fault::Connection(Connection::Html));
+        let html = Some(Fault::Connection(ConnectionFault::Html));
         assert_eq!(faults.next("/oauth/token"), html);
         assert_eq!(faults.next("/oauth/token"), None);
         let unavailable = Some(Fault::Status(Status { status: StatusCode::SERVICE_UNAVAILABLE, retry_after: None }));

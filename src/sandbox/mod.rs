@@ -78,6 +78,8 @@ pub struct Options {
     pub clock: Clock,
     /// The number of users. The first dozen are always the same people.
     pub users: usize,
+    /// The number of users, the last of all, who were created in the same millisecond, as by an import.
+    pub imported: usize,
     /// The number of logs at the start, over the month before it (less for fewer).
     pub logs: usize,
     /// The logs that arrive in a minute while the sandbox runs, from 0 to 60,000.
@@ -98,6 +100,7 @@ impl Default for Options {
             plan: Plan::default(),
             clock: Clock::system(),
             users: 2_500,
+            imported: 0,
             logs: 20_000,
             logs_per_minute: 40,
             chaos: false,
@@ -155,7 +158,7 @@ impl Sandbox {
             audience: true,
         };
         let client = issuer.register(rights, options.client_key)?;
-        let people = People::of(options.seed, options.users);
+        let people = People::of(options.seed, options.users, options.imported);
         let introduced = people.introduce();
         let now = options.clock.now().timestamp_millis();
         // They come in pairs.

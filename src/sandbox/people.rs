@@ -70,11 +70,15 @@ pub struct Person {
     pub note: &'static str,
 }
 
+/// The date of creation of those who were imported.
+const IMPORTED_AT: &str = "2025-03-01T09:30:00.250Z";
+
 /// Everybody in a tenant.
 #[derive(Debug)]
 pub(crate) struct People {
     pub(crate) seed: u64,
     pub(crate) users: Vec<User>,
+    imported: usize,
     /// Notes about the first users, who are made by hand.
     notes: Vec<&'static str>,
     by_id: HashMap<String, usize>,
@@ -83,19 +87,20 @@ pub(crate) struct People {
 }
 
 impl People {
-    /// The users of a seed, `count` of them. The first ones are always the people of
-    /// [`known`], so a tenant with fewer users than those has only some of them.
-    pub(crate) fn of(seed: u64, count: usize) -> Arc<Self> {
+    /// The users of a seed, `count` of them, of whom the last `imported` were created in one millisecond. The first ones are always the
+    /// people of [`known`], so a tenant with fewer users than those has only some of them.
+    pub(crate) fn of(seed: u64, count: usize, imported: usize) -> Arc<Self> {
         /// The number of tenants that are kept for the next sandbox that asks for the same.
         const KEPT: usize = 4;
         static MADE: Mutex<Vec<Arc<People>>> = Mutex::new(Vec::new());
 
         let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |people: &&Arc<Self>| people.seed == seed && people.users.len() == count;
+        let same =
+            |people: &&Arc<Self>| people.seed == seed && people.users.len() == count && people.imported == imported;
         if let Some(people) = made.iter().find(same) {
             return Arc::clone(people);
         }
-        let people = Arc::new(Self::make(seed, count));
+        let people = Arc::new(Self::make(seed, count, imported));
         if made.len() == KEPT {
             made.remove(0);
         }
@@ -103,7 +108,7 @@ impl People {
         people
     }
 
-    fn make(seed: u64, count: usize) -> Self {
+    fn make(seed: u64, count: usize, imported: usize) -> Self {
         let fixtures = Fixtures::new(seed);
         let mut users = Vec::with_capacity(count);
         let mut notes = Vec::new();
@@ -114,9 +119,13 @@ impl People {
         for position in users.len()..count {
             users.push(population::user(seed, &fixtures, position));
         }
+        let first_imported = count.saturating_sub(imported);
+        for user in users.iter_mut().skip(first_imported) {
+            user.profile.insert("created_at".to_owned(), IMPORTED_AT.into());
+        }
         let by_id = users.iter().enumerate().map(|(position, user)| (user.id().to_owned(), position)).collect();
         let active = (0..users.len()).filter(|position| users[*position].profile.contains_key("last_login")).collect();
-        Self { seed, users, notes, by_id, active }
+        Self { seed, users, imported, notes, by_id, active }
     }
 
     /// The people made by hand, for a banner.
@@ -165,16 +174,16 @@ mod tests {
 
     #[test]
     fn ids_are_unique_and_the_same_seed_gives_the_same_people() {
-        let people = People::make(7, 2_500);
+        let people = People::make(7, 2_500, 0);
         let ids: HashSet<_> = people.users.iter().map(User::id).collect();
         assert_eq!(ids.len(), 2_500);
-        assert_eq!(people.users[2_000].profile, People::make(7, 2_500).users[2_000].profile);
-        assert_ne!(people.users[2_000].profile, People::make(8, 2_500).users[2_000].profile);
+        assert_eq!(people.users[2_000].profile, People::make(7, 2_500, 0).users[2_000].profile);
+        assert_ne!(people.users[2_000].profile, People::make(8, 2_500, 0).users[2_000].profile);
     }
 
     #[test]
     fn every_kind_of_user_is_there() {
-        let people = People::of(7, 2_500);
+        let people = People::of(7, 2_500, 0);
         let count = |test: &dyn Fn(&User) -> bool| people.users.iter().filter(|u| test(u)).count();
         for (connection, named) in CONNECTIONS.iter().enumerate() {
             assert!(count(&|u| u.connection == connection) > 25, "{}", named.name);
@@ -191,7 +200,7 @@ mod tests {
 
     #[test]
     fn idp_tokens_are_apart_until_asked_for() {
-        let people = People::of(7, 2_500);
+        let people = People::of(7, 2_500, 0);
         let user = people.users.iter().find(|user| !user.idp_tokens.is_empty()).expect("a social user");
         let seen = |profile: &Map<String, Value>| Value::from(profile.clone()).to_string();
         assert!(!seen(&user.profile).contains("access_token"));

@@ -12,6 +12,7 @@ pub(crate) mod syntax;
 mod token;
 pub(crate) mod users;
 
+use super::clock::{from_millis, rfc3339};
 use moment::Moment;
 use pattern::Pattern;
 use syntax::Value;
@@ -32,7 +33,7 @@ pub(crate) enum Expression {
 #[derive(Debug, Clone)]
 #[cfg_attr(test, derive(PartialEq))]
 pub(crate) struct Leaf {
-    /// With `*` in it, it stands for every field that fits.
+    /// The field; with `*` in it, every field that fits.
     pub(crate) field: Option<String>,
     pub(crate) test: Test,
 }
@@ -64,13 +65,27 @@ pub(crate) enum Bound {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Edge {
     text: String,
-    moment: Option<Moment>,
+    date: Option<Box<Date>>,
+}
+
+/// A moment, and its first and its last millisecond as profiles have them.
+#[derive(Debug, Clone, PartialEq)]
+struct Date {
+    moment: Moment,
+    written: [String; 2],
 }
 
 impl Edge {
     fn new(text: String) -> Self {
-        let moment = Moment::parse(&text);
-        Self { text, moment }
+        let date = Moment::parse(&text).map(|moment| {
+            let written = [moment.first, moment.last].map(|at| rfc3339(from_millis(at)));
+            Box::new(Date { moment, written })
+        });
+        Self { text, date }
+    }
+
+    fn moment(&self) -> Option<Moment> {
+        self.date.as_ref().map(|date| date.moment)
     }
 }
 

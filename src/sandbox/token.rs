@@ -126,7 +126,7 @@ impl Issuer {
         Ok(client)
     }
 
-    /// From now on, every token issued so far is expired.
+    /// Expires every token issued so far.
     pub(crate) fn expire_all(&self) {
         let issued = self.issued.load(Ordering::SeqCst);
         self.expired.fetch_max(issued, Ordering::SeqCst);

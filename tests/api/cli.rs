@@ -1,6 +1,8 @@
 //! The program as an operator meets it: commands, help, exit codes.
 
 #[cfg(all(unix, feature = "sandbox"))]
+mod export;
+#[cfg(all(unix, feature = "sandbox"))]
 mod health;
 #[cfg(all(unix, feature = "sandbox"))]
 mod lifecycle;
@@ -109,9 +111,9 @@ fn settings() -> Vec<String> {
 const TENANT: &str = "AUTH0_DOMAIN=example.us.auth0.com\nAUTH0_CLIENT_ID=an-id\nAUTH0_CLIENT_SECRET=hush-hush\n";
 
 #[cfg(feature = "sandbox")]
-const COMMANDS: [&str; 6] = ["serve", "sandbox", "schema", "doctor", "health", "config"];
+const COMMANDS: [&str; 7] = ["serve", "sandbox", "export", "schema", "doctor", "health", "config"];
 #[cfg(not(feature = "sandbox"))]
-const COMMANDS: [&str; 5] = ["serve", "schema", "doctor", "health", "config"];
+const COMMANDS: [&str; 6] = ["serve", "export", "schema", "doctor", "health", "config"];
 
 #[test]
 fn help_tells_every_setting_and_command() {

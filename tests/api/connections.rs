@@ -76,6 +76,30 @@ async fn a_connection_gives_every_user_once_either_way() {
 }
 
 #[tokio::test]
+async fn twenty_five_thousand_users_are_given_once_in_eleven_calls_a_thousand_or_less_an_import_of_800_among_them() {
+    let gateway = with(|sandbox| Options { users: 25_000, imported: 800, logs: 0, ..sandbox }).await;
+    let mut given = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let page = page(&gateway, USERS, json!({ "first": 500 }), after.as_deref()).await;
+        given.extend(users(std::slice::from_ref(&page)));
+        after = page["pageInfo"]["endCursor"].as_str().map(ToOwned::to_owned);
+        if page["pageInfo"]["hasNextPage"] == false {
+            break;
+        }
+        // Longer than a tenant refills its bucket.
+        gateway.control("clock", json!({ "advanceMs": 1_000 })).await;
+    }
+    assert_eq!(given.len(), 24_999);
+    assert_eq!(given.iter().filter(|(created_at, _)| created_at == "2025-03-01T09:30:00.250Z").count(), 800);
+    let calls = gateway.calls().await.len();
+    assert!(given.is_sorted());
+    given.dedup();
+    assert_eq!(given.len(), 24_999);
+    assert!(calls * 1_000 <= given.len() * 11, "{calls} calls");
+}
+
+#[tokio::test]
 async fn pages_of_any_size_come_to_the_same() {
     let gateway = with_users(150).await;
     let all = users(&pages(&gateway, USERS, json!({ "first": 500 })).await);

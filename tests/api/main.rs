@@ -30,6 +30,7 @@ mod nodes;
 mod operations;
 mod over_http;
 mod pacing;
+mod planned;
 mod playground;
 mod recordings;
 mod requests;

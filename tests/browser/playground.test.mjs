@@ -150,6 +150,22 @@ test('a query is typed with completion, run, and answered', { skip }, async () =
   await nothingOffensive();
 });
 
+test('a subscription shows logs as they come, until it is stopped', { skip }, async () => {
+  await type('subscription { logs { logId typeDescription');
+  await page.keyboard.press('Escape');
+  await taken('typeDescription');
+  await page.keyboard.press('ControlOrMeta+Enter');
+  await page.locator('.result-window').getByText('logId').first().waitFor();
+  const first = await textOf('.result-window');
+  // The sandbox has two more every three seconds.
+  await page.waitForFunction(
+    (first) => document.querySelector('.result-window .view-lines').innerText.replaceAll('\u00a0', ' ') !== first,
+    first,
+  );
+  await page.locator('.graphiql-execute-button').click();
+  await nothingOffensive();
+});
+
 test('a mistake is underlined and explained', { skip }, async () => {
   await type('{ nonesuch }');
   await page.locator('.graphiql-query-editor .squiggly-error').first().waitFor();

@@ -13,7 +13,7 @@ const SLOT: Duration = Duration::from_millis(500);
 /// [`FEWEST_CALLS`], short enough that a quiet past does not hide an outage for long.
 const SLOTS: usize = 10;
 
-/// With fewer attempts than this in the window, their failures may be chance.
+/// The fewest attempts in the window whose failures are no chance.
 const FEWEST_CALLS: u32 = 10;
 
 /// Time for which Auth0 is left alone before one call may try it again. It does not grow: one call in

@@ -233,7 +233,7 @@ mod tests {
         }
     }
 
-    /// Of ten, seen to have so many left at 100 ms.
+    /// A bucket of ten, seen to have so many left at 100 ms.
     fn bucket(remaining: u32) -> Bucket {
         let mut bucket = Bucket::new(10, 0.0, ms(100));
         bucket.observe(&seen(0, 100, remaining, 0), None);

@@ -28,7 +28,7 @@ impl<T> ByClass<T> {
 }
 
 impl ByClass<CallCounts> {
-    /// Of some classes together.
+    /// The counts of some classes together.
     pub(super) fn sum(&self, classes: impl IntoIterator<Item = Class>) -> CallCounts {
         classes.into_iter().map(|class| self.of(class)).fold(CallCounts::default(), |sum, counts| CallCounts {
             sent: sum.sent + counts.sent,

@@ -10,7 +10,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct Gate {
     closed_until: Duration,
-    /// Until when Auth0 said that nothing would be answered; no later than it is closed unless that is longer than [`LONGEST`].
+    /// The time until which Auth0 said that nothing would be answered; no later than it is closed unless that is longer than [`LONGEST`].
     told_until: Duration,
     /// The time of the newest 429, and how many have come since a call was answered.
     last: Option<Duration>,

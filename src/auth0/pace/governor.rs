@@ -37,7 +37,7 @@ type Waiters = HashMap<Ticket, oneshot::Sender<Result<AdmittedCall, PaceError>>>
 struct State {
     pacer: Pacer,
     waiters: Waiters,
-    /// Until when the timer sleeps, if there is one.
+    /// The time until which the timer sleeps, if there is one.
     timer: Option<Duration>,
 }
 

@@ -43,7 +43,7 @@ impl RateLimitHeaders {
     }
 }
 
-/// From the two clocks of the same answer, which is one clock. Without `Date` there is nothing to
+/// Time until the bucket is full, by the two clocks of the same answer, which is one clock. Without `Date` there is nothing to
 /// compare with: our own clock may be off by more than the seconds that matter here.
 fn full_within(headers: &HeaderMap) -> Option<Duration> {
     let reset = number::<i64>(headers, &RESET)?;

@@ -28,7 +28,7 @@ pub(super) struct FairQueue {
     by_deadline: BTreeSet<(Duration, Ticket)>,
     interactive: Turns,
     bulk: Turns,
-    /// Of interactive calls. Bulk work gets what is left over, and is promised nothing.
+    /// Reservations of interactive calls. Bulk work gets what is left over, and is promised nothing.
     kept: Reservations,
 }
 

@@ -210,7 +210,7 @@ mod tests {
         Duration::from_millis(ms)
     }
 
-    /// Of a bucket of ten: an answer after 100 ms, with nobody else on the way.
+    /// A sighting of a bucket of ten: an answer after 100 ms, with nobody else on the way.
     fn seen(class: Class, sent: u64, remaining: u32, full_within: Option<u64>, number: u64) -> Sighting {
         Sighting {
             class,

@@ -34,7 +34,7 @@ impl RequestHash {
     }
 }
 
-/// Whose a place is, and what for.
+/// The caller and the request that a place is kept for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ReservationKey {
     pub(crate) caller: CallerKey,

@@ -35,7 +35,7 @@ struct Oldest {
 #[derive(Default)]
 struct Pages {
     /// The least recently read first.
-    kept: VecDeque<Page>,
+    kept: VecDeque<HistoryPage>,
     bytes: usize,
     /// The logs that somebody waits to read on from, and how many do.
     wanted: BTreeMap<LogId, usize>,
@@ -43,13 +43,13 @@ struct Pages {
 
 /// All logs after one and up to another.
 #[derive(Debug, Clone)]
-pub(super) struct Page {
+pub(super) struct HistoryPage {
     after: LogId,
     pub(super) up_to: LogId,
     pub(super) batch: Arc<LogBatch>,
 }
 
-impl Page {
+impl HistoryPage {
     /// True if it has the logs that follow `id`.
     fn covers(&self, id: &LogId) -> bool {
         self.after <= *id && *id < self.up_to
@@ -57,7 +57,7 @@ impl Page {
 }
 
 impl Pages {
-    fn get(&self, id: &LogId) -> Option<Page> {
+    fn get(&self, id: &LogId) -> Option<HistoryPage> {
         self.kept.iter().find(|page| page.covers(id)).cloned()
     }
 
@@ -67,7 +67,7 @@ impl Pages {
         open.filter(|open| *open < id).unwrap_or(id).clone()
     }
 
-    fn keep(&mut self, page: Page, most_bytes: usize) {
+    fn keep(&mut self, page: HistoryPage, most_bytes: usize) {
         self.bytes += page.batch.size();
         self.kept.push_back(page);
         while self.bytes > most_bytes && self.kept.len() > 1 {
@@ -84,7 +84,7 @@ impl History {
 
     /// A page with the logs that follow `id`, of those before `low`, where the ring begins. One at a time reads, from the lowest log
     /// that somebody waits for, so that many who resume at different logs cost no more than the first of them.
-    pub(super) async fn page_after(&self, tail: &Inner, id: &LogId) -> Result<Page, Error> {
+    pub(super) async fn page_after(&self, tail: &Inner, id: &LogId) -> Result<HistoryPage, Error> {
         let _wanted = Wanted::new(self, id);
         loop {
             let _reading = self.reading.lock().await;
@@ -141,7 +141,7 @@ async fn read_oldest(tail: &Inner) -> Result<Option<LogId>, Error> {
     }
 }
 
-async fn read(tail: &Inner, after: &LogId) -> Result<Page, Error> {
+async fn read(tail: &Inner, after: &LogId) -> Result<HistoryPage, Error> {
     // Before the read: a log that becomes visible behind this one is told by the poller.
     let low = tail.state().ring.low().cloned().unwrap_or_else(|| after.clone());
     let page = tail.api.read(&ApiRequest::logs_after(&LogCheckpoint::page_after(after.clone())), &context()).await?;
@@ -150,7 +150,7 @@ async fn read(tail: &Inner, after: &LogId) -> Result<Page, Error> {
     let is_last = logs.len() < PAGE;
     let up_to = logs.last().map(|log| log.mark.id.clone()).filter(|last| !is_last && *last < low).unwrap_or(low);
     let logs = logs.iter().filter(|log| log.mark.id <= up_to);
-    Ok(Page { after: after.clone(), batch: Arc::new(LogBatch::new(logs.map(|log| (log, false)))), up_to })
+    Ok(HistoryPage { after: after.clone(), batch: Arc::new(LogBatch::new(logs.map(|log| (log, false)))), up_to })
 }
 
 /// Waits before the next read after a failure. Whoever else wants to read waits along.
@@ -192,10 +192,10 @@ mod tests {
         LogId::parse(&format!("{number:04}")).unwrap()
     }
 
-    fn page(after: usize, last: usize) -> Page {
+    fn page(after: usize, last: usize) -> HistoryPage {
         let text = format!(r#"[{{"_id":"{last:04}","x":"{}"}}]"#, "x".repeat(1_000));
         let batch = LogBatch::new(batch::read(&text).unwrap().iter().map(|log| (log, false)));
-        Page { after: id(after), up_to: id(last), batch: Arc::new(batch) }
+        HistoryPage { after: id(after), up_to: id(last), batch: Arc::new(batch) }
     }
 
     #[test]

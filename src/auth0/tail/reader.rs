@@ -1,4 +1,4 @@
-//! Whoever follows: a place in the stream of logs.
+//! A reader of the tail: a place in the stream of logs.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use super::super::error::Error;
 use super::super::ids::LogId;
 use super::batch::Delivery;
-use super::history::{OLDEST_KEPT, Page};
+use super::history::{HistoryPage, OLDEST_KEPT};
 use super::{Entry, Inner};
 
 /// Follows the logs. It holds no logs, but a place among those that are kept for all.
@@ -168,7 +168,7 @@ impl LogReader {
             self.place = Place::Behind { after: after.clone(), is_checked: true };
             return Ok(if is_retained { Step::Moved } else { Step::Event(TailEvent::Gap(after)) });
         }
-        let Page { batch, up_to, .. } = history.page_after(&self.tail, &after).await?;
+        let HistoryPage { batch, up_to, .. } = history.page_after(&self.tail, &after).await?;
         self.place = Place::Behind { after: up_to, is_checked: true };
         Ok(self.deliver(Delivery { batch, after: Some(after), with_late: false }))
     }

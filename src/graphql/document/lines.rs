@@ -1,4 +1,4 @@
-//! From offsets in a text to lines and columns.
+//! Lines and columns of offsets in a text.
 
 use apollo_compiler::parser::SourceSpan;
 

@@ -1,4 +1,4 @@
-//! From text to syntax: parsed, within the limits, and nothing in it that is not answered here.
+//! Parsing of documents: the syntax of a text, within the limits, and nothing in it that is not answered here.
 
 use std::collections::HashSet;
 

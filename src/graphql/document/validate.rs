@@ -1,4 +1,4 @@
-//! From syntax to a valid document: <https://spec.graphql.org/September2025/#sec-Validation>.
+//! Validation of documents: <https://spec.graphql.org/September2025/#sec-Validation>.
 
 use std::collections::HashSet;
 

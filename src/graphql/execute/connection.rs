@@ -69,8 +69,8 @@ pub(super) async fn read(
     let last = records.len().saturating_sub(1);
     // The last one's cursor is where the page ends: the end of a walk is more than the place behind a record.
     let cursors = records.iter().enumerate().map(
-        |(place, (_, position))| {
-            if place == last { end.clone() } else { keyset.cursor(position) }
+        |(index, (_, position))| {
+            if index == last { end.clone() } else { keyset.cursor(position) }
         },
     );
     let written = Written {
@@ -104,16 +104,16 @@ impl Written<'_> {
         out.push(b'{');
         if keys.nodes {
             out.extend_from_slice(br#""nodes":["#);
-            for (place, record) in self.records.iter().enumerate() {
-                comma(place, &mut out);
+            for (index, record) in self.records.iter().enumerate() {
+                json::write_comma(index, &mut out);
                 out.extend_from_slice(record);
             }
             out.extend_from_slice(b"],");
         }
         if keys.edges {
             out.extend_from_slice(br#""edges":["#);
-            for (place, (record, cursor)) in self.records.iter().zip(&self.cursors).enumerate() {
-                comma(place, &mut out);
+            for (index, (record, cursor)) in self.records.iter().zip(&self.cursors).enumerate() {
+                json::write_comma(index, &mut out);
                 out.extend_from_slice(br#"{"cursor":"#);
                 json::write_string(cursor, &mut out);
                 out.extend_from_slice(br#","node":"#);
@@ -137,12 +137,6 @@ impl Written<'_> {
         }
         out.extend_from_slice(b"}}");
         out
-    }
-}
-
-fn comma(place: usize, out: &mut Vec<u8>) {
-    if place > 0 {
-        out.push(b',');
     }
 }
 

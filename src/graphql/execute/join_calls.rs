@@ -21,7 +21,7 @@ pub(super) struct JoinCall<'p> {
     /// The numbers of the keys that it is for.
     pub(super) keys: Vec<usize>,
     pub(super) request: PreparedRequest,
-    /// Of a call for a parent.
+    /// The page of a call for a parent.
     pub(super) page: Option<&'p PageArgs>,
 }
 

@@ -11,13 +11,13 @@ use tracing::Instrument as _;
 use super::fetched_records::{Batch, FetchedRecords, SlotValue};
 use super::join_calls::{JoinCall, SINGLE_LOOKUPS, plan_calls, plan_lookups};
 use super::unprojectable;
-use crate::auth0::{AnswerIdentity, ManagementApi, Priority};
+use crate::auth0::{ManagementApi, Page, Priority};
 use crate::graphql::error::{GraphqlError, report};
 use crate::graphql::execution_context::{CallOrigin, ExecutionContext};
 use crate::graphql::field_request::PreparedRequest;
 use crate::graphql::permission::{Upstream, authorize_all};
 use crate::graphql::plan::{ExecutionPlan, JoinPlan, ShapePlan};
-use crate::graphql::project::{self, Each, JoinSlot, ProjectError, Projected};
+use crate::graphql::project::{self, Each, JoinSlot, Projected};
 use crate::telemetry::TRACE_TARGET;
 
 /// The joined records of an operation.
@@ -33,25 +33,6 @@ pub(super) struct Joins<'p> {
 
 /// A slot that is to be filled: its join, and the number of its key.
 type OpenSlot = (usize, usize);
-
-/// The answer to a call: its records, or a single one, as a JSON array.
-struct JoinResponse {
-    json: bytes::Bytes,
-    total: Option<u64>,
-    next: Option<Box<str>>,
-    /// None for a single record, which is never kept.
-    identity: Option<AnswerIdentity>,
-}
-
-impl JoinResponse {
-    /// The failure of its projection. An answer that cannot be read is not served again.
-    fn unprojectable(&self, error: ProjectError) -> GraphqlError {
-        if let (ProjectError::Malformed(_), Some(identity)) = (&error, &self.identity) {
-            identity.invalidate();
-        }
-        unprojectable(error)
-    }
-}
 
 impl<'p> Joins<'p> {
     pub(super) fn new(plan: &'p ExecutionPlan, lookups: usize, limit: usize) -> Self {
@@ -158,17 +139,10 @@ impl<'p> Joins<'p> {
             async move {
                 let Some(api) = api else { return (call, Err(GraphqlError::bug("a join is made without permission"))) };
                 let answer = match &call.request {
-                    PreparedRequest::List(read) => api.read(read, &context).await.map(|page| {
-                        Some(JoinResponse {
-                            json: page.records,
-                            total: page.total,
-                            next: page.next,
-                            identity: Some(page.identity),
-                        })
-                    }),
+                    PreparedRequest::List(read) => api.read(read, &context).await.map(Some),
                     PreparedRequest::Record(read) => api.read(read, &context).await.map(|record| {
-                        let json = record.map(|record| [b"[", &record[..], b"]"].concat().into());
-                        json.map(|json| JoinResponse { json, total: None, next: None, identity: None })
+                        let records = record.map(|record| [b"[", &record[..], b"]"].concat().into());
+                        records.map(|records| Page { records, ..Page::default() })
                     }),
                 };
                 (call, answer.map_err(report))
@@ -179,7 +153,7 @@ impl<'p> Joins<'p> {
         }
     }
 
-    fn take_in(&mut self, call: &JoinCall<'_>, answer: Result<Option<JoinResponse>, GraphqlError>) {
+    fn take_in(&mut self, call: &JoinCall<'_>, answer: Result<Option<Page>, GraphqlError>) {
         let outcome = match answer {
             Ok(Some(answer)) => self.project(call, &answer),
             Ok(None) => Ok(()),
@@ -195,7 +169,7 @@ impl<'p> Joins<'p> {
     }
 
     /// Projects an answer, for each join of its fetch.
-    fn project(&mut self, call: &JoinCall<'_>, answer: &JoinResponse) -> Result<(), GraphqlError> {
+    fn project(&mut self, call: &JoinCall<'_>, answer: &Page) -> Result<(), GraphqlError> {
         let plan = self.plan;
         let Some(fetch) = plan.fetches.get(call.fetch) else { return Err(GraphqlError::bug("a call is of no fetch")) };
         let fetched = &mut self.fetches[call.fetch];
@@ -206,14 +180,14 @@ impl<'p> Joins<'p> {
             let (projected, segments) = match (&join.projection.shape, call.page) {
                 (_, Some(page)) => {
                     let facts = page.facts(answer.total, answer.next.as_deref());
-                    let projected = project::project(&join.projection, &answer.json, &facts, self.limit);
-                    let projected = projected.map_err(|error| answer.unprojectable(error))?;
+                    let projected = project::project(&join.projection, &answer.records, &facts, self.limit);
+                    let projected = projected.map_err(|error| unprojectable(error, Some(&answer.identity)))?;
                     let whole = projected.whole();
                     (projected, vec![whole])
                 }
                 (ShapePlan::Record(plan), None) => {
-                    let each = project::project_each(plan, join.id, &answer.json, self.limit);
-                    let (projected, each) = each.map_err(|error| answer.unprojectable(error))?;
+                    let each = project::project_each(plan, join.id, &answer.records, self.limit);
+                    let (projected, each) = each.map_err(|error| unprojectable(error, Some(&answer.identity)))?;
                     // For each join the same records in the same order.
                     let (names, segments) = each.into_iter().map(|Each { id, segment }| (id, segment)).unzip();
                     ids = names;

@@ -29,7 +29,7 @@ pub(crate) async fn answer_each(
     };
     // None is sought by its id.
     let (mut projected, each) =
-        project::project_each(record, usize::MAX, records, ANSWER_BYTES).map_err(unprojectable)?;
+        project::project_each(record, usize::MAX, records, ANSWER_BYTES).map_err(|error| unprojectable(error, None))?;
     let lookups = if plan.joins.is_empty() { 0 } else { execution.take_spare_calls(SINGLE_LOOKUPS as u32) };
     let mut joins = Joins::new(&plan, lookups as usize, ANSWER_BYTES);
     if !plan.joins.is_empty() {

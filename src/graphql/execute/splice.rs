@@ -99,7 +99,7 @@ impl<'a, 'r> Splicer<'a, 'r> {
     }
 }
 
-/// As many of the indices as the path has.
+/// The first indices, as many as the path has.
 fn indices<'a>(path: &PathTemplate, all: &'a [usize]) -> &'a [usize] {
     let count = path.0.iter().filter(|step| **step == PathStep::Index).count();
     all.get(..count).unwrap_or(all)

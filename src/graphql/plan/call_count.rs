@@ -1,8 +1,8 @@
 //! The calls to Auth0 that an operation can come to, counted before the first of them is made.
 
 use super::is_same_call;
-use crate::graphql::operation::{LARGEST_PAGE, SelectedField, Value};
-use crate::graphql::schema::joins::{Fetch, join};
+use crate::graphql::operation::{LARGEST_PAGE, Name, SelectedField, Value};
+use crate::graphql::schema::joins::{Fetch, Join, join};
 use crate::graphql::schema::object::{Kind, Object, PageKind, PageType, Shape};
 use crate::graphql::schema::root::root_field;
 
@@ -23,13 +23,8 @@ pub(crate) struct CallCount {
 /// The count of an operation in normal form; each of `calls` is for the root fields at these places.
 pub(crate) fn worst_case(fields: &[SelectedField], calls: &[Vec<usize>], limit: u64) -> CallCount {
     let count = |largest| {
-        let calls = root_calls(fields, calls, largest);
-        let mut count = Count { calls, is_per_parent: false, largest };
-        for field in fields {
-            if let Some(row) = root_field(field) {
-                count.shape(row.shape, field.page_size().min(largest), &field.fields);
-            }
-        }
+        let mut count = Count::new(root_calls(fields, calls, largest), largest);
+        count.roots(fields);
         count
     };
     let Count { calls, is_per_parent, .. } = count(u64::MAX);
@@ -38,22 +33,56 @@ pub(crate) fn worst_case(fields: &[SelectedField], calls: &[Vec<usize>], limit: 
     CallCount { calls, is_per_parent, largest_page }
 }
 
-struct Count {
+/// The calls of a join.
+pub(crate) struct JoinCount<'f> {
+    /// The response keys that lead to it, dots between them.
+    pub(crate) path: String,
+    pub(crate) row: &'static Join,
+    pub(crate) field: &'f SelectedField,
+    pub(crate) calls: u64,
+}
+
+/// The calls of an operation's joins at worst. Those that ask what another asks are left out.
+pub(crate) fn join_counts(fields: &[SelectedField]) -> Vec<JoinCount<'_>> {
+    let mut count = Count::new(0, u64::MAX);
+    count.roots(fields);
+    count.joins
+}
+
+struct Count<'f> {
     calls: u64,
     is_per_parent: bool,
     /// Larger pages are counted as if they had this size.
     largest: u64,
+    path: Vec<&'f Name>,
+    joins: Vec<JoinCount<'f>>,
 }
 
-impl Count {
-    fn shape(&mut self, shape: Shape, rows: u64, selection: &[SelectedField]) {
+impl<'f> Count<'f> {
+    fn new(calls: u64, largest: u64) -> Self {
+        Self { calls, is_per_parent: false, largest, path: Vec::new(), joins: Vec::new() }
+    }
+
+    fn roots(&mut self, fields: &'f [SelectedField]) {
+        for field in fields {
+            if let Some(row) = root_field(field) {
+                self.path.push(&field.key);
+                self.shape(row.shape, field.page_size().min(self.largest), &field.fields);
+                self.path.pop();
+            }
+        }
+    }
+
+    fn shape(&mut self, shape: Shape, rows: u64, selection: &'f [SelectedField]) {
         match shape {
             Shape::Page(PageType { object, fields, .. }) => {
                 let is_nodes = |field: &&SelectedField| {
                     fields.iter().any(|row| row.kind == PageKind::Nodes && field.name == row.name)
                 };
                 for nodes in selection.iter().filter(is_nodes) {
+                    self.path.push(&nodes.key);
                     self.records(object, rows, &nodes.fields);
+                    self.path.pop();
                 }
             }
             Shape::List(object) => self.records(object, rows.saturating_mul(LIST_ROWS), selection),
@@ -63,25 +92,41 @@ impl Count {
     }
 
     /// The joins of `parents` records.
-    fn records(&mut self, object: &'static Object, parents: u64, selection: &[SelectedField]) {
+    fn records(&mut self, object: &'static Object, parents: u64, selection: &'f [SelectedField]) {
         for (index, field) in selection.iter().enumerate() {
-            if let Some(Kind::Object(inner) | Kind::Objects(inner)) = object.field(&field.name).map(|row| &row.kind) {
-                self.records(inner, parents, &field.fields);
-            }
-            let Some(row) = join(object, &field.name) else { continue };
-            // Fields that ask the same share their calls.
-            let is_first = !selection[..index].iter().any(|other| is_same_call(other, field));
-            let calls = match &row.fetch {
-                Fetch::ByIds(by_ids) => parents.div_ceil(by_ids.batch as u64),
-                Fetch::PerParent(_) => {
-                    self.is_per_parent = true;
-                    parents
-                }
-            };
-            self.calls = self.calls.saturating_add(if is_first { calls } else { 0 });
-            let rows = parents.saturating_mul(field.page_size().min(self.largest));
-            self.shape(row.shape, rows, &field.fields);
+            self.path.push(&field.key);
+            self.record_field(object, parents, field, &selection[..index]);
+            self.path.pop();
         }
+    }
+
+    /// A field of `parents` records, behind these others.
+    fn record_field(
+        &mut self,
+        object: &'static Object,
+        parents: u64,
+        field: &'f SelectedField,
+        others: &[SelectedField],
+    ) {
+        if let Some(Kind::Object(inner) | Kind::Objects(inner)) = object.field(&field.name).map(|row| &row.kind) {
+            self.records(inner, parents, &field.fields);
+        }
+        let Some(row) = join(object, &field.name) else { return };
+        let calls = match &row.fetch {
+            Fetch::ByIds(by_ids) => parents.div_ceil(by_ids.batch as u64),
+            Fetch::PerParent(_) => {
+                self.is_per_parent = true;
+                parents
+            }
+        };
+        // Fields that ask the same share their calls.
+        if !others.iter().any(|other| is_same_call(other, field)) {
+            self.calls = self.calls.saturating_add(calls);
+            let path = self.path.iter().map(|key| key.as_str()).collect::<Vec<_>>().join(".");
+            self.joins.push(JoinCount { path, row, field, calls });
+        }
+        let rows = parents.saturating_mul(field.page_size().min(self.largest));
+        self.shape(row.shape, rows, &field.fields);
     }
 }
 

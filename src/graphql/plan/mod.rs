@@ -1,4 +1,4 @@
-//! From the normal form to a plan: the calls that an operation makes, and what becomes of their answers. Pure.
+//! Planning, from the normal form: the calls that an operation makes, and what becomes of their answers. Pure.
 
 mod call_count;
 mod planner;
@@ -6,7 +6,7 @@ mod required_keys;
 
 use std::sync::Arc;
 
-pub(crate) use self::call_count::{CallCount, root_calls, worst_case};
+pub(crate) use self::call_count::{CallCount, JoinCount, join_counts, root_calls, worst_case};
 pub(crate) use self::planner::{Planner, is_same_call};
 pub(crate) use self::required_keys::RequiredKeys;
 use super::error::{GraphqlError, Location};
@@ -48,10 +48,10 @@ pub(crate) struct Projection {
 /// A plan for one of the shapes that answers have.
 pub(crate) enum ShapePlan {
     Page(PagePlan),
-    /// With the list's number.
+    /// A list, with its number.
     List(RecordPlan, usize),
     Record(RecordPlan),
-    /// With the records' object, and the keys that their order goes by.
+    /// A connection, with the records' object and the keys that their order goes by.
     Connection(RecordPlan, &'static ConnectionType),
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct RequiredKeys {
 }
 
 impl RequiredKeys {
-    /// As Auth0's `fields` parameter has it.
+    /// The keys as Auth0's `fields` parameter has them.
     pub(crate) fn fields(&self, object: &Object) -> Fields {
         let mut known = object.fields.iter().filter_map(|field| field.keys.first());
         if self.everything && !self.withheld.is_subset(&self.keys) {

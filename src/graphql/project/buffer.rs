@@ -257,9 +257,7 @@ impl<'a> Records<'a> for RecordProjector<'_, '_, 'a> {
         if self.out.is_full() {
             return self.buffer.clear();
         }
-        if self.written > 0 {
-            self.out.json.push(b',');
-        }
+        json::write_comma(self.written, &mut self.out.json);
         self.out.trail.push(self.written);
         self.buffer.write(self.out);
         self.out.trail.pop();

@@ -13,7 +13,7 @@ pub(crate) struct Argument {
     pub(super) name: &'static str,
     /// Registers the argument's type and returns its name.
     pub(super) ty: fn(&mut Registry) -> String,
-    /// As SDL writes it.
+    /// The default as SDL writes it.
     pub(super) default: Option<&'static str>,
     pub(super) description: &'static str,
 }

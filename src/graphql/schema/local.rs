@@ -137,9 +137,7 @@ fn write_value(value: &AstValue, fields: &[SelectedField], out: &mut Vec<u8>) {
         AstValue::Object(_) => {
             out.push(b'{');
             for (index, field) in fields.iter().enumerate() {
-                if index > 0 {
-                    out.push(b',');
-                }
+                json::write_comma(index, out);
                 json::write_string(&field.key, out);
                 out.push(b':');
                 write(value, &field.key, &field.fields, out);
@@ -149,9 +147,7 @@ fn write_value(value: &AstValue, fields: &[SelectedField], out: &mut Vec<u8>) {
         AstValue::List(items) => {
             out.push(b'[');
             for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    out.push(b',');
-                }
+                json::write_comma(index, out);
                 write_value(item, fields, out);
             }
             out.push(b']');

@@ -55,7 +55,7 @@ pub(crate) enum Kind {
     LogTypeDescription,
     /// The outcome that the log type stands for.
     LogOutcome,
-    /// Whatever the table does not know, and what a field could not give out whole. Under a guard, the former only for those
+    /// Everything that the table does not know, and what a field could not give out whole. Under a guard, the former only for those
     /// who hold its scope, but for the entries that are open.
     Attributes(Option<&'static Guard>),
 }

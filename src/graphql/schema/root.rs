@@ -308,7 +308,15 @@ fn search(arguments: &Arguments, filter: &Filter) -> Result<(Option<String>, Opt
 
 /// The condition that `q` and `filter` come to together, to stand beside others.
 fn condition(arguments: &Arguments, filter: &Filter) -> Result<Option<Condition>, GraphqlError> {
-    let q: Option<String> = read(arguments, "q")?;
+    condition_of(read(arguments, "q")?, given_filter(arguments), filter)
+}
+
+/// The same, of values that are no arguments.
+pub(crate) fn condition_of(
+    q: Option<String>,
+    given: Option<&Value>,
+    filter: &Filter,
+) -> Result<Option<Condition>, GraphqlError> {
     let q = match q.filter(|q| !q.trim().is_empty()) {
         // What is not read to its end could close the parentheses that are put around it.
         Some(q) if SearchQuery::read(&q).is_none() => {
@@ -318,7 +326,7 @@ fn condition(arguments: &Arguments, filter: &Filter) -> Result<Option<Condition>
         }
         q => q.map(Condition::Query),
     };
-    let filter = given_filter(arguments).map(|given| filter::read(filter, given)).transpose()?;
+    let filter = given.map(|given| filter::read(filter, given)).transpose()?;
     Ok(match (q, filter) {
         (Some(q), Some(filter)) => Some(Condition::All(vec![q, filter])),
         (q, filter) => q.or(filter),

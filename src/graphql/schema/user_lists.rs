@@ -111,7 +111,7 @@ static ORGANIZATION: Object = Object {
     ],
 };
 
-/// Without `attributes`: what is unknown of a way to log in is kept back.
+/// The table of a way to log in, without `attributes`: what is unknown of a way to log in is kept back.
 static AUTHENTICATION_METHOD: Object = Object {
     name: "AuthenticationMethod",
     description: "A way in which a user can log in. Numbers and addresses come masked.",
@@ -216,7 +216,7 @@ static SESSION_METHOD: Object = Object {
     ],
 };
 
-/// Without `attributes`: no form of Auth0's can bring the token itself to light.
+/// The table of a refresh token, without `attributes`: no form of Auth0's can bring the token itself to light.
 static REFRESH_TOKEN: Object = Object {
     name: "RefreshToken",
     description: "What is known about a refresh token. The token itself is never shown.",

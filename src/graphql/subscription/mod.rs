@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
 
-use self::projector::{Projected, Projector, Shared};
+use self::projector::{ProjectedLog, Projector, Shared};
 use super::error::{ErrorCode, FieldError, GraphqlError, PathSegment, report};
 use super::execute::FieldResult;
 use super::permission::{Upstream, authorize};
@@ -124,7 +124,7 @@ impl ResponseStream {
         }
     }
 
-    fn response(&mut self, projected: &Projected) -> StreamedResponse {
+    fn response(&mut self, projected: &ProjectedLog) -> StreamedResponse {
         let id = &projected.log.id;
         if self.delivered.as_ref().is_none_or(|delivered| id > delivered) {
             self.delivered = Some(id.clone());

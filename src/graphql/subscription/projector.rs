@@ -41,8 +41,8 @@ type Key = (u64, u64);
 /// The part that all projectors share.
 pub(super) struct Shared {
     upstream: Arc<Upstream>,
-    made: Cache<Key, Arc<[Projected]>>,
-    in_flight: SingleFlight<Key, Arc<[Projected]>>,
+    made: Cache<Key, Arc<[ProjectedLog]>>,
+    in_flight: SingleFlight<Key, Arc<[ProjectedLog]>>,
 }
 
 /// The projection of logs that a subscription selects, for callers of one authority.
@@ -58,7 +58,7 @@ pub(super) struct Projector {
 }
 
 /// A log, projected.
-pub(super) struct Projected {
+pub(super) struct ProjectedLog {
     pub(super) log: BatchedLog,
     answer: FieldResult,
     /// The response, where it is the same for all.
@@ -67,7 +67,7 @@ pub(super) struct Projected {
 
 impl Shared {
     pub(super) fn new(upstream: Arc<Upstream>) -> Self {
-        let weight = |_: &Key, made: &Arc<[Projected]>| {
+        let weight = |_: &Key, made: &Arc<[ProjectedLog]>| {
             let bytes = made.iter().map(|projected| projected.response.as_ref().map_or(0, Bytes::len) + OVERHEAD);
             u32::try_from(bytes.sum::<usize>()).unwrap_or(u32::MAX)
         };
@@ -103,7 +103,7 @@ impl Projector {
     }
 
     /// The logs of a batch that meet the condition, projected.
-    pub(super) async fn project(self: &Arc<Self>, batch: &Arc<LogBatch>) -> Result<Arc<[Projected]>, GraphqlError> {
+    pub(super) async fn project(self: &Arc<Self>, batch: &Arc<LogBatch>) -> Result<Arc<[ProjectedLog]>, GraphqlError> {
         let key = (self.id, batch.number());
         if let Some(made) = self.shared.made.get(&key) {
             return Ok(made);
@@ -121,7 +121,7 @@ impl Projector {
         waiter.outcome(deadline).await.map_err(|error| GraphqlError::bug(&error.to_string()))
     }
 
-    async fn make(&self, batch: &LogBatch) -> Arc<[Projected]> {
+    async fn make(&self, batch: &LogBatch) -> Arc<[ProjectedLog]> {
         let is_wanted =
             |log: &&BatchedLog| self.condition.as_ref().is_none_or(|condition| meets(condition, batch.record(log)));
         let wanted: Vec<_> = batch.logs().iter().filter(is_wanted).collect();
@@ -130,7 +130,7 @@ impl Projector {
             for (log, answer) in logs.iter().zip(self.answer(batch, logs).await) {
                 let is_same_for_all = answer.errors.is_empty();
                 let response = is_same_for_all.then(|| self.write(log, &answer, ""));
-                made.push(Projected { log: (*log).clone(), answer, response });
+                made.push(ProjectedLog { log: (*log).clone(), answer, response });
             }
         }
         made.into()
@@ -183,7 +183,7 @@ impl Projector {
     }
 }
 
-impl Projected {
+impl ProjectedLog {
     /// The response. Its errors carry the subscriber's own request id.
     pub(super) fn response(&self, root: &PreparedField, request_id: &str) -> Bytes {
         match &self.response {

@@ -98,6 +98,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::graphql::Explain;
 
     fn read_text(payload: &str, upgrade: &[(HeaderName, &'static str)]) -> Result<InitParams, String> {
         let upgrade = upgrade.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
@@ -146,7 +147,7 @@ mod tests {
         assert!(!read_text("{}", &upgrade).unwrap().options.is_fresh);
         let payload = r#"{"headers":{"Cache-Control":"no-cache","X-Request-Timeout":"2s","X-Explain":"run"}}"#;
         let options = read_text(payload, &[]).unwrap().options;
-        assert_eq!(options, RequestOptions { timeout: Duration::from_secs(2), is_fresh: true, explains: true });
+        assert_eq!(options, RequestOptions { timeout: Duration::from_secs(2), is_fresh: true, explain: Explain::Run });
     }
 
     #[test]

@@ -76,13 +76,13 @@ pub(crate) async fn execute(
         Err(error) => return refused(*count(error.into()).error),
     };
     let caller_key = RateLimitKey::of(Some(&caller), address);
-    let RequestOptions { is_fresh, explains, .. } = options;
+    let RequestOptions { is_fresh, explain, .. } = options;
     let context = RequestContext {
         caller: caller.clone(),
         deadline,
         request_id: &request_id,
         is_fresh,
-        explains,
+        explain,
         resume_after: None,
     };
     let (execution, times) = timed(shared.engine.execute_or_subscribe(request, &context)).await;

@@ -216,7 +216,7 @@ mod tests {
     use super::super::*;
 
     fn entries() -> Vec<serde_json::Map<String, serde_json::Value>> {
-        let events = Events::new(7, 1_790_000_000_000, 1_000, Some(3_000), People::of(7, 2_500));
+        let events = Events::new(7, 1_790_000_000_000, 1_000, Some(3_000), People::of(7, 2_500, 0));
         (0..1_000).map(|position| events.at(position).entry()).collect()
     }
 

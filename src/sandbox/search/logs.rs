@@ -73,7 +73,7 @@ fn check(leaf: &Leaf) -> Result<(), ()> {
             Some("log_id") => true,
             Some("date") => [lower, upper].into_iter().all(|bound| match bound {
                 Bound::Open => true,
-                Bound::Inclusive(edge) | Bound::Exclusive(edge) => edge.moment.is_some(),
+                Bound::Inclusive(edge) | Bound::Exclusive(edge) => edge.moment().is_some(),
             }),
             _ => false,
         },
@@ -104,7 +104,7 @@ fn date_matches(test: &Test, at: i64) -> bool {
         Test::Term(pattern) => {
             pattern.text().and_then(|text| Moment::parse(&text)).is_some_and(|moment| moment.side(at).is_eq())
         }
-        Test::Range { lower, upper } => within(lower, upper, |edge| edge.moment.map(|moment| moment.side(at))),
+        Test::Range { lower, upper } => within(lower, upper, |edge| edge.moment().map(|moment| moment.side(at))),
         Test::Regex(_) | Test::Fuzzy { .. } => false,
     }
 }

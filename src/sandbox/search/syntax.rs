@@ -13,7 +13,7 @@ pub(crate) enum Value {
     Phrase(String),
     /// The text before the `*`.
     Prefix(String),
-    /// As written.
+    /// The pattern as written.
     Wildcard(String),
     Regex(String),
     /// The word, and how many edits away from it.

@@ -38,7 +38,7 @@ fn outcome(is_ok: bool) -> &'static str {
 /// Time of an operation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OperationTimes {
-    /// From its start to its end.
+    /// Time from its start to its end.
     total: Duration,
     /// The part of it in which it was worked on.
     busy: Duration,

@@ -1,8 +1,10 @@
 //! Doc comments: noun phrases or imperatives.
 
 /// Words that begin a question about an item, where its name in the field's own terms is wanted.
-const NOT_FIRST: &[&str] =
-    &["Who", "What", "Whether", "Which", "That", "Those", "How", "Why", "Where", "When", "By", "On", "For", "In"];
+const NOT_FIRST: &[&str] = &[
+    "Who", "Whose", "Whom", "Whoever", "What", "Whatever", "Whether", "Which", "That", "Those", "How", "Why", "Where",
+    "When", "Until", "If", "As", "At", "By", "From", "In", "Of", "On", "For", "With", "Without",
+];
 
 /// The first lines of doc comments that begin with such a word, each with its number.
 pub(super) fn misphrased(code: &str) -> Vec<(usize, &str)> {

@@ -332,3 +332,26 @@ fn a_dotenv_from_an_editor_with_a_byte_order_mark_is_read() {
         .end()
         .must_show(&[&["AUTH0_DOMAIN", "example.us.auth0.com", ".env"]]);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_secret_may_come_from_a_pipe_and_one_that_nobody_writes_to_is_told() {
+    use std::process::Command;
+
+    let run = |folder| {
+        let run = Run::new(folder, &["serve", "--check"])
+            .env("AUTH0_DOMAIN", "tenant.eu.auth0.com")
+            .env("AUTH0_CLIENT_ID", "gateway")
+            .env("AUTH0_CLIENT_SECRET_FILE", "secret");
+        assert!(Command::new("mkfifo").arg(run.folder.join("secret")).status().unwrap().success());
+        run
+    };
+    let silent = run("pipe-silent").end();
+    silent.must_be_usage(&["AUTH0_CLIENT_SECRET_FILE", "is no file, and nothing came from it in 2 s"]);
+    let written = run("pipe-written");
+    let pipe = written.folder.join("secret");
+    let writer = std::thread::spawn(|| fs::write(pipe, "a-secret-of-some-length\n"));
+    let end = written.end();
+    writer.join().unwrap().unwrap();
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+}

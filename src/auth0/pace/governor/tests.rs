@@ -18,7 +18,7 @@ fn governor() -> Governor {
     Governor::new(PaceSettings { reserve: 0.0, queue: 100 })
 }
 
-/// Of a free tenant.
+/// Headers of a free tenant.
 fn headers(remaining: u32) -> HeaderMap {
     [("x-ratelimit-limit", 2), ("x-ratelimit-remaining", remaining), ("x-ratelimit-reset", 1_800_000_001)]
         .into_iter()

@@ -9,7 +9,7 @@ use super::{AdmittedCall, Pacer, PacingMode, UNKNOWN_WAIT};
 /// The outcome of an admission.
 #[derive(Debug)]
 pub(in super::super) enum Admitted {
-    /// Nobody is before it, and there is room.
+    /// Nobody is before it, and the bucket holds a call.
     Now(AdmittedCall),
     /// [`Pacer::advance`] says when it may go.
     Queued(Ticket),
@@ -78,12 +78,12 @@ impl Pacer {
         Ok(())
     }
 
-    /// Checks that there is room to wait, and time. `wait` is `None` if it cannot be foreseen.
+    /// Checks that the queue is not full, and that there is time. `wait` is `None` if it cannot be foreseen.
     fn check_worth(&self, waiter: &Waiter, wait: Option<Duration>) -> Result<(), PaceError> {
         let refused = PaceError { retry_after: wait.unwrap_or(UNKNOWN_WAIT) };
-        let room = self.settings.queue.saturating_sub(self.queues().map(FairQueue::len).sum());
+        let capacity = self.settings.queue.saturating_sub(self.queues().map(FairQueue::len).sum());
         let held: usize = self.queues().map(|queue| queue.held_by(waiter.reservation.caller)).sum();
-        if held >= room {
+        if held >= capacity {
             return Err(refused);
         }
         let latency = *self.latencies.of(waiter.class);
@@ -132,7 +132,7 @@ impl Pacer {
         }
     }
 
-    /// As many places are kept as there is room to wait.
+    /// True if another place may be kept: as many are as calls may wait.
     fn may_reserve(&self) -> bool {
         self.queues().map(FairQueue::kept).sum::<usize>() < self.settings.queue
     }

@@ -13,7 +13,7 @@ const EPOCH: f64 = 1_800_000_000.37;
 pub(super) struct Bucket {
     limit: u32,
     per_second: f64,
-    /// If tokens come back all at once, how often.
+    /// Time between two refills, if tokens come back all at once.
     lumps: Option<f64>,
     level: f64,
     at: f64,

@@ -189,6 +189,14 @@ pub(crate) fn is_number(text: &str) -> bool {
     is_begun && Scanner::new(text.as_bytes()).value().is_ok_and(|number| number.bytes().len() == text.len())
 }
 
+/// Appends the comma that stands before every element but the first.
+#[inline]
+pub(crate) fn write_comma(index: usize, out: &mut Vec<u8>) {
+    if index > 0 {
+        out.push(b',');
+    }
+}
+
 /// Appends `text` as a JSON string.
 pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";

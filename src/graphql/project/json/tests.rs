@@ -116,7 +116,7 @@ fn json_is_read_as_serde_json_reads_it_wherever_it_is_cut() {
     }
 }
 
-/// As long as a body may be: whatever recursed for each level would end here.
+/// Depth of a body as long as one may be: whatever recursed for each level would end here.
 #[test]
 fn no_depth_is_too_deep() {
     let depth = 8 << 20;

@@ -69,7 +69,7 @@ struct Case<T: 'static> {
     selection: Selection,
 }
 
-/// As what was sent and what came.
+/// The case as what was sent and what came.
 impl<T> fmt::Debug for Case<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (document, variables) = self.selection.document(self.root);

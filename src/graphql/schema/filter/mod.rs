@@ -83,7 +83,12 @@ impl Filter {
         let mut fields: Vec<_> = own.collect();
         fields.push(input_value("and", "All of these.", list.clone(), None));
         fields.push(input_value("or", "At least one of these.", list, None));
-        fields.push(input_value("not", "Not this.", self.name.to_owned(), None));
+        fields.push(input_value(
+            "not",
+            "Not this, of the records that have a date: users without one are not found.",
+            self.name.to_owned(),
+            None,
+        ));
         insert_input(registry, self.name, self.description, fields);
         self.name.to_owned()
     }

@@ -1,4 +1,4 @@
-//! From a filter's value to a condition. An operator with null or with an empty list is refused, and so is a filter with
+//! Reading of filters: the condition that a filter's value stands for. An operator with null or with an empty list is refused, and so is a filter with
 //! nothing in it: a variable that was forgotten must not find everybody.
 
 use std::fmt::Display;

@@ -1,0 +1,254 @@
+//! `export`: all users or logs, in lines of JSON or as CSV.
+//!
+//! It walks as the connections do, as bulk work: a gateway beside it goes first. What was written is written: whatever ends an
+//! export, a line on standard error says how to go on.
+
+mod csv;
+
+use std::fs::OpenOptions;
+use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use self::csv::CsvWriter;
+use super::tenant::OpenTenant;
+use super::{CommandError, USAGE, shutdown_signal};
+use crate::auth0::{
+    CallBudget, CallContext, CallerKey, ClientPolicy, Direction, Error, Fields, Keyset, KeysetError, ManagementApi,
+    Position, Priority, Searched,
+};
+use crate::config::{Export, ExportFormat, ExportedRecords, Serve};
+use crate::deadline::Deadline;
+use crate::graphql;
+
+/// Time for one call, its turn included: a busy tenant lets bulk work wait.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The most failures in a row.
+const FAILURES: u32 = 6;
+
+/// Exports until everything is written, or the program is asked to stop.
+pub(super) async fn run(export: Export, serve: Serve) -> Result<(), CommandError> {
+    // First, so that a signal that comes while starting is not lost.
+    let mut shutdown = Box::pin(shutdown_signal()?);
+    let keyset = keyset(&export).map_err(|error| CommandError::new(USAGE, error))?;
+    let start = match &export.after {
+        None => keyset.start(),
+        Some(cursor) => {
+            let position = keyset.position(cursor).map_err(|error| anyhow!("--after {error}"));
+            position.map_err(|error| CommandError::new(USAGE, error))?
+        }
+    };
+    let mut output = Output::open(&export)?;
+    let tenant = OpenTenant::open(serve.tenant).await?;
+    // An answer that is kept would be one that was given.
+    let policy = ClientPolicy { cache_ttl: Duration::ZERO, ..serve.policy };
+    let api = ManagementApi::new(tenant.settings, &policy).context("cannot set up the client of Auth0")?;
+    let mut end = start.clone();
+    let exported = tokio::select! {
+        exported = walk(&api, &keyset, start, &export, &mut output, &mut end) => exported,
+        () = &mut shutdown => Err(anyhow!("interrupted")),
+    };
+    output.finish();
+    let go_on = export.resumed(&keyset.cursor(&end));
+    let (count, records) = (output.written, name_of(searched(&export)));
+    match exported {
+        Ok(()) => tell(&format!("{count} {records}. Those that come later: {go_on}")),
+        Err(error) if is_closed(&error) => {}
+        Err(error) => {
+            tell(&format!("{count} {records}, and not all: {error:#}. To go on: {go_on}"));
+            return Err(CommandError::new(1, error));
+        }
+    }
+    Ok(())
+}
+
+fn searched(export: &Export) -> Searched {
+    match export.records {
+        ExportedRecords::Users => Searched::Users,
+        ExportedRecords::Logs => Searched::Logs,
+    }
+}
+
+fn name_of(searched: Searched) -> &'static str {
+    match searched {
+        Searched::Users => "users",
+        Searched::Logs => "logs",
+    }
+}
+
+fn keyset(export: &Export) -> anyhow::Result<Keyset> {
+    let condition = graphql::search_condition(searched(export), export.q.as_deref(), export.filter.as_deref());
+    let condition = condition.map_err(|failure| anyhow!("{}", failure.message))?;
+    let keyset = match searched(export) {
+        Searched::Users => Keyset::users(condition, Direction::Ascending),
+        Searched::Logs => Keyset::logs(condition),
+    };
+    keyset.map_err(|invalid| anyhow!("{invalid}"))
+}
+
+/// Walks to the end. `end` is behind all that was written.
+async fn walk(
+    api: &ManagementApi,
+    keyset: &Keyset,
+    start: Position,
+    export: &Export,
+    output: &mut Output,
+    end: &mut Position,
+) -> anyhow::Result<()> {
+    let fields = fields(export);
+    let mut walk = keyset.walk(start);
+    let mut failures = 0;
+    while !walk.is_done() {
+        let mut context =
+            CallContext::new(Deadline::within(CALL_TIMEOUT), CallerKey::default(), CallBudget::new(u32::MAX));
+        context.priority = Priority::Bulk;
+        match walk.next(api, usize::MAX, false, &fields, &context).await {
+            Ok(batch) => {
+                failures = 0;
+                if batch.unplaced > 0 {
+                    bail!("{} records have no id or no date of creation, and cannot be put in order", batch.unplaced);
+                }
+                for (record, _) in &batch.records {
+                    output.write(record)?;
+                }
+                output.flush()?;
+                *end = walk.position();
+            }
+            Err(KeysetError::Auth0(error)) if is_transient(&error) && failures < FAILURES => {
+                failures += 1;
+                tokio::time::sleep(wait_after(&error, failures)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    *end = walk.position();
+    Ok(())
+}
+
+fn is_transient(error: &Error) -> bool {
+    matches!(error, Error::Timeout | Error::Unavailable(_) | Error::RateLimited { .. })
+}
+
+fn wait_after(error: &Error, failures: u32) -> Duration {
+    match error {
+        Error::RateLimited { retry_after: Some(wait) } => *wait,
+        _ => Duration::from_secs(1 << failures.min(5)),
+    }
+}
+
+/// The keys that are asked for: those that are wanted, and those that the order goes by.
+fn fields(export: &Export) -> Fields {
+    if export.fields.is_empty() {
+        return Fields::All;
+    }
+    // They are there for as long as the program.
+    let wanted = export.fields.iter().map(|name| -> &'static str { String::leak(name.clone()) });
+    let order: &[&str] = match searched(export) {
+        Searched::Users => &["user_id", "created_at"],
+        Searched::Logs => &["log_id"],
+    };
+    let mut keys: Vec<_> = wanted.chain(order.iter().copied()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    Fields::Only(keys)
+}
+
+/// The file or standard output, and how far it is.
+struct Output {
+    format: Format,
+    progress: ProgressBar,
+    count: u64,
+    /// The records up to the last call's end.
+    written: u64,
+}
+
+enum Format {
+    Lines(Box<dyn Write + Send>),
+    Csv(Box<CsvWriter<Box<dyn Write + Send>>>),
+}
+
+impl Output {
+    /// Opens the file. One that goes on is added to; else it must not be there yet.
+    fn open(export: &Export) -> anyhow::Result<Self> {
+        let goes_on = export.after.is_some();
+        let (out, is_begun): (Box<dyn Write + Send>, bool) = match &export.out {
+            None => (Box::new(io::stdout()), goes_on),
+            Some(path) => {
+                let mut options = OpenOptions::new();
+                options.append(true).create(goes_on).create_new(!goes_on);
+                let file = options.open(path).with_context(|| {
+                    format!(
+                        "cannot write to {}, which must not be there yet unless --after goes on with it",
+                        path.display()
+                    )
+                })?;
+                let is_begun = file.metadata().is_ok_and(|metadata| metadata.len() > 0);
+                (Box::new(file), is_begun)
+            }
+        };
+        let out: Box<dyn Write + Send> = Box::new(BufWriter::new(out));
+        let format = match export.format {
+            ExportFormat::Ndjson => Format::Lines(out),
+            ExportFormat::Csv => {
+                let columns = if export.fields.is_empty() {
+                    graphql::record_keys(searched(export)).map(ToOwned::to_owned).collect()
+                } else {
+                    export.fields.clone()
+                };
+                Format::Csv(Box::new(CsvWriter::new(out, columns, !is_begun)?))
+            }
+        };
+        let is_shown = io::stderr().is_terminal() && (export.out.is_some() || !io::stdout().is_terminal());
+        let progress = if is_shown { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} {msg}, {per_sec}, {elapsed}") {
+            progress.set_style(style);
+        }
+        progress.set_message(name_of(searched(export)));
+        Ok(Self { format, progress, count: 0, written: 0 })
+    }
+
+    fn write(&mut self, record: &[u8]) -> anyhow::Result<()> {
+        match &mut self.format {
+            Format::Lines(out) => {
+                // Between values alone: within a text, a line end is written as `\n`.
+                let line: Vec<u8> =
+                    record.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect();
+                out.write_all(&line)?;
+                out.write_all(b"\n")?;
+            }
+            Format::Csv(out) => out.write(record)?,
+        }
+        self.count += 1;
+        self.progress.inc(1);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.format {
+            Format::Lines(out) => out.flush()?,
+            Format::Csv(out) => out.flush()?,
+        }
+        self.written = self.count;
+        Ok(())
+    }
+
+    fn finish(&self) {
+        self.progress.finish_and_clear();
+    }
+}
+
+/// True if the reader left, as `head` does.
+fn is_closed(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn tell(text: &str) {
+    // There is nowhere to report that standard error is closed.
+    let _ = writeln!(io::stderr(), "{text}");
+}

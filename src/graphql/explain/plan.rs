@@ -1,0 +1,124 @@
+//! The plan of an operation, for those who ask what it would cost: its calls, of which none is made.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::auth0::{Class, Fields};
+use crate::graphql::field_request::{FieldRequest, Prepare, PreparedRequest};
+use crate::graphql::operation::SelectedField;
+use crate::graphql::permission::{Authority, Upstream};
+use crate::graphql::plan::{CallPlan, ExecutionPlan, JoinCount, join_counts};
+use crate::graphql::prepared_operation::{FieldSource, PreparedOperation};
+use crate::graphql::schema::joins::Fetch;
+use crate::graphql::schema::root::Access;
+
+/// An entry of `extensions.plan`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PlannedCall {
+    /// The response keys that lead to the field, dots between them.
+    field: String,
+    endpoint: &'static str,
+    /// The most calls that it can come to, retries left out.
+    calls: u64,
+    /// The search that is sent; of a connection, with the first call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    q: Option<String>,
+    /// The time until the last of the calls would have its turn now, if there were no others of the operation.
+    wait_ms: u64,
+}
+
+/// The calls of an operation that whoever has this authority would have made.
+pub(crate) fn planned_calls(
+    prepared: &PreparedOperation,
+    plan: &ExecutionPlan,
+    authority: Authority,
+    upstream: &Upstream,
+) -> Vec<PlannedCall> {
+    let roots = prepared.calls.iter().enumerate().filter_map(|(number, indices)| {
+        let index = *indices.first()?;
+        let asked = request(prepared, plan, number, authority)?;
+        let calls = u64::from(prepared.calls_of(number));
+        Some(planned(prepared.key(index)?.to_string(), asked, calls, upstream))
+    });
+    let joins =
+        join_counts(&prepared.operation.fields).into_iter().filter_map(|JoinCount { path, row, field, calls }| {
+            let is_allowed = row.scopes.iter().all(|scope| authority.check(*scope).is_ok());
+            let request = is_allowed.then(|| join_request(&row.fetch, field)).flatten()?;
+            Some(planned(path, Asked { q: None, ..Asked::of(&request) }, calls, upstream))
+        });
+    roots.chain(joins).collect()
+}
+
+/// A request, as far as it is told.
+struct Asked {
+    endpoint: &'static str,
+    class: Class,
+    q: Option<String>,
+}
+
+impl Asked {
+    fn of(request: &PreparedRequest) -> Self {
+        match request {
+            PreparedRequest::List(read) => Self { endpoint: read.endpoint(), class: read.class(), q: read.q() },
+            PreparedRequest::Record(read) => Self { endpoint: read.endpoint(), class: read.class(), q: None },
+        }
+    }
+}
+
+fn planned(field: String, asked: Asked, calls: u64, upstream: &Upstream) -> PlannedCall {
+    let Asked { endpoint, class, q } = asked;
+    PlannedCall { field, endpoint, calls, q, wait_ms: milliseconds(wait(upstream, class, calls)) }
+}
+
+/// The request of a call, if the caller may make it.
+fn request(prepared: &PreparedOperation, plan: &ExecutionPlan, number: usize, authority: Authority) -> Option<Asked> {
+    let root = prepared.roots.get(*prepared.calls.get(number)?.first()?)?;
+    let FieldSource::Upstream(field) = &root.kind else { return None };
+    let is_allowed = match field.table.access {
+        Access::Of(scope) | Access::Strict(scope) => authority.check(scope).is_ok(),
+        Access::Own => true,
+    };
+    let is_allowed = is_allowed && field.guarded.iter().all(|used| authority.caller.holds(used.scope));
+    let FieldRequest { prepare, .. } = field.request.as_ref().ok().filter(|_| is_allowed)?;
+    let CallPlan { keys, request } = plan.calls.get(number)?;
+    match (request, prepare) {
+        (Some(request), _) => Some(Asked::of(request)),
+        (None, Prepare::Connection(page)) => {
+            let fields = keys.fields(field.table.shape.object());
+            let read = page.keyset.walk(page.from.clone()).request(page.first, &fields, keys.total).ok()?;
+            Some(Asked::of(&read.into()))
+        }
+        // Again and again, for as long as somebody listens.
+        (None, Prepare::Tail(_)) => Some(Asked { endpoint: "logs", class: Class::Logs, q: None }),
+        (None, Prepare::OwnUser(_) | Prepare::Shared(_)) => {
+            Some(Asked { endpoint: "user", class: Class::Users, q: None })
+        }
+    }
+}
+
+/// A request as a join makes it, of anybody.
+fn join_request(fetch: &Fetch, field: &SelectedField) -> Option<PreparedRequest> {
+    match fetch {
+        Fetch::ByIds(by_ids) => (by_ids.search)("", &Fields::All).ok(),
+        Fetch::PerParent(parse) => (parse(field.arguments.as_ref().ok()?).ok()?.prepare)("auth0|"),
+    }
+}
+
+/// The time until so many more calls would have been made, as far as the tenant's rate limits are known.
+fn wait(upstream: &Upstream, class: Class, calls: u64) -> Duration {
+    let buckets = upstream.rate_limits();
+    let Some(bucket) = buckets.iter().find(|bucket| bucket.classes.contains(&class)) else { return Duration::ZERO };
+    let missing = calls as f64 + bucket.queued as f64 - bucket.remaining;
+    match bucket.refill_per_second {
+        Some(refill) if refill > 0.0 && missing > 0.0 => {
+            Duration::try_from_secs_f64(missing / refill).unwrap_or(Duration::MAX)
+        }
+        _ => Duration::ZERO,
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

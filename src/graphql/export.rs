@@ -1,0 +1,63 @@
+//! Doors for exports: conditions and keys as the schema has them.
+
+use apollo_compiler::ast::Type;
+use apollo_compiler::{Name, name};
+
+use super::coercion::{CoercionError, Input, Value, VariableValues, coerce};
+use super::error::{ErrorCode, GraphqlError};
+use super::schema::filter::{LOG_FILTER, USER_FILTER};
+use super::schema::log::LOG;
+use super::schema::root::condition_of;
+use super::schema::sdl;
+use super::schema::user::USER;
+use super::type_system::TypeSystem;
+use crate::auth0::{Condition, Searched};
+
+/// The condition that `q` and a `UserFilter` or `LogFilter` in JSON come to together.
+///
+/// # Errors
+///
+/// What the arguments of a connection would be refused for.
+pub fn search_condition(
+    searched: Searched,
+    q: Option<&str>,
+    filter: Option<&str>,
+) -> Result<Option<Condition>, GraphqlError> {
+    let (table, ty) = match searched {
+        Searched::Users => (&USER_FILTER, name!("UserFilter")),
+        Searched::Logs => (&LOG_FILTER, name!("LogFilter")),
+    };
+    let given = filter.map(|json| filter_value(json, ty)).transpose()?;
+    condition_of(q.map(ToOwned::to_owned), given.as_ref(), table)
+}
+
+fn filter_value(json: &str, ty: Name) -> Result<Value, GraphqlError> {
+    let refuse = |message: String| GraphqlError::new(ErrorCode::BadUserInput, message).with("argument", "filter");
+    if serde_json::from_str::<serde::de::IgnoredAny>(json).is_err() {
+        return Err(refuse("`filter` is no JSON.".to_owned()));
+    }
+    let types = TypeSystem::parse(&sdl()).map_err(|error| GraphqlError::bug(&error.to_string()))?;
+    let value = coerce(&types, &VariableValues::default(), (&Type::Named(ty), None), Some(Input::Json(json)));
+    let value = value.map_err(|errors| {
+        let parts = errors
+            .iter()
+            .map(|CoercionError { path, expected }| format!("`filter{path}` does not fit: {expected} is expected."));
+        refuse(parts.collect::<Vec<_>>().join(" "))
+    })?;
+    value.filter(|value| *value != Value::Null).ok_or_else(|| refuse("`filter` is null: leave it out.".to_owned()))
+}
+
+/// The keys of records on the wire, in the order of the schema.
+pub fn record_keys(searched: Searched) -> impl Iterator<Item = &'static str> {
+    let object = match searched {
+        Searched::Users => &USER,
+        Searched::Logs => &LOG,
+    };
+    let mut known: Vec<&str> = Vec::new();
+    for key in object.fields.iter().filter_map(|field| field.keys.first()) {
+        if !known.contains(key) {
+            known.push(key);
+        }
+    }
+    known.into_iter()
+}

@@ -1,0 +1,124 @@
+//! `export`: all users or logs, on standard output or in a file.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use auth0_graphql::sandbox::{Client, Options, Plan, Sandbox};
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+
+use super::{End, Run};
+use crate::gateway::{Setup, TestGateway};
+
+/// A tenant with this many users, of whom so many were imported at once; and a gateway, which counts its calls.
+async fn tenant(users: usize, imported: usize) -> TestGateway {
+    let setup = Setup::uncached();
+    let sandbox = Options { users, imported, logs: 250, plan: Plan::PrivateCloud, ..setup.sandbox };
+    TestGateway::spawn_with(Setup { sandbox, ..setup }).await
+}
+
+/// A run of the program with the credentials of a sandbox.
+fn run(sandbox: &Sandbox, folder: &str, arguments: &[&str]) -> Run {
+    let Client { id, secret } = sandbox.client();
+    Run::new(folder, arguments)
+        .env("AUTH0_DOMAIN", &sandbox.url())
+        .env("AUTH0_CLIENT_ID", &id)
+        .env("AUTH0_CLIENT_SECRET", secret.expose_secret())
+}
+
+async fn export(sandbox: &Sandbox, folder: &'static str, arguments: &[&str]) -> End {
+    let run = run(sandbox, folder, arguments);
+    tokio::task::spawn_blocking(|| run.end()).await.unwrap()
+}
+
+fn ids(lines: &str) -> Vec<String> {
+    let records = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    records.map(|record| record["user_id"].as_str().or(record["log_id"].as_str()).unwrap().to_owned()).collect()
+}
+
+/// The cursor at the end of what is said on standard error.
+fn cursor(end: &End) -> String {
+    end.stderr.trim_end().rsplit_once("--after ").unwrap().1.to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_has_every_user_once_in_eleven_calls_a_thousand_or_less() {
+    let tenant = tenant(3_000, 800).await;
+    let arguments = ["export", "users", "--fields", "email"];
+    let end = export(&tenant.sandbox, "export-users", &arguments).await;
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    let ids = ids(&end.stdout);
+    assert_eq!((ids.len(), ids.iter().collect::<BTreeSet<_>>().len()), (2_999, 2_999));
+    let first: Value = serde_json::from_str(end.stdout.lines().next().unwrap()).unwrap();
+    let keys: Vec<_> = first.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, ["created_at", "email", "user_id"]);
+    assert!(end.stderr.contains("2999 users. Those that come later: "), "{}", end.stderr);
+    let calls = tenant.calls().await.len();
+    assert!(calls <= 33, "{calls}");
+    // Nothing has come since.
+    let after = cursor(&end);
+    let rest = export(&tenant.sandbox, "export-rest", &["export", "users", "--after", &after]).await;
+    assert_eq!((rest.code, rest.stdout.as_str()), (Some(0), ""), "{}", rest.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_that_fails_tells_how_to_go_on_and_loses_nobody() {
+    let tenant = tenant(500, 0).await;
+    let filter = json!({ "email": { "endsWith": "@example.com" } }).to_string();
+    let arguments = ["export", "users", "--filter", &filter, "--out", "users.ndjson"];
+    let whole = export(&tenant.sandbox, "export-whole", &arguments).await;
+    assert_eq!((whole.code, whole.stdout.as_str()), (Some(0), ""), "{}", whole.stderr);
+    let folder = |name: &str| std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name).join("users.ndjson");
+    let all = fs::read_to_string(folder("export-whole")).unwrap();
+    assert!(ids(&all).len() > 100);
+    // The file is there: it is not written over.
+    let run = run(&tenant.sandbox, "export-broken", &arguments);
+    let broken_folder = run.folder.clone();
+    fs::write(broken_folder.join("users.ndjson"), "").unwrap();
+    let end = tokio::task::spawn_blocking(|| run.end()).await.unwrap();
+    assert_eq!(end.code, Some(1));
+    assert!(end.stderr.contains("must not be there yet"), "{}", end.stderr);
+    // Auth0 refuses the second call.
+    tenant.fault(json!({ "path": "/api/v2/users", "times": 1, "fault": { "status": 403 } })).await;
+    let end = export(&tenant.sandbox, "export-refused", &arguments).await;
+    assert_eq!(end.code, Some(1));
+    assert!(end.stderr.contains("0 users, and not all: ") && end.stderr.contains("To go on: "), "{}", end.stderr);
+    assert!(
+        end.stderr.contains(&format!("--filter '{filter}' --format ndjson --out users.ndjson --after ")),
+        "{}",
+        end.stderr
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_as_csv_has_a_header_and_json_in_its_cells() {
+    let tenant = tenant(12, 0).await;
+    let end = export(&tenant.sandbox, "export-csv", &["export", "users", "--format", "csv"]).await;
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    let mut lines = end.stdout.lines();
+    assert!(lines.next().unwrap().starts_with("user_id,email,email_verified,"), "{}", end.stdout);
+    assert!(end.stdout.contains(r#""[{""connection"":"#), "{}", end.stdout);
+    let logs =
+        export(&tenant.sandbox, "export-logs", &["export", "logs", "--fields", "log_id,type", "--q", "type:s"]).await;
+    assert_eq!(logs.code, Some(0), "{}", logs.stderr);
+    let ids = ids(&logs.stdout);
+    assert!(ids.len() > 20 && ids.is_sorted_by(|one, other| one > other), "{}", ids.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_exported_is_said_before_anything_is_asked() {
+    let tenant = tenant(12, 0).await;
+    for (name, arguments, said) in [
+        ("export-cursor", &["export", "users", "--after", "x"][..], "--after is no cursor"),
+        ("export-filter", &["export", "users", "--filter", "{"], "`filter` is no JSON"),
+        ("export-field", &["export", "users", "--filter", r#"{"nope":1}"#], "`filter"),
+        ("export-null", &["export", "logs", "--filter", "null"], "`filter` is null"),
+        ("export-q", &["export", "logs", "--q", "a) OR (b"], "`q` has to be simple"),
+        ("export-kind", &["export", "roles"], "invalid value 'roles'"),
+    ] {
+        let end = export(&tenant.sandbox, name, arguments).await;
+        assert_eq!((end.code, end.stdout.as_str()), (Some(64), ""), "{name}: {}", end.stderr);
+        assert!(end.stderr.contains(said), "{name}: {}", end.stderr);
+    }
+    assert_eq!(tenant.all_calls().await, []);
+}

@@ -1,0 +1,69 @@
+//! `X-Explain: plan`: what an operation would ask, of which nothing is asked.
+
+use serde_json::{Value, json};
+
+use crate::gateway::{TestGateway, codes};
+
+async fn plan(gateway: &TestGateway, query: &str) -> Value {
+    let request = gateway.http.post(format!("{}/graphql", gateway.url)).header("X-Explain", "plan");
+    request.json(&json!({ "query": query })).send().await.unwrap().json().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_plan_tells_each_call_with_its_search_and_runs_none() {
+    let gateway = TestGateway::uncached().await;
+    let query = "{
+        found: users(filter: { email: { eq: \"a@example.com\" } }, perPage: 3) { nodes { name roles { nodes { name } } } }
+        logs(take: 100) { nodes { user { email } } }
+        usersConnection(first: 500, q: \"name:a*\") { nodes { userId } }
+        user(id: \"auth0|1\") { name }
+        gateway { version }
+    }";
+    let mut response = plan(&gateway, query).await;
+    assert_eq!(gateway.all_calls().await, []);
+    assert_eq!(response["data"], Value::Null);
+    assert_eq!(response.get("errors"), None);
+    for call in response["extensions"]["plan"].as_array_mut().unwrap() {
+        assert_eq!(call["waitMs"], 0, "nothing is known of the tenant's limits before the first call");
+        call.as_object_mut().unwrap().remove("waitMs");
+        if let Some(range) = call["q"].as_str().filter(|q| q.starts_with("created_at:")) {
+            call["q"] = format!("created_at:[* TO …]{}", range.split_once(']').unwrap().1).into();
+        }
+    }
+    assert_eq!(
+        response["extensions"]["plan"],
+        json!([
+            { "field": "found", "endpoint": "users", "calls": 1, "q": "email:\"a@example.com\"" },
+            { "field": "logs", "endpoint": "logs", "calls": 1 },
+            { "field": "usersConnection", "endpoint": "users", "calls": 5, "q": "created_at:[* TO …] AND (name:a*)" },
+            { "field": "user", "endpoint": "user", "calls": 1 },
+            { "field": "found.nodes.roles", "endpoint": "user-roles", "calls": 3 },
+            { "field": "logs.nodes.user", "endpoint": "users", "calls": 2 },
+        ])
+    );
+}
+
+#[tokio::test]
+async fn a_plan_tells_how_long_its_calls_would_have_to_wait() {
+    let gateway = TestGateway::uncached().await;
+    // The bucket of the tenant holds 50, of which these take three.
+    for page in 0..3 {
+        gateway.data(&format!("{{ users(page: {page}) {{ nodes {{ userId }} }} }}")).await;
+    }
+    let wait = |response: &Value| response["extensions"]["plan"][0]["waitMs"].as_u64().unwrap();
+    let little = plan(&gateway, "{ users { nodes { userId } } }").await;
+    assert_eq!(wait(&little), 0, "{little}");
+    assert_eq!(gateway.calls().await.len(), 3);
+}
+
+#[tokio::test]
+async fn what_would_be_refused_is_no_part_of_a_plan() {
+    let gateway = TestGateway::uncached().await;
+    let response = plan(&gateway, "{ users(perPage: 101) { nodes { userId } } logs { next } }").await;
+    assert_eq!(codes(&response), ["BAD_USER_INPUT"], "{response}");
+    assert_eq!(response["errors"][0]["path"], json!(["users"]));
+    assert_eq!(response["extensions"]["plan"].as_array().unwrap().len(), 1);
+    let response = plan(&gateway, "{ users { nodes { roles { nodes { name } } } } }").await;
+    assert_eq!(codes(&response), ["QUERY_TOO_COMPLEX"], "{response}");
+    assert_eq!(gateway.all_calls().await, []);
+}
