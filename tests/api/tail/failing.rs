@@ -41,8 +41,9 @@ async fn logs_that_were_given_up_during_an_outage_are_told_of() {
     assert_eq!(ids(&mut client, 1).await, last);
     gateway.forget_calls().await;
     gateway.fault(json!({ "path": "/api/v2/logs", "times": 1_000, "fault": { "status": 503 } })).await;
-    answered(&gateway, 503, 1).await;
-    for _ in 0..7 {
+    // More than the attempts at one read: the outage has been noticed.
+    answered(&gateway, 503, 4).await;
+    for _ in 0..6 {
         gateway.control("logs", json!({ "count": 9_000 })).await;
     }
     gateway.mend().await;
