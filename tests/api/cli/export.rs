@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Read as _;
 
 use auth0_graphql::sandbox::{Client, Options, Plan, Sandbox};
 use secrecy::ExposeSecret as _;
@@ -88,6 +89,45 @@ async fn an_export_that_fails_tells_how_to_go_on_and_loses_nobody() {
         "{}",
         end.stderr
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_that_is_interrupted_goes_on_in_the_same_file() {
+    let tenant = tenant(1_000, 0).await;
+    // Two calls are answered, and the third is waited for.
+    for (times, slow) in [(2, 1), (1, 60_000)] {
+        tenant.fault(json!({ "path": "/api/v2/users", "times": times, "fault": { "slow": slow } })).await;
+    }
+    let arguments = ["export", "users", "--fields", "email", "--out", "users.ndjson"];
+    let run = run(&tenant.sandbox, "export-interrupted", &arguments);
+    let file = run.folder.join("users.ndjson");
+    let mut export = run.start();
+    let end = tokio::task::spawn_blocking(move || {
+        while fs::metadata(&file).map_or(0, |file| file.len()) == 0 {
+            std::thread::yield_now();
+        }
+        export.signal("INT");
+        let (code, mut stderr) = (export.child.wait().unwrap().code(), String::new());
+        export.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        (End { code, stdout: String::new(), stderr }, file)
+    });
+    let (end, file) = end.await.unwrap();
+    assert!(end.code != Some(0) && end.stderr.contains("interrupted. To go on: "), "{end:?}");
+    let (before, after) = (ids(&fs::read_to_string(&file).unwrap()), cursor(&end));
+    assert!(!before.is_empty() && before.len() < 900, "{}", before.len());
+
+    tenant.mend().await;
+    let Client { id, secret } = tenant.sandbox.client();
+    let mut rest = std::process::Command::new(super::PROGRAM);
+    rest.args(arguments).args(["--after", after.lines().next().unwrap()]);
+    rest.env_clear().current_dir(file.parent().unwrap());
+    rest.env("AUTH0_DOMAIN", tenant.sandbox.url()).env("AUTH0_CLIENT_ID", id);
+    rest.env("AUTH0_CLIENT_SECRET", secret.expose_secret());
+    let rest = tokio::task::spawn_blocking(move || End::from(rest.output().unwrap())).await.unwrap();
+    assert_eq!(rest.code, Some(0), "{}", rest.stderr);
+    let all = ids(&fs::read_to_string(&file).unwrap());
+    assert_eq!((all.len(), all.iter().collect::<BTreeSet<_>>().len()), (999, 999));
+    assert!(all.starts_with(&before));
 }
 
 #[tokio::test(flavor = "multi_thread")]
