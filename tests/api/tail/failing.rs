@@ -1,6 +1,11 @@
 //! The tail while Auth0 fails, and the poller's own life.
 
+use std::time::Duration;
+
+use auth0_graphql::auth0::TailSettings;
+use auth0_graphql::sandbox::Plan;
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
 
 use super::{arrive, ids, next, setup, subscribed};
 use crate::gateway::{Setup, TestGateway};
@@ -64,8 +69,12 @@ async fn a_gateway_that_may_not_read_logs_says_so_and_ends_the_subscription() {
 }
 
 #[tokio::test]
-async fn one_poller_serves_all() {
-    let gateway = TestGateway::spawn_with(setup()).await;
+async fn one_poller_serves_all_and_ends_with_the_last() {
+    let mut setup = setup();
+    setup.policy.tail = TailSettings { linger: Duration::ZERO, ..setup.policy.tail };
+    // It looks whether anybody follows between its reads, and where those wait for their turn, the next who comes is there before.
+    setup.sandbox.plan = Plan::PrivateCloud;
+    let gateway = TestGateway::spawn_with(setup).await;
     let starts = async || {
         let calls = gateway.calls().await;
         calls.iter().filter(|call| call.target().contains("page=0&per_page=100")).count()
@@ -83,4 +92,20 @@ async fn one_poller_serves_all() {
         assert_eq!(client.hear().await["type"], "next");
     }
     assert_eq!(starts().await, 1);
+    leave(client).await;
+    // Whoever comes after it has ended starts another.
+    loop {
+        gateway.forget_calls().await;
+        let client = subscribed(&gateway, "subscription { logs { logId } }").await;
+        if starts().await > 0 {
+            break;
+        }
+        leave(client).await;
+    }
+}
+
+/// Closes the connection, and waits until the gateway has.
+async fn leave(mut client: Client) {
+    client.send(Message::Close(None)).await;
+    while client.next().await.is_some() {}
 }
