@@ -7,6 +7,8 @@ mod csv;
 
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
+#[cfg(unix)]
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -179,6 +181,9 @@ impl Output {
             Some(path) => {
                 let mut options = OpenOptions::new();
                 options.append(true).create(goes_on).create_new(!goes_on);
+                // Personal data: for nobody else on this machine.
+                #[cfg(unix)]
+                options.mode(0o600);
                 let file = options.open(path).with_context(|| {
                     format!(
                         "cannot write to {}, which must not be there yet unless --after goes on with it",

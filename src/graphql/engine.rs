@@ -39,7 +39,7 @@ pub struct Engine {
 
 /// The outcome of a request.
 pub enum Execution {
-    /// One answer.
+    /// A single response.
     Reply(GraphqlResponse),
     /// The responses to a subscription.
     Stream(Box<ResponseStream>),

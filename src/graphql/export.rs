@@ -17,7 +17,7 @@ use crate::auth0::{Condition, Searched};
 ///
 /// # Errors
 ///
-/// What the arguments of a connection would be refused for.
+/// Arguments that a connection would refuse, with its reason.
 pub fn search_condition(
     searched: Searched,
     q: Option<&str>,

@@ -107,7 +107,7 @@ impl History {
     }
 
     /// True if the tenant keeps all logs after `id`, as far as can be told: if it is no older than the oldest that there is.
-    /// What is known of that may be so old.
+    /// The oldest is looked for again once it was found longer ago than `max_age`.
     pub(super) async fn is_retained(&self, tail: &Inner, id: &LogId, max_age: Duration) -> Result<bool, Error> {
         let mut oldest = self.reading.lock().await;
         let is_known = oldest.as_ref().is_some_and(|oldest| oldest.since.elapsed() < max_age);

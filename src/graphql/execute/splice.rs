@@ -38,7 +38,7 @@ impl<'a, 'r> Splicer<'a, 'r> {
         Ok(self.out)
     }
 
-    /// One record of what was projected, with its errors. Those of the next are put into `errors`.
+    /// A record of what was projected, with its errors. The errors of the next record are put into `errors`.
     pub(super) fn record(
         &mut self,
         projection: &'a Projection,

@@ -12,7 +12,7 @@ pub(crate) struct Object {
     pub(crate) fields: &'static [Field],
 }
 
-/// One field of an [`Object`].
+/// A field of an [`Object`].
 pub(crate) struct Field {
     /// The field's GraphQL name.
     pub(crate) name: &'static str,
@@ -177,7 +177,7 @@ pub(crate) struct PageType {
     pub(crate) cursor: &'static [&'static str],
 }
 
-/// One field of a [`PageType`].
+/// A field of a [`PageType`].
 pub(crate) struct PageField {
     pub(crate) name: &'static str,
     pub(crate) kind: PageKind,

@@ -23,8 +23,9 @@ use crate::single_flight::{Cancellation, SingleFlight};
 /// Most bytes of responses that are kept for those who are yet to read them.
 const CAPACITY: u64 = 32 << 20;
 
-/// Bytes that a response takes beside its body.
+/// Bytes that a projected log takes beside its JSON, and each of its errors, about.
 const OVERHEAD: usize = 256;
+const ERROR_BYTES: usize = 1_024;
 
 /// Time for which they are kept. Whoever comes later has them made anew.
 const TIME_TO_LIVE: Duration = Duration::from_secs(30);
@@ -60,16 +61,21 @@ pub(super) struct Projector {
 /// A log, projected.
 pub(super) struct ProjectedLog {
     pub(super) log: BatchedLog,
-    answer: FieldResult,
-    /// The response, where it is the same for all.
-    response: Option<Bytes>,
+    response: ProjectedResponse,
+}
+
+/// The response to a projected log.
+enum ProjectedResponse {
+    /// It is the same for all.
+    Written(Bytes),
+    /// It has errors, which carry the subscriber's own request id.
+    WithErrors(FieldResult),
 }
 
 impl Shared {
     pub(super) fn new(upstream: Arc<Upstream>) -> Self {
         let weight = |_: &Key, made: &Arc<[ProjectedLog]>| {
-            let bytes = made.iter().map(|projected| projected.response.as_ref().map_or(0, Bytes::len) + OVERHEAD);
-            u32::try_from(bytes.sum::<usize>()).unwrap_or(u32::MAX)
+            u32::try_from(made.iter().map(ProjectedLog::size).sum::<usize>()).unwrap_or(u32::MAX)
         };
         Self {
             upstream,
@@ -128,9 +134,12 @@ impl Projector {
         let mut made = Vec::with_capacity(wanted.len());
         for logs in wanted.chunks(self.most_at_once()) {
             for (log, answer) in logs.iter().zip(self.answer(batch, logs).await) {
-                let is_same_for_all = answer.errors.is_empty();
-                let response = is_same_for_all.then(|| self.write(log, &answer, ""));
-                made.push(ProjectedLog { log: (*log).clone(), answer, response });
+                let response = if answer.errors.is_empty() {
+                    ProjectedResponse::Written(response::streamed(self.root(), &answer, log.is_late, "").into())
+                } else {
+                    ProjectedResponse::WithErrors(answer)
+                };
+                made.push(ProjectedLog { log: (*log).clone(), response });
             }
         }
         made.into()
@@ -177,19 +186,28 @@ impl Projector {
         let error = FieldError { error: failure.at(root.location), path: vec![PathSegment::Key(root.key.clone())] };
         FieldResult { json: None, errors: vec![error] }
     }
-
-    fn write(&self, log: &BatchedLog, answer: &FieldResult, request_id: &str) -> Bytes {
-        response::streamed(self.root(), answer, log.is_late, request_id).into()
-    }
 }
 
 impl ProjectedLog {
-    /// The response. Its errors carry the subscriber's own request id.
+    /// The response, for the subscriber of this request id.
     pub(super) fn response(&self, root: &PreparedField, request_id: &str) -> Bytes {
         match &self.response {
-            Some(response) => response.clone(),
-            None => response::streamed(root, &self.answer, self.log.is_late, request_id).into(),
+            ProjectedResponse::Written(response) => response.clone(),
+            ProjectedResponse::WithErrors(answer) => {
+                response::streamed(root, answer, self.log.is_late, request_id).into()
+            }
         }
+    }
+
+    /// Bytes that it takes in memory, about.
+    fn size(&self) -> usize {
+        let response = match &self.response {
+            ProjectedResponse::Written(response) => response.len(),
+            ProjectedResponse::WithErrors(FieldResult { json, errors }) => {
+                json.as_ref().map_or(0, Bytes::len) + errors.len() * ERROR_BYTES
+            }
+        };
+        response + OVERHEAD
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 
 use auth0_graphql::sandbox::{Client, Options, Plan, Sandbox};
 use secrecy::ExposeSecret as _;
@@ -113,6 +114,8 @@ async fn an_export_that_is_interrupted_goes_on_in_the_same_file() {
     });
     let (end, file) = end.await.unwrap();
     assert!(end.code != Some(0) && end.stderr.contains("interrupted. To go on: "), "{end:?}");
+    let mode = fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "others may read it");
     let (before, after) = (ids(&fs::read_to_string(&file).unwrap()), cursor(&end));
     assert!(!before.is_empty() && before.len() < 900, "{}", before.len());
 
