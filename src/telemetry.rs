@@ -20,7 +20,7 @@ use tracing_subscriber::fmt::time::ChronoLocal;
 use tracing_subscriber::layer::{self, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
-use tracing_subscriber::{EnvFilter, registry};
+use tracing_subscriber::{EnvFilter, Registry, registry};
 use url::Url;
 
 use self::audit_file::AuditFile;
@@ -189,12 +189,22 @@ pub fn init(settings: &LogSettings) -> Result<Telemetry, LogError> {
         AuditFile::open(path).map(Arc::new).map_err(|cause| LogError::AuditFile { path: path.clone(), cause })
     });
     let audit_file = audit_file.transpose()?;
-    let audit = audit_file.clone().map(|file| audit_layer(settings.format, file));
     let traces = settings.otlp_endpoint.as_ref().map(Traces::start).transpose();
     let traces = traces.map_err(|error| LogError::Traces(error.into()))?;
-    let spans = traces.as_ref().map(Traces::layer);
-    registry().with(log_layer(settings)).with(audit).with(spans).try_init()?;
+    registry().with(layers(settings, audit_file.as_ref(), traces.as_ref())).try_init()?;
     Ok(Telemetry { log: Log { audit_file }, _traces: traces })
+}
+
+/// The layers that there are: one that is `None` would take an interest in every event of every library.
+fn layers(
+    settings: &LogSettings,
+    audit_file: Option<&Arc<AuditFile>>,
+    traces: Option<&Traces>,
+) -> Vec<Box<dyn Layer<Registry> + Send + Sync>> {
+    let log = log_layer(settings).boxed();
+    let audit = audit_file.map(|file| audit_layer(settings.format, Arc::clone(file)).boxed());
+    let spans = traces.map(|traces| traces.layer().boxed());
+    [log].into_iter().chain(audit).chain(spans).collect()
 }
 
 fn is_audit(metadata: &Metadata<'_>) -> bool {
@@ -216,8 +226,9 @@ fn log_layer<S: Subscriber + for<'a> LookupSpan<'a>>(settings: &LogSettings) -> 
         Format::Text => lines.with_ansi(false).boxed(),
     };
     let has_audit = settings.audit_file.is_none();
-    let filter = settings.filter.layer_filter().and(filter_fn(move |metadata| has_audit || !is_audit(metadata)));
-    lines.with_filter(filter)
+    let is_wanted = filter_fn(move |metadata| has_audit || !is_audit(metadata));
+    // Without a hint of its own, the whole would have none, here too.
+    lines.with_filter(settings.filter.layer_filter().and(is_wanted.with_max_level_hint(LevelFilter::TRACE)))
 }
 
 /// The audit trail, whole: LOG has no say in it.
@@ -227,12 +238,29 @@ fn audit_layer<S: Subscriber + for<'a> LookupSpan<'a>>(format: Format, file: Arc
         Format::Json => lines.json().boxed(),
         Format::Pretty | Format::Text => lines.with_ansi(false).boxed(),
     };
-    lines.with_filter(filter_fn(is_audit))
+    lines.with_filter(filter_fn(is_audit).with_max_level_hint(LevelFilter::INFO))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nobody_logs_is_not_even_looked_at() {
+        let path = std::env::temp_dir().join(format!("auth0-graphql-levels-{}.log", std::process::id()));
+        let audit = Arc::new(AuditFile::open(&path).unwrap());
+        std::fs::remove_file(path).unwrap();
+        for (directives, audit, expected) in [
+            ("info", None, LevelFilter::INFO),
+            ("warn", None, LevelFilter::WARN),
+            ("warn", Some(&audit), LevelFilter::INFO),
+            ("warn,auth0_graphql=debug", None, LevelFilter::DEBUG),
+        ] {
+            let settings = LogSettings { filter: Filter::parse(directives).unwrap(), ..LogSettings::default() };
+            let subscriber = registry().with(layers(&settings, audit, None));
+            assert_eq!(subscriber.max_level_hint(), Some(expected), "{directives}");
+        }
+    }
 
     #[test]
     fn a_filter_is_a_level_or_a_list_of_modules() {
