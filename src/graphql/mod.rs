@@ -44,7 +44,7 @@ use crate::auth::{Caller, Scopes};
 pub use self::document::{DocumentSettings, DocumentSource, TrustedDocuments, TrustedDocumentsError, TrustedMode};
 pub use self::engine::{Engine, Execution, refuse};
 pub use self::error::{ErrorCode, GraphqlError, Location};
-pub use self::export::{record_keys, search_condition};
+pub use self::export::{log_selection, record_keys, search_condition};
 pub use self::limits::{Enforcement, Limits};
 pub use self::permission::{Permissions, ScopeMode};
 pub use self::schema::gateway::GatewayMode;
