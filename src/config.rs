@@ -298,7 +298,7 @@ fn tail_source(args: &TailCommandArgs) -> Result<TailSource, Problems> {
     let mut problems = Problems::default();
     let log = args.serve.log.settings(&mut problems);
     match args.tail.endpoint(&mut problems) {
-        Some(endpoint) if problems.is_empty() => Ok(TailSource::Gateway(endpoint, log)),
+        Some(endpoint) if problems.is_empty() => Ok(TailSource::Gateway(endpoint, Box::new(log))),
         _ => Err(problems),
     }
 }

@@ -75,7 +75,7 @@ async fn follow(
             ended = print(received, format) => {
                 *position = source.position().or(position.take());
                 if let Some(ending) = ended? {
-                    go_on_after(ending, source, position)?;
+                    go_on_after(&ending, source, position)?;
                 }
             }
             () = &mut shutdown => return Ok(()),
@@ -116,7 +116,7 @@ async fn write(lines: String) -> anyhow::Result<()> {
 }
 
 /// Has a stream that ended go on, if that is of any use.
-fn go_on_after(ending: Ending, source: &mut Source, position: &mut Option<String>) -> Result<(), CommandError> {
+fn go_on_after(ending: &Ending, source: &mut Source, position: &mut Option<String>) -> Result<(), CommandError> {
     if let Some(from) = &ending.from {
         *position = Some(from.clone());
     }
@@ -157,7 +157,7 @@ impl Subscription {
 
     /// Its variables. A filter with nothing in it would be refused.
     fn variables(&self) -> Value {
-        let filter = (!self.filter.is_empty()).then(|| &self.filter);
+        let filter = (!self.filter.is_empty()).then_some(&self.filter);
         json!({ "from": self.from, "filter": filter })
     }
 }

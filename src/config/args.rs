@@ -58,7 +58,7 @@ pub(super) enum Command {
     Export(ExportCommandArgs),
     /// Print logs as they happen, a line each: those of the tenant that is set, or with --url those that a gateway tells of.
     ///
-    /// A line is to be read, in colour on a terminal (NO_COLOR is honoured), or with --json a JSON object. Conditions must all hold. What
+    /// A line is to be read, in color on a terminal (`NO_COLOR` is honored), or with --json a JSON object. Conditions must all hold. What
     /// ends it, Ctrl-C too, has a line on standard error say how to go on without a gap. Control characters in a log are escaped.
     #[command(after_long_help = "\
 Exit codes: 0 interrupted, or whoever reads has left; 64 wrong usage or settings; 69 the gateway cannot be reached; 1 anything else.")]

@@ -86,7 +86,7 @@ pub enum TailSource {
     /// A tenant, by the settings of `serve`.
     Tenant(Box<Serve>),
     /// A gateway.
-    Gateway(GatewayEndpoint, LogSettings),
+    Gateway(GatewayEndpoint, Box<LogSettings>),
 }
 
 /// A gateway, and the credentials to show there.
@@ -183,6 +183,7 @@ impl Tail {
 }
 
 /// A secret that is in the environment, or in a file that the environment names. It has no flag.
+#[expect(clippy::disallowed_methods, reason = "clap has no arguments of which there is only a variable")]
 fn secret(name: &str, problems: &mut Problems) -> Option<SecretString> {
     let file_name = format!("{name}_FILE");
     let [text, path] = [name, &file_name].map(|name| env::var(name).unwrap_or_default());
