@@ -29,6 +29,13 @@ async fn gateway() -> TestGateway {
     TestGateway::spawn_with(setup()).await
 }
 
+/// The number of requests that a gateway, whose metrics are at its own address, has refused for this reason.
+pub(crate) async fn refused(url: &str, reason: &str) -> f64 {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let text = http.get(format!("{url}/metrics")).send().await.unwrap().text().await.unwrap();
+    Scrape(text).value(&format!("auth0_graphql_refusals_total{{reason=\"{reason}\"}}"))
+}
+
 /// Metrics at one moment.
 struct Scrape(String);
 
