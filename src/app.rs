@@ -9,7 +9,8 @@ use crate::auth::{self, ApiKeys, Authenticator};
 use crate::auth0::{self, ClientAuthentication, ManagementApi};
 use crate::graphql::{self, DocumentSettings, Engine, GatewayMode, Limits, Permissions, TrustedDocuments};
 use crate::http::{self, Certificate};
-use crate::telemetry::Metrics;
+use crate::shared_state::{self, SharedState};
+use crate::telemetry::{Metrics, SharedStateMetrics};
 
 /// The gateway, ready to serve.
 pub struct App {
@@ -73,6 +74,8 @@ pub struct Settings {
     pub documents: DocumentSettings,
     /// Handling of requests.
     pub http: http::Settings,
+    /// The state that replicas share.
+    pub shared_state: Option<shared_state::Settings>,
 }
 
 impl Settings {
@@ -88,16 +91,20 @@ impl Settings {
             permissions: Permissions::default(),
             documents: DocumentSettings::default(),
             http: http::Settings::default(),
+            shared_state: None,
         }
     }
 }
 
 impl App {
-    /// Builds a gateway. Needs to be called within a runtime, which keeps its trusted documents up to date.
+    /// Builds a gateway. Needs to be called within a runtime, which keeps its trusted documents up to date, and the connection to Redis.
     pub fn build(settings: Settings) -> Result<Self, BuildError> {
-        let Settings { tenant, mode, policy, limits, auth, permissions, documents, http } = settings;
+        let Settings { tenant, mode, policy, limits, auth, permissions, documents, http, shared_state } = settings;
         let authenticator = Arc::new(Authenticator::new(auth)?);
-        let api = ManagementApi::new(tenant, &policy)?;
+        let shared_metrics = SharedStateMetrics::default();
+        let shared = shared_state
+            .map(|settings| SharedState::connect(settings, &tenant.domain.to_string(), shared_metrics.clone()));
+        let api = ManagementApi::sharing(tenant, &policy, shared)?;
         let reloader = Reloader {
             api: api.clone(),
             authenticator: Arc::clone(&authenticator),
@@ -111,8 +118,9 @@ impl App {
         if let Some(refresh) = engine.refresh_trusted_documents() {
             tokio::spawn(refresh);
         }
-        let metrics =
-            Metrics::new(&upstream_metrics, authenticator.metrics(), move |status| tenant.write_status(status));
+        let metrics = Metrics::new(&upstream_metrics, authenticator.metrics(), &shared_metrics, move |status| {
+            tenant.write_status(status)
+        });
         let server = http::Server::new(engine, authenticator, metrics, http)?;
         Ok(Self { server, reloader })
     }

@@ -15,6 +15,7 @@ mod export;
 mod kinds;
 mod log;
 mod problems;
+mod replicas;
 mod report;
 mod sandbox;
 mod secret;
@@ -39,6 +40,7 @@ use self::sandbox::SandboxArgs;
 #[cfg(feature = "sandbox")]
 use self::sandbox::SandboxCommand;
 use self::server::is_loopback;
+use self::setting::GivenSetting as _;
 pub use self::tail::{GatewayEndpoint, Tail, TailOutcome, TailSource};
 use crate::auth::Settings as AuthSettings;
 use crate::auth0::{ClientPolicy, Settings};
@@ -46,6 +48,7 @@ use crate::graphql::{DocumentSettings, Limits, Permissions};
 use crate::http::Settings as HttpSettings;
 #[cfg(feature = "sandbox")]
 use crate::sandbox::{Options, TokenRequest};
+use crate::shared_state::RedisUrl;
 use crate::telemetry::LogSettings;
 
 /// Settings of the server. The defaults are those that `--help` tells.
@@ -140,6 +143,8 @@ pub struct Serve {
     pub auth: AuthSettings,
     /// Rules for their scopes.
     pub permissions: Permissions,
+    /// Address of the state that replicas share.
+    pub redis: Option<RedisUrl>,
     /// The log.
     pub log: LogSettings,
     /// Names of the settings whose files hold a secret and can be read by every user of the machine.
@@ -263,14 +268,15 @@ impl Serve {
         args.documents.limits(&mut limits, &mut problems);
         let is_open = is_sandbox || is_loopback(server.address.ip());
         let documents = args.documents.settings(is_open, &mut problems);
+        let redis = args.replicas.redis_url.take(&mut problems);
         let mut log = args.log.settings(&mut problems);
         args.telemetry.set(&mut log, &mut problems);
         let exposed_files = args.auth0.exposed_files();
-        let exposed_files =
-            exposed_files.chain(args.callers.api_keys.exposed_file()).chain(args.tls.exposed_file()).collect();
+        let exposed_files = exposed_files.chain(args.callers.api_keys.exposed_file()).chain(args.tls.exposed_file());
+        let exposed_files = exposed_files.chain(args.replicas.redis_url.exposed_file()).collect();
         match tenant {
             Some(tenant) if problems.is_empty() => {
-                Ok(Self { tenant, policy, limits, documents, server, auth, permissions, log, exposed_files })
+                Ok(Self { tenant, policy, limits, documents, server, auth, permissions, redis, log, exposed_files })
             }
             _ => Err(problems),
         }

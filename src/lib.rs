@@ -10,5 +10,6 @@ pub mod graphql;
 pub mod http;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+pub mod shared_state;
 mod single_flight;
 pub mod telemetry;

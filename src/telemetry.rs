@@ -25,7 +25,7 @@ use url::Url;
 
 use self::audit_file::AuditFile;
 pub(crate) use self::metrics::{CONTENT_TYPE, OpenGuard, timed};
-pub use self::metrics::{KeyMetrics, Metrics, ServerMetrics, UpstreamMetrics, UpstreamStatus};
+pub use self::metrics::{KeyMetrics, Metrics, ServerMetrics, SharedStateMetrics, UpstreamMetrics, UpstreamStatus};
 pub(crate) use self::throttle::LogThrottle;
 use self::trace::Traces;
 pub(crate) use self::trace::{continue_trace, trace_id, traceparent};

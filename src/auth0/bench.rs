@@ -49,6 +49,7 @@ impl Steps {
             asked_at: Instant::now(),
             life: Duration::from_secs(24 * 60 * 60),
             scopes: None,
+            is_shared: false,
         };
         let headers =
             [("x-ratelimit-limit", "50"), ("x-ratelimit-remaining", "48"), ("x-ratelimit-reset", "1790000001")]

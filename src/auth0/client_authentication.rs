@@ -64,6 +64,14 @@ impl From<SecretString> for ClientAuthentication {
 }
 
 impl ClientAuthentication {
+    /// The secret, or the private key: what only this client has.
+    pub(super) fn secret_bytes(&self) -> &[u8] {
+        match self {
+            Self::Secret(secret) => secret.expose_secret().as_bytes(),
+            Self::PrivateKeyJwt(key, _) => key.0.as_bytes(),
+        }
+    }
+
     /// The parameters of a token request that show who the client is. `audience` is the tenant's address, with a slash at its end.
     pub(super) fn parameters(
         &self,

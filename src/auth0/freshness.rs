@@ -28,7 +28,7 @@ const SHORTEST_LIFE: Duration = Duration::from_secs(1);
 
 /// The most that Auth0 lets an API's tokens live is 30 days.
 /// <https://auth0.com/docs/secure/tokens/access-tokens/update-access-token-lifetime>
-const LONGEST_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub(crate) const LONGEST_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Reads `expires_in` from its JSON text, or from nothing: seconds as OAuth has it, but no number,
 /// a string, or one beyond reason is survived.

@@ -48,6 +48,8 @@ pub(crate) struct Grant {
     pub(crate) asked_at: Instant,
     pub(crate) life: Duration,
     pub(crate) scopes: Option<Vec<String>>,
+    /// True if another replica has asked for it.
+    pub(crate) is_shared: bool,
 }
 
 impl AuthenticationApi {
@@ -63,6 +65,11 @@ impl AuthenticationApi {
     /// Authenticates by this from the next request on.
     pub(crate) fn authenticate_by(&self, authentication: ClientAuthentication) {
         self.authentication.store(Arc::new(authentication));
+    }
+
+    /// The client: its authentication, its id, and the audience that it asks for.
+    pub(crate) fn client(&self) -> (Arc<ClientAuthentication>, &str, &str) {
+        (self.authentication.load_full(), &self.client_id, &self.audience)
     }
 
     pub(crate) fn metrics(&self) -> &UpstreamMetrics {
@@ -109,6 +116,7 @@ fn granted(body: &[u8], asked_at: Instant) -> Result<Grant, Error> {
         asked_at,
         life: life(answer.get("expires_in").map(|raw| raw.get())),
         scopes: text("scope").or_else(|| scope_claim(&token)).map(|scope| split(&scope)),
+        is_shared: false,
     })
 }
 

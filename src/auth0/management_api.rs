@@ -21,6 +21,7 @@ use super::tail::{LogReader, LogTail, TailSettings};
 use super::token::{TokenCache, TokenStatus};
 use super::transport::Transport;
 use crate::deadline::Deadline;
+use crate::shared_state::SharedState;
 use crate::telemetry::{UpstreamMetrics, UpstreamStatus};
 
 /// The tenant, and the gateway's credentials there. `Debug` shows no secret.
@@ -82,15 +83,33 @@ impl ManagementApi {
         Self::with_retries(settings, policy, RetryPolicy::default())
     }
 
+    /// The same, of several replicas that share their state.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::new`].
+    pub fn sharing(settings: Settings, policy: &ClientPolicy, shared: Option<SharedState>) -> Result<Self, BuildError> {
+        Self::build(settings, policy, RetryPolicy::default(), shared)
+    }
+
     pub(crate) fn with_retries(
         settings: Settings,
         policy: &ClientPolicy,
         retries: RetryPolicy,
     ) -> Result<Self, BuildError> {
+        Self::build(settings, policy, retries, None)
+    }
+
+    fn build(
+        settings: Settings,
+        policy: &ClientPolicy,
+        retries: RetryPolicy,
+        shared: Option<SharedState>,
+    ) -> Result<Self, BuildError> {
         let Settings { domain, audience, client_id, authentication } = settings;
         let transport = Transport::new(domain, retries, policy.rate_reserve)?;
         let api = AuthenticationApi::new(transport.clone(), audience, client_id, authentication);
-        let reader = Reader::new(transport, TokenCache::new(api), policy.cache_ttl);
+        let reader = Reader::new(transport, TokenCache::new(api, shared), policy.cache_ttl);
         Ok(Self { tail: LogTail::new(reader.clone(), policy.tail.clone()), reader })
     }
 
@@ -146,6 +165,12 @@ impl ManagementApi {
     #[must_use]
     pub fn refused_fields(&self) -> Vec<RefusedFields> {
         self.reader.refused_fields()
+    }
+
+    /// The state that replicas share, if they do.
+    #[must_use]
+    pub fn shared_state(&self) -> Option<&SharedState> {
+        self.reader.tokens().shared_state()
     }
 
     /// State of the circuit breaker.

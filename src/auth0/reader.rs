@@ -24,6 +24,9 @@ use crate::deadline::SharedDeadline;
 use crate::single_flight::{Cancellation, Role, SingleFlight};
 use crate::telemetry::TRACE_TARGET;
 
+/// Most tokens of other replicas that are refused one after the other.
+const MOST_REFUSALS: u32 = 2;
+
 /// Reads a tenant for many at once. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Reader(Arc<Inner>);
@@ -152,10 +155,11 @@ impl Reader {
     async fn attempt(&self, request: &RequestTarget, attempts: &mut Attempts) -> Result<Payload, Error> {
         let Inner { transport, tokens, fields, .. } = &*self.0;
         let mut has_fields = !request.field_names.is_empty() && !fields.refuse(request.endpoint, &request.field_names);
-        let mut is_replacement = false;
+        let mut refusals = 0;
         loop {
             // Its failure is not tried again here: that was done where the token was asked for.
             let token = tokens.token(attempts.deadline()).await?;
+            let most_refusals = if token.is_shared() { MOST_REFUSALS } else { 1 };
             let url = request.url(has_fields, |target| transport.url(target))?;
             let upstream = UpstreamRequest::get(url, Some(token.header()));
             let judge = |response: &UpstreamResponse| {
@@ -176,15 +180,15 @@ impl Reader {
                     has_fields = false;
                 }
                 // Keys are rotated and grants are withdrawn while a token lives: one that is refused is
-                // replaced, once.
-                ReadOutcome::TokenRefused if is_replacement => {
+                // replaced, once. Of those that replicas share, one from before that may still be there.
+                ReadOutcome::TokenRefused if refusals >= most_refusals => {
                     let error = Error::misconfigured(MisconfigurationError::TokenRefused);
                     tokens.give_up(&token, error.clone());
                     return Err(error);
                 }
                 ReadOutcome::TokenRefused => {
                     tokens.invalidate(&token);
-                    is_replacement = true;
+                    refusals += 1;
                 }
             }
         }
@@ -212,7 +216,7 @@ mod tests {
         let transport = Transport::new(domain, policy, 0.0).unwrap();
         let authentication = SecretString::from("none").into();
         let api = AuthenticationApi::new(transport.clone(), audience, "gateway".to_owned(), authentication);
-        Reader::new(transport, TokenCache::new(api), Duration::from_secs(3600))
+        Reader::new(transport, TokenCache::new(api, None), Duration::from_secs(3600))
     }
 
     fn context() -> CallContext {

@@ -17,7 +17,10 @@ use super::client_authentication::ClientAuthentication;
 use super::error::Error;
 use super::freshness::{Freshness, Lifespan};
 use super::grant::{AuthenticationApi, GRANT_TIMEOUT, Grant};
+use super::sealed_token::TokenHash;
+use super::shared_token::{Stale, obtain};
 use crate::deadline::{Deadline, SharedDeadline};
+use crate::shared_state::SharedState;
 use crate::single_flight::{Cancellation, SingleFlight, Waiter};
 
 /// Time for which a failed grant answers for those that come after it, so that a dead issuer is not hammered by every call.
@@ -41,6 +44,7 @@ pub(crate) struct AccessToken {
     lifespan: Lifespan,
     expires_at: DateTime<Utc>,
     scopes: Option<Arc<[String]>>,
+    is_shared: bool,
 }
 
 impl AccessToken {
@@ -48,11 +52,23 @@ impl AccessToken {
         let lifespan = Lifespan::new(grant.asked_at, grant.life, fastrand::f64());
         // For display only: the wall clock may be set, so nothing is decided by it.
         let expires_at = Utc::now() + grant.life.saturating_sub(grant.asked_at.elapsed());
-        Self { header: grant.header, generation, lifespan, expires_at, scopes: grant.scopes.map(Arc::from) }
+        Self {
+            header: grant.header,
+            generation,
+            lifespan,
+            expires_at,
+            scopes: grant.scopes.map(Arc::from),
+            is_shared: grant.is_shared,
+        }
     }
 
     pub(crate) fn header(&self) -> HeaderValue {
         self.header.clone()
+    }
+
+    /// True if another replica has asked for it.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.is_shared
     }
 
     pub(crate) fn status(&self) -> TokenStatus {
@@ -75,6 +91,8 @@ pub(crate) struct TokenCache(Arc<Inner>);
 
 struct Inner {
     api: AuthenticationApi,
+    /// The state through which replicas share the token, if there are any.
+    shared: Option<SharedState>,
     /// Written only while `refresh` is locked.
     current: ArcSwapOption<AccessToken>,
     refresh: Mutex<Refresh>,
@@ -86,6 +104,8 @@ struct Inner {
 struct Refresh {
     generation: u64,
     failure: Option<RememberedFailure>,
+    /// The last token that the Management API refused, where others may have it too.
+    refused: Option<TokenHash>,
 }
 
 type Granted = Result<Arc<AccessToken>, Error>;
@@ -117,15 +137,15 @@ enum Next {
 }
 
 impl TokenCache {
-    pub(crate) fn new(api: AuthenticationApi) -> Self {
+    pub(crate) fn new(api: AuthenticationApi, shared: Option<SharedState>) -> Self {
         let flight = SingleFlight::new(Cancellation::Never);
-        Self(Arc::new(Inner { api, current: ArcSwapOption::empty(), refresh: Mutex::default(), flight }))
+        Self(Arc::new(Inner { api, shared, current: ArcSwapOption::empty(), refresh: Mutex::default(), flight }))
     }
 
     /// A cache that has a token already.
     #[cfg(feature = "bench")]
     pub(crate) fn holding(api: AuthenticationApi, grant: Grant) -> Self {
-        let cache = Self::new(api);
+        let cache = Self::new(api, None);
         cache.0.current.store(Some(Arc::new(AccessToken::new(grant, 0))));
         cache
     }
@@ -174,15 +194,20 @@ impl TokenCache {
         }
     }
 
+    pub(crate) fn shared_state(&self) -> Option<&SharedState> {
+        self.0.shared.as_ref()
+    }
+
     /// Status of the token in use.
     pub(crate) fn status(&self) -> Option<TokenStatus> {
         self.0.current.load().as_ref().map(|token| token.status())
     }
 
-    fn forget(&self, _while_locked: &mut Refresh, token: &AccessToken) -> bool {
+    fn forget(&self, refresh: &mut Refresh, token: &AccessToken) -> bool {
         let is_current = self.0.current.load().as_ref().is_some_and(|current| current.generation == token.generation);
         if is_current {
             self.0.current.store(None);
+            refresh.refused = self.0.shared.as_ref().map(|_| TokenHash::of(&token.header));
             tracing::info!(generation = token.generation, "the Management API refused the access token; it is dropped");
         }
         is_current
@@ -202,27 +227,39 @@ impl TokenCache {
             return Next::Now(Err(error));
         }
         let cache = self.clone();
-        let grant = |_| async move { cache.keep(cache.0.api.grant().await) };
+        let refused = refresh.refused;
+        let grant = |_| async move { cache.keep(cache.obtain(refused).await) };
         Next::Later(self.0.flight.join_or_start(&(), Deadline::within(GRANT_TIMEOUT), grant))
+    }
+
+    /// Asks Auth0 for a token, unless another replica has.
+    async fn obtain(&self, refused: Option<TokenHash>) -> Result<Grant, Error> {
+        let Inner { api, shared, current, .. } = &*self.0;
+        let Some(shared) = shared else { return api.grant().await };
+        let aging = current.load_full().map(|token| Stale::Aging(TokenHash::of(&token.header)));
+        obtain(shared, api, aging.or(refused.map(Stale::Refused))).await
     }
 
     /// Keeps what a refresh has brought.
     fn keep(&self, grant: Result<Grant, Error>) -> Result<Arc<AccessToken>, Error> {
         let mut refresh = self.lock();
+        let is_shared = grant.as_ref().is_ok_and(|grant| grant.is_shared);
         // Under an open breaker nobody was asked.
-        if !grant.as_ref().is_err_and(Error::is_breaker_open) {
+        if !is_shared && !grant.as_ref().is_err_and(Error::is_breaker_open) {
             self.0.api.metrics().token(grant.is_ok());
         }
         match grant {
             Ok(grant) => {
                 refresh.generation += 1;
                 refresh.failure = None;
+                refresh.refused = None;
                 let life_s = grant.life.as_secs();
                 let token = Arc::new(AccessToken::new(grant, refresh.generation));
                 self.0.current.store(Some(Arc::clone(&token)));
                 tracing::info!(
                     generation = token.generation,
                     life_s,
+                    is_shared,
                     "obtained an access token for the Management API"
                 );
                 Ok(token)

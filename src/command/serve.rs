@@ -21,7 +21,7 @@ pub(super) async fn run(serve: Serve, log: Log) -> Result<(), CommandError> {
     for warning in serve.warnings() {
         tracing::warn!("{warning}");
     }
-    let Serve { tenant, policy, limits, permissions, documents, auth, server, log: _, exposed_files: _ } = serve;
+    let Serve { tenant, policy, limits, permissions, documents, auth, server, redis, log: _, exposed_files: _ } = serve;
     let Server { address, admin_address, mut http } = server;
     let tenant = OpenTenant::open(tenant).await?;
     let is_meant_to_be_open = auth.allow_anonymous;
@@ -33,8 +33,17 @@ pub(super) async fn run(serve: Serve, log: Log) -> Result<(), CommandError> {
     let callers = Callers::new(&auth, takes_sandbox_tokens);
     let (is_open, playground, has_tls) = (auth.admits_anonymous(), http.playground, http.certificate.is_some());
     let has_allowed_hosts = !http.allowed_hosts.is_empty();
-    let settings =
-        Settings { tenant: tenant.settings, mode: tenant.mode, policy, limits, auth, permissions, documents, http };
+    let settings = Settings {
+        tenant: tenant.settings,
+        mode: tenant.mode,
+        policy,
+        limits,
+        auth,
+        permissions,
+        documents,
+        http,
+        shared_state: redis.map(Into::into),
+    };
     let mut app = App::build(settings).context("cannot build the gateway")?;
     if let Some(address) = admin_address {
         let listener = listen(address).await?;

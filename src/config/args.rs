@@ -7,6 +7,7 @@ use super::callers::CallerArgs;
 use super::documents::DocumentArgs;
 use super::export::ExportArgs;
 use super::log::{LogArgs, TelemetryArgs};
+use super::replicas::ReplicaArgs;
 use super::sandbox::{SandboxArgs, ServeSandboxArgs};
 use super::server::{BoundsArgs, ServerArgs};
 use super::tail::TailArgs;
@@ -98,6 +99,8 @@ pub(super) struct ServeArgs {
     pub(super) bounds: BoundsArgs,
     #[command(flatten)]
     pub(super) documents: DocumentArgs,
+    #[command(flatten)]
+    pub(super) replicas: ReplicaArgs,
     #[command(flatten)]
     pub(super) log: LogArgs,
     #[command(flatten)]

@@ -5,6 +5,7 @@ mod lines;
 mod manifest;
 mod parse;
 mod persisted;
+mod shared;
 mod source;
 mod suggestions;
 mod trusted;
@@ -24,6 +25,7 @@ use self::suggestions::Suggestions;
 use super::error::{ErrorCode, GraphqlError};
 use super::limits::Limiter;
 use super::type_system::TypeSystem;
+use crate::shared_state::SharedState;
 
 #[cfg(test)]
 pub(crate) use self::lexical::Scan;
@@ -87,6 +89,8 @@ pub(crate) struct Documents {
     limiter: Limiter,
     introspection: bool,
     sources: Sources,
+    /// The state in which replicas share what clients have them keep.
+    shared: Option<SharedState>,
     valid: Cache<Arc<str>, Arc<Document>>,
 }
 
@@ -98,7 +102,34 @@ impl Documents {
             limiter: limiter.into(),
             introspection: settings.introspection,
             sources: Sources::new(settings.persisted_queries, settings.trusted),
+            shared: None,
             valid: Cache::builder().weigher(weight).max_capacity(CACHED).build(),
+        }
+    }
+
+    /// The same, shared with other replicas.
+    pub(crate) fn sharing(self, shared: Option<SharedState>) -> Self {
+        Self { shared, ..self }
+    }
+
+    /// True if other replicas may know documents that are not known here.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// Makes a document known here that is asked for by its hash alone, if another replica knows it. True if the request registers one,
+    /// which is to be shared once it was found.
+    pub(crate) async fn recall(&self, source: &DocumentSource) -> bool {
+        match &self.shared {
+            Some(shared) => self.sources.recall(shared, source).await,
+            None => false,
+        }
+    }
+
+    /// Shares a document that a request has registered.
+    pub(crate) async fn share(&self, source: &DocumentSource) {
+        if let Some(shared) = &self.shared {
+            self.sources.share(shared, source).await;
         }
     }
 

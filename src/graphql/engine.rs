@@ -25,6 +25,7 @@ use super::{
 };
 use crate::auth::Scopes;
 use crate::auth0::{BreakerStatus, ManagementApi};
+use crate::shared_state::SharedState;
 use crate::telemetry::TRACE_TARGET;
 
 /// Runs GraphQL operations.
@@ -53,7 +54,8 @@ impl Engine {
         let upstream = Arc::new(Upstream::new(api, settings, limiter.clone()));
         let schema = schema::schema().data(Arc::clone(&upstream)).finish();
         let types = Arc::new(TypeSystem::parse(&write_sdl(&schema))?);
-        let documents = Arc::new(Documents::new(Arc::clone(&types), limiter, documents));
+        let shared = upstream.shared_state().cloned();
+        let documents = Arc::new(Documents::new(Arc::clone(&types), limiter, documents).sharing(shared));
         let (operations, projections) = (OperationCache::default(), ProjectionCache::default());
         let subscriptions = Subscriptions::new(Arc::clone(&upstream));
         Ok(Self { documents, types, operations, schema, projections, subscriptions, upstream })
@@ -67,6 +69,11 @@ impl Engine {
             // A single call finds out whether Auth0 has recovered: without requests none would be made.
             BreakerStatus::Closed | BreakerStatus::HalfOpen => Readiness::Ready,
         }
+    }
+
+    /// The state that this replica shares with others, if there are any.
+    pub(crate) fn shared_state(&self) -> Option<&SharedState> {
+        self.upstream.shared_state()
     }
 
     /// Keeps the trusted documents as they are on disk, for as long as the engine is there. None if there are none.
@@ -117,7 +124,13 @@ impl Engine {
     ) -> Execution {
         let GraphqlRequest { document: source, operation_name, variables } = request;
         let mut audit = Audit::begin(&source, context);
-        let reply = match self.prepare(&source, operation_name.as_deref(), variables) {
+        // In a box: most gateways are alone, and all operations would have its size.
+        let registers = self.documents.is_shared() && Box::pin(self.documents.recall(&source)).await;
+        let prepared = self.prepare(&source, operation_name.as_deref(), variables);
+        if registers {
+            Box::pin(self.documents.share(&source)).await;
+        }
+        let reply = match prepared {
             Ok((document, prepared)) => {
                 let span = Span::current();
                 span.record("graphql.operation.name", prepared.audit.operation.as_deref());

@@ -10,6 +10,7 @@ use crate::auth0::{
     ApiRequest, BreakerStatus, BucketStatus, CallContext, Error, Fields, ManagementApi, MisconfigurationError,
     RefusedFields, TokenStatus, UserId,
 };
+use crate::shared_state::SharedState;
 
 /// The effect of scopes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -153,6 +154,11 @@ impl Upstream {
     /// The tenant's rate limits, as far as they are known.
     pub(crate) fn rate_limits(&self) -> Vec<BucketStatus> {
         self.api.rate_limits()
+    }
+
+    /// The state that replicas share, if they do.
+    pub(crate) fn shared_state(&self) -> Option<&SharedState> {
+        self.api.shared_state()
     }
 
     /// The names in `fields` that Auth0 turned out not to take.

@@ -14,6 +14,7 @@ use super::error::HttpError;
 use super::rate_limit::{RateLimitKey, RateLimits};
 use crate::auth::{AuthenticationError, Authenticator, Caller};
 use crate::graphql::{Deadline, ErrorCode};
+use crate::shared_state::SharedState;
 use crate::telemetry::LogThrottle;
 
 /// The counters that requests have to pass.
@@ -58,14 +59,14 @@ impl AdmissionError {
 }
 
 impl AdmissionControl {
-    pub(crate) fn new(settings: &Settings, authenticator: Arc<Authenticator>) -> Self {
+    pub(crate) fn new(settings: &Settings, authenticator: Arc<Authenticator>, shared: Option<SharedState>) -> Self {
         let most = settings.max_concurrent_requests;
         Self {
             authenticator,
             most,
             permits: Semaphore::new(most.get().min(Semaphore::MAX_PERMITS)),
             busy: LogThrottle::default(),
-            rates: settings.rate_limit.map(RateLimits::new),
+            rates: settings.rate_limit.map(|limit| RateLimits::new(limit, shared)),
             rate_limited: LogThrottle::default(),
         }
     }
@@ -88,13 +89,13 @@ impl AdmissionControl {
     ) -> Result<Caller, HttpError> {
         let caller = authenticate(headers, &self.authenticator, deadline).await;
         // Whoever is turned away is counted too, so that nobody tries one credential after the other.
-        let counted = self.count(RateLimitKey::of(caller.as_ref().ok(), address));
+        let counted = self.count(RateLimitKey::of(caller.as_ref().ok(), address)).await;
         counted.and(caller.map_err(AdmissionError::Unauthenticated)).map_err(|error| self.refuse(&error))
     }
 
-    fn count(&self, key: RateLimitKey) -> Result<(), AdmissionError> {
+    async fn count(&self, key: RateLimitKey) -> Result<(), AdmissionError> {
         let Some(rates) = &self.rates else { return Ok(()) };
-        rates.admit(key).map_err(|retry_after| AdmissionError::RateLimited { retry_after })
+        rates.admit(key).await.map_err(|retry_after| AdmissionError::RateLimited { retry_after })
     }
 
     /// Logs an error, and gives it back in HTTP's terms.

@@ -119,10 +119,11 @@ impl Shared {
         settings: Settings,
         shutdown: Shutdown,
     ) -> Self {
+        let admission = AdmissionControl::new(&settings, authenticator, engine.shared_state().cloned());
         Self(Arc::new(Parts {
             engine,
             metrics,
-            admission: AdmissionControl::new(&settings, authenticator),
+            admission,
             bodies: body::pool(&settings),
             send_budget: SendBudget::new(settings.send),
             subscriptions: SubscriptionCounter::new(settings.subscriptions),

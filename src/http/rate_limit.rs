@@ -1,10 +1,15 @@
 //! The rate limit of each caller.
+//!
+//! The process counts by itself, and refuses by its own count. What it would let through is counted over all replicas then, where they share
+//! their state: so one that is flooded does not flood Redis, and one that is left alone goes on from where it is.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::HEXLOWER;
 use governor::clock::{Clock, MonotonicClock};
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
@@ -12,6 +17,7 @@ use governor::{Quota, RateLimiter};
 
 use super::address::network;
 use crate::auth::{Caller, Identity};
+use crate::shared_state::{Rate, SharedState};
 
 /// Least number of keys at which those that can be forgotten are looked for.
 const MIN_PURGE: usize = 1_000;
@@ -37,6 +43,16 @@ pub enum Period {
 }
 
 impl RateLimit {
+    /// The rate as it is counted over all replicas.
+    fn rate(self) -> Rate {
+        let period = match self.per {
+            Period::Second => Duration::from_secs(1),
+            Period::Minute => Duration::from_secs(60),
+            Period::Hour => Duration::from_secs(60 * 60),
+        };
+        Rate { interval: period / self.requests.get(), burst: self.requests.get() }
+    }
+
     fn quota(self) -> Quota {
         match self.per {
             Period::Second => Quota::per_second(self.requests),
@@ -63,6 +79,15 @@ impl RateLimitKey {
         }
         Self::Address(network(address))
     }
+
+    /// The name under which replicas count together. It does not show the address.
+    fn shared_name(self) -> String {
+        let text = match self {
+            Self::Caller(key) => format!("caller {key:016x}"),
+            Self::Address(address) => format!("address {address}"),
+        };
+        HEXLOWER.encode(digest(&SHA256, text.as_bytes()).as_ref())
+    }
 }
 
 /// Counters of requests.
@@ -70,22 +95,33 @@ pub(crate) struct RateLimits<C: Clock = MonotonicClock> {
     limiter: RateLimiter<RateLimitKey, HashMapStateStore<RateLimitKey>, C, NoOpMiddleware<C::Instant>>,
     /// Number of keys at which those that can be forgotten are looked for.
     purge_at: AtomicUsize,
+    /// The count over all replicas.
+    shared: Option<(SharedState, Rate)>,
 }
 
 impl RateLimits {
-    pub(crate) fn new(limit: RateLimit) -> Self {
-        Self::with_clock(limit, MonotonicClock)
+    pub(crate) fn new(limit: RateLimit, shared: Option<SharedState>) -> Self {
+        let shared = shared.map(|shared| (shared, limit.rate()));
+        Self { shared, ..Self::with_clock(limit, MonotonicClock) }
+    }
+
+    /// Counts a request. The error of one too many is the time after which it may be sent.
+    pub(crate) async fn admit(&self, key: RateLimitKey) -> Result<(), Duration> {
+        self.admit_here(key)?;
+        let Some((shared, rate)) = &self.shared else { return Ok(()) };
+        // Without Redis each process counts for itself.
+        shared.count(&shared.key("rate", key.shared_name()), *rate).await.unwrap_or(Ok(()))
     }
 }
 
 impl<C: Clock> RateLimits<C> {
     fn with_clock(limit: RateLimit, clock: C) -> Self {
         let limiter = RateLimiter::hashmap_with_clock(limit.quota(), clock);
-        Self { limiter, purge_at: AtomicUsize::new(MIN_PURGE) }
+        Self { limiter, purge_at: AtomicUsize::new(MIN_PURGE), shared: None }
     }
 
-    /// Counts a request. The error of one too many is the time after which it may be sent.
-    pub(crate) fn admit(&self, key: RateLimitKey) -> Result<(), Duration> {
+    /// Counts a request of this process.
+    fn admit_here(&self, key: RateLimitKey) -> Result<(), Duration> {
         let verdict = self.limiter.check_key(&key);
         self.purge();
         verdict.map_err(|refusal| refusal.wait_time_from(self.limiter.clock().now()))
@@ -119,21 +155,21 @@ mod tests {
     fn a_burst_is_let_through_and_then_one_request_at_a_time() {
         let (limits, clock) = limits(2, Period::Minute);
         let key = RateLimitKey::Caller(1);
-        assert_eq!([limits.admit(key), limits.admit(key)], [Ok(()), Ok(())]);
-        assert_eq!(limits.admit(key), Err(Duration::from_secs(30)));
-        assert_eq!(limits.admit(RateLimitKey::Caller(2)), Ok(()), "another caller is not held up");
+        assert_eq!([limits.admit_here(key), limits.admit_here(key)], [Ok(()), Ok(())]);
+        assert_eq!(limits.admit_here(key), Err(Duration::from_secs(30)));
+        assert_eq!(limits.admit_here(RateLimitKey::Caller(2)), Ok(()), "another caller is not held up");
         clock.advance(Duration::from_secs(10));
-        assert_eq!(limits.admit(key), Err(Duration::from_secs(20)), "a refusal costs nothing");
+        assert_eq!(limits.admit_here(key), Err(Duration::from_secs(20)), "a refusal costs nothing");
         clock.advance(Duration::from_secs(20));
-        assert_eq!(limits.admit(key), Ok(()));
-        assert!(limits.admit(key).is_err());
+        assert_eq!(limits.admit_here(key), Ok(()));
+        assert!(limits.admit_here(key).is_err());
     }
 
     #[test]
     fn whoever_is_not_heard_of_is_forgotten() {
         let (limits, clock) = limits(1, Period::Second);
         for caller in 0..10 * MIN_PURGE as u64 {
-            assert_eq!(limits.admit(RateLimitKey::Caller(caller)), Ok(()));
+            assert_eq!(limits.admit_here(RateLimitKey::Caller(caller)), Ok(()));
             clock.advance(Duration::from_millis(10));
         }
         assert!(limits.limiter.len() <= MIN_PURGE, "{}", limits.limiter.len());

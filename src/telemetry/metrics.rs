@@ -17,7 +17,7 @@ use prometheus_client::registry::{Metric, Registry};
 
 use self::process::ProcessMetrics;
 pub(crate) use self::recorders::{CONTENT_TYPE, OpenGuard, timed};
-pub use self::recorders::{KeyMetrics, ServerMetrics, UpstreamMetrics, UpstreamStatus};
+pub use self::recorders::{KeyMetrics, ServerMetrics, SharedStateMetrics, UpstreamMetrics, UpstreamStatus};
 
 /// A metric: its name, its type, its labels, and its meaning.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +60,8 @@ const TABLE: &[Row] = &[
     row("auth0_graphql_jwks_fetches_total", MetricType::Counter, &["outcome"], "Fetches of the issuer's keys (ok, failed)"),
     row("auth0_graphql_jwks_keys", MetricType::Gauge, &[], "Keys of the issuer that are kept"),
     row("auth0_graphql_jwks_fetched_timestamp_seconds", MetricType::Gauge, &[], "Time of the last fetch of the issuer's keys that succeeded; 0 before"),
+    row("auth0_graphql_redis_state", MetricType::Gauge, &["state"], "1 for the state of what replicas share (alone without REDIS_URL, up, down), 0 for the others"),
+    row("auth0_graphql_redis_failures_total", MetricType::Counter, &["reason"], "Commands and connections that failed (timeout, unreachable, refused)"),
     row("process_cpu_seconds_total", MetricType::Counter, &[], "CPU time of the process"),
     row("process_resident_memory_bytes", MetricType::Gauge, &[], "Resident memory of the process"),
     row("process_virtual_memory_bytes", MetricType::Gauge, &[], "Virtual memory of the process"),
@@ -87,6 +89,7 @@ impl Metrics {
     pub fn new(
         upstream: &UpstreamMetrics,
         keys: &KeyMetrics,
+        shared: &SharedStateMetrics,
         read_status: impl Fn(&UpstreamStatus) + Send + Sync + 'static,
     ) -> Self {
         let mut registry = Registry::default();
@@ -97,6 +100,7 @@ impl Metrics {
         upstream.register(&mut registry);
         status.register(&mut registry);
         keys.register(&mut registry);
+        shared.register(&mut registry);
         process.register(&mut registry);
         let (server, read_status) = (Arc::new(server), Box::new(read_status));
         Self(Arc::new(Inner { registry, server, status, read_status, process }))
@@ -132,7 +136,7 @@ impl Metrics {
 impl Default for Metrics {
     /// The metrics of a gateway that nobody watches.
     fn default() -> Self {
-        Self::new(&UpstreamMetrics::default(), &KeyMetrics::default(), |_| {})
+        Self::new(&UpstreamMetrics::default(), &KeyMetrics::default(), &SharedStateMetrics::default(), |_| {})
     }
 }
 
@@ -174,7 +178,7 @@ mod tests {
         upstream.token(true);
         upstream.waited("users", Duration::ZERO);
         keys.fetched(Some(1));
-        let metrics = Metrics::new(&upstream, &keys, |status| {
+        let metrics = Metrics::new(&upstream, &keys, &SharedStateMetrics::default(), |status| {
             status.set_breaker("closed", &["closed"]);
             status.set_bucket("users", [1.0; 4]);
         });

@@ -19,25 +19,27 @@ struct Module {
 
 const DEADLINE: &str = "deadline";
 const FLIGHT: &str = "single_flight";
+const SHARED_STATE: &str = "shared_state";
 
 const MODULES: &[Module] = &[
     Module {
         name: "auth0",
-        may_use: &[DEADLINE, FLIGHT, "telemetry"],
+        may_use: &[DEADLINE, FLIGHT, SHARED_STATE, "telemetry"],
         must_never_see: &["axum", "async_graphql", "hyper"],
     },
     Module { name: "auth", may_use: &[DEADLINE, FLIGHT, "telemetry"], must_never_see: &["async_graphql"] },
     // It knows no header and no status.
     Module {
         name: "graphql",
-        may_use: &["auth0", "auth", DEADLINE, FLIGHT, "telemetry"],
+        may_use: &["auth0", "auth", DEADLINE, FLIGHT, SHARED_STATE, "telemetry"],
         must_never_see: &["axum", "http", "hyper", "reqwest", "tower_http"],
     },
-    Module { name: "http", may_use: &["graphql", "auth", DEADLINE, "telemetry"], must_never_see: &[] },
+    Module { name: "http", may_use: &["graphql", "auth", DEADLINE, SHARED_STATE, "telemetry"], must_never_see: &[] },
     // It shares no types with the client, so that a wrong field name cannot agree with itself.
     Module { name: "sandbox", may_use: &[], must_never_see: &[] },
     Module { name: DEADLINE, may_use: &[], must_never_see: &[] },
     Module { name: FLIGHT, may_use: &[DEADLINE], must_never_see: &[] },
+    Module { name: SHARED_STATE, may_use: &["telemetry"], must_never_see: &["axum", "async_graphql", "reqwest"] },
     Module { name: "telemetry", may_use: &[], must_never_see: &[] },
     // It fills in the settings that the modules define, and knows nothing else of them.
     Module {
@@ -74,6 +76,7 @@ const MODULES: &[Module] = &[
             "sandbox::GATEWAY_AUDIENCE",
             "sandbox::Plan",
             "sandbox::TokenRequest",
+            "shared_state::RedisUrl",
             "telemetry::Filter",
             "telemetry::Format",
             "telemetry::LogSettings",

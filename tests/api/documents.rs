@@ -14,7 +14,7 @@ use crate::gateway::{Setup, TestGateway, codes};
 const QUERY: &str = "query First($size: Int!) { users(perPage: $size) { perPage } }";
 const OTHER: &str = "query Other { __typename }";
 
-fn sha256(text: &str) -> String {
+pub(crate) fn sha256(text: &str) -> String {
     digest(&SHA256, text.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

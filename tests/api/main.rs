@@ -16,6 +16,7 @@ mod documents;
 mod edge;
 mod faults;
 mod filters;
+mod fleet;
 mod garbage;
 mod gateway;
 mod handbook;

@@ -2,7 +2,7 @@
 //!
 //! [`examine`] observes: it probes the tenant, asks for a token, and calls each endpoint once. The files beside it judge what was
 //! observed, each one subject: reachability (`reach`), the token and its audience (`access`), the `endpoints`, the granted `scopes`, the
-//! `plan`, and the gateway's own `callers`. What depends on something that failed is skipped, so that a cause is not buried under its
+//! `plan`, the gateway's own `callers`, and what replicas share (`redis`). What depends on something that failed is skipped, so that a cause is not buried under its
 //! effects.
 //!
 //! A report holds no secret, no token and nothing of the tenant's users: their ids are asked for, and not told.
@@ -12,6 +12,7 @@ mod callers;
 mod endpoints;
 mod plan;
 mod reach;
+mod redis;
 mod report;
 mod scopes;
 mod text;
@@ -33,6 +34,7 @@ use crate::auth::{self, Scopes};
 use crate::auth0::{self, ArgumentError, ClientPolicy, ManagementApi, Probe, ProbeError};
 use crate::config::{Problems, Serve, Server};
 use crate::deadline::Deadline;
+use crate::shared_state::{self, RedisUrl};
 
 /// A gateway to examine: its settings, as it would be served.
 struct Target {
@@ -40,6 +42,7 @@ struct Target {
     policy: ClientPolicy,
     auth: auth::Settings,
     address: SocketAddr,
+    redis: Option<RedisUrl>,
     /// Time for each answer.
     timeout: Duration,
     /// Names of the settings whose files hold a secret and can be read by every user of the machine.
@@ -55,13 +58,19 @@ pub(super) async fn run(
     let report = match serve {
         Ok(serve) => {
             let Serve {
-                tenant, policy, auth, server: Server { address, http, admin_address: _ }, exposed_files, ..
+                tenant,
+                policy,
+                auth,
+                redis,
+                server: Server { address, http, admin_address: _ },
+                exposed_files,
+                ..
             } = *serve;
             let tenant = OpenTenant::open(tenant).await?;
             let (auth, timeout) = (tenant.auth(auth), http.request_timeout);
             // A sandbox runs until it is dropped.
             let settings = tenant.settings.clone();
-            let target = Target { tenant: settings, policy, auth, address, timeout, exposed_files };
+            let target = Target { tenant: settings, policy, auth, address, redis, timeout, exposed_files };
             examine(target).await.context("cannot examine the tenant")?
         }
         Err(problems) => Report::of_problems(&problems),
@@ -78,7 +87,7 @@ pub(super) async fn run(
 /// Observes and judges, with about ten calls at the pace that the tenant's rate limit allows. Fails only for an argument of the doctor's
 /// own that is wrong: a bug.
 async fn examine(target: Target) -> Result<Report, ArgumentError> {
-    let Target { tenant, policy, auth, address, timeout, exposed_files } = target;
+    let Target { tenant, policy, auth, address, redis, timeout, exposed_files } = target;
     let way = access::way(&tenant.authentication);
     let (domain, audience, client_id) = (tenant.domain.clone(), tenant.audience.clone(), tenant.client_id.clone());
     let holdable = auth.holdable_scopes();
@@ -104,6 +113,9 @@ async fn examine(target: Target) -> Result<Report, ArgumentError> {
     checks.push(scopes::judge(&token, &matrix));
     checks.push(plan::judge(&buckets));
     checks.push(callers::keys(keys.as_ref()));
+    if let Some(url) = &redis {
+        checks.push(redis::judge(&shared_state::survey(url).await));
+    }
     Ok(Report::new(domain.to_string(), checks, matrix, buckets))
 }
 

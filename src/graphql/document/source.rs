@@ -66,6 +66,17 @@ impl Sources {
         }
     }
 
+    /// True if documents are kept for clients.
+    pub(super) fn persists(&self) -> bool {
+        self.persisted.is_some()
+    }
+
+    /// True if a document is known by this hash.
+    pub(super) fn knows(&self, hash: &str) -> bool {
+        let is_trusted = self.trusted.as_ref().is_some_and(|trusted| trusted.get(hash).is_some());
+        is_trusted || self.persisted.as_ref().is_some_and(|persisted| persisted.get(hash).is_some())
+    }
+
     fn admit<'s>(&self, text: &'s str) -> Result<FoundDocument<'s>, GraphqlError> {
         match &self.trusted {
             Some(trusted) if trusted.mode() == TrustedMode::Only && !trusted.has(text) => {

@@ -7,6 +7,7 @@ use crate::auth::{Caller, Identity, Scope};
 use crate::auth0::{BucketStatus, RefusedFields, TokenStatus};
 use crate::graphql::limits::ExceededLimit;
 use crate::graphql::permission::Upstream;
+use crate::shared_state::SharedState;
 
 /// The gateway: what it is, and how it stands with Auth0.
 #[derive(SimpleObject)]
@@ -163,6 +164,9 @@ fn warnings(upstream: &Upstream) -> Vec<String> {
         warnings.push(format!(
             "ANONYMOUS ACCESS: whoever reaches this gateway can read the tenant without credentials ({scopes})."
         ));
+    }
+    if upstream.shared_state().is_some_and(SharedState::is_down) {
+        warnings.push("Redis is not there: this replica does alone what replicas share.".to_owned());
     }
     if limiter.only_measures() {
         warnings.push("LIMITS=measure: operations beyond most limits are counted here, and run.".to_owned());

@@ -1,0 +1,176 @@
+//! The access token as replicas share it: sealed, so that whoever reads the shared state cannot read the tenant.
+//!
+//! AES-256-GCM under a key that HKDF derives from the client's own secret or private key, which every replica has. A value is a version,
+//! the token's hash, by which a token that was refused is deleted, the nonce and the ciphertext. Pure but for the nonce.
+
+use std::time::Duration;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::digest::{Context, SHA256, digest};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
+use chrono::{DateTime, Utc};
+use data_encoding::HEXLOWER;
+use reqwest::header::HeaderValue;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::freshness::LONGEST_LIFE;
+use super::grant::Grant;
+
+/// Version of the value, its first byte.
+const VERSION: u8 = 1;
+
+const HASH_LEN: usize = 32;
+
+/// Least time that a token must have left to be taken: with less it would end on its way.
+const SHORTEST_REST: Duration = Duration::from_secs(2);
+
+/// The hash of a token, which tells nothing of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct TokenHash([u8; HASH_LEN]);
+
+impl TokenHash {
+    pub(crate) fn of(header: &HeaderValue) -> Self {
+        let mut hash = [0; HASH_LEN];
+        hash.copy_from_slice(digest(&SHA256, header.as_bytes()).as_ref());
+        Self(hash)
+    }
+
+    /// The beginning of the value that holds the token.
+    pub(crate) fn beginning(self) -> Vec<u8> {
+        [&[VERSION][..], &self.0].concat()
+    }
+}
+
+/// The key that seals the tokens of one client for one audience.
+pub(crate) struct SealingKey {
+    key: RandomizedNonceKey,
+    /// The name under which the token is shared: clients, audiences and secrets have each their own.
+    pub(crate) name: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Content {
+    header: String,
+    /// Seconds since 1970. The replicas' clocks may differ: the refresh ahead of a token's end leaves room for that.
+    expires_at: i64,
+    scopes: Option<Vec<String>>,
+}
+
+impl SealingKey {
+    /// Derives the key. `None` is not known to happen.
+    pub(crate) fn derive(secret: &[u8], client_id: &str, audience: &str) -> Option<Self> {
+        let mut context = Context::new(&SHA256);
+        for part in [client_id, audience] {
+            // Lengths go in, so that no two pairs of texts run together to the same.
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        let identity = context.finish();
+        let derived = Salt::new(HKDF_SHA256, b"auth0-graphql: the shared token").extract(secret);
+        let derive = |purpose: &[u8]| {
+            let mut bytes = [0; HASH_LEN];
+            derived.expand(&[purpose, identity.as_ref()], &AES_256_GCM).ok()?.fill(&mut bytes).ok()?;
+            Some(bytes)
+        };
+        let key = RandomizedNonceKey::new(&AES_256_GCM, &derive(b"key")?).ok()?;
+        Some(Self { key, name: HEXLOWER.encode(&derive(b"name")?) })
+    }
+
+    /// Seals a grant, whose life is counted from the moment at which it was asked for.
+    pub(crate) fn seal(&self, grant: &Grant, now: DateTime<Utc>) -> Option<(Vec<u8>, Duration)> {
+        let rest = grant.life.checked_sub(grant.asked_at.elapsed()).filter(|rest| *rest >= SHORTEST_REST)?;
+        let content = Content {
+            header: grant.header.to_str().ok()?.to_owned(),
+            expires_at: now.timestamp() + i64::try_from(rest.as_secs()).ok()?,
+            scopes: grant.scopes.clone(),
+        };
+        let mut value = TokenHash::of(&grant.header).beginning();
+        let mut sealed = serde_json::to_vec(&content).ok()?;
+        let nonce = self.key.seal_in_place_append_tag(Aad::from(&value), &mut sealed).ok()?;
+        value.extend_from_slice(nonce.as_ref());
+        value.append(&mut sealed);
+        Some((value, rest))
+    }
+
+    /// Opens a value. One that is of another version or key, was tampered with, has expired or is not wanted is as good as none.
+    pub(crate) fn open(&self, value: &[u8], now: DateTime<Utc>, unwanted: Option<TokenHash>) -> Option<Grant> {
+        let (beginning, rest) = value.split_at_checked(1 + HASH_LEN)?;
+        let (nonce, sealed) = rest.split_at_checked(NONCE_LEN)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let mut sealed = sealed.to_vec();
+        let opened = self.key.open_in_place(nonce, Aad::from(beginning), &mut sealed).ok()?;
+        let Content { header, expires_at, scopes } = serde_json::from_slice(opened).ok()?;
+        let mut header = HeaderValue::try_from(header).ok()?;
+        header.set_sensitive(true);
+        let hash = TokenHash::of(&header);
+        let is_whole = beginning == hash.beginning();
+        let life = Duration::from_secs(u64::try_from(expires_at.checked_sub(now.timestamp())?).ok()?);
+        let is_wanted = is_whole && unwanted != Some(hash) && (SHORTEST_REST..=LONGEST_LIFE).contains(&life);
+        is_wanted.then(|| Grant { header, asked_at: Instant::now(), life, scopes, is_shared: true })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "Bearer e30.e30.made-up";
+
+    fn key(secret: &str) -> SealingKey {
+        SealingKey::derive(secret.as_bytes(), "an-id", "https://example.us.auth0.com/api/v2/").unwrap()
+    }
+
+    fn grant(seconds: u64) -> Grant {
+        let scopes = Some(vec!["read:users".to_owned()]);
+        let (header, life) = (HeaderValue::from_static(TOKEN), Duration::from_secs(seconds));
+        Grant { header, asked_at: Instant::now(), life, scopes, is_shared: false }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_one_replica_seals_another_opens() {
+        let now = DateTime::UNIX_EPOCH;
+        let (value, life) = key("hush").seal(&grant(86_400), now).unwrap();
+        assert_eq!(life, Duration::from_secs(86_400));
+        let opened = key("hush").open(&value, now + Duration::from_secs(400), None).unwrap();
+        assert_eq!((opened.header.as_bytes(), opened.life), (TOKEN.as_bytes(), Duration::from_secs(86_000)));
+        assert!(opened.header.is_sensitive() && opened.is_shared);
+        assert_eq!(opened.scopes, Some(vec!["read:users".to_owned()]));
+        assert!(!value.windows(5).any(|part| TOKEN.as_bytes().windows(5).any(|token| token == part)));
+        assert_ne!(value, key("hush").seal(&grant(86_400), now).unwrap().0, "no nonce is used twice");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_trusted_or_used_is_as_good_as_none() {
+        let now = DateTime::UNIX_EPOCH;
+        let key_of = key("hush");
+        let (value, _) = key_of.seal(&grant(600), now).unwrap();
+        assert!(key_of.open(&value, now, None).is_some());
+        for position in 0..value.len() {
+            let mut tampered = value.clone();
+            tampered[position] ^= 1;
+            assert!(key_of.open(&tampered, now, None).is_none(), "byte {position}");
+            assert!(key_of.open(&value[..position], now, None).is_none(), "{position} bytes");
+        }
+        assert!(key("another").open(&value, now, None).is_none(), "another secret");
+        let other = SealingKey::derive(b"hush", "an-id", "https://other.us.auth0.com/api/v2/").unwrap();
+        assert!(other.open(&value, now, None).is_none(), "another audience");
+        let unwanted = TokenHash::of(&HeaderValue::from_static(TOKEN));
+        assert!(key_of.open(&value, now, Some(unwanted)).is_none(), "one that was refused");
+        for seconds in [599, 600, 601, 100_000] {
+            assert!(key_of.open(&value, now + Duration::from_secs(seconds), None).is_none(), "after {seconds} s");
+        }
+        assert!(key_of.open(&value, now - LONGEST_LIFE, None).is_none(), "a life beyond reason");
+        assert!(key_of.seal(&grant(1), now).is_none(), "one that is about to end is not shared");
+    }
+
+    #[test]
+    fn each_client_audience_and_secret_has_a_name_of_its_own() {
+        let name = |secret: &str, id, audience| SealingKey::derive(secret.as_bytes(), id, audience).unwrap().name;
+        let one = name("hush", "a", "bc");
+        assert_eq!(one, name("hush", "a", "bc"));
+        for other in [name("another", "a", "bc"), name("hush", "ab", "c"), name("hush", "a", "b")] {
+            assert_ne!(one, other);
+        }
+    }
+}

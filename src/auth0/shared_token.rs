@@ -1,0 +1,126 @@
+//! The access token that replicas share: fetched by one of them, taken by the others.
+//!
+//! Whoever finds none takes a lock and asks Auth0; the others look again until it is there. The lock ends by itself, so that a replica
+//! that dies with it delays nobody for longer. Without the shared state each asks for itself.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use tokio::time::{Instant, sleep};
+
+use super::error::Error;
+use super::grant::{AuthenticationApi, Grant};
+use super::sealed_token::{SealingKey, TokenHash};
+use crate::shared_state::{Key, SharedState, Unavailable};
+
+/// Life of the lock, and the longest wait for whoever has it. A grant takes a few hundred milliseconds as a rule.
+const LOCK_LIFE: Duration = Duration::from_secs(2);
+
+/// Time between two looks for what another is asking for.
+const POLL: Duration = Duration::from_millis(50);
+
+/// A token that is not to be taken again.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Stale {
+    /// It is in use here, and about to expire.
+    Aging(TokenHash),
+    /// The Management API has refused it.
+    Refused(TokenHash),
+}
+
+/// The means to a token.
+enum Turn {
+    /// Another replica's.
+    Take(Grant),
+    /// A grant of Auth0's.
+    Ask {
+        /// The lock, unless there is none to be had.
+        is_locked: bool,
+    },
+}
+
+struct Exchange<'a> {
+    state: &'a SharedState,
+    sealing_key: SealingKey,
+    token: Key,
+    lock: Key,
+    /// A text that only this attempt knows.
+    owner: [u8; 16],
+    unwanted: Option<TokenHash>,
+}
+
+/// The token of another replica, or one that is asked for and shared.
+pub(crate) async fn obtain(state: &SharedState, api: &AuthenticationApi, stale: Option<Stale>) -> Result<Grant, Error> {
+    state.settled().await;
+    let Some(exchange) = Exchange::new(state, api, stale) else { return api.grant().await };
+    if let Some(Stale::Refused(hash)) = stale {
+        // If that fails, so does the next command, which decides.
+        let _ = state.delete_if_begins(&exchange.token, &hash.beginning()).await;
+    }
+    match exchange.turn().await.unwrap_or(Turn::Ask { is_locked: false }) {
+        Turn::Take(grant) => Ok(grant),
+        Turn::Ask { is_locked } => {
+            let grant = api.grant().await;
+            if let Ok(grant) = &grant {
+                exchange.share(grant).await;
+            }
+            if is_locked {
+                exchange.unlock().await;
+            }
+            grant
+        }
+    }
+}
+
+impl<'a> Exchange<'a> {
+    fn new(state: &'a SharedState, api: &AuthenticationApi, stale: Option<Stale>) -> Option<Self> {
+        let (authentication, client_id, audience) = api.client();
+        let sealing_key = SealingKey::derive(authentication.secret_bytes(), client_id, audience)?;
+        let mut owner = [0; 16];
+        aws_lc_rs::rand::fill(&mut owner).ok()?;
+        let token = state.key("token", &sealing_key.name);
+        let lock = state.key("token-lock", &sealing_key.name);
+        let unwanted = stale.map(|(Stale::Aging(hash) | Stale::Refused(hash))| hash);
+        Some(Self { state, sealing_key, token, lock, owner, unwanted })
+    }
+
+    async fn turn(&self) -> Result<Turn, Unavailable> {
+        let give_up = Instant::now() + LOCK_LIFE;
+        loop {
+            if let Some(grant) = self.look().await? {
+                return Ok(Turn::Take(grant));
+            }
+            if self.state.set_if_absent(&self.lock, &self.owner, LOCK_LIFE).await? {
+                // It may have come between the look and the lock.
+                return Ok(match self.look().await? {
+                    Some(grant) => {
+                        self.unlock().await;
+                        Turn::Take(grant)
+                    }
+                    None => Turn::Ask { is_locked: true },
+                });
+            }
+            if Instant::now() >= give_up {
+                return Ok(Turn::Ask { is_locked: false });
+            }
+            sleep(POLL + POLL.mul_f64(fastrand::f64() / 2.0)).await;
+        }
+    }
+
+    async fn look(&self) -> Result<Option<Grant>, Unavailable> {
+        let value = self.state.get(&self.token).await?;
+        Ok(value.and_then(|value| self.sealing_key.open(&value, Utc::now(), self.unwanted)))
+    }
+
+    async fn share(&self, grant: &Grant) {
+        if let Some((value, life)) = self.sealing_key.seal(grant, Utc::now()) {
+            // The others ask for themselves then.
+            let _ = self.state.set(&self.token, &value, life).await;
+        }
+    }
+
+    async fn unlock(&self) {
+        // It ends by itself.
+        let _ = self.state.delete_if_begins(&self.lock, &self.owner).await;
+    }
+}

@@ -1,0 +1,104 @@
+//! Check of what replicas share. Pure.
+
+use std::time::Duration;
+
+use super::report::Check;
+use crate::shared_state::{Survey, SurveyError};
+
+/// Time to an answer from which on operations might be told too late.
+const SLOW: Duration = Duration::from_millis(10);
+
+/// The policy under which a full Redis takes no writes.
+const NO_EVICTION: &str = "noeviction";
+
+pub(super) fn judge(survey: &Result<Survey, SurveyError>) -> Check {
+    const NAME: &str = "redis";
+    let survey = match survey {
+        Ok(survey) => survey,
+        Err(error) => {
+            let remedy = match error {
+                SurveyError::Unreachable(_) => "check REDIS_URL, and whether a firewall lets this machine through",
+                SurveyError::Refused(_) => {
+                    "check user and password in REDIS_URL; the user needs the keys auth0-graphql:*, and the commands of @read, @write, \
+                     @scripting, @connection and time"
+                }
+            };
+            return Check::failed(
+                NAME,
+                error.to_string(),
+                Some(format!("{remedy}; until then, each replica is alone")),
+            );
+        }
+    };
+    let Survey { version, latency, max_memory, used_memory, memory_policy, has_append_only_file, is_writable } = survey;
+    if !is_writable {
+        let remedy = "name the primary in REDIS_URL and no replica of it, and give it memory to spare";
+        return Check::failed(NAME, format!("{version} takes no writes"), Some(remedy.to_owned()));
+    }
+    if *latency > SLOW {
+        let finding = format!("{version} takes {} ms to answer", latency.as_millis());
+        return Check::warning(
+            NAME,
+            finding,
+            "use one that is near: operations wait for it only for a few milliseconds",
+        );
+    }
+    let is_nearly_full = max_memory.is_some_and(|most| *used_memory > most / 10 * 9);
+    if is_nearly_full && memory_policy == NO_EVICTION {
+        let finding = format!("{version} is nearly full, and takes no writes then (maxmemory-policy noeviction)");
+        return Check::warning(
+            NAME,
+            finding,
+            "raise maxmemory, or have it make room (volatile-ttl): all that is shared expires",
+        );
+    }
+    let memory = match max_memory {
+        Some(bytes) => format!("at most {} MB, {memory_policy}", bytes / 1_000_000),
+        None => "without a bound on memory".to_owned(),
+    };
+    let file = if *has_append_only_file { "with" } else { "without" };
+    let micros = latency.as_micros();
+    Check::ok(
+        NAME,
+        format!("{version} answers in {micros} µs; {memory}; {file} an append-only file, which is not needed"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::Status;
+    use super::*;
+
+    fn survey() -> Survey {
+        Survey {
+            version: "Valkey 8.1.0".to_owned(),
+            latency: Duration::from_micros(300),
+            max_memory: None,
+            used_memory: 1_000_000,
+            memory_policy: NO_EVICTION.to_owned(),
+            has_append_only_file: false,
+            is_writable: true,
+        }
+    }
+
+    #[test]
+    fn a_redis_is_judged_by_whether_it_does_its_work() {
+        let full = Survey { max_memory: Some(1_050_000), ..survey() };
+        let unreachable = SurveyError::Unreachable("Connection refused (os error 111)".to_owned());
+        for (observed, status, finding) in [
+            (Ok(survey()), Status::Ok, "without a bound on memory"),
+            (Ok(Survey { max_memory: Some(100_000_000), ..survey() }), Status::Ok, "at most 100 MB, noeviction"),
+            (Ok(Survey { latency: Duration::from_millis(30), ..survey() }), Status::Warning, "takes 30 ms"),
+            (Ok(full.clone()), Status::Warning, "nearly full"),
+            (Ok(Survey { memory_policy: "allkeys-lru".to_owned(), ..full }), Status::Ok, "allkeys-lru"),
+            (Ok(Survey { is_writable: false, ..survey() }), Status::Failed, "takes no writes"),
+            (Err(unreachable), Status::Failed, "Connection refused"),
+            (Err(SurveyError::Refused("WRONGPASS".to_owned())), Status::Failed, "WRONGPASS"),
+        ] {
+            let check = judge(&observed);
+            assert_eq!(check.status, status, "{check:?}");
+            assert!(check.finding.contains(finding), "{check:?}");
+            assert_eq!(check.remedy.is_some(), status != Status::Ok, "{check:?}");
+        }
+    }
+}

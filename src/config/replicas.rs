@@ -1,0 +1,37 @@
+//! Settings of replicas: where they share what belongs to the tenant.
+#![expect(clippy::doc_markdown, reason = "the comments are read on a terminal, not as Markdown")]
+
+use clap::Args;
+
+use super::secret::{Secret, SecretArg};
+use super::setting::Setting;
+use crate::shared_state::RedisUrl;
+
+#[derive(Args)]
+#[command(next_help_heading = "Replicas")]
+pub(super) struct ReplicaArgs {
+    #[command(flatten)]
+    pub(super) redis_url: SecretArg<RedisAddress>,
+}
+
+/// The row `REDIS_URL`.
+pub(super) struct RedisAddress;
+
+impl Secret for RedisAddress {
+    type Kind = RedisUrl;
+
+    const NAME: &'static str = "REDIS_URL";
+    const VALUE_NAME: &'static str = "URL";
+    const HELP: &'static str = "Redis or Valkey through which the replicas of a gateway share. Default: none.\n\n\
+        redis://HOST:6379, or with TLS and a user rediss://USER:PASSWORD@HOST:6379. Shared are the access token for Auth0, encrypted, the \
+        documents that clients had kept by their hash, and what counts for RATE_LIMIT. While Redis is slow or gone, each replica does alone \
+        what a single one does.";
+}
+
+impl Setting for RedisUrl {
+    type Value = Self;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::parse(text).map_err(|error| error.to_string())
+    }
+}

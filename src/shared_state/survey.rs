@@ -1,0 +1,128 @@
+//! A survey of Redis, for whoever sets a fleet up.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use tokio::time::{Instant, timeout};
+
+use super::error::Failure;
+use super::{RedisUrl, connection};
+
+/// Number of commands that the latency is measured by.
+const PINGS: usize = 10;
+
+/// Longest wait for an answer. It is slower than an operation waits, so that a slow Redis is told from a dead one.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Findings about a Redis.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// Its name, `Redis` or `Valkey`, and version.
+    pub version: String,
+    /// Time from a command to its answer, at the median.
+    pub latency: Duration,
+    /// Bytes that it may take; `None` without a bound.
+    pub max_memory: Option<u64>,
+    /// Bytes that it takes.
+    pub used_memory: u64,
+    /// Policy by which it makes room, such as `noeviction`.
+    pub memory_policy: String,
+    /// True if it keeps a log of all writes.
+    pub has_append_only_file: bool,
+    /// True if it takes writes.
+    pub is_writable: bool,
+}
+
+/// Redis cannot be surveyed. `Display` holds no address and no secret.
+#[derive(Debug, thiserror::Error)]
+pub enum SurveyError {
+    /// It does not answer, or not in time.
+    #[error("Redis cannot be reached: {0}")]
+    Unreachable(String),
+    /// It does not take the credentials, or lets them do too little.
+    #[error("Redis refuses what the gateway asks: it answers {0}")]
+    Refused(String),
+}
+
+impl From<Failure> for SurveyError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused { code } => Self::Refused(code),
+            failure => Self::Unreachable(failure.to_string()),
+        }
+    }
+}
+
+/// Surveys a Redis.
+///
+/// # Errors
+///
+/// See [`SurveyError`].
+pub async fn survey(url: &RedisUrl) -> Result<Survey, SurveyError> {
+    let mut connection = connection::open(url).await?;
+    let latency = latency(&mut connection).await?;
+    // The gateway itself can do without it, and its user may not be allowed to ask.
+    let info = answer(redis::cmd("INFO").query_async::<String>(&mut connection)).await.unwrap_or_default();
+    let mut probe = redis::cmd("SET");
+    probe.arg("auth0-graphql:{doctor}:probe").arg(1).arg("PX").arg(1);
+    let is_writable = answer(probe.query_async::<()>(&mut connection)).await.is_ok();
+    Ok(read(&info, latency, is_writable))
+}
+
+async fn latency(connection: &mut MultiplexedConnection) -> Result<Duration, Failure> {
+    let mut times = Vec::with_capacity(PINGS);
+    for _ in 0..PINGS {
+        let start = Instant::now();
+        answer(redis::cmd("PING").query_async::<()>(connection)).await?;
+        times.push(start.elapsed());
+    }
+    times.sort_unstable();
+    Ok(times.get(PINGS / 2).copied().unwrap_or_default())
+}
+
+async fn answer<T>(query: impl Future<Output = redis::RedisResult<T>>) -> Result<T, Failure> {
+    Ok(timeout(PATIENCE, query).await.map_err(|_| Failure::Timeout)??)
+}
+
+/// Reads the answer to `INFO`: lines of `name:value`. What is missing is taken for its default.
+fn read(info: &str, latency: Duration, is_writable: bool) -> Survey {
+    let values: HashMap<_, _> = info.lines().filter_map(|line| line.split_once(':')).collect();
+    let text = |name: &str| values.get(name).map(|value| value.trim()).unwrap_or_default();
+    let number = |name: &str| text(name).parse::<u64>().unwrap_or_default();
+    let version = match (text("valkey_version"), text("redis_version")) {
+        ("", "") => "Redis".to_owned(),
+        ("", version) => format!("Redis {version}"),
+        (version, _) => format!("Valkey {version}"),
+    };
+    let policy = text("maxmemory_policy");
+    Survey {
+        version,
+        latency,
+        max_memory: Some(number("maxmemory")).filter(|bytes| *bytes > 0),
+        used_memory: number("used_memory"),
+        memory_policy: if policy.is_empty() { "noeviction" } else { policy }.to_owned(),
+        has_append_only_file: number("aof_enabled") == 1,
+        is_writable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_to_info_is_read_whichever_program_gives_it() {
+        let latency = Duration::from_millis(1);
+        let redis = "# Server\r\nredis_version:7.2.4\r\n# Memory\r\nused_memory:1024\r\nmaxmemory:0\r\n\
+                     maxmemory_policy:noeviction\r\n# Persistence\r\naof_enabled:0\r\n";
+        let survey = read(redis, latency, true);
+        assert_eq!((&*survey.version, survey.used_memory, survey.max_memory), ("Redis 7.2.4", 1024, None));
+        assert_eq!((&*survey.memory_policy, survey.has_append_only_file), ("noeviction", false));
+        let valkey =
+            "redis_version:7.2.4\nvalkey_version:8.1.0\nmaxmemory:2048\nmaxmemory_policy:allkeys-lru\naof_enabled:1\n";
+        let survey = read(valkey, latency, false);
+        assert_eq!((&*survey.version, survey.max_memory), ("Valkey 8.1.0", Some(2048)));
+        assert_eq!((&*survey.memory_policy, survey.has_append_only_file), ("allkeys-lru", true));
+    }
+}

@@ -1,0 +1,354 @@
+//! Replicas of a gateway, which share what belongs to the tenant.
+
+mod redis;
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use auth0_graphql::app::{App, Settings};
+use auth0_graphql::auth0::{self, ClientPolicy, Domain};
+use auth0_graphql::http::{self, Period, RateLimit};
+use auth0_graphql::sandbox::Sandbox;
+use auth0_graphql::shared_state::{self, RedisUrl};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tracing::Level;
+
+use self::redis::RedisServer;
+use crate::gateway::{Setup, codes};
+use crate::written::Written;
+
+const OPERATIONS: &str = include_str!("../../docs/operations.md");
+
+const USERS: &str = "{ users(perPage: 1) { page } }";
+const WARNINGS: &str = "{ gateway { warnings } }";
+const ALONE: &str = "Redis is not there: this replica does alone what replicas share.";
+
+/// Longer than any machine takes: these tests are about what is shared, and not about how fast.
+const PATIENT: Duration = Duration::from_secs(10);
+
+/// Gateways in front of one tenant.
+struct Fleet {
+    sandbox: Sandbox,
+    http: reqwest::Client,
+    settings: Settings,
+    urls: Vec<String>,
+}
+
+impl Fleet {
+    /// A fleet that shares through `redis`, of no gateways yet. An operation waits for it for `operation_timeout`.
+    async fn through(redis: &RedisServer, operation_timeout: Duration) -> Self {
+        let sandbox = Sandbox::start(Setup::default().sandbox, listener().await).await.unwrap();
+        let (client, domain) = (sandbox.client(), Domain::parse(&sandbox.url()).unwrap());
+        let tenant = auth0::Settings {
+            audience: domain.default_audience(),
+            domain,
+            client_id: client.id,
+            authentication: client.secret.into(),
+        };
+        let settings = Settings {
+            // Each search is a call.
+            policy: ClientPolicy { cache_ttl: Duration::ZERO, ..ClientPolicy::default() },
+            http: http::Settings { metrics: true, ..http::Settings::default() },
+            shared_state: Some(shared_state::Settings { url: redis.url(), operation_timeout }),
+            ..Settings::new(tenant)
+        };
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
+        Self { sandbox, http, settings, urls: Vec::new() }
+    }
+
+    /// Starts so many more.
+    async fn start(&mut self, count: usize) {
+        for _ in 0..count {
+            let listener = listener().await;
+            self.urls.push(format!("http://{}", listener.local_addr().unwrap()));
+            tokio::spawn(App::build(self.settings.clone()).unwrap().serve(listener, std::future::pending()));
+        }
+    }
+
+    /// Starts so many more, and waits until Redis is there for them.
+    async fn start_sharing(&mut self, count: usize) {
+        self.start(count).await;
+        for gateway in self.urls.len() - count..self.urls.len() {
+            while !self.is_in_state(gateway, "up").await {}
+        }
+    }
+
+    async fn send(&self, gateway: usize, request: &Value) -> Value {
+        let response = self.http.post(format!("{}/graphql", self.urls[gateway])).json(request).send().await.unwrap();
+        response.json().await.unwrap()
+    }
+
+    /// The data of a document that must be answered without an error.
+    async fn data(&self, gateway: usize, query: &str) -> Value {
+        let mut answer = self.send(gateway, &json!({ "query": query })).await;
+        assert_eq!(answer.get("errors"), None, "{query}: {answer}");
+        answer["data"].take()
+    }
+
+    /// Number of tokens that Auth0 was asked for.
+    async fn grants(&self) -> usize {
+        let url = format!("{}/_sandbox/calls", self.sandbox.url());
+        let calls: Vec<Value> = self.http.get(url).send().await.unwrap().json().await.unwrap();
+        calls.iter().filter(|call| call["path"] == "/oauth/token").count()
+    }
+
+    async fn control(&self, what: &str, body: Value) {
+        let url = format!("{}/_sandbox/{what}", self.sandbox.url());
+        self.http.post(url).json(&body).send().await.unwrap().error_for_status().unwrap();
+    }
+
+    async fn is_alone(&self, gateway: usize) -> bool {
+        let data = self.data(gateway, WARNINGS).await;
+        data["gateway"]["warnings"].as_array().unwrap().iter().any(|warning| warning == ALONE)
+    }
+
+    async fn is_in_state(&self, gateway: usize, state: &str) -> bool {
+        let metrics = self.http.get(format!("{}/metrics", self.urls[gateway])).send().await.unwrap();
+        let series = format!("auth0_graphql_redis_state{{state=\"{state}\"}} 1\n");
+        metrics.text().await.unwrap().contains(&series)
+    }
+
+    /// Waits until a gateway knows that it is alone, or that it is not.
+    async fn until_alone(&self, gateway: usize, is_alone: bool) {
+        let state = if is_alone { "down" } else { "up" };
+        while !self.is_in_state(gateway, state).await {
+            // This asks Redis, and is answered without it, too.
+            let answer = self.send(gateway, &hash_alone(&"0".repeat(64))).await;
+            assert_eq!(codes(&answer), ["PERSISTED_QUERY_NOT_FOUND"]);
+        }
+        assert_eq!(self.is_alone(gateway).await, is_alone);
+    }
+}
+
+async fn listener() -> TcpListener {
+    TcpListener::bind(("127.0.0.1", 0)).await.unwrap()
+}
+
+fn hash_alone(hash: &str) -> Value {
+    json!({ "extensions": { "persistedQuery": { "version": 1, "sha256Hash": hash } } })
+}
+
+#[tokio::test]
+async fn replicas_that_start_together_ask_for_one_token() {
+    let Some(redis) = RedisServer::start("token") else { return };
+    let mut fleet = Fleet::through(&redis, PATIENT).await;
+    fleet.start_sharing(4).await;
+    join_all((0..4).map(|gateway| fleet.data(gateway, USERS))).await;
+    assert_eq!(fleet.grants().await, 1);
+
+    // One that comes later, too.
+    fleet.start_sharing(1).await;
+    fleet.data(4, USERS).await;
+    assert_eq!(fleet.grants().await, 1);
+
+    // Under the tenant's hash tag and a version, with an end, and unreadable.
+    let keys = redis.keys();
+    let tenant = format!("auth0-graphql:1:{{{}}}:", fleet.sandbox.url());
+    assert!(keys.iter().all(|key| key.starts_with(&tenant)), "{keys:?}");
+    let token = keys.iter().find(|key| key.contains(":token:")).unwrap();
+    let life: i64 = redis.command(&format!("TTL {token}"))[0].trim_start_matches(':').parse().unwrap();
+    assert!((1..=86_400).contains(&life), "{life}");
+    let value = redis.command(&format!("GET {token}")).join("\n");
+    assert!(!value.contains("Bearer") && !value.contains("eyJ") && value.len() > 100, "{value:?}");
+}
+
+#[tokio::test]
+async fn a_token_that_auth0_refuses_is_replaced_once_for_all() {
+    let Some(redis) = RedisServer::start("refused") else { return };
+    let mut fleet = Fleet::through(&redis, PATIENT).await;
+    fleet.start_sharing(4).await;
+    join_all((0..4).map(|gateway| fleet.data(gateway, USERS))).await;
+    for grants in [2, 3] {
+        fleet.control("tokens/expire", json!({})).await;
+        join_all((0..4).map(|gateway| fleet.data(gateway, USERS))).await;
+        assert_eq!(fleet.grants().await, grants);
+    }
+}
+
+#[tokio::test]
+async fn what_is_stored_in_a_tokens_place_is_as_good_as_none() {
+    let Some(redis) = RedisServer::start("tampered") else { return };
+    let mut fleet = Fleet::through(&redis, PATIENT).await;
+    fleet.start_sharing(1).await;
+    fleet.data(0, USERS).await;
+    let token = redis.keys().into_iter().find(|key| key.contains(":token:")).unwrap();
+    redis.command(&format!("SETRANGE {token} 60 tampered"));
+    fleet.start_sharing(1).await;
+    fleet.data(1, USERS).await;
+    assert_eq!(fleet.grants().await, 2);
+    // It has been replaced by one that is good.
+    fleet.start_sharing(1).await;
+    fleet.data(2, USERS).await;
+    assert_eq!(fleet.grants().await, 2);
+}
+
+#[tokio::test]
+async fn a_replica_that_dies_while_it_asks_for_a_token_holds_nobody_up() {
+    let Some(redis) = RedisServer::start("lock") else { return };
+    let mut fleet = Fleet::through(&redis, PATIENT).await;
+    fleet.start_sharing(1).await;
+    fleet.data(0, USERS).await;
+    let token = redis.keys().into_iter().find(|key| key.contains(":token:")).unwrap();
+    redis.command(&format!("DEL {token}"));
+    // A lock that nobody will take away, and that outlives the wait for it.
+    redis.command(&format!("SET {} somebody", token.replace(":token:", ":token-lock:")));
+    fleet.start_sharing(2).await;
+    join_all([1, 2].map(|gateway| fleet.data(gateway, USERS))).await;
+    assert!(fleet.grants().await <= 3);
+}
+
+#[tokio::test]
+async fn replicas_go_on_alone_while_redis_does_not_do_its_work() {
+    let Some(mut redis) = RedisServer::start("outages") else { return };
+    let log = Written::default();
+    let _logging = log.keep(Level::INFO);
+    let mut fleet = Fleet::through(&redis, Duration::from_millis(300)).await;
+    fleet.start_sharing(1).await;
+    fleet.data(0, USERS).await;
+    assert!(!fleet.is_alone(0).await);
+
+    // Nothing is answered, and connections are taken.
+    redis.signal("STOP");
+    fleet.control("tokens/expire", json!({})).await;
+    fleet.data(0, USERS).await;
+    fleet.until_alone(0, true).await;
+    redis.signal("CONT");
+    fleet.until_alone(0, false).await;
+
+    for (breaks, mends) in
+        [("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"), ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0")]
+    {
+        redis.command(breaks);
+        // So that there is something to write.
+        fleet.control("tokens/expire", json!({})).await;
+        fleet.data(0, USERS).await;
+        fleet.until_alone(0, true).await;
+        redis.command(mends);
+        fleet.until_alone(0, false).await;
+    }
+
+    redis.kill();
+    fleet.until_alone(0, true).await;
+    fleet.control("tokens/expire", json!({})).await;
+    fleet.data(0, USERS).await;
+    redis.restart();
+    fleet.until_alone(0, false).await;
+
+    // A line for each time that it went away, and one for each that it came.
+    let log = log.text();
+    let lines = ["WARN", "INFO"]
+        .map(|level| log.lines().filter(|line| line.contains(level) && line.contains("Redis is")).count());
+    assert_eq!(lines, [4, 5], "{log}");
+    for reason in ["does not answer in time", "READONLY", "OOM"] {
+        assert!(log.contains(reason), "{reason}: {log}");
+    }
+    assert!(!log.contains("made-up-for-this-test"), "{log}");
+}
+
+#[tokio::test]
+async fn a_user_with_the_rights_in_the_handbook_is_all_that_a_replica_needs() {
+    let Some(redis) = RedisServer::start("acl") else { return };
+    let rule = OPERATIONS.split("`ACL SETUSER gateway ").nth(1).unwrap().split('`').next().unwrap();
+    redis.command(&format!("ACL SETUSER gateway {}", rule.replace(">PASSWORD", ">made-up-for-the-user")));
+    let mut fleet = Fleet::through(&redis, PATIENT).await;
+    let url = redis.url_of("gateway", "made-up-for-the-user");
+    fleet.settings.shared_state = Some(shared_state::Settings { url: url.clone(), operation_timeout: PATIENT });
+    let limit = RateLimit { requests: NonZeroU32::new(100).unwrap(), per: Period::Hour };
+    fleet.settings.http.rate_limit = Some(limit);
+    fleet.start_sharing(2).await;
+    let mut both = hash_alone(&crate::documents::sha256(USERS));
+    both["query"] = USERS.into();
+    fleet.send(0, &both).await;
+    fleet.send(1, &hash_alone(&crate::documents::sha256(USERS))).await;
+    fleet.control("tokens/expire", json!({})).await;
+    fleet.data(1, USERS).await;
+    for gateway in [0, 1] {
+        assert!(fleet.is_in_state(gateway, "up").await);
+    }
+    let survey = shared_state::survey(&url).await.unwrap();
+    assert!(survey.is_writable);
+    let wrong = shared_state::survey(&redis.url_of("gateway", "made-up-and-wrong")).await.unwrap_err().to_string();
+    assert!(wrong.contains("WRONGPASS") && !wrong.contains("made-up"), "{wrong}");
+}
+
+#[tokio::test]
+async fn a_survey_tells_what_redis_is_like() {
+    let Some(mut redis) = RedisServer::start("survey") else { return };
+    let survey = shared_state::survey(&redis.url()).await.unwrap();
+    assert!(survey.version.starts_with("Redis ") || survey.version.starts_with("Valkey "), "{survey:?}");
+    assert!(survey.is_writable && survey.used_memory > 0 && survey.latency < Duration::from_secs(2), "{survey:?}");
+    assert_eq!((survey.max_memory, survey.has_append_only_file), (None, false));
+    redis.command("CONFIG SET maxmemory 1");
+    let survey = shared_state::survey(&redis.url()).await.unwrap();
+    assert_eq!((survey.is_writable, survey.max_memory), (false, Some(1)));
+    redis.kill();
+    let error = shared_state::survey(&redis.url()).await.unwrap_err().to_string();
+    assert!(error.contains("cannot be reached") && !error.contains("made-up"), "{error}");
+}
+
+#[test]
+fn readme_tells_for_how_long_an_operation_waits_for_redis() {
+    let settings = shared_state::Settings::from(RedisUrl::parse("redis://127.0.0.1").unwrap());
+    let claim = format!("waits for it for {} ms at the most", settings.operation_timeout.as_millis());
+    assert!(include_str!("../../README.md").contains(&claim), "{claim}");
+}
+
+#[tokio::test]
+async fn a_fleet_without_redis_starts_and_serves() {
+    let Some(mut redis) = RedisServer::start("none") else { return };
+    let mut fleet = Fleet::through(&redis, PATIENT).await;
+    redis.kill();
+    fleet.start(2).await;
+    join_all([0, 1].map(|gateway| fleet.data(gateway, USERS))).await;
+    assert_eq!(fleet.grants().await, 2);
+    fleet.until_alone(1, true).await;
+}
+
+#[tokio::test]
+async fn a_document_that_one_replica_keeps_is_known_to_all() {
+    let Some(redis) = RedisServer::start("documents") else { return };
+    let mut fleet = Fleet::through(&redis, PATIENT).await;
+    fleet.start_sharing(2).await;
+    let hash = crate::documents::sha256(USERS);
+    assert_eq!(codes(&fleet.send(1, &hash_alone(&hash)).await), ["PERSISTED_QUERY_NOT_FOUND"]);
+    let mut both = hash_alone(&hash);
+    both["query"] = USERS.into();
+    let answer = fleet.send(0, &both).await;
+    assert!(answer["data"]["users"].is_object(), "{answer}");
+    assert_eq!(fleet.send(1, &hash_alone(&hash)).await, answer);
+
+    // A text is known by its own hash alone, whatever Redis says.
+    let values = redis.keys().into_iter().find(|key| key.ends_with(":documents:values")).unwrap();
+    let other = "0".repeat(64);
+    redis.command(&format!("HSET {values} {other} \"{USERS}\""));
+    assert_eq!(codes(&fleet.send(1, &hash_alone(&other)).await), ["PERSISTED_QUERY_NOT_FOUND"]);
+    // Documents that cannot run are not kept.
+    let wrong = "{ nothing }";
+    let mut both = hash_alone(&crate::documents::sha256(wrong));
+    both["query"] = wrong.into();
+    fleet.send(0, &both).await;
+    assert_eq!(redis.command(&format!("HLEN {values}")), [":2"]);
+}
+
+#[tokio::test]
+async fn the_requests_of_a_caller_are_counted_over_all_replicas() {
+    let Some(mut redis) = RedisServer::start("rates") else { return };
+    let mut fleet = Fleet::through(&redis, PATIENT).await;
+    let mut limited = fleet.settings.clone();
+    limited.http.rate_limit = Some(RateLimit { requests: NonZeroU32::new(6).unwrap(), per: Period::Hour });
+    fleet.settings = limited;
+    fleet.start_sharing(2).await;
+    let ask = async |gateway| codes(&fleet.send(gateway, &json!({ "query": WARNINGS })).await).join(" ");
+    let mut answers = Vec::new();
+    for gateway in [0, 1, 0, 1, 0, 1, 0, 1] {
+        answers.push(ask(gateway).await);
+    }
+    let refused = "RATE_LIMITED";
+    assert_eq!(answers, ["", "", "", "", "", "", refused, refused]);
+
+    // Alone, each goes on by its own count.
+    redis.kill();
+    assert_eq!([ask(0).await, ask(0).await, ask(0).await], ["", "", refused]);
+}
