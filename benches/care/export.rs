@@ -86,7 +86,8 @@ impl Drop for Export {
 }
 
 async fn stage(plan: Plan) -> Result<Stage> {
-    Stage::set(Options { users: USERS, imported: IMPORTED, logs: 0, plan, ..Options::default() }, keeping_nothing(0.0)).await
+    Stage::set(Options { users: USERS, imported: IMPORTED, logs: 0, plan, ..Options::default() }, keeping_nothing(0.0))
+        .await
 }
 
 async fn whole(program: &Path) -> Result<Vec<Figure>> {

@@ -169,11 +169,30 @@ impl Coercion<'_> {
                         let known = chosen.and_then(|chosen| definition.values.get_key_value(chosen));
                         known.map(|(name, _)| Value::Enum(name.clone()))
                     }
+                    _ if name == ANY => self.any(input),
                     _ => scalar(name, form, input),
                 };
                 value.unwrap_or_else(|| self.misfit(ty))
             }
         }
+    }
+
+    /// A value that has no type within. Its nesting is bounded by the document's and the variables'.
+    fn any(&self, input: Input<'_>) -> Option<Value> {
+        Some(match input.form() {
+            Form::Null => Value::Null,
+            Form::Boolean(boolean) => Value::Boolean(boolean),
+            Form::Integer(digits) | Form::Decimal(digits) => Value::Float(digits.parse().ok()?),
+            Form::String(text) => Value::String(text),
+            Form::Enum(name) => Value::Enum(name.clone()),
+            Form::List(items) => Value::List(items.into_iter().map(|item| self.any(item)).collect::<Option<_>>()?),
+            Form::Object(fields) => {
+                let field = |(name, value): (String, Input<'_>)| Some((Name::new(&name).ok()?, self.any(value)?));
+                Value::Object(fields.into_iter().map(field).collect::<Option<_>>()?)
+            }
+            Form::Variable(name) => self.variables.copy(name).unwrap_or(Value::Null),
+            Form::Unreadable => return None,
+        })
     }
 
     fn object(
@@ -228,7 +247,10 @@ impl Coercion<'_> {
     }
 }
 
-/// GraphQL's own scalars, the only ones that this schema takes in.
+/// The scalar of Apollo Federation that takes any value.
+const ANY: &str = "_Any";
+
+/// GraphQL's own scalars, the only ones that this schema takes in beside [`ANY`].
 fn scalar(name: &Name, form: Form<'_>, input: Input<'_>) -> Option<Value> {
     match (name.as_str(), form) {
         ("Int", Form::Integer(digits)) => digits.parse().ok().map(Value::Int),

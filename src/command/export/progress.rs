@@ -110,10 +110,7 @@ mod tests {
     #[test]
     fn a_line_tells_what_is_known_and_nothing_else() {
         let line = |total, written, calls| progress(total, written, calls).line();
-        assert_eq!(
-            line(Some(Total::Counted(800)), 200, 2),
-            "200 of 800 users, 200/s, 3s left; pacing allows 200/s"
-        );
+        assert_eq!(line(Some(Total::Counted(800)), 200, 2), "200 of 800 users, 200/s, 3s left; pacing allows 200/s");
         assert_eq!(line(Some(Total::Beyond), 200, 2), "200 of more than 1,000 users, 200/s; pacing allows 200/s");
         assert_eq!(line(Some(Total::Beyond), 12_345, 126), "12,345 users, 196/s; pacing allows 196/s");
         assert_eq!(line(None, 99, 2), "99 users, 99/s; pacing allows 99/s");
