@@ -10,6 +10,7 @@ mod outage;
 mod pacing;
 mod report;
 mod sharing;
+mod soak;
 mod stage;
 
 use std::path::PathBuf;
@@ -41,6 +42,10 @@ struct Options {
     #[arg(long, value_name = "FILE", default_value = env!("CARGO_BIN_EXE_auth0-graphql"))]
     program: PathBuf,
 
+    /// Nothing but everything at once, with faults, for so many minutes.
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u64).range(2..=60))]
+    soak: Option<u64>,
+
     /// Write the figures to this file as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -52,12 +57,16 @@ struct Options {
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
-    let Options { seconds, outage, program, json, bench: _ } = Options::parse();
+    let Options { seconds, outage, soak, program, json, bench: _ } = Options::parse();
     let mut report = Report::default();
-    pacing::measure(Duration::from_secs(seconds), &mut report).await?;
-    sharing::measure(&mut report).await?;
-    outage::measure(Duration::from_secs(outage), &mut report).await?;
-    export::measure(&program, Duration::from_secs(seconds), &mut report).await?;
+    if let Some(minutes) = soak {
+        soak::measure(Duration::from_secs(minutes * 60), &mut report).await?;
+    } else {
+        pacing::measure(Duration::from_secs(seconds), &mut report).await?;
+        sharing::measure(&mut report).await?;
+        outage::measure(Duration::from_secs(outage), &mut report).await?;
+        export::measure(&program, Duration::from_secs(seconds), &mut report).await?;
+    }
     if let Some(file) = json {
         std::fs::write(&file, report.json()).with_context(|| format!("cannot write {}", file.display()))?;
     }

@@ -17,7 +17,7 @@ use anyhow::{Context as _, anyhow, bail};
 use self::csv::CsvWriter;
 use self::progress::ProgressLine;
 use super::tenant::OpenTenant;
-use super::{CommandError, USAGE, shutdown_signal};
+use super::{CommandError, USAGE, is_closed, shutdown_signal, tell};
 use crate::auth0::{
     CallBudget, CallContext, CallerKey, Class, ClientPolicy, Direction, Error, Fields, Keyset, KeysetError,
     ManagementApi, Position, Priority, Searched, Walk,
@@ -262,17 +262,4 @@ impl Output {
         self.written = self.count;
         Ok(())
     }
-}
-
-/// True if the reader left, as `head` does.
-fn is_closed(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
-}
-
-fn tell(text: &str) {
-    // There is nowhere to report that standard error is closed.
-    let _ = writeln!(io::stderr(), "{text}");
 }
