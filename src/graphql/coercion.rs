@@ -156,7 +156,7 @@ impl Coercion<'_> {
                 let types = self.types;
                 let value = match types.get(name) {
                     Some(ExtendedType::InputObject(object)) => match form {
-                        Form::Object(given) => Some(self.object(&object.fields, &given)),
+                        Form::Object(given) => Some(self.object(name, &object.fields, &given)),
                         _ => None,
                     },
                     Some(ExtendedType::Enum(definition)) => {
@@ -197,11 +197,16 @@ impl Coercion<'_> {
 
     fn object(
         &mut self,
+        ty: &Name,
         fields: &IndexMap<Name, Component<InputValueDefinition>>,
         given: &[(String, Input<'_>)],
     ) -> Value {
-        if given.iter().any(|(name, _)| !fields.contains_key(name.as_str())) {
-            return self.error("only fields that its type has".to_owned());
+        let mut unknown = given.iter().filter(|(name, _)| !fields.contains_key(name.as_str())).peekable();
+        if unknown.peek().is_some() {
+            for (name, _) in unknown {
+                self.unknown_field(ty, name);
+            }
+            return Value::Null;
         }
         let fields = fields.iter().filter_map(|(name, field)| {
             let given = given.iter().find(|(given, _)| *given == name.as_str()).map(|(_, input)| *input);
@@ -210,6 +215,15 @@ impl Coercion<'_> {
             Some((name.clone(), value))
         });
         Value::Object(fields.collect())
+    }
+
+    /// Notes a field that the type has not, by its name if that can be one: anything else may be somebody's data.
+    fn unknown_field(&mut self, ty: &Name, name: &str) {
+        let expected = format!("a field of `{ty}`");
+        match Name::new(name).ok().filter(|name| name.len() <= LONGEST_NAME) {
+            Some(name) => self.inside(Step::Field(name), |this| this.error(expected)),
+            None => self.error(expected),
+        };
     }
 
     /// An absent variable makes absent what it stands for.
@@ -246,6 +260,9 @@ impl Coercion<'_> {
         Value::Null
     }
 }
+
+/// The longest name of an unknown field that is told.
+const LONGEST_NAME: usize = 60;
 
 /// The scalar of Apollo Federation that takes any value.
 const ANY: &str = "_Any";
