@@ -1,6 +1,7 @@
 //! Apollo Federation: users and logs by their keys, for a gateway in front of this one.
 
 use auth0_graphql::graphql::{DocumentSettings, Limits, ScopeMode, sdl, subgraph_sdl};
+use auth0_graphql::sandbox::Options;
 use serde_json::{Value, json};
 
 use crate::gateway::{Setup, TestGateway, codes};
@@ -179,7 +180,9 @@ async fn a_representation_that_names_no_record_is_null_with_an_error_and_the_oth
 #[tokio::test]
 async fn entities_are_counted_before_they_are_looked_up() {
     let limits = Limits { upstream_calls: 3, ..Limits::default() };
-    let gateway = TestGateway::spawn_with(Setup { limits, ..setup() }).await;
+    let setup = setup();
+    let sandbox = Options { users: 110, logs: 60, ..setup.sandbox };
+    let gateway = TestGateway::spawn_with(Setup { limits, sandbox, ..setup }).await;
     let (users, logs) = ids(&gateway, 100, 50).await;
     let asked = |users: &[String], logs: &[String]| -> Value {
         users.iter().map(|id| user(id)).chain(logs.iter().map(|id| log(id))).collect()
