@@ -119,7 +119,7 @@ impl App {
             tokio::spawn(refresh);
         }
         let metrics = Metrics::new(&upstream_metrics, authenticator.metrics(), &shared_metrics, move |status| {
-            tenant.write_status(status)
+            tenant.write_status(status);
         });
         let server = http::Server::new(engine, authenticator, metrics, http)?;
         Ok(Self { server, reloader })

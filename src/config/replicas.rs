@@ -1,5 +1,4 @@
 //! Settings of replicas: where they share what belongs to the tenant.
-#![expect(clippy::doc_markdown, reason = "the comments are read on a terminal, not as Markdown")]
 
 use clap::Args;
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::error::Failure;
 use super::{Inner, Link, RedisUrl};
+use crate::deadline::Deadline;
 
 /// Longest time that connecting takes, TLS and authentication included.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -57,7 +58,7 @@ async fn open_writable(
     let mut connection = open(url).await?;
     let mut probe = redis::cmd("SET");
     probe.arg(format!("{prefix}probe")).arg(1).arg("PX").arg(PROBE_LIFE_MS);
-    let probed = timeout(operation_timeout, probe.query_async::<()>(&mut connection)).await;
+    let probed = Deadline::within(operation_timeout).limit(probe.query_async::<()>(&mut connection)).await;
     probed.map_err(|_| Failure::Timeout)??;
     Ok(connection)
 }
@@ -66,6 +67,7 @@ async fn open_writable(
 pub(super) async fn open(url: &RedisUrl) -> Result<MultiplexedConnection, Failure> {
     let client = Client::open(url.connection_info())?;
     let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-    let opened = timeout(CONNECT_TIMEOUT, client.get_multiplexed_async_connection_with_config(&config)).await;
+    let opened =
+        Deadline::within(CONNECT_TIMEOUT).limit(client.get_multiplexed_async_connection_with_config(&config)).await;
     Ok(opened.map_err(|_| Failure::Timeout)??)
 }

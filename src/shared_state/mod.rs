@@ -20,13 +20,13 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, RedisResult};
 use tokio::sync::watch;
-use tokio::time::timeout;
 
 pub use self::error::Unavailable;
 use self::error::{Failure, log_away, log_back};
 pub(crate) use self::scripts::{MapBounds, Rate};
 pub use self::survey::{Survey, SurveyError, survey};
 pub use self::url::{RedisUrl, RedisUrlError};
+use crate::deadline::Deadline;
 use crate::telemetry::SharedStateMetrics;
 
 /// Longest time that an operation waits for Redis. Within a data center it answers in one or two.
@@ -118,7 +118,7 @@ impl SharedState {
         let mut link = self.0.link.subscribe();
         let settled = link.wait_for(|link| !matches!(link, Link::Connecting));
         // Without an answer by then the first command says so.
-        let _ = timeout(FIRST_CONNECTION_WAIT, settled).await;
+        let _ = Deadline::within(FIRST_CONNECTION_WAIT).limit(settled).await;
     }
 
     /// The key of something of a kind.
@@ -157,7 +157,7 @@ impl SharedState {
         command: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
     ) -> Result<T, Unavailable> {
         let (mut connection, generation) = self.0.connection().ok_or(Unavailable)?;
-        let outcome = timeout(self.0.operation_timeout, command(&mut connection)).await;
+        let outcome = Deadline::within(self.0.operation_timeout).limit(command(&mut connection)).await;
         let failure = match outcome {
             Ok(Ok(answer)) => {
                 self.0.timeouts.store(0, Ordering::Relaxed);

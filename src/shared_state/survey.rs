@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::error::Failure;
 use super::{RedisUrl, connection};
+use crate::deadline::Deadline;
 
 /// Number of commands that the latency is measured by.
 const PINGS: usize = 10;
@@ -82,7 +83,7 @@ async fn latency(connection: &mut MultiplexedConnection) -> Result<Duration, Fai
 }
 
 async fn answer<T>(query: impl Future<Output = redis::RedisResult<T>>) -> Result<T, Failure> {
-    Ok(timeout(PATIENCE, query).await.map_err(|_| Failure::Timeout)??)
+    Ok(Deadline::within(PATIENCE).limit(query).await.map_err(|_| Failure::Timeout)??)
 }
 
 /// Reads the answer to `INFO`: lines of `name:value`. What is missing is taken for its default.

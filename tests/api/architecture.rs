@@ -39,7 +39,11 @@ const MODULES: &[Module] = &[
     Module { name: "sandbox", may_use: &[], must_never_see: &[] },
     Module { name: DEADLINE, may_use: &[], must_never_see: &[] },
     Module { name: FLIGHT, may_use: &[DEADLINE], must_never_see: &[] },
-    Module { name: SHARED_STATE, may_use: &["telemetry"], must_never_see: &["axum", "async_graphql", "reqwest"] },
+    Module {
+        name: SHARED_STATE,
+        may_use: &[DEADLINE, "telemetry"],
+        must_never_see: &["axum", "async_graphql", "reqwest"],
+    },
     Module { name: "telemetry", may_use: &[], must_never_see: &[] },
     // It fills in the settings that the modules define, and knows nothing else of them.
     Module {

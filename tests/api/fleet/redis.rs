@@ -29,7 +29,7 @@ impl RedisServer {
                 Ok(Some(process)) => return Some(Self { process, port, folder }),
                 Ok(None) => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => {
-                    println!("skipped: redis-server is not installed");
+                    eprintln!("skipped: redis-server is not installed");
                     return None;
                 }
                 Err(error) => panic!("redis-server: {error}"),
