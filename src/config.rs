@@ -20,6 +20,7 @@ mod sandbox;
 mod secret;
 mod server;
 mod setting;
+mod tail;
 mod template;
 mod tls;
 
@@ -30,7 +31,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, FromArgMatches, Parser as _};
 
-use self::args::{Cli, Command, ServeArgs, ServeCommandArgs};
+use self::args::{Cli, Command, ServeArgs, ServeCommandArgs, TailCommandArgs};
 pub use self::dotenv::DotEnvError;
 pub use self::export::{Export, ExportFormat, ExportedRecords};
 pub use self::problems::Problems;
@@ -38,6 +39,7 @@ use self::sandbox::SandboxArgs;
 #[cfg(feature = "sandbox")]
 use self::sandbox::SandboxCommand;
 use self::server::is_loopback;
+pub use self::tail::{GatewayEndpoint, Tail, TailOutcome, TailSource};
 use crate::auth::Settings as AuthSettings;
 use crate::auth0::{ClientPolicy, Settings};
 use crate::graphql::{DocumentSettings, Limits, Permissions};
@@ -86,6 +88,8 @@ pub enum Invocation {
     Health(HealthProbe),
     /// Export users or logs.
     Export(Export, Box<Serve>),
+    /// Print logs as they happen.
+    Tail(Tail, TailSource),
     /// Print the schema.
     Schema,
     /// Examine the gateway that `serve` would start.
@@ -210,6 +214,7 @@ pub fn read() -> Result<Invocation, ConfigError> {
             if args.check { Invocation::Check(serve) } else { Invocation::Serve(serve) }
         }
         Command::Export(args) => Invocation::Export(args.export.export(), Box::new(Serve::new(&args.serve)?)),
+        Command::Tail(args) => Invocation::Tail(args.tail.tail(), tail_source(&args)?),
         Command::Health(args) => Invocation::Health(args.probe()?),
         Command::Sandbox(args) => sandbox_invocation(args)?,
         Command::Doctor(args) => {
@@ -284,6 +289,18 @@ fn tenant(args: &ServeArgs, problems: &mut Problems) -> Option<Tenant> {
         return Some(Tenant::Sandbox { options: args.sandbox.options(), ignored: args.auth0.given() });
     }
     args.auth0.settings(problems).map(Tenant::Auth0)
+}
+
+fn tail_source(args: &TailCommandArgs) -> Result<TailSource, Problems> {
+    if !args.tail.is_of_gateway() {
+        return Ok(TailSource::Tenant(Box::new(Serve::new(&args.serve)?)));
+    }
+    let mut problems = Problems::default();
+    let log = args.serve.log.settings(&mut problems);
+    match args.tail.endpoint(&mut problems) {
+        Some(endpoint) if problems.is_empty() => Ok(TailSource::Gateway(endpoint, Box::new(log))),
+        _ => Err(problems),
+    }
 }
 
 #[cfg(feature = "sandbox")]

@@ -138,7 +138,7 @@ fn main() -> Result<ExitCode> {
     }
     let gateway = match &options.gateway {
         Some(gateway) => gateway.canonicalize().context("there is no such gateway")?,
-        None => servers::build_gateway()?,
+        None => process::build_gateway()?,
     };
     let has_cores = std::thread::available_parallelism()?.get() > 1 && process::pin_self(&options.load_cores);
     if !has_cores {

@@ -3,11 +3,12 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
 use tokio::time::sleep;
 
 /// Ticks per second in `/proc/PID/stat`: Linux tells user space 100 whatever its own clock does.
@@ -76,7 +77,7 @@ impl Process {
         Ok(kibibytes / 1024.0)
     }
 
-    fn proc(&self, file: &str) -> std::path::PathBuf {
+    fn proc(&self, file: &str) -> PathBuf {
         Path::new("/proc").join(self.child.id().to_string()).join(file)
     }
 }
@@ -112,4 +113,22 @@ pub(crate) fn pin_self(cores: &str) -> bool {
 /// An address of the loopback interface that is free, or was a moment ago.
 pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
+}
+
+/// Builds the gateway as it is shipped, and returns its path.
+///
+/// Cargo builds binaries for a benchmark too, but with what the features of development dependencies add to shared
+/// libraries (tokio's clock for tests, for one): not what is shipped.
+pub(crate) fn build_gateway() -> Result<PathBuf> {
+    let cargo = Command::new(env!("CARGO"))
+        .args(["build", "--profile", "dist", "--bin", "auth0-graphql", "--message-format", "json"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stderr(Stdio::inherit())
+        .output()?;
+    ensure!(cargo.status.success(), "the gateway cannot be built");
+    let executable = |line: &[u8]| {
+        let message: Value = serde_json::from_slice(line).ok()?;
+        Some(PathBuf::from(message["executable"].as_str()?))
+    };
+    cargo.stdout.split(|byte| *byte == b'\n').find_map(executable).context("cargo does not say where the gateway is")
 }

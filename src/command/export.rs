@@ -16,7 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use self::csv::CsvWriter;
 use super::tenant::OpenTenant;
-use super::{CommandError, USAGE, shutdown_signal};
+use super::{CommandError, USAGE, is_closed, shutdown_signal, tell};
 use crate::auth0::{
     CallBudget, CallContext, CallerKey, ClientPolicy, Direction, Error, Fields, Keyset, KeysetError, ManagementApi,
     Position, Priority, Searched,
@@ -243,17 +243,4 @@ impl Output {
     fn finish(&self) {
         self.progress.finish_and_clear();
     }
-}
-
-/// True if the reader left, as `head` does.
-fn is_closed(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
-}
-
-fn tell(text: &str) {
-    // There is nowhere to report that standard error is closed.
-    let _ = writeln!(io::stderr(), "{text}");
 }

@@ -8,6 +8,7 @@ mod reload;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod serve;
+mod tail;
 mod tenant;
 
 use std::fmt;
@@ -71,6 +72,7 @@ pub async fn run(invocation: Invocation) -> Result<ExitCode, CommandError> {
             telemetry::init(&serve.log)?;
             export::run(export, *serve).await?;
         }
+        Invocation::Tail(tail, source) => tail::run(&tail, source).await?,
         Invocation::Health(probe) => return health::run(probe).await,
         Invocation::Check(serve) => serve::check(*serve)?,
         Invocation::Serve(serve) => {
@@ -119,6 +121,18 @@ fn print(text: &str) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         outcome => outcome,
     }
+}
+
+/// Tells the operator something beside what the command prints.
+fn tell(text: &str) {
+    // There is nowhere to report that standard error is closed.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// True if the reader left, as `head` does.
+fn is_closed(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.any(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, CommandError> {

@@ -9,6 +9,7 @@ use super::export::ExportArgs;
 use super::log::{LogArgs, TelemetryArgs};
 use super::sandbox::{SandboxArgs, ServeSandboxArgs};
 use super::server::{BoundsArgs, ServerArgs};
+use super::tail::TailArgs;
 use super::tls::TlsArgs;
 use super::{HealthProbe, Problems};
 
@@ -30,6 +31,7 @@ Examples:
   auth0-graphql                            serve the tenant that .env or the environment names
   auth0-graphql doctor                     whether that would work, and what to mend
   auth0-graphql export users --format csv  all users, as a spreadsheet takes them
+  auth0-graphql tail --type f,fp           failed logins as they happen, a line each
   auth0-graphql config                     which settings are in effect, and where each comes from
   auth0-graphql serve --check              whether settings and files are sound, before a restart
   auth0-graphql sandbox --port 4000        the made-up tenant alone, for other clients
@@ -54,6 +56,13 @@ pub(super) enum Command {
     ///
     /// It is safe to interrupt: a line on standard error is the command that goes on. A gateway beside it goes first.
     Export(ExportCommandArgs),
+    /// Print logs as they happen, a line each: those of the tenant that is set, or with --url those that a gateway tells of.
+    ///
+    /// A line is to be read, in color on a terminal (`NO_COLOR` is honored), or with --json a JSON object. Conditions must all hold. What
+    /// ends it, Ctrl-C too, has a line on standard error say how to go on without a gap. Control characters in a log are escaped.
+    #[command(after_long_help = "\
+Exit codes: 0 interrupted, or whoever reads has left; 64 wrong usage or settings; 69 the gateway cannot be reached; 1 anything else.")]
+    Tail(TailCommandArgs),
     /// Print the GraphQL schema in SDL.
     Schema,
     /// Examine what `serve` would serve: can the tenant be reached, does it let the gateway in, are the scopes right?
@@ -111,6 +120,14 @@ pub(super) struct ServeCommandArgs {
 pub(super) struct ExportCommandArgs {
     #[command(flatten)]
     pub(super) export: ExportArgs,
+    #[command(flatten)]
+    pub(super) serve: ServeArgs,
+}
+
+#[derive(Args)]
+pub(super) struct TailCommandArgs {
+    #[command(flatten)]
+    pub(super) tail: TailArgs,
     #[command(flatten)]
     pub(super) serve: ServeArgs,
 }

@@ -110,8 +110,13 @@ impl Export {
         ] {
             words.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
         }
-        words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+        shell_line(&words)
     }
+}
+
+/// These words as a shell takes them.
+pub(super) fn shell_line(words: &[String]) -> String {
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// A word of a shell's command line.

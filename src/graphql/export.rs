@@ -1,4 +1,4 @@
-//! Doors for exports: conditions and keys as the schema has them.
+//! Doors for commands: conditions, keys and selections as the schema has them.
 
 use apollo_compiler::ast::Type;
 use apollo_compiler::{Name, name};
@@ -7,6 +7,7 @@ use super::coercion::{CoercionError, Input, Value, VariableValues, coerce};
 use super::error::{ErrorCode, GraphqlError};
 use super::schema::filter::{LOG_FILTER, USER_FILTER};
 use super::schema::log::LOG;
+use super::schema::object::{Kind, Object};
 use super::schema::root::condition_of;
 use super::schema::sdl;
 use super::schema::user::USER;
@@ -60,4 +61,20 @@ pub fn record_keys(searched: Searched) -> impl Iterator<Item = &'static str> {
         }
     }
     known.into_iter()
+}
+
+/// The selection of all that a log has of its own, which needs no scope beyond that of logs.
+#[must_use]
+pub fn log_selection() -> String {
+    // `id` is `logId` once more.
+    selection(&LOG, &["id"])
+}
+
+fn selection(object: &Object, without: &[&str]) -> String {
+    let fields = object.fields.iter().filter(|field| field.scope.is_none() && !without.contains(&field.name));
+    let fields = fields.map(|field| match field.kind {
+        Kind::Object(inner) | Kind::Objects(inner) => format!("{} {{ {} }}", field.name, selection(inner, &[])),
+        _ => field.name.to_owned(),
+    });
+    fields.collect::<Vec<_>>().join(" ")
 }

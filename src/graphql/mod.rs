@@ -44,7 +44,7 @@ use crate::auth::{Caller, Scopes};
 pub use self::document::{DocumentSettings, DocumentSource, TrustedDocuments, TrustedDocumentsError, TrustedMode};
 pub use self::engine::{Engine, Execution, refuse};
 pub use self::error::{ErrorCode, GraphqlError, Location};
-pub use self::export::{record_keys, search_condition};
+pub use self::export::{log_selection, record_keys, search_condition};
 pub use self::limits::{Enforcement, Limits};
 pub use self::permission::{Permissions, ScopeMode};
 pub use self::schema::gateway::GatewayMode;
@@ -117,6 +117,8 @@ pub enum Explain {
 /// The answer.
 #[derive(Debug)]
 pub struct GraphqlResponse {
+    /// The kind of the operation.
+    pub kind: OperationKind,
     /// The outcome of the operation as a whole.
     pub outcome: Outcome,
     /// The response, in JSON.
@@ -127,6 +129,30 @@ pub struct GraphqlResponse {
     pub error_codes: Vec<String>,
     /// The scopes for want of which nothing ran.
     pub lacking: Scopes,
+}
+
+/// The kind of an operation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OperationKind {
+    /// None: there was nothing that could be run.
+    #[default]
+    Unknown,
+    /// A query.
+    Query,
+    /// A subscription.
+    Subscription,
+}
+
+impl OperationKind {
+    /// The name that GraphQL has for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Query => "query",
+            Self::Subscription => "subscription",
+        }
+    }
 }
 
 /// The outcome of an operation.

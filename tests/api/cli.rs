@@ -11,6 +11,8 @@ mod log;
 #[cfg(all(unix, feature = "sandbox"))]
 mod running;
 mod settings;
+#[cfg(all(unix, feature = "sandbox"))]
+mod tail;
 #[cfg(all(unix, feature = "otlp", feature = "sandbox"))]
 mod traces;
 
@@ -111,9 +113,9 @@ fn settings() -> Vec<String> {
 const TENANT: &str = "AUTH0_DOMAIN=example.us.auth0.com\nAUTH0_CLIENT_ID=an-id\nAUTH0_CLIENT_SECRET=hush-hush\n";
 
 #[cfg(feature = "sandbox")]
-const COMMANDS: [&str; 7] = ["serve", "sandbox", "export", "schema", "doctor", "health", "config"];
+const COMMANDS: [&str; 8] = ["serve", "sandbox", "export", "tail", "schema", "doctor", "health", "config"];
 #[cfg(not(feature = "sandbox"))]
-const COMMANDS: [&str; 6] = ["serve", "export", "schema", "doctor", "health", "config"];
+const COMMANDS: [&str; 7] = ["serve", "export", "tail", "schema", "doctor", "health", "config"];
 
 #[test]
 fn help_tells_every_setting_and_command() {

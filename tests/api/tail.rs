@@ -18,7 +18,7 @@ use crate::gateway::{Setup, TestGateway};
 use crate::websocket::Client;
 
 /// A tenant in which logs come when they are ordered, and a gateway that looks for them all the time.
-fn setup() -> Setup {
+pub(crate) fn setup() -> Setup {
     let tail = TailSettings { max_interval: Duration::from_millis(50), ..TailSettings::default() };
     Setup {
         sandbox: Options { clock: Clock::system(), logs: 300, logs_per_minute: 0, ..Options::default() },
@@ -28,7 +28,7 @@ fn setup() -> Setup {
 }
 
 /// Has so many logs arrive, and gives back their ids.
-async fn arrive(gateway: &TestGateway, count: u64) -> Vec<String> {
+pub(crate) async fn arrive(gateway: &TestGateway, count: u64) -> Vec<String> {
     let made = gateway.control("logs", json!({ "count": count })).await;
     serde_json::from_value(made["ids"].clone()).unwrap()
 }

@@ -9,7 +9,6 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
-use serde_json::Value;
 
 use crate::process::{Process, free_address, pinned};
 use crate::scenario::{Lists, Scenario};
@@ -184,24 +183,6 @@ fn npm_ci(peer: &str) -> Result<()> {
     let npm = Command::new("npm").arg("ci").current_dir(directory).stdout(Stdio::null()).stderr(Stdio::null()).status();
     ensure!(npm.context("there is no npm")?.success(), "npm ci failed");
     Ok(())
-}
-
-/// Builds the gateway as it is shipped, and returns its path.
-///
-/// Cargo builds binaries for a benchmark too, but with what the features of development dependencies add to shared
-/// libraries (tokio's clock for tests, for one): not what is shipped.
-pub(crate) fn build_gateway() -> Result<PathBuf> {
-    let cargo = Command::new(env!("CARGO"))
-        .args(["build", "--profile", "dist", "--bin", "auth0-graphql", "--message-format", "json"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stderr(Stdio::inherit())
-        .output()?;
-    ensure!(cargo.status.success(), "the gateway cannot be built");
-    let executable = |line: &[u8]| {
-        let message: Value = serde_json::from_slice(line).ok()?;
-        Some(PathBuf::from(message["executable"].as_str()?))
-    };
-    cargo.stdout.split(|byte| *byte == b'\n').find_map(executable).context("cargo does not say where the gateway is")
 }
 
 /// Serve a peer until the process is ended.

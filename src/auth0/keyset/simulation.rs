@@ -184,7 +184,8 @@ proptest! {
         milliseconds in prop_oneof![1_i64..4, 1_i64..300, 1_i64..10_000_000],
         first in prop_oneof![1_usize..30, 1_usize..=500],
         changes in prop_oneof![Just(0_usize), 0_usize..40],
-        longest_span in prop_oneof![Just(i64::MAX), 1_000_000_i64..100_000_000_000],
+        // From eleven days on: the fifty empty years at the beginning take a call for each span, since this tenant is slow there too.
+        longest_span in prop_oneof![Just(i64::MAX), 1_000_000_000_i64..100_000_000_000],
         direction in direction(),
     ) {
         let mut tenant = Tenant::new(seed, count, milliseconds);

@@ -124,6 +124,12 @@ impl ResponseStream {
         }
     }
 
+    /// The id of a log to resume after, so that nothing comes twice: of those that are done with, the greatest. None before it has begun.
+    #[must_use]
+    pub fn position(&self) -> Option<&LogId> {
+        self.position.as_ref().or(self.reader.began_at())
+    }
+
     fn response(&mut self, projected: &ProjectedLog) -> StreamedResponse {
         let id = &projected.log.id;
         if self.delivered.as_ref().is_none_or(|delivered| id > delivered) {
@@ -138,7 +144,7 @@ impl ResponseStream {
     /// Ends the stream with an error, which says where to resume.
     #[must_use]
     pub fn end(&self, error: GraphqlError) -> GraphqlResponse {
-        let error = match self.position.as_ref().or(self.reader.began_at()) {
+        let error = match self.position() {
             Some(position) => error.with("from", position.as_str()),
             None => error,
         };
