@@ -4,6 +4,6 @@ import { join } from 'node:path';
 export async function picture(page, name) {
   const directory = process.env.PICTURES;
   if (!directory) return;
-  await page.setViewportSize({ width: 1000, height: 600 });
+  await page.setViewportSize({ width: 1200, height: 675 });
   await page.screenshot({ path: join(directory, `${name}.png`), animations: 'disabled' });
 }

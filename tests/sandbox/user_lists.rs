@@ -72,7 +72,8 @@ async fn a_session_is_begun_then_used_and_then_it_ends() {
         let path = format!("/api/v2/users/{}/sessions", person.user_id.replace('|', "%7C"));
         let answer = tenant.get_with(&token, &path).await.body;
         for session in answer["sessions"].as_array().expect("a list") {
-            let moments = ["created_at", "last_interacted_at", "expires_at"].map(|key| session[key].as_str().expect(key));
+            let moments =
+                ["created_at", "last_interacted_at", "expires_at"].map(|key| session[key].as_str().expect(key));
             // As texts they sort by time.
             assert!("2026" < moments[0] && moments.is_sorted(), "{session}");
             count += 1;

@@ -83,7 +83,7 @@ export async function follow(filter: LogTailFilter | undefined, tell: (event: Ta
 
 async function hundredthLog(signal: AbortSignal): Promise<string | undefined> {
   const { data } = await ask(Recent, {}, signal);
-  return data?.logs?.nodes.at(-1)?.id;
+  return data?.logs?.nodes.map(({ id }) => id).sort()[0];
 }
 
 const sleep = (delay: number, signal: AbortSignal) =>

@@ -1,5 +1,5 @@
 const format = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
-const precise = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+const precise = new Intl.DateTimeFormat(undefined, { dateStyle: 'short', timeStyle: 'medium' });
 
 /** A moment in the reader's own form and time zone. */
 export const time = (moment?: string | null) => (moment ? format.format(new Date(moment)) : 'never');
