@@ -26,18 +26,23 @@ async function newest(count) {
   return logs.nodes.map(({ id }) => id).sort();
 }
 
-/** Has `subscribe` tell of the logs behind the newest six but five, and of some that are made meanwhile: each once, in order. */
+/** Fails unless a subscription has the five newest logs, those that are made meanwhile, and all of them once and in order. */
 async function follows(subscribe) {
   const [from, ...past] = await newest(6);
   const told = [];
   let made;
   let unsubscribe;
   await new Promise((resolve, reject) => {
+    const isTold = () => made && told.includes(made.at(-1)) && resolve();
+    const make = async () => {
+      ({ ids: made } = await control('logs', { count: 3 }));
+      isTold();
+    };
     const next = ({ data, error, errors }) => {
       if (error ?? errors) return reject(error ?? errors);
       told.push(data.logs.id);
-      if (told.length === past.length) control('logs', { count: 3 }).then(({ ids }) => (made = ids), reject);
-      if (made && told.includes(made.at(-1))) resolve();
+      if (told.length === past.length) make().catch(reject);
+      isTold();
     };
     unsubscribe = subscribe({ from }, { next, error: reject });
   }).finally(() => unsubscribe());
