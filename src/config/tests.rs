@@ -106,9 +106,10 @@ fn what_the_template_holds_is_not_filled_in_and_what_it_comments_out_is_the_defa
 
 #[test]
 fn three_settings_are_enough_and_the_rest_are_the_rooms_defaults() {
-    let Serve { tenant, policy, limits, documents, server, auth, permissions, log, exposed_files } =
+    let Serve { tenant, policy, limits, documents, server, auth, permissions, redis, log, exposed_files } =
         serve(&[]).unwrap();
     assert_eq!(exposed_files, [""; 0]);
+    assert!(redis.is_none());
     assert_eq!(format!("{server:?}"), format!("{:?}", Server::default()));
     assert_eq!(format!("{policy:?}"), format!("{:?}", ClientPolicy::default()));
     assert_eq!(limits, Limits::default());
@@ -128,6 +129,7 @@ fn every_fault_is_told() {
         ("--auth0-domain", "YOUR_TENANT.us.auth0.com", "AUTH0_DOMAIN is missing"),
         ("--auth0-client-id", " ", "AUTH0_CLIENT_ID is missing"),
         ("--auth0-client-secret", "hush hush", "AUTH0_CLIENT_SECRET holds"),
+        ("--redis-url", "http://hush@example.com", "REDIS_URL must be a URL such as redis://HOST:6379"),
         (
             "--auth0-client-assertion-key-file",
             "no/such.pem",
