@@ -267,7 +267,8 @@ impl Serve {
         args.telemetry.set(&mut log, &mut problems);
         let exposed_files = args.auth0.exposed_files();
         let exposed_files =
-            exposed_files.chain(args.callers.api_keys.exposed_file()).chain(args.tls.exposed_file()).collect();
+            exposed_files.chain(args.callers.api_keys.exposed_file()).chain(args.server.ingest_token.exposed_file());
+        let exposed_files = exposed_files.chain(args.tls.exposed_file()).collect();
         match tenant {
             Some(tenant) if problems.is_empty() => {
                 Ok(Self { tenant, policy, limits, documents, server, auth, permissions, log, exposed_files })

@@ -8,7 +8,7 @@ use super::limits::Limiter;
 use crate::auth::{Caller, Identity, Scope, Scopes};
 use crate::auth0::{
     ApiRequest, BreakerStatus, BucketStatus, CallContext, Error, Fields, ManagementApi, MisconfigurationError,
-    RefusedFields, TokenStatus, UserId,
+    PushError, RefusedFields, TokenStatus, UserId,
 };
 
 /// The effect of scopes.
@@ -153,6 +153,11 @@ impl Upstream {
     /// The tenant's rate limits, as far as they are known.
     pub(crate) fn rate_limits(&self) -> Vec<BucketStatus> {
         self.api.rate_limits()
+    }
+
+    /// Takes in logs that Auth0 has pushed. Nothing of them is handed out but by subscriptions.
+    pub(crate) fn push_logs(&self, body: &[u8]) -> Result<(), PushError> {
+        self.api.push_logs(body)
     }
 
     /// The names in `fields` that Auth0 turned out not to take.

@@ -65,6 +65,7 @@ const MODULES: &[Module] = &[
             "http::CertificateError",
             "http::Connections",
             "http::CorsHeaders",
+            "http::IngestToken",
             "http::Origin",
             "http::Origins",
             "http::Period",

@@ -141,6 +141,8 @@ fn help_tells_every_setting_and_command() {
             "CORS_ORIGINS",
             "CORS_HEADERS",
             "PLAYGROUND",
+            "INGEST_TOKEN",
+            "INGEST_TOKEN_FILE",
             "REQUEST_TIMEOUT",
             "MAX_BODY_BYTES",
             "SHUTDOWN_DELAY",
