@@ -9,6 +9,7 @@ mod outage;
 mod pacing;
 mod report;
 mod sharing;
+mod soak;
 mod stage;
 
 use std::path::PathBuf;
@@ -36,6 +37,10 @@ struct Options {
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(5..=600))]
     outage: u64,
 
+    /// Nothing but everything at once, with faults, for so many minutes.
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u64).range(2..=60))]
+    soak: Option<u64>,
+
     /// Write the figures to this file as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -47,11 +52,15 @@ struct Options {
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
-    let Options { seconds, outage, json, bench: _ } = Options::parse();
+    let Options { seconds, outage, soak, json, bench: _ } = Options::parse();
     let mut report = Report::default();
-    pacing::measure(Duration::from_secs(seconds), &mut report).await?;
-    sharing::measure(&mut report).await?;
-    outage::measure(Duration::from_secs(outage), &mut report).await?;
+    if let Some(minutes) = soak {
+        soak::measure(Duration::from_secs(minutes * 60), &mut report).await?;
+    } else {
+        pacing::measure(Duration::from_secs(seconds), &mut report).await?;
+        sharing::measure(&mut report).await?;
+        outage::measure(Duration::from_secs(outage), &mut report).await?;
+    }
     if let Some(file) = json {
         std::fs::write(&file, report.json()).with_context(|| format!("cannot write {}", file.display()))?;
     }

@@ -33,6 +33,17 @@ pub(crate) enum Outcome {
     Failed(String),
 }
 
+impl Outcome {
+    /// The code, or `OK`.
+    pub(crate) fn code(&self) -> &str {
+        match self {
+            Self::Answered => "OK",
+            Self::Limited(_) => "RATE_LIMITED",
+            Self::Failed(code) => code,
+        }
+    }
+}
+
 /// No answers are kept: each question is to be a call.
 pub(crate) fn keeping_nothing(rate_reserve: f64) -> ClientPolicy {
     ClientPolicy { cache_ttl: Duration::ZERO, rate_reserve, ..ClientPolicy::default() }
@@ -91,13 +102,24 @@ impl Stage {
 
     /// Makes the tenant misbehave at these paths until it is mended.
     pub(crate) async fn fault(&self, path: &str, fault: &Value) -> Result<()> {
-        let order = json!({ "path": path, "times": u32::MAX, "fault": fault });
+        self.fault_some(path, fault, u32::MAX).await
+    }
+
+    /// Makes the tenant misbehave so often at these paths.
+    pub(crate) async fn fault_some(&self, path: &str, fault: &Value, times: u32) -> Result<()> {
+        let order = json!({ "path": path, "times": times, "fault": fault });
         self.http.post(self.control_url("faults")).json(&order).send().await?.error_for_status()?;
         Ok(())
     }
 
     pub(crate) async fn mend(&self) -> Result<()> {
         self.http.delete(self.control_url("faults")).send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    /// Makes the tenant refuse all tokens that it has given out.
+    pub(crate) async fn expire_tokens(&self) -> Result<()> {
+        self.http.post(self.control_url("tokens/expire")).send().await?.error_for_status()?;
         Ok(())
     }
 

@@ -20,7 +20,8 @@ use super::subscription::{ResponseStream, Subscriptions};
 use super::type_system::{SchemaError, TypeSystem};
 use super::variables::Variables;
 use super::{
-    Explain, GraphqlRequest, GraphqlResponse, Outcome, Readiness, RequestContext, Settings, execute, explain, response,
+    Explain, GraphqlRequest, GraphqlResponse, OperationKind, Outcome, Readiness, RequestContext, Settings, execute,
+    explain, response,
 };
 use crate::auth::Scopes;
 use crate::auth0::{BreakerStatus, ManagementApi, PushError};
@@ -133,7 +134,11 @@ impl Engine {
                 if let Some(audit) = &mut audit {
                     audit.asks(document, Arc::clone(&prepared));
                 }
-                match self.refusal(&prepared, context) {
+                let kind = match prepared.subscription() {
+                    Some(_) => OperationKind::Subscription,
+                    None => OperationKind::Query,
+                };
+                let reply = match self.refusal(&prepared, context) {
                     Some(refusal) => refusal,
                     None if context.explain == Explain::Plan => self.plan(&prepared, context),
                     None if prepared.subscription().is_some() => match begin(&prepared) {
@@ -144,7 +149,8 @@ impl Engine {
                         Err(failure) => refuse(&[failure], context.request_id),
                     },
                     None => self.run(prepared, context, audit.as_mut()).await,
-                }
+                };
+                GraphqlResponse { kind, ..reply }
             }
             Err(failures) => refuse(&failures, context.request_id),
         };
@@ -191,6 +197,7 @@ impl Engine {
         let authority = authority(&self.upstream, &context.caller);
         let calls = explain::planned_calls(prepared, &prepared.plan(authority), authority, &self.upstream);
         GraphqlResponse {
+            kind: OperationKind::Query,
             outcome: Outcome::Executed,
             body: response::plan(&calls, &prepared.refused(), context.request_id),
             upstream_calls: 0,
@@ -228,6 +235,7 @@ impl Engine {
             .then(|| explain::entries(&execution.explain(), prepared.operation.fields.iter().map(|field| &field.key)));
         let answered = response::ExecutionResult { prepared: &prepared, answers: &answers, local: &local };
         GraphqlResponse {
+            kind: OperationKind::Query,
             outcome: Outcome::Executed,
             body: answered.write(explanation.as_deref(), context.request_id),
             upstream_calls: execution.upstream_calls(),
@@ -244,6 +252,7 @@ pub fn refuse(failures: &[GraphqlError], request_id: &str) -> GraphqlResponse {
     let mut error_codes: Vec<_> = failures.iter().map(|failure| failure.code.as_str().to_owned()).collect();
     error_codes.dedup();
     GraphqlResponse {
+        kind: OperationKind::Unknown,
         outcome: Outcome::Refused(code),
         body: response::refusal(failures, request_id),
         upstream_calls: 0,

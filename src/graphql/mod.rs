@@ -118,6 +118,8 @@ pub enum Explain {
 /// The answer.
 #[derive(Debug)]
 pub struct GraphqlResponse {
+    /// The kind of the operation.
+    pub kind: OperationKind,
     /// The outcome of the operation as a whole.
     pub outcome: Outcome,
     /// The response, in JSON.
@@ -128,6 +130,30 @@ pub struct GraphqlResponse {
     pub error_codes: Vec<String>,
     /// The scopes for want of which nothing ran.
     pub lacking: Scopes,
+}
+
+/// The kind of an operation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OperationKind {
+    /// None: there was nothing that could be run.
+    #[default]
+    Unknown,
+    /// A query.
+    Query,
+    /// A subscription.
+    Subscription,
+}
+
+impl OperationKind {
+    /// The name that GraphQL has for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Query => "query",
+            Self::Subscription => "subscription",
+        }
+    }
 }
 
 /// The outcome of an operation.

@@ -16,7 +16,7 @@ use super::rate_limit::RateLimitKey;
 use super::request_options::RequestOptions;
 use super::responder::Responder;
 use super::{Parts, Shared, body, parameters, request_id, websocket};
-use crate::graphql::{self, Deadline, Execution, GraphqlError, RequestContext};
+use crate::graphql::{self, Deadline, Execution, GraphqlError, OperationKind, RequestContext};
 use crate::telemetry::timed;
 
 /// Answers GraphQL, over HTTP or over a WebSocket.
@@ -84,7 +84,7 @@ async fn execute(shared: &Shared, request: Request, options: RequestOptions, acc
     .await;
     let reply = match (execution, subscriber) {
         (Execution::Stream(stream), Some(subscriber)) => {
-            metrics.server().operation("sse", None, times);
+            metrics.server().operation("sse", OperationKind::Subscription.name(), None, times);
             return match shared.subscriptions.permit(caller_key) {
                 Ok(permit) => event_stream::of_subscription(stream, subscriber, shared, permit),
                 Err(refusal) => responder.refuse(refusal),
@@ -93,7 +93,7 @@ async fn execute(shared: &Shared, request: Request, options: RequestOptions, acc
         (Execution::Stream(mut stream), None) => stream.end(GraphqlError::internal()),
         (Execution::Reply(reply), _) => reply,
     };
-    metrics.server().operation("http", reply.first_code(), times);
+    metrics.server().operation("http", reply.kind.name(), reply.first_code(), times);
     if !accepted.json {
         return event_stream::of_one(&reply);
     }

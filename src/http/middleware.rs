@@ -23,7 +23,7 @@ use super::responder::{RefusalReason, Responder};
 use super::send_budget::Recipient;
 use super::{GRAPHQL, Shared, csrf, health, host, request_id};
 use crate::graphql::{GraphqlError, refuse};
-use crate::telemetry::{TRACE_TARGET, continue_trace};
+use crate::telemetry::{Metrics, TRACE_TARGET, continue_trace};
 
 /// W3C's trace context: <https://www.w3.org/TR/trace-context/#traceparent-header>.
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -37,15 +37,15 @@ const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-
 const WORTH_COMPRESSING: SizeAbove = SizeAbove::new(1_024);
 
 /// Gives a request its id and a span, and its response the id and the security headers; counts refusals and panics.
-pub(crate) async fn identify(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+pub(crate) async fn identify(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
     let id = request_id::of(request.headers());
     let span = trace(&request, &id);
     let mut response = request_id::scope(&id, next.run(request).instrument(span.clone())).await;
     span.record("http.response.status_code", i64::from(response.status().as_u16()));
     if let Some(RefusalReason(reason)) = response.extensions().get() {
-        shared.metrics.server().refused(reason);
+        metrics.server().refused(reason);
     } else if response.extensions().get::<Panicked>().is_some() {
-        shared.metrics.server().panicked();
+        metrics.server().panicked();
     }
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&id) {
@@ -141,4 +141,37 @@ pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
     let mut response = Responder::default().reply(reply);
     response.extensions_mut().insert(Panicked);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::{Body, to_bytes};
+    use axum::middleware::from_fn_with_state;
+    use axum::response::IntoResponse;
+    use axum::routing::get;
+    use tower::{ServiceBuilder, ServiceExt as _};
+    use tower_http::catch_panic::CatchPanicLayer;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_internal_error_that_tells_nothing_and_is_counted() {
+        let metrics = Metrics::default();
+        let layers = ServiceBuilder::new()
+            .layer(from_fn_with_state(metrics.clone(), identify))
+            .map_response(IntoResponse::into_response)
+            .layer(CatchPanicLayer::custom(panicked));
+        async fn fails() -> Response {
+            panic!("somebody's address")
+        }
+        let router = Router::new().route("/", get(fails)).layer(layers);
+        let response = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(response.status(), 500);
+        assert!(response.headers().contains_key(request_id::HEADER));
+        let body = to_bytes(response.into_body(), 10_000).await.unwrap();
+        let body = str::from_utf8(&body).unwrap();
+        assert!(body.contains("INTERNAL_SERVER_ERROR") && !body.contains("somebody"), "{body}");
+        assert!(metrics.render().unwrap().contains("auth0_graphql_panics_total 1\n"));
+    }
 }

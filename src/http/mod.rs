@@ -142,7 +142,7 @@ fn router(shared: &Shared) -> Result<Router, BuildError> {
     let Settings { cors_origins: origins, cors_headers, playground, metrics, ingest_token, .. } = &shared.settings;
 
     let around_all = ServiceBuilder::new()
-        .layer(from_fn_with_state(shared.clone(), middleware::identify))
+        .layer(from_fn_with_state(shared.metrics.clone(), middleware::identify))
         // Around all that refuses: a page that is allowed to ask is allowed to read why it gets no answer.
         .layer(option_layer(cors::layer(origins, cors_headers)))
         .map_response(IntoResponse::into_response)
@@ -170,7 +170,7 @@ fn admin_router(shared: &Shared) -> Router {
         .route(METRICS, get(render_metrics))
         .route(health::LIVE, get(health::live))
         .route(health::READY, get(health::ready))
-        .layer(from_fn_with_state(shared.clone(), middleware::identify))
+        .layer(from_fn_with_state(shared.metrics.clone(), middleware::identify))
         .with_state(shared.clone())
 }
 

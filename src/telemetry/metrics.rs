@@ -36,7 +36,7 @@ const fn row(name: &'static str, kind: MetricType, labels: &'static [&'static st
 #[rustfmt::skip]
 const TABLE: &[Row] = &[
     row("auth0_graphql_build_info", MetricType::Info, &["version"], "Version of the gateway"),
-    row("auth0_graphql_operations_total", MetricType::Counter, &["transport", "code"], "Operations by transport (http, sse, websocket) and by the code of their first error, or OK"),
+    row("auth0_graphql_operations_total", MetricType::Counter, &["transport", "kind", "code"], "Operations by transport (http, sse, websocket), kind (query, subscription; unknown where there was none to run), and the code of their first error, or OK"),
     row("auth0_graphql_operation_duration_seconds", MetricType::Histogram, &[], "Time from an operation to its response, that for Auth0 included"),
     row("auth0_graphql_operation_busy_seconds", MetricType::Histogram, &[], "Time of it in which the gateway worked on the operation itself, and waited for nothing"),
     row("auth0_graphql_refusals_total", MetricType::Counter, &["reason"], "Requests that were refused before they were operations"),
@@ -188,7 +188,7 @@ mod tests {
             status.set_breaker("closed", &["closed"]);
             status.set_bucket("users", [1.0; 4]);
         });
-        metrics.server().operation("http", None, timed(async {}).await.1);
+        metrics.server().operation("http", "query", None, timed(async {}).await.1);
         metrics.server().refused("host");
         metrics
     }

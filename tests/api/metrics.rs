@@ -29,6 +29,13 @@ async fn gateway() -> TestGateway {
     TestGateway::spawn_with(setup()).await
 }
 
+/// The number of requests that a gateway, whose metrics are at its own address, has refused for this reason.
+pub(crate) async fn refused(url: &str, reason: &str) -> f64 {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let text = http.get(format!("{url}/metrics")).send().await.unwrap().text().await.unwrap();
+    Scrape(text).value(&format!("auth0_graphql_refusals_total{{reason=\"{reason}\"}}"))
+}
+
 /// Metrics at one moment.
 struct Scrape(String);
 
@@ -67,17 +74,23 @@ async fn operations_are_counted_by_their_codes_and_timed() {
     assert_eq!(codes(&gateway.query("{ logs { next } }").await), ["UPSTREAM_MISCONFIGURED"]);
     let mut client = Client::ready(&gateway).await;
     client.run(json!({ "query": "{ gateway { version } }" })).await;
+    let tail = json!({ "query": "subscription { logs { logId } }" });
+    gateway.send(tail.clone()).await;
+    let events = gateway.http.post(format!("{}/graphql", gateway.url)).header("accept", "text/event-stream");
+    assert_eq!(events.json(&tail).send().await.unwrap().status(), 200);
     let scrape = Scrape::of(&gateway).await;
     assert_eq!(
         scrape.values([
-            r#"operations_total{transport="http",code="OK"}"#,
-            r#"operations_total{transport="http",code="GRAPHQL_PARSE_FAILED"}"#,
-            r#"operations_total{transport="http",code="UPSTREAM_MISCONFIGURED"}"#,
-            r#"operations_total{transport="websocket",code="OK"}"#,
+            r#"operations_total{transport="http",kind="query",code="OK"}"#,
+            r#"operations_total{transport="http",kind="unknown",code="GRAPHQL_PARSE_FAILED"}"#,
+            r#"operations_total{transport="http",kind="query",code="UPSTREAM_MISCONFIGURED"}"#,
+            r#"operations_total{transport="websocket",kind="query",code="OK"}"#,
+            r#"operations_total{transport="http",kind="subscription",code="BAD_REQUEST"}"#,
+            r#"operations_total{transport="sse",kind="subscription",code="OK"}"#,
             "operation_duration_seconds_count",
             "operation_busy_seconds_count",
         ]),
-        [1.0, 1.0, 1.0, 1.0, 4.0, 4.0]
+        [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 6.0, 6.0]
     );
     // The time for Auth0 is told apart from the gateway's own.
     let [whole, busy] = scrape.values(["operation_duration_seconds_sum", "operation_busy_seconds_sum"]);

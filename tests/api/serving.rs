@@ -38,7 +38,7 @@ pub(crate) const PATIENT: Connections = Connections {
 };
 
 pub(crate) fn patient() -> http::Settings {
-    http::Settings { connections: PATIENT, ..http::Settings::default() }
+    http::Settings { connections: PATIENT, metrics: true, ..http::Settings::default() }
 }
 
 /// A gateway in front of an Auth0 that holds calls back; it can be stopped.

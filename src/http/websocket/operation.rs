@@ -9,7 +9,8 @@ use tokio::task;
 use super::close::CloseReason;
 use super::init::InitParams;
 use crate::graphql::{
-    Deadline, ErrorCode, Execution, GraphqlError, GraphqlResponse, RequestContext, StreamedResponse, refuse,
+    Deadline, ErrorCode, Execution, GraphqlError, GraphqlResponse, OperationKind, RequestContext, StreamedResponse,
+    refuse,
 };
 use crate::http::connection_info::WebSocketMembership;
 use crate::http::error::HttpError;
@@ -89,7 +90,7 @@ pub(crate) async fn execute(
     let mut reply = match execution {
         Execution::Reply(reply) => reply,
         Execution::Stream(stream) => {
-            metrics.operation("websocket", None, times);
+            metrics.operation("websocket", OperationKind::Subscription.name(), None, times);
             let permit = match shared.subscriptions.permit(caller_key).map_err(count) {
                 Ok(permit) => permit,
                 Err(refusal) => return refused(*refusal.error),
@@ -99,7 +100,7 @@ pub(crate) async fn execute(
             return Ok(stream_to(streamed, subscription, &shared, &membership, caller_key).await.into());
         }
     };
-    metrics.operation("websocket", reply.first_code(), times);
+    metrics.operation("websocket", reply.kind.name(), reply.first_code(), times);
     reply.body.shrink_to_fit();
     match shared.send_budget.permit(reply.body.len(), caller_key, Some(membership.activity())) {
         // Sending has a time of its own here: a connection of HTTP/2 is not over for one of its WebSockets.

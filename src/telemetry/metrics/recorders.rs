@@ -70,7 +70,7 @@ pub(crate) async fn timed<T>(operation: impl Future<Output = T>) -> (T, Operatio
 /// Metrics of the HTTP server.
 #[derive(Debug)]
 pub struct ServerMetrics {
-    operations: Counters<2>,
+    operations: Counters<3>,
     duration: Histogram,
     busy: Histogram,
     refusals: Counters<1>,
@@ -116,9 +116,16 @@ impl ServerMetrics {
         register(registry, "auth0_graphql_websockets", self.web_sockets.clone());
     }
 
-    /// Counts an operation, with the code of its first error.
-    pub(crate) fn operation(&self, transport: &'static str, code: Option<&'static str>, times: OperationTimes) {
-        self.operations.get_or_create(&[("transport", transport), ("code", code.unwrap_or("OK"))]).inc();
+    /// Counts an operation of a kind, with the code of its first error.
+    pub(crate) fn operation(
+        &self,
+        transport: &'static str,
+        kind: &'static str,
+        code: Option<&'static str>,
+        times: OperationTimes,
+    ) {
+        let labels = [("transport", transport), ("kind", kind), ("code", code.unwrap_or("OK"))];
+        self.operations.get_or_create(&labels).inc();
         self.duration.observe(seconds(times.total));
         self.busy.observe(seconds(times.busy));
     }

@@ -11,6 +11,7 @@ use wiremock::ResponseTemplate;
 use super::issuer::{self, TestIssuer};
 use super::{Answer, gateway_of, gateway_with, whoami, whoami_with};
 use crate::gateway::{Setup, TestGateway};
+use crate::metrics::refused;
 
 /// A token that names a key which the issuer does not have.
 fn forged(key: &issuer::Key, issuer: &TestIssuer, number: usize) -> String {
@@ -206,9 +207,11 @@ async fn an_issuer_that_never_answers_is_not_waited_for_forever() {
     // The request itself has more time than the test's client waits.
     let mut setup = Setup::default();
     setup.http.request_timeout = Duration::from_secs(120);
+    setup.http.metrics = true;
     setup.auth = Settings { tokens: Some(issuer.settings()), ..Settings::default() };
     let gateway = TestGateway::spawn_with(setup).await;
     whoami_with(&gateway, &key.token(&issuer.claims(&json!({})))).await.refusal(503, "UPSTREAM_UNAVAILABLE");
+    assert_eq!(refused(&gateway.url, "no_keys").await, 1.0);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use auth0_graphql::http;
 use super::{GOOD, must_be_unharmed};
 use crate::answer::{Answer, JSON_POST};
 use crate::gateway::{Setup, TestGateway};
+use crate::metrics::refused;
 
 async fn with(settings: http::Settings) -> TestGateway {
     TestGateway::spawn_with(Setup { http: settings, ..Setup::default() }).await
@@ -62,8 +63,12 @@ async fn clients_that_send_everything_before_they_read_see_why_it_was_too_much()
 
 #[tokio::test]
 async fn bodies_that_do_not_come_are_waited_for_no_longer_than_the_request_may_take() {
-    let gateway =
-        with(http::Settings { request_timeout: Duration::from_millis(200), ..http::Settings::default() }).await;
+    let gateway = with(http::Settings {
+        request_timeout: Duration::from_millis(200),
+        metrics: true,
+        ..http::Settings::default()
+    })
+    .await;
     for (what, rest) in [
         ("nothing", "Content-Length: 26\r\n\r\n"),
         ("the half", "Content-Length: 26\r\n\r\n{\"query\":"),
@@ -73,6 +78,7 @@ async fn bodies_that_do_not_come_are_waited_for_no_longer_than_the_request_may_t
         answer.must_refuse(what, 408, "BAD_REQUEST", "took too long to arrive");
         must_be_unharmed(&gateway, what).await;
     }
+    assert_eq!(refused(&gateway.url, "slow_body").await, 3.0);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use super::{Serving, patient};
 use crate::answer::Answer;
 use crate::authentication::hash_of;
 use crate::gateway::{Setup, TestGateway};
+use crate::metrics::refused;
 
 const TYPENAME: &str = "/graphql?query={__typename}";
 
@@ -31,6 +32,7 @@ async fn requests_beyond_the_bound_are_refused_at_once() {
     assert_eq!(second.header("retry-after"), "1");
     assert_eq!(second.json()["errors"][0]["extensions"]["retryAfterMs"], 1_000);
     assert_eq!(get(&serving, "/readyz").await.status, 200, "probes need no place");
+    assert_eq!(refused(&serving.url, "operations").await, 1.0);
 
     call.answer().await;
     let answer = first.read_until("}").await;

@@ -13,6 +13,7 @@ use super::http2::{
 use super::{Client, LIVEZ, PATIENT, SHORT, Serving, patient, users};
 use crate::answer::Answer;
 use crate::gateway::{Setup, TestGateway, codes};
+use crate::metrics::refused;
 
 /// More than one piece of an answer, and less than two.
 const LARGE: &str = "/graphql?query={a:users(perPage:100){...F}b:users(perPage:100,page:1){...F}c:users(perPage:100,page:2){...F}\
@@ -86,6 +87,7 @@ async fn answers_that_nobody_reads_are_bounded_and_small_ones_still_find_room() 
     refusal.must_refuse("one more", 503, "RATE_LIMITED", "wait to be read");
     assert_eq!(refusal.header("retry-after"), "1");
     assert_eq!(Answer::to_get(&gateway, SMALL, &[]).await.status, 200);
+    assert!(refused(&gateway.url, "unread_responses").await >= 1.0);
     // What their connections held is free again.
     drop(greedy);
     while Answer::to_get(&gateway, LARGE, &[]).await.status == 503 {}
@@ -134,6 +136,7 @@ async fn bodies_that_never_come_keep_nobody_out() {
     assert!(told.starts_with("HTTP/1.1 503 "), "{told}");
     let told: serde_json::Value = serde_json::from_str(told.split_once("\r\n\r\n").unwrap().1).unwrap();
     assert_eq!(codes(&told), ["RATE_LIMITED"]);
+    assert!(refused(&serving.url, "bodies").await >= 1.0);
 }
 
 #[tokio::test]
@@ -172,6 +175,8 @@ async fn where_no_connection_is_free_probes_are_answered_and_others_are_told() {
     assert_eq!((refusal.header("retry-after"), refusal.header("connection")), ("1", "close"));
     // It is one of a few: whoever says nothing on it is closed.
     assert_eq!(serving.connect().await.rest().await, "");
+    drop(first);
+    while refused(&serving.url, "connections").await < 1.0 {}
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use super::{arrive, ids, setup, subscribed, tailing};
 use crate::audit::{logging, trail};
 use crate::authentication::hash_of;
 use crate::gateway::{Call, Setup, TestGateway};
+use crate::metrics::refused;
 use crate::websocket::Client;
 use crate::written::Written;
 
@@ -29,7 +30,7 @@ async fn end(events: &mut Events) -> Value {
 }
 
 fn with_settings(subscriptions: SubscriptionSettings) -> Setup {
-    let http = http::Settings { subscriptions, ..http::Settings::default() };
+    let http = http::Settings { subscriptions, metrics: true, ..http::Settings::default() };
     Setup { http, ..setup() }
 }
 
@@ -135,13 +136,14 @@ async fn a_caller_has_so_many_subscriptions_and_no_more() {
     let gateway = TestGateway::spawn_with(with_settings(settings)).await;
     let first = Events::subscribe(&gateway, LOGS, &[]).await;
     let mut client = subscribed(&gateway, LOGS).await;
-    let refused = Events::subscribe(&gateway, LOGS, &[]).await.response;
-    assert_eq!(refused.status(), 503);
-    let body: Value = refused.json().await.unwrap();
+    let refusal = Events::subscribe(&gateway, LOGS, &[]).await.response;
+    assert_eq!(refusal.status(), 503);
+    let body: Value = refusal.json().await.unwrap();
     assert_eq!(body["errors"][0]["extensions"]["code"], "RATE_LIMITED", "{body}");
     client.subscribe("2", json!({ "query": LOGS })).await;
     let message = client.hear().await;
     assert_eq!(message["payload"][0]["extensions"]["code"], "RATE_LIMITED", "{message}");
+    assert_eq!(refused(&gateway.url, "subscriptions").await, 2.0);
     drop(first);
     // Its end is noticed in a moment.
     while Events::subscribe(&gateway, LOGS, &[]).await.response.status() != 200 {
