@@ -20,6 +20,7 @@ mod graphql;
 mod health;
 mod host;
 mod ingest;
+mod ingest_token;
 mod media_type;
 mod middleware;
 mod origins;
@@ -67,7 +68,7 @@ use crate::graphql::Engine;
 use crate::telemetry::{self, Metrics};
 
 pub use self::cors::{CorsHeaders, CorsHeadersError};
-pub use self::ingest::{IngestToken, IngestTokenError};
+pub use self::ingest_token::{IngestToken, IngestTokenError};
 pub use self::origins::{Origin, OriginError, Origins};
 pub use self::rate_limit::{Period, RateLimit};
 pub use self::serve::Server;

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 use super::cors::CorsHeaders;
-use super::ingest::IngestToken;
+use super::ingest_token::IngestToken;
 use super::origins::Origins;
 use super::rate_limit::RateLimit;
 use super::resource_limits::ResourceLimits;
