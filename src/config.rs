@@ -91,7 +91,10 @@ pub enum Invocation {
     /// Print logs as they happen.
     Tail(Tail, TailSource),
     /// Print the schema.
-    Schema,
+    Schema {
+        /// True if it is printed as a subgraph of Apollo Federation.
+        federation: bool,
+    },
     /// Examine the gateway that `serve` would start.
     Doctor {
         /// Its settings, or the problems with them.
@@ -202,13 +205,13 @@ pub fn read() -> Result<Invocation, ConfigError> {
     let Cli { command, serve } = Cli::from_arg_matches(&matches)?;
     let command = command.unwrap_or(Command::Serve(ServeCommandArgs { check: false, serve }));
     match &command {
-        Command::Schema => return Ok(Invocation::Schema),
+        Command::Schema(args) => return Ok(Invocation::Schema { federation: args.federation }),
         Command::Config(args) if args.template => return Ok(Invocation::Template(template::template(&Cli::command()))),
         _ => {}
     }
     let from_dotenv = dotenv?;
     Ok(match command {
-        Command::Schema => Invocation::Schema,
+        Command::Schema(args) => Invocation::Schema { federation: args.federation },
         Command::Serve(args) => {
             let serve = Box::new(Serve::new(&args.serve)?);
             if args.check { Invocation::Check(serve) } else { Invocation::Serve(serve) }

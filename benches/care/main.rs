@@ -1,10 +1,11 @@
-//! How the gateway cares for its tenant, measured on sandbox tenants of this process: pacing, sharing and outages.
+//! How the gateway cares for its tenant, measured on sandbox tenants of this process: pacing, sharing, outages and exports.
 //!
 //! ```sh
 //! cargo bench --bench care
 //! ```
 #![expect(clippy::print_stdout, reason = "a program that prints tables")]
 
+mod export;
 mod outage;
 mod pacing;
 mod report;
@@ -25,7 +26,7 @@ use self::report::Report;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How the gateway cares for its tenant: pacing, sharing and outages.
+/// How the gateway cares for its tenant: pacing, sharing, outages and exports.
 #[derive(Parser)]
 struct Options {
     /// For how long a crowd asks more than the plan gives, in seconds. A minute is the least: a gateway with a reserve
@@ -36,6 +37,10 @@ struct Options {
     /// For how long Auth0 is down, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(5..=600))]
     outage: u64,
+
+    /// The program that exports.
+    #[arg(long, value_name = "FILE", default_value = env!("CARGO_BIN_EXE_auth0-graphql"))]
+    program: PathBuf,
 
     /// Nothing but everything at once, with faults, for so many minutes.
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u64).range(2..=60))]
@@ -52,7 +57,7 @@ struct Options {
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
-    let Options { seconds, outage, soak, json, bench: _ } = Options::parse();
+    let Options { seconds, outage, soak, program, json, bench: _ } = Options::parse();
     let mut report = Report::default();
     if let Some(minutes) = soak {
         soak::measure(Duration::from_secs(minutes * 60), &mut report).await?;
@@ -60,6 +65,7 @@ async fn main() -> Result<ExitCode> {
         pacing::measure(Duration::from_secs(seconds), &mut report).await?;
         sharing::measure(&mut report).await?;
         outage::measure(Duration::from_secs(outage), &mut report).await?;
+        export::measure(&program, Duration::from_secs(seconds), &mut report).await?;
     }
     if let Some(file) = json {
         std::fs::write(&file, report.json()).with_context(|| format!("cannot write {}", file.display()))?;

@@ -20,7 +20,7 @@ const CLIENTS: usize = 50;
 const UNTOLD_PAUSE: Duration = Duration::from_secs(1);
 
 /// How many calls the bucket of a free tenant gives in that time, being full at the start.
-fn capacity(time: Duration) -> f64 {
+pub(crate) fn capacity(time: Duration) -> f64 {
     2.0_f64.mul_add(time.as_secs_f64(), 2.0)
 }
 

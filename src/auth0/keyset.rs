@@ -21,7 +21,7 @@ use serde_json::value::RawValue;
 use self::logs::{LogCall, LogPlanner, LogPosition};
 use self::users::{UserCall, UserKey, UserKeys, UserPlanner, UserPosition};
 use super::api_request::ApiRequest;
-use super::argument_error::{ArgumentError, ArgumentProblem};
+use super::argument_error::{ArgumentError, ArgumentProblem, REACHABLE_RECORDS};
 use super::call_context::CallContext;
 use super::error::{Error, Reason};
 use super::fields_parameter::Fields;
@@ -32,6 +32,9 @@ use super::page::Page;
 use super::search_condition::{Condition, Path, Searched};
 
 pub use self::cursor::CursorError;
+
+/// The number of records at which Auth0 stops counting: <https://auth0.com/docs/manage-users/user-search/view-search-results-by-page>.
+pub const COUNTED_RECORDS: u64 = REACHABLE_RECORDS as u64;
 
 /// A search whose records can be walked from the first to the last. Users come in the order of their creation, logs newest first.
 #[derive(Debug, Clone)]

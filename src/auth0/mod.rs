@@ -56,7 +56,7 @@ pub use domain::{Domain, DomainError};
 pub use error::{BuildError, Error, MisconfigurationError, Reason, UnavailableError};
 pub use fields_parameter::{Fields, RefusedFields};
 pub use ids::{Email, LogId, UserId};
-pub use keyset::{Batch, CursorError, Keyset, KeysetError, Position, Walk};
+pub use keyset::{Batch, COUNTED_RECORDS, CursorError, Keyset, KeysetError, Position, Walk};
 pub use list_parameters::{
     Direction, LARGEST_PAGE, LONGEST_Q, LogCheckpoint, LogSearch, UserListPart, UserLogs, UserSearch,
 };

@@ -4,6 +4,7 @@
 //! export, a line on standard error says how to go on.
 
 mod csv;
+mod progress;
 
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
@@ -12,14 +13,14 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
-use indicatif::{ProgressBar, ProgressStyle};
 
 use self::csv::CsvWriter;
+use self::progress::ProgressLine;
 use super::tenant::OpenTenant;
 use super::{CommandError, USAGE, is_closed, shutdown_signal, tell};
 use crate::auth0::{
-    CallBudget, CallContext, CallerKey, ClientPolicy, Direction, Error, Fields, Keyset, KeysetError, ManagementApi,
-    Position, Priority, Searched,
+    CallBudget, CallContext, CallerKey, Class, ClientPolicy, Direction, Error, Fields, Keyset, KeysetError,
+    ManagementApi, Position, Priority, Searched, Walk,
 };
 use crate::config::{Export, ExportFormat, ExportedRecords, Serve};
 use crate::deadline::Deadline;
@@ -53,7 +54,7 @@ pub(super) async fn run(export: Export, serve: Serve) -> Result<(), CommandError
         exported = walk(&api, &keyset, start, &export, &mut output, &mut end) => exported,
         () = &mut shutdown => Err(anyhow!("interrupted")),
     };
-    output.finish();
+    output.progress.finish();
     let go_on = export.resumed(&keyset.cursor(&end));
     let (count, records) = (output.written, name_of(searched(&export)));
     match exported {
@@ -101,13 +102,15 @@ async fn walk(
     end: &mut Position,
 ) -> anyhow::Result<()> {
     let fields = fields(export);
+    let is_whole = start == keyset.start();
     let mut walk = keyset.walk(start);
+    // What follows a cursor cannot be counted.
+    if is_whole && output.progress.is_shown() {
+        count(api, &walk, &mut output.progress).await;
+    }
     let mut failures = 0;
     while !walk.is_done() {
-        let mut context =
-            CallContext::new(Deadline::within(CALL_TIMEOUT), CallerKey::default(), CallBudget::new(u32::MAX));
-        context.priority = Priority::Bulk;
-        match walk.next(api, usize::MAX, false, &fields, &context).await {
+        match walk.next(api, usize::MAX, false, &fields, &call_context()).await {
             Ok(batch) => {
                 failures = 0;
                 if batch.unplaced > 0 {
@@ -117,6 +120,7 @@ async fn walk(
                     output.write(record)?;
                 }
                 output.flush()?;
+                output.progress.answered(output.written, calls_per_second(api, searched(export)));
                 *end = walk.position();
             }
             Err(KeysetError::Auth0(error)) if is_transient(&error) && failures < FAILURES => {
@@ -128,6 +132,30 @@ async fn walk(
     }
     *end = walk.position();
     Ok(())
+}
+
+/// Has Auth0 count the records, for the progress alone: an export goes on without.
+async fn count(api: &ManagementApi, walk: &Walk<'_>, progress: &mut ProgressLine) {
+    match walk.count(api, &call_context()).await {
+        Ok(counted) => counted.into_iter().for_each(|counted| progress.count(counted)),
+        Err(error) => tracing::debug!(%error, "the records are not counted"),
+    }
+}
+
+/// The context of a call, as bulk work.
+fn call_context() -> CallContext {
+    let mut context = CallContext::new(Deadline::within(CALL_TIMEOUT), CallerKey::default(), CallBudget::new(u32::MAX));
+    context.priority = Priority::Bulk;
+    context
+}
+
+/// The number of calls that the tenant's rate limit gives in a second, if it is known.
+fn calls_per_second(api: &ManagementApi, searched: Searched) -> Option<f64> {
+    let class = match searched {
+        Searched::Users => Class::Users,
+        Searched::Logs => Class::Logs,
+    };
+    api.rate_limits().into_iter().find(|bucket| bucket.classes.contains(&class))?.refill_per_second
 }
 
 fn is_transient(error: &Error) -> bool {
@@ -161,7 +189,7 @@ fn fields(export: &Export) -> Fields {
 /// The file or standard output, and how far it is.
 struct Output {
     format: Format,
-    progress: ProgressBar,
+    progress: ProgressLine,
     count: u64,
     /// The records up to the last call's end.
     written: u64,
@@ -207,11 +235,7 @@ impl Output {
             }
         };
         let is_shown = io::stderr().is_terminal() && (export.out.is_some() || !io::stdout().is_terminal());
-        let progress = if is_shown { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} {msg}, {per_sec}, {elapsed}") {
-            progress.set_style(style);
-        }
-        progress.set_message(name_of(searched(export)));
+        let progress = ProgressLine::new(is_shown, name_of(searched(export)));
         Ok(Self { format, progress, count: 0, written: 0 })
     }
 
@@ -227,7 +251,6 @@ impl Output {
             Format::Csv(out) => out.write(record)?,
         }
         self.count += 1;
-        self.progress.inc(1);
         Ok(())
     }
 
@@ -238,9 +261,5 @@ impl Output {
         }
         self.written = self.count;
         Ok(())
-    }
-
-    fn finish(&self) {
-        self.progress.finish_and_clear();
     }
 }

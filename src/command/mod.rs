@@ -64,7 +64,8 @@ impl fmt::Display for CommandError {
 /// Whatever keeps the command from its work, with the exit code for it.
 pub async fn run(invocation: Invocation) -> Result<ExitCode, CommandError> {
     match invocation {
-        Invocation::Schema => print(&graphql::sdl())?,
+        Invocation::Schema { federation: false } => print(&graphql::sdl())?,
+        Invocation::Schema { federation: true } => print(&graphql::subgraph_sdl())?,
         Invocation::Template(template) => print(&template)?,
         Invocation::Config { report, problems } => print_config(&report, problems)?,
         Invocation::Doctor { serve, json, strict } => return doctor::run(serve, json, strict).await,

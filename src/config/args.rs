@@ -64,7 +64,7 @@ pub(super) enum Command {
 Exit codes: 0 interrupted, or whoever reads has left; 64 wrong usage or settings; 69 the gateway cannot be reached; 1 anything else.")]
     Tail(TailCommandArgs),
     /// Print the GraphQL schema in SDL.
-    Schema,
+    Schema(SchemaArgs),
     /// Examine what `serve` would serve: can the tenant be reached, does it let the gateway in, are the scopes right?
     ///
     /// Asks each endpoint of Auth0 that the gateway reads from once. Prints what is wrong with the remedy for it, and which scopes
@@ -104,6 +104,13 @@ pub(super) struct ServeArgs {
     pub(super) telemetry: TelemetryArgs,
     #[command(flatten)]
     pub(super) sandbox: ServeSandboxArgs,
+}
+
+#[derive(Args)]
+pub(super) struct SchemaArgs {
+    /// Print it as a subgraph of Apollo Federation 2, with the keys of users and logs.
+    #[arg(long)]
+    pub(super) federation: bool,
 }
 
 #[derive(Args)]

@@ -37,6 +37,12 @@ pub(super) struct DocumentArgs {
     #[arg(long, env, value_name = "SWITCH", default_value_t = Checked::of(DocumentSettings::default().persisted_queries))]
     persisted_queries: Checked<OnOff>,
 
+    /// Serves a subgraph of Apollo Federation 2: users and logs by their keys (_entities), and the schema with its keys (_service).
+    ///
+    /// The command schema --federation prints that schema. Whoever may ask the gateway can ask for it, INTROSPECTION or not.
+    #[arg(long, env, value_name = "SWITCH", default_value_t = Checked::of(DocumentSettings::default().federation))]
+    federation: Checked<OnOff>,
+
     /// Manifest of trusted documents, which clients ask for by id: a JSON file, or a folder of them.
     ///
     /// Taken are the manifests of GraphQL Code Generator's client preset, of Relay's compiler and of Apollo's
@@ -62,6 +68,7 @@ impl DocumentArgs {
         let mut settings = DocumentSettings { introspection: open, ..DocumentSettings::default() };
         self.introspection.set(&mut settings.introspection, problems);
         self.persisted_queries.set(&mut settings.persisted_queries, problems);
+        self.federation.set(&mut settings.federation, problems);
         let (path, mode) = (self.trusted_documents.take(problems), self.trusted_documents_mode.take(problems));
         if let Some(path) = path {
             match TrustedDocuments::read(&path, mode.unwrap_or(TrustedMode::Prefer)) {

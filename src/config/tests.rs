@@ -170,6 +170,7 @@ fn every_fault_is_told() {
         ("--max-depth", "16", "MAX_DEPTH must be a number from 3 to 15"),
         ("--introspection", "yes", "INTROSPECTION must be on or off"),
         ("--persisted-queries", "no", "PERSISTED_QUERIES must be on or off"),
+        ("--federation", "yes", "FEDERATION must be on or off"),
         ("--trusted-documents", "no/such.json", "TRUSTED_DOCUMENTS cannot be used: no/such.json cannot be read"),
         ("--trusted-documents-mode", "never", "TRUSTED_DOCUMENTS_MODE must be prefer or only"),
         ("--log", "chatty", "LOG cannot"),

@@ -156,7 +156,7 @@ impl Coercion<'_> {
                 let types = self.types;
                 let value = match types.get(name) {
                     Some(ExtendedType::InputObject(object)) => match form {
-                        Form::Object(given) => Some(self.object(&object.fields, &given)),
+                        Form::Object(given) => Some(self.object(name, &object.fields, &given)),
                         _ => None,
                     },
                     Some(ExtendedType::Enum(definition)) => {
@@ -169,6 +169,7 @@ impl Coercion<'_> {
                         let known = chosen.and_then(|chosen| definition.values.get_key_value(chosen));
                         known.map(|(name, _)| Value::Enum(name.clone()))
                     }
+                    _ if name == ANY => self.any(input),
                     _ => scalar(name, form, input),
                 };
                 value.unwrap_or_else(|| self.misfit(ty))
@@ -176,13 +177,36 @@ impl Coercion<'_> {
         }
     }
 
+    /// A value that has no type within. Its nesting is bounded by the document's and the variables'.
+    fn any(&self, input: Input<'_>) -> Option<Value> {
+        Some(match input.form() {
+            Form::Null => Value::Null,
+            Form::Boolean(boolean) => Value::Boolean(boolean),
+            Form::Integer(digits) | Form::Decimal(digits) => Value::Float(digits.parse().ok()?),
+            Form::String(text) => Value::String(text),
+            Form::Enum(name) => Value::Enum(name.clone()),
+            Form::List(items) => Value::List(items.into_iter().map(|item| self.any(item)).collect::<Option<_>>()?),
+            Form::Object(fields) => {
+                let field = |(name, value): (String, Input<'_>)| Some((Name::new(&name).ok()?, self.any(value)?));
+                Value::Object(fields.into_iter().map(field).collect::<Option<_>>()?)
+            }
+            Form::Variable(name) => self.variables.copy(name).unwrap_or(Value::Null),
+            Form::Unreadable => return None,
+        })
+    }
+
     fn object(
         &mut self,
+        ty: &Name,
         fields: &IndexMap<Name, Component<InputValueDefinition>>,
         given: &[(String, Input<'_>)],
     ) -> Value {
-        if given.iter().any(|(name, _)| !fields.contains_key(name.as_str())) {
-            return self.error("only fields that its type has".to_owned());
+        let mut unknown = given.iter().filter(|(name, _)| !fields.contains_key(name.as_str())).peekable();
+        if unknown.peek().is_some() {
+            for (name, _) in unknown {
+                self.unknown_field(ty, name);
+            }
+            return Value::Null;
         }
         let fields = fields.iter().filter_map(|(name, field)| {
             let given = given.iter().find(|(given, _)| *given == name.as_str()).map(|(_, input)| *input);
@@ -191,6 +215,15 @@ impl Coercion<'_> {
             Some((name.clone(), value))
         });
         Value::Object(fields.collect())
+    }
+
+    /// Notes a field that the type has not, by its name if that can be one: anything else may be somebody's data.
+    fn unknown_field(&mut self, ty: &Name, name: &str) {
+        let expected = format!("a field of `{ty}`");
+        match Name::new(name).ok().filter(|name| name.len() <= LONGEST_NAME) {
+            Some(name) => self.inside(Step::Field(name), |this| this.error(expected)),
+            None => self.error(expected),
+        };
     }
 
     /// An absent variable makes absent what it stands for.
@@ -228,7 +261,13 @@ impl Coercion<'_> {
     }
 }
 
-/// GraphQL's own scalars, the only ones that this schema takes in.
+/// The longest name of an unknown field that is told.
+const LONGEST_NAME: usize = 60;
+
+/// The scalar of Apollo Federation that takes any value.
+const ANY: &str = "_Any";
+
+/// GraphQL's own scalars, the only ones that this schema takes in beside [`ANY`].
 fn scalar(name: &Name, form: Form<'_>, input: Input<'_>) -> Option<Value> {
     match (name.as_str(), form) {
         ("Int", Form::Integer(digits)) => digits.parse().ok().map(Value::Int),

@@ -50,6 +50,8 @@ const LONGEST_MESSAGE: usize = 400;
 pub struct DocumentSettings {
     /// True if `__schema` and `__type` are answered. `__typename` always is.
     pub introspection: bool,
+    /// True if they may ask as a gateway of Apollo Federation asks its subgraphs.
+    pub federation: bool,
     /// True if clients may have the gateway keep their documents by their hash (automatic persisted queries).
     pub persisted_queries: bool,
     /// The documents that the operator trusts.
@@ -58,7 +60,7 @@ pub struct DocumentSettings {
 
 impl Default for DocumentSettings {
     fn default() -> Self {
-        Self { introspection: true, persisted_queries: true, trusted: None }
+        Self { introspection: true, federation: false, persisted_queries: true, trusted: None }
     }
 }
 

@@ -14,6 +14,7 @@ use super::operation::{self, Operation};
 use super::permission::{ScopeMode, Upstream, authority};
 use super::prepared_operation::{OperationCache, PreparedOperation};
 use super::projection_cache::ProjectionCache;
+use super::schema::federation::with_entities;
 use super::schema::local::LocalAnswer;
 use super::schema::{self, Schema, write_sdl};
 use super::subscription::{ResponseStream, Subscriptions};
@@ -52,7 +53,9 @@ impl Engine {
         let limiter = Limiter::from(settings.limits);
         let upstream = Arc::new(Upstream::new(api, settings, limiter.clone()));
         let schema = schema::schema().data(Arc::clone(&upstream)).finish();
-        let types = Arc::new(TypeSystem::parse(&write_sdl(&schema))?);
+        let sdl = write_sdl(&schema);
+        let sdl = if documents.federation { with_entities(&sdl) } else { sdl };
+        let types = Arc::new(TypeSystem::parse(&sdl)?);
         let documents = Arc::new(Documents::new(Arc::clone(&types), limiter, documents));
         let (operations, projections) = (OperationCache::default(), ProjectionCache::default());
         let subscriptions = Subscriptions::new(Arc::clone(&upstream));

@@ -21,7 +21,7 @@ pub(crate) use self::records::answer_each;
 use self::splice::Splicer;
 use super::error::{ErrorCode, FieldError, GraphqlError, report};
 use super::execution_context::{CallOrigin, ExecutionContext};
-use super::field_request::{PageArgs, Prepare, PreparedRequest};
+use super::field_request::{PageArgs, PageFacts, Prepare, PreparedRequest};
 use super::limits::ANSWER_BYTES;
 use super::permission::{Upstream, authority, authorize, authorize_self, authorize_strictly};
 use super::plan::{CallPlan, ExecutionPlan, Projection};
@@ -55,7 +55,10 @@ pub(crate) async fn answer(
     // Planned anew: what the gateway was granted comes with its token, and that may have come with one of these very calls.
     let plan = prepared.plan(authority(upstream, &execution.caller));
     let mut bytes_left = ANSWER_BYTES;
-    let mut fields: Vec<_> = prepared.roots.iter().map(PendingField::known).collect();
+    let known = |(root, projection): (&PreparedField, &Option<Projection>)| {
+        PendingField::known(root, projection.as_ref(), &mut bytes_left)
+    };
+    let mut fields: Vec<_> = prepared.roots.iter().zip(&plan.fields).map(known).collect();
     for (call, fetched) in prepared.calls.iter().zip(&fetched) {
         for index in call {
             let Some(projection) = plan.fields.get(*index).and_then(Option::as_ref) else { continue };
@@ -96,10 +99,20 @@ enum PendingField {
 
 impl PendingField {
     /// The answer as far as it is known beforehand.
-    fn known(root: &PreparedField) -> Self {
+    fn known(root: &PreparedField, projection: Option<&Projection>, bytes_left: &mut usize) -> Self {
         match &root.kind {
             FieldSource::Known(Ok(json)) => Self::Ready(json.clone()),
             FieldSource::Known(Err(failure)) => Self::Failed(failure.clone()),
+            FieldSource::Entities(_) => {
+                let Some(projection) = projection else { return Self::Null };
+                match project::project(projection, &[], &PageFacts::default(), *bytes_left) {
+                    Ok(projected) => {
+                        *bytes_left = bytes_left.saturating_sub(projected.json.len());
+                        Self::Open(projected)
+                    }
+                    Err(error) => Self::Failed(unprojectable(error, None)),
+                }
+            }
             FieldSource::Upstream(_) | FieldSource::Local => Self::Null,
         }
     }

@@ -47,6 +47,7 @@ pub use self::error::{ErrorCode, GraphqlError, Location};
 pub use self::export::{log_selection, record_keys, search_condition};
 pub use self::limits::{Enforcement, Limits};
 pub use self::permission::{Permissions, ScopeMode};
+pub use self::schema::federation::subgraph_sdl;
 pub use self::schema::gateway::GatewayMode;
 pub use self::schema::sdl;
 pub use self::subscription::{ResponseStream, StreamedResponse};

@@ -31,6 +31,9 @@ pub(crate) const LARGEST_FIRST: u64 = 5 * LARGEST_PAGE;
 /// The arguments that size a page, with the largest.
 const PAGE_SIZES: [(&str, u64); 3] = [("perPage", LARGEST_PAGE), ("take", LARGEST_PAGE), ("first", LARGEST_FIRST)];
 
+/// The argument that lists the records which a federation gateway asks for.
+pub(crate) const REPRESENTATIONS: &str = "representations";
+
 /// An operation in normal form.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Operation {
@@ -84,9 +87,12 @@ impl SelectedField {
         self.arguments.as_ref().ok()?.get(name)
     }
 
-    /// The most records that it brings by its arguments: 1 where none of them sizes a page. A size beyond the greatest is refused where the
+    /// The most records that it brings by its arguments: 1 where none of them sizes a page or lists them. A size beyond the greatest is refused where the
     /// argument is read, in clearer words.
     pub(crate) fn page_size(&self) -> u64 {
+        if let Some(Value::List(records)) = self.argument(REPRESENTATIONS) {
+            return records.len().max(1) as u64;
+        }
         match PAGE_SIZES.iter().find_map(|(name, largest)| Some((self.argument(name)?, largest))) {
             Some((Value::Int(size), largest)) => u64::try_from(*size).unwrap_or(0).clamp(1, *largest),
             _ => 1,

@@ -16,9 +16,12 @@ use super::introspection;
 use super::limits::Limiter;
 use super::operation::{Name, Operation, OperationType, SelectedField};
 use super::permission::{Authority, Permissions};
-use super::plan::{CallCount, CallPlan, ExecutionPlan, Planner, RequiredKeys, is_same_call, root_calls, worst_case};
+use super::plan::{
+    CallCount, CallPlan, ExecutionPlan, Planner, RequiredKeys, entity_calls, is_same_call, root_calls, worst_case,
+};
 use super::project::json;
 use super::required_scopes::RequiredScopes;
+use super::schema::federation::{self, Representation, lookups, representations};
 use super::schema::local::LocalDocument;
 use super::schema::root::{Access, RootField, root_field};
 use super::type_system::TypeSystem;
@@ -57,6 +60,8 @@ pub(crate) enum FieldSource {
     Upstream(Box<UpstreamField>),
     /// The answer itself, in JSON: it is the same each time.
     Known(Result<Bytes, GraphqlError>),
+    /// Joins alone, of records that the arguments name.
+    Entities(Vec<Result<Representation, GraphqlError>>),
     /// The gateway.
     Local,
 }
@@ -72,11 +77,12 @@ pub(crate) struct UpstreamField {
 impl PreparedOperation {
     /// Works out what is the same each time, if the operation is within the limits.
     pub(crate) fn new(
-        operation: Operation,
+        mut operation: Operation,
         types: &TypeSystem,
         limiter: &Limiter,
         permissions: Permissions,
     ) -> Result<Self, GraphqlError> {
+        operation.fields.iter_mut().for_each(leave_out_unasked);
         let fields = &operation.fields;
         let mut calls: Vec<Vec<usize>> = Vec::new();
         for (index, field) in fields.iter().enumerate().filter(|(_, field)| root_field(field).is_some()) {
@@ -86,7 +92,8 @@ impl PreparedOperation {
             }
         }
         // Before any argument is read: the work for an operation is bounded by what it may ask.
-        limiter.check_operation(types, &operation, root_calls(fields, &calls, u64::MAX))?;
+        let certain = root_calls(fields, &calls, u64::MAX).saturating_add(entity_calls(fields));
+        limiter.check_operation(types, &operation, certain)?;
         let calls_at_worst = worst_case(fields, &calls, limiter.upstream_calls().into());
         limiter.check_joins(calls_at_worst)?;
         let mut roots: Vec<_> = fields.iter().map(|field| PreparedField::new(types, field)).collect();
@@ -170,9 +177,12 @@ impl PreparedOperation {
 
     fn compile(&self, authority: Authority) -> ExecutionPlan {
         let mut planner = Planner::new(authority);
-        let fields = self.roots.iter().zip(&self.operation.fields).enumerate().map(|(index, (root, field))| {
-            root.upstream().map(|upstream| planner.root(index, upstream.table.shape, &field.fields))
-        });
+        let fields =
+            self.roots.iter().zip(&self.operation.fields).enumerate().map(|(index, (root, field))| match &root.kind {
+                FieldSource::Upstream(upstream) => Some(planner.root(index, upstream.table.shape, &field.fields)),
+                FieldSource::Entities(asked) => Some(planner.entities(index, asked, &field.fields)),
+                FieldSource::Known(_) | FieldSource::Local => None,
+            });
         let fields = fields.collect();
         let mut plan = planner.finish(fields);
         plan.calls = self.calls.iter().map(|call| self.compile_call(call, &plan)).collect();
@@ -209,6 +219,14 @@ fn note_guarded_fields(fields: &[SelectedField], roots: &mut [PreparedField]) {
     }
 }
 
+/// Leaves out the fields of types that no representation names, which nobody will be asked for.
+fn leave_out_unasked(field: &mut SelectedField) {
+    if let Some(asked) = representations(field) {
+        let lookups = lookups(&asked);
+        field.fields.retain(|field| lookups.iter().any(|(row, _)| field.parent == row.name));
+    }
+}
+
 fn known(types: &TypeSystem, field: &SelectedField) -> Result<Bytes, GraphqlError> {
     field.arguments.as_ref().map_err(Clone::clone)?;
     introspection::answer(types, field).map(Bytes::from)
@@ -228,8 +246,12 @@ impl PreparedField {
                 let guarded = generated.map(|generated| in_filter(table.shape.object(), &generated.paths));
                 FieldSource::Upstream(Box::new(UpstreamField { table, request, guarded: guarded.unwrap_or_default() }))
             }
+            None if name == federation::SERVICE => FieldSource::Known(Ok(federation::service(field).into())),
             None if name.starts_with("__") => FieldSource::Known(known(types, field)),
-            None => FieldSource::Local,
+            None => match representations(field) {
+                Some(asked) => FieldSource::Entities(asked),
+                None => FieldSource::Local,
+            },
         };
         Self { key, written_key: written_key.into(), location: field.location, kind }
     }
@@ -237,7 +259,7 @@ impl PreparedField {
     fn upstream(&self) -> Option<&UpstreamField> {
         match &self.kind {
             FieldSource::Upstream(upstream) => Some(upstream),
-            FieldSource::Known(_) | FieldSource::Local => None,
+            FieldSource::Known(_) | FieldSource::Entities(_) | FieldSource::Local => None,
         }
     }
 }

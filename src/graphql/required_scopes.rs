@@ -4,6 +4,7 @@ use super::error::{ErrorCode, GraphqlError};
 use super::guarded_fields::GuardedFieldUse;
 use super::operation::{Operation, SelectedField};
 use super::permission::Permissions;
+use super::schema::federation::{lookups, representations};
 use super::schema::requires_scope;
 use super::schema::root::{Access, root_field};
 use super::type_system::TypeSystem;
@@ -33,6 +34,9 @@ impl RequiredScopes {
         requirements.walk(types, &mut Vec::new(), &operation.fields);
         for (field, guarded) in operation.fields.iter().zip(guarded) {
             let path = field.key.as_str();
+            for (row, _) in representations(field).iter().flat_map(|asked| lookups(asked)) {
+                row.scopes.iter().for_each(|scope| requirements.add(path.to_owned(), *scope));
+            }
             let is_own = root_field(field).is_some_and(|row| matches!(row.access, Access::Own));
             if is_own && !permissions.self_access {
                 requirements.add(path.to_owned(), Scope::ReadUsers);

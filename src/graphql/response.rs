@@ -51,20 +51,12 @@ impl<'a> ExecutionResult<'a> {
     pub(crate) fn write(&self, upstream: Option<&[ExplainEntry]>, request_id: &str) -> Vec<u8> {
         let projected = self.answers.iter().filter_map(|answer| answer.json.as_ref()).map(Bytes::len).sum::<usize>();
         let mut out = Vec::with_capacity(projected + 256);
-        out.extend_from_slice(br#"{"data":{"#);
-        for (index, ((root, field), answer)) in
-            self.prepared.roots.iter().zip(&self.prepared.operation.fields).zip(self.answers).enumerate()
-        {
-            json::write_comma(index, &mut out);
-            out.extend_from_slice(&root.written_key);
-            match &root.kind {
-                FieldSource::Upstream(_) | FieldSource::Known(_) => {
-                    out.extend_from_slice(answer.json.as_deref().unwrap_or(b"null"));
-                }
-                FieldSource::Local => self.local.write(&root.key, &field.fields, &mut out),
-            }
+        out.extend_from_slice(br#"{"data":"#);
+        if self.is_null() {
+            out.extend_from_slice(b"null");
+        } else {
+            self.write_data(&mut out);
         }
-        out.push(b'}');
         if self.errors().next().is_some() {
             out.push(b',');
             write_errors(self.errors().map(|failed| (&failed.error, &*failed.path)), MOST_ERRORS, request_id, &mut out);
@@ -76,6 +68,29 @@ impl<'a> ExecutionResult<'a> {
         }
         out.push(b'}');
         out
+    }
+
+    /// True if a root field failed that cannot be null.
+    fn is_null(&self) -> bool {
+        let mut answers = self.prepared.roots.iter().zip(self.answers);
+        answers.any(|(root, answer)| matches!(root.kind, FieldSource::Entities(_)) && answer.json.is_none())
+    }
+
+    fn write_data(&self, out: &mut Vec<u8>) {
+        out.push(b'{');
+        for (index, ((root, field), answer)) in
+            self.prepared.roots.iter().zip(&self.prepared.operation.fields).zip(self.answers).enumerate()
+        {
+            json::write_comma(index, out);
+            out.extend_from_slice(&root.written_key);
+            match &root.kind {
+                FieldSource::Upstream(_) | FieldSource::Known(_) | FieldSource::Entities(_) => {
+                    out.extend_from_slice(answer.json.as_deref().unwrap_or(b"null"));
+                }
+                FieldSource::Local => self.local.write(&root.key, &field.fields, out),
+            }
+        }
+        out.push(b'}');
     }
 
     /// The codes of the errors, each once, in the order in which they come.

@@ -207,6 +207,8 @@ fn schema_is_sdl() {
     assert_eq!((end.code, end.stderr.as_str()), (Some(0), ""));
     assert!(end.stdout.contains("type Query"), "{}", end.stdout);
     assert!(end.stdout.ends_with("}\n"), "{:?}", end.stdout);
+    let end = Run::new("subgraph", &["schema", "--federation"]).end();
+    assert_eq!((end.code, end.stdout), (Some(0), auth0_graphql::graphql::subgraph_sdl()));
 }
 
 #[test]

@@ -269,6 +269,25 @@ async fn all_logs_are_walked_newest_first() {
 }
 
 #[tokio::test]
+async fn logs_whose_search_fails_behind_the_first_make_a_shorter_page_that_the_next_goes_on_from() {
+    let gateway = with(|sandbox| Options { logs: 400, ..sandbox }).await;
+    // One search is answered, and the next one, which is tried twice, is not.
+    for (times, fault) in [(1, json!({ "slow": 1 })), (2, json!({ "status": 503 }))] {
+        gateway.fault(json!({ "path": "/api/v2/logs", "times": times, "fault": fault })).await;
+    }
+    let first = page(&gateway, LOGS, json!({ "first": 300 }), None).await;
+    assert_eq!((first["nodes"].as_array().unwrap().len(), &first["pageInfo"]["hasNextPage"]), (100, &json!(true)));
+    let rest = page(&gateway, LOGS, json!({ "first": 300 }), first["pageInfo"]["endCursor"].as_str()).await;
+    let ids = |page: &Value| page["nodes"].as_array().unwrap().clone();
+    let all: BTreeSet<_> = ids(&first).iter().chain(&ids(&rest)).map(ToString::to_string).collect();
+    assert!(all.len() == 100 + ids(&rest).len() && all.len() > 390, "{}", all.len());
+    // Nothing before it: the failure is told.
+    gateway.fault(json!({ "path": "/api/v2/logs", "times": 2, "fault": { "status": 503 } })).await;
+    let response = gateway.send(json!({ "query": LOGS, "variables": { "first": 300 } })).await;
+    assert_eq!(codes(&response), ["UPSTREAM_UNAVAILABLE"], "{response}");
+}
+
+#[tokio::test]
 async fn who_lacks_a_scope_is_given_no_connection() {
     let gateway = TestGateway::spawn_with_scopes(&["read:logs"]).await;
     let response = gateway.query("{ usersConnection { nodes { userId } } logsConnection { nodes { logId } } }").await;

@@ -281,3 +281,26 @@ async fn a_variable_that_is_named_often_cannot_grow_beyond_a_bound() {
     assert_eq!(response.get("data"), None);
     assert_eq!(gateway.calls().await.len(), 0);
 }
+
+#[tokio::test]
+async fn a_field_that_a_filter_has_not_is_named_and_what_can_be_no_name_is_not() {
+    let gateway = TestGateway::uncached().await;
+    let filter =
+        json!({ "emial": { "eq": "a" }, "name": { "eq": "a", "equals": "b" }, "not": { "ada@example.com": 1 } });
+    let response = search(&gateway, USERS, &filter, None).await;
+    let messages: Vec<_> = response["errors"].as_array().unwrap().iter().map(|error| &error["message"]).collect();
+    assert_eq!(messages, ["The variable `$filter.emial` does not fit: a field of `UserFilter` is expected.",]);
+    let filter = json!({ "name": { "equals": "b" }, "not": { "ada@example.com": 1 } });
+    let response = search(&gateway, USERS, &filter, None).await;
+    let mut messages: Vec<_> =
+        response["errors"].as_array().unwrap().iter().map(|error| error["message"].as_str()).collect();
+    messages.sort_unstable();
+    assert_eq!(
+        messages,
+        [
+            Some("The variable `$filter.name.equals` does not fit: a field of `StringFilter` is expected."),
+            Some("The variable `$filter.not` does not fit: a field of `UserFilter` is expected."),
+        ]
+    );
+    assert_eq!(gateway.calls().await, []);
+}

@@ -15,6 +15,7 @@ mod doctor;
 mod documents;
 mod edge;
 mod faults;
+mod federation;
 mod filters;
 mod garbage;
 mod gateway;

@@ -1,8 +1,9 @@
 //! `X-Explain: plan`: what an operation would ask, of which nothing is asked.
 
+use auth0_graphql::sandbox::{Options, Plan};
 use serde_json::{Value, json};
 
-use crate::gateway::{TestGateway, codes};
+use crate::gateway::{Setup, TestGateway, codes};
 
 async fn plan(gateway: &TestGateway, query: &str) -> Value {
     let request = gateway.http.post(format!("{}/graphql", gateway.url)).header("X-Explain", "plan");
@@ -54,6 +55,16 @@ async fn a_plan_tells_how_long_its_calls_would_have_to_wait() {
     let little = plan(&gateway, "{ users { nodes { userId } } }").await;
     assert_eq!(wait(&little), 0, "{little}");
     assert_eq!(gateway.calls().await.len(), 3);
+    // That of this one's logs holds ten, and nine are taken: five more have to wait for four of them.
+    let setup = Setup::uncached();
+    let sandbox = Options { plan: Plan::Essentials, ..setup.sandbox };
+    let gateway = TestGateway::spawn_with(Setup { sandbox, ..setup }).await;
+    for take in 1..=9 {
+        gateway.data(&format!("{{ logs(take: {take}) {{ next }} }}")).await;
+    }
+    let much = plan(&gateway, "{ logsConnection(first: 500) { nodes { logId } } }").await;
+    assert!((1..=5_000).contains(&wait(&much)), "{much}");
+    assert_eq!(gateway.calls().await.len(), 9);
 }
 
 #[tokio::test]

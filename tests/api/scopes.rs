@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 
 use crate::gateway::{Call, Setup, TestGateway, codes};
 
-const USERS: &str = "read:users";
+pub(crate) const USERS: &str = "read:users";
 const APP_METADATA: &str = "read:users_app_metadata";
 const TOKENS: &str = "read:user_idp_tokens";
-const LOGS: &str = "read:logs";
+pub(crate) const LOGS: &str = "read:logs";
 
 /// Root fields, with what each needs.
 const ROOTS: [(&str, &str, &str); 6] = [
@@ -42,7 +42,7 @@ const GUARDED: [(&str, &[&str], &str); 7] = [
     ),
 ];
 
-fn setup(scope_mode: ScopeMode) -> Setup {
+pub(crate) fn setup(scope_mode: ScopeMode) -> Setup {
     Setup {
         // Its tokens are judged by the time that it is.
         sandbox: Options::default(),

@@ -8,10 +8,7 @@ use super::super::plan::RequiredKeys;
 use super::super::prepared_operation::PreparedField;
 use super::super::project::json;
 use super::super::schema::object::Object;
-use crate::auth0::{CallContext, KeysetError, ManagementApi};
-
-/// The total at which Auth0 stops counting: <https://auth0.com/docs/manage-users/user-search/view-search-results-by-page>.
-const COUNTED: u64 = 1_000;
+use crate::auth0::{COUNTED_RECORDS, CallContext, KeysetError, ManagementApi};
 
 /// The share of a page, one of so many, that is not worth a call of its own.
 const REMAINDER: usize = 50;
@@ -79,7 +76,7 @@ pub(super) async fn read(
         start: records.first().map(|(_, position)| if last == 0 { end.clone() } else { keyset.cursor(position) }),
         has_next: is_cut || !walk.is_done(),
         has_previous: !is_start,
-        total: total.filter(|total| *total < COUNTED),
+        total: total.filter(|total| *total < COUNTED_RECORDS),
         end,
     };
     Ok(ConnectionPage { json: written.json(keys).into(), unplaced })

@@ -117,8 +117,8 @@ fn fields(fetch: &FetchPlan) -> Fields {
 
 fn too_many() -> GraphqlError {
     let message = format!(
-        "Auth0's search does not know this user, and more than {SINGLE_LOOKUPS} such users of one answer are not looked up \
-         one by one: ask for fewer logs at once, or for the user by id."
+        "Auth0's search does not know this one, and more than {SINGLE_LOOKUPS} such records of one answer are not looked up \
+         one by one: ask for fewer at once, or for this one by its id."
     );
     GraphqlError::new(ErrorCode::TooComplex, message).with("measure", "single lookups").with("limit", SINGLE_LOOKUPS)
 }

@@ -193,7 +193,10 @@ impl<'p> Joins<'p> {
                     ids = names;
                     (projected, segments)
                 }
-                (ShapePlan::Page(_) | ShapePlan::List(..) | ShapePlan::Connection(..), None) => {
+                (
+                    ShapePlan::Page(_) | ShapePlan::List(..) | ShapePlan::Connection(..) | ShapePlan::Entities(_),
+                    None,
+                ) => {
                     return Err(GraphqlError::bug("a join of a list has no page"));
                 }
             };

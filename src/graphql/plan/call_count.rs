@@ -2,6 +2,7 @@
 
 use super::is_same_call;
 use crate::graphql::operation::{LARGEST_PAGE, Name, SelectedField, Value};
+use crate::graphql::schema::federation::{lookups, representations};
 use crate::graphql::schema::joins::{Fetch, Join, join};
 use crate::graphql::schema::object::{Kind, Object, PageKind, PageType, Shape};
 use crate::graphql::schema::root::root_field;
@@ -65,12 +66,25 @@ impl<'f> Count<'f> {
 
     fn roots(&mut self, fields: &'f [SelectedField]) {
         for field in fields {
+            self.path.push(&field.key);
             if let Some(row) = root_field(field) {
-                self.path.push(&field.key);
                 self.shape(row.shape, field.page_size().min(self.largest), &field.fields);
-                self.path.pop();
             }
+            for (row, count) in representations(field).iter().flat_map(|asked| lookups(asked)) {
+                let records = count.min(self.largest);
+                self.add(row, field, calls_for(row, records));
+                self.shape(row.shape, records, &field.fields);
+            }
+            self.path.pop();
         }
+    }
+
+    /// Adds the calls of a join at the present path.
+    fn add(&mut self, row: &'static Join, field: &'f SelectedField, calls: u64) {
+        self.calls = self.calls.saturating_add(calls);
+        self.is_per_parent |= matches!(row.fetch, Fetch::PerParent(_));
+        let path = self.path.iter().map(|key| key.as_str()).collect::<Vec<_>>().join(".");
+        self.joins.push(JoinCount { path, row, field, calls });
     }
 
     fn shape(&mut self, shape: Shape, rows: u64, selection: &'f [SelectedField]) {
@@ -93,7 +107,8 @@ impl<'f> Count<'f> {
 
     /// The joins of `parents` records.
     fn records(&mut self, object: &'static Object, parents: u64, selection: &'f [SelectedField]) {
-        for (index, field) in selection.iter().enumerate() {
+        let is_of = |field: &SelectedField| field.parent == object.name;
+        for (index, field) in selection.iter().enumerate().filter(|(_, field)| is_of(field)) {
             self.path.push(&field.key);
             self.record_field(object, parents, field, &selection[..index]);
             self.path.pop();
@@ -112,22 +127,27 @@ impl<'f> Count<'f> {
             self.records(inner, parents, &field.fields);
         }
         let Some(row) = join(object, &field.name) else { return };
-        let calls = match &row.fetch {
-            Fetch::ByIds(by_ids) => parents.div_ceil(by_ids.batch as u64),
-            Fetch::PerParent(_) => {
-                self.is_per_parent = true;
-                parents
-            }
-        };
         // Fields that ask the same share their calls.
-        if !others.iter().any(|other| is_same_call(other, field)) {
-            self.calls = self.calls.saturating_add(calls);
-            let path = self.path.iter().map(|key| key.as_str()).collect::<Vec<_>>().join(".");
-            self.joins.push(JoinCount { path, row, field, calls });
+        if !others.iter().any(|other| other.parent == field.parent && is_same_call(other, field)) {
+            self.add(row, field, calls_for(row, parents));
         }
         let rows = parents.saturating_mul(field.page_size().min(self.largest));
         self.shape(row.shape, rows, &field.fields);
     }
+}
+
+/// The calls of a join to so many records.
+fn calls_for(row: &Join, parents: u64) -> u64 {
+    match &row.fetch {
+        Fetch::ByIds(by_ids) => parents.div_ceil(by_ids.batch as u64),
+        Fetch::PerParent(_) => parents,
+    }
+}
+
+/// The calls of root fields that ask for records by their keys, by themselves.
+pub(crate) fn entity_calls(fields: &[SelectedField]) -> u64 {
+    let asked = fields.iter().filter_map(representations);
+    asked.flat_map(|asked| lookups(&asked)).map(|(row, count)| calls_for(row, count)).sum()
 }
 
 /// The calls of root fields by themselves, of which those at each of these places are answered together. Larger pages are

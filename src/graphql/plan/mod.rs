@@ -6,7 +6,7 @@ mod required_keys;
 
 use std::sync::Arc;
 
-pub(crate) use self::call_count::{CallCount, JoinCount, join_counts, root_calls, worst_case};
+pub(crate) use self::call_count::{CallCount, JoinCount, entity_calls, join_counts, root_calls, worst_case};
 pub(crate) use self::planner::{Planner, is_same_call};
 pub(crate) use self::required_keys::RequiredKeys;
 use super::error::{GraphqlError, Location};
@@ -53,6 +53,16 @@ pub(crate) enum ShapePlan {
     Record(RecordPlan),
     /// A connection, with the records' object and the keys that their order goes by.
     Connection(RecordPlan, &'static ConnectionType),
+    /// A list of records that were named by their keys.
+    Entities(Vec<EntityPlan>),
+}
+
+/// The plan for a record that was named by its key.
+pub(crate) enum EntityPlan {
+    /// The record that this one of the plan's joins has for the key.
+    Join(usize, Box<str>),
+    /// This one of the projection's withheld fields.
+    Withheld(usize),
 }
 
 /// A field that joins records of another endpoint to those that it stands in.

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::{
-    ExecutionPlan, FetchPlan, JoinPlan, Output, OutputField, PageOutput, PagePlan, PathStep, PathTemplate, Projection,
-    RecordPlan, RequiredKeys, ShapePlan, Withheld, WithheldReason,
+    EntityPlan, ExecutionPlan, FetchPlan, JoinPlan, Output, OutputField, PageOutput, PagePlan, PathStep, PathTemplate,
+    Projection, RecordPlan, RequiredKeys, ShapePlan, Withheld, WithheldReason,
 };
 use crate::graphql::error::GraphqlError;
 use crate::graphql::operation::{Arguments, Name, SelectedField, Value};
 use crate::graphql::permission::Authority;
+use crate::graphql::schema::federation::{Representation, lookups};
 use crate::graphql::schema::joins::{Fetch, Join, join};
 use crate::graphql::schema::object::{Field, Kind, Object, PageKind, PageType, Shape};
 
@@ -59,6 +60,38 @@ impl Planner {
     pub(crate) fn root(&mut self, root: usize, shape: Shape, selection: &[SelectedField]) -> Projection {
         self.root = root;
         self.projection(shape, selection)
+    }
+
+    /// The projection of the root field of this index, which asks for records by their keys.
+    pub(crate) fn entities(
+        &mut self,
+        root: usize,
+        representations: &[Result<Representation, GraphqlError>],
+        selection: &[SelectedField],
+    ) -> Projection {
+        self.root = root;
+        let outer = std::mem::take(&mut self.state);
+        self.state.path.push(PathStep::Index);
+        let planned = lookups(representations).into_iter().map(|(row, _)| {
+            let join = self.joined(row, Ok(&Arguments::default()), selection);
+            (row, join.map_err(|reason| self.withhold(reason)))
+        });
+        let planned: Vec<_> = planned.collect();
+        let entities = representations.iter().map(|asked| match asked {
+            Ok(Representation { row, key }) => {
+                match planned.iter().find_map(|(planned, join)| std::ptr::eq(*planned, *row).then_some(*join)) {
+                    Some(Ok(join)) => EntityPlan::Join(join, key.clone()),
+                    Some(Err(withheld)) => EntityPlan::Withheld(withheld),
+                    None => EntityPlan::Withheld(
+                        self.withhold(WithheldReason::Refused(GraphqlError::bug("a representation has no join"))),
+                    ),
+                }
+            }
+            Err(refused) => EntityPlan::Withheld(self.withhold(WithheldReason::Refused(refused.clone()))),
+        });
+        let shape = ShapePlan::Entities(entities.collect());
+        let ProjectionState { withheld, list_paths, .. } = std::mem::replace(&mut self.state, outer);
+        Projection { shape, withheld, list_paths }
     }
 
     /// The whole plan, once all its root fields have theirs. The calls' requests are the caller's.
@@ -124,7 +157,7 @@ impl Planner {
 
     fn record(&mut self, object: &'static Object, selection: &[SelectedField]) -> RecordPlan {
         let mut plan = RecordPlan { object, fields: Vec::new(), keys: Vec::new(), id: None };
-        for field in selection {
+        for field in selection.iter().filter(|field| field.parent == object.name) {
             let output = match object.field(&field.name) {
                 Some(row) => self.at(field, |planner| planner.output(row, field, &mut plan)),
                 None if field.name == "__typename" => Output::Typename(object.name),
@@ -140,7 +173,7 @@ impl Planner {
 
     fn output(&mut self, row: &'static Field, field: &SelectedField, plan: &mut RecordPlan) -> Output {
         if let Some(denied) = row.scope.and_then(|scope| self.authority.check(scope).err()) {
-            return self.withhold(WithheldReason::MissingScope(denied));
+            return Output::Withheld(self.withhold(WithheldReason::MissingScope(denied)));
         }
         match &row.kind {
             Kind::Attributes(guard) => {
@@ -162,28 +195,39 @@ impl Planner {
         }
     }
 
-    fn withhold(&mut self, reason: WithheldReason) -> Output {
+    /// Withholds what stands at the present path, and gives its number.
+    fn withhold(&mut self, reason: WithheldReason) -> usize {
         let path = self.state.path();
         self.state.withheld.push(Withheld { path, reason });
-        Output::Withheld(self.state.withheld.len() - 1)
+        self.state.withheld.len() - 1
     }
 
     fn join(&mut self, row: &'static Join, field: &SelectedField, plan: &mut RecordPlan) -> Output {
-        if let Some(denied) = row.scopes.iter().find_map(|scope| self.authority.check(*scope).err()) {
-            return self.withhold(WithheldReason::MissingScope(denied));
+        match self.joined(row, field.arguments.as_ref(), &field.fields) {
+            Ok(join) => Output::Join(plan.slots(row.keys), join),
+            Err(reason) => Output::Withheld(self.withhold(reason)),
         }
-        let fetch = field.arguments.as_ref().map_err(Clone::clone).and_then(|arguments| self.fetch(row, arguments));
-        let fetch = match fetch {
-            Ok(fetch) => fetch,
-            Err(refused) => return self.withhold(WithheldReason::Refused(refused)),
-        };
+    }
+
+    /// The number of the join that this row makes at the present path.
+    fn joined(
+        &mut self,
+        row: &'static Join,
+        arguments: Result<&Arguments, &GraphqlError>,
+        selection: &[SelectedField],
+    ) -> Result<usize, WithheldReason> {
+        if let Some(denied) = row.scopes.iter().find_map(|scope| self.authority.check(*scope).err()) {
+            return Err(WithheldReason::MissingScope(denied));
+        }
+        let fetch = arguments.map_err(Clone::clone).and_then(|arguments| self.fetch(row, arguments));
+        let fetch = fetch.map_err(WithheldReason::Refused)?;
         let join = self.joins.len();
         // The joins within it come behind it.
         self.joins.push(None);
-        let mut projection = self.projection(row.shape, &field.fields);
+        let mut projection = self.projection(row.shape, selection);
         let id = match &mut projection.shape {
             ShapePlan::Record(plan) => plan.slot_for(plan.object.id_key()),
-            ShapePlan::Page(_) | ShapePlan::List(..) | ShapePlan::Connection(..) => 0,
+            ShapePlan::Page(_) | ShapePlan::List(..) | ShapePlan::Connection(..) | ShapePlan::Entities(_) => 0,
         };
         let fetched = &mut self.fetches[fetch];
         fetched.joins.push(join);
@@ -192,7 +236,7 @@ impl Planner {
         }
         let number = fetched.joins.len() - 1;
         self.joins[join] = Some(JoinPlan { projection, path: self.state.path(), id, fetch, number });
-        Output::Join(plan.slots(row.keys), join)
+        Ok(join)
     }
 
     /// The fetch that asks this, another join's if there is one.

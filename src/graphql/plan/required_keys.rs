@@ -47,6 +47,7 @@ impl Projection {
         match &self.shape {
             ShapePlan::Page(plan) => plan.add_keys(required),
             ShapePlan::List(plan, _) | ShapePlan::Record(plan) => plan.add_keys(required),
+            ShapePlan::Entities(_) => {}
             ShapePlan::Connection(plan, connection) => {
                 required.keys.extend(connection.order);
                 required.total |= plan.slot("totalCount").is_some();

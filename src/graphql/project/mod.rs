@@ -12,7 +12,7 @@ use self::buffer::{RecordBuffer, RecordProjector, SingleRecordProjector};
 use self::json::{Malformed, Raw, Records};
 pub(crate) use self::projected::{JoinSlot, Projected, Segment};
 use super::field_request::PageFacts;
-use super::plan::{OutputField, PageOutput, PagePlan, Projection, RecordPlan, ShapePlan};
+use super::plan::{EntityPlan, OutputField, PageOutput, PagePlan, Projection, RecordPlan, ShapePlan};
 use super::schema::object::PageKind;
 
 /// Records that cannot be projected.
@@ -37,6 +37,7 @@ pub(crate) fn project(
         ShapePlan::Page(plan) => page(plan, json, facts, &mut out)?,
         ShapePlan::List(plan, number) => _ = list(plan, *number, json, &[], &mut out)?,
         ShapePlan::Record(plan) | ShapePlan::Connection(plan, _) => record(plan, json, &mut out)?,
+        ShapePlan::Entities(plan) => entities(plan, &mut out),
     }
     if out.is_full() { Err(ProjectError::TooLarge) } else { Ok(out) }
 }
@@ -122,6 +123,22 @@ fn record(plan: &RecordPlan, record: &[u8], out: &mut Projected) -> Result<(), M
     let mut alone = SingleRecordProjector::new(&mut buffer, out);
     json::read_record(record, &mut alone)?;
     if alone.is_object { Ok(()) } else { Err(Malformed) }
+}
+
+/// Appends a list of nothing but slots and nulls: what fills them is joined.
+fn entities(plan: &[EntityPlan], out: &mut Projected) {
+    out.json.push(b'[');
+    for (index, entity) in plan.iter().enumerate() {
+        json::write_comma(index, &mut out.json);
+        out.trail.push(index);
+        match entity {
+            EntityPlan::Join(join, key) => out.open_slot(*join, key.clone()),
+            EntityPlan::Withheld(field) => out.withhold(*field),
+        }
+        out.trail.pop();
+        out.json.extend_from_slice(JoinSlot::NULL);
+    }
+    out.json.push(b']');
 }
 
 /// Facts that are gathered while records are read.

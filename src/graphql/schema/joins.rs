@@ -8,7 +8,9 @@ use super::user_lists::{
     AUTHENTICATION_METHODS, BLOCKS, ENROLLMENTS, ORGANIZATIONS, PERMISSIONS, REFRESH_TOKENS, ROLES, SESSIONS,
 };
 use crate::auth::Scope;
-use crate::auth0::{ApiRequest, Fields, UserId, UserList, UserListPart, UserLogs, UserSearch};
+use crate::auth0::{
+    ApiRequest, Direction, Fields, LogId, LogSearch, UserId, UserList, UserListPart, UserLogs, UserSearch,
+};
 use crate::graphql::error::{ErrorCode, GraphqlError};
 use crate::graphql::field_request::{JoinRequest, PageArgs, PreparedRequest};
 use crate::graphql::operation::Arguments;
@@ -59,8 +61,15 @@ pub(crate) fn joins_of(parent: &Object) -> impl Iterator<Item = &'static Join> {
     JOINS.iter().filter(move |join| std::ptr::eq(join.parent, parent))
 }
 
+/// The parent of the joins by which a federation gateway finds records: a representation, of which nothing is known but its key.
+pub(crate) static ENTITY: Object =
+    Object { name: "_Entity", description: "A record that is named by its key.", fields: &[] };
+
 /// The most users that one search looks up.
 const USERS_AT_ONCE: usize = 50;
+
+/// The most logs that one search looks up, by ids of 56 digits.
+const LOGS_AT_ONCE: usize = 40;
 
 const PAGED: &[Argument] = &[
     Argument::new::<i32>("page", "Which page, counted from 0.").or("0"),
@@ -85,16 +94,36 @@ static JOINS: &[Join] = &[
         scopes: &[Scope::ReadUsers],
         arguments: &[],
         shape: Shape::Record(&USER),
+        // After a failed login the id is whatever the request said: without a bar it is nobody's.
+        fetch: Fetch::ByIds(users(|id| Ok(id.contains('|') && UserId::parse(id).map_err(|_| no_id()).map(|_| true)?))),
+    },
+    Join {
+        parent: &ENTITY,
+        keys: &["id", "userId"],
+        name: USER.name,
+        description: "The user, as Auth0's search has them.",
+        scopes: &[Scope::ReadUsers],
+        arguments: &[],
+        shape: Shape::Record(&USER),
+        fetch: Fetch::ByIds(users(|id| Ok(UserId::parse(id).map(|_| id.contains('|'))?))),
+    },
+    Join {
+        parent: &ENTITY,
+        keys: &["logId", "id"],
+        name: LOG.name,
+        description: "The log, as Auth0's search has it.",
+        scopes: &[Scope::ReadLogs],
+        arguments: &[],
+        shape: Shape::Record(&LOG),
         fetch: Fetch::ByIds(ByIds {
-            batch: USERS_AT_ONCE,
-            key: "user_id",
+            batch: LOGS_AT_ONCE,
+            key: "log_id",
             search: |q, fields| {
-                let search = UserSearch::new(Some(q), 0, USERS_AT_ONCE as i64, None)?;
-                Ok(ApiRequest::users(&search, fields, false).into())
+                let search = LogSearch::new(Some(q), 0, LOGS_AT_ONCE as i64, Direction::Descending)?;
+                Ok(ApiRequest::search_logs(&search, fields).into())
             },
-            // After a failed login the id is whatever the request said: without a bar it is nobody's.
-            check: |id| Ok(id.contains('|') && UserId::parse(id).map_err(|_| no_id()).map(|_| true)?),
-            single: |id, fields| Ok(ApiRequest::user(&UserId::parse(id)?, fields).into()),
+            check: |id| Ok(LogId::parse(id).map(|_| id.bytes().all(|byte| byte.is_ascii_alphanumeric()))?),
+            single: |id, _| Ok(ApiRequest::log(&LogId::parse(id)?).into()),
         }),
     },
     Join {
@@ -200,6 +229,20 @@ static JOINS: &[Join] = &[
         fetch: Fetch::PerParent(|_| Ok(whole(UserList::Blocks))),
     },
 ];
+
+/// The way to users by their ids, of which `check` tells whether they can be somebody's.
+const fn users(check: fn(&str) -> Result<bool, GraphqlError>) -> ByIds {
+    ByIds {
+        batch: USERS_AT_ONCE,
+        key: "user_id",
+        search: |q, fields| {
+            let search = UserSearch::new(Some(q), 0, USERS_AT_ONCE as i64, None)?;
+            Ok(ApiRequest::users(&search, fields, false).into())
+        },
+        check,
+        single: |id, fields| Ok(ApiRequest::user(&UserId::parse(id)?, fields).into()),
+    }
+}
 
 fn paged(list: UserList, arguments: &Arguments) -> Result<JoinRequest, GraphqlError> {
     let (page, per_page): (i32, i32) = (read(arguments, "page")?, read(arguments, "perPage")?);

@@ -1,6 +1,7 @@
 //! The schema, and async-graphql with it: object tables, root fields, inputs, registration, and SDL.
 
 pub(crate) mod connection;
+pub(crate) mod federation;
 pub(crate) mod filter;
 pub(crate) mod gateway;
 pub(crate) mod input;
