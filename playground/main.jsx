@@ -2,6 +2,8 @@ import { explorerPlugin } from '@graphiql/plugin-explorer';
 import { HISTORY_PLUGIN } from '@graphiql/plugin-history';
 import { createLocalStorage } from '@graphiql/toolkit';
 import { GraphiQL } from 'graphiql';
+import { getOperationAST } from 'graphql';
+import { createClient } from 'graphql-sse';
 import { createRoot } from 'react-dom/client';
 import '@graphiql/react/font/roboto.css';
 import '@graphiql/react/font/fira-code.css';
@@ -42,24 +44,91 @@ query People {
 `,
   },
   {
-    query: `# Take a userId that People found
-# for the variable below.
-query OnePerson($id: ID!) {
+    query: `# Take a userId that People found for the
+# variable below. Each list is a call to Auth0.
+query WholePerson($id: ID!) {
   user(id: $id) {
-    userId
     name
     email
     emailVerified
+    blocked
     lastLogin
-    loginsCount
     identities {
       connection
       provider
+    }
+    roles {
+      nodes {
+        name
+        description
+      }
+    }
+    permissions(perPage: 10) {
+      nodes {
+        name
+        resourceServerName
+      }
+      hasNextPage
+    }
+    organizations {
+      nodes {
+        displayName
+      }
+    }
+    authenticationMethods {
+      nodes {
+        type
+        confirmed
+      }
+    }
+    sessions(take: 5) {
+      nodes {
+        createdAt
+        lastInteractedAt
+        device {
+          lastUserAgent
+        }
+      }
+    }
+    logs(perPage: 10) {
+      nodes {
+        date
+        typeDescription
+        ip
+      }
     }
   }
 }
 `,
     variables: JSON.stringify({ id: 'auth0|9b50976480d60324a70bf8e4' }, null, 2),
+  },
+  {
+    query: `# All that a filter finds, however many.
+# Pass endCursor as after to go on.
+query BlockedPeople($after: String) {
+  usersConnection(
+    first: 20
+    after: $after
+    direction: DESC
+    filter: {
+      blocked: { eq: true }
+      email: { endsWith: "@example.com" }
+    }
+  ) {
+    totalCount
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+    nodes {
+      userId
+      name
+      email
+      createdAt
+    }
+  }
+}
+`,
   },
   {
     query: `# Newest first. Pass what is in next as from
@@ -101,6 +170,28 @@ query FailedLogins {
 }
 `,
   },
+  {
+    query: `# Logs as they come, until you stop it.
+# Add from: "LOG_ID" to go on behind a log.
+subscription LiveTail {
+  logs(
+    filter: {
+      outcome: { in: [SUCCESS, FAILURE, WARNING] }
+    }
+  ) {
+    logId
+    date
+    typeDescription
+    outcome
+    ip
+    user {
+      name
+      email
+    }
+  }
+}
+`,
+  },
 ];
 
 // A sandbox gives everybody a token; a gateway to a real tenant gives none.
@@ -114,50 +205,47 @@ globalThis.MonacoEnvironment = {
     new Worker(new URL(WORKERS[label] ?? WORKERS.editor, import.meta.url)),
 };
 
+const url = new URL('graphql', document.baseURI).href;
+
+function fetcher({ query, variables, operationName }, { headers, documentAST } = {}) {
+  const request = { query, variables, operationName };
+  const operation = documentAST && getOperationAST(documentAST, operationName);
+  return operation?.operation === 'subscription' ? subscribe(request, headers) : ask(request, headers);
+}
+
 // GraphiQL's own fetcher fails with a syntax error when something in between (a
 // proxy, a refusal before GraphQL) answers with anything but JSON.
-async function fetcher({ query, variables, operationName }, { headers } = {}) {
-  const response = await fetch(new URL('graphql', document.baseURI), {
+async function ask(request, headers) {
+  const response = await fetch(url, {
     method: 'POST',
     headers: {
-      accept: 'application/graphql-response+json, application/json, text/event-stream',
+      accept: 'application/graphql-response+json, application/json',
       'content-type': 'application/json',
       ...headers,
     },
-    body: JSON.stringify({ query, variables, operationName }),
+    body: JSON.stringify(request),
   });
-  if (response.ok && response.headers.get('content-type')?.startsWith('text/event-stream')) {
-    return responses(response.body);
-  }
   const body = await response.text();
   try {
     return JSON.parse(body);
   } catch {
-    throw new Error(`${response.status} ${response.statusText}: ${body.trim() || 'no body'}`);
+    throw new Error(described(response, body));
   }
 }
 
-// The responses to a subscription, which come as Server-Sent Events.
-async function* responses(body) {
-  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-  let text = '';
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      const events = (text + value).split('\n\n');
-      text = events.pop();
-      for (const event of events) {
-        const lines = event.split('\n');
-        if (lines.includes('event: complete')) return;
-        const data = lines.filter((line) => line.startsWith('data: ')).map((line) => line.slice(6));
-        if (data.length > 0) yield JSON.parse(data.join('\n'));
-      }
-    }
-  } finally {
-    await reader.cancel();
-  }
+// Not tried again by itself: it would repeat what came since its `from`.
+const subscribe = (request, headers) =>
+  createClient({ url, headers, retryAttempts: 0, fetchFn: fetchEvents }).iterate(request);
+
+// The client itself would leave out what the answer says.
+async function fetchEvents(...request) {
+  const response = await fetch(...request);
+  if (response.ok) return response;
+  throw new Error(described(response, await response.text()));
 }
+
+const described = ({ status, statusText }, body) =>
+  `${status} ${statusText}: ${body.trim() || 'no body'}`;
 
 // Many programs take turns on localhost:3000; the name keeps their tabs and ours apart.
 // For the same reason headers, which may hold a bearer token, are never stored. GraphiQL's

@@ -7,6 +7,11 @@ const proxy = {
   '/graphql': {
     target: process.env.GATEWAY_URL ?? 'http://127.0.0.1:3000',
     changeOrigin: true,
+    // A stream that the gateway does not end properly is broken off here too, so that the page knows and connects anew.
+    configure: (proxy) =>
+      proxy.on('proxyRes', (answer, _request, response) => {
+        answer.on('close', () => answer.complete || response.destroy());
+      }),
   },
 };
 

@@ -19,6 +19,8 @@ mod kind;
 mod oddity;
 mod timeline;
 
+pub(super) use entry::BROWSERS;
+
 /// The number of logs that may come on top of those at the start before the oldest are given up, as a
 /// tenant's retention does (Auth0 keeps them for 1 to 30 days, by plan).
 const RETAINED: u64 = 50_000;
@@ -255,7 +257,7 @@ impl Event<'_> {
     fn user_agent(&self) -> &'static str {
         match self.kind.shape {
             Shape::Machine | Shape::Api => "Other 0.0.0 / Other 0.0.0",
-            _ => entry::BROWSERS[(self.roll % entry::BROWSERS.len() as u64) as usize].0,
+            _ => BROWSERS[(self.roll % BROWSERS.len() as u64) as usize].0,
         }
     }
 

@@ -5,6 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::clock::{from_millis, rfc3339};
+use super::events::BROWSERS;
 use super::fixtures::{Fixtures, ORGANIZATIONS, alphanumeric, hex};
 use super::people::User;
 
@@ -112,9 +113,18 @@ impl UserList {
 
 /// 2026-01-01.
 const NEW_YEAR: i64 = 1_767_225_600_000;
+const DAY: i64 = 86_400_000;
 
 fn moment(rng: &mut fastrand::Rng) -> Value {
-    rfc3339(from_millis(NEW_YEAR + rng.i64(..20_000_000_000))).into()
+    at(some_millis(rng))
+}
+
+fn some_millis(rng: &mut fastrand::Rng) -> i64 {
+    NEW_YEAR + rng.i64(0..200 * DAY)
+}
+
+fn at(millis: i64) -> Value {
+    rfc3339(from_millis(millis)).into()
 }
 
 fn roles(rng: &mut fastrand::Rng) -> Vec<Value> {
@@ -190,14 +200,20 @@ fn enrollments(rng: &mut fastrand::Rng) -> Vec<Value> {
 fn sessions(user: &User, fixtures: &Fixtures, rng: &mut fastrand::Rng) -> Vec<Value> {
     let count = rng.usize(..9);
     let session = |_| {
-        let odd_date = [Value::Null, json!({}), moment(rng)][rng.usize(..3)].take();
+        let begun = some_millis(rng);
+        let used = begun + rng.i64(0..3 * DAY);
+        let idle_end = [Value::Null, json!({}), at(used + 3 * DAY)][rng.usize(..3)].take();
+        let (agent, _) = BROWSERS[rng.usize(..BROWSERS.len())];
         json!({
             "id": alphanumeric(rng, 22), "user_id": user.id(),
-            "created_at": moment(rng), "updated_at": moment(rng), "authenticated_at": moment(rng),
-            "idle_expires_at": odd_date, "expires_at": moment(rng), "last_interacted_at": moment(rng),
-            "device": { "initial_user_agent": "Other 0.0.0", "initial_ip": "203.0.113.7", "last_ip": null },
+            "created_at": at(begun), "updated_at": at(used), "authenticated_at": at(begun),
+            "idle_expires_at": idle_end, "expires_at": at(begun + 30 * DAY), "last_interacted_at": at(used),
+            "device": {
+                "initial_user_agent": agent, "initial_ip": "203.0.113.7",
+                "last_user_agent": agent, "last_ip": rng.bool().then_some("203.0.113.8"),
+            },
             "clients": [{ "client_id": fixtures.application_ids[0] }],
-            "authentication": { "methods": [{ "name": "pwd", "timestamp": moment(rng) }] },
+            "authentication": { "methods": [{ "name": "pwd", "timestamp": at(begun) }] },
         })
     };
     (0..count).map(session).collect()
@@ -206,10 +222,11 @@ fn sessions(user: &User, fixtures: &Fixtures, rng: &mut fastrand::Rng) -> Vec<Va
 fn refresh_tokens(user: &User, fixtures: &Fixtures, rng: &mut fastrand::Rng) -> Vec<Value> {
     let count = rng.usize(..5);
     let token = |_| {
+        let issued = some_millis(rng);
         json!({
             "id": alphanumeric(rng, 22), "user_id": user.id(), "client_id": fixtures.application_ids[1],
-            "created_at": moment(rng), "idle_expires_at": null, "expires_at": moment(rng),
-            "last_exchanged_at": moment(rng), "rotating": true, "session_id": null,
+            "created_at": at(issued), "idle_expires_at": null, "expires_at": at(issued + 30 * DAY),
+            "last_exchanged_at": at(issued + rng.i64(0..3 * DAY)), "rotating": true, "session_id": null,
             "resource_servers": [{ "audience": "https://library.example.com/", "scopes": "openid offline_access" }],
         })
     };

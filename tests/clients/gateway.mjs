@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,6 +13,30 @@ export function endpoint() {
     process.exit(64);
   }
   return new URL('/graphql', gateway).href;
+}
+
+/** Asks the gateway, and gives the data. */
+export async function ask(query, variables) {
+  const response = await fetch(endpoint(), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ query, variables }),
+  });
+  const { data, errors } = await response.json();
+  assert.equal(errors, undefined);
+  return data;
+}
+
+/** Tells the sandbox behind the gateway, at SANDBOX_URL, what to do. */
+export async function control(path, body = {}) {
+  if (!process.env.SANDBOX_URL) throw new Error("SANDBOX_URL is not set: give the URL that the gateway's banner has");
+  const response = await fetch(new URL(`/_sandbox/${path}`, process.env.SANDBOX_URL), {
+    method: 'POST',
+    body: JSON.stringify(body),
+  });
+  assert.ok(response.ok, `${response.status} for ${path}`);
+  const text = await response.text();
+  return text && JSON.parse(text);
 }
 
 /** Starts the program that GATEWAY names so that it runs the documents of a manifest and no

@@ -6,10 +6,11 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { createClient } from 'graphql-sse';
 import relay from 'relay-runtime';
 import { serveOnly } from './gateway.mjs';
 
-const { Environment, Network, RecordSource, Store, fetchQuery, getSelector } = relay;
+const { Environment, Network, Observable, RecordSource, Store, fetchQuery, getSelector, requestSubscription } = relay;
 
 const generated = fileURLToPath(new URL('relay/__generated__/', import.meta.url));
 const manifest = `${generated}persisted.json`;
@@ -56,6 +57,37 @@ test("the compiler's documents run by their ids, and fill the runtime's store", 
   const fragment = await artifact('queriesWho_log');
   const read = logs.nodes.map((node) => environment.lookup(getSelector(fragment, node)).data);
   assert.ok(read.some(({ user }) => user?.email));
+});
+
+test("the compiler's subscriptions run by their ids, and the logs are in the store as they come", async () => {
+  const events = createClient({ url: gateway.url, retryAttempts: 0 });
+  const environment = new Environment({
+    network: Network.create(
+      ({ id }, variables) => ask({ doc_id: id, variables }),
+      ({ id }, variables) => Observable.create((sink) => events.subscribe({ doc_id: id, variables }, sink)),
+    ),
+    store: new Store(new RecordSource()),
+  });
+  const query = await artifact('queriesRecentLogsQuery');
+  const { logs } = await fetchQuery(environment, query, { take: 6 }).toPromise();
+  const [from, ...past] = logs.nodes.map(({ id }) => id).sort();
+  const subscription = await artifact('queriesTailSubscription');
+  const told = [];
+  await new Promise((resolve, reject) => {
+    const { dispose } = requestSubscription(environment, {
+      subscription,
+      variables: { from },
+      onError: reject,
+      onNext: ({ logs }) => {
+        told.push(logs.id);
+        if (told.length > past.length) resolve(dispose());
+      },
+    });
+  });
+  assert.deepEqual(told.slice(0, -1), past);
+  assert.ok(told.at(-1) > past.at(-1), 'one that came meanwhile');
+  assert.equal(environment.getStore().getSource().get(told.at(-1)).__typename, 'Log');
+  events.dispose();
 });
 
 test('no other document runs', async () => {

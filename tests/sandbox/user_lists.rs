@@ -63,6 +63,26 @@ async fn the_next_page_is_behind_an_opaque_checkpoint_until_there_is_none() {
 }
 
 #[tokio::test]
+async fn a_session_is_begun_then_used_and_then_it_ends() {
+    let tenant = Tenant::spawn().await;
+    let token = token(&tenant, SCOPES).await;
+    let mut count = 0;
+    for person in tenant.sandbox.people() {
+        tenant.clock.advance(std::time::Duration::from_secs(1));
+        let path = format!("/api/v2/users/{}/sessions", person.user_id.replace('|', "%7C"));
+        let answer = tenant.get_with(&token, &path).await.body;
+        for session in answer["sessions"].as_array().expect("a list") {
+            let moments =
+                ["created_at", "last_interacted_at", "expires_at"].map(|key| session[key].as_str().expect(key));
+            // As texts they sort by time.
+            assert!("2026" < moments[0] && moments.is_sorted(), "{session}");
+            count += 1;
+        }
+    }
+    assert!(count > 0, "a tenant without sessions");
+}
+
+#[tokio::test]
 async fn roles_need_all_of_three_scopes() {
     let tenant = Tenant::spawn().await;
     let token = token(&tenant, "read:users read:roles").await;

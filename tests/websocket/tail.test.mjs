@@ -1,8 +1,11 @@
-// Holds the live tail of the gateway at GATEWAY_URL to the clients that front ends use: graphql-ws over WebSocket, and graphql-sse over
-// Server-Sent Events in its distinct connections mode.
+// Holds the live tail of the gateway at GATEWAY_URL to real clients: graphql-ws over WebSocket; over Server-Sent Events graphql-sse in its
+// distinct connections mode, eventsource and curl. SANDBOX_URL is the sandbox behind the gateway.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { test } from 'node:test';
+import { EventSource } from 'eventsource';
 import { createClient as createSseClient } from 'graphql-sse';
 import { createClient as createWebSocketClient } from 'graphql-ws';
 import WebSocket from 'ws';
@@ -12,9 +15,21 @@ if (!URL.canParse(gateway)) {
   console.error('GATEWAY_URL is not set to a URL: give that of a running gateway, like http://127.0.0.1:3000');
   process.exit(64);
 }
+const sandbox = process.env.SANDBOX_URL;
+if (!URL.canParse(sandbox)) {
+  console.error("SANDBOX_URL is not set to a URL: give that of the sandbox behind the gateway, which the gateway's banner has");
+  process.exit(64);
+}
 const http = new URL('/graphql', gateway).href;
 
 const query = 'subscription Tail($from: ID) { logs(from: $from) { logId user { userId } } }';
+
+/** Tells the sandbox what to do. */
+async function control(path, body) {
+  const response = await fetch(new URL(`/_sandbox/${path}`, sandbox), { method: 'POST', body: JSON.stringify(body) });
+  assert.ok(response.ok, `${response.status} for ${path}`);
+  return response.json();
+}
 
 /** The newest logs, oldest first. */
 async function newest(count) {
@@ -37,6 +52,7 @@ for (const [name, client] of [
     for await (const result of client.iterate({ query, variables: { from } })) {
       assert.equal(result.errors, undefined);
       told.push(result.data.logs.logId);
+      if (told.length === past.length) await control('logs', { count: 1 });
       if (told.length === past.length + 1) break;
     }
     assert.deepEqual(told.slice(0, -1), past);
@@ -61,3 +77,111 @@ for (const [name, client] of [
     other.dispose();
   });
 }
+
+/** Reads on until `count` results have come. */
+async function read(results, count) {
+  const ids = [];
+  while (ids.length < count) {
+    const { value } = await results.next();
+    assert.equal(value.errors, undefined);
+    ids.push(value.data.logs.logId);
+  }
+  return ids;
+}
+
+/** A client of which each connection can be cut. */
+function breakable(options) {
+  let connection;
+  const fetchFn = (url, init) => {
+    connection = new AbortController();
+    return fetch(url, { ...init, signal: AbortSignal.any([init.signal, connection.signal]) });
+  };
+  return { client: createSseClient({ url: http, fetchFn, ...options }), cut: () => connection.abort() };
+}
+
+test('graphql-sse repeats what came since `from` when it reconnects by itself', async () => {
+  const [from, ...past] = await newest(6);
+  const { client, cut } = breakable({ retryAttempts: 1, retry: async () => {} });
+  const results = client.iterate({ query, variables: { from } });
+  assert.deepEqual(await read(results, 5), past);
+  cut();
+  await control('logs', { count: 1 });
+  const again = [];
+  while (!again.includes(past.at(-1))) again.push(...(await read(results, 1)));
+  assert.deepEqual(again.slice(-5), past);
+  client.dispose();
+});
+
+test('graphql-sse neither repeats nor leaves out what is subscribed to anew from the greatest id', async () => {
+  const all = await newest(6);
+  const [from] = all;
+  const { client, cut } = breakable({ retryAttempts: 0 });
+  const first = client.iterate({ query, variables: { from } });
+  const told = await read(first, 3);
+  cut();
+  // What had arrived before the cut is there still.
+  await assert.rejects(async () => {
+    for (;;) told.push(...(await read(first, 1)));
+  });
+  await control('logs', { count: 1 });
+  const second = client.iterate({ query, variables: { from: told.at(-1) } });
+  while (told.length < 6) told.push(...(await read(second, 1)));
+  assert.deepEqual(told.slice(0, 5), all.slice(1));
+  assert.ok(told[5] > told[4]);
+  client.dispose();
+});
+
+/** The address of the subscription, for clients that GET. */
+function address(from) {
+  const url = new URL(http);
+  url.searchParams.set('query', query);
+  url.searchParams.set('variables', JSON.stringify({ from }));
+  return url;
+}
+
+test('eventsource goes on behind the last event when it reconnects, with its credentials', async () => {
+  const [from, ...past] = await newest(6);
+  const { access_token: token } = await control('tokens', { scope: 'read:logs read:users' });
+  const asked = [];
+  let connection;
+  const source = new EventSource(address(from), {
+    fetch: (input, init) => {
+      const headers = { ...init.headers, authorization: `Bearer ${token}` };
+      asked.push(headers['Last-Event-ID']);
+      connection = new AbortController();
+      return fetch(input, { ...init, headers, signal: AbortSignal.any([init.signal, connection.signal]) });
+    },
+  });
+  const told = [];
+  await new Promise((resolve, reject) => {
+    source.addEventListener('open', () => asked.length > 1 && control('logs', { count: 1 }).catch(reject));
+    source.addEventListener('next', ({ data }) => {
+      const { data: result, errors } = JSON.parse(data);
+      if (errors) return reject(new Error(errors[0].message));
+      told.push(result.logs.logId);
+      if (told.length === 5) connection.abort(new TypeError('cut'));
+      if (told.length > 5 && asked.length > 1) resolve();
+    });
+  });
+  source.close();
+  assert.deepEqual(told.slice(0, 5), past);
+  assert.equal(new Set(told).size, told.length);
+  assert.equal(asked[0], undefined);
+  assert.ok(told.includes(asked[1]));
+});
+
+test('curl prints an event for each log', async () => {
+  const [from, ...past] = await newest(6);
+  const curl = spawn('curl', [
+    ...['--silent', '--show-error', '--no-buffer', http],
+    ...['--header', 'Accept: text/event-stream', '--header', 'Content-Type: application/json'],
+    ...['--data', JSON.stringify({ query, variables: { from } })],
+  ]);
+  const told = [];
+  for await (const line of createInterface({ input: curl.stdout })) {
+    if (line.startsWith('data: ')) told.push(JSON.parse(line.slice(6)).data.logs.logId);
+    if (told.length === 5) break;
+  }
+  curl.kill();
+  assert.deepEqual(told, past);
+});

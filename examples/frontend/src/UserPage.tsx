@@ -1,10 +1,16 @@
+import type { ReactNode } from 'react';
+import { Failure } from './Failure';
+import type { GatewayError } from './gateway';
 import { graphql } from './gql';
-import { href } from './route';
+import { LogTable } from './LogTable';
+import { href, type Route } from './route';
 import { time } from './time';
 import { useQuery } from './useQuery';
+import { useScrollPosition } from './useScrollPosition';
 
-const UserWithLogs = graphql(`
-  query UserWithLogs($id: ID!, $q: String!) {
+// A whole screen in one query. It costs five calls to Auth0: the user, and one for each part.
+const UserWithParts = graphql(`
+  query UserWithParts($id: ID!) {
     user(id: $id) {
       name
       email
@@ -17,35 +23,63 @@ const UserWithLogs = graphql(`
         provider
         connection
       }
-    }
-    searchLogs(q: $q, perPage: 20) {
-      nodes {
-        logId
-        date
-        type
-        typeDescription
-        outcome
-        ip
+      roles(perPage: 20) {
+        nodes {
+          id
+          name
+          description
+        }
+      }
+      organizations(perPage: 20) {
+        nodes {
+          id
+          name
+          displayName
+        }
+      }
+      sessions(take: 10) {
+        nodes {
+          id
+          createdAt
+          lastInteractedAt
+          device {
+            lastUserAgent
+            lastIp
+          }
+        }
+      }
+      logs(perPage: 20) {
+        nodes {
+          ...LogRow
+        }
       }
     }
   }
 `);
 
-/** Makes a term of Lucene's syntax, in which quotes and backslashes have a meaning. */
-const quoted = (text: string) => `"${text.replaceAll(/["\\]/g, '\\$&')}"`;
+const PARTS = ['roles', 'organizations', 'sessions', 'logs'] as const;
 
-/** A user, and the last logs of what they did. */
-export function UserPage({ id }: { id: string }) {
-  const { data, error, loading } = useQuery(UserWithLogs, { id, q: `user_id:${quoted(id)}` });
+/** The part of the page that an error is of. */
+const partOf = ({ path }: GatewayError) => PARTS.find((part) => path?.[0] === 'user' && path[1] === part);
+
+/** A user, and what belongs to them. */
+export function UserPage({ id, route }: { id: string; route: Route }) {
+  const { data, errors, loading, retry } = useQuery(UserWithParts, { id });
   const user = data?.user;
+  const part = (name: (typeof PARTS)[number]) => ({
+    isEmpty: user?.[name]?.nodes.length === 0,
+    failure: <Failure errors={errors.filter((error) => partOf(error) === name)} retry={retry} />,
+  });
+  useScrollPosition();
 
   return (
     <>
       <nav>
-        <a href={href({})}>All users</a>
+        <a href={href({ ...route, user: '' })}>Back to the list</a>
       </nav>
-      {error && <p role="alert">{error}</p>}
-      {!loading && !error && !user && <p>There is no user with the id {id}.</p>}
+      <Failure errors={errors.filter((error) => !partOf(error))} retry={retry} />
+      {loading && !user && <p role="status">Loading…</p>}
+      {!loading && !user && errors.length === 0 && <p role="status">There is no user with the id {id}.</p>}
       {user && (
         <>
           <h1>{user.name ?? id}</h1>
@@ -67,32 +101,52 @@ export function UserPage({ id }: { id: string }) {
             <dt>Identities</dt>
             <dd>{user.identities?.map(({ provider, connection }) => `${provider} (${connection})`).join(', ')}</dd>
           </dl>
-        </>
-      )}
-      {data?.searchLogs && (
-        <>
-          <h2>Logs</h2>
-          <table>
-            <thead>
-              <tr>
-                <th>Time</th>
-                <th>What</th>
-                <th>Address</th>
-              </tr>
-            </thead>
-            <tbody>
-              {data.searchLogs.nodes.map((log) => (
-                <tr key={log.logId} className={log.outcome?.toLowerCase()}>
-                  <td>{time(log.date)}</td>
-                  <td>{log.typeDescription ?? log.type}</td>
-                  <td>{log.ip}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-          {data.searchLogs.nodes.length === 0 && <p>None, as far back as the tenant keeps them.</p>}
+          <div className="parts">
+            <Part title="Roles" {...part('roles')}>
+              <ul>
+                {user.roles?.nodes.map((role) => (
+                  <li key={role.id}>
+                    {role.name} <small>{role.description}</small>
+                  </li>
+                ))}
+              </ul>
+            </Part>
+            <Part title="Organizations" {...part('organizations')}>
+              <ul>
+                {user.organizations?.nodes.map((organization) => (
+                  <li key={organization.id}>{organization.displayName ?? organization.name}</li>
+                ))}
+              </ul>
+            </Part>
+            <Part title="Sessions" {...part('sessions')}>
+              <ul>
+                {user.sessions?.nodes.map((session) => (
+                  <li key={session.id}>
+                    {time(session.lastInteractedAt ?? session.createdAt)}{' '}
+                    <small>
+                      {session.device?.lastIp} {session.device?.lastUserAgent}
+                    </small>
+                  </li>
+                ))}
+              </ul>
+            </Part>
+          </div>
+          <Part title="Recent logs" {...part('logs')}>
+            <LogTable rows={user.logs?.nodes ?? []} route={route} />
+          </Part>
         </>
       )}
     </>
+  );
+}
+
+/** A part of the page, which can fail by itself. */
+function Part(props: { title: string; isEmpty: boolean; failure: ReactNode; children: ReactNode }) {
+  return (
+    <section aria-label={props.title}>
+      <h2>{props.title}</h2>
+      {props.failure}
+      {props.isEmpty ? <p>None.</p> : props.children}
+    </section>
   );
 }

@@ -1,76 +1,99 @@
-import { graphql } from './gql';
-import { href } from './route';
+import { useEffect, useRef } from 'react';
+import { Failure } from './Failure';
+import { Choice, FilterForm, Text } from './FilterForm';
+import { filled } from './gateway';
+import type { UserFilter } from './gql/graphql';
+import { href, type Route } from './route';
 import { time } from './time';
-import { useQuery } from './useQuery';
+import { useScrollPosition } from './useScrollPosition';
+import { useUsers } from './useUsers';
 
-const Users = graphql(`
-  query Users($q: String, $page: Int!) {
-    users(q: $q, page: $page, perPage: 20, sort: { field: EMAIL }) {
-      total
-      hasNextPage
-      nodes {
-        userId
-        name
-        email
-        lastLogin
-        blocked
-      }
-    }
-  }
-`);
+const ONLY: Record<string, UserFilter> = {
+  blocked: { blocked: { eq: true } },
+  unverified: { emailVerified: { eq: false } },
+  absent: { neverLoggedIn: true },
+};
 
-/** A table of the users that a search finds, page by page. */
-export function UsersPage({ q, page }: { q: string; page: number }) {
-  const { data, error, loading } = useQuery(Users, { q, page });
-  const users = data?.users;
+/** Whoever's address or name begins with what was typed. It is looked for as it is: nothing of it is taken for search syntax. */
+function filterOf({ q, only }: Route) {
+  const begins = { startsWith: q };
+  return filled<UserFilter>({
+    ...(q && { or: [{ email: begins }, { name: begins }, { familyName: begins }] }),
+    ...(only && ONLY[only]),
+  });
+}
 
+/** A search, and the users that it finds. */
+export function UsersPage({ route }: { route: Route }) {
+  useScrollPosition();
   return (
     <>
       <h1>Users</h1>
-      <form
-        role="search"
-        onSubmit={(event) => {
-          event.preventDefault();
-          const searched = new FormData(event.currentTarget).get('q');
-          location.hash = href({ q: String(searched) });
-        }}
-      >
-        <input key={q} name="q" type="search" defaultValue={q} aria-label="Search" placeholder='name:ada* OR email:"…"' />
-        <button>Search</button>
-      </form>
-      {error && <p role="alert">{error}</p>}
-      {users && (
-        <>
-          <table aria-busy={loading}>
-            <thead>
-              <tr>
-                <th>Name</th>
-                <th>E-mail</th>
-                <th>Last login</th>
-              </tr>
-            </thead>
-            <tbody>
-              {users.nodes.map((user) => (
-                <tr key={user.userId}>
-                  <td>
-                    <a href={href({ user: user.userId ?? '' })}>{user.name ?? user.userId}</a>
-                    {user.blocked && <em> blocked</em>}
-                  </td>
-                  <td>{user.email}</td>
-                  <td>{time(user.lastLogin)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-          <nav>
-            {page > 0 && <a href={href({ q, page: page - 1 })}>Previous</a>}
-            <span>
-              Page {page + 1}, {users.total} users
-            </span>
-            {users.hasNextPage && <a href={href({ q, page: page + 1 })}>Next</a>}
-          </nav>
-        </>
-      )}
+      <FilterForm route={route}>
+        <Text name="q" label="Name or address" placeholder="The beginning of it" />
+        <Choice
+          name="only"
+          label="Show"
+          options={{ '': 'Everybody', blocked: 'Blocked', unverified: 'Address not verified', absent: 'Never logged in' }}
+        />
+      </FilterForm>
+      <Users key={JSON.stringify(filterOf(route))} route={route} />
     </>
+  );
+}
+
+function Users({ route }: { route: Route }) {
+  const { users, total, hasNextPage, loading, errors, more } = useUsers(filterOf(route));
+  return (
+    <>
+      {users.length > 0 && (
+        <table>
+          <thead>
+            <tr>
+              <th>Name</th>
+              <th>E-mail</th>
+              <th>Last login</th>
+            </tr>
+          </thead>
+          <tbody>
+            {users.map((user) => (
+              <tr key={user.id}>
+                <td>
+                  <a href={href({ ...route, user: user.id })}>{user.name ?? user.id}</a>
+                  {user.blocked && <em> blocked</em>}
+                </td>
+                <td>{user.email}</td>
+                <td>{time(user.lastLogin)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      <Failure errors={errors} retry={more} />
+      {hasNextPage && errors.length === 0 && <More loading={loading} more={more} />}
+      <p role="status">{total !== undefined && `${users.length} of ${total ?? '1,000 or more'} users`}</p>
+    </>
+  );
+}
+
+/** A button that presses itself when it comes near. */
+function More({ loading, more }: { loading: boolean; more: () => void }) {
+  const button = useRef<HTMLButtonElement>(null);
+
+  // It is observed anew after each page: a page may be so short that the button is in sight still, of which an observer that has
+  // told so once says nothing.
+  useEffect(() => {
+    if (loading || !('IntersectionObserver' in window)) return;
+    const observer = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && more(), {
+      rootMargin: '400px',
+    });
+    observer.observe(button.current!);
+    return () => observer.disconnect();
+  }, [loading]);
+
+  return (
+    <button ref={button} aria-disabled={loading} onClick={() => loading || more()}>
+      {loading ? 'Loading…' : 'More users'}
+    </button>
   );
 }

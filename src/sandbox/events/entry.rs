@@ -9,7 +9,7 @@ use super::oddity::Oddity;
 use crate::sandbox::people::object;
 
 /// Parsed and raw user agents.
-pub(super) const BROWSERS: [(&str, &str); 4] = [
+pub(in crate::sandbox) const BROWSERS: [(&str, &str); 4] = [
     ("Chrome 139.0.0 / Mac OS X 10.15.7", "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Chrome/139.0.0.0"),
     ("Firefox 142.0.0 / Windows 10.0.0", "Mozilla/5.0 (Windows NT 10.0; rv:142.0) Firefox/142.0"),
     ("Mobile Safari 18.5.0 / iOS 18.5.0", "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5) Version/18.5 Mobile Safari"),

@@ -23,3 +23,12 @@ export const who = graphql`
     }
   }
 `;
+
+export const tail = graphql`
+  subscription queriesTailSubscription($from: ID) {
+    logs(from: $from) {
+      id
+      ...queriesWho_log
+    }
+  }
+`;
