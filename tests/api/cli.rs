@@ -165,6 +165,7 @@ fn help_tells_every_setting_and_command() {
             "MAX_DEPTH",
             "INTROSPECTION",
             "PERSISTED_QUERIES",
+            "FEDERATION",
             "TRUSTED_DOCUMENTS",
             "TRUSTED_DOCUMENTS_MODE",
             "LOG",
