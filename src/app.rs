@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use crate::auth::{self, ApiKeys, Authenticator};
 use crate::auth0::{self, ClientAuthentication, ManagementApi};
 use crate::graphql::{self, DocumentSettings, Engine, GatewayMode, Limits, Permissions, TrustedDocuments};
-use crate::http::{self, Certificate};
+use crate::http::{self, Certificate, IngestToken};
 use crate::shared_state::{self, SharedState};
 use crate::telemetry::{Metrics, SharedStateMetrics};
 
@@ -25,6 +25,7 @@ pub struct Reloader {
     authenticator: Arc<Authenticator>,
     trusted: Option<TrustedDocuments>,
     certificate: Option<Certificate>,
+    ingest_token: Option<IngestToken>,
 }
 
 /// New values for what can be replaced.
@@ -36,6 +37,8 @@ pub struct Reload {
     pub api_keys: ApiKeys,
     /// Certificate of the server; none leaves the one that there is.
     pub certificate: Option<Certificate>,
+    /// The token by which Auth0 pushes logs; none leaves the one that there is.
+    pub ingest_token: Option<IngestToken>,
 }
 
 /// The gateway cannot be built.
@@ -110,6 +113,7 @@ impl App {
             authenticator: Arc::clone(&authenticator),
             trusted: documents.trusted.clone(),
             certificate: http.certificate.clone(),
+            ingest_token: http.ingest_token.clone(),
         };
         let (upstream_metrics, tenant) = (api.metrics().clone(), api.clone());
         let admits_anonymous = authenticator.admits_anonymous();
@@ -150,12 +154,15 @@ impl App {
 impl Reloader {
     /// Replaces them, and looks at the trusted documents at once.
     pub fn reload(&self, new: Reload) {
-        let Reload { authentication, api_keys, certificate } = new;
+        let Reload { authentication, api_keys, certificate, ingest_token } = new;
         if let Some(authentication) = authentication {
             self.api.authenticate_by(authentication);
         }
         self.authenticator.take_api_keys(api_keys);
         if let Some((own, new)) = self.certificate.as_ref().zip(certificate) {
+            own.replace(&new);
+        }
+        if let Some((own, new)) = self.ingest_token.as_ref().zip(ingest_token) {
             own.replace(&new);
         }
         if let Some(trusted) = &self.trusted {

@@ -275,7 +275,9 @@ impl Serve {
         let mut log = args.log.settings(&mut problems);
         args.telemetry.set(&mut log, &mut problems);
         let exposed_files = args.auth0.exposed_files();
-        let exposed_files = exposed_files.chain(args.callers.api_keys.exposed_file()).chain(args.tls.exposed_file());
+        let exposed_files =
+            exposed_files.chain(args.callers.api_keys.exposed_file()).chain(args.server.ingest_token.exposed_file());
+        let exposed_files = exposed_files.chain(args.tls.exposed_file());
         let exposed_files = exposed_files.chain(args.replicas.redis_url.exposed_file()).collect();
         match tenant {
             Some(tenant) if problems.is_empty() => {

@@ -24,7 +24,7 @@ use tracing_subscriber::{EnvFilter, Registry, registry};
 use url::Url;
 
 use self::audit_file::AuditFile;
-pub(crate) use self::metrics::{CONTENT_TYPE, OpenGuard, timed};
+pub(crate) use self::metrics::{CONTENT_TYPE, OpenGuard, TailMetrics, timed};
 pub use self::metrics::{KeyMetrics, Metrics, ServerMetrics, SharedStateMetrics, UpstreamMetrics, UpstreamStatus};
 pub(crate) use self::throttle::LogThrottle;
 use self::trace::Traces;

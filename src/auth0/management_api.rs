@@ -17,7 +17,7 @@ use super::payload::FromPayload;
 use super::probe::{Probe, ProbeError};
 use super::reader::Reader;
 use super::retry::RetryPolicy;
-use super::tail::{LogReader, LogTail, TailSettings};
+use super::tail::{LogReader, LogTail, PushError, TailSettings};
 use super::token::{TokenCache, TokenStatus};
 use super::transport::Transport;
 use crate::deadline::Deadline;
@@ -122,6 +122,15 @@ impl ManagementApi {
     #[must_use]
     pub fn follow(&self, from: Option<LogId>) -> LogReader {
         self.tail.follow(from)
+    }
+
+    /// Takes in logs that Auth0 has pushed: the body of a request of a custom log stream. Those who follow are told of them.
+    ///
+    /// # Errors
+    ///
+    /// See [`PushError`].
+    pub fn push_logs(&self, body: &[u8]) -> Result<(), PushError> {
+        self.tail.push(body)
     }
 
     /// Asks for an access token, unless there is one already, and tells what is known of it. Every other call does so by itself.

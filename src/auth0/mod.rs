@@ -68,5 +68,5 @@ pub use page::{AnswerIdentity, Page};
 pub use payload::FromPayload;
 pub use probe::{Probe, ProbeError, TlsError};
 pub use search_condition::{Condition, Path, SHORTEST_SUFFIX, Searched};
-pub use tail::{BatchedLog, Delivery, LogBatch, LogReader, LogTail, TailError, TailEvent, TailSettings};
+pub use tail::{BatchedLog, Delivery, LogBatch, LogReader, LogTail, PushError, TailError, TailEvent, TailSettings};
 pub use token::TokenStatus;

@@ -57,5 +57,11 @@ fn replaceable(serve: Serve) -> Reload {
         #[cfg(feature = "sandbox")]
         Tenant::Sandbox { .. } => None,
     };
-    Reload { authentication, api_keys: serve.auth.api_keys, certificate: serve.server.http.certificate }
+    let http = serve.server.http;
+    Reload {
+        authentication,
+        api_keys: serve.auth.api_keys,
+        certificate: http.certificate,
+        ingest_token: http.ingest_token,
+    }
 }

@@ -8,9 +8,10 @@ use clap::Args;
 use ipnet::IpNet;
 
 use super::kinds::{Host, HostNames, Number, OnOff, Time, entries, quoted};
+use super::secret::{Secret, SecretArg};
 use super::setting::{Checked, GivenSetting as _, Setting};
 use super::{Problems, Server};
-use crate::http::{CorsHeaders, Origin, Origins, Period, RateLimit, Settings};
+use crate::http::{CorsHeaders, IngestToken, Origin, Origins, Period, RateLimit, Settings};
 
 #[derive(Args)]
 #[command(next_help_heading = "Server")]
@@ -56,6 +57,9 @@ pub(super) struct ServerArgs {
     /// GraphQL playground at GET /. Default: on with the sandbox and on loopback addresses, else off.
     #[arg(long, env, value_name = "SWITCH")]
     playground: Option<Checked<OnOff>>,
+
+    #[command(flatten)]
+    pub(super) ingest_token: SecretArg<IngestSecret>,
 
     /// Time that a request may take, from 100ms to 120s: 10s, 500ms, or a number of seconds.
     #[arg(long, env, value_name = "TIME", default_value_t = Checked::of(Settings::default().request_timeout))]
@@ -117,6 +121,7 @@ impl ServerArgs {
         self.cors_headers.set(&mut http.cors_headers, problems);
         http.playground = sandbox || is_loopback(address.ip());
         self.playground.set(&mut http.playground, problems);
+        self.ingest_token.set_some(&mut http.ingest_token, problems);
         self.request_timeout.set(&mut http.request_timeout, problems);
         self.max_body_bytes.set(&mut http.max_body_bytes, problems);
         self.shutdown_delay.set(&mut http.shutdown_delay, problems);
@@ -157,6 +162,28 @@ impl Setting for Origins {
             Origin::parse(entry).map_err(|error| format!("must be * or list origins; {} is {error}", quoted(entry)))
         };
         entries(text).map(origin).collect::<Result<_, _>>().map(Self::These)
+    }
+}
+
+/// The row `INGEST_TOKEN`.
+pub(super) struct IngestSecret;
+
+impl Secret for IngestSecret {
+    type Kind = IngestToken;
+
+    const NAME: &'static str = "INGEST_TOKEN";
+    const VALUE_NAME: &'static str = "TOKEN";
+    const HELP: &'static str = "Token by which Auth0 may push logs to POST /ingest/auth0-logs. Off without it.\n\n\
+        In Auth0's dashboard: Monitoring > Streams > Create Stream > Custom Webhook, with that URL, and Bearer and this token as the \
+        Authorization Token. Subscriptions are told of logs as they are pushed, and the poller looks only now and then for what was lost. \
+        This makes a token: openssl rand -hex 32";
+}
+
+impl Setting for IngestToken {
+    type Value = Self;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::parse(text).map_err(|error| error.to_string())
     }
 }
 

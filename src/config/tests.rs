@@ -152,6 +152,7 @@ fn every_fault_is_told() {
         ("--cors-origins", "example.com", "CORS_ORIGINS must"),
         ("--cors-headers", "*", "CORS_HEADERS must"),
         ("--playground", "maybe", "PLAYGROUND must be on or off"),
+        ("--ingest-token", "hush", "INGEST_TOKEN must have 20 characters or more"),
         ("--request-timeout", "1h", "REQUEST_TIMEOUT must"),
         ("--max-body-bytes", "1", "MAX_BODY_BYTES must"),
         ("--shutdown-delay", "1h", "SHUTDOWN_DELAY must"),
@@ -184,7 +185,7 @@ fn every_fault_is_told() {
     let flags: Vec<_> = faults.iter().flat_map(|(flag, text, _)| [*flag, *text]).collect();
     let both = "AUTH0_CLIENT_ASSERTION_KEY_FILE is set beside AUTH0_CLIENT_SECRET";
     must_be_told(&flags, &[&faults.map(|(_, _, fault)| fault)[..], &[both]].concat());
-    let in_files = ["AUTH0_CLIENT_SECRET_FILE", "API_KEYS_FILE"];
+    let in_files = ["AUTH0_CLIENT_SECRET_FILE", "INGEST_TOKEN_FILE", "API_KEYS_FILE", "REDIS_URL_FILE"];
     let settings = Cli::command().get_arguments().filter(|arg| arg.get_env().is_some()).count();
     assert_eq!(settings, faults.len() + in_files.len(), "a setting is not among them");
 }

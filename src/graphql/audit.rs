@@ -6,13 +6,15 @@ pub(crate) mod summary;
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Instant;
 
 use self::summary::{short_hash, showable};
 use super::document::{Document, sha256};
+use super::error::ErrorCode;
 use super::execution_context::ExecutionContext;
 use super::prepared_operation::PreparedOperation;
 use super::{DocumentSource, GraphqlResponse, Outcome, RequestContext};
-use crate::auth::Identity;
+use crate::auth::{Caller, Identity};
 use crate::telemetry::{AUDIT_TARGET, trace_id};
 
 /// The end of an operation, as the trail names it, and in a sentence.
@@ -23,6 +25,9 @@ const ANSWERED_WITH_ERRORS: Ending = ("answered with errors", "operation answere
 const SUBSCRIBED: Ending = ("subscribed", "subscription begun");
 const REFUSED: Ending = ("refused", "operation refused");
 const ABANDONED: Ending = ("abandoned", "operation abandoned");
+
+/// The reason of an end that is the client's own doing.
+const UNSUBSCRIBED: &str = "unsubscribed";
 
 /// The line of an operation. It is written when this is dropped: whoever hangs up, or makes the gateway panic, is in the trail as well.
 pub(crate) struct Audit<'t> {
@@ -52,9 +57,19 @@ impl<'t> Audit<'t> {
         self.execution = Some(Arc::clone(execution));
     }
 
-    /// Takes in that a subscription was begun.
-    pub(crate) fn subscribes(&mut self) {
+    /// Takes in that a subscription was begun; returns the line of its end.
+    pub(crate) fn subscribes(&mut self) -> StreamAudit {
         self.ending = SUBSCRIBED;
+        let (document, prepared) = self.found.as_ref().map(|(document, prepared)| (&**document, &**prepared)).unzip();
+        StreamAudit {
+            caller: self.terms.caller.clone(),
+            operation: prepared.and_then(|prepared| prepared.audit.operation.clone()),
+            document: name_of(self.source, document).into(),
+            request_id: self.terms.request_id.into(),
+            begun: Instant::now(),
+            delivered: 0,
+            reason: UNSUBSCRIBED,
+        }
     }
 
     /// Takes in how it ended.
@@ -79,15 +94,65 @@ fn name_of<'a>(source: &'a DocumentSource, found: Option<&'a Document>) -> Cow<'
     }
 }
 
+/// The caller, as the trail names it: kind, name of an API key, subject of a token.
+fn named(caller: &Caller) -> (&'static str, Option<&str>, Option<Cow<'_, str>>) {
+    match caller.identity() {
+        Identity::Anonymous => ("anonymous", None, None),
+        Identity::ApiKey { name } => ("api key", Some(&**name), None),
+        // An id and no address as a rule, and what an audit is for: a hash would have to be looked for in every user of the tenant.
+        Identity::Token { subject, .. } => ("token", None, Some(showable(subject))),
+    }
+}
+
+/// The line of a subscription's end, which is written when this is dropped.
+pub(crate) struct StreamAudit {
+    caller: Caller,
+    operation: Option<String>,
+    document: Box<str>,
+    request_id: Box<str>,
+    begun: Instant,
+    delivered: u64,
+    reason: &'static str,
+}
+
+impl StreamAudit {
+    /// Counts logs that were delivered.
+    pub(crate) fn delivers(&mut self, logs: usize) {
+        self.delivered += logs as u64;
+    }
+
+    /// Takes in that the gateway ended it, and why.
+    pub(crate) fn ends(&mut self, code: ErrorCode) {
+        self.reason = code.as_str();
+    }
+}
+
+impl Drop for StreamAudit {
+    fn drop(&mut self) {
+        let Self { caller, operation, document, request_id, begun, delivered, reason } = self;
+        let (kind, name, subject) = named(caller);
+        tracing::info!(
+            target: AUDIT_TARGET,
+            parent: None,
+            message = "subscription ended",
+            outcome = "ended",
+            reason,
+            caller.kind = kind,
+            caller.name = name,
+            caller.sub = subject.as_deref(),
+            operation = operation.as_deref(),
+            document = &**document,
+            delivered,
+            duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            request_id = &**request_id,
+        );
+    }
+}
+
 impl Drop for Audit<'_> {
     fn drop(&mut self) {
         let Self { terms, source, found, execution, ending: (outcome, message), errors } = self;
-        let (kind, name, subject) = match terms.caller.identity() {
-            Identity::Anonymous => ("anonymous", None, None),
-            Identity::ApiKey { name } => ("api key", Some(&**name), None),
-            // An id and no address as a rule, and what an audit is for: a hash would have to be looked for in every user of the tenant.
-            Identity::Token { subject, .. } => ("token", None, Some(showable(subject))),
-        };
+        let (kind, name, subject) = named(&terms.caller);
         let (document, prepared) = found.as_ref().map(|(document, prepared)| (&**document, &**prepared)).unzip();
         let told = prepared.map(|prepared| &prepared.audit);
         let needed = prepared.map(|prepared| prepared.requirements.scopes()).unwrap_or_default();

@@ -25,7 +25,7 @@ use super::{
     explain, response,
 };
 use crate::auth::Scopes;
-use crate::auth0::{BreakerStatus, ManagementApi};
+use crate::auth0::{BreakerStatus, ManagementApi, PushError};
 use crate::shared_state::SharedState;
 use crate::telemetry::TRACE_TARGET;
 
@@ -85,6 +85,15 @@ impl Engine {
         self.documents.refresh_trusted_documents()
     }
 
+    /// Takes in logs that Auth0 has pushed: the body of a request of a custom log stream.
+    ///
+    /// # Errors
+    ///
+    /// See [`PushError`].
+    pub fn push_logs(&self, body: &[u8]) -> Result<(), PushError> {
+        self.upstream.push_logs(body)
+    }
+
     /// Answers `request`, for a client that takes one answer. A subscription is refused.
     pub async fn execute(&self, request: GraphqlRequest, context: &RequestContext<'_>) -> GraphqlResponse {
         let refuse_stream = |_: &_| {
@@ -93,7 +102,7 @@ impl Engine {
         };
         match self.execute_with(request, context, refuse_stream).await {
             Execution::Reply(reply) => reply,
-            Execution::Stream(stream) => stream.end(GraphqlError::bug("a stream was begun for one answer")),
+            Execution::Stream(mut stream) => stream.end(GraphqlError::bug("a stream was begun for one answer")),
         }
     }
 
@@ -149,10 +158,8 @@ impl Engine {
                     Some(refusal) => refusal,
                     None if context.explain == Explain::Plan => self.plan(&prepared, context),
                     None if prepared.subscription().is_some() => match begin(&prepared) {
-                        Ok(stream) => {
-                            if let Some(audit) = &mut audit {
-                                audit.subscribes();
-                            }
+                        Ok(mut stream) => {
+                            stream.audit(audit.as_mut().map(Audit::subscribes));
                             return Execution::Stream(Box::new(stream));
                         }
                         Err(failure) => refuse(&[failure], context.request_id),

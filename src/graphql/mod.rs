@@ -53,6 +53,7 @@ pub use self::schema::sdl;
 pub use self::subscription::{ResponseStream, StreamedResponse};
 pub use self::type_system::SchemaError;
 pub use self::variables::Variables;
+pub use crate::auth0::PushError;
 pub use crate::deadline::Deadline;
 
 /// Settings by which operations are run.

@@ -8,7 +8,7 @@ use super::limits::Limiter;
 use crate::auth::{Caller, Identity, Scope, Scopes};
 use crate::auth0::{
     ApiRequest, BreakerStatus, BucketStatus, CallContext, Error, Fields, ManagementApi, MisconfigurationError,
-    RefusedFields, TokenStatus, UserId,
+    PushError, RefusedFields, TokenStatus, UserId,
 };
 use crate::shared_state::SharedState;
 
@@ -159,6 +159,11 @@ impl Upstream {
     /// The state that replicas share, if they do.
     pub(crate) fn shared_state(&self) -> Option<&SharedState> {
         self.api.shared_state()
+    }
+
+    /// Takes in logs that Auth0 has pushed. Nothing of them is handed out but by subscriptions.
+    pub(crate) fn push_logs(&self, body: &[u8]) -> Result<(), PushError> {
+        self.api.push_logs(body)
     }
 
     /// The names in `fields` that Auth0 turned out not to take.

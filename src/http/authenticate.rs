@@ -46,7 +46,7 @@ fn credentials(headers: &HeaderMap) -> Result<Credentials<'_>, AmbiguousCredenti
 }
 
 /// The token of an `Authorization` header. Other schemes are none of ours: RFC 6750 (3.1) counts them as no credentials.
-fn bearer(authorization: &HeaderValue) -> Option<&str> {
+pub(crate) fn bearer(authorization: &HeaderValue) -> Option<&str> {
     let bytes = authorization.as_bytes();
     let (scheme, token) = bytes.split_at(bytes.iter().position(|byte| *byte == b' ').unwrap_or(bytes.len()));
     // What is not ASCII is no token, and is refused as one.

@@ -50,17 +50,17 @@ pub(crate) fn pool(settings: &Settings) -> Arc<Pool<PendingBody>> {
     Pool::new(settings.max_bodies.min(by_size), Duration::ZERO)
 }
 
-/// Reads the body of a request from `address`.
+/// Reads the body of a request from `address`, of `limit` bytes at the most.
 pub(crate) async fn read(
     request: Request,
     shared: &Shared,
     address: IpAddr,
     activity: Option<&Activity>,
+    limit: usize,
     deadline: Deadline,
 ) -> Result<Bytes, HttpError> {
-    let limit = shared.settings.max_body_bytes;
     let too_large = || {
-        let message = format!("The body is larger than {limit} bytes: ask for less at once.");
+        let message = format!("The body is larger than {limit} bytes: send less at once.");
         HttpError::bad(StatusCode::PAYLOAD_TOO_LARGE, message)
     };
     let announced = usize::try_from(request.body().size_hint().lower()).unwrap_or(usize::MAX);

@@ -165,7 +165,7 @@ impl Source {
     }
 
     /// Sends events, within the budget of unsent bytes; waits while the client does not read.
-    async fn send(&self, events: Vec<u8>) -> Result<(), GraphqlResponse> {
+    async fn send(&mut self, events: Vec<u8>) -> Result<(), GraphqlResponse> {
         let activity = self.connection.as_ref().map(|connection| connection.activity());
         let permit = self.shared.send_budget.permit(events.len(), self.caller_key, activity);
         let permit = permit.map_err(|exhausted| self.subscription.end(*exhausted.error))?;

@@ -90,7 +90,7 @@ async fn execute(shared: &Shared, request: Request, options: RequestOptions, acc
                 Err(refusal) => responder.refuse(refusal),
             };
         }
-        (Execution::Stream(stream), None) => stream.end(GraphqlError::internal()),
+        (Execution::Stream(mut stream), None) => stream.end(GraphqlError::internal()),
         (Execution::Reply(reply), _) => reply,
     };
     metrics.server().operation("http", reply.kind.name(), reply.first_code(), times);
@@ -123,7 +123,7 @@ async fn read(
             }
             let connection = request.extensions().get::<Arc<ConnectionInfo>>().cloned();
             let activity = connection.as_ref().map(|connection| connection.activity());
-            let body = body::read(request, shared, address, activity, deadline).await?;
+            let body = body::read(request, shared, address, activity, shared.settings.max_body_bytes, deadline).await?;
             Ok(parameters::from_body(&body)?)
         }
         _ => {

@@ -19,6 +19,8 @@ pub mod fuzzing;
 mod graphql;
 mod health;
 mod host;
+mod ingest;
+mod ingest_token;
 mod media_type;
 mod middleware;
 mod origins;
@@ -47,7 +49,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use tower::ServiceBuilder;
 use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -55,6 +57,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use self::admission::AdmissionControl;
 use self::body::PendingBody;
 use self::error::HttpError;
+use self::ingest::Pushes;
 use self::pool::Pool;
 use self::responder::Responder;
 use self::send_budget::SendBudget;
@@ -65,6 +68,7 @@ use crate::graphql::Engine;
 use crate::telemetry::{self, Metrics};
 
 pub use self::cors::{CorsHeaders, CorsHeadersError};
+pub use self::ingest_token::{IngestToken, IngestTokenError};
 pub use self::origins::{Origin, OriginError, Origins};
 pub use self::rate_limit::{Period, RateLimit};
 pub use self::serve::Server;
@@ -100,6 +104,7 @@ struct Parts {
     bodies: Arc<Pool<PendingBody>>,
     send_budget: Arc<SendBudget>,
     subscriptions: Arc<SubscriptionCounter>,
+    pushes: Pushes,
     shutdown: Shutdown,
 }
 
@@ -127,6 +132,7 @@ impl Shared {
             bodies: body::pool(&settings),
             send_budget: SendBudget::new(settings.send),
             subscriptions: SubscriptionCounter::new(settings.subscriptions),
+            pushes: Pushes::default(),
             settings,
             shutdown,
         }))
@@ -135,7 +141,7 @@ impl Shared {
 
 /// The routes, and the layers around them. Each list is in the order in which a request meets the layers.
 fn router(shared: &Shared) -> Result<Router, BuildError> {
-    let Settings { cors_origins: origins, cors_headers, playground, metrics, .. } = &shared.settings;
+    let Settings { cors_origins: origins, cors_headers, playground, metrics, ingest_token, .. } = &shared.settings;
 
     let around_all = ServiceBuilder::new()
         .layer(from_fn_with_state(shared.metrics.clone(), middleware::identify))
@@ -149,6 +155,7 @@ fn router(shared: &Shared) -> Result<Router, BuildError> {
 
     let router = if *playground { playground::routes() } else { Router::new() };
     let router = if *metrics { router.route(METRICS, get(render_metrics)) } else { router };
+    let router = if ingest_token.is_some() { router.route(ingest::PATH, post(ingest::handle)) } else { router };
     let router = router
         .route(GRAPHQL, any(graphql::handle).layer(around_graphql))
         .route(health::LIVE, get(health::live))

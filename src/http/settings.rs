@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 use super::cors::CorsHeaders;
+use super::ingest_token::IngestToken;
 use super::origins::Origins;
 use super::rate_limit::RateLimit;
 use super::resource_limits::ResourceLimits;
@@ -27,6 +28,8 @@ pub struct Settings {
     /// An access token that the playground has filled in. It is given to all who open the playground, so it is for tenants whose
     /// people are made up.
     pub playground_token: Option<SecretString>,
+    /// The token by which Auth0 may push logs. They are taken from nobody without one.
+    pub ingest_token: Option<IngestToken>,
     /// True if `GET /metrics` is answered beside GraphQL, and not only on the admin address.
     pub metrics: bool,
     /// Time that a request may take, its reading included.
@@ -128,6 +131,7 @@ impl Default for Settings {
             cors_headers: CorsHeaders::default(),
             playground: true,
             playground_token: None,
+            ingest_token: None,
             metrics: false,
             request_timeout: Duration::from_secs(10),
             // Documents of front ends have a few kB, and GraphiQL's introspection query 2.

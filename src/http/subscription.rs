@@ -120,7 +120,7 @@ impl Subscription {
     }
 
     /// Ends the subscription with an error, which says where to resume.
-    pub(crate) fn end(&self, error: GraphqlError) -> GraphqlResponse {
+    pub(crate) fn end(&mut self, error: GraphqlError) -> GraphqlResponse {
         self.stream.end(error)
     }
 

@@ -16,7 +16,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 
 use self::process::ProcessMetrics;
-pub(crate) use self::recorders::{CONTENT_TYPE, OpenGuard, timed};
+pub(crate) use self::recorders::{CONTENT_TYPE, OpenGuard, TailMetrics, timed};
 pub use self::recorders::{KeyMetrics, ServerMetrics, SharedStateMetrics, UpstreamMetrics, UpstreamStatus};
 
 /// A metric: its name, its type, its labels, and its meaning.
@@ -53,6 +53,16 @@ const TABLE: &[Row] = &[
     row("auth0_graphql_upstream_token_expiry_timestamp_seconds", MetricType::Gauge, &[], "Time at which the access token for Auth0 expires; 0 without one"),
     row("auth0_graphql_upstream_breaker_state", MetricType::Gauge, &["state"], "1 for the breaker's state (closed, open, half_open), 0 for the others"),
     row("auth0_graphql_pacing_wait_seconds", MetricType::Histogram, &["class"], "Time that calls waited for their turn, by rate class (users, logs, other)"),
+    row("auth0_graphql_tail_subscribers", MetricType::Gauge, &[], "Subscriptions to logs that are open"),
+    row("auth0_graphql_tail_pollers_started_total", MetricType::Counter, &[], "Times that the poller of logs began, with the first who followed"),
+    row("auth0_graphql_tail_polls_total", MetricType::Counter, &["outcome"], "Reads of the poller of logs (ok, failed)"),
+    row("auth0_graphql_tail_history_reads_total", MetricType::Counter, &["outcome"], "Reads of past logs for those who resume (ok, failed)"),
+    row("auth0_graphql_tail_logs_total", MetricType::Counter, &["source"], "Logs that came while somebody followed, each once, by what brought it first (poll, push)"),
+    row("auth0_graphql_tail_late_logs_total", MetricType::Counter, &[], "Those of them that became visible behind others"),
+    row("auth0_graphql_tail_pushed_logs_total", MetricType::Counter, &["outcome"], "Logs that Auth0 pushed (new; known, or too old to tell; unheard, since nobody followed yet)"),
+    row("auth0_graphql_tail_delivered_logs_total", MetricType::Counter, &[], "Logs that subscribers were told of, all together"),
+    row("auth0_graphql_tail_gaps_total", MetricType::Counter, &[], "Times that a subscriber was told that logs may be missing"),
+    row("auth0_graphql_tail_overflows_total", MetricType::Counter, &[], "Subscribers that read so slowly that what came next was not kept for them"),
     row("auth0_graphql_pacing_limit", MetricType::Gauge, &["bucket"], "Calls that a bucket of the tenant's rate limits holds; it is called after its rate classes"),
     row("auth0_graphql_pacing_remaining", MetricType::Gauge, &["bucket"], "Calls that could be made now, at the least"),
     row("auth0_graphql_pacing_refill_per_second", MetricType::Gauge, &["bucket"], "Calls that come back each second, at the least; 0 until that is known"),

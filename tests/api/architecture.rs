@@ -71,6 +71,7 @@ const MODULES: &[Module] = &[
             "http::CertificateError",
             "http::Connections",
             "http::CorsHeaders",
+            "http::IngestToken",
             "http::Origin",
             "http::Origins",
             "http::Period",

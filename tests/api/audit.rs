@@ -1,6 +1,6 @@
 //! The audit trail: a line for each operation, which tells who asked for what, and never a value.
 
-use auth0_graphql::graphql::{Permissions, ScopeMode};
+use auth0_graphql::graphql::{DocumentSettings, Permissions, ScopeMode};
 use auth0_graphql::sandbox::{Options, TokenRequest};
 use serde_json::{Value, json};
 
@@ -56,6 +56,23 @@ async fn line_of(log: &Written, gateway: &TestGateway, token: &str, request: Val
     let [line] = trail(log).try_into().unwrap_or_else(|lines| panic!("{request}: {lines:?}"));
     assert_eq!(line["request_id"], "the-id", "{line}");
     line
+}
+
+#[tokio::test]
+async fn the_entities_that_a_federation_gateway_asks_for_are_named() {
+    let (log, _guards) = logging(tracing::Level::INFO);
+    let documents = DocumentSettings { federation: true, ..DocumentSettings::default() };
+    let gateway = TestGateway::spawn_with(Setup { documents, ..Setup::uncached() }).await;
+    let asked = json!([
+        { "__typename": "User", "id": "auth0|1", "email": "ada@example.com" },
+        { "__typename": "User", "id": "email|ada@example.com" },
+        { "__typename": "Role", "id": "rol_1" },
+    ]);
+    let query = "query Q($r: [_Any!]!) { _entities(representations: $r) { __typename } }";
+    let line = line_of(&log, &gateway, "", json!({ "query": query, "variables": { "r": asked } })).await;
+    assert_eq!(line["fields"], "_entities", "{line}");
+    let ids = line["ids"].as_str().unwrap();
+    assert!(ids.starts_with("auth0|1,sha256:") && !ids.contains("ada"), "{line}");
 }
 
 #[tokio::test]

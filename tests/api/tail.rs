@@ -4,6 +4,7 @@ mod endings;
 mod events;
 mod failing;
 mod filters;
+mod push;
 mod resuming;
 mod server_sent;
 mod streams;

@@ -1,7 +1,10 @@
 //! The decisions of the poller: which logs of a page are new, where to read on, and when. Pure: no clock is read here.
 //!
 //! Auth0 orders logs by id and takes them in one after the other, but one may become visible behind others that are there
-//! already. So after a page that is not full, the next begins a little before the newest log that is known.
+//! already. So after a page that is not full, the next begins a little before the newest log that was read.
+//!
+//! Auth0 may push logs as well. They are known without having been read, so that the reads may rest: what has not come that way is
+//! found by the next, which goes on where the last one ended.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,6 +17,12 @@ pub(super) const PAGE: usize = 100;
 /// Look-back for logs that become visible late, in logs and in milliseconds by their dates: whichever reaches less far.
 const LOOK_BACK: usize = 50;
 const LOOK_BACK_MS: i64 = 5_000;
+
+/// Most logs that are known without having been read, with those of the look-back: a read finds out which of them are all.
+const MOST_KNOWN: usize = 50_000;
+
+/// Reads that are left out while logs are pushed: one in so many is made.
+const REST: u32 = 12;
 
 /// Time between two reads while logs come in.
 const LEAST_INTERVAL: Duration = Duration::from_secs(1);
@@ -55,8 +64,14 @@ pub(super) enum Arrival {
 #[derive(Debug)]
 pub(super) struct Checkpoint {
     stage: Stage,
-    /// The newest logs that are known, in the order of ids.
+    /// The newest logs that are known, in the order of ids: those that were read as far as the look-back reaches, and those that were
+    /// pushed since.
     known: VecDeque<LogMark>,
+    /// The log up to which all have been read.
+    read_up_to: Option<LogId>,
+    /// True if logs were pushed since the last read, and if they had been before it.
+    is_pushed_to: bool,
+    rests: bool,
     /// True after a page that was full: the rest is read at once, and nothing twice.
     is_full: bool,
     /// Reads since the last new log.
@@ -82,6 +97,9 @@ impl Checkpoint {
         Self {
             stage: Stage::Start,
             known: VecDeque::new(),
+            read_up_to: None,
+            is_pushed_to: false,
+            rests: false,
             is_full: false,
             quiet_reads: 0,
             failures: 0,
@@ -99,6 +117,11 @@ impl Checkpoint {
         self.known.back().map(|log| &log.id)
     }
 
+    /// The log up to which all have been read.
+    pub(super) fn read_up_to(&self) -> Option<&LogId> {
+        self.read_up_to.as_ref()
+    }
+
     /// The read to make now.
     pub(super) fn next_read(&self) -> NextRead {
         match (&self.stage, self.known.front()) {
@@ -110,14 +133,15 @@ impl Checkpoint {
     }
 
     fn from(&self) -> Option<&LogId> {
-        let cursor = self.known.back()?;
+        let read_up_to = self.read_up_to.as_ref()?;
         if self.is_full {
-            return Some(&cursor.id);
+            return Some(read_up_to);
         }
-        let newest = self.known.iter().filter_map(|log| log.date).max();
+        let read = || self.known.iter().take_while(|log| log.id <= *read_up_to);
+        let newest = read().filter_map(|log| log.date).max();
         let is_recent = |log: &LogMark| log.date.zip(newest).is_none_or(|(date, newest)| date > newest - LOOK_BACK_MS);
         // Dates and ids do not rise together: the log before the first that is recent.
-        let first = self.known.iter().position(is_recent).unwrap_or(self.known.len());
+        let first = read().position(is_recent).unwrap_or_else(|| read().count());
         self.known.get(first.saturating_sub(1)).map(|log| &log.id)
     }
 
@@ -125,17 +149,45 @@ impl Checkpoint {
     pub(super) fn take_in(&mut self, page: &[LogMark]) -> Vec<Arrival> {
         let cursor = self.cursor().cloned();
         let arrivals: Vec<_> = page.iter().map(|log| self.arrival(log, cursor.as_ref())).collect();
+        self.read_up_to = self.read_up_to.take().max(page.iter().map(|log| &log.id).max().cloned());
         self.remember(page);
+        self.rests = std::mem::take(&mut self.is_pushed_to);
         self.failures = 0;
         self.is_full = self.stage != Stage::Start && page.len() >= PAGE;
         let has_news = arrivals.iter().any(|arrival| matches!(arrival, Arrival::New | Arrival::Late));
         self.quiet_reads = if has_news { 0 } else { self.quiet_reads.saturating_add(1) };
-        self.stage = match (&self.stage, self.cursor()) {
+        self.stage = match (&self.stage, &self.read_up_to) {
             (Stage::Start, Some(newest)) => Stage::Seeding(newest.clone()),
             (Stage::Start | Stage::Empty, None) => Stage::Empty,
             (Stage::Empty | Stage::Seeding(_) | Stage::Following, _) => Stage::Following,
         };
         arrivals
+    }
+
+    /// True if a read must not wait: there is little room left for what is pushed.
+    pub(super) fn is_nearly_full(&self) -> bool {
+        self.known.len() > MOST_KNOWN / 2
+    }
+
+    /// Takes in logs that were pushed, and tells each one's part. None if no more can be known before the next read.
+    pub(super) fn take_in_pushed(&mut self, logs: &[LogMark]) -> Option<Vec<Arrival>> {
+        if self.known.len() + logs.len() > MOST_KNOWN {
+            return None;
+        }
+        let (first, cursor) = (self.known.front().map(|log| log.id.clone()), self.cursor().cloned());
+        let is_past = |log: &LogMark| first.as_ref().is_some_and(|first| log.id < *first);
+        let mut arrivals = Vec::with_capacity(logs.len());
+        for log in logs {
+            // It may have been told, and that be forgotten: Auth0 pushes some more than once.
+            if is_past(log) {
+                arrivals.push(Arrival::Past);
+                continue;
+            }
+            arrivals.push(self.arrival(log, cursor.as_ref()));
+            self.insert(log);
+        }
+        self.is_pushed_to = true;
+        Some(arrivals)
     }
 
     fn arrival(&self, log: &LogMark, cursor: Option<&LogId>) -> Arrival {
@@ -150,20 +202,27 @@ impl Checkpoint {
     }
 
     fn remember(&mut self, page: &[LogMark]) {
-        for log in page {
-            if let Err(place) = self.known.binary_search_by(|known| known.id.cmp(&log.id)) {
-                self.known.insert(place, log.clone());
-            }
-        }
-        let old = self.known.len().saturating_sub(LOOK_BACK + 1);
+        page.iter().for_each(|log| self.insert(log));
+        let old = self.read_count().saturating_sub(LOOK_BACK + 1);
         self.known.drain(..old);
     }
 
-    /// Forgets the logs before `id`, which are not to be read again.
-    pub(super) fn forget_before(&mut self, id: &LogId) {
-        while self.known.len() > 1 && self.known.front().is_some_and(|log| log.id < *id) {
-            self.known.pop_front();
+    fn insert(&mut self, log: &LogMark) {
+        if let Err(place) = self.known.binary_search_by(|known| known.id.cmp(&log.id)) {
+            self.known.insert(place, log.clone());
         }
+    }
+
+    /// The number of known logs that have been read.
+    fn read_count(&self) -> usize {
+        let Some(read_up_to) = &self.read_up_to else { return 0 };
+        self.known.partition_point(|log| log.id <= *read_up_to)
+    }
+
+    /// Forgets the logs before `id`, which are not to be read again: of those that were read, but for the last.
+    pub(super) fn forget_before(&mut self, id: &LogId) {
+        let old = self.known.partition_point(|log| log.id < *id);
+        self.known.drain(..old.min(self.read_count().saturating_sub(1)));
     }
 
     /// The time to wait before the next read.
@@ -172,6 +231,7 @@ impl Checkpoint {
         match &self.stage {
             Stage::Seeding(_) => Duration::ZERO,
             _ if self.is_full => Duration::ZERO,
+            _ if self.rests => self.longest_interval.saturating_mul(REST),
             _ => least.saturating_mul(1 << self.quiet_reads.min(10)).min(self.longest_interval),
         }
     }
@@ -270,19 +330,56 @@ mod tests {
         assert_eq!(checkpoint.fail(Some(Duration::from_secs(9_000))), LONGEST_WAIT);
     }
 
+    #[test]
+    fn what_is_pushed_is_told_once_and_what_push_lost_is_read_late() {
+        let mut checkpoint = following([(1, 0), (2, 0)]);
+        let pushed = checkpoint.take_in_pushed(&[mark(3, 0), mark(5, 0), mark(2, 0)]).unwrap();
+        assert_eq!(pushed, [Arrival::New, Arrival::New, Arrival::Known]);
+        assert_eq!(checkpoint.next_read(), NextRead::After(id(1)), "nothing of it has been read");
+        let read: Vec<_> = (2..=6).map(|number| mark(number, 0)).collect();
+        let expected = [Arrival::Known, Arrival::Known, Arrival::Late, Arrival::Known, Arrival::New];
+        assert_eq!(checkpoint.take_in(&read), expected);
+        // Too old to tell whether it was told.
+        assert_eq!(checkpoint.take_in_pushed(&[mark(0, 0)]), Some(vec![Arrival::Past]));
+    }
+
+    #[test]
+    fn reads_rest_while_logs_are_pushed_and_are_bounded_in_what_they_wait_for() {
+        let mut checkpoint = following([(1, 0)]);
+        checkpoint.take_in_pushed(&[mark(2, 0)]).unwrap();
+        checkpoint.take_in(&[mark(2, 0)]);
+        assert_eq!(checkpoint.wait(), Duration::from_secs(60));
+        checkpoint.take_in(&[]);
+        assert!(checkpoint.wait() <= Duration::from_secs(5), "nothing was pushed since");
+        let many: Vec<_> = (3..MOST_KNOWN as u64).map(|number| mark(number, 0)).collect();
+        assert!(checkpoint.take_in_pushed(&many).is_some() && checkpoint.is_nearly_full());
+        assert!(checkpoint.take_in_pushed(&many[..9]).is_none());
+        let mut next = 2;
+        while checkpoint.is_nearly_full() {
+            let page: Vec<_> = (next + 1..=next + PAGE as u64).map(|number| mark(number, 0)).collect();
+            assert!(checkpoint.take_in(&page).iter().all(|arrival| *arrival == Arrival::Known));
+            next += PAGE as u64;
+            assert_eq!(checkpoint.next_read(), NextRead::After(id(next)));
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
 
-        /// Logs get their ids in order and become visible some reads later, a few of them behind their successors.
+        /// Logs get their ids in order and become visible some reads later, a few of them behind their successors. Some are pushed,
+        /// a few of those late or twice.
         #[test]
         fn each_log_is_delivered_once_and_out_of_order_only_where_it_is_late(
             delays in vec(prop_oneof![9 => Just(0_usize), 1 => 1_usize..4], 1..400),
             arrivals in vec(0_usize..130, 1..40),
+            pushes in vec(prop_oneof![Just(None), (Just(()), 0_usize..3, 0_usize..9).prop_map(|(_, one, other)| Some([one, other]))], 400),
+            is_pushed: bool,
         ) {
             let mut checkpoint = following([(0, 0)]);
             let (mut made, mut read) = (0, 0);
             let mut visible: BTreeSet<u64> = BTreeSet::from([0]);
             let mut coming: BTreeMap<usize, Vec<u64>> = BTreeMap::new();
+            let mut pushed: BTreeMap<usize, Vec<u64>> = BTreeMap::new();
             let mut delivered = BTreeSet::new();
             let mut greatest = 0;
             let mut is_behind_reach = BTreeSet::new();
@@ -291,6 +388,22 @@ mod tests {
                 for delay in delays.iter().skip(made).take(new) {
                     made += 1;
                     coming.entry(read + delay).or_default().push(made as u64);
+                    for delay in pushes.get(made).copied().flatten().into_iter().flatten().filter(|_| is_pushed) {
+                        pushed.entry(read + delay).or_default().push(made as u64);
+                    }
+                }
+                let now = pushed.remove(&read).unwrap_or_default();
+                let marks: Vec<_> = now.iter().map(|number| mark(*number, 0)).collect();
+                let told = checkpoint.take_in_pushed(&marks).unwrap();
+                let newest = greatest;
+                for (number, arrival) in now.iter().zip(told) {
+                    match arrival {
+                        Arrival::Known => prop_assert!(delivered.contains(number)),
+                        Arrival::Past => {}
+                        Arrival::New => prop_assert!(*number > newest && delivered.insert(*number)),
+                        Arrival::Late => prop_assert!(*number < newest && delivered.insert(*number)),
+                    }
+                    greatest = greatest.max(*delivered.last().unwrap_or(&0));
                 }
                 visible.extend(coming.remove(&read).unwrap_or_default());
                 let NextRead::After(from) = checkpoint.next_read() else { panic!("it has been seeded") };

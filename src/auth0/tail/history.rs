@@ -95,7 +95,9 @@ impl History {
                 }
                 pages.lowest(id)
             };
-            match read(tail, &lowest).await {
+            let page = read(tail, &lowest).await;
+            tail.metrics().read_history(page.is_ok());
+            match page {
                 Ok(page) => self.pages().keep(page, self.most_bytes),
                 // That of another is told to the other.
                 Err(error) if is_final(&error) && (lowest == *id || !matches!(error, Error::Rejected { .. })) => {

@@ -2,12 +2,14 @@
 //!
 //! The poller reads the stream of logs by checkpoint (`checkpoint` decides what is new, and where to read on) and puts what is new
 //! into a `ring` of recent batches. Whoever follows is a `reader` with a place in the ring, and holds no logs of its own; one who
-//! resumes from before the ring reads `history` first, which is read once for all.
+//! resumes from before the ring reads `history` first, which is read once for all. Logs that Auth0 pushes (`push`) go the same way as
+//! those that are read, and let the poller rest.
 
 mod batch;
 mod checkpoint;
 mod history;
 mod poller;
+mod push;
 mod reader;
 mod ring;
 
@@ -19,7 +21,9 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 pub use self::batch::{BatchedLog, Delivery, LogBatch};
+use self::checkpoint::{Arrival, Checkpoint};
 use self::history::History;
+pub use self::push::PushError;
 pub use self::reader::{LogReader, TailError, TailEvent};
 use self::ring::{Entry, Ring};
 use super::call_context::{CallBudget, CallContext, CallerKey};
@@ -27,6 +31,7 @@ use super::error::Error;
 use super::ids::LogId;
 use super::reader::Reader;
 use crate::deadline::Deadline;
+use crate::telemetry::TailMetrics;
 
 /// Time for a read of the poller. It takes the turns that are left over.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
@@ -74,10 +79,16 @@ struct Inner {
     news: watch::Sender<()>,
     /// Tells the poller that a reader has come or gone.
     readers_changed: Notify,
+    /// Has the poller read at once.
+    read_now: Notify,
 }
 
 struct State {
     ring: Ring,
+    checkpoint: Checkpoint,
+    /// Logs that were pushed before it was known which are past, as they came; and their size.
+    early: Vec<Box<str>>,
+    early_bytes: usize,
     readers: usize,
     /// The moment since which nobody follows.
     idle_since: Option<Instant>,
@@ -94,6 +105,9 @@ impl State {
     fn new(settings: &TailSettings) -> Self {
         Self {
             ring: Ring::new(settings.buffer_bytes),
+            checkpoint: Checkpoint::new(settings.max_interval),
+            early: Vec::new(),
+            early_bytes: 0,
             readers: 0,
             idle_since: None,
             is_polling: false,
@@ -115,7 +129,19 @@ impl LogTail {
         let history = History::new(settings.buffer_bytes);
         let state = Mutex::new(State::new(&settings));
         let (news, _) = watch::channel(());
-        Self(Arc::new(Inner { api, settings, history, state, news, readers_changed: Notify::new() }))
+        let (readers_changed, read_now) = (Notify::new(), Notify::new());
+        Self(Arc::new(Inner { api, settings, history, state, news, readers_changed, read_now }))
+    }
+
+    /// Takes in logs that Auth0 has pushed: the body of a request of a custom log stream.
+    ///
+    /// While nobody follows nothing is kept: whoever resumes reads them as history.
+    ///
+    /// # Errors
+    ///
+    /// See [`PushError`]. Nothing of the body is taken in then.
+    pub fn push(&self, body: &[u8]) -> Result<(), PushError> {
+        self.0.push(&push::records(body)?)
     }
 
     /// Follows the logs after `from`, or those that come from now on. The first who follows starts the poller.
@@ -125,6 +151,7 @@ impl LogTail {
         state.readers += 1;
         state.idle_since = None;
         if !std::mem::replace(&mut state.is_polling, true) {
+            self.0.metrics().poller_started();
             tokio::spawn(poller::run(Arc::clone(&self.0)));
         }
         let head = state.ring.head();
@@ -135,6 +162,10 @@ impl LogTail {
 }
 
 impl Inner {
+    fn metrics(&self) -> &TailMetrics {
+        self.api.transport().metrics().tail()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing in here is left half done by a panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

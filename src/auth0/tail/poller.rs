@@ -12,16 +12,18 @@ use super::super::list_parameters::{LogCheckpoint, LogSearch};
 use super::batch::{self, LogBatch, RawLog};
 use super::checkpoint::{Arrival, Checkpoint, NextRead};
 use super::history::marks;
-use super::ring::{Entry, Ring};
+use super::ring::Entry;
 use super::{Inner, State, context};
 
 /// Reads on until nobody follows for as long as the poller lingers.
 pub(super) async fn run(tail: Arc<Inner>) {
     tracing::debug!("the tail of logs begins");
-    let mut poller = Poller { checkpoint: Checkpoint::new(tail.settings.max_interval), lost: None };
+    let mut poller = Poller { lost: None };
     loop {
-        let wait = match poller.read(&tail).await {
-            Ok(()) => poller.checkpoint.wait(),
+        let read = poller.read(&tail).await;
+        tail.metrics().polled(read.is_ok());
+        let wait = match read {
+            Ok(()) => tail.state().checkpoint.wait(),
             Err(error) => poller.fail(&tail, &error),
         };
         if wait_or_end(&tail, wait).await {
@@ -52,58 +54,35 @@ async fn wait_or_end(tail: &Inner, wait: Duration) -> bool {
                 }
             }
             () = tail.readers_changed.notified() => {}
+            () = tail.read_now.notified() => return false,
         }
     }
 }
 
 struct Poller {
-    checkpoint: Checkpoint,
     /// The log from which Auth0 would not read on, so that the poller began anew.
     lost: Option<LogId>,
 }
 
 impl Poller {
     async fn read(&mut self, tail: &Inner) -> Result<(), Error> {
-        let Self { checkpoint, lost } = self;
-        let (request, from) = match checkpoint.next_read() {
+        let (next_read, is_recovering) = {
+            let State { checkpoint, .. } = &*tail.state();
+            (checkpoint.next_read(), checkpoint.is_recovering())
+        };
+        let (request, from) = match next_read {
             NextRead::Newest => (ApiRequest::search_logs(&LogSearch::newest_page(), &marks()), None),
             NextRead::After(id) => (ApiRequest::logs_after(&LogCheckpoint::page_after(id.clone())), Some(id)),
         };
-        let page = tail.api.read(&request, &context().fresh()).await?;
+        let context = context().fresh();
+        let page = tail.api.read(&request, &context).await?;
         let records = String::from_utf8_lossy(&page.records);
         let logs = batch::read(&records)?;
-        let gap = if checkpoint.is_recovering() { gap(tail, checkpoint).await? } else { None };
-        let was_seeded = checkpoint.is_seeded();
-        let marks: Vec<_> = logs.iter().map(|log| log.mark.clone()).collect();
-        let logs: Vec<_> = logs.iter().zip(checkpoint.take_in(&marks)).collect();
-        let cursor = checkpoint.cursor().cloned();
-        let is_seeded = !was_seeded && checkpoint.is_seeded();
-        let low = tail.change(|state| {
-            state.failure = None;
-            state.cursor = cursor;
-            if is_seeded {
-                // A tenant without logs is known from its first log on.
-                state.ring.cover_from(from.unwrap_or_else(LogId::lowest));
-                match lost.take() {
-                    None => {
-                        push(&mut state.ring, &logs, |_, arrival| *arrival == Arrival::Past);
-                        state.live_from = Some(state.ring.head());
-                    }
-                    Some(lost) => {
-                        state.ring.push(Entry::Gap(lost.clone()));
-                        push(&mut state.ring, &logs, |log, arrival| *arrival == Arrival::Past && log.mark.id > lost);
-                    }
-                }
-            }
-            if let Some(after) = gap {
-                state.ring.push(Entry::Gap(after));
-            }
-            push(&mut state.ring, &logs, |_, arrival| matches!(arrival, Arrival::New | Arrival::Late));
-            state.ring.low().cloned()
-        });
-        if let Some(low) = low {
-            checkpoint.forget_before(&low);
-        }
+        // An outage may be over before all attempts at one read have failed.
+        let gap = if is_recovering || context.stats().retries > 0 { gap(tail).await? } else { None };
+        let lost = &mut self.lost;
+        let arrivals = tail.change(|state| state.take_in(&logs, from, gap, lost));
+        tail.count("poll", &arrivals);
         Ok(())
     }
 
@@ -113,13 +92,14 @@ impl Poller {
             Error::RateLimited { retry_after } => *retry_after,
             _ => None,
         };
-        let wait = self.checkpoint.fail(retry_after);
+        let wait = tail.state().checkpoint.fail(retry_after);
         tracing::warn!(error = error.summary(), cause = error.causes(), ?wait, "the tail of logs cannot be read");
         match error {
             Error::Misconfigured { .. } => tail.change(|state| state.failure = Some(error.clone())),
             Error::Rejected { .. } => {
-                self.lost = self.checkpoint.cursor().cloned().or(self.lost.take());
-                self.checkpoint = Checkpoint::new(tail.settings.max_interval);
+                let mut state = tail.state();
+                self.lost = state.checkpoint.read_up_to().cloned().or(self.lost.take());
+                state.checkpoint = Checkpoint::new(tail.settings.max_interval);
             }
             _ => {}
         }
@@ -127,17 +107,81 @@ impl Poller {
     }
 }
 
-fn push(ring: &mut Ring, logs: &[(&RawLog<'_>, Arrival)], is_wanted: impl Fn(&RawLog<'_>, &Arrival) -> bool) {
-    let logs = logs.iter().filter(|(log, arrival)| is_wanted(log, arrival));
-    let batch = LogBatch::new(logs.map(|(log, arrival)| (*log, *arrival == Arrival::Late)));
-    if !batch.logs().is_empty() {
-        ring.push(Entry::Batch(Arc::new(batch)));
+impl Inner {
+    /// Counts logs that came; returns the number of those that nothing had brought before.
+    pub(super) fn count(&self, source: &'static str, arrivals: &[Arrival]) -> usize {
+        let of = |part| arrivals.iter().filter(|arrival| **arrival == part).count();
+        let (new, late) = (of(Arrival::New), of(Arrival::Late));
+        self.metrics().came(source, new + late, late);
+        new + late
     }
 }
 
-/// The newest log that was known before, if the tenant has given up logs behind it meanwhile.
-async fn gap(tail: &Inner, checkpoint: &Checkpoint) -> Result<Option<LogId>, Error> {
-    let Some(cursor) = checkpoint.cursor() else { return Ok(None) };
-    let is_retained = tail.history.is_retained(tail, cursor, Duration::ZERO).await?;
-    Ok((!is_retained).then(|| cursor.clone()))
+impl State {
+    /// Takes in the logs that were read after `from`, with what is known to be missing before them.
+    fn take_in(
+        &mut self,
+        logs: &[RawLog<'_>],
+        from: Option<LogId>,
+        gap: Option<LogId>,
+        lost: &mut Option<LogId>,
+    ) -> Vec<Arrival> {
+        let was_seeded = self.checkpoint.is_seeded();
+        let marks: Vec<_> = logs.iter().map(|log| log.mark.clone()).collect();
+        let logs: Vec<_> = logs.iter().zip(self.checkpoint.take_in(&marks)).collect();
+        let is_seeded = !was_seeded && self.checkpoint.is_seeded();
+        self.failure = None;
+        self.cursor = self.checkpoint.cursor().cloned();
+        if is_seeded {
+            // A tenant without logs is known from its first log on.
+            self.ring.cover_from(from.unwrap_or_else(LogId::lowest));
+            match lost.take() {
+                None => {
+                    self.tell(&logs, |_, arrival| arrival == Arrival::Past);
+                    self.live_from = Some(self.ring.head());
+                }
+                Some(lost) => {
+                    self.ring.push(Entry::Gap(lost.clone()));
+                    self.tell(&logs, |log, arrival| arrival == Arrival::Past && log.mark.id > lost);
+                }
+            }
+        }
+        if let Some(after) = gap {
+            self.ring.push(Entry::Gap(after));
+        }
+        self.tell(&logs, is_news);
+        self.forget();
+        if is_seeded {
+            self.take_in_early();
+        }
+        logs.into_iter().map(|(_, arrival)| arrival).collect()
+    }
+
+    /// Adds the logs that are wanted to the ring.
+    pub(super) fn tell(&mut self, logs: &[(&RawLog<'_>, Arrival)], is_wanted: impl Fn(&RawLog<'_>, Arrival) -> bool) {
+        let logs = logs.iter().filter(|(log, arrival)| is_wanted(log, *arrival));
+        let batch = LogBatch::new(logs.map(|(log, arrival)| (*log, *arrival == Arrival::Late)));
+        if !batch.logs().is_empty() {
+            self.ring.push(Entry::Batch(Arc::new(batch)));
+        }
+    }
+
+    /// Forgets the logs before those in the ring.
+    pub(super) fn forget(&mut self) {
+        if let Some(low) = self.ring.low() {
+            self.checkpoint.forget_before(low);
+        }
+    }
+}
+
+/// True if a log of this part is to be told.
+pub(super) fn is_news(_: &RawLog<'_>, arrival: Arrival) -> bool {
+    matches!(arrival, Arrival::New | Arrival::Late)
+}
+
+/// The newest log that was read before, if the tenant has given up logs behind it meanwhile.
+async fn gap(tail: &Inner) -> Result<Option<LogId>, Error> {
+    let Some(read_up_to) = tail.state().checkpoint.read_up_to().cloned() else { return Ok(None) };
+    let is_retained = tail.history.is_retained(tail, &read_up_to, Duration::ZERO).await?;
+    Ok((!is_retained).then_some(read_up_to))
 }

@@ -9,6 +9,7 @@ use super::super::ids::LogId;
 use super::batch::Delivery;
 use super::history::{HistoryPage, OLDEST_KEPT};
 use super::{Entry, Inner};
+use crate::telemetry::OpenGuard;
 
 /// Follows the logs. It holds no logs, but a place among those that are kept for all.
 pub struct LogReader {
@@ -18,6 +19,7 @@ pub struct LogReader {
     /// The log that it began behind.
     began_at: Option<LogId>,
     position: Option<LogId>,
+    _counted: OpenGuard,
 }
 
 /// A place in the stream.
@@ -62,9 +64,9 @@ enum Step {
 
 impl LogReader {
     pub(super) fn new(tail: Arc<Inner>, from: Option<LogId>, head: u64) -> Self {
-        let news = tail.news.subscribe();
+        let (news, counted) = (tail.news.subscribe(), tail.metrics().subscriber());
         let (began_at, position) = (from.clone(), from.clone());
-        Self { tail, news, place: Place::Start { from, head }, began_at, position }
+        Self { tail, news, place: Place::Start { from, head }, began_at, position, _counted: counted }
     }
 
     /// The greatest id so far, to resume from: that of a log, or the newest there was when it began.
@@ -85,6 +87,21 @@ impl LogReader {
     ///
     /// [`TailError`], which is the end.
     pub async fn next(&mut self) -> Result<TailEvent, TailError> {
+        let event = self.next_event().await;
+        match &event {
+            Ok(TailEvent::Gap(_)) => self.tail.metrics().gap(),
+            Err(TailError::Lagged) => self.tail.metrics().overflow(),
+            Ok(TailEvent::Logs(_)) | Err(TailError::Refused(_)) => {}
+        }
+        event
+    }
+
+    /// Counts logs that were delivered.
+    pub fn delivered(&self, logs: usize) {
+        self.tail.metrics().delivered(logs);
+    }
+
+    async fn next_event(&mut self) -> Result<TailEvent, TailError> {
         loop {
             // Before the look: what changes after it is seen.
             self.news.borrow_and_update();
@@ -174,6 +191,10 @@ impl LogReader {
     }
 
     /// Goes on in the ring, if that has all logs after this one.
+    ///
+    /// A log that became visible behind it while this reader was away is not found, and no gap is told: an id says nothing of which logs
+    /// before it have been delivered. To read the look-back once more would bring most of them twice; whoever wants that resumes from an
+    /// id that is some seconds older.
     fn enter_ring(&mut self, after: &LogId) -> bool {
         let state = self.tail.state();
         let is_covered = state.ring.covers(after);

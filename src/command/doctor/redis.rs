@@ -19,8 +19,7 @@ pub(super) fn judge(survey: &Result<Survey, SurveyError>) -> Check {
             let remedy = match error {
                 SurveyError::Unreachable(_) => "check REDIS_URL, and whether a firewall lets this machine through",
                 SurveyError::Refused(_) => {
-                    "check user and password in REDIS_URL; the user needs the keys auth0-graphql:*, and the commands of @read, @write, \
-                     @scripting, @connection and time"
+                    "check user and password in REDIS_URL, and the rights of the user (docs/operations.md has those that are needed)"
                 }
             };
             return Check::failed(

@@ -4,9 +4,13 @@ use std::borrow::Cow;
 
 use crate::graphql::document::sha256;
 use crate::graphql::operation::{Operation, Value};
+use crate::graphql::schema::federation::representations;
 
 /// Longest operation name that is written out.
 const LONGEST_NAME: usize = 100;
+
+/// The most keys of entities that are written out: as many as one list of them can have.
+const MOST_KEYS: usize = 200;
 
 /// An operation, as the trail names it.
 pub(crate) struct AuditSummary {
@@ -28,10 +32,12 @@ impl AuditSummary {
                 _ => None,
             })
         });
+        let entities = operation.fields.iter().filter_map(representations).flatten();
+        let keys: Vec<_> = entities.flatten().map(|asked| showable(&asked.key).into_owned()).take(MOST_KEYS).collect();
         Self {
             operation: operation.name.as_ref().map(|name| name.chars().take(LONGEST_NAME).collect()),
             fields: fields.join(","),
-            ids: ids.collect::<Vec<_>>().join(","),
+            ids: ids.chain(keys.into_iter().map(Cow::Owned)).collect::<Vec<_>>().join(","),
         }
     }
 }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use bytes::Bytes;
 
 use self::projector::{ProjectedLog, Projector, Shared};
+use super::audit::StreamAudit;
 use super::error::{ErrorCode, FieldError, GraphqlError, PathSegment, report};
 use super::execute::FieldResult;
 use super::permission::{Upstream, authorize};
@@ -36,6 +37,7 @@ pub struct ResponseStream {
     position: Option<LogId>,
     /// The greatest id of a log that was delivered.
     delivered: Option<LogId>,
+    audit: Option<StreamAudit>,
 }
 
 /// A response of a stream.
@@ -76,6 +78,7 @@ impl Subscriptions {
             pending: None,
             position: from.clone(),
             delivered: from,
+            audit: None,
         })
     }
 
@@ -95,6 +98,11 @@ impl Subscriptions {
 }
 
 impl ResponseStream {
+    /// Has its end told in the audit trail.
+    pub(crate) fn audit(&mut self, audit: Option<StreamAudit>) {
+        self.audit = audit;
+    }
+
     /// Waits for the next responses: those to logs that came together. Nothing is lost if it is dropped before.
     ///
     /// # Errors
@@ -119,6 +127,10 @@ impl ResponseStream {
             let wanted = projected.iter().filter(|projected| delivery.wants(&projected.log));
             let responses: Vec<_> = wanted.map(|projected| self.response(projected)).collect();
             if !responses.is_empty() {
+                self.reader.delivered(responses.len());
+                if let Some(audit) = &mut self.audit {
+                    audit.delivers(responses.len());
+                }
                 return Ok(responses);
             }
         }
@@ -143,7 +155,10 @@ impl ResponseStream {
 
     /// Ends the stream with an error, which says where to resume.
     #[must_use]
-    pub fn end(&self, error: GraphqlError) -> GraphqlResponse {
+    pub fn end(&mut self, error: GraphqlError) -> GraphqlResponse {
+        if let Some(audit) = &mut self.audit {
+            audit.ends(error.code);
+        }
         let error = match self.position() {
             Some(position) => error.with("from", position.as_str()),
             None => error,

@@ -130,7 +130,7 @@ async fn stream_to(
         let reply = StreamedReply { task: task::id(), responses, _permit: permit };
         if streamed.send(reply).await.is_err() {
             // The connection is gone, and nobody reads this.
-            return subscription.end(GraphqlError::new(ErrorCode::Stopping, "The connection is gone."));
+            return refuse(&[GraphqlError::new(ErrorCode::Stopping, "The connection is gone.")], "");
         }
     }
 }

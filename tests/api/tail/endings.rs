@@ -12,9 +12,12 @@ use tokio::sync::oneshot;
 
 use super::events::Events;
 use super::{arrive, ids, setup, subscribed, tailing};
+use crate::audit::{logging, trail};
+use crate::authentication::hash_of;
 use crate::gateway::{Call, Setup, TestGateway};
 use crate::metrics::refused;
 use crate::websocket::Client;
+use crate::written::Written;
 
 const LOGS: &str = "subscription { logs { logId } }";
 
@@ -48,6 +51,53 @@ async fn a_stop_tells_subscribers_where_to_resume() {
     assert_eq!(client.closed().await.0, 1001);
     let extensions = end(&mut events).await;
     assert_eq!((&extensions["code"], &extensions["from"]), (&json!("GATEWAY_STOPPING"), &json!(made[1])));
+}
+
+/// The line of the audit trail that tells of a subscription's end.
+async fn line_of_end(log: &Written) -> Value {
+    loop {
+        if let Some(line) = trail(log).into_iter().find(|line| line["outcome"] == "ended") {
+            return line;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_a_subscription_is_a_line_of_the_audit_trail() {
+    let (log, _guards) = logging(tracing::Level::INFO);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let gateway = TestGateway::spawn_until(setup(), async { drop(stopped.await) }).await;
+    let query = "subscription Watch { logs { logId } }";
+    let request = [("x-request-id", "the-id")];
+    let mut events = Events::subscribe(&gateway, query, &request).await;
+    tailing(&gateway).await;
+    let made = arrive(&gateway, 2).await;
+    assert_eq!(events.ids(2).await, made);
+    drop(events);
+    let mut line = line_of_end(&log).await;
+    assert!(line["duration_ms"].take().is_u64(), "{line}");
+    let mut expected = json!({
+        "message": "subscription ended",
+        "outcome": "ended",
+        "reason": "unsubscribed",
+        "caller.kind": "anonymous",
+        "operation": "Watch",
+        "document": hash_of(query),
+        "delivered": 2,
+        "duration_ms": null,
+        "request_id": "the-id",
+    });
+    assert_eq!(line, expected);
+
+    let mut events = Events::subscribe(&gateway, query, &request).await;
+    events.heartbeat().await;
+    stop.send(()).unwrap();
+    end(&mut events).await;
+    let mut line = line_of_end(&log).await;
+    line["duration_ms"].take();
+    (expected["reason"], expected["delivered"]) = (json!("GATEWAY_STOPPING"), json!(0));
+    assert_eq!(line, expected);
 }
 
 #[tokio::test]

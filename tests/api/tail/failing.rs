@@ -1,14 +1,19 @@
 //! The tail while Auth0 fails, and the poller's own life.
 
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use auth0_graphql::auth0::TailSettings;
 use auth0_graphql::sandbox::Plan;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
+use wiremock::matchers::method;
+use wiremock::{Mock, Request, ResponseTemplate};
 
 use super::{arrive, ids, next, setup, subscribed};
 use crate::gateway::{Setup, TestGateway};
+use crate::mock::answering;
 use crate::websocket::Client;
 
 /// Waits until so many calls for logs have been answered so.
@@ -54,6 +59,33 @@ async fn logs_that_were_given_up_during_an_outage_are_told_of() {
     assert_eq!(payload["errors"][0]["extensions"]["code"], "LOGS_MISSED", "{payload}");
     assert_eq!(payload["errors"][0]["extensions"]["after"], json!(last[0]));
     assert!(ids(&mut client, 1).await > last, "what is kept follows");
+}
+
+#[tokio::test]
+async fn an_outage_that_is_over_within_one_read_is_looked_behind_as_well() {
+    let reads = AtomicUsize::new(0);
+    let log = |id: &str| json!([{ "log_id": id, "date": "2026-11-02T08:00:00.000Z" }]);
+    let answer = move |request: &Request| {
+        let query: HashMap<_, _> = request.url.query_pairs().collect();
+        if !query.contains_key("from") {
+            let is_oldest = query.get("sort").is_some_and(|sort| sort.ends_with(":1"));
+            return ResponseTemplate::new(200).set_body_json(log(if is_oldest { "9004" } else { "9001" }));
+        }
+        match reads.fetch_add(1, Ordering::Relaxed) {
+            0 => ResponseTemplate::new(200).set_body_json(json!([])),
+            1 => ResponseTemplate::new(503),
+            _ => ResponseTemplate::new(200).set_body_json(log("9005")),
+        }
+    };
+    let auth0 = answering(ResponseTemplate::new(404)).await;
+    Mock::given(method("GET")).respond_with(answer).with_priority(1).mount(&auth0).await;
+    let gateway = TestGateway::spawn_with(Setup { upstream: Some(auth0.uri()), ..setup() }).await;
+    let mut client = Client::ready(&gateway).await;
+    client.subscribe("1", json!({ "query": "subscription { logs { logId } }" })).await;
+    let payload = next(&mut client).await;
+    let extensions = &payload["errors"][0]["extensions"];
+    assert_eq!((&extensions["code"], &extensions["after"]), (&json!("LOGS_MISSED"), &json!("9001")), "{payload}");
+    assert_eq!(ids(&mut client, 1).await, ["9005"]);
 }
 
 #[tokio::test]

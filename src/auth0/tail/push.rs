@@ -1,0 +1,219 @@
+//! Logs that Auth0 pushes, by a custom log stream: <https://auth0.com/docs/customize/log-streams/custom-log-streams>.
+//!
+//! A log comes as `{"log_id": …, "data": {…}}`, and several as an array or one a line. What is pushed may come twice, late, or not at all:
+//! Auth0 tries three times.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::super::ids::LogId;
+use super::batch::{self, RawLog};
+use super::poller::is_news;
+use super::{Arrival, Inner, State};
+
+/// Logs that were pushed are not taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PushError {
+    /// They are not of the form that Auth0 pushes.
+    #[error(
+        "The body has to be logs as Auth0 pushes them: objects with `log_id` and `data`, as an array or one a line."
+    )]
+    Malformed,
+    /// There is no room for them before the poller has read on.
+    #[error("There is no room for more logs now. Try again after `retryAfterMs`.")]
+    Full,
+}
+
+impl Inner {
+    /// Takes in logs, a JSON array in the form that they are read in.
+    pub(super) fn push(&self, records: &str) -> Result<(), PushError> {
+        let logs = batch::read(records).map_err(|_| PushError::Malformed)?;
+        let (taken, is_nearly_full) = self.change(|state| {
+            let taken = state.push(&logs, records, self.settings.buffer_bytes);
+            (taken, state.is_polling && state.checkpoint.is_nearly_full())
+        });
+        if is_nearly_full {
+            self.read_now.notify_one();
+        }
+        match taken? {
+            Some(arrivals) => {
+                let new = self.count("push", &arrivals);
+                self.metrics().pushed("new", new);
+                self.metrics().pushed("known", arrivals.len() - new);
+            }
+            None => self.metrics().pushed("unheard", logs.len()),
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// Takes in logs, which are `records` as well. None if it is not known yet which are past.
+    fn push(
+        &mut self,
+        logs: &[RawLog<'_>],
+        records: &str,
+        most_bytes: usize,
+    ) -> Result<Option<Vec<Arrival>>, PushError> {
+        if !self.is_polling {
+            return Ok(None);
+        }
+        if self.checkpoint.is_seeded() {
+            return self.take_in_pushed(logs).map(Some);
+        }
+        // Those for which there is no room are read some time later.
+        if self.early_bytes + records.len() <= most_bytes {
+            self.early_bytes += records.len();
+            self.early.push(records.into());
+        }
+        Ok(None)
+    }
+
+    fn take_in_pushed(&mut self, logs: &[RawLog<'_>]) -> Result<Vec<Arrival>, PushError> {
+        let marks: Vec<_> = logs.iter().map(|log| log.mark.clone()).collect();
+        let arrivals = self.checkpoint.take_in_pushed(&marks).ok_or(PushError::Full)?;
+        self.cursor = self.checkpoint.cursor().cloned();
+        let logs: Vec<_> = logs.iter().zip(arrivals).collect();
+        self.tell(&logs, is_news);
+        self.forget();
+        Ok(logs.into_iter().map(|(_, arrival)| arrival).collect())
+    }
+
+    /// Takes in what was pushed before it was known which logs are past.
+    pub(super) fn take_in_early(&mut self) {
+        self.early_bytes = 0;
+        for records in std::mem::take(&mut self.early) {
+            // Nothing else has been pushed yet. Should there be no room all the same, they are read some time later.
+            let _ = batch::read(&records).map(|logs| self.take_in_pushed(&logs));
+        }
+    }
+}
+
+/// A log, as it is pushed.
+#[derive(Deserialize)]
+struct PushedLog<'a> {
+    #[serde(borrow)]
+    log_id: Cow<'a, str>,
+    #[serde(borrow)]
+    data: Entries<'a>,
+}
+
+/// The entries of an object, in their order.
+struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EntriesVisitor;
+
+        impl<'de> Visitor<'de> for EntriesVisitor {
+            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some((Key(key), value)) = map.next_entry()? {
+                    entries.push((key, value));
+                }
+                Ok(entries)
+            }
+        }
+
+        deserializer.deserialize_map(EntriesVisitor).map(Self)
+    }
+}
+
+/// A key, borrowed where it can be.
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The logs in a body, as a JSON array of logs in the form that they are read in.
+pub(super) fn records(body: &[u8]) -> Result<String, PushError> {
+    let body = std::str::from_utf8(body).map_err(|_| PushError::Malformed)?;
+    let logs: Vec<PushedLog<'_>> = if body.trim_start().starts_with('[') {
+        serde_json::from_str(body).map_err(|_| PushError::Malformed)?
+    } else {
+        let logs = serde_json::Deserializer::from_str(body).into_iter();
+        logs.collect::<Result<_, _>>().map_err(|_| PushError::Malformed)?
+    };
+    let mut records = String::with_capacity(body.len() + 2);
+    records.push('[');
+    for log in &logs {
+        if records.len() > 1 {
+            records.push(',');
+        }
+        log.write(&mut records)?;
+    }
+    records.push(']');
+    Ok(records)
+}
+
+impl PushedLog<'_> {
+    /// Appends the log in the form that it is read in: with its id, and one key called otherwise.
+    fn write(&self, records: &mut String) -> Result<(), PushError> {
+        // One that is behind every log to come would make all of them late.
+        LogId::parse_position("log_id", &self.log_id).map_err(|_| PushError::Malformed)?;
+        let string = |text: &str| serde_json::to_string(text).map_err(|_| PushError::Malformed);
+        records.push_str(r#"{"log_id":"#);
+        records.push_str(&string(&self.log_id)?);
+        for (key, value) in &self.data.0 {
+            let key = match &**key {
+                "log_id" => continue,
+                "is_mobile" => "isMobile",
+                key => key,
+            };
+            records.push(',');
+            records.push_str(&string(key)?);
+            records.push(':');
+            records.push_str(value.get());
+        }
+        records.push('}');
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_form_of_a_stream_is_read() {
+        let one = r#"{"log_id":"9001","data":{"date":"2026-11-02T08:00:00.000Z","is_mobile":false,"x\"y":[1, 2],"log_id":"9001"}}"#;
+        let other = r#"{ "log_id" : "9002" , "extra" : 1 , "data" : {} }"#;
+        let first = r#"{"log_id":"9001","date":"2026-11-02T08:00:00.000Z","isMobile":false,"x\"y":[1, 2]}"#;
+        let both = format!(r#"[{first},{{"log_id":"9002"}}]"#);
+        assert_eq!(records(one.as_bytes()), Ok(format!("[{first}]")));
+        for body in [format!(" [{one},\n{other}]"), format!("{one}\n{other}\n"), format!("{one}\r\n\r\n{other}")] {
+            assert_eq!(records(body.as_bytes()).as_deref(), Ok(&*both), "{body}");
+        }
+        assert_eq!(records(b" [] "), Ok("[]".to_owned()));
+        assert_eq!(records(b"\n"), Ok("[]".to_owned()));
+    }
+
+    #[test]
+    fn what_is_no_log_is_refused_with_all_that_is_beside_it() {
+        for body in [
+            "{",
+            "null",
+            "[1]",
+            r#"{"log_id":"9001"}"#,
+            r#"{"data":{}}"#,
+            r#"{"log_id":9001,"data":{}}"#,
+            r#"{"log_id":"x9001","data":{}}"#,
+            r#"{"log_id":"9001","data":[]}"#,
+            r#"[{"log_id":"9001","data":{}},{}]"#,
+            r#"[{"log_id":"9001","data":{}}] []"#,
+            "{\"log_id\":\"9001\",\"data\":{}}\nx",
+            r#"{"log_id":"9001","data":{"\ud800":1}}"#,
+        ] {
+            assert_eq!(records(body.as_bytes()), Err(PushError::Malformed), "{body}");
+        }
+        assert_eq!(records(b"\xff"), Err(PushError::Malformed));
+    }
+}
