@@ -155,7 +155,9 @@ impl Checkpoint {
         self.failures = 0;
         self.is_full = self.stage != Stage::Start && page.len() >= PAGE;
         let has_news = arrivals.iter().any(|arrival| matches!(arrival, Arrival::New | Arrival::Late));
-        self.quiet_reads = if has_news { 0 } else { self.quiet_reads.saturating_add(1) };
+        // What is past tells nothing of how busy the tenant is.
+        let is_past = matches!(self.stage, Stage::Start | Stage::Seeding(_)) && self.read_up_to.is_some();
+        self.quiet_reads = if has_news || is_past { 0 } else { self.quiet_reads.saturating_add(1) };
         self.stage = match (&self.stage, &self.read_up_to) {
             (Stage::Start, Some(newest)) => Stage::Seeding(newest.clone()),
             (Stage::Start | Stage::Empty, None) => Stage::Empty,
@@ -320,6 +322,7 @@ mod tests {
     #[test]
     fn waits_grow_while_nothing_comes_and_after_failures() {
         let mut checkpoint = following([(1, 0)]);
+        assert_eq!(checkpoint.wait(), Duration::from_secs(1), "whoever begins to listen waits no longer");
         checkpoint.take_in(&[mark(2, 0)]);
         assert_eq!(checkpoint.wait(), Duration::from_secs(1));
         let waits: Vec<_> = (0..4).map(|_| (checkpoint.take_in(&[]), checkpoint.wait().as_secs()).1).collect();
