@@ -22,9 +22,9 @@ impl Secret for RedisAddress {
     const NAME: &'static str = "REDIS_URL";
     const VALUE_NAME: &'static str = "URL";
     const HELP: &'static str = "Redis or Valkey through which the replicas of a gateway share. Default: none.\n\n\
-        redis://HOST:6379, or rediss:// with TLS; user and password stand before the host, as in other URLs. Shared are the access token for Auth0, encrypted, the \
-        documents that clients had kept by their hash, and what counts for RATE_LIMIT. While Redis is slow or gone, each replica does alone \
-        what a single one does.";
+        redis://HOST:6379, or rediss:// with TLS; user and password stand before the host, as in other URLs. Shared are the access \
+        token for Auth0, encrypted, the documents that clients had kept by their hash, and what counts for RATE_LIMIT. While Redis is \
+        slow or gone, each replica does alone what a single one does.";
 }
 
 impl Setting for RedisUrl {
