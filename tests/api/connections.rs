@@ -1,6 +1,7 @@
 //! Connections: all that a search finds, past the 1,000 records that Auth0's paging reaches.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use auth0_graphql::sandbox::{Options, Plan};
 use serde_json::{Value, json};
@@ -25,9 +26,11 @@ async fn with_users(users: usize) -> TestGateway {
     with(|sandbox| Options { users, ..sandbox }).await
 }
 
-/// A gateway that keeps no answers, on a tenant that is paced as good as not at all.
+/// A gateway that keeps no answers and has all the time in the world, on a tenant that is paced as good as not at all.
 async fn with(options: impl FnOnce(Options) -> Options) -> TestGateway {
-    let setup = Setup::uncached();
+    let mut setup = Setup::uncached();
+    // Five searches of a large tenant take seconds on a machine that does much besides.
+    setup.http.request_timeout = Duration::from_secs(120);
     let sandbox = options(Options { plan: Plan::PrivateCloud, ..setup.sandbox });
     TestGateway::spawn_with(Setup { sandbox, ..setup }).await
 }
