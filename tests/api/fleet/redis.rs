@@ -1,7 +1,7 @@
 //! A Redis of a test's own, on loopback.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Write as _, stderr};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -30,7 +30,8 @@ impl RedisServer {
                 Ok(None) => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     // Not by a macro, whose text is shown of tests that fail alone.
-                    writeln!(std::io::stderr(), "skipped ({test}): redis-server is not installed").unwrap();
+                    let line = format!("skipped ({test}): redis-server is not installed\n");
+                    stderr().write_all(line.as_bytes()).unwrap();
                     return None;
                 }
                 Err(error) => panic!("redis-server: {error}"),
