@@ -49,7 +49,7 @@ pub(super) struct TailArgs {
     #[arg(long)]
     json: bool,
 
-    /// Follow the logs that a gateway tells of: the URL of its GraphQL endpoint, such as https://gateway.example.com/graphql.
+    /// Follow the logs that a gateway tells of: the URL of its GraphQL endpoint, such as `https://gateway.example.com/graphql`.
     ///
     /// The settings of a tenant are not needed. An access token for it is taken from the variable TAIL_TOKEN, an API key from TAIL_API_KEY, or
     /// either from the file that TAIL_TOKEN_FILE or TAIL_API_KEY_FILE names; never from an argument, which all users of the machine can see.

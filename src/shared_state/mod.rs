@@ -1,6 +1,6 @@
 //! State that the replicas of a gateway share, in Redis or Valkey.
 //!
-//! Nothing in it is needed: whoever asks is told the answer or [`Unavailable`], within [`OPERATION_TIMEOUT`], and then does what a
+//! Nothing in it is needed: whoever asks is told the answer or [`Unavailable`], within 20 ms, and then does what a
 //! process does alone. One task for the process keeps the connection (`connection`); while there is none, asking costs nothing.
 //!
 //! Keys carry a version, so that replicas of different versions leave each other's alone, and the tenant as a hash tag, so that scripts
