@@ -168,6 +168,8 @@ fn help_tells_every_setting_and_command() {
             "FEDERATION",
             "TRUSTED_DOCUMENTS",
             "TRUSTED_DOCUMENTS_MODE",
+            "REDIS_URL",
+            "REDIS_URL_FILE",
             "LOG",
             "LOG_FORMAT",
             "AUDIT_FILE",
