@@ -45,6 +45,8 @@ pub enum ArgumentProblem {
     DotSegment,
     /// The text cannot be a log's id: those of all forms begin with a digit.
     NoLogId,
+    /// It is the id of a log that is yet to come.
+    FutureLogId,
 }
 
 impl fmt::Display for ArgumentProblem {
@@ -65,6 +67,7 @@ impl fmt::Display for ArgumentProblem {
             Self::TooLong { most } => write!(f, "must not be longer than {most} bytes"),
             Self::ControlCharacter => f.write_str("must not hold control characters, such as line ends"),
             Self::DotSegment => f.write_str("must not be `.` or `..`"),
+            Self::FutureLogId => f.write_str("must be the id of a log that there is: this one is of a day to come"),
             Self::NoLogId => f.write_str("must be the id of a log, which begins with a digit"),
         }
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use super::argument_error::{ArgumentError, ArgumentProblem, holds_control};
 
 /// Far above any id that Auth0 gives out, far below what makes a URL too long.
@@ -54,6 +56,19 @@ impl LogId {
         let id = Self::parse_argument(argument, text)?;
         let is_log = text.starts_with(|first: char| first.is_ascii_digit());
         if is_log { Ok(id) } else { Err(ArgumentError { argument, problem: ArgumentProblem::NoLogId }) }
+    }
+
+    /// Refuses an id that is more than a day ahead of `now`: whoever reads on from there hears nothing until then.
+    ///
+    /// An id has the time at which Auth0 took its log in, behind `900`; older forms are less (recorded). Clocks may differ, but not by a day.
+    ///
+    /// # Errors
+    ///
+    /// As it says.
+    pub(crate) fn not_ahead_of(self, now: DateTime<Utc>, argument: &'static str) -> Result<Self, ArgumentError> {
+        let latest = format!("900{}", (now + TimeDelta::days(1)).format("%Y%m%d%H%M%S%3f"));
+        let is_ahead = *self.0 > *latest;
+        if is_ahead { Err(ArgumentError { argument, problem: ArgumentProblem::FutureLogId }) } else { Ok(self) }
     }
 
     /// An id before all others. No log has it.
@@ -143,6 +158,21 @@ mod tests {
         let refused = Err(ArgumentError { argument: "from", problem: ArgumentProblem::NoLogId });
         assert_eq!(LogId::parse_position("from", "abc"), refused);
         assert!(LogId::parse_position("from", "").is_err());
+    }
+
+    #[test]
+    fn an_id_of_the_day_after_tomorrow_is_none_to_read_on_from() {
+        let now = DateTime::from_timestamp(1_793_606_400, 0).unwrap();
+        for (id, is_ahead) in [
+            ("90020261102080000000000000000000000001223372036854775807", false),
+            ("90020261103075959999000000000000000001223372036854775807", false),
+            ("90020261103080001000000000000000000001223372036854775807", true),
+            (&*"9".repeat(56), true),
+            ("5dc1a7b8c9e3f40016a1b2c3", false),
+            ("0", false),
+        ] {
+            assert_eq!(LogId::parse(id).unwrap().not_ahead_of(now, "from").is_err(), is_ahead, "{id}");
+        }
     }
 
     #[test]

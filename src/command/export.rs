@@ -6,10 +6,11 @@
 mod csv;
 mod progress;
 
-use std::fs::OpenOptions;
-use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, IsTerminal as _, Read as _, Seek as _, SeekFrom, Write};
 #[cfg(unix)]
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -66,6 +67,41 @@ pub(super) async fn run(export: Export, serve: Serve) -> Result<(), CommandError
         }
     }
     Ok(())
+}
+
+/// The columns of CSV.
+fn columns(export: &Export) -> Vec<String> {
+    if export.fields.is_empty() {
+        graphql::record_keys(searched(export)).map(ToOwned::to_owned).collect()
+    } else {
+        export.fields.clone()
+    }
+}
+
+/// True if the file has something in it, which is what an export like this one wrote: whole lines, and of CSV the same columns.
+fn begins_as_expected(path: &Path, export: &Export) -> anyhow::Result<bool> {
+    let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut header = Vec::new();
+    if matches!(export.format, ExportFormat::Csv) {
+        drop(CsvWriter::new(&mut header, columns(export), true)?);
+    }
+    let mut beginning = vec![0; header.len()];
+    let length = file.seek(SeekFrom::End(0))?;
+    if length == 0 {
+        return Ok(false);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    file.seek(SeekFrom::Start(0))?;
+    if length < header.len() as u64 || last != *b"\n" {
+        bail!("{} ends within a line, which would be gone on with: take that line away first", path.display());
+    }
+    file.read_exact(&mut beginning)?;
+    if beginning != header {
+        bail!("{} does not begin with the columns of this export", path.display());
+    }
+    Ok(true)
 }
 
 fn searched(export: &Export) -> Searched {
@@ -218,21 +254,13 @@ impl Output {
                         path.display()
                     )
                 })?;
-                let is_begun = file.metadata().is_ok_and(|metadata| metadata.len() > 0);
-                (Box::new(file), is_begun)
+                (Box::new(file), begins_as_expected(path, export)?)
             }
         };
         let out: Box<dyn Write + Send> = Box::new(BufWriter::new(out));
         let format = match export.format {
             ExportFormat::Ndjson => Format::Lines(out),
-            ExportFormat::Csv => {
-                let columns = if export.fields.is_empty() {
-                    graphql::record_keys(searched(export)).map(ToOwned::to_owned).collect()
-                } else {
-                    export.fields.clone()
-                };
-                Format::Csv(Box::new(CsvWriter::new(out, columns, !is_begun)?))
-            }
+            ExportFormat::Csv => Format::Csv(Box::new(CsvWriter::new(out, columns(export), !is_begun)?)),
         };
         let is_shown = io::stderr().is_terminal() && (export.out.is_some() || !io::stdout().is_terminal());
         let progress = ProgressLine::new(is_shown, name_of(searched(export)));

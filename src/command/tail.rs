@@ -48,7 +48,9 @@ pub(super) async fn run(tail: &Tail, source: TailSource) -> Result<(), CommandEr
     if ended.as_ref().is_err_and(|ended| is_closed(&ended.error)) {
         return Ok(());
     }
-    if let Some(position) = position {
+    // What was refused cannot be gone on from.
+    let is_refused = ended.as_ref().is_err_and(|ended| ended.exit_code == USAGE);
+    if let Some(position) = position.filter(|_| !is_refused) {
         tell(&format!("To go on: {}", tail.resumed(&printable(&position))));
     }
     ended

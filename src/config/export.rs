@@ -21,6 +21,8 @@ pub(super) struct ExportArgs {
 
     /// Only these keys of each record, by Auth0's names, commas between them. The order of an export needs `user_id` and `created_at`, or
     /// `log_id`: lines of JSON have them as well.
+    ///
+    /// Without it records are whole: those of users have the tokens of identity providers in `identities`, if the application may read them.
     #[arg(long, value_delimiter = ',', value_name = "KEYS")]
     fields: Vec<String>,
 

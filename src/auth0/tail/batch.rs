@@ -1,13 +1,15 @@
 //! Logs that came together.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use chrono::DateTime;
-use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::super::error::{Error, Reason};
@@ -121,27 +123,53 @@ impl Delivery {
 
 /// The logs in a JSON array. Those without an id have no place in the stream.
 pub(super) fn read(records: &str) -> Result<Vec<RawLog<'_>>, Error> {
-    #[derive(Deserialize)]
-    struct Keys<'a> {
-        #[serde(borrow)]
-        log_id: Option<Cow<'a, str>>,
-        #[serde(borrow, rename = "_id")]
-        id: Option<Cow<'a, str>>,
-        #[serde(borrow)]
-        date: Option<&'a RawValue>,
-    }
     let unreadable = |error| Error::unavailable_because(Reason::NotJson, error);
     let records: Vec<&RawValue> = serde_json::from_str(records).map_err(unreadable)?;
     let logs = records.into_iter().filter_map(|record| {
         let json = Some(record.get()).filter(|json| json.starts_with('{'))?;
-        let Keys { log_id, id, date } = serde_json::from_str(json).ok()?;
-        let id = LogId::parse(&log_id.or(id)?).ok()?;
-        let date: Option<Cow<'_, str>> = date.and_then(|date| serde_json::from_str(date.get()).ok());
-        let date = date.and_then(|date| DateTime::parse_from_rfc3339(&date).ok()).map(|date| date.timestamp_millis());
-        Some(RawLog { mark: LogMark { id, date }, json })
+        // A key that is there twice, or holds something else, is no reason to lose the log.
+        let Entries(entries) = serde_json::from_str(json).ok()?;
+        let text = |key: &str| -> Option<Cow<'_, str>> {
+            let (_, value) = entries.iter().rev().find(|(name, _)| name == key)?;
+            serde_json::from_str(value.get()).ok()
+        };
+        let id = LogId::parse(&text("log_id").or_else(|| text("_id"))?).ok()?;
+        let date = text("date").and_then(|date| DateTime::parse_from_rfc3339(&date).ok());
+        Some(RawLog { mark: LogMark { id, date: date.map(|date| date.timestamp_millis()) }, json })
     });
     Ok(logs.collect())
 }
+
+/// The entries of an object, in their order.
+pub(super) struct Entries<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EntriesVisitor;
+
+        impl<'de> Visitor<'de> for EntriesVisitor {
+            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some((Key(key), value)) = map.next_entry()? {
+                    entries.push((key, value));
+                }
+                Ok(entries)
+            }
+        }
+
+        deserializer.deserialize_map(EntriesVisitor).map(Self)
+    }
+}
+
+/// A key, borrowed where it can be.
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {
@@ -149,10 +177,14 @@ mod tests {
 
     #[test]
     fn logs_are_read_whatever_else_they_hold() {
-        let records = r#"[{"log_id":"9002","date":"2026-11-02T08:00:00.250Z","x":"\ud800"},{"_id":"9001","date":{}},{"date":"soon"},null,7,["9","9","9"],{"log_id":""}]"#;
+        let records = r#"[{"log_id":"9002","date":"2026-11-02T08:00:00.250Z","x":"\ud800"},{"_id":"9001","date":{}},{"date":"soon"},null,7,["9","9","9"],{"log_id":""},
+            {"_id":5,"log_id":"9003","date":"soon","date":"2026-11-02T08:00:00.250Z"},{"log_id":7,"_id":"9004"}]"#;
         let logs = read(records).unwrap();
         let marks: Vec<_> = logs.iter().map(|log| (log.mark.id.as_str(), log.mark.date)).collect();
-        assert_eq!(marks, [("9002", Some(1_793_606_400_250)), ("9001", None)]);
+        assert_eq!(
+            marks,
+            [("9002", Some(1_793_606_400_250)), ("9001", None), ("9003", Some(1_793_606_400_250)), ("9004", None),]
+        );
         assert!(read("{}").is_err() && read("[{]").is_err());
     }
 

@@ -17,6 +17,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use chrono::Utc;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -141,7 +142,7 @@ impl LogTail {
     ///
     /// See [`PushError`]. Nothing of the body is taken in then.
     pub fn push(&self, body: &[u8]) -> Result<(), PushError> {
-        self.0.push(&push::records(body)?)
+        self.0.push(&push::records(body, Utc::now())?)
     }
 
     /// Follows the logs after `from`, or those that come from now on. The first who follows starts the poller.

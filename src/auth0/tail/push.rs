@@ -4,14 +4,12 @@
 //! Auth0 tries three times.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
 
 use super::super::ids::LogId;
-use super::batch::{self, RawLog};
+use super::batch::{self, Entries, RawLog};
 use super::poller::is_news;
 use super::{Arrival, Inner, State};
 
@@ -23,6 +21,9 @@ pub enum PushError {
         "The body has to be logs as Auth0 pushes them: objects with `log_id` and `data`, as an array or one a line."
     )]
     Malformed,
+    /// One is of a day to come: it would be behind all that follow, and make them late.
+    #[error("A `log_id` is more than a day ahead of this machine's clock.")]
+    Ahead,
     /// There is no room for them before the poller has read on.
     #[error("There is no room for more logs now. Try again after `retryAfterMs`.")]
     Full,
@@ -102,39 +103,8 @@ struct PushedLog<'a> {
     data: Entries<'a>,
 }
 
-/// The entries of an object, in their order.
-struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct EntriesVisitor;
-
-        impl<'de> Visitor<'de> for EntriesVisitor {
-            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some((Key(key), value)) = map.next_entry()? {
-                    entries.push((key, value));
-                }
-                Ok(entries)
-            }
-        }
-
-        deserializer.deserialize_map(EntriesVisitor).map(Self)
-    }
-}
-
-/// A key, borrowed where it can be.
-#[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
-
 /// The logs in a body, as a JSON array of logs in the form that they are read in.
-pub(super) fn records(body: &[u8]) -> Result<String, PushError> {
+pub(super) fn records(body: &[u8], now: DateTime<Utc>) -> Result<String, PushError> {
     let body = std::str::from_utf8(body).map_err(|_| PushError::Malformed)?;
     let logs: Vec<PushedLog<'_>> = if body.trim_start().starts_with('[') {
         serde_json::from_str(body).map_err(|_| PushError::Malformed)?
@@ -148,7 +118,7 @@ pub(super) fn records(body: &[u8]) -> Result<String, PushError> {
         if records.len() > 1 {
             records.push(',');
         }
-        log.write(&mut records)?;
+        log.write(now, &mut records)?;
     }
     records.push(']');
     Ok(records)
@@ -156,9 +126,10 @@ pub(super) fn records(body: &[u8]) -> Result<String, PushError> {
 
 impl PushedLog<'_> {
     /// Appends the log in the form that it is read in: with its id, and one key called otherwise.
-    fn write(&self, records: &mut String) -> Result<(), PushError> {
+    fn write(&self, now: DateTime<Utc>, records: &mut String) -> Result<(), PushError> {
         // One that is behind every log to come would make all of them late.
-        LogId::parse_position("log_id", &self.log_id).map_err(|_| PushError::Malformed)?;
+        let id = LogId::parse_position("log_id", &self.log_id).map_err(|_| PushError::Malformed)?;
+        id.not_ahead_of(now, "log_id").map_err(|_| PushError::Ahead)?;
         let string = |text: &str| serde_json::to_string(text).map_err(|_| PushError::Malformed);
         records.push_str(r#"{"log_id":"#);
         records.push_str(&string(&self.log_id)?);
@@ -181,6 +152,10 @@ impl PushedLog<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn records(body: &[u8]) -> Result<String, PushError> {
+        super::records(body, DateTime::from_timestamp(1_793_606_400, 0).unwrap())
+    }
 
     #[test]
     fn each_form_of_a_stream_is_read() {
@@ -215,5 +190,7 @@ mod tests {
             assert_eq!(records(body.as_bytes()), Err(PushError::Malformed), "{body}");
         }
         assert_eq!(records(b"\xff"), Err(PushError::Malformed));
+        let ahead = format!(r#"[{{"log_id":"9001","data":{{}}}},{{"log_id":"{}","data":{{}}}}]"#, "9".repeat(56));
+        assert_eq!(records(ahead.as_bytes()), Err(PushError::Ahead));
     }
 }

@@ -16,7 +16,7 @@ impl<W: Write> CsvWriter<W> {
     pub(super) fn new(out: W, columns: Vec<String>, has_header: bool) -> io::Result<Self> {
         let mut out = csv::Writer::from_writer(out);
         if has_header {
-            out.write_record(&columns)?;
+            out.write_record(columns.iter().map(|column| harmless(column)))?;
         }
         Ok(Self { out, columns })
     }

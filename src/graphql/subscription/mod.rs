@@ -9,6 +9,7 @@ mod projector;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
+use chrono::Utc;
 
 use self::projector::{ProjectedLog, Projector, Shared};
 use super::audit::StreamAudit;
@@ -69,7 +70,10 @@ impl Subscriptions {
         let api = authorize(self.shared.upstream(), &context.caller, scope)?;
         let request = request?;
         let resume_after = context.resume_after.map(|id| LogId::parse_position("Last-Event-ID", id)).transpose()?;
+        let argument = if resume_after.is_some() { "Last-Event-ID" } else { "from" };
         let from = resume_after.or_else(|| request.from.clone());
+        // Not when it is read, which is once for all who ask the same, but at the time of each.
+        let from = from.map(|from| from.not_ahead_of(Utc::now(), argument)).transpose()?;
         let projector = self.projector(prepared, context);
         Ok(ResponseStream {
             reader: api.follow(from.clone()),

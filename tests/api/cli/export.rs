@@ -165,3 +165,27 @@ async fn what_cannot_be_exported_is_said_before_anything_is_asked() {
     }
     assert_eq!(tenant.all_calls().await, []);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_goes_on_in_no_file_but_one_of_its_own() {
+    let tenant = tenant(12, 0).await;
+    let begun = export(&tenant.sandbox, "export-begun", &["export", "users"]).await;
+    let after = cursor(&begun);
+    for (name, format, content, said) in [
+        ("export-cut", "ndjson", "{\"user_id\":\"a\"}\n{\"user", "ends within a line"),
+        ("export-precious", "csv", "something precious\n", "does not begin with the columns"),
+        ("export-columns", "csv", "user_id,email\na,b\n", "does not begin with the columns"),
+    ] {
+        let arguments =
+            ["export", "users", "--fields", "user_id,=1+1", "--format", format, "--out", "f", "--after", &after];
+        let run = run(&tenant.sandbox, name, &arguments);
+        let file = run.folder.join("f");
+        fs::write(&file, content).unwrap();
+        let end = tokio::task::spawn_blocking(|| run.end()).await.unwrap();
+        assert!(end.code == Some(1) && end.stderr.contains(said), "{name}: {end:?}");
+        assert_eq!(fs::read_to_string(file).unwrap(), content);
+    }
+    let csv = ["export", "users", "--fields", "user_id,=1+1", "--format", "csv"];
+    let header = export(&tenant.sandbox, "export-header", &csv).await.stdout;
+    assert!(header.starts_with("user_id,'=1+1\n"), "a header is no formula either: {header}");
+}

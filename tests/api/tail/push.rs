@@ -151,3 +151,38 @@ async fn what_comes_is_counted_by_what_brought_it_and_what_became_of_it() {
     let polls = metrics.lines().find_map(|line| line.strip_prefix("auth0_graphql_tail_polls_total{outcome=\"ok\"} "));
     assert!(polls.is_some_and(|polls| polls.parse::<u64>().unwrap() >= 2), "{metrics}");
 }
+
+#[tokio::test]
+async fn an_id_of_a_day_to_come_is_neither_pushed_nor_resumed_from() {
+    let gateway = gateway().await;
+    let future = "9".repeat(56);
+    let mut client = subscribed(&gateway, "subscription { logs { logId } }").await;
+    let both = json!([pushed("90020261101080000000000000000000000001223372036854775807"), pushed(&future)]);
+    let request = post(&gateway).bearer_auth(TOKEN).json(&both).send().await.unwrap();
+    assert_eq!(request.status(), StatusCode::BAD_REQUEST);
+    let made = arrive(&gateway, 2).await;
+    assert_eq!(ids(&mut client, 2).await, made, "nothing was late for it");
+
+    let query = format!("subscription {{ logs(from: \"{future}\") {{ logId }} }}");
+    client.subscribe("2", json!({ "query": query })).await;
+    let mut message = client.hear().await;
+    while message["id"] != "2" {
+        message = client.hear().await;
+    }
+    let extensions = &message["payload"][0]["extensions"];
+    assert_eq!((&extensions["code"], &extensions["argument"]), (&json!("BAD_USER_INPUT"), &json!("from")), "{message}");
+}
+
+#[tokio::test]
+async fn a_log_with_a_key_twice_or_another_id_is_told_all_the_same() {
+    let gateway = gateway().await;
+    let mut client = subscribed(&gateway, "subscription { logs { logId type } }").await;
+    let held = held(&gateway, 2).await;
+    let date = r#""date":"2026-11-02T08:00:00.000Z""#;
+    let body = format!(
+        r#"[{{"log_id":"{}","data":{{"type":"f",{date},{date}}}}},{{"log_id":"{}","data":{{"type":"s","_id":5}}}}]"#,
+        held[0], held[1]
+    );
+    push(&gateway, body).await;
+    assert_eq!(ids(&mut client, 2).await, held);
+}
