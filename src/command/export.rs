@@ -140,7 +140,7 @@ async fn walk(
     let fields = fields(export);
     let is_whole = start == keyset.start();
     let mut walk = keyset.walk(start);
-    // What follows a cursor cannot be counted.
+    // Records behind a cursor cannot be counted.
     if is_whole && output.progress.is_shown() {
         count(api, &walk, &mut output.progress).await;
     }

@@ -1,6 +1,6 @@
 //! `tail`: logs as they happen, a line each.
 //!
-//! One subscription serves either way: an engine of this process answers it with the tenant's own logs, or a gateway by Server-Sent
+//! A single subscription serves either way: an engine of this process answers it with the tenant's own logs, or a gateway by Server-Sent
 //! Events. Whatever ends it, a line on standard error says how to go on.
 
 mod event_parser;
@@ -48,7 +48,7 @@ pub(super) async fn run(tail: &Tail, source: TailSource) -> Result<(), CommandEr
     if ended.as_ref().is_err_and(|ended| is_closed(&ended.error)) {
         return Ok(());
     }
-    // What was refused cannot be gone on from.
+    // Nothing goes on from what was refused.
     let is_refused = ended.as_ref().is_err_and(|ended| ended.exit_code == USAGE);
     if let Some(position) = position.filter(|_| !is_refused) {
         tell(&format!("To go on: {}", tail.resumed(&printable(&position))));

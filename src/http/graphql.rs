@@ -83,11 +83,15 @@ async fn execute(shared: &Shared, request: Request, options: RequestOptions, acc
     })
     .await;
     let reply = match (execution, subscriber) {
-        (Execution::Stream(stream), Some(subscriber)) => {
+        (Execution::Stream(mut stream), Some(subscriber)) => {
             metrics.server().operation("sse", OperationKind::Subscription.name(), None, times);
             return match shared.subscriptions.permit(caller_key) {
                 Ok(permit) => event_stream::of_subscription(stream, subscriber, shared, permit),
-                Err(refusal) => responder.refuse(refusal),
+                Err(refusal) => {
+                    // For the audit trail, which has its beginning.
+                    drop(stream.end((*refusal.error).clone()));
+                    responder.refuse(refusal)
+                }
             };
         }
         (Execution::Stream(mut stream), None) => stream.end(GraphqlError::internal()),

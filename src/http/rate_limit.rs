@@ -80,7 +80,7 @@ impl RateLimitKey {
         Self::Address(network(address))
     }
 
-    /// The name under which replicas count together. It does not show the address.
+    /// The name under which replicas count together: a hash, which keeps addresses from a glance, and not from whoever tries them all.
     fn shared_name(self) -> String {
         let text = match self {
             Self::Caller(key) => format!("caller {key:016x}"),

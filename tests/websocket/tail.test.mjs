@@ -47,7 +47,8 @@ for (const [name, client] of [
   ['graphql-ws', createWebSocketClient({ url: http.replace(/^http/, 'ws'), webSocketImpl: WebSocket, retryAttempts: 0 })],
   ['graphql-sse', createSseClient({ url: http, retryAttempts: 0 })],
 ]) {
-  test(`${name} has the logs since one, and those that come`, async () => {
+  test(`${name} has the logs since one, and those that come`, async (t) => {
+    t.after(() => client.dispose());
     const [from, ...past] = await newest(6);
     const told = [];
     for await (const result of client.iterate({ query, variables: { from } })) {
@@ -58,14 +59,14 @@ for (const [name, client] of [
     }
     assert.deepEqual(told.slice(0, -1), past);
     assert.ok(told.at(-1) > past.at(-1), 'one that came meanwhile');
-    client.dispose();
   });
 
-  test(`${name} is told what is wrong with a subscription`, async () => {
+  test(`${name} is told what is wrong with a subscription`, async (t) => {
     const other =
       name === 'graphql-ws'
         ? createWebSocketClient({ url: http.replace(/^http/, 'ws'), webSocketImpl: WebSocket, retryAttempts: 0 })
         : createSseClient({ url: http, retryAttempts: 0 });
+    t.after(() => other.dispose());
     const told = [];
     try {
       for await (const result of other.iterate({ query: 'subscription { logs { nothing } }' })) {
@@ -75,7 +76,6 @@ for (const [name, client] of [
       told.push(...errors);
     }
     assert.equal(told[0].extensions.code, 'GRAPHQL_VALIDATION_FAILED');
-    other.dispose();
   });
 }
 
@@ -100,9 +100,10 @@ function breakable(options) {
   return { client: createSseClient({ url: http, fetchFn, ...options }), cut: () => connection.abort() };
 }
 
-test('graphql-sse repeats what came since `from` when it reconnects by itself', async () => {
+test('graphql-sse repeats what came since `from` when it reconnects by itself', async (t) => {
   const [from, ...past] = await newest(6);
   const { client, cut } = breakable({ retryAttempts: 1, retry: async () => {} });
+  t.after(() => client.dispose());
   const results = client.iterate({ query, variables: { from } });
   assert.deepEqual(await read(results, 5), past);
   cut();
@@ -110,13 +111,13 @@ test('graphql-sse repeats what came since `from` when it reconnects by itself', 
   const again = [];
   while (!again.includes(past.at(-1))) again.push(...(await read(results, 1)));
   assert.deepEqual(again.slice(-5), past);
-  client.dispose();
 });
 
-test('graphql-sse neither repeats nor leaves out what is subscribed to anew from the greatest id', async () => {
+test('graphql-sse neither repeats nor leaves out what is subscribed to anew from the greatest id', async (t) => {
   const all = await newest(6);
   const [from] = all;
   const { client, cut } = breakable({ retryAttempts: 0 });
+  t.after(() => client.dispose());
   const first = client.iterate({ query, variables: { from } });
   const told = await read(first, 3);
   cut();
@@ -129,7 +130,6 @@ test('graphql-sse neither repeats nor leaves out what is subscribed to anew from
   while (told.length < 6) told.push(...(await read(second, 1)));
   assert.deepEqual(told.slice(0, 5), all.slice(1));
   assert.ok(told[5] > told[4]);
-  client.dispose();
 });
 
 /** The address of the subscription, for clients that GET. */
@@ -140,7 +140,7 @@ function address(from) {
   return url;
 }
 
-test('eventsource goes on behind the last event when it reconnects, with its credentials', async () => {
+test('eventsource goes on behind the last event when it reconnects, with its credentials', async (t) => {
   const [from, ...past] = await newest(6);
   const { access_token: token } = await control('tokens', { scope: 'read:logs read:users' });
   const asked = [];
@@ -153,6 +153,7 @@ test('eventsource goes on behind the last event when it reconnects, with its cre
       return fetch(input, { ...init, headers, signal: AbortSignal.any([init.signal, connection.signal]) });
     },
   });
+  t.after(() => source.close());
   const told = [];
   await new Promise((resolve, reject) => {
     source.addEventListener('open', () => asked.length > 1 && control('logs', { count: 1 }).catch(reject));
@@ -164,7 +165,6 @@ test('eventsource goes on behind the last event when it reconnects, with its cre
       if (told.length > 5 && asked.length > 1) resolve();
     });
   });
-  source.close();
   assert.deepEqual(told.slice(0, 5), past);
   assert.equal(new Set(told).size, told.length);
   assert.equal(asked[0], undefined);

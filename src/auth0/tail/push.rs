@@ -21,7 +21,7 @@ pub enum PushError {
         "The body has to be logs as Auth0 pushes them: objects with `log_id` and `data`, as an array or one a line."
     )]
     Malformed,
-    /// One is of a day to come: it would be behind all that follow, and make them late.
+    /// A log of a day to come is among them: it would be behind all that follow, and make them late.
     #[error("A `log_id` is more than a day ahead of this machine's clock.")]
     Ahead,
     /// There is no room for them before the poller has read on.
@@ -66,7 +66,7 @@ impl State {
         if self.checkpoint.is_seeded() {
             return self.take_in_pushed(logs).map(Some);
         }
-        // Those for which there is no room are read some time later.
+        // Logs for which there is no room are read some time later.
         if self.early_bytes + records.len() <= most_bytes {
             self.early_bytes += records.len();
             self.early.push(records.into());
@@ -127,7 +127,7 @@ pub(super) fn records(body: &[u8], now: DateTime<Utc>) -> Result<String, PushErr
 impl PushedLog<'_> {
     /// Appends the log in the form that it is read in: with its id, and one key called otherwise.
     fn write(&self, now: DateTime<Utc>, records: &mut String) -> Result<(), PushError> {
-        // One that is behind every log to come would make all of them late.
+        // An id behind every log to come would make all of them late.
         let id = LogId::parse_position("log_id", &self.log_id).map_err(|_| PushError::Malformed)?;
         id.not_ahead_of(now, "log_id").map_err(|_| PushError::Ahead)?;
         let string = |text: &str| serde_json::to_string(text).map_err(|_| PushError::Malformed);

@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(line(Some(Total::Beyond), 200, 2), "200 of more than 1,000 users, 200/s; pacing allows 200/s");
         assert_eq!(line(Some(Total::Beyond), 12_345, 126), "12,345 users, 196/s; pacing allows 196/s");
         assert_eq!(line(None, 99, 2), "99 users, 99/s; pacing allows 99/s");
-        // Those that came since the count, and a rate limit that is not known.
+        // Users who came since the count, and a rate limit that is not known.
         let more = Progress { calls_per_second: None, ..progress(Some(Total::Counted(80)), 90, 2) };
         assert_eq!(more.line(), "90 of 80 users, 90/s, 0s left");
         // Before anything.

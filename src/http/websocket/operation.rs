@@ -89,11 +89,15 @@ pub(crate) async fn execute(
     let (execution, times) = timed(shared.engine.execute_or_subscribe(request, &context)).await;
     let mut reply = match execution {
         Execution::Reply(reply) => reply,
-        Execution::Stream(stream) => {
+        Execution::Stream(mut stream) => {
             metrics.operation("websocket", OperationKind::Subscription.name(), None, times);
             let permit = match shared.subscriptions.permit(caller_key).map_err(count) {
                 Ok(permit) => permit,
-                Err(refusal) => return refused(*refusal.error),
+                Err(refusal) => {
+                    // For the audit trail, which has its beginning.
+                    drop(stream.end((*refusal.error).clone()));
+                    return refused(*refusal.error);
+                }
             };
             drop((under_way, permit_to_run));
             let subscription = Subscription::new(stream, shared.clone(), caller, credentials, permit);

@@ -101,6 +101,20 @@ async fn the_end_of_a_subscription_is_a_line_of_the_audit_trail() {
 }
 
 #[tokio::test]
+async fn the_audit_trail_tells_a_subscription_that_was_one_too_many() {
+    let (log, _guards) = logging(tracing::Level::INFO);
+    let settings = SubscriptionSettings { most_per_caller: 1.try_into().unwrap(), ..SubscriptionSettings::default() };
+    let gateway = TestGateway::spawn_with(with_settings(settings)).await;
+    let _first = Events::subscribe(&gateway, LOGS, &[]).await;
+    let mut client = Client::ready(&gateway).await;
+    assert_eq!(Events::subscribe(&gateway, LOGS, &[]).await.response.status(), 503);
+    assert_eq!(line_of_end(&log).await["reason"], "RATE_LIMITED");
+    client.subscribe("1", json!({ "query": LOGS })).await;
+    assert_eq!(client.hear().await["type"], "error");
+    assert_eq!(line_of_end(&log).await["reason"], "RATE_LIMITED");
+}
+
+#[tokio::test]
 async fn a_subscription_does_not_outlive_its_token() {
     let settings =
         SubscriptionSettings { recheck_interval: Duration::from_millis(20), ..SubscriptionSettings::default() };

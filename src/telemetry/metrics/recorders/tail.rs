@@ -1,0 +1,97 @@
+//! Metrics of the tail of logs.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::{Counters, OpenGuard, counters, outcome};
+use crate::telemetry::metrics::register;
+
+/// Metrics of the tail of logs. Cheap to clone: all clones count together.
+#[derive(Clone, Debug)]
+pub(crate) struct TailMetrics {
+    subscribers: Gauge,
+    pollers: Counter,
+    polls: Counters<1>,
+    history_reads: Counters<1>,
+    logs: Counters<1>,
+    late: Counter,
+    pushed: Counters<1>,
+    delivered: Counter,
+    gaps: Counter,
+    overflows: Counter,
+}
+
+impl Default for TailMetrics {
+    /// Metrics whose series are all there: a rate of what has not happened yet is zero, and not unknown.
+    fn default() -> Self {
+        let outcomes = || counters("outcome", &["ok", "failed"]);
+        Self {
+            subscribers: Gauge::default(),
+            pollers: Counter::default(),
+            polls: outcomes(),
+            history_reads: outcomes(),
+            logs: counters("source", &["poll", "push"]),
+            late: Counter::default(),
+            pushed: counters("outcome", &["new", "known", "unheard"]),
+            delivered: Counter::default(),
+            gaps: Counter::default(),
+            overflows: Counter::default(),
+        }
+    }
+}
+
+impl TailMetrics {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        register(registry, "auth0_graphql_tail_subscribers", self.subscribers.clone());
+        register(registry, "auth0_graphql_tail_pollers_started_total", self.pollers.clone());
+        register(registry, "auth0_graphql_tail_polls_total", self.polls.clone());
+        register(registry, "auth0_graphql_tail_history_reads_total", self.history_reads.clone());
+        register(registry, "auth0_graphql_tail_logs_total", self.logs.clone());
+        register(registry, "auth0_graphql_tail_late_logs_total", self.late.clone());
+        register(registry, "auth0_graphql_tail_pushed_logs_total", self.pushed.clone());
+        register(registry, "auth0_graphql_tail_delivered_logs_total", self.delivered.clone());
+        register(registry, "auth0_graphql_tail_gaps_total", self.gaps.clone());
+        register(registry, "auth0_graphql_tail_overflows_total", self.overflows.clone());
+    }
+
+    /// Counts a subscriber, as one who follows until the guard is dropped.
+    pub(crate) fn subscriber(&self) -> OpenGuard {
+        OpenGuard::new(&self.subscribers)
+    }
+
+    pub(crate) fn poller_started(&self) {
+        self.pollers.inc();
+    }
+
+    pub(crate) fn polled(&self, is_ok: bool) {
+        self.polls.get_or_create(&[("outcome", outcome(is_ok))]).inc();
+    }
+
+    pub(crate) fn read_history(&self, is_ok: bool) {
+        self.history_reads.get_or_create(&[("outcome", outcome(is_ok))]).inc();
+    }
+
+    /// Counts logs that nothing had brought before, `late` of them behind others.
+    pub(crate) fn came(&self, source: &'static str, logs: usize, late: usize) {
+        self.logs.get_or_create(&[("source", source)]).inc_by(logs as u64);
+        self.late.inc_by(late as u64);
+    }
+
+    /// Counts pushed logs of one outcome.
+    pub(crate) fn pushed(&self, outcome: &'static str, logs: usize) {
+        self.pushed.get_or_create(&[("outcome", outcome)]).inc_by(logs as u64);
+    }
+
+    pub(crate) fn delivered(&self, logs: usize) {
+        self.delivered.inc_by(logs as u64);
+    }
+
+    pub(crate) fn gap(&self) {
+        self.gaps.inc();
+    }
+
+    pub(crate) fn overflow(&self) {
+        self.overflows.inc();
+    }
+}
