@@ -22,7 +22,7 @@ use crate::written::Written;
 const OPERATIONS: &str = include_str!("../../docs/operations.md");
 
 const USERS: &str = "{ users(perPage: 1) { page } }";
-const WARNINGS: &str = "{ gateway { warnings } }";
+const WARNINGS: &str = "{ gateway { warnings replicas { isShared } } }";
 const ALONE: &str = "Redis is not there: this replica does alone what replicas share.";
 
 /// Longer than any machine takes: these tests are about what is shared, and not about how fast.
@@ -101,7 +101,9 @@ impl Fleet {
 
     async fn is_alone(&self, gateway: usize) -> bool {
         let data = self.data(gateway, WARNINGS).await;
-        data["gateway"]["warnings"].as_array().unwrap().iter().any(|warning| warning == ALONE)
+        let is_alone = data["gateway"]["warnings"].as_array().unwrap().iter().any(|warning| warning == ALONE);
+        assert_eq!(data["gateway"]["replicas"]["isShared"], !is_alone);
+        is_alone
     }
 
     async fn is_in_state(&self, gateway: usize, state: &str) -> bool {

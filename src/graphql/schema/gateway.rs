@@ -34,6 +34,15 @@ pub(crate) struct Gateway {
     rate_limits: Vec<RateLimit>,
     /// The circuit breaker in front of Auth0.
     breaker: Breaker,
+    /// The replicas that this one shares with, in Redis; null without `REDIS_URL`.
+    replicas: Option<Replicas>,
+}
+
+/// The replicas of the gateway in front of one tenant, as the one that answers sees them.
+#[derive(SimpleObject)]
+struct Replicas {
+    /// True while this replica shares with the others; false while Redis is not there, and each does alone what they share.
+    is_shared: bool,
 }
 
 /// A bucket of the tenant's rate limits. All clients of the tenant draw on it.
@@ -196,6 +205,7 @@ impl Gateway {
             token: upstream.token_status().map(Into::into),
             rate_limits: upstream.rate_limits().into_iter().map(Into::into).collect(),
             breaker: upstream.breaker().into(),
+            replicas: upstream.shared_state().map(|shared| Replicas { is_shared: !shared.is_down() }),
         }
     }
 }
