@@ -181,16 +181,23 @@ impl Checkpoint {
         }
         let (first, cursor) = (self.known.front().map(|log| log.id.clone()), self.cursor().cloned());
         let is_past = |log: &LogMark| first.as_ref().is_some_and(|first| log.id < *first);
-        let mut arrivals = Vec::with_capacity(logs.len());
-        for log in logs {
+        let mut arrivals = vec![Arrival::Known; logs.len()];
+        let mut sorted: Vec<_> = logs.iter().zip(&mut arrivals).collect();
+        sorted.sort_by(|(one, _), (other, _)| one.id.cmp(&other.id));
+        let mut previous = None;
+        for (log, arrival) in &mut sorted {
+            let is_repeated = previous.replace(&log.id) == Some(&log.id);
             // It may have been told, and that be forgotten: Auth0 pushes some more than once.
-            if is_past(log) {
-                arrivals.push(Arrival::Past);
-                continue;
-            }
-            arrivals.push(self.arrival(log, cursor.as_ref()));
-            self.insert(log);
+            **arrival = if is_past(log) {
+                Arrival::Past
+            } else if is_repeated {
+                Arrival::Known
+            } else {
+                self.arrival(log, cursor.as_ref())
+            };
         }
+        let new = sorted.into_iter().filter(|(_, arrival)| matches!(arrival, Arrival::New | Arrival::Late));
+        self.merge(new.map(|(log, _)| log.clone()).collect());
         self.is_pushed_to = true;
         Some(arrivals)
     }
@@ -207,15 +214,28 @@ impl Checkpoint {
     }
 
     fn remember(&mut self, page: &[LogMark]) {
-        page.iter().for_each(|log| self.insert(log));
+        let is_known = |log: &LogMark| self.known.binary_search_by(|known| known.id.cmp(&log.id)).is_ok();
+        let mut new: Vec<_> = page.iter().filter(|log| !is_known(log)).cloned().collect();
+        new.sort_by(|one, other| one.id.cmp(&other.id));
+        new.dedup_by(|one, other| one.id == other.id);
+        self.merge(new);
         let old = self.read_count().saturating_sub(LOOK_BACK + 1);
         self.known.drain(..old);
     }
 
-    fn insert(&mut self, log: &LogMark) {
-        if let Err(place) = self.known.binary_search_by(|known| known.id.cmp(&log.id)) {
-            self.known.insert(place, log.clone());
+    /// Adds logs that are not known: in the order of their ids, each once. Whoever follows waits for this: a log is moved once,
+    /// however many come.
+    fn merge(&mut self, new: Vec<LogMark>) {
+        let Some(first) = new.first() else { return };
+        let behind = self.known.partition_point(|log| log.id < first.id);
+        let mut behind = self.known.split_off(behind).into_iter().peekable();
+        for log in new {
+            while let Some(known) = behind.next_if(|known| known.id < log.id) {
+                self.known.push_back(known);
+            }
+            self.known.push_back(log);
         }
+        self.known.extend(behind);
     }
 
     /// The number of known logs that have been read.

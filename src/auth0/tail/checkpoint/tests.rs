@@ -177,6 +177,28 @@ proptest! {
     }
 
     #[test]
+    fn logs_that_are_pushed_together_count_as_those_that_are_pushed_one_by_one(
+        pushes in vec(vec(0_u64..60, 0..30), 1..6),
+    ) {
+        let known = || following((20..30).map(|number| (number, 0)));
+        let (mut together, mut one_by_one) = (known(), known());
+        for push in pushes {
+            let marks: Vec<_> = push.into_iter().map(|number| mark(number, 0)).collect();
+            // Whatever is before the logs of this push is the newest for all of them.
+            let newest = one_by_one.cursor().cloned();
+            let mut expected = Vec::new();
+            for log in &marks {
+                let part = one_by_one.take_in_pushed(std::slice::from_ref(log)).unwrap().remove(0);
+                let is_new = part == Arrival::Late && Some(&log.id) > newest.as_ref();
+                expected.push(if is_new { Arrival::New } else { part });
+            }
+            prop_assert_eq!(together.take_in_pushed(&marks).unwrap(), expected);
+            prop_assert_eq!(&together.known, &one_by_one.known);
+            prop_assert!(together.known.iter().is_sorted_by(|one, other| one.id < other.id));
+        }
+    }
+
+    #[test]
     fn nothing_is_lost_that_becomes_visible_within_the_look_back(late in 1_u64..=49) {
         let mut checkpoint = following((0..=100).filter(|n| *n != 100 - late).map(|n| (n, 0)));
         let NextRead::After(from) = checkpoint.next_read() else { panic!("it has been seeded") };
