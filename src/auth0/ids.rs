@@ -23,7 +23,11 @@ impl UserId {
     ///
     /// An id that is empty, `.`, `..`, longer than 512 bytes, or holds a control character is refused (argument `id`).
     pub fn parse(text: &str) -> Result<Self, ArgumentError> {
-        path_segment("id", text).map(Self)
+        Self::parse_argument("id", text)
+    }
+
+    pub(crate) fn parse_argument(argument: &'static str, text: &str) -> Result<Self, ArgumentError> {
+        path_segment(argument, text).map(Self)
     }
 
     pub(crate) fn as_str(&self) -> &str {

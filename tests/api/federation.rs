@@ -147,9 +147,9 @@ async fn a_representation_that_names_no_record_is_null_with_an_error_and_the_oth
         (json!({ "__typename": "Log", "logId": 7 }), "its `logId` is no string"),
         (json!({ "__typename": "User", "id": { "eq": "x" } }), "its `id` is no string"),
         (json!({ "__typename": "User", "id": users[0], "userId": "auth0|2" }), "its keys are not of one record"),
-        (json!({ "__typename": "User", "id": "" }), "must not be empty"),
-        (json!({ "__typename": "User", "id": "auth0|\n" }), "control character"),
-        (json!({ "__typename": "Log", "id": ".." }), ""),
+        (json!({ "__typename": "User", "id": "" }), "`id` must not be empty"),
+        (json!({ "__typename": "User", "userId": "auth0|\n" }), "`userId` must not hold control characters"),
+        (json!({ "__typename": "Log", "logId": ".." }), "`logId` must not be `.`"),
     ];
     let count = wrong.len();
     let asked = wrong.iter().map(|(asked, _)| asked.clone()).chain([user(&users[0]), log(&logs[0])]);

@@ -63,7 +63,7 @@ fn search(
 ) {
     let mut possible = Vec::with_capacity(sought.len());
     for key in sought {
-        match (by_ids.check)(fetched.name(key)) {
+        match (by_ids.check)(by_ids.key, fetched.name(key)) {
             Ok(true) => possible.push(key),
             Ok(false) => fetched.settle(key),
             Err(failure) => fetched.fail(key, &failure),

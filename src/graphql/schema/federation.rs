@@ -139,21 +139,21 @@ fn representation(given: &Value) -> Result<Representation, GraphqlError> {
         let names: Vec<_> = joins_of(&ENTITY).map(|row| format!("`{}`", row.name)).collect();
         return Err(refusal(&format!("its `__typename` has to be {}", names.join(" or "))));
     };
-    let mut found: Option<&str> = None;
-    for name in row.keys {
+    let mut found: Option<(&'static str, &str)> = None;
+    for &name in row.keys {
         match field(name) {
             None | Some(Value::Null) => {}
-            Some(Value::String(key)) if found.is_none_or(|found| found == key) => found = Some(key),
+            Some(Value::String(key)) if found.is_none_or(|(_, found)| found == key) => found = Some((name, key)),
             Some(Value::String(_)) => return Err(refusal("its keys are not of one record")),
             Some(_) => return Err(refusal(&format!("its `{name}` is no string"))),
         }
     }
-    let Some(key) = found else {
+    let Some((name, key)) = found else {
         let keys: Vec<_> = row.keys.iter().map(|key| format!("`{key}`")).collect();
         return Err(refusal(&format!("it has no key of `{}`: {}", row.name, keys.join(" or "))));
     };
     if let Fetch::ByIds(by_ids) = &row.fetch {
-        (by_ids.check)(key)?;
+        (by_ids.check)(name, key)?;
     }
     Ok(Representation { row, key: key.into() })
 }

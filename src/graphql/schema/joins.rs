@@ -45,8 +45,8 @@ pub(crate) struct ByIds {
     pub(crate) key: &'static str,
     /// The search for this, in Auth0's Lucene syntax.
     pub(crate) search: fn(&str, &Fields) -> Result<PreparedRequest, GraphqlError>,
-    /// True if there can be a record of this id. An error where there can be one, and it cannot be asked for.
-    pub(crate) check: fn(&str) -> Result<bool, GraphqlError>,
+    /// True if there can be a record of the id that stands under a key. An error where there can be one, and it cannot be asked for.
+    pub(crate) check: fn(&'static str, &str) -> Result<bool, GraphqlError>,
     /// The read of one of them, which knows what the search does not know yet.
     pub(crate) single: fn(&str, &Fields) -> Result<PreparedRequest, GraphqlError>,
 }
@@ -95,7 +95,9 @@ static JOINS: &[Join] = &[
         arguments: &[],
         shape: Shape::Record(&USER),
         // After a failed login the id is whatever the request said: without a bar it is nobody's.
-        fetch: Fetch::ByIds(users(|id| Ok(id.contains('|') && UserId::parse(id).map_err(|_| no_id()).map(|_| true)?))),
+        fetch: Fetch::ByIds(users(|_, id| {
+            Ok(id.contains('|') && UserId::parse(id).map_err(|_| no_id()).map(|_| true)?)
+        })),
     },
     Join {
         parent: &ENTITY,
@@ -105,7 +107,7 @@ static JOINS: &[Join] = &[
         scopes: &[Scope::ReadUsers],
         arguments: &[],
         shape: Shape::Record(&USER),
-        fetch: Fetch::ByIds(users(|id| Ok(UserId::parse(id).map(|_| id.contains('|'))?))),
+        fetch: Fetch::ByIds(users(|key, id| Ok(UserId::parse_argument(key, id).map(|_| id.contains('|'))?))),
     },
     Join {
         parent: &ENTITY,
@@ -122,7 +124,9 @@ static JOINS: &[Join] = &[
                 let search = LogSearch::new(Some(q), 0, LOGS_AT_ONCE as i64, Direction::Descending)?;
                 Ok(ApiRequest::search_logs(&search, fields).into())
             },
-            check: |id| Ok(LogId::parse(id).map(|_| id.bytes().all(|byte| byte.is_ascii_alphanumeric()))?),
+            check: |key, id| {
+                Ok(LogId::parse_argument(key, id).map(|_| id.bytes().all(|byte| byte.is_ascii_alphanumeric()))?)
+            },
             single: |id, _| Ok(ApiRequest::log(&LogId::parse(id)?).into()),
         }),
     },
@@ -231,7 +235,7 @@ static JOINS: &[Join] = &[
 ];
 
 /// The way to users by their ids, of which `check` tells whether they can be somebody's.
-const fn users(check: fn(&str) -> Result<bool, GraphqlError>) -> ByIds {
+const fn users(check: fn(&'static str, &str) -> Result<bool, GraphqlError>) -> ByIds {
     ByIds {
         batch: USERS_AT_ONCE,
         key: "user_id",
@@ -279,11 +283,11 @@ mod tests {
             unreachable!("logs find their users by ids")
         };
         for id in ["auth0|1", "sms|3", "email|john..doe@example.com", "auth0|../1"] {
-            assert_eq!((users.check)(id), Ok(true), "{id}");
+            assert_eq!((users.check)("user_id", id), Ok(true), "{id}");
         }
         for id in ["", "admin", "me@clients"] {
-            assert_eq!((users.check)(id), Ok(false), "{id}");
+            assert_eq!((users.check)("user_id", id), Ok(false), "{id}");
         }
-        assert!((users.check)("auth0|\n1").is_err());
+        assert!((users.check)("user_id", "auth0|\n1").is_err());
     }
 }
