@@ -173,7 +173,10 @@ impl ResponseStream {
     /// The response that tells of logs that may be missing.
     fn gap(&self, after: &LogId) -> StreamedResponse {
         let message = "The tenant does not keep the log to read on from any more: logs after it may be missing. What it keeps follows.";
-        ErrorCode::LogsMissed.log(message, "");
+        // One outage is a gap for all who follow.
+        if let Some(subscriptions) = self.projector.shared().gaps.count() {
+            tracing::warn!(code = ErrorCode::LogsMissed.as_str(), subscriptions, "{message}");
+        }
         let error = GraphqlError::new(ErrorCode::LogsMissed, message).with("after", after.as_str());
         let root: &PreparedField = self.projector.root();
         let error = FieldError { error: error.at(root.location), path: vec![PathSegment::Key(root.key.clone())] };

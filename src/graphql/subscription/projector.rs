@@ -19,6 +19,7 @@ use crate::graphql::permission::Upstream;
 use crate::graphql::prepared_operation::{PreparedField, PreparedOperation};
 use crate::graphql::response;
 use crate::single_flight::{Cancellation, SingleFlight};
+use crate::telemetry::LogThrottle;
 
 /// Most bytes of responses that are kept for those who are yet to read them.
 const CAPACITY: u64 = 32 << 20;
@@ -44,6 +45,8 @@ pub(super) struct Shared {
     upstream: Arc<Upstream>,
     made: Cache<Key, Arc<[ProjectedLog]>>,
     in_flight: SingleFlight<Key, Arc<[ProjectedLog]>>,
+    /// Subscribers who were told that logs may be missing.
+    pub(super) gaps: LogThrottle,
 }
 
 /// The projection of logs that a subscription selects, for callers of one authority.
@@ -81,6 +84,7 @@ impl Shared {
             upstream,
             made: Cache::builder().max_capacity(CAPACITY).weigher(weight).time_to_live(TIME_TO_LIVE).build(),
             in_flight: SingleFlight::new(Cancellation::WithLastWaiter),
+            gaps: LogThrottle::default(),
         }
     }
 
@@ -101,6 +105,10 @@ impl Projector {
     /// True if it does for this subscription, too.
     pub(super) fn is_for(&self, prepared: &PreparedOperation, caller: &Caller) -> bool {
         self.caller.authority() == caller.authority() && self.field == selected(prepared)
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     pub(super) fn root(&self) -> &PreparedField {

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use tracing::Level;
 
 use super::events::Events;
 use super::{arrive, ids, next, setup, subscribed, tailing};
 use crate::gateway::TestGateway;
 use crate::websocket::Client;
+use crate::written::Written;
 
 /// The ids of all logs of the tenant, in order.
 async fn known(gateway: &TestGateway) -> Vec<String> {
@@ -106,4 +108,32 @@ async fn a_log_that_is_not_kept_any_more_is_told_of_before_what_is() {
     assert_eq!(payload["errors"][0]["extensions"], extensions, "{payload}");
     let first = ids(&mut client, 1).await;
     assert!(first[0] > known[299], "some of the newer ones are kept");
+}
+
+#[tokio::test]
+async fn many_who_resume_at_a_log_that_is_not_kept_any_more_do_not_flood_the_log() {
+    let log = Written::default();
+    let _guards = log.keep(Level::WARN);
+    let gateway = TestGateway::spawn_with(setup()).await;
+    let known = known(&gateway).await;
+    for _ in 0..6 {
+        gateway.control("logs", json!({ "count": 9_000 })).await;
+    }
+    let mut client = Client::ready(&gateway).await;
+    // None of the logs that follow is of interest.
+    let query =
+        format!("subscription {{ logs(from: {:?}, filter: {{ type: {{ eq: \"none\" }} }}) {{ logId }} }}", known[0]);
+    for number in 0..12 {
+        client.subscribe(&number.to_string(), json!({ "query": query })).await;
+    }
+    let mut told = BTreeSet::new();
+    while told.len() < 12 {
+        let message = client.hear().await;
+        if message["payload"]["errors"][0]["extensions"]["code"] == "LOGS_MISSED" {
+            told.insert(message["id"].as_str().unwrap().to_owned());
+        }
+    }
+    let written = log.text();
+    let lines: Vec<_> = written.lines().filter(|line| line.contains("LOGS_MISSED")).collect();
+    assert!(!lines.is_empty() && lines.len() < 10, "{written}");
 }
