@@ -210,12 +210,12 @@ impl Engine {
 
     /// The answer that tells what the operation would ask, and runs nothing.
     fn plan(&self, prepared: &PreparedOperation, context: &RequestContext<'_>) -> GraphqlResponse {
-        let authority = authority(&self.upstream, &context.caller);
-        let calls = explain::planned_calls(prepared, &prepared.plan(authority), authority, &self.upstream);
+        let plan = prepared.plan(authority(&self.upstream, &context.caller));
+        let explained = explain::explain(prepared, &plan, &context.caller, &self.upstream);
         GraphqlResponse {
             kind: OperationKind::Query,
             outcome: Outcome::Executed,
-            body: response::plan(&calls, &prepared.refused(), context.request_id),
+            body: response::plan(&explained, context.request_id),
             upstream_calls: 0,
             error_codes: Vec::new(),
             lacking: Scopes::default(),

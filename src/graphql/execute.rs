@@ -23,12 +23,11 @@ use super::error::{ErrorCode, FieldError, GraphqlError, report};
 use super::execution_context::{CallOrigin, ExecutionContext};
 use super::field_request::{PageArgs, PageFacts, Prepare, PreparedRequest};
 use super::limits::ANSWER_BYTES;
-use super::permission::{Upstream, authority, authorize, authorize_self, authorize_strictly};
+use super::permission::{Upstream, authority};
 use super::plan::{CallPlan, ExecutionPlan, Projection};
-use super::prepared_operation::{FieldSource, PreparedField, PreparedOperation, UpstreamField};
+use super::prepared_operation::{FieldSource, Permitted, PreparedField, PreparedOperation, UpstreamField};
 use super::project::{self, ProjectError, Projected};
 use super::projection_cache::ProjectionCache;
-use super::schema::root::Access;
 use crate::auth0::{AnswerIdentity, CallContext, Page, Priority};
 
 /// The result of a root field: JSON, or null where there is none, and its errors.
@@ -230,17 +229,9 @@ impl<'a> RootCall<'a> {
         let Some(FieldSource::Upstream(field)) = root.map(|root| &root.kind) else {
             return Err(GraphqlError::bug("a call is of no root field"));
         };
-        let UpstreamField { table, request, guarded } = &**field;
+        let UpstreamField { table, .. } = &**field;
         let caller = &execution.caller;
-        let api = match table.access {
-            Access::Of(scope) => Some(authorize(upstream, caller, scope)?),
-            Access::Strict(scope) => Some(authorize_strictly(upstream, caller, scope)?),
-            Access::Own => None,
-        };
-        let request = request.as_ref().map_err(Clone::clone)?;
-        if let Some(used) = guarded.iter().find(|used| !caller.holds(used.scope)) {
-            return Err((*used).into());
-        }
+        let (permitted, request) = field.permit(upstream, caller)?;
         let plan = prepared.plan(authority(upstream, caller));
         let Some(CallPlan { keys, request: ready }) = plan.calls.get(number) else {
             return Err(GraphqlError::bug("a plan lacks a call"));
@@ -250,15 +241,15 @@ impl<'a> RootCall<'a> {
             Prepare::Shared(_) | Prepare::OwnUser(_) => Priority::Interactive,
         };
         let context = execution.call_context(CallOrigin::Call(number), priority);
-        match (api, ready, &request.prepare) {
-            (Some(api), Some(PreparedRequest::List(read)), _) => {
+        match (permitted, ready, &request.prepare) {
+            (Permitted::Any(api), Some(PreparedRequest::List(read)), _) => {
                 let page = api.read(read, &context).await.map_err(report)?;
                 Ok(RootResponse::list(&request.page, page, &context))
             }
-            (Some(api), Some(PreparedRequest::Record(read)), _) => {
+            (Permitted::Any(api), Some(PreparedRequest::Record(read)), _) => {
                 Ok(RootResponse::record(&request.page, api.read(read, &context).await.map_err(report)?))
             }
-            (Some(api), None, Prepare::Connection(request_of_page)) => {
+            (Permitted::Any(api), None, Prepare::Connection(request_of_page)) => {
                 let object = table.shape.object();
                 let calls = prepared.calls_of(number);
                 // Where pages overlap, or a search is too slow, a page takes more than its share.
@@ -267,9 +258,8 @@ impl<'a> RootCall<'a> {
                 let ConnectionPage { json, unplaced } = read;
                 Ok(RootResponse { unplaced, ..RootResponse::record(&request.page, Some(json)) })
             }
-            (_, _, Prepare::OwnUser(read)) => {
+            (Permitted::Own(own), _, Prepare::OwnUser(read)) => {
                 let fields = keys.fields(table.shape.object());
-                let own = authorize_self(upstream, caller)?;
                 Ok(RootResponse::record(&request.page, own.read(*read, &fields, &context).await.map_err(report)?))
             }
             _ => Err(GraphqlError::bug("a call has no request")),

@@ -1,12 +1,13 @@
 //! `extensions.upstream` and `extensions.plan`: the calls that an operation took, or would take, for clients that ask.
 
 mod plan;
+mod refusals;
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-pub(crate) use self::plan::{PlannedCall, planned_calls};
+pub(crate) use self::plan::{ExplainedPlan, explain};
 use super::operation::Name;
 use crate::auth0::CallStats;
 

@@ -9,13 +9,13 @@ use bytes::Bytes;
 
 pub(crate) use self::cache::OperationCache;
 use super::audit::summary::AuditSummary;
-use super::error::{FieldError, GraphqlError, Location, PathSegment};
+use super::error::{GraphqlError, Location};
 use super::field_request::{FieldRequest, Prepare, TailRequest};
 use super::guarded_fields::{GuardedFieldUse, guarded_field_uses, in_filter};
 use super::introspection;
 use super::limits::Limiter;
 use super::operation::{Name, Operation, OperationType, SelectedField};
-use super::permission::{Authority, Permissions};
+use super::permission::{Authority, OwnUser, Permissions, Upstream, authorize, authorize_self, authorize_strictly};
 use super::plan::{
     CallCount, CallPlan, ExecutionPlan, Planner, RequiredKeys, entity_calls, is_same_call, root_calls, worst_case,
 };
@@ -25,6 +25,8 @@ use super::schema::federation::{self, Representation, lookups, representations};
 use super::schema::local::LocalDocument;
 use super::schema::root::{Access, RootField, root_field};
 use super::type_system::TypeSystem;
+use crate::auth::Caller;
+use crate::auth0::ManagementApi;
 
 /// The most authorities for which an operation's plans are kept. There are four scopes to hold; in practice callers come in two
 /// or three kinds.
@@ -71,7 +73,35 @@ pub(crate) struct UpstreamField {
     pub(crate) table: &'static RootField,
     pub(crate) request: Result<FieldRequest, GraphqlError>,
     /// Uses, by its arguments, of fields that not everybody may see.
-    pub(crate) guarded: Vec<GuardedFieldUse>,
+    guarded: Vec<GuardedFieldUse>,
+}
+
+/// The way to what a root field asks for.
+pub(crate) enum Permitted<'a> {
+    /// All of it.
+    Any(&'a ManagementApi),
+    /// The caller's own user.
+    Own(OwnUser<'a>),
+}
+
+impl UpstreamField {
+    /// The way to Auth0, and what is asked there, for callers who may ask it.
+    pub(crate) fn permit<'a>(
+        &'a self,
+        upstream: &'a Upstream,
+        caller: &Caller,
+    ) -> Result<(Permitted<'a>, &'a FieldRequest), GraphqlError> {
+        let permitted = match self.table.access {
+            Access::Of(scope) => Permitted::Any(authorize(upstream, caller, scope)?),
+            Access::Strict(scope) => Permitted::Any(authorize_strictly(upstream, caller, scope)?),
+            Access::Own => Permitted::Own(authorize_self(upstream, caller)?),
+        };
+        let request = self.request.as_ref().map_err(Clone::clone)?;
+        match self.guarded.iter().find(|used| !caller.holds(used.scope)) {
+            Some(used) => Err((*used).into()),
+            None => Ok((permitted, request)),
+        }
+    }
 }
 
 impl PreparedOperation {
@@ -104,16 +134,6 @@ impl PreparedOperation {
         let local = LocalDocument::new(types, local.map(|(field, _)| field));
         let audit = AuditSummary::of(&operation);
         Ok(Self { operation, requirements, audit, roots, calls, local, calls_at_worst, plans: Mutex::default() })
-    }
-
-    /// The errors of root fields whose arguments are out of bounds.
-    pub(crate) fn refused(&self) -> Vec<FieldError> {
-        let refused = self.roots.iter().filter_map(|root| {
-            let failure = root.upstream()?.request.as_ref().err()?.clone();
-            let path = vec![PathSegment::Key(root.key.clone())];
-            Some(FieldError { error: failure.at(root.location), path })
-        });
-        refused.collect()
     }
 
     /// The one root field of a subscription, the access that it needs, and its request. None for queries.

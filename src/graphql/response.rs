@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::error::{FieldError, GraphqlError, Location, PathSegment};
 use super::execute::FieldResult;
-use super::explain::{ExplainEntry, PlannedCall};
+use super::explain::{ExplainEntry, ExplainedPlan};
 use super::prepared_operation::{FieldSource, PreparedField, PreparedOperation};
 use super::project::json;
 use super::schema::local::LocalAnswer;
@@ -26,10 +26,10 @@ pub(crate) fn refusal(failures: &[GraphqlError], request_id: &str) -> Vec<u8> {
 }
 
 /// Writes a response to an operation that was only planned, with the errors of fields that nothing would be asked for.
-pub(crate) fn plan(calls: &[PlannedCall], failures: &[FieldError], request_id: &str) -> Vec<u8> {
+pub(crate) fn plan(ExplainedPlan { calls, refused }: &ExplainedPlan, request_id: &str) -> Vec<u8> {
     let mut out = br#"{"data":null,"#.to_vec();
-    if !failures.is_empty() {
-        write_errors(failures.iter().map(|failed| (&failed.error, &*failed.path)), MOST_ERRORS, request_id, &mut out);
+    if !refused.is_empty() {
+        write_errors(refused.iter().map(|failed| (&failed.error, &*failed.path)), MOST_ERRORS, request_id, &mut out);
         out.push(b',');
     }
     out.extend_from_slice(br#""extensions":{"plan":"#);

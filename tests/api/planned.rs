@@ -1,9 +1,13 @@
 //! `X-Explain: plan`: what an operation would ask, of which nothing is asked.
 
+use std::collections::BTreeSet;
+
+use auth0_graphql::graphql::ScopeMode;
 use auth0_graphql::sandbox::{Options, Plan};
 use serde_json::{Value, json};
 
 use crate::gateway::{Setup, TestGateway, codes};
+use crate::scopes;
 
 async fn plan(gateway: &TestGateway, query: &str) -> Value {
     let request = gateway.http.post(format!("{}/graphql", gateway.url)).header("X-Explain", "plan");
@@ -77,4 +81,61 @@ async fn what_would_be_refused_is_no_part_of_a_plan() {
     let response = plan(&gateway, "{ users { nodes { roles { nodes { name } } } } }").await;
     assert_eq!(codes(&response), ["QUERY_TOO_COMPLEX"], "{response}");
     assert_eq!(gateway.all_calls().await, []);
+}
+
+/// The errors of an answer: code, message and scope, with the path without its list indices.
+fn refusals(response: &Value) -> BTreeSet<String> {
+    let errors = response["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let told = errors.iter().map(|error| {
+        let path = error["path"].as_array().unwrap().iter().filter_map(Value::as_str).collect::<Vec<_>>().join(".");
+        let extensions = &error["extensions"];
+        format!("{path}: {} {} {}", extensions["code"], extensions["scope"], error["message"])
+    });
+    told.collect()
+}
+
+#[tokio::test]
+async fn a_plan_refuses_what_running_the_operation_refuses_and_tells_no_call_below_that() {
+    let gateway = scopes::gateway(ScopeMode::Filter).await;
+    let query = "{
+        users(perPage: 2) { nodes { name appMetadata identities { accessToken } roles { nodes { name } } sessions { nodes { id } } } }
+        logs: searchLogs(q: \"type:s\", perPage: 3) { nodes { type user { email meta: appMetadata roles { nodes { name } } logs(perPage: 1) { nodes { user { appMetadata } } } } } }
+        search: searchLogs(perPage: 1) { nodes { user { name } } }
+        found: users(q: \"app_metadata.plan:gold\", perPage: 1) { nodes { name roles { nodes { name } } } }
+        me { name }
+    }";
+    for (held, expected) in [
+        (vec![], vec![]),
+        (vec!["read:users"], vec!["users", "me"]),
+        (vec!["read:users", "read:roles", "read:role_members"], vec!["users", "me", "users.nodes.roles"]),
+        (vec!["read:logs"], vec!["logs", "search"]),
+        (
+            vec!["read:users", "read:logs"],
+            vec![
+                "users",
+                "logs",
+                "search",
+                "me",
+                "logs.nodes.user",
+                "logs.nodes.user.logs",
+                "logs.nodes.user.logs.nodes.user",
+                "search.nodes.user",
+            ],
+        ),
+    ] {
+        let token = scopes::token(&gateway, &held).await;
+        let ask = async |explain: &str| -> Value {
+            let request = gateway.http.post(format!("{}/graphql", gateway.url)).bearer_auth(&token);
+            let request = request.header("X-Explain", explain).json(&json!({ "query": query }));
+            request.send().await.unwrap().json().await.unwrap()
+        };
+        gateway.forget_calls().await;
+        let planned = ask("plan").await;
+        assert!(gateway.calls().await.iter().all(|call| !call.path.starts_with("/api/v2/")), "{held:?}");
+        let calls: Vec<_> =
+            planned["extensions"]["plan"].as_array().unwrap().iter().map(|call| &call["field"]).collect();
+        assert_eq!(calls, expected, "{held:?}: {planned}");
+        assert_eq!(planned["data"], Value::Null);
+        assert_eq!(refusals(&planned), refusals(&ask("run").await), "{held:?}");
+    }
 }

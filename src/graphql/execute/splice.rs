@@ -7,8 +7,7 @@ use super::field_errors::{FieldErrors, Frames};
 use super::joins::Joins;
 use super::too_large;
 use crate::graphql::error::{ErrorCode, GraphqlError};
-use crate::graphql::permission::MissingScopeError;
-use crate::graphql::plan::{PathStep, PathTemplate, Projection, Withheld, WithheldReason};
+use crate::graphql::plan::{PathStep, PathTemplate, Projection, Withheld};
 use crate::graphql::project::{JoinSlot, Projected, Segment};
 
 /// Writes an answer.
@@ -85,7 +84,7 @@ impl<'a, 'r> Splicer<'a, 'r> {
     fn nulls(&mut self, projection: &'a Projection, projected: &'a Projected, segment: &Segment) {
         for null in projected.nulls.get(segment.nulls.clone()).unwrap_or_default() {
             let Some(withheld) = projection.withheld.get(null.field) else { continue };
-            let failure = self.failures.entry(withheld).or_insert_with(|| report_withheld(withheld));
+            let failure = self.failures.entry(withheld).or_insert_with(|| withheld.reason.report());
             self.frames.push((&withheld.path, indices(&withheld.path, projected.indices_of(null))));
             self.errors.null(&self.frames, failure);
             self.frames.pop();
@@ -103,13 +102,6 @@ impl<'a, 'r> Splicer<'a, 'r> {
 fn indices<'a>(path: &PathTemplate, all: &'a [usize]) -> &'a [usize] {
     let count = path.0.iter().filter(|step| **step == PathStep::Index).count();
     all.get(..count).unwrap_or(all)
-}
-
-fn report_withheld(withheld: &Withheld) -> GraphqlError {
-    match &withheld.reason {
-        WithheldReason::MissingScope(denied) => MissingScopeError::report(*denied),
-        WithheldReason::Refused(failure) => failure.clone(),
-    }
 }
 
 fn no_records(count: usize) -> GraphqlError {

@@ -4,14 +4,23 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::refusals::{refusal, refusals};
+use crate::auth::Caller;
 use crate::auth0::{Class, Fields};
+use crate::graphql::error::FieldError;
 use crate::graphql::field_request::{FieldRequest, Prepare, PreparedRequest};
 use crate::graphql::operation::SelectedField;
-use crate::graphql::permission::{Authority, Upstream};
+use crate::graphql::permission::{Upstream, authorize_all};
 use crate::graphql::plan::{CallPlan, ExecutionPlan, JoinCount, join_counts};
 use crate::graphql::prepared_operation::{FieldSource, PreparedOperation};
 use crate::graphql::schema::joins::Fetch;
-use crate::graphql::schema::root::Access;
+
+/// The plan of an operation, as whoever asks for it is told.
+pub(crate) struct ExplainedPlan {
+    pub(crate) calls: Vec<PlannedCall>,
+    /// The errors of fields that nothing would be asked for.
+    pub(crate) refused: Vec<FieldError>,
+}
 
 /// An entry of `extensions.plan`.
 #[derive(Serialize)]
@@ -29,26 +38,35 @@ pub(crate) struct PlannedCall {
     wait_ms: u64,
 }
 
-/// The calls of an operation that whoever has this authority would have made.
-pub(crate) fn planned_calls(
+/// The calls of an operation that its caller would have made, and what of it would be refused.
+pub(crate) fn explain(
     prepared: &PreparedOperation,
     plan: &ExecutionPlan,
-    authority: Authority,
+    caller: &Caller,
     upstream: &Upstream,
-) -> Vec<PlannedCall> {
+) -> ExplainedPlan {
+    let refused_roots: Vec<_> = prepared.roots.iter().map(|root| refusal(root, caller, upstream)).collect();
+    let is_refused = |root: usize| refused_roots.get(root).is_none_or(Option::is_some);
     let roots = prepared.calls.iter().enumerate().filter_map(|(number, indices)| {
         let index = *indices.first()?;
-        let asked = request(prepared, plan, number, authority)?;
+        let asked = if is_refused(index) { None } else { request(prepared, plan, number) }?;
         let calls = u64::from(prepared.calls_of(number));
         Some(planned(prepared.key(index)?.to_string(), asked, calls, upstream))
     });
-    let joins =
-        join_counts(&prepared.operation.fields).into_iter().filter_map(|JoinCount { path, row, field, calls }| {
-            let is_allowed = row.scopes.iter().all(|scope| authority.check(*scope).is_ok());
-            let request = is_allowed.then(|| join_request(&row.fetch, field)).flatten()?;
-            Some(planned(path, Asked { q: None, ..Asked::of(&request) }, calls, upstream))
-        });
-    roots.chain(joins).collect()
+    let mut calls: Vec<_> = roots.collect();
+    // Of each join, true if it is asked for anything.
+    let mut is_asked: Vec<bool> = Vec::new();
+    for JoinCount { path, root, parent, row, field, calls: count } in join_counts(&prepared.operation.fields) {
+        let is_reached = match parent {
+            Some(parent) => is_asked.get(parent).copied().unwrap_or_default(),
+            None => !is_refused(root),
+        };
+        let is_allowed = is_reached && authorize_all(upstream, caller, row.scopes).is_ok();
+        let request = if is_allowed { join_request(&row.fetch, field) } else { None };
+        is_asked.push(request.is_some());
+        calls.extend(request.map(|request| planned(path, Asked { q: None, ..Asked::of(&request) }, count, upstream)));
+    }
+    ExplainedPlan { calls, refused: refusals(prepared, plan, &refused_roots) }
 }
 
 /// A request, as far as it is told.
@@ -72,16 +90,11 @@ fn planned(field: String, asked: Asked, calls: u64, upstream: &Upstream) -> Plan
     PlannedCall { field, endpoint, calls, q, wait_ms: milliseconds(wait(upstream, class, calls)) }
 }
 
-/// The request of a call, if the caller may make it.
-fn request(prepared: &PreparedOperation, plan: &ExecutionPlan, number: usize, authority: Authority) -> Option<Asked> {
+/// The request of a call.
+fn request(prepared: &PreparedOperation, plan: &ExecutionPlan, number: usize) -> Option<Asked> {
     let root = prepared.roots.get(*prepared.calls.get(number)?.first()?)?;
     let FieldSource::Upstream(field) = &root.kind else { return None };
-    let is_allowed = match field.table.access {
-        Access::Of(scope) | Access::Strict(scope) => authority.check(scope).is_ok(),
-        Access::Own => true,
-    };
-    let is_allowed = is_allowed && field.guarded.iter().all(|used| authority.caller.holds(used.scope));
-    let FieldRequest { prepare, .. } = field.request.as_ref().ok().filter(|_| is_allowed)?;
+    let FieldRequest { prepare, .. } = field.request.as_ref().ok()?;
     let CallPlan { keys, request } = plan.calls.get(number)?;
     match (request, prepare) {
         (Some(request), _) => Some(Asked::of(request)),

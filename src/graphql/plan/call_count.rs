@@ -38,6 +38,10 @@ pub(crate) fn worst_case(fields: &[SelectedField], calls: &[Vec<usize>], limit: 
 pub(crate) struct JoinCount<'f> {
     /// The response keys that lead to it, dots between them.
     pub(crate) path: String,
+    /// The root field below which it stands.
+    pub(crate) root: usize,
+    /// The join below which it stands, by its place among all; none where there is no other.
+    pub(crate) parent: Option<usize>,
     pub(crate) row: &'static Join,
     pub(crate) field: &'f SelectedField,
     pub(crate) calls: u64,
@@ -56,35 +60,48 @@ struct Count<'f> {
     /// Larger pages are counted as if they had this size.
     largest: u64,
     path: Vec<&'f Name>,
+    root: usize,
+    /// The join whose records are being counted.
+    within: Option<usize>,
     joins: Vec<JoinCount<'f>>,
 }
 
 impl<'f> Count<'f> {
     fn new(calls: u64, largest: u64) -> Self {
-        Self { calls, is_per_parent: false, largest, path: Vec::new(), joins: Vec::new() }
+        Self { calls, is_per_parent: false, largest, path: Vec::new(), root: 0, within: None, joins: Vec::new() }
     }
 
     fn roots(&mut self, fields: &'f [SelectedField]) {
-        for field in fields {
+        for (root, field) in fields.iter().enumerate() {
+            self.root = root;
             self.path.push(&field.key);
             if let Some(row) = root_field(field) {
                 self.shape(row.shape, field.page_size().min(self.largest), &field.fields);
             }
             for (row, count) in representations(field).iter().flat_map(|asked| lookups(asked)) {
                 let records = count.min(self.largest);
-                self.add(row, field, calls_for(row, records));
-                self.shape(row.shape, records, &field.fields);
+                let join = self.add(row, field, calls_for(row, records));
+                self.below(join, row.shape, records, &field.fields);
             }
             self.path.pop();
         }
     }
 
-    /// Adds the calls of a join at the present path.
-    fn add(&mut self, row: &'static Join, field: &'f SelectedField, calls: u64) {
+    /// Adds the calls of a join at the present path, and gives its place.
+    fn add(&mut self, row: &'static Join, field: &'f SelectedField, calls: u64) -> Option<usize> {
         self.calls = self.calls.saturating_add(calls);
         self.is_per_parent |= matches!(row.fetch, Fetch::PerParent(_));
         let path = self.path.iter().map(|key| key.as_str()).collect::<Vec<_>>().join(".");
-        self.joins.push(JoinCount { path, row, field, calls });
+        let (root, parent) = (self.root, self.within);
+        self.joins.push(JoinCount { path, root, parent, row, field, calls });
+        Some(self.joins.len() - 1)
+    }
+
+    /// Adds what is joined to `rows` records of a join.
+    fn below(&mut self, join: Option<usize>, shape: Shape, rows: u64, selection: &'f [SelectedField]) {
+        let outer = std::mem::replace(&mut self.within, join);
+        self.shape(shape, rows, selection);
+        self.within = outer;
     }
 
     fn shape(&mut self, shape: Shape, rows: u64, selection: &'f [SelectedField]) {
@@ -128,11 +145,13 @@ impl<'f> Count<'f> {
         }
         let Some(row) = join(object, &field.name) else { return };
         // Fields that ask the same share their calls.
-        if !others.iter().any(|other| other.parent == field.parent && is_same_call(other, field)) {
-            self.add(row, field, calls_for(row, parents));
-        }
+        let known = others.iter().find(|other| other.parent == field.parent && is_same_call(other, field));
+        let join = match known {
+            Some(known) => self.joins.iter().rposition(|join| std::ptr::eq(join.field, known)),
+            None => self.add(row, field, calls_for(row, parents)),
+        };
         let rows = parents.saturating_mul(field.page_size().min(self.largest));
-        self.shape(row.shape, rows, &field.fields);
+        self.below(join, row.shape, rows, &field.fields);
     }
 }
 

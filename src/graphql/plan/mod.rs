@@ -70,6 +70,10 @@ pub(crate) struct JoinPlan {
     pub(crate) projection: Projection,
     /// Its path in the projection that it is a part of.
     pub(crate) path: PathTemplate,
+    /// The join in whose projection it stands; none where that is a root field's.
+    pub(crate) parent: Option<usize>,
+    /// The root field below which it stands.
+    pub(crate) root: usize,
     /// The slot of the joined record's id, where it is found by that.
     pub(crate) id: usize,
     pub(crate) fetch: usize,
@@ -113,6 +117,16 @@ pub(crate) enum WithheldReason {
     MissingScope(MissingScopeError),
     /// Its arguments are out of bounds.
     Refused(GraphqlError),
+}
+
+impl WithheldReason {
+    /// The error of the field.
+    pub(crate) fn report(&self) -> GraphqlError {
+        match self {
+            Self::MissingScope(denied) => denied.report(),
+            Self::Refused(failure) => failure.clone(),
+        }
+    }
 }
 
 /// The projection of one record.

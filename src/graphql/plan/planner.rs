@@ -21,6 +21,8 @@ pub(crate) struct Planner {
     fetches: Vec<FetchPlan>,
     /// The root field that is being planned.
     root: usize,
+    /// The join whose projection is being planned, if it is one's.
+    within: Option<usize>,
     state: ProjectionState,
 }
 
@@ -52,6 +54,7 @@ impl Planner {
             joins: Vec::new(),
             fetches: Vec::new(),
             root: 0,
+            within: None,
             state: ProjectionState::default(),
         }
     }
@@ -224,7 +227,9 @@ impl Planner {
         let join = self.joins.len();
         // The joins within it come behind it.
         self.joins.push(None);
+        let parent = self.within.replace(join);
         let mut projection = self.projection(row.shape, selection);
+        self.within = parent;
         let id = match &mut projection.shape {
             ShapePlan::Record(plan) => plan.slot_for(plan.object.id_key()),
             ShapePlan::Page(_) | ShapePlan::List(..) | ShapePlan::Connection(..) | ShapePlan::Entities(_) => 0,
@@ -235,7 +240,8 @@ impl Planner {
             fetched.roots = fetched.roots.iter().copied().chain([self.root]).collect();
         }
         let number = fetched.joins.len() - 1;
-        self.joins[join] = Some(JoinPlan { projection, path: self.state.path(), id, fetch, number });
+        let (path, root) = (self.state.path(), self.root);
+        self.joins[join] = Some(JoinPlan { projection, path, parent, root, id, fetch, number });
         Ok(join)
     }
 
