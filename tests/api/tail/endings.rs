@@ -5,6 +5,7 @@ use std::time::Duration;
 use auth0_graphql::auth0::{ClientPolicy, TailSettings};
 use auth0_graphql::http::{self, SubscriptionSettings};
 use auth0_graphql::sandbox::TokenRequest;
+use reqwest::Version;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -163,6 +164,52 @@ async fn a_caller_has_so_many_subscriptions_and_no_more() {
     while Events::subscribe(&gateway, LOGS, &[]).await.response.status() != 200 {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn the_streams_of_an_http2_connection_are_bounded_for_each_caller_and_for_all() {
+    let number = |number: usize| number.try_into().unwrap();
+    let settings =
+        SubscriptionSettings { most: number(3), most_per_caller: number(2), ..SubscriptionSettings::default() };
+    let gateway = TestGateway::spawn_with(Setup { takes_sandbox_tokens: true, ..with_settings(settings) }).await;
+    let mut tokens = Vec::new();
+    for person in &gateway.sandbox.people()[..2] {
+        let (sub, scope) = (Some(person.user_id.clone()), "read:logs".to_owned());
+        let request = TokenRequest { sub, scope, ..TokenRequest::default() };
+        tokens.push(request.send(&gateway.sandbox.url()).await.unwrap());
+    }
+    let [ada, bob] = tokens.try_into().unwrap();
+    let http = || reqwest::Client::builder().http2_prior_knowledge().no_proxy().build().unwrap();
+    let subscribe = async |http: &reqwest::Client, token: &str| {
+        let request = http.post(format!("{}/graphql", gateway.url)).json(&json!({ "query": LOGS }));
+        let response = request.bearer_auth(token).header("accept", "text/event-stream").send().await.unwrap();
+        assert_eq!(response.version(), Version::HTTP_2);
+        let is_refused = response.status() == 503;
+        assert!(is_refused || response.status() == 200, "{}", response.status());
+        (!is_refused).then_some(response)
+    };
+    let again = async |http: &reqwest::Client, token: &str| loop {
+        if let Some(stream) = subscribe(http, token).await {
+            return stream;
+        }
+        tokio::task::yield_now().await;
+    };
+    let connection = http();
+    let first = subscribe(&connection, &ada).await.unwrap();
+    let second = subscribe(&connection, &ada).await.unwrap();
+    assert!(subscribe(&connection, &ada).await.is_none(), "the third of a caller");
+    let third = subscribe(&connection, &bob).await.unwrap();
+    assert!(subscribe(&connection, &bob).await.is_none(), "the fourth of all");
+    assert_eq!(refused(&gateway.url, "subscriptions").await, 2.0);
+    // A stream that is given up leaves the connection and the others as they are.
+    drop(first);
+    let fourth = again(&connection, &bob).await;
+    assert!(subscribe(&connection, &ada).await.is_none(), "three of all again");
+    // And a connection that ends frees all that it had.
+    drop((second, third, fourth, connection));
+    let connection = http();
+    let _streams = [again(&connection, &ada).await, again(&connection, &ada).await, again(&connection, &bob).await];
+    assert!(subscribe(&connection, &bob).await.is_none());
 }
 
 #[tokio::test]
