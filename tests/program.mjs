@@ -23,6 +23,8 @@ export async function startProgram(...flags) {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const exited = once(child, 'exit');
+  // A test that fails may never come to stop it.
+  process.once('exit', () => child.kill());
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text) => (log += text));
   let banner = '';

@@ -52,6 +52,8 @@ export async function serveOnly(manifest) {
     { cwd, stdio: ['ignore', 'pipe', 'ignore'] },
   );
   const ended = new Promise((resolve) => gateway.once('close', resolve));
+  // A test that fails may never come to stop it.
+  process.once('exit', () => gateway.kill());
   const stop = async () => {
     gateway.kill('SIGTERM');
     await ended;
