@@ -129,8 +129,14 @@ impl ManagementApi {
     /// # Errors
     ///
     /// See [`PushError`].
-    pub fn push_logs(&self, body: &[u8]) -> Result<(), PushError> {
-        self.tail.push(body)
+    pub async fn push_logs(&self, body: &[u8]) -> Result<(), PushError> {
+        self.tail.push(body).await
+    }
+
+    /// True while this replica reads logs for all that share.
+    #[must_use]
+    pub fn leads_tail(&self) -> bool {
+        self.tail.leads()
     }
 
     /// Asks for an access token, unless there is one already, and tells what is known of it. Every other call does so by itself.

@@ -16,6 +16,7 @@ pub mod bench;
 mod breaker;
 mod call_context;
 mod client_authentication;
+mod derived_key;
 mod domain;
 mod endpoints;
 mod error;

@@ -198,6 +198,11 @@ impl TokenCache {
         self.0.shared.as_ref()
     }
 
+    /// The client: its authentication, its id, and the audience that it asks for.
+    pub(crate) fn client(&self) -> (Arc<ClientAuthentication>, &str, &str) {
+        self.0.api.client()
+    }
+
     /// Status of the token in use.
     pub(crate) fn status(&self) -> Option<TokenStatus> {
         self.0.current.load().as_ref().map(|token| token.status())

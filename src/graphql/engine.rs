@@ -90,8 +90,8 @@ impl Engine {
     /// # Errors
     ///
     /// See [`PushError`].
-    pub fn push_logs(&self, body: &[u8]) -> Result<(), PushError> {
-        self.upstream.push_logs(body)
+    pub async fn push_logs(&self, body: &[u8]) -> Result<(), PushError> {
+        self.upstream.push_logs(body).await
     }
 
     /// Answers `request`, for a client that takes one answer. A subscription is refused.

@@ -161,9 +161,14 @@ impl Upstream {
         self.api.shared_state()
     }
 
+    /// True while this replica reads logs for all that share.
+    pub(crate) fn leads_tail(&self) -> bool {
+        self.api.leads_tail()
+    }
+
     /// Takes in logs that Auth0 has pushed. Nothing of them is handed out but by subscriptions.
-    pub(crate) fn push_logs(&self, body: &[u8]) -> Result<(), PushError> {
-        self.api.push_logs(body)
+    pub(crate) async fn push_logs(&self, body: &[u8]) -> Result<(), PushError> {
+        self.api.push_logs(body).await
     }
 
     /// The names in `fields` that Auth0 turned out not to take.

@@ -69,7 +69,7 @@ async fn take_in(shared: &Shared, request: Request) -> Result<(), HttpError> {
     let connection = request.extensions().get::<Arc<ConnectionInfo>>().cloned();
     let activity = connection.as_ref().map(|connection| connection.activity());
     let body = body::read(request, shared, address, activity, LARGEST_PUSH, deadline).await?;
-    shared.engine.push_logs(&body).map_err(|error| match error {
+    shared.engine.push_logs(&body).await.map_err(|error| match error {
         PushError::Malformed | PushError::Ahead => HttpError::bad(StatusCode::BAD_REQUEST, error.to_string()),
         PushError::Full => HttpError::busy("pushes", &error.to_string()),
     })

@@ -8,7 +8,9 @@
 
 mod connection;
 mod error;
+mod lease;
 mod scripts;
+mod stream;
 mod survey;
 mod url;
 
@@ -23,7 +25,9 @@ use tokio::sync::watch;
 
 pub use self::error::Unavailable;
 use self::error::{Failure, log_away, log_back};
+pub(crate) use self::lease::{BoundedStream, Fence, Holding, LeasedStream};
 pub(crate) use self::scripts::{MapBounds, Rate};
+pub(crate) use self::stream::{StreamEntry, StreamId, StreamReader};
 pub use self::survey::{Survey, SurveyError, survey};
 pub use self::url::{RedisUrl, RedisUrlError};
 use crate::deadline::Deadline;
@@ -63,6 +67,7 @@ pub struct SharedState(Arc<Inner>);
 struct Inner {
     /// Beginning of every key.
     prefix: String,
+    url: RedisUrl,
     operation_timeout: Duration,
     link: watch::Sender<Link>,
     /// Answers in a row that did not come in time.
@@ -101,7 +106,8 @@ impl SharedState {
         let Settings { url, operation_timeout } = settings;
         let (link, watched) = watch::channel(Link::Connecting);
         let prefix = format!("auth0-graphql:{VERSION}:{{{tenant}}}:");
-        let inner = Inner { prefix, operation_timeout, link, timeouts: AtomicU32::default(), metrics };
+        let inner =
+            Inner { prefix, url: url.clone(), operation_timeout, link, timeouts: AtomicU32::default(), metrics };
         let state = Self(Arc::new(inner));
         tokio::spawn(connection::keep(Arc::downgrade(&state.0), url, watched));
         state
@@ -111,6 +117,11 @@ impl SharedState {
     #[must_use]
     pub fn is_down(&self) -> bool {
         matches!(*self.0.link.borrow(), Link::Down)
+    }
+
+    /// Longest time that an operation waits.
+    pub(crate) fn operation_timeout(&self) -> Duration {
+        self.0.operation_timeout
     }
 
     /// Waits until it is known whether Redis is there, but no longer than [`FIRST_CONNECTION_WAIT`].

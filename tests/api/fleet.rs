@@ -1,6 +1,8 @@
 //! Replicas of a gateway, which share what belongs to the tenant.
 
+mod processes;
 mod redis;
+mod tail;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -8,7 +10,7 @@ use std::time::Duration;
 use auth0_graphql::app::{App, Settings};
 use auth0_graphql::auth0::{self, ClientPolicy, Domain};
 use auth0_graphql::http::{self, Period, RateLimit};
-use auth0_graphql::sandbox::Sandbox;
+use auth0_graphql::sandbox::{Options, Sandbox};
 use auth0_graphql::shared_state::{self, RedisUrl};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -22,7 +24,7 @@ use crate::written::Written;
 const OPERATIONS: &str = include_str!("../../docs/operations.md");
 
 const USERS: &str = "{ users(perPage: 1) { page } }";
-const WARNINGS: &str = "{ gateway { warnings replicas { isShared } } }";
+const WARNINGS: &str = "{ gateway { warnings replicas { isShared leadsTail } } }";
 const ALONE: &str = "Redis is not there: this replica does alone what replicas share.";
 
 /// Longer than any machine takes: these tests are about what is shared, and not about how fast.
@@ -39,7 +41,12 @@ struct Fleet {
 impl Fleet {
     /// A fleet that shares through `redis`, of no gateways yet. An operation waits for it for `operation_timeout`.
     async fn through(redis: &RedisServer, operation_timeout: Duration) -> Self {
-        let sandbox = Sandbox::start(Setup::default().sandbox, listener().await).await.unwrap();
+        Self::of(redis, operation_timeout, Setup::default().sandbox).await
+    }
+
+    /// The same, in front of such a tenant.
+    async fn of(redis: &RedisServer, operation_timeout: Duration, sandbox: Options) -> Self {
+        let sandbox = Sandbox::start(sandbox, listener().await).await.unwrap();
         let (client, domain) = (sandbox.client(), Domain::parse(&sandbox.url()).unwrap());
         let tenant = auth0::Settings {
             audience: domain.default_audience(),
@@ -94,9 +101,10 @@ impl Fleet {
         calls.iter().filter(|call| call["path"] == "/oauth/token").count()
     }
 
-    async fn control(&self, what: &str, body: Value) {
+    async fn control(&self, what: &str, body: Value) -> Value {
         let url = format!("{}/_sandbox/{what}", self.sandbox.url());
-        self.http.post(url).json(&body).send().await.unwrap().error_for_status().unwrap();
+        let response = self.http.post(url).json(&body).send().await.unwrap().error_for_status().unwrap();
+        serde_json::from_str(&response.text().await.unwrap()).unwrap_or_default()
     }
 
     async fn is_alone(&self, gateway: usize) -> bool {
@@ -107,9 +115,15 @@ impl Fleet {
     }
 
     async fn is_in_state(&self, gateway: usize, state: &str) -> bool {
+        self.metric(gateway, &format!("redis_state{{state=\"{state}\"}}")).await == 1
+    }
+
+    /// The value of a series, whose name is given without what all have in common.
+    async fn metric(&self, gateway: usize, series: &str) -> u64 {
         let metrics = self.http.get(format!("{}/metrics", self.urls[gateway])).send().await.unwrap();
-        let series = format!("auth0_graphql_redis_state{{state=\"{state}\"}} 1\n");
-        metrics.text().await.unwrap().contains(&series)
+        let metrics = metrics.text().await.unwrap();
+        let beginning = format!("auth0_graphql_{series} ");
+        metrics.lines().find_map(|line| line.strip_prefix(&beginning)).unwrap().parse().unwrap()
     }
 
     /// Waits until a gateway knows that it is alone, or that it is not.
@@ -122,6 +136,13 @@ impl Fleet {
         }
         assert_eq!(self.is_alone(gateway).await, is_alone);
     }
+}
+
+/// A user with the rights that the handbook says are enough.
+fn user_of_the_handbook(redis: &RedisServer) -> RedisUrl {
+    let rule = OPERATIONS.split("`ACL SETUSER gateway ").nth(1).unwrap().split('`').next().unwrap();
+    redis.command(&format!("ACL SETUSER gateway {}", rule.replace(">PASSWORD", ">made-up-for-the-user")));
+    redis.url_of("gateway", "made-up-for-the-user")
 }
 
 async fn listener() -> TcpListener {
@@ -252,10 +273,8 @@ async fn replicas_go_on_alone_while_redis_does_not_do_its_work() {
 #[tokio::test]
 async fn a_user_with_the_rights_in_the_handbook_is_all_that_a_replica_needs() {
     let Some(redis) = RedisServer::start("acl") else { return };
-    let rule = OPERATIONS.split("`ACL SETUSER gateway ").nth(1).unwrap().split('`').next().unwrap();
-    redis.command(&format!("ACL SETUSER gateway {}", rule.replace(">PASSWORD", ">made-up-for-the-user")));
     let mut fleet = Fleet::through(&redis, PATIENT).await;
-    let url = redis.url_of("gateway", "made-up-for-the-user");
+    let url = user_of_the_handbook(&redis);
     fleet.settings.shared_state = Some(shared_state::Settings { url: url.clone(), operation_timeout: PATIENT });
     let limit = RateLimit { requests: NonZeroU32::new(100).unwrap(), per: Period::Hour };
     fleet.settings.http.rate_limit = Some(limit);

@@ -57,7 +57,7 @@ async fn next(client: &mut Client) -> Value {
 }
 
 /// The ids of the next logs, in the order in which they come.
-async fn ids(client: &mut Client, count: usize) -> Vec<String> {
+pub(crate) async fn ids(client: &mut Client, count: usize) -> Vec<String> {
     let mut ids = Vec::new();
     while ids.len() < count {
         let payload = next(client).await;

@@ -4,7 +4,8 @@
 //! already. So after a page that is not full, the next begins a little before the newest log that was read.
 //!
 //! Auth0 may push logs as well. They are known without having been read, so that the reads may rest: what has not come that way is
-//! found by the next, which goes on where the last one ended.
+//! found by the next, which goes on where the last one ended. Logs that another replica has read come the same way, with the log up to
+//! which it has read all.
 
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,14 @@ pub(super) struct LogMark {
     pub(super) date: Option<i64>,
 }
 
+/// A log that is known.
+#[derive(Debug, PartialEq, Eq)]
+struct KnownLog {
+    mark: LogMark,
+    /// True if the other replicas have been told of it, or have told of it.
+    is_shared: bool,
+}
+
 /// A read that is to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum NextRead {
@@ -69,7 +78,7 @@ pub(super) struct Checkpoint {
     stage: Stage,
     /// The newest logs that are known, in the order of ids: those that were read as far as the look-back reaches, and those that were
     /// pushed since.
-    known: VecDeque<LogMark>,
+    known: VecDeque<KnownLog>,
     /// The log up to which all have been read.
     read_up_to: Option<LogId>,
     /// True if logs were pushed since the last read, and if they had been before it.
@@ -117,7 +126,7 @@ impl Checkpoint {
 
     /// The newest log that is known.
     pub(super) fn cursor(&self) -> Option<&LogId> {
-        self.known.back().map(|log| &log.id)
+        self.known.back().map(|log| &log.mark.id)
     }
 
     /// The log up to which all have been read.
@@ -130,8 +139,8 @@ impl Checkpoint {
         match (&self.stage, self.known.front()) {
             (Stage::Start | Stage::Empty, _) | (_, None) => NextRead::Newest,
             // All that is remembered, so that who resumes from a moment ago need not ask Auth0.
-            (Stage::Seeding(_), Some(first)) => NextRead::After(first.id.clone()),
-            (Stage::Following, Some(first)) => NextRead::After(self.from().unwrap_or(&first.id).clone()),
+            (Stage::Seeding(_), Some(first)) => NextRead::After(first.mark.id.clone()),
+            (Stage::Following, Some(first)) => NextRead::After(self.from().unwrap_or(&first.mark.id).clone()),
         }
     }
 
@@ -140,12 +149,12 @@ impl Checkpoint {
         if self.is_full {
             return Some(read_up_to);
         }
-        let read = || self.known.iter().take_while(|log| log.id <= *read_up_to);
+        let read = || self.known.iter().map(|log| &log.mark).take_while(|log| log.id <= *read_up_to);
         let newest = read().filter_map(|log| log.date).max();
         let is_recent = |log: &LogMark| log.date.zip(newest).is_none_or(|(date, newest)| date > newest - LOOK_BACK_MS);
         // Dates and ids do not rise together: the log before the first that is recent.
         let first = read().position(is_recent).unwrap_or_else(|| read().count());
-        self.known.get(first.saturating_sub(1)).map(|log| &log.id)
+        self.known.get(first.saturating_sub(1)).map(|log| &log.mark.id)
     }
 
     /// Takes in the answer to [`Self::next_read`], and tells each log's part.
@@ -176,10 +185,46 @@ impl Checkpoint {
 
     /// Takes in logs that were pushed, and tells each one's part. None if no more can be known before the next read.
     pub(super) fn take_in_pushed(&mut self, logs: &[LogMark]) -> Option<Vec<Arrival>> {
+        let arrivals = self.take_in_unread(logs)?;
+        self.is_pushed_to = true;
+        Some(arrivals)
+    }
+
+    /// Takes in logs of another replica's, which has read all up to `read_up_to`, and tells each one's part. None if no more can be known
+    /// before the next read.
+    pub(super) fn take_in_shared(&mut self, logs: &[LogMark], read_up_to: Option<&LogId>) -> Option<Vec<Arrival>> {
+        let arrivals = self.take_in_unread(logs)?;
+        self.share(logs.iter().map(|log| &log.id));
+        if let Some(read_up_to) = read_up_to {
+            self.read_up_to = self.read_up_to.take().max(Some(read_up_to.clone()));
+            self.forget_read();
+            if self.stage == Stage::Empty && !self.known.is_empty() {
+                self.stage = Stage::Following;
+            }
+        }
+        Some(arrivals)
+    }
+
+    /// True if the other replicas have been told of a log, or have told of it, as far as is remembered.
+    pub(super) fn is_shared(&self, id: &LogId) -> bool {
+        self.place(id).ok().and_then(|place| self.known.get(place)).is_some_and(|log| log.is_shared)
+    }
+
+    /// Takes note that the other replicas know these logs.
+    pub(super) fn share<'a>(&mut self, ids: impl Iterator<Item = &'a LogId>) {
+        for id in ids {
+            let place = self.place(id).ok();
+            if let Some(log) = place.and_then(|place| self.known.get_mut(place)) {
+                log.is_shared = true;
+            }
+        }
+    }
+
+    fn take_in_unread(&mut self, logs: &[LogMark]) -> Option<Vec<Arrival>> {
         if self.known.len() + logs.len() > MOST_KNOWN {
             return None;
         }
-        let (first, cursor) = (self.known.front().map(|log| log.id.clone()), self.cursor().cloned());
+        let (first, cursor) = (self.known.front().map(|log| log.mark.id.clone()), self.cursor().cloned());
         let is_past = |log: &LogMark| first.as_ref().is_some_and(|first| log.id < *first);
         let mut arrivals = vec![Arrival::Known; logs.len()];
         let mut sorted: Vec<_> = logs.iter().zip(&mut arrivals).collect();
@@ -198,7 +243,6 @@ impl Checkpoint {
         }
         let new = sorted.into_iter().filter(|(_, arrival)| matches!(arrival, Arrival::New | Arrival::Late));
         self.merge(new.map(|(log, _)| log.clone()).collect());
-        self.is_pushed_to = true;
         Some(arrivals)
     }
 
@@ -207,18 +251,21 @@ impl Checkpoint {
             // They come once more, with those between them.
             Stage::Start => Arrival::Known,
             Stage::Seeding(newest) if log.id <= *newest => Arrival::Past,
-            _ if self.known.binary_search_by(|known| known.id.cmp(&log.id)).is_ok() => Arrival::Known,
+            _ if self.place(&log.id).is_ok() => Arrival::Known,
             _ if cursor.is_none_or(|cursor| log.id > *cursor) => Arrival::New,
             _ => Arrival::Late,
         }
     }
 
     fn remember(&mut self, page: &[LogMark]) {
-        let is_known = |log: &LogMark| self.known.binary_search_by(|known| known.id.cmp(&log.id)).is_ok();
-        let mut new: Vec<_> = page.iter().filter(|log| !is_known(log)).cloned().collect();
+        let mut new: Vec<_> = page.iter().filter(|log| self.place(&log.id).is_err()).cloned().collect();
         new.sort_by(|one, other| one.id.cmp(&other.id));
         new.dedup_by(|one, other| one.id == other.id);
         self.merge(new);
+        self.forget_read();
+    }
+
+    fn forget_read(&mut self) {
         let old = self.read_count().saturating_sub(LOOK_BACK + 1);
         self.known.drain(..old);
     }
@@ -227,26 +274,31 @@ impl Checkpoint {
     /// however many come.
     fn merge(&mut self, new: Vec<LogMark>) {
         let Some(first) = new.first() else { return };
-        let behind = self.known.partition_point(|log| log.id < first.id);
+        let behind = self.known.partition_point(|log| log.mark.id < first.id);
         let mut behind = self.known.split_off(behind).into_iter().peekable();
         for log in new {
-            while let Some(known) = behind.next_if(|known| known.id < log.id) {
+            while let Some(known) = behind.next_if(|known| known.mark.id < log.id) {
                 self.known.push_back(known);
             }
-            self.known.push_back(log);
+            self.known.push_back(KnownLog { mark: log, is_shared: false });
         }
         self.known.extend(behind);
+    }
+
+    /// The place of a log among those that are known, or that where it would be.
+    fn place(&self, id: &LogId) -> Result<usize, usize> {
+        self.known.binary_search_by(|known| known.mark.id.cmp(id))
     }
 
     /// The number of known logs that have been read.
     fn read_count(&self) -> usize {
         let Some(read_up_to) = &self.read_up_to else { return 0 };
-        self.known.partition_point(|log| log.id <= *read_up_to)
+        self.known.partition_point(|log| log.mark.id <= *read_up_to)
     }
 
     /// Forgets the logs before `id`, which are not to be read again: of those that were read, but for the last.
     pub(super) fn forget_before(&mut self, id: &LogId) {
-        let old = self.known.partition_point(|log| log.id < *id);
+        let old = self.known.partition_point(|log| log.mark.id < *id);
         self.known.drain(..old.min(self.read_count().saturating_sub(1)));
     }
 
@@ -267,6 +319,16 @@ impl Checkpoint {
         let backoff = least.saturating_mul(1 << self.failures.min(10)).min(self.longest_interval);
         self.failures = self.failures.saturating_add(1);
         retry_after.map_or(backoff, |told| told.max(backoff)).min(LONGEST_WAIT)
+    }
+
+    /// True if the last read left the rest for the next.
+    pub(super) fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    /// Failures since the last answer.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
     }
 
     /// True after a failure: logs may have been given up by the tenant since the last read.

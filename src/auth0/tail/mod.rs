@@ -3,10 +3,11 @@
 //! The poller reads the stream of logs by checkpoint (`checkpoint` decides what is new, and where to read on) and puts what is new
 //! into a `ring` of recent batches. Whoever follows is a `reader` with a place in the ring, and holds no logs of its own; one who
 //! resumes from before the ring reads `history` first, which is read once for all. Logs that Auth0 pushes (`push`) go the same way as
-//! those that are read, and let the poller rest.
+//! those that are read, and let the poller rest. Where there are several replicas, one of them reads for all (`fleet`).
 
 mod batch;
 mod checkpoint;
+mod fleet;
 mod history;
 mod poller;
 mod push;
@@ -23,6 +24,7 @@ use tokio::time::Instant;
 
 pub use self::batch::{BatchedLog, Delivery, LogBatch};
 use self::checkpoint::{Arrival, Checkpoint};
+use self::fleet::{Fleet, Member, Membership, Role};
 use self::history::History;
 pub use self::push::PushError;
 pub use self::reader::{LogReader, TailError, TailEvent};
@@ -82,11 +84,16 @@ struct Inner {
     readers_changed: Notify,
     /// Has the poller read at once.
     read_now: Notify,
+    /// Tells that there is something to tell other replicas.
+    reported: Notify,
 }
 
 struct State {
     ring: Ring,
     checkpoint: Checkpoint,
+    membership: Membership,
+    /// The log up to which other replicas have been told that all were read.
+    reported_up_to: Option<LogId>,
     /// Logs that were pushed before it was known which are past, as they came; and their size.
     early: Vec<Box<str>>,
     early_bytes: usize,
@@ -103,10 +110,12 @@ struct State {
 }
 
 impl State {
-    fn new(settings: &TailSettings) -> Self {
+    fn new(settings: &TailSettings, may_have_others: bool) -> Self {
         Self {
             ring: Ring::new(settings.buffer_bytes),
             checkpoint: Checkpoint::new(settings.max_interval),
+            membership: Membership::new(may_have_others),
+            reported_up_to: None,
             early: Vec::new(),
             early_bytes: 0,
             readers: 0,
@@ -128,21 +137,31 @@ impl fmt::Debug for LogTail {
 impl LogTail {
     pub(super) fn new(api: Reader, settings: TailSettings) -> Self {
         let history = History::new(settings.buffer_bytes);
-        let state = Mutex::new(State::new(&settings));
+        let state = Mutex::new(State::new(&settings, api.tokens().shared_state().is_some()));
         let (news, _) = watch::channel(());
-        let (readers_changed, read_now) = (Notify::new(), Notify::new());
-        Self(Arc::new(Inner { api, settings, history, state, news, readers_changed, read_now }))
+        let (readers_changed, read_now, reported) = (Notify::new(), Notify::new(), Notify::new());
+        Self(Arc::new(Inner { api, settings, history, state, news, readers_changed, read_now, reported }))
     }
 
     /// Takes in logs that Auth0 has pushed: the body of a request of a custom log stream.
     ///
-    /// While nobody follows nothing is kept: whoever resumes reads them as history.
+    /// While nobody follows nothing is kept: whoever resumes reads them as history. Where another replica reads for all, it is sent them.
     ///
     /// # Errors
     ///
     /// See [`PushError`]. Nothing of the body is taken in then.
-    pub fn push(&self, body: &[u8]) -> Result<(), PushError> {
-        self.0.push(&push::records(body, Utc::now())?)
+    pub async fn push(&self, body: &[u8]) -> Result<(), PushError> {
+        let records = push::records(body, Utc::now())?;
+        let unheard = self.0.push(&records)?;
+        let is_passed_on = self.0.pass_on(&records).await;
+        self.0.metrics().pushed(if is_passed_on { "passed_on" } else { "unheard" }, unheard);
+        Ok(())
+    }
+
+    /// True while this replica reads for all that share.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        self.0.state().membership.role() == Role::Leader
     }
 
     /// Follows the logs after `from`, or those that come from now on. The first who follows starts the poller.
@@ -153,7 +172,7 @@ impl LogTail {
         state.idle_since = None;
         if !std::mem::replace(&mut state.is_polling, true) {
             self.0.metrics().poller_started();
-            tokio::spawn(poller::run(Arc::clone(&self.0)));
+            tokio::spawn(run(Arc::clone(&self.0)));
         }
         let head = state.ring.head();
         drop(state);
@@ -184,9 +203,30 @@ impl Inner {
 
     /// Changes the state, and tells all who wait for a change.
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let changed = change(&mut self.state());
+        let mut state = self.state();
+        let changed = change(&mut state);
+        let has_report = state.membership.has_report();
+        drop(state);
         self.news.send_replace(());
+        if has_report {
+            self.reported.notify_one();
+        }
         changed
+    }
+}
+
+/// Reads on for as long as somebody follows, or has another replica do so.
+async fn run(tail: Arc<Inner>) {
+    let fleet = Fleet::of(&tail.api);
+    match fleet.as_ref().and_then(|fleet| Member::new(&tail, fleet)) {
+        None => poller::run(&tail).await,
+        Some(mut member) => {
+            tokio::select! {
+                () = poller::run(&tail) => {}
+                never = member.run() => match never {},
+            }
+            member.leave().await;
+        }
     }
 }
 

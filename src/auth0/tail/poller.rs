@@ -11,22 +11,21 @@ use super::super::ids::LogId;
 use super::super::list_parameters::{LogCheckpoint, LogSearch};
 use super::batch::{self, LogBatch, RawLog};
 use super::checkpoint::{Arrival, Checkpoint, NextRead};
+use super::fleet::{Reading, Report, Role, SharedLog};
 use super::history::marks;
 use super::ring::Entry;
 use super::{Inner, State, context};
 
+/// Wait of one for whom another replica reads, unless it is told to read.
+const REST: Duration = Duration::from_secs(60);
+
 /// Reads on until nobody follows for as long as the poller lingers.
-pub(super) async fn run(tail: Arc<Inner>) {
+pub(super) async fn run(tail: &Inner) {
     tracing::debug!("the tail of logs begins");
-    let mut poller = Poller { lost: None };
+    let mut poller = Poller { lost: None, backs_off_until: None };
     loop {
-        let read = poller.read(&tail).await;
-        tail.metrics().polled(read.is_ok());
-        let wait = match read {
-            Ok(()) => tail.state().checkpoint.wait(),
-            Err(error) => poller.fail(&tail, &error),
-        };
-        if wait_or_end(&tail, wait).await {
+        let wait = if tail.state().reads() { poller.read_once(tail).await } else { REST };
+        if wait_or_end(tail, wait).await {
             tracing::debug!("the tail of logs ends");
             return;
         }
@@ -42,7 +41,7 @@ async fn wait_or_end(tail: &Inner, wait: Duration) -> bool {
             let ends_at = state.idle_since.map(|since| since + tail.settings.linger);
             if ends_at.is_some_and(|ends_at| ends_at <= Instant::now()) {
                 // The ring goes too: it would have a hole before the next poller's first log.
-                *state = State::new(&tail.settings);
+                *state = State::new(&tail.settings, tail.api.tokens().shared_state().is_some());
                 return true;
             }
             ends_at
@@ -62,10 +61,30 @@ async fn wait_or_end(tail: &Inner, wait: Duration) -> bool {
 struct Poller {
     /// The log from which Auth0 would not read on, so that the poller began anew.
     lost: Option<LogId>,
+    /// The moment before which it does not read again after a failure, whoever wants it to.
+    backs_off_until: Option<Instant>,
 }
 
 impl Poller {
+    /// Reads, unless it is too early after a failure; returns the time until the next read.
+    async fn read_once(&mut self, tail: &Inner) -> Duration {
+        if let Some(rest) = self.backs_off_until.and_then(|until| until.checked_duration_since(Instant::now())) {
+            return rest;
+        }
+        let read = self.read(tail).await;
+        tail.metrics().polled(read.is_ok());
+        match read {
+            Ok(()) => tail.state().wait(tail.settings.max_interval),
+            Err(error) => {
+                let wait = self.fail(tail, &error);
+                self.backs_off_until = Some(Instant::now() + wait);
+                wait
+            }
+        }
+    }
+
     async fn read(&mut self, tail: &Inner) -> Result<(), Error> {
+        let began_at = Instant::now();
         let (next_read, is_recovering) = {
             let State { checkpoint, .. } = &*tail.state();
             (checkpoint.next_read(), checkpoint.is_recovering())
@@ -81,7 +100,12 @@ impl Poller {
         // An outage may be over before all attempts at one read have failed.
         let gap = if is_recovering || context.stats().retries > 0 { gap(tail).await? } else { None };
         let lost = &mut self.lost;
-        let arrivals = tail.change(|state| state.take_in(&logs, from, gap, lost));
+        let arrivals = tail.change(|state| {
+            let arrivals = state.take_in(&logs, from, gap, lost);
+            let is_all = state.checkpoint.is_seeded() && !state.checkpoint.is_full();
+            state.membership.read(began_at, is_all);
+            arrivals
+        });
         tail.count("poll", &arrivals);
         Ok(())
     }
@@ -118,8 +142,23 @@ impl Inner {
 }
 
 impl State {
+    /// True if this replica is to read now.
+    pub(super) fn reads(&self) -> bool {
+        self.membership.reads(self.checkpoint.is_seeded())
+    }
+
+    /// The time to wait before the next read.
+    fn wait(&self, longest_interval: Duration) -> Duration {
+        let wait = self.checkpoint.wait();
+        match self.membership.role() {
+            // It reads for what it may have missed: not for long, and whatever is pushed.
+            Role::Follower => wait.min(longest_interval),
+            Role::Deciding | Role::Alone | Role::Leader => wait,
+        }
+    }
+
     /// Takes in the logs that were read after `from`, with what is known to be missing before them.
-    fn take_in(
+    pub(super) fn take_in(
         &mut self,
         logs: &[RawLog<'_>],
         from: Option<LogId>,
@@ -128,8 +167,13 @@ impl State {
     ) -> Vec<Arrival> {
         let was_seeded = self.checkpoint.is_seeded();
         let marks: Vec<_> = logs.iter().map(|log| log.mark.clone()).collect();
+        let unshared = self.unshared(logs);
         let logs: Vec<_> = logs.iter().zip(self.checkpoint.take_in(&marks)).collect();
         let is_seeded = !was_seeded && self.checkpoint.is_seeded();
+        if self.checkpoint.is_seeded() {
+            let gap = lost.clone().filter(|_| is_seeded).or_else(|| gap.clone());
+            self.report_read(from.clone(), marks.iter().map(|mark| &mark.id).max(), gap, unshared);
+        }
         self.failure = None;
         self.cursor = self.checkpoint.cursor().cloned();
         if is_seeded {
@@ -163,6 +207,22 @@ impl State {
         let batch = LogBatch::new(logs.map(|(log, arrival)| (*log, *arrival == Arrival::Late)));
         if !batch.logs().is_empty() {
             self.ring.push(Entry::Batch(Arc::new(batch)));
+        }
+    }
+
+    /// The logs that other replicas may not know, if it is this one's part to tell them.
+    pub(super) fn unshared(&self, logs: &[RawLog<'_>]) -> Vec<SharedLog> {
+        let logs = logs.iter().filter(|log| self.membership.tells() && !self.checkpoint.is_shared(&log.mark.id));
+        logs.map(|log| SharedLog { id: log.mark.id.clone(), json: log.json.into() }).collect()
+    }
+
+    /// Has other replicas told what a read that began after `from` has found. `last` is the greatest id that was read.
+    fn report_read(&mut self, from: Option<LogId>, last: Option<&LogId>, gap: Option<LogId>, logs: Vec<SharedLog>) {
+        let up_to = if self.checkpoint.is_full() { last } else { self.checkpoint.read_up_to() }.cloned();
+        let is_news = !logs.is_empty() || gap.is_some() || up_to != self.reported_up_to;
+        if let Some(up_to) = up_to.filter(|_| is_news && self.membership.tells()) {
+            self.reported_up_to = Some(up_to.clone());
+            self.membership.report(Report { reading: Some(Reading { from, up_to }), gap, logs });
         }
     }
 

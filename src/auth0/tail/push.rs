@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::super::ids::LogId;
 use super::batch::{self, Entries, RawLog};
+use super::fleet::Report;
 use super::poller::is_news;
 use super::{Arrival, Inner, State};
 
@@ -30,8 +31,8 @@ pub enum PushError {
 }
 
 impl Inner {
-    /// Takes in logs, a JSON array in the form that they are read in.
-    pub(super) fn push(&self, records: &str) -> Result<(), PushError> {
+    /// Takes in logs, a JSON array in the form that they are read in. Returns the number of those that nobody here follows yet.
+    pub(super) fn push(&self, records: &str) -> Result<usize, PushError> {
         let logs = batch::read(records).map_err(|_| PushError::Malformed)?;
         let (taken, is_nearly_full) = self.change(|state| {
             let taken = state.push(&logs, records, self.settings.buffer_bytes);
@@ -40,15 +41,11 @@ impl Inner {
         if is_nearly_full {
             self.read_now.notify_one();
         }
-        match taken? {
-            Some(arrivals) => {
-                let new = self.count("push", &arrivals);
-                self.metrics().pushed("new", new);
-                self.metrics().pushed("known", arrivals.len() - new);
-            }
-            None => self.metrics().pushed("unheard", logs.len()),
-        }
-        Ok(())
+        let Some(arrivals) = taken? else { return Ok(logs.len()) };
+        let new = self.count("push", &arrivals);
+        self.metrics().pushed("new", new);
+        self.metrics().pushed("known", arrivals.len() - new);
+        Ok(0)
     }
 }
 
@@ -74,11 +71,14 @@ impl State {
         Ok(None)
     }
 
-    fn take_in_pushed(&mut self, logs: &[RawLog<'_>]) -> Result<Vec<Arrival>, PushError> {
+    /// Takes in logs that were pushed, here or to another replica.
+    pub(super) fn take_in_pushed(&mut self, logs: &[RawLog<'_>]) -> Result<Vec<Arrival>, PushError> {
+        let unshared = self.unshared(logs);
         let marks: Vec<_> = logs.iter().map(|log| log.mark.clone()).collect();
         let arrivals = self.checkpoint.take_in_pushed(&marks).ok_or(PushError::Full)?;
         self.cursor = self.checkpoint.cursor().cloned();
         let logs: Vec<_> = logs.iter().zip(arrivals).collect();
+        self.membership.report(Report { logs: unshared, ..Report::default() });
         self.tell(&logs, is_news);
         self.forget();
         Ok(logs.into_iter().map(|(_, arrival)| arrival).collect())

@@ -43,6 +43,8 @@ pub(crate) struct Gateway {
 struct Replicas {
     /// True while this replica shares with the others; false while Redis is not there, and each does alone what they share.
     is_shared: bool,
+    /// True while this replica reads the tail of logs for all of them.
+    leads_tail: bool,
 }
 
 /// A bucket of the tenant's rate limits. All clients of the tenant draw on it.
@@ -205,7 +207,9 @@ impl Gateway {
             token: upstream.token_status().map(Into::into),
             rate_limits: upstream.rate_limits().into_iter().map(Into::into).collect(),
             breaker: upstream.breaker().into(),
-            replicas: upstream.shared_state().map(|shared| Replicas { is_shared: !shared.is_down() }),
+            replicas: upstream
+                .shared_state()
+                .map(|shared| Replicas { is_shared: !shared.is_down(), leads_tail: upstream.leads_tail() }),
         }
     }
 }

@@ -43,6 +43,11 @@ impl RedisServer {
         self.url_of("", PASSWORD)
     }
 
+    /// The address as a setting has it.
+    pub(crate) fn address(&self) -> String {
+        format!("redis://:{PASSWORD}@127.0.0.1:{}", self.port)
+    }
+
     pub(crate) fn url_of(&self, user: &str, password: &str) -> RedisUrl {
         RedisUrl::parse(&format!("redis://{user}:{password}@127.0.0.1:{}", self.port)).unwrap()
     }

@@ -194,7 +194,7 @@ proptest! {
             }
             prop_assert_eq!(together.take_in_pushed(&marks).unwrap(), expected);
             prop_assert_eq!(&together.known, &one_by_one.known);
-            prop_assert!(together.known.iter().is_sorted_by(|one, other| one.id < other.id));
+            prop_assert!(together.known.iter().is_sorted_by(|one, other| one.mark.id < other.mark.id));
         }
     }
 

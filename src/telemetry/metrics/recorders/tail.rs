@@ -20,6 +20,9 @@ pub(crate) struct TailMetrics {
     delivered: Counter,
     gaps: Counter,
     overflows: Counter,
+    leads: Gauge,
+    takeovers: Counter,
+    shared: Counters<1>,
 }
 
 impl Default for TailMetrics {
@@ -31,12 +34,15 @@ impl Default for TailMetrics {
             pollers: Counter::default(),
             polls: outcomes(),
             history_reads: outcomes(),
-            logs: counters("source", &["poll", "push"]),
+            logs: counters("source", &["poll", "push", "replica"]),
             late: Counter::default(),
-            pushed: counters("outcome", &["new", "known", "unheard"]),
+            pushed: counters("outcome", &["new", "known", "passed_on", "unheard"]),
             delivered: Counter::default(),
             gaps: Counter::default(),
             overflows: Counter::default(),
+            leads: Gauge::default(),
+            takeovers: Counter::default(),
+            shared: counters("outcome", &["published", "received", "fenced", "missed", "unreadable"]),
         }
     }
 }
@@ -53,6 +59,9 @@ impl TailMetrics {
         register(registry, "auth0_graphql_tail_delivered_logs_total", self.delivered.clone());
         register(registry, "auth0_graphql_tail_gaps_total", self.gaps.clone());
         register(registry, "auth0_graphql_tail_overflows_total", self.overflows.clone());
+        register(registry, "auth0_graphql_tail_leads", self.leads.clone());
+        register(registry, "auth0_graphql_tail_takeovers_total", self.takeovers.clone());
+        register(registry, "auth0_graphql_tail_shared_entries_total", self.shared.clone());
     }
 
     /// Counts a subscriber, as one who follows until the guard is dropped.
@@ -93,5 +102,19 @@ impl TailMetrics {
 
     pub(crate) fn overflow(&self) {
         self.overflows.inc();
+    }
+    /// Sets whether this replica reads for all.
+    pub(crate) fn leads(&self, leads: bool) {
+        self.leads.set(i64::from(leads));
+    }
+
+    /// Counts that it went on where another did not.
+    pub(crate) fn took_over(&self) {
+        self.takeovers.inc();
+    }
+
+    /// Counts an entry of what replicas tell each other.
+    pub(crate) fn shared(&self, outcome: &'static str) {
+        self.shared.get_or_create(&[("outcome", outcome)]).inc();
     }
 }

@@ -1,0 +1,222 @@
+//! The entries of the stream by which the replica that polls tells the others. Pure.
+//!
+//! An entry says behind which other it was written, and what the read behind it has found out: so a replica that misses one, or comes from
+//! elsewhere, knows that it has to read by itself.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::super::super::ids::LogId;
+use crate::shared_state::StreamId;
+
+/// Most bytes of logs in an entry. With their number it bounds the stream.
+pub(super) const MOST_BYTES: usize = 48 << 10;
+
+/// Something that the others are to be told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Report {
+    /// The read that brought it, if one did.
+    pub(crate) reading: Option<Reading>,
+    /// Logs after this one may be missing.
+    pub(crate) gap: Option<LogId>,
+    /// The logs that the others may not know.
+    pub(crate) logs: Vec<SharedLog>,
+}
+
+/// A read of all logs behind one and up to another. Those that were visible to it are told by now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reading {
+    /// The log behind which it began; the first of all if there is none.
+    pub(crate) from: Option<LogId>,
+    /// The log up to which it got.
+    pub(crate) up_to: LogId,
+}
+
+/// A log that is told to the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SharedLog {
+    /// Its id.
+    pub(crate) id: LogId,
+    /// A JSON object.
+    pub(crate) json: Box<str>,
+}
+
+/// A part of a report, no larger than an entry may be.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) reading: Option<Reading>,
+    pub(super) gap: Option<LogId>,
+    pub(super) logs: Vec<SharedLog>,
+    /// True if a log is left out, which is larger than an entry may be.
+    pub(super) is_incomplete: bool,
+}
+
+/// An entry that was read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct SharedEntry {
+    /// The entry that it was written behind.
+    pub(super) previous: Option<StreamId>,
+    pub(super) reading: Option<Reading>,
+    pub(super) gap: Option<LogId>,
+    pub(super) is_incomplete: bool,
+    /// A JSON array of logs.
+    pub(super) records: String,
+}
+
+/// The text of an entry.
+#[derive(Serialize, Deserialize)]
+struct Text {
+    previous: Option<String>,
+    from: Option<String>,
+    up_to: Option<String>,
+    gap: Option<String>,
+    is_incomplete: bool,
+    logs: Box<RawValue>,
+}
+
+impl Report {
+    /// Bytes of its logs.
+    pub(super) fn size(&self) -> usize {
+        self.logs.iter().map(|log| log.json.len()).sum()
+    }
+
+    /// The parts, in their order. What was read is told with the last of them: before it, not all is.
+    pub(super) fn into_parts(self) -> Vec<Part> {
+        let Self { reading, gap, logs } = self;
+        let mut parts = vec![Part { gap, ..Part::default() }];
+        let mut bytes = 0;
+        for log in logs {
+            let Some(part) = parts.last_mut() else { break };
+            if log.json.len() > MOST_BYTES {
+                part.is_incomplete = true;
+                continue;
+            }
+            if bytes + log.json.len() > MOST_BYTES {
+                bytes = 0;
+                parts.push(Part::default());
+            }
+            bytes += log.json.len();
+            if let Some(part) = parts.last_mut() {
+                part.logs.push(log);
+            }
+        }
+        if let Some(part) = parts.last_mut() {
+            part.reading = reading;
+        }
+        parts
+    }
+}
+
+impl Part {
+    /// The text of the entry. `None` is not known to happen.
+    pub(super) fn write(&self, previous: Option<StreamId>) -> Option<Vec<u8>> {
+        let logs: Vec<_> = self.logs.iter().map(|log| &*log.json).collect();
+        let logs = RawValue::from_string(format!("[{}]", logs.join(","))).ok()?;
+        let reading = self.reading.as_ref();
+        let text = |id: &LogId| id.as_str().to_owned();
+        let text = Text {
+            previous: previous.map(|id| id.to_string()),
+            from: reading.and_then(|reading| reading.from.as_ref()).map(text),
+            up_to: reading.map(|reading| text(&reading.up_to)),
+            gap: self.gap.as_ref().map(text),
+            is_incomplete: self.is_incomplete,
+            logs,
+        };
+        serde_json::to_vec(&text).ok()
+    }
+}
+
+impl SharedEntry {
+    /// Reads the text of an entry. `None` if it is of another form.
+    pub(super) fn read(text: &[u8]) -> Option<Self> {
+        let Text { previous, from, up_to, gap, is_incomplete, logs } = serde_json::from_slice(text).ok()?;
+        let id = |text: Option<String>| text.map(|text| LogId::parse(&text)).transpose().ok();
+        let previous = match previous {
+            Some(previous) => Some(StreamId::parse(&previous)?),
+            None => None,
+        };
+        let (from, up_to, gap) = (id(from)?, id(up_to)?, id(gap)?);
+        let reading = up_to.map(|up_to| Reading { from, up_to });
+        Some(Self { previous, reading, gap, is_incomplete, records: logs.get().to_owned() })
+    }
+
+    /// True if it tells all that was read since a replica had read all up to `read_up_to`.
+    pub(super) fn continues(&self, read_up_to: Option<&LogId>) -> bool {
+        let begins = self.reading.as_ref().is_none_or(|reading| reading.from.as_ref() <= read_up_to);
+        begins && !self.is_incomplete
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn id(number: usize) -> LogId {
+        LogId::parse(&format!("900{number:09}")).unwrap()
+    }
+
+    fn log(number: usize, size: usize) -> SharedLog {
+        let id = id(number);
+        SharedLog { json: format!(r#"{{"log_id":"{id}","x":"{}"}}"#, "é".repeat(size / 2)).into(), id }
+    }
+
+    #[test]
+    fn an_entry_is_read_as_it_was_written() {
+        let reading = Some(Reading { from: Some(id(1)), up_to: id(9) });
+        for part in [
+            Part::default(),
+            Part { reading, gap: Some(id(3)), logs: vec![log(4, 8), log(5, 0)], is_incomplete: true },
+            Part { reading: Some(Reading { from: None, up_to: id(9) }), ..Part::default() },
+        ] {
+            for previous in [None, Some(StreamId::LOWEST)] {
+                let entry = SharedEntry::read(&part.write(previous).unwrap()).unwrap();
+                let logs: Vec<_> = part.logs.iter().map(|log| &*log.json).collect();
+                assert_eq!((entry.previous, &entry.reading, &entry.gap), (previous, &part.reading, &part.gap));
+                assert_eq!((entry.is_incomplete, entry.records), (part.is_incomplete, format!("[{}]", logs.join(","))));
+            }
+        }
+        for wrong in
+            ["", "{}", "[]", r#"{"is_incomplete":false,"logs":[],"gap":""}"#, r#"{"is_incomplete":1,"logs":[]}"#]
+        {
+            assert_eq!(SharedEntry::read(wrong.as_bytes()), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn who_has_not_read_up_to_where_a_read_began_misses_something() {
+        let from = |from: Option<LogId>| Part { reading: Some(Reading { from, up_to: id(9) }), ..Part::default() };
+        let entry = |part: Part| SharedEntry::read(&part.write(None).unwrap()).unwrap();
+        let read = entry(from(Some(id(5))));
+        assert!(read.continues(Some(&id(5))) && read.continues(Some(&id(6))));
+        assert!(!read.continues(Some(&id(4))) && !read.continues(None));
+        assert!(entry(from(None)).continues(None), "a tenant's first logs");
+        assert!(entry(Part::default()).continues(None), "what was pushed says nothing of what was read");
+        assert!(!entry(Part { is_incomplete: true, ..Part::default() }).continues(Some(&id(9))));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn parts_are_bounded_and_have_all_logs_in_order(sizes in vec(prop_oneof![0_usize..2_000, 20_000_usize..60_000], 0..40)) {
+            let logs: Vec<_> = sizes.iter().enumerate().map(|(number, size)| log(number, *size)).collect();
+            let reading = Some(Reading { from: None, up_to: id(99) });
+            let report = Report { reading: reading.clone(), gap: Some(id(0)), logs: logs.clone() };
+            prop_assert_eq!(report.size(), logs.iter().map(|log| log.json.len()).sum::<usize>());
+            let parts = report.into_parts();
+            let size = |part: &Part| part.logs.iter().map(|log| log.json.len()).sum::<usize>();
+            prop_assert!(parts.iter().all(|part| size(part) <= MOST_BYTES));
+            prop_assert!(parts.windows(2).all(|pair| size(&pair[0]) + size(&pair[1]) > MOST_BYTES / 2));
+            let (fit, large): (Vec<_>, Vec<_>) = logs.into_iter().partition(|log| log.json.len() <= MOST_BYTES);
+            prop_assert_eq!(parts.iter().any(|part| part.is_incomplete), !large.is_empty());
+            prop_assert_eq!(parts.iter().flat_map(|part| part.logs.clone()).collect::<Vec<_>>(), fit);
+            let (last, others) = parts.split_last().unwrap();
+            prop_assert_eq!(&last.reading, &reading);
+            prop_assert!(others.iter().all(|part| part.reading.is_none()));
+            prop_assert_eq!(&parts[0].gap, &Some(id(0)));
+        }
+    }
+}
