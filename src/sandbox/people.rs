@@ -108,7 +108,7 @@ impl People {
         people
     }
 
-    fn make(seed: u64, count: usize, imported: usize) -> Self {
+    pub(super) fn make(seed: u64, count: usize, imported: usize) -> Self {
         let fixtures = Fixtures::new(seed);
         let mut users = Vec::with_capacity(count);
         let mut notes = Vec::new();

@@ -15,7 +15,7 @@ use super::fixtures::Fixtures;
 use super::parameters::Selection;
 use super::people::{People, User};
 use super::search::logs::LogQuery;
-use super::search::users::UserQuery;
+use super::search::users::{UserQuery, is_written_as_most};
 use super::user_lists::UserList;
 
 /// The last record that paging reaches, and the highest total that is told.
@@ -28,6 +28,8 @@ pub(crate) struct Tenant {
     people: Arc<People>,
     /// Positions of the users in the order of their creation, which is asked for more than any other.
     by_creation: Vec<usize>,
+    /// Places in that order of the users whose date of creation is not written as most are, or is none.
+    oddly_dated: Vec<usize>,
     events: Events,
 }
 
@@ -73,7 +75,30 @@ impl Tenant {
         let users = &people.users;
         let mut by_creation: Vec<_> = (0..users.len()).collect();
         by_creation.sort_by(|a, b| by_field(&users[*a], &users[*b], "created_at", false));
-        Self { fixtures: Fixtures::new(people.seed), people, by_creation, events }
+        let is_odd = |user: &User| !user.text("created_at").is_some_and(is_written_as_most);
+        let odd = by_creation.iter().enumerate().filter(|(_, position)| is_odd(&users[**position]));
+        let oddly_dated = odd.map(|(index, _)| index).collect();
+        Self { fixtures: Fixtures::new(people.seed), people, by_creation, oddly_dated, events }
+    }
+
+    /// The users who can be found, in the order of their creation. A walk through a large tenant asks for one range after the other.
+    fn candidates(&self, query: Option<&UserQuery>) -> impl Iterator<Item = &User> {
+        let user = |index: &usize| &self.people.users[*index];
+        let (lower, upper) = query.map(UserQuery::created_between).unwrap_or_default();
+        let within = |is_before: &dyn Fn(&str) -> bool| {
+            self.by_creation.partition_point(|index| match user(index).profile.get("created_at") {
+                Some(Value::String(text)) => is_before(text),
+                // They are before all texts, and what is neither is behind.
+                Some(Value::Bool(_) | Value::Number(_)) => true,
+                _ => false,
+            })
+        };
+        let start = lower.map_or(0, |lower| within(&|text| text < lower));
+        let end = upper.map_or(self.by_creation.len(), |upper| within(&|text| text <= upper)).max(start);
+        let odd = |range: Range<usize>| self.oddly_dated.iter().filter(move |index| range.contains(*index));
+        let before = odd(0..start).filter_map(|index| self.by_creation.get(*index));
+        let after = odd(end..usize::MAX).filter_map(|index| self.by_creation.get(*index));
+        before.chain(self.by_creation.get(start..end).unwrap_or_default()).chain(after).map(user)
     }
 
     /// A page of the users that `query` finds, and their number as far as Auth0 counts. Without a `sort` the order is that
@@ -86,16 +111,16 @@ impl Tenant {
     ) -> (Vec<&'a User>, usize) {
         let users = &self.people.users;
         let is_found = |user: &&User| query.is_none_or(|query| query.matches(user));
+        // More are neither given out nor counted.
+        let most = usize::try_from(page.start().saturating_add(page.size).max(WALL)).unwrap_or(usize::MAX);
         let found: Vec<&User> = match sort {
-            Some(("created_at", false)) => {
-                self.by_creation.iter().map(|position| &users[*position]).filter(is_found).collect()
-            }
+            Some(("created_at", false)) => self.candidates(query).filter(is_found).take(most).collect(),
             Some((field, descending)) => {
                 let mut found: Vec<_> = users.iter().filter(is_found).collect();
                 found.sort_by(|a, b| by_field(a, b, field, descending));
                 found
             }
-            None => users.iter().filter(is_found).collect(),
+            None => users.iter().filter(is_found).take(most).collect(),
         };
         let total = found.len().min(WALL as usize);
         (page.cut(found.into_iter()), total)
@@ -218,5 +243,64 @@ fn rank(value: &Value) -> u8 {
         Value::String(_) => 3,
         Value::Array(_) => 4,
         Value::Object(_) => 5,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A tenant of which some users have dates of creation of other forms, or none.
+    fn tenant() -> Tenant {
+        let mut people = People::make(7, 300, 20);
+        let odd = [
+            json!("2025-03-01T09:30:00+01:00"),
+            json!("2024"),
+            json!(""),
+            json!(7),
+            json!(true),
+            json!(["2025-01-01T00:00:00.000Z"]),
+            json!({}),
+            Value::Null,
+        ];
+        for (user, created_at) in people.users.iter_mut().skip(20).step_by(13).zip(odd) {
+            user.profile.insert("created_at".to_owned(), created_at);
+        }
+        let events = Events::new(7, 1_790_000_000_000, 0, None, People::of(7, 300, 20));
+        Tenant::new(Arc::new(people), events)
+    }
+
+    #[test]
+    fn a_range_of_dates_finds_whom_a_look_at_every_user_finds() {
+        let tenant = tenant();
+        let dates: Vec<_> = tenant.people.users.iter().filter_map(|user| user.text("created_at")).collect();
+        let mut queries =
+            vec!["*".to_owned(), "created_at:[* TO *]".to_owned(), "NOT created_at:[2025 TO *]".to_owned()];
+        for (index, date) in dates.iter().enumerate().step_by(17) {
+            let other = dates[index * 7 % dates.len()];
+            queries.extend([
+                format!("created_at:[\"{date}\" TO \"{other}\"]"),
+                format!("created_at:{{\"{date}\" TO *]"),
+                format!("created_at:[* TO \"{date}\"}} AND email:*"),
+                format!("created_at:[\"{date}\" TO *] AND created_at:[* TO \"{other}\"]"),
+                format!("created_at:[\"{date}\" TO *] OR created_at:[* TO \"{other}\"]"),
+            ]);
+        }
+        let page = Page { number: 0, size: 1_000 };
+        let mut found_all = 0;
+        for q in queries {
+            let Ok(query) = UserQuery::parse(&q) else { continue };
+            let ids = |users: Vec<&User>| {
+                users.iter().filter_map(|user| user.text("user_id").map(str::to_owned)).collect::<Vec<_>>()
+            };
+            let all = tenant.by_creation.iter().map(|position| &tenant.people.users[*position]);
+            let expected = ids(all.filter(|user| query.matches(user)).collect());
+            let (found, total) = tenant.users(Some(&query), Some(("created_at", false)), page);
+            assert_eq!((ids(found), total), (expected.clone(), expected.len()), "{q}");
+            found_all += expected.len();
+        }
+        assert!(found_all > 1_000);
     }
 }

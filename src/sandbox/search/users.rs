@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use chrono::DateTime;
 use serde_json::Value;
 
-use super::{Edge, Expression, Leaf, Pattern, Test, parse, within};
+use super::{Bound, Edge, Expression, Leaf, Pattern, Test, parse, within};
 use crate::sandbox::people::User;
 
 /// A user query that Auth0 would run.
@@ -26,6 +26,29 @@ impl UserQuery {
         let expression = parse(q).map_err(|_| format!("Failed to parse query [{q}]. Check its syntax."))?;
         expression.check(&check)?;
         Ok(Self(expression))
+    }
+
+    /// Texts between which the date of creation of all who are found is, both included, of dates that are written as most are.
+    pub(crate) fn created_between(&self) -> (Option<&str>, Option<&str>) {
+        let parts = match &self.0 {
+            Expression::All(parts) => parts.as_slice(),
+            other => std::slice::from_ref(other),
+        };
+        let mut between = (None, None);
+        for part in parts {
+            let Expression::Leaf(Leaf { field: Some(field), test: Test::Range { lower, upper } }) = part else {
+                continue;
+            };
+            if field == "created_at" {
+                // As texts the dates are in order: of several ranges the narrowest holds.
+                between.0 = between.0.max(written(lower).map(|[first, _]| first.as_str()));
+                between.1 = match (between.1, written(upper).map(|[_, last]| last.as_str())) {
+                    (Some(one), Some(other)) => Some(other.min(one)),
+                    (one, other) => one.or(other),
+                };
+            }
+        }
+        between
     }
 
     /// True if the user is found.
@@ -177,8 +200,16 @@ fn side(value: &Value, edge: &Edge, fold: bool) -> Option<Ordering> {
     }
 }
 
+/// The first and the last millisecond of a bound, if it is a date.
+fn written(bound: &Bound) -> Option<&[String; 2]> {
+    match bound {
+        Bound::Open => None,
+        Bound::Inclusive(edge) | Bound::Exclusive(edge) => edge.date.as_ref().map(|date| &date.written),
+    }
+}
+
 /// True for a date in the form that nearly all have, in which the order of texts is that of time: `2026-03-01T12:00:00.000Z`.
-fn is_written_as_most(text: &str) -> bool {
+pub(crate) fn is_written_as_most(text: &str) -> bool {
     text.len() == 24 && text.ends_with('Z') && text.as_bytes()[19] == b'.'
 }
 
