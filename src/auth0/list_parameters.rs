@@ -1,7 +1,9 @@
 //! Parameters of Auth0's lists. Constructing a value is the validation: whatever exists can be sent.
 
+mod logs;
+
+pub use self::logs::{LogCheckpoint, LogSearch, UserLogs};
 use super::argument_error::{ArgumentError, ArgumentProblem, REACHABLE_RECORDS, holds_control};
-use super::ids::LogId;
 use super::request_target::TargetBuilder;
 
 /// The most records that Auth0 gives in one answer, as `per_page` or `take`.
@@ -108,132 +110,6 @@ impl UserSearch {
             target = target.with("sort", &format!("{key}:{}", direction.wire()));
         }
         target
-    }
-}
-
-/// A page of a search for logs.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct LogSearch {
-    q: Option<String>,
-    page: PageParameters,
-    /// The order by `date`; Auth0's own order, newest first by id, where it is `None`.
-    sort: Option<Direction>,
-}
-
-impl LogSearch {
-    /// `q` is in Auth0's log search syntax; a blank one is none. `page` counts from 0. `sort` is on
-    /// `date`, the one key that Auth0 documents.
-    ///
-    /// # Errors
-    ///
-    /// As for [`UserSearch::new`].
-    pub fn new(q: Option<&str>, page: i64, per_page: i64, sort: Direction) -> Result<Self, ArgumentError> {
-        Ok(Self { q: searchable(q)?, page: PageParameters::new(page, per_page)?, sort: Some(sort) })
-    }
-
-    /// The first page in Auth0's own order: newest first by id, not by date.
-    ///
-    /// # Errors
-    ///
-    /// As for [`UserSearch::new`].
-    pub(crate) fn in_order_of_ids(q: Option<&str>, per_page: i64) -> Result<Self, ArgumentError> {
-        Ok(Self { q: searchable(q)?, page: PageParameters::new(0, per_page)?, sort: None })
-    }
-
-    /// The `take` newest logs, newest first.
-    ///
-    /// # Errors
-    ///
-    /// `take` outside 1 to 100.
-    pub fn newest(take: i64) -> Result<Self, ArgumentError> {
-        up_to_a_page("take", take)?;
-        Ok(Self { q: None, page: PageParameters::new(0, take)?, sort: Some(Direction::Descending) })
-    }
-
-    /// The newest logs, as many as there are on a page.
-    pub(crate) fn newest_page() -> Self {
-        Self { q: None, page: PageParameters { page: 0, per_page: LARGEST_PAGE }, sort: None }
-    }
-
-    /// The oldest log that the tenant keeps.
-    pub(crate) fn oldest() -> Self {
-        Self { q: None, page: PageParameters { page: 0, per_page: 1 }, sort: Some(Direction::Ascending) }
-    }
-
-    /// True if the page behind this one could be asked for at all.
-    #[must_use]
-    pub fn next_is_reachable(&self) -> bool {
-        self.page.next_is_reachable()
-    }
-
-    pub(crate) fn add_to(&self, target: TargetBuilder) -> TargetBuilder {
-        // Newest first is Auth0's default too; sending it says so, whatever the default becomes.
-        let mut target = self.page.add_to(target);
-        if let Some(direction) = self.sort {
-            target = target.with("sort", &format!("date:{}", direction.wire()));
-        }
-        match &self.q {
-            Some(q) => target.with("q", q),
-            None => target,
-        }
-    }
-}
-
-/// A page of one user's logs, which Auth0 sorts by `date` alone.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct UserLogs {
-    page: PageParameters,
-    sort: Direction,
-}
-
-impl UserLogs {
-    /// `page` counts from 0.
-    ///
-    /// # Errors
-    ///
-    /// `page` below 0, `per_page` outside 1 to 100, and a page beyond [`REACHABLE_RECORDS`].
-    pub fn new(page: i64, per_page: i64, sort: Direction) -> Result<Self, ArgumentError> {
-        Ok(Self { page: PageParameters::new(page, per_page)?, sort })
-    }
-
-    /// True if the page behind this one could be asked for at all.
-    #[must_use]
-    pub fn next_is_reachable(&self) -> bool {
-        self.page.next_is_reachable()
-    }
-
-    pub(crate) fn add_to(&self, target: TargetBuilder) -> TargetBuilder {
-        self.page.add_to(target).with("sort", &format!("date:{}", self.sort.wire()))
-    }
-}
-
-/// A place in the stream of logs, and how many to read on from there, oldest first. It reaches as
-/// far as the tenant keeps its logs.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct LogCheckpoint {
-    from: LogId,
-    take: i64,
-}
-
-impl LogCheckpoint {
-    /// The logs that follow this one, as many as there are on a page.
-    pub(crate) fn page_after(from: LogId) -> Self {
-        Self { from, take: LARGEST_PAGE }
-    }
-
-    /// Up to `take` logs behind the log `from`, which itself is not among them.
-    ///
-    /// # Errors
-    ///
-    /// `take` outside 1 to 100, and a `from` that [`LogId::parse`] refuses.
-    pub fn new(from: &str, take: i64) -> Result<Self, ArgumentError> {
-        up_to_a_page("take", take)?;
-        Ok(Self { from: LogId::parse_argument("from", from)?, take })
-    }
-
-    /// Sends these two alone: beside `from`, Auth0 ignores everything but `take`.
-    pub(crate) fn add_to(&self, target: TargetBuilder) -> TargetBuilder {
-        target.with("from", self.from.as_str()).with("take", &self.take.to_string())
     }
 }
 
@@ -368,19 +244,6 @@ mod tests {
     fn the_wall_says_how_to_get_past_it() {
         let message = search(10, 100).map_err(|e| e.to_string());
         insta::assert_snapshot!(message.err().unwrap_or_default(), @"`page` lies too far in: Auth0 gives out only the first 1000 records of a search, so (page + 1) * perPage must not exceed 1000. Narrow the search with `q`, for example to a span of time, and start again at page 0");
-    }
-
-    #[test]
-    fn take_is_called_take() {
-        let refused = |value| ArgumentError {
-            argument: "take",
-            problem: ArgumentProblem::OutOfRange { value, least: 1, most: Some(100) },
-        };
-        assert_eq!(LogSearch::newest(0), Err(refused(0)));
-        assert_eq!(LogSearch::newest(101), Err(refused(101)));
-        assert_eq!(LogCheckpoint::new("9001", 101), Err(refused(101)));
-        assert_eq!(refused(101).to_string(), "`take` must be from 1 to 100, but is 101");
-        assert_eq!(LogCheckpoint::new("", 1), Err(ArgumentError { argument: "from", problem: ArgumentProblem::Empty }));
     }
 
     #[test]
