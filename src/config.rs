@@ -17,6 +17,7 @@ mod log;
 mod problems;
 mod replicas;
 mod report;
+mod resume;
 mod sandbox;
 mod secret;
 mod server;
@@ -36,6 +37,7 @@ use self::args::{Cli, Command, ServeArgs, ServeCommandArgs, TailCommandArgs};
 pub use self::dotenv::DotEnvError;
 pub use self::export::{Export, ExportFormat, ExportedRecords};
 pub use self::problems::Problems;
+pub use self::resume::GivenCommand;
 use self::sandbox::SandboxArgs;
 #[cfg(feature = "sandbox")]
 use self::sandbox::SandboxCommand;
@@ -221,8 +223,14 @@ pub fn read() -> Result<Invocation, ConfigError> {
             let serve = Box::new(Serve::new(&args.serve)?);
             if args.check { Invocation::Check(serve) } else { Invocation::Serve(serve) }
         }
-        Command::Export(args) => Invocation::Export(args.export.export(), Box::new(Serve::new(&args.serve)?)),
-        Command::Tail(args) => Invocation::Tail(args.tail.tail(), tail_source(&args)?),
+        Command::Export(args) => {
+            let given = GivenCommand::of(&Cli::command(), &matches, "export", "after");
+            Invocation::Export(args.export.export(given), Box::new(Serve::new(&args.serve)?))
+        }
+        Command::Tail(args) => {
+            let given = GivenCommand::of(&Cli::command(), &matches, "tail", "from");
+            Invocation::Tail(args.tail.tail(given), tail_source(&args)?)
+        }
         Command::Health(args) => Invocation::Health(args.probe()?),
         Command::Sandbox(args) => sandbox_invocation(args)?,
         Command::Doctor(args) => {

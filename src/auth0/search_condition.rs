@@ -67,6 +67,15 @@ pub enum Searched {
 }
 
 impl Searched {
+    /// The records, in a word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Users => "users",
+            Self::Logs => "logs",
+        }
+    }
+
     /// A condition that every record meets, to stand beside a negation: in Lucene, negations alone match nothing. A half-open
     /// range of dates, because that is documented; `*:*` is not, and a question for existence is slow. A profile whose date of
     /// creation is no date, as some were recorded, is found if the index has one, which is not known.

@@ -20,12 +20,12 @@ use self::progress::ProgressLine;
 use super::tenant::OpenTenant;
 use super::{CommandError, USAGE, is_closed, shutdown_signal, tell};
 use crate::auth0::{
-    CallBudget, CallContext, CallerKey, Class, ClientPolicy, Direction, Error, Fields, Keyset, KeysetError,
-    ManagementApi, Position, Priority, Searched, Walk,
+    CallBudget, CallContext, CallerKey, Class, ClientPolicy, Direction, Error, Keyset, KeysetError, ManagementApi,
+    Position, Priority, Searched, Walk,
 };
 use crate::config::{Export, ExportFormat, ExportedRecords, Serve};
 use crate::deadline::Deadline;
-use crate::graphql;
+use crate::graphql::{self, ExportSelection};
 
 /// Time for one call, its turn included: a busy tenant lets bulk work wait.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
@@ -37,6 +37,7 @@ const FAILURES: u32 = 6;
 pub(super) async fn run(export: Export, serve: Serve) -> Result<(), CommandError> {
     // First, so that a signal that comes while starting is not lost.
     let mut shutdown = Box::pin(shutdown_signal()?);
+    let selection = selection(&export).map_err(|error| CommandError::new(USAGE, error))?;
     let keyset = keyset(&export).map_err(|error| CommandError::new(USAGE, error))?;
     let start = match &export.after {
         None => keyset.start(),
@@ -45,7 +46,7 @@ pub(super) async fn run(export: Export, serve: Serve) -> Result<(), CommandError
             position.map_err(|error| CommandError::new(USAGE, error))?
         }
     };
-    let mut output = Output::open(&export)?;
+    let mut output = Output::open(&export, selection)?;
     let tenant = OpenTenant::open(serve.tenant).await?;
     // An answer that is kept would be one that was given.
     let policy = ClientPolicy { cache_ttl: Duration::ZERO, ..serve.policy };
@@ -56,8 +57,11 @@ pub(super) async fn run(export: Export, serve: Serve) -> Result<(), CommandError
         () = &mut shutdown => Err(anyhow!("interrupted")),
     };
     output.progress.finish();
-    let go_on = export.resumed(&keyset.cursor(&end));
-    let (count, records) = (output.written, name_of(searched(&export)));
+    let go_on = export.given.resumed("--after", &keyset.cursor(&end));
+    let (count, records) = (output.written, searched(&export).name());
+    if !exported.as_ref().is_err_and(is_closed) {
+        export.given.secrets().iter().for_each(|secrets| tell(secrets));
+    }
     match exported {
         Ok(()) => tell(&format!("{count} {records}. Those that come later: {go_on}")),
         Err(error) if is_closed(&error) => {}
@@ -69,21 +73,17 @@ pub(super) async fn run(export: Export, serve: Serve) -> Result<(), CommandError
     Ok(())
 }
 
-/// The columns of CSV.
-fn columns(export: &Export) -> Vec<String> {
-    if export.fields.is_empty() {
-        graphql::record_keys(searched(export)).map(ToOwned::to_owned).collect()
-    } else {
-        export.fields.clone()
-    }
+fn selection(export: &Export) -> anyhow::Result<ExportSelection> {
+    let Export { fields, other_fields, with_credentials, .. } = export;
+    Ok(ExportSelection::new(searched(export), fields, other_fields, *with_credentials)?)
 }
 
 /// True if the file has something in it, which is what an export like this one wrote: whole lines, and of CSV the same columns.
-fn begins_as_expected(path: &Path, export: &Export) -> anyhow::Result<bool> {
+fn begins_as_expected(path: &Path, format: ExportFormat, columns: &[&str]) -> anyhow::Result<bool> {
     let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut header = Vec::new();
-    if matches!(export.format, ExportFormat::Csv) {
-        drop(CsvWriter::new(&mut header, columns(export), true)?);
+    if matches!(format, ExportFormat::Csv) {
+        drop(CsvWriter::new(&mut header, Some(columns))?);
     }
     let mut beginning = vec![0; header.len()];
     let length = file.seek(SeekFrom::End(0))?;
@@ -111,13 +111,6 @@ fn searched(export: &Export) -> Searched {
     }
 }
 
-fn name_of(searched: Searched) -> &'static str {
-    match searched {
-        Searched::Users => "users",
-        Searched::Logs => "logs",
-    }
-}
-
 fn keyset(export: &Export) -> anyhow::Result<Keyset> {
     let condition = graphql::search_condition(searched(export), export.q.as_deref(), export.filter.as_deref());
     let condition = condition.map_err(|failure| anyhow!("{}", failure.message))?;
@@ -137,7 +130,7 @@ async fn walk(
     output: &mut Output,
     end: &mut Position,
 ) -> anyhow::Result<()> {
-    let fields = fields(export);
+    let fields = output.selection.fields();
     let is_whole = start == keyset.start();
     let mut walk = keyset.walk(start);
     // Records behind a cursor cannot be counted.
@@ -205,26 +198,10 @@ fn wait_after(error: &Error, failures: u32) -> Duration {
     }
 }
 
-/// The keys that are asked for: those that are wanted, and those that the order goes by.
-fn fields(export: &Export) -> Fields {
-    if export.fields.is_empty() {
-        return Fields::All;
-    }
-    // They are there for as long as the program.
-    let wanted = export.fields.iter().map(|name| -> &'static str { String::leak(name.clone()) });
-    let order: &[&str] = match searched(export) {
-        Searched::Users => &["user_id", "created_at"],
-        Searched::Logs => &["log_id"],
-    };
-    let mut keys: Vec<_> = wanted.chain(order.iter().copied()).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    Fields::Only(keys)
-}
-
 /// The file or standard output, and how far it is.
 struct Output {
     format: Format,
+    selection: ExportSelection,
     progress: ProgressLine,
     count: u64,
     /// The records up to the last call's end.
@@ -238,7 +215,7 @@ enum Format {
 
 impl Output {
     /// Opens the file. One that goes on is added to; else it must not be there yet.
-    fn open(export: &Export) -> anyhow::Result<Self> {
+    fn open(export: &Export, selection: ExportSelection) -> anyhow::Result<Self> {
         let goes_on = export.after.is_some();
         let (out, is_begun): (Box<dyn Write + Send>, bool) = match &export.out {
             None => (Box::new(io::stdout()), goes_on),
@@ -254,29 +231,32 @@ impl Output {
                         path.display()
                     )
                 })?;
-                (Box::new(file), begins_as_expected(path, export)?)
+                (Box::new(file), begins_as_expected(path, export.format, &selection.columns())?)
             }
         };
         let out: Box<dyn Write + Send> = Box::new(BufWriter::new(out));
         let format = match export.format {
             ExportFormat::Ndjson => Format::Lines(out),
-            ExportFormat::Csv => Format::Csv(Box::new(CsvWriter::new(out, columns(export), !is_begun)?)),
+            ExportFormat::Csv => {
+                Format::Csv(Box::new(CsvWriter::new(out, (!is_begun).then_some(&selection.columns()))?))
+            }
         };
         let is_shown = io::stderr().is_terminal() && (export.out.is_some() || !io::stdout().is_terminal());
-        let progress = ProgressLine::new(is_shown, name_of(searched(export)));
-        Ok(Self { format, progress, count: 0, written: 0 })
+        let progress = ProgressLine::new(is_shown, searched(export).name());
+        Ok(Self { format, selection, progress, count: 0, written: 0 })
     }
 
     fn write(&mut self, record: &[u8]) -> anyhow::Result<()> {
         match &mut self.format {
             Format::Lines(out) => {
+                let mut line = Vec::with_capacity(record.len() + 1);
+                self.selection.write(record, &mut line)?;
                 // Between values alone: within a text, a line end is written as `\n`.
-                let line: Vec<u8> =
-                    record.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect();
+                line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+                line.push(b'\n');
                 out.write_all(&line)?;
-                out.write_all(b"\n")?;
             }
-            Format::Csv(out) => out.write(record)?,
+            Format::Csv(out) => out.write(self.selection.values(record)?)?,
         }
         self.count += 1;
         Ok(())

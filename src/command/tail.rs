@@ -22,6 +22,7 @@ use self::response::{Answer, Ending, Received};
 use self::tenant::TenantStream;
 use super::{CommandError, USAGE, is_closed, shutdown_signal, tell};
 use crate::config::{Tail, TailSource};
+use crate::graphql::is_known_log_type;
 use crate::telemetry;
 
 /// Prints logs until the program is asked to stop, or nobody reads any more.
@@ -32,6 +33,12 @@ pub(super) async fn run(tail: &Tail, source: TailSource) -> Result<(), CommandEr
         true => LineFormat::Json,
         false => LineFormat::Text { has_colors: AutoStream::choice(&io::stdout()) != ColorChoice::Never },
     };
+    for kind in tail.types.iter().filter(|kind| !is_known_log_type(kind)) {
+        tell(&format!(
+            "Warning: --type {} is no type of log that this program knows. It may be misspelled.",
+            printable(kind)
+        ));
+    }
     let subscription = Subscription::new(tail, format);
     let mut source = match source {
         TailSource::Tenant(serve) => {
@@ -51,7 +58,8 @@ pub(super) async fn run(tail: &Tail, source: TailSource) -> Result<(), CommandEr
     // Nothing goes on from what was refused.
     let is_refused = ended.as_ref().is_err_and(|ended| ended.exit_code == USAGE);
     if let Some(position) = position.filter(|_| !is_refused) {
-        tell(&format!("To go on: {}", tail.resumed(&printable(&position))));
+        tail.given.secrets().iter().for_each(|secrets| tell(secrets));
+        tell(&format!("To go on: {}", tail.given.resumed("--from", &printable(&position))));
     }
     ended
 }

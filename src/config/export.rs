@@ -1,8 +1,11 @@
 //! `export` and its flags.
+#![expect(clippy::doc_markdown, reason = "the comments are read on a terminal, not as Markdown")]
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+
+use super::resume::GivenCommand;
 
 /// Flags of `export`.
 #[derive(Args)]
@@ -19,12 +22,24 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "JSON")]
     filter: Option<String>,
 
-    /// Only these keys of each record, by Auth0's names, commas between them. The order of an export needs `user_id` and `created_at`, or
-    /// `log_id`: lines of JSON have them as well.
+    /// Only these fields of each record, by Auth0's names, commas between them: all that there are if none is named.
     ///
-    /// Without it records are whole: those of users have the tokens of identity providers in `identities`, if the application may read them.
-    #[arg(long, value_delimiter = ',', value_name = "KEYS")]
+    /// A path leads into what applications store: app_metadata.plan. The order of an export needs user_id and created_at, or log_id: lines of
+    /// JSON have them as well. A name that is not Auth0's own is refused, as it is a slip as a rule: see --other-fields.
+    #[arg(long, value_delimiter = ',', value_name = "FIELDS")]
     fields: Vec<String>,
+
+    /// These fields as well, which this program does not know, such as those that identity providers add to users.
+    ///
+    /// Records that lack them are written without.
+    #[arg(long, value_delimiter = ',', value_name = "FIELDS")]
+    other_fields: Vec<String>,
+
+    /// Write the credentials of users at identity providers as well, if the application may read them.
+    ///
+    /// Without it they are left out of `identities`: tokens, and what is not known to be none.
+    #[arg(long)]
+    with_credentials: bool,
 
     /// A record as a line of JSON, or as a row of CSV.
     #[arg(long, value_enum, default_value_t = ExportFormat::Ndjson)]
@@ -48,14 +63,20 @@ pub struct Export {
     pub q: Option<String>,
     /// A filter in JSON that they meet.
     pub filter: Option<String>,
-    /// The keys to export; all if there are none.
+    /// The fields to export; all if there are none.
     pub fields: Vec<String>,
+    /// Fields to export that need not be known.
+    pub other_fields: Vec<String>,
+    /// True if credentials at identity providers are exported as well.
+    pub with_credentials: bool,
     /// The format.
     pub format: ExportFormat,
     /// The cursor to go on from.
     pub after: Option<String>,
     /// The file to write.
     pub out: Option<PathBuf>,
+    /// The command itself.
+    pub given: GivenCommand,
 }
 
 /// A kind of records that can be exported.
@@ -77,67 +98,19 @@ pub enum ExportFormat {
 }
 
 impl ExportArgs {
-    pub(super) fn export(&self) -> Export {
-        let Self { records, q, filter, fields, format, after, out } = self;
+    pub(super) fn export(&self, given: GivenCommand) -> Export {
+        let Self { records, q, filter, fields, other_fields, with_credentials, format, after, out } = self;
         Export {
             records: *records,
             q: q.clone(),
             filter: filter.clone(),
             fields: fields.clone(),
+            other_fields: other_fields.clone(),
+            with_credentials: *with_credentials,
             format: *format,
             after: after.clone(),
             out: out.clone(),
-        }
-    }
-}
-
-impl Export {
-    /// The command that goes on from a cursor, as a shell takes it.
-    #[must_use]
-    pub fn resumed(&self, cursor: &str) -> String {
-        let Self { records, q, filter, fields, format, after: _, out } = self;
-        let name = |value: &dyn Fn() -> Option<clap::builder::PossibleValue>| {
-            value().map(|value| value.get_name().to_owned()).unwrap_or_default()
-        };
-        let mut words = vec![super::program_name(), "export".to_owned(), name(&|| records.to_possible_value())];
-        let fields = (!fields.is_empty()).then(|| fields.join(","));
-        let out = out.as_ref().map(|out| out.display().to_string());
-        for (flag, value) in [
-            ("--q", q.clone()),
-            ("--filter", filter.clone()),
-            ("--fields", fields),
-            ("--format", Some(name(&|| format.to_possible_value()))),
-            ("--out", out),
-            ("--after", Some(cursor.to_owned())),
-        ] {
-            words.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
-        }
-        shell_line(&words)
-    }
-}
-
-/// These words as a shell takes them.
-pub(super) fn shell_line(words: &[String]) -> String {
-    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
-}
-
-/// A word of a shell's command line.
-fn quoted(word: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b',' | b':');
-    if !word.is_empty() && word.bytes().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shell_takes_a_word_for_what_it_is() {
-        for (word, expected) in [("users", "users"), ("", "''"), ("a b", "'a b'"), ("it's $HOME", r"'it'\''s $HOME'")] {
-            assert_eq!(quoted(word), expected);
+            given,
         }
     }
 }

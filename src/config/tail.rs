@@ -2,12 +2,14 @@
 #![expect(clippy::doc_markdown, reason = "the comments are read on a terminal, not as Markdown")]
 
 use std::env;
+use std::net::IpAddr;
 
+use clap::builder::NonEmptyStringValueParser as NotEmpty;
 use clap::{Args, ValueEnum};
 use secrecy::SecretString;
 
-use super::export::shell_line;
 use super::kinds::{is_one_word, quoted};
+use super::resume::GivenCommand;
 use super::secret::InFile;
 use super::setting::{Setting, given};
 use super::{Problems, Serve};
@@ -22,7 +24,7 @@ pub(super) struct TailArgs {
     from: Option<String>,
 
     /// Only logs of these types: Auth0's codes such as f,fp, commas between them.
-    #[arg(long = "type", value_delimiter = ',', value_name = "TYPES")]
+    #[arg(long = "type", value_delimiter = ',', value_parser = NotEmpty::new(), value_name = "TYPES")]
     types: Vec<String>,
 
     /// Only logs of these outcomes, commas between them.
@@ -30,19 +32,19 @@ pub(super) struct TailArgs {
     outcomes: Vec<TailOutcome>,
 
     /// Only logs of the user with this id. Again for another, here and below.
-    #[arg(long = "user", value_name = "USER_ID")]
+    #[arg(long = "user", value_parser = NotEmpty::new(), value_name = "USER_ID")]
     users: Vec<String>,
 
     /// Only logs of the application with this id.
-    #[arg(long = "client", value_name = "CLIENT_ID")]
+    #[arg(long = "client", value_parser = NotEmpty::new(), value_name = "CLIENT_ID")]
     clients: Vec<String>,
 
     /// Only logs of the connection of this name.
-    #[arg(long = "connection", value_name = "NAME")]
+    #[arg(long = "connection", value_parser = NotEmpty::new(), value_name = "NAME")]
     connections: Vec<String>,
 
     /// Only logs of requests from this address.
-    #[arg(long = "ip", value_name = "ADDRESS")]
+    #[arg(long = "ip", value_parser = address, value_name = "ADDRESS")]
     ips: Vec<String>,
 
     /// Print each log as a line of JSON, with all that it has, by the names of the schema.
@@ -60,8 +62,6 @@ pub(super) struct TailArgs {
 /// `tail`, as it was asked for.
 #[derive(Debug)]
 pub struct Tail {
-    /// URL of a gateway, as it was given.
-    url: Option<String>,
     /// The log to go on after.
     pub from: Option<String>,
     /// Types; all if there are none, as of the other conditions.
@@ -78,6 +78,8 @@ pub struct Tail {
     pub ips: Vec<String>,
     /// True if lines are JSON.
     pub json: bool,
+    /// The command itself.
+    pub given: GivenCommand,
 }
 
 /// A place where logs are read.
@@ -146,10 +148,9 @@ impl TailArgs {
         }
     }
 
-    pub(super) fn tail(&self) -> Tail {
-        let Self { from, types, outcomes, users, clients, connections, ips, json, url } = self;
+    pub(super) fn tail(&self, given: GivenCommand) -> Tail {
+        let Self { from, types, outcomes, users, clients, connections, ips, json, url: _ } = self;
         Tail {
-            url: url.clone(),
             from: from.clone(),
             types: types.clone(),
             outcomes: outcomes.clone(),
@@ -158,27 +159,16 @@ impl TailArgs {
             connections: connections.clone(),
             ips: ips.clone(),
             json: *json,
+            given,
         }
     }
 }
 
-impl Tail {
-    /// The command that goes on after a log, as a shell takes it.
-    #[must_use]
-    pub fn resumed(&self, from: &str) -> String {
-        let Self { url, from: _, types, outcomes, users, clients, connections, ips, json } = self;
-        let mut words = vec![super::program_name(), "tail".to_owned()];
-        let outcomes: Vec<_> = outcomes.iter().map(|outcome| outcome.name().to_lowercase()).collect();
-        let listed = |values: &[String]| (!values.is_empty()).then(|| values.join(","));
-        let once = [("--url", url.clone()), ("--type", listed(types)), ("--outcome", listed(&outcomes))];
-        let once = once.into_iter().filter_map(|(flag, value)| Some((flag, value?)));
-        let repeated = [("--user", users), ("--client", clients), ("--connection", connections), ("--ip", ips)];
-        let repeated =
-            repeated.into_iter().flat_map(|(flag, values)| values.iter().map(move |value| (flag, value.clone())));
-        words.extend(once.chain(repeated).flat_map(|(flag, value)| [flag.to_owned(), value]));
-        words.extend(json.then(|| "--json".to_owned()));
-        words.extend(["--from".to_owned(), from.to_owned()]);
-        shell_line(&words)
+/// An address that logs can tell of.
+fn address(text: &str) -> Result<String, String> {
+    match text.parse::<IpAddr>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("it is no IPv4 or IPv6 address, and no log has it".to_owned()),
     }
 }
 

@@ -1,16 +1,20 @@
 //! Doors for commands: conditions, keys and selections as the schema has them.
 
+mod selection;
+mod shown;
+
 use apollo_compiler::ast::Type;
 use apollo_compiler::{Name, name};
 
+pub(crate) use self::selection::ExportSelection;
 use super::coercion::{CoercionError, Input, Value, VariableValues, coerce};
 use super::error::{ErrorCode, GraphqlError};
 use super::schema::filter::{LOG_FILTER, USER_FILTER};
 use super::schema::log::LOG;
+use super::schema::log_type;
 use super::schema::object::{Kind, Object};
 use super::schema::root::condition_of;
 use super::schema::sdl;
-use super::schema::user::USER;
 use super::type_system::TypeSystem;
 use crate::auth0::{Condition, Searched};
 
@@ -48,19 +52,9 @@ fn filter_value(json: &str, ty: Name) -> Result<Value, GraphqlError> {
     value.filter(|value| *value != Value::Null).ok_or_else(|| refuse("`filter` is null: leave it out.".to_owned()))
 }
 
-/// The keys of records on the wire, in the order of the schema.
-pub fn record_keys(searched: Searched) -> impl Iterator<Item = &'static str> {
-    let object = match searched {
-        Searched::Users => &USER,
-        Searched::Logs => &LOG,
-    };
-    let mut known: Vec<&str> = Vec::new();
-    for key in object.fields.iter().filter_map(|field| field.keys.first()) {
-        if !known.contains(key) {
-            known.push(key);
-        }
-    }
-    known.into_iter()
+/// True if the table of log types has this code.
+pub(crate) fn is_known_log_type(code: &str) -> bool {
+    log_type::description(code).is_some()
 }
 
 /// The selection of all that a log has of its own, which needs no scope beyond that of logs.

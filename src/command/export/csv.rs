@@ -1,34 +1,26 @@
 //! CSV as spreadsheets take it: a header, a column for each key, nested values in JSON, and no text that is taken for a formula.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::io::{self, Write};
 
-use serde_json::value::RawValue;
-
-/// Writes records as rows.
+/// Writes rows.
 pub(super) struct CsvWriter<W: Write> {
     out: csv::Writer<W>,
-    columns: Vec<String>,
 }
 
 impl<W: Write> CsvWriter<W> {
-    pub(super) fn new(out: W, columns: Vec<String>, has_header: bool) -> io::Result<Self> {
+    /// A writer that begins with these columns' header, if there is to be one.
+    pub(super) fn new(out: W, header: Option<&[&str]>) -> io::Result<Self> {
         let mut out = csv::Writer::from_writer(out);
-        if has_header {
+        if let Some(columns) = header {
             out.write_record(columns.iter().map(|column| harmless(column)))?;
         }
-        Ok(Self { out, columns })
+        Ok(Self { out })
     }
 
-    /// Writes a record, a JSON object. A key that it lacks leaves its cell empty, as null does.
-    pub(super) fn write(&mut self, record: &[u8]) -> io::Result<()> {
-        let values: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_slice(record)?;
-        let cells = self.columns.iter().map(|column| match values.get(column.as_str()) {
-            Some(value) => cell(value.get()),
-            None => Cow::Borrowed(""),
-        });
-        self.out.write_record(cells.map(|cell| cell.into_owned().into_bytes()))?;
+    /// Writes a row of values in JSON. One that is missing leaves its cell empty, as null does.
+    pub(super) fn write(&mut self, values: Vec<Option<Vec<u8>>>) -> io::Result<()> {
+        self.out.write_record(values.into_iter().map(|value| cell(value.unwrap_or_default())))?;
         Ok(())
     }
 
@@ -38,13 +30,13 @@ impl<W: Write> CsvWriter<W> {
 }
 
 /// A value as a cell: a text as it is, null as nothing, all else in JSON.
-fn cell(json: &str) -> Cow<'_, str> {
-    if json == "null" {
-        return Cow::Borrowed("");
+fn cell(json: Vec<u8>) -> Vec<u8> {
+    if json == b"null" {
+        return Vec::new();
     }
-    match serde_json::from_str::<Cow<'_, str>>(json) {
-        Ok(text) => Cow::Owned(harmless(&text)),
-        Err(_) => Cow::Borrowed(json),
+    match serde_json::from_slice::<Cow<'_, str>>(&json) {
+        Ok(text) => harmless(&text).into_bytes(),
+        Err(_) => json,
     }
 }
 
@@ -59,11 +51,12 @@ fn harmless(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn written(records: &[&str]) -> String {
+    fn written(rows: &[[Option<&str>; 3]]) -> String {
         let mut out = Vec::new();
-        let columns = ["a", "b", "c"].map(str::to_owned).to_vec();
-        let mut csv = CsvWriter::new(&mut out, columns, true).unwrap();
-        records.iter().for_each(|record| csv.write(record.as_bytes()).unwrap());
+        let mut csv = CsvWriter::new(&mut out, Some(&["a", "b", "c"])).unwrap();
+        for row in rows {
+            csv.write(row.iter().map(|value| value.map(|value| value.as_bytes().to_vec())).collect()).unwrap();
+        }
         csv.flush().unwrap();
         drop(csv);
         String::from_utf8(out).unwrap()
@@ -71,14 +64,15 @@ mod tests {
 
     #[test]
     fn nested_values_are_json_and_what_is_missing_is_empty() {
-        let records = [r#"{"b":{"x":[1,"y"]},"a":"é, \"q\"\n2"}"#, r#"{"c":-1.5,"a":null,"b":true,"d":1}"#];
-        assert_eq!(written(&records), "a,b,c\n\"é, \"\"q\"\"\n2\",\"{\"\"x\"\":[1,\"\"y\"\"]}\",\n,true,-1.5\n");
+        let rows =
+            [[Some(r#""é, \"q\"\n2""#), Some(r#"{"x":[1,"y"]}"#), None], [Some("null"), Some("true"), Some("-1.5")]];
+        assert_eq!(written(&rows), "a,b,c\n\"é, \"\"q\"\"\n2\",\"{\"\"x\"\":[1,\"\"y\"\"]}\",\n,true,-1.5\n");
     }
 
     #[test]
     fn no_text_is_a_formula() {
         for text in ["=1+1", "+1", "-1", "@SUM(A1)", "\\t=1", "\\r=1", "＝1"] {
-            let written = written(&[&format!(r#"{{"a":"{text}"}}"#)]);
+            let written = written(&[[Some(&format!("\"{text}\"")), None, None]]);
             let cell = written.lines().nth(1).unwrap().trim_start_matches('"');
             assert!(cell.starts_with('\''), "{text}: {written}");
         }

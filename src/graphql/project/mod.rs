@@ -4,7 +4,7 @@ mod attributes;
 mod buffer;
 pub(crate) mod json;
 mod projected;
-mod value;
+pub(crate) mod value;
 
 use std::borrow::Cow;
 

@@ -85,11 +85,7 @@ async fn an_export_that_fails_tells_how_to_go_on_and_loses_nobody() {
     let end = export(&tenant.sandbox, "export-refused", &arguments).await;
     assert_eq!(end.code, Some(1));
     assert!(end.stderr.contains("0 users, and not all: ") && end.stderr.contains("To go on: "), "{}", end.stderr);
-    assert!(
-        end.stderr.contains(&format!("--filter '{filter}' --format ndjson --out users.ndjson --after ")),
-        "{}",
-        end.stderr
-    );
+    assert!(end.stderr.contains(&format!("--filter '{filter}' --out users.ndjson --after ")), "{}", end.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,6 +154,18 @@ async fn what_cannot_be_exported_is_said_before_anything_is_asked() {
         ("export-null", &["export", "logs", "--filter", "null"], "`filter` is null"),
         ("export-q", &["export", "logs", "--q", "a) OR (b"], "`q` has to be simple"),
         ("export-kind", &["export", "roles"], "invalid value 'roles'"),
+        (
+            "export-unknown",
+            &["export", "users", "--fields", "email,nope"],
+            "users have no `nope`. They have user_id, email, ",
+        ),
+        (
+            "export-of-users",
+            &["export", "logs", "--fields", "nickname"],
+            "logs have no `nickname`. They have log_id, date, ",
+        ),
+        ("export-path", &["export", "users", "--fields", "app_metadata."], "`app_metadata.` is no path"),
+        ("export-credentials", &["export", "logs", "--with-credentials"], "logs hold none"),
     ] {
         let end = export(&tenant.sandbox, name, arguments).await;
         assert_eq!((end.code, end.stdout.as_str()), (Some(64), ""), "{name}: {}", end.stderr);
@@ -176,8 +184,20 @@ async fn an_export_goes_on_in_no_file_but_one_of_its_own() {
         ("export-precious", "csv", "something precious\n", "does not begin with the columns"),
         ("export-columns", "csv", "user_id,email\na,b\n", "does not begin with the columns"),
     ] {
-        let arguments =
-            ["export", "users", "--fields", "user_id,=1+1", "--format", format, "--out", "f", "--after", &after];
+        let arguments = [
+            "export",
+            "users",
+            "--fields",
+            "user_id",
+            "--other-fields",
+            "=1+1",
+            "--format",
+            format,
+            "--out",
+            "f",
+            "--after",
+            &after,
+        ];
         let run = run(&tenant.sandbox, name, &arguments);
         let file = run.folder.join("f");
         fs::write(&file, content).unwrap();
@@ -185,7 +205,76 @@ async fn an_export_goes_on_in_no_file_but_one_of_its_own() {
         assert!(end.code == Some(1) && end.stderr.contains(said), "{name}: {end:?}");
         assert_eq!(fs::read_to_string(file).unwrap(), content);
     }
-    let csv = ["export", "users", "--fields", "user_id,=1+1", "--format", "csv"];
+    let csv = ["export", "users", "--fields", "user_id", "--other-fields", "=1+1", "--format", "csv"];
     let header = export(&tenant.sandbox, "export-header", &csv).await.stdout;
     assert!(header.starts_with("user_id,'=1+1\n"), "a header is no formula either: {header}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_are_exported_only_where_they_are_asked_for() {
+    let tenant = tenant(60, 0).await;
+    for (number, flags) in
+        [&[][..], &["--fields", "identities"], &["--format", "csv"], &["--other-fields", "identities"]]
+            .iter()
+            .enumerate()
+    {
+        let arguments = |more: &'static [&str]| [&["export", "users"], *flags, more].concat();
+        let without = format!("export-without-{number}").leak();
+        let end = export(&tenant.sandbox, without, &arguments(&[])).await;
+        assert_eq!(end.code, Some(0), "{}", end.stderr);
+        assert!(end.stdout.contains("provider"), "{flags:?}");
+        for secret in ["access_token", "refresh_token"] {
+            assert!(!end.stdout.contains(secret), "{flags:?}: {secret}");
+        }
+        let with = format!("export-with-{number}").leak();
+        let end = export(&tenant.sandbox, with, &arguments(&["--with-credentials"])).await;
+        assert!(end.code == Some(0) && end.stdout.contains("access_token"), "{flags:?}: {}", end.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_and_a_field_that_is_not_auth0_s_own_are_columns() {
+    let tenant = tenant(60, 0).await;
+    let arguments = ["export", "users", "--fields", "user_id,app_metadata.plan", "--other-fields", "nope"];
+    let end = export(&tenant.sandbox, "export-columns-json", &arguments).await;
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    let records: Vec<Value> = end.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let allowed = ["app_metadata.plan", "created_at", "user_id"];
+    for record in &records {
+        assert!(record.as_object().unwrap().keys().all(|key| allowed.contains(&key.as_str())), "{record}");
+    }
+    let plans: Vec<_> = records.iter().filter_map(|record| record["app_metadata.plan"].as_str()).collect();
+    assert!(!plans.is_empty());
+    let csv = export(&tenant.sandbox, "export-columns-csv", &[&arguments[..], &["--format", "csv"]].concat()).await;
+    let mut lines = csv.stdout.lines();
+    assert_eq!(lines.next(), Some("user_id,app_metadata.plan,nope"));
+    assert_eq!(lines.filter(|line| plans.iter().any(|plan| line.ends_with(&format!(",{plan},")))).count(), plans.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_that_goes_on_has_the_tenant_s_flags_and_no_secret() {
+    let tenant = tenant(12, 0).await;
+    let Client { id, secret } = tenant.sandbox.client();
+    let url = tenant.sandbox.url();
+    let secret = secret.expose_secret();
+    let arguments =
+        ["export", "users", "--auth0-domain", &url, "--auth0-client-id", &id, "--auth0-client-secret", secret];
+    let run =
+        Run::new("export-flags", &[&arguments[..], &["--fields", "email", "--q", "logins_count:[1 TO *]"]].concat());
+    let end = tokio::task::spawn_blocking(|| run.end()).await.unwrap();
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    assert!(!end.stderr.contains(secret), "{}", end.stderr);
+    assert!(end.stderr.contains("Set in the environment: AUTH0_CLIENT_SECRET\n"), "{}", end.stderr);
+    let (_, command) = end.stderr.trim_end().rsplit_once("Those that come later: ").unwrap();
+    // A shell takes it as it is.
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", command]).env_clear().env("AUTH0_CLIENT_SECRET", secret).current_dir(env!("CARGO_TARGET_TMPDIR"));
+    let rest = tokio::task::spawn_blocking(move || End::from(shell.output().unwrap())).await.unwrap();
+    assert_eq!((rest.code, rest.stdout.as_str()), (Some(0), ""), "{}", rest.stderr);
+    assert!(rest.stderr.contains("0 users. Those that come later: "), "{}", rest.stderr);
+    // A sandbox is started anew.
+    let sandbox =
+        Run::new("export-sandbox", &["export", "users", "--sandbox", "--sandbox-seed", "7", "--fields", "email"]);
+    let end = tokio::task::spawn_blocking(|| sandbox.end()).await.unwrap();
+    assert!(end.stderr.contains("export users --fields email --sandbox --sandbox-seed 7 --after "), "{}", end.stderr);
 }

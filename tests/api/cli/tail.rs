@@ -77,7 +77,7 @@ async fn history_comes_first_then_what_happens_and_an_interruption_says_how_to_g
     assert_eq!(ids(&mut tail, 3), live);
     let end = interrupt(tail);
     assert_eq!(end.code, Some(0), "{}", end.stderr);
-    let expected = format!("To go on: {PROGRAM} tail --json --from {}", live[2]);
+    let expected = format!("To go on: {PROGRAM} tail --json --tail-max-interval 1s --from {}", live[2]);
     assert_eq!(end.stderr.lines().last(), Some(&*expected), "{end:?}");
 }
 
@@ -94,7 +94,10 @@ async fn what_the_conditions_leave_out_need_not_be_read_again() {
     }
     let end = interrupt(tail);
     let (command, from) = end.stderr.trim_end().rsplit_once(" --from ").unwrap();
-    assert!(command.ends_with("tail --outcome failure,other --user 'auth0|nobody'"), "{command}");
+    assert!(
+        command.ends_with("tail --outcome failure,other --user 'auth0|nobody' --tail-max-interval 1s"),
+        "{command}"
+    );
     assert!(known.iter().any(|id| id == from) && *from > *known[5], "{from}");
 }
 
@@ -148,9 +151,14 @@ async fn logs_that_the_tenant_has_given_up_are_told_of() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sandbox_has_logs_too() {
-    let mut tail = Run::new("tail-sandbox", &["tail", "--sandbox", "--from", "0"]).start();
+    let arguments = ["tail", "--sandbox", "--sandbox-seed", "7", "--type", "s,f,nope", "--from", "0"];
+    let mut tail = Run::new("tail-sandbox", &arguments).start();
     assert!(line(&mut tail).contains("T"));
-    assert_eq!(interrupt(tail).code, Some(0));
+    let end = interrupt(tail);
+    assert_eq!(end.code, Some(0));
+    assert_eq!(end.stderr.matches("is no type of log").count(), 1, "{end:?}");
+    assert!(end.stderr.contains("Warning: --type nope is no type of log that this program knows"), "{end:?}");
+    assert!(end.stderr.contains("tail --type s,f,nope --sandbox --sandbox-seed 7 --from "), "{end:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,7 +181,7 @@ async fn the_logs_of_a_gateway_are_followed_with_a_token_that_no_argument_holds(
     assert_eq!((&late["logId"], &late["late"]), (&json!(made[0]), &json!(true)));
     let end = interrupt(tail);
     assert_eq!(end.code, Some(0));
-    assert_eq!(end.stderr, format!("To go on: {PROGRAM} tail --url {url} --json --from {}\n", made[2]));
+    assert_eq!(end.stderr, format!("To go on: {PROGRAM} tail --json --url {url} --from {}\n", made[2]));
 
     let refused = self::end(run("tail-refused", &format!("{token}x")));
     assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""));
@@ -239,6 +247,9 @@ fn what_cannot_be_followed_is_said() {
             "--url must begin with https://",
         ),
         ("outcome", Run::new("tail-outcome", &["tail", "--sandbox", "--outcome", "odd"]), 64, "possible values"),
+        ("ip", Run::new("tail-ip", &["tail", "--sandbox", "--ip", "nonsense"]), 64, "no IPv4 or IPv6 address"),
+        ("user", Run::new("tail-user", &["tail", "--sandbox", "--user", ""]), 64, "--user"),
+        ("type", Run::new("tail-type", &["tail", "--sandbox", "--type", "f,"]), 64, "--type"),
         ("from", Run::new("tail-from", &["tail", "--sandbox", "--from", "abc"]), 64, "`from`"),
         ("tenant", Run::new("tail-no-tenant", &["tail"]), 64, "AUTH0_DOMAIN is missing"),
         ("nobody", Run::new("tail-unreachable", &unreachable), 69, "no gateway answers at http://127.0.0.1:1/graphql"),
