@@ -55,6 +55,8 @@ pub(crate) struct Call {
     pub(crate) path: String,
     /// None if it was cut off.
     pub(crate) status: Option<u16>,
+    /// The time at which it came, by RFC 3339.
+    pub(crate) at: String,
 }
 
 impl Stage {

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::scenario::{Field, Lists, Of, Root, Scenario};
+use crate::scenario::{Field, LISTS, Lists, Of, Root, Scenario};
 use crate::tenant::{Record, Tenant};
 
 impl Scenario {
@@ -11,6 +11,9 @@ impl Scenario {
     pub(crate) fn check(&self, lists: Lists, tenant: &Tenant, argument: usize, answer: &[u8]) -> Result<()> {
         let answer: Value = serde_json::from_slice(answer).context("the answer is not JSON")?;
         ensure!(answer.get("errors").is_none(), "the answer has errors, the first of them {}", answer["errors"][0]);
+        if self.is_page() {
+            return check_page(&answer["data"]["user"], tenant, argument);
+        }
         for root in self.roots {
             let list = &answer["data"][root.name()];
             let list = match lists {
@@ -42,6 +45,21 @@ impl Root {
         }
         Ok(())
     }
+}
+
+/// Compares the page of a user with the tenant's lists: all are there, and as long as Auth0's.
+fn check_page(page: &Value, tenant: &Tenant, argument: usize) -> Result<()> {
+    ensure!(page["userId"] == tenant.id_of_page(argument), "the page is another user's");
+    for (field, path) in LISTS {
+        let nodes = page[field]["nodes"].as_array().with_context(|| format!("`{field}` is missing"))?;
+        let list = tenant.list(path, tenant.id_of_page(argument)).context("the tenant has no such list")?;
+        let list: Value = serde_json::from_str(list)?;
+        // Some endpoints have their list in an object.
+        let members = list.as_object().into_iter().flat_map(|object| object.values());
+        let expected = members.chain([&list]).find_map(Value::as_array).context("the tenant's list is none")?;
+        ensure!(nodes.len() == expected.len(), "`{field}` has {} records instead of {}", nodes.len(), expected.len());
+    }
+    Ok(())
 }
 
 fn tenant_value(record: &Record, key: &str) -> Result<Value> {

@@ -25,8 +25,16 @@ pub(crate) struct Scenario {
 
 /// A root field of the operation.
 pub(crate) enum Root {
-    Users { per_page: usize, fields: &'static [Field] },
-    Logs { take: usize, fields: &'static [Field] },
+    Users {
+        per_page: usize,
+        fields: &'static [Field],
+    },
+    Logs {
+        take: usize,
+        fields: &'static [Field],
+    },
+    /// A user with all that there is about them.
+    Page,
 }
 
 /// A field that is selected.
@@ -130,6 +138,34 @@ const LOG_AND_USER: &[Field] = &[
     Field { name: "user", key: "user_id", of: Of::User(&[value("name", "name"), value("email", "email")]) },
 ];
 
+/// What the page of a user shows.
+const PAGE: &str = "user(id: $id) {
+    userId email emailVerified name picture createdAt lastLogin loginsCount blocked appMetadata userMetadata
+    identities { connection provider userId isSocial }
+    logs(perPage: 10) { nodes { logId date type typeDescription ip clientName } }
+    roles { nodes { id name description } }
+    permissions { nodes { name resourceServerName } }
+    organizations { nodes { id name displayName } }
+    authenticationMethods { nodes { id type createdAt } }
+    enrollments { nodes { id status type } }
+    sessions { nodes { id createdAt lastInteractedAt device { lastIp lastUserAgent } } }
+    refreshTokens { nodes { id clientId rotating } }
+    blocks { nodes { identifier ip } }
+}";
+
+/// The lists on it: the fields, and where Auth0 has them.
+pub(crate) const LISTS: [(&str, &str); 9] = [
+    ("logs", "users/ID/logs?per_page=10"),
+    ("roles", "users/ID/roles"),
+    ("permissions", "users/ID/permissions"),
+    ("organizations", "users/ID/organizations"),
+    ("authenticationMethods", "users/ID/authentication-methods"),
+    ("enrollments", "users/ID/enrollments"),
+    ("sessions", "users/ID/sessions"),
+    ("refreshTokens", "users/ID/refresh-tokens"),
+    ("blocks", "user-blocks/ID"),
+];
+
 const S1: &[Root] = &[Root::Users { per_page: 10, fields: FIVE_OF_USER }];
 
 const fn scenario(name: &'static str, about: &'static str, roots: &'static [Root]) -> Scenario {
@@ -170,6 +206,7 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("S5", "100 logs, each with its user", &[Root::Logs { take: 100, fields: LOG_AND_USER }]).budget(150.0),
     scenario("S6", "S1 from 1,000 connections, upstream at 50 ms", S1).connections(1000).latency(50),
     scenario("S6=", "the same, every operation identical", S1).identical().connections(1000).latency(50).budget(45.0),
+    scenario("W1", "1 user's whole page: all their lists", &[Root::Page]),
     scenario("L1", "S1 from one connection", S1).connections(1),
     scenario("L20", "S1 from one connection, upstream at 20 ms", S1).connections(1).latency(20),
     scenario("U1", "1 user, every field", &[Root::Users { per_page: 1, fields: ALL_OF_USER }]),
@@ -199,6 +236,11 @@ impl Scenario {
     pub(crate) fn joins(&self) -> bool {
         let joins = |root: &Root| root.fields().iter().any(|field| matches!(field.of, Of::User(_)));
         self.roots.iter().any(joins)
+    }
+
+    /// Whether it is the page of a user.
+    pub(crate) fn is_page(&self) -> bool {
+        matches!(self.roots, [Root::Page])
     }
 
     /// The one root field, if there is one only.
@@ -235,12 +277,14 @@ impl Root {
         match self {
             Self::Users { .. } => "users",
             Self::Logs { .. } => "logs",
+            Self::Page => "user",
         }
     }
 
     pub(crate) fn fields(&self) -> &'static [Field] {
         match self {
             Self::Users { fields, .. } | Self::Logs { fields, .. } => fields,
+            Self::Page => &[],
         }
     }
 
@@ -250,7 +294,7 @@ impl Root {
             Self::Users { fields, .. } if fields.len() < ALL_OF_USER.len() => {
                 Some(fields.iter().map(|field| field.key).collect())
             }
-            Self::Users { .. } | Self::Logs { .. } => None,
+            Self::Users { .. } | Self::Logs { .. } | Self::Page => None,
         }
     }
 
@@ -260,6 +304,7 @@ impl Root {
             // What the number says to Auth0 is no matter: to the stand-in it says where the page begins.
             Self::Users { .. } => ("q", "String", format!("logins_count:[{argument} TO *]")),
             Self::Logs { .. } => ("from", "ID", tenant.log_before(logs_argument(argument)).to_owned()),
+            Self::Page => ("id", "ID!", tenant.id_of_page(argument).to_owned()),
         }
     }
 
@@ -267,6 +312,7 @@ impl Root {
         let arguments = match self {
             Self::Users { per_page, .. } => format!("q: $q, perPage: {per_page}"),
             Self::Logs { take, .. } => format!("from: $from, take: {take}"),
+            Self::Page => return PAGE.to_owned(),
         };
         let selection = selection(self.fields());
         let name = self.name();
@@ -289,6 +335,7 @@ impl Root {
                 target
             }
             Self::Logs { take, .. } => format!("/api/v2/logs?from={value}&take={take}"),
+            Self::Page => format!("/api/v2/users/{value}"),
         }
     }
 
@@ -297,6 +344,7 @@ impl Root {
         match self {
             Self::Users { per_page, .. } => tenant.users_of(argument, *per_page),
             Self::Logs { take, .. } => tenant.logs_after(tenant.log_before(logs_argument(argument)), *take),
+            Self::Page => tenant.user(tenant.id_of_page(argument)).into_iter().collect(),
         }
     }
 }

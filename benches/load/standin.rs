@@ -19,6 +19,10 @@ use tokio::time::sleep;
 use crate::http;
 use crate::tenant::{Tenant, list, object, text};
 
+/// What the gateway is granted: everything that the scenarios read.
+const SCOPES: &str = "read:users read:users_app_metadata read:logs read:roles read:role_members read:organizations \
+                      read:authentication_methods read:sessions read:refresh_tokens";
+
 /// A stand-in that serves until the process ends, on a thread of its own.
 #[derive(Clone)]
 pub(crate) struct StandIn(Arc<Shared>);
@@ -112,7 +116,7 @@ impl Shared {
 
     fn grant(&self) -> Bytes {
         let body = format!(
-            r#"{{"access_token":"{}","scope":"read:users read:users_app_metadata read:logs","expires_in":86400,"token_type":"Bearer"}}"#,
+            r#"{{"access_token":"{}","scope":"{SCOPES}","expires_in":86400,"token_type":"Bearer"}}"#,
             self.token
         );
         response("200 OK", "", &body)
@@ -139,7 +143,12 @@ impl Shared {
             |name: &str, default| parameter(name).and_then(|text| text.parse::<usize>().ok()).unwrap_or(default);
         let fields: Option<Vec<&str>> = parameter("fields").map(|fields| fields.split(',').collect());
         let fields = fields.as_deref();
-        match path.strip_prefix("/api/v2/")? {
+        let path = path.strip_prefix("/api/v2/")?;
+        let decoded = percent_encoding::percent_decode_str(path).decode_utf8().ok()?;
+        if let Some(list) = self.tenant.list_at(&decoded) {
+            return Some(response("200 OK", "", list));
+        }
+        match path {
             "users" => {
                 let q = parameter("q").unwrap_or_default();
                 let users = match q.strip_prefix("user_id:(") {
@@ -157,10 +166,9 @@ impl Shared {
                 // Auth0 ignores `fields` here.
                 Some(response("200 OK", &link, &list(&logs, None)))
             }
-            one => {
-                let id = one.strip_prefix("users/")?;
-                let id = percent_encoding::percent_decode_str(id).decode_utf8().ok()?;
-                Some(response("200 OK", "", &object(self.tenant.user(&id)?, fields)))
+            _ => {
+                let id = decoded.strip_prefix("users/")?;
+                Some(response("200 OK", "", &object(self.tenant.user(id)?, fields)))
             }
         }
     }

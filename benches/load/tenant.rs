@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use anyhow::{Context, Result, ensure};
-use auth0_graphql::sandbox::{Clock, Options, Sandbox};
+use auth0_graphql::sandbox::{Clock, Options, Plan, Sandbox};
 use chrono::DateTime;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::scenario::ARGUMENTS;
+use crate::scenario::{ARGUMENTS, LISTS};
 
 /// A record of Auth0's: its values as they stand on the wire.
 pub(crate) type Record = BTreeMap<String, Box<RawValue>>;
@@ -24,6 +24,9 @@ const PAGE: usize = 100;
 /// How many users the logs are of.
 const AWAKE: usize = 45;
 
+/// How many users' pages are asked for.
+const PAGES: usize = 40;
+
 /// How many records lie between where two arguments' pages begin.
 const STEP: usize = 4;
 
@@ -33,6 +36,8 @@ pub(crate) struct Tenant {
     logs: Vec<Record>,
     user_places: HashMap<String, usize>,
     log_places: HashMap<String, usize>,
+    /// The lists of the users whose pages are asked for, by their paths.
+    lists: HashMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -48,7 +53,7 @@ impl Tenant {
     pub(crate) async fn read() -> Result<Self> {
         // A clock that stands still, so that every run has the same logs.
         let now = DateTime::from_timestamp(1_790_000_000, 0).context("no such time")?;
-        let options = Options { clock: Clock::manual(now), ..Options::default() };
+        let options = Options { clock: Clock::manual(now), plan: Plan::PrivateCloud, ..Options::default() };
         let sandbox = Sandbox::start(options, TcpListener::bind(("127.0.0.1", 0)).await?).await?;
         let client = reqwest::Client::builder().no_proxy().build()?;
         let credentials = sandbox.client();
@@ -78,19 +83,29 @@ impl Tenant {
         users.retain(is_documented_user);
         logs.retain(is_documented_log);
         ensure!(users.len() > ARGUMENTS && logs.len() > ARGUMENTS * STEP + PAGE, "the sandbox has too few records");
+        let mut lists = HashMap::new();
+        for id in users.iter().take(PAGES).filter_map(|user| text(user, "user_id")) {
+            let encoded: String = url::form_urlencoded::byte_serialize(id.as_bytes()).collect();
+            for (_, path) in LISTS {
+                let url = format!("{}/api/v2/{}", sandbox.url(), path.replace("ID", &encoded));
+                let response = client.get(url).bearer_auth(&grant.access_token).send().await?.error_for_status()?;
+                lists.insert(list_path(path, id), response.text().await?);
+            }
+        }
         logs.sort_by_key(|log| text(log, "log_id").map(str::to_owned));
         name_present_users(&mut logs, &users)?;
         users.iter_mut().enumerate().try_for_each(|(number, user)| grow_user(number, user))?;
         logs.iter_mut().enumerate().try_for_each(|(number, log)| grow_log(number, log))?;
-        Self::new(users, logs)
+        Self::new(users, logs, lists)
     }
 
-    fn new(users: Vec<Record>, logs: Vec<Record>) -> Result<Self> {
+    fn new(users: Vec<Record>, logs: Vec<Record>, lists: HashMap<String, String>) -> Result<Self> {
         let places = |records: &[Record], key: &str| {
             let place = |(place, record)| Some((text(record, key)?.to_owned(), place));
             records.iter().enumerate().map(place).collect::<Option<HashMap<_, _>>>().context("a record has no id")
         };
-        Ok(Self { user_places: places(&users, "user_id")?, log_places: places(&logs, "log_id")?, users, logs })
+        let (user_places, log_places) = (places(&users, "user_id")?, places(&logs, "log_id")?);
+        Ok(Self { user_places, log_places, users, logs, lists })
     }
 
     /// The users that a search of that number finds.
@@ -100,6 +115,21 @@ impl Tenant {
 
     pub(crate) fn user(&self, id: &str) -> Option<&Record> {
         self.user_places.get(id).map(|place| &self.users[*place])
+    }
+
+    /// The id of the user whose page that argument asks for.
+    pub(crate) fn id_of_page(&self, argument: usize) -> &str {
+        text(&self.users[argument % PAGES], "user_id").unwrap_or_default()
+    }
+
+    /// A list of a user, as Auth0 answers.
+    pub(crate) fn list(&self, path: &str, id: &str) -> Option<&str> {
+        self.list_at(&list_path(path, id))
+    }
+
+    /// The same by its path.
+    pub(crate) fn list_at(&self, path: &str) -> Option<&str> {
+        self.lists.get(path).map(String::as_str)
     }
 
     /// The id of the log after which the logs of that argument begin.
@@ -191,6 +221,11 @@ fn grow_log(number: usize, log: &mut Record) -> Result<()> {
         .or_insert_with(|| json!({ "message": "No \"error\"\n– none ✅", "oauthError": "", "type": "none" }));
     log.insert("details".to_owned(), serde_json::value::to_raw_value(&details)?);
     Ok(())
+}
+
+/// The path of a user's list, without its query.
+fn list_path(path: &str, id: &str) -> String {
+    path.split('?').next().unwrap_or_default().replace("ID", id)
 }
 
 /// The text that stands under `key`; the sandbox's ids need no unescaping.

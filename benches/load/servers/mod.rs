@@ -82,6 +82,8 @@ impl Server {
     /// Why the scenario cannot be asked of this server, if so.
     pub(crate) fn cannot(self, scenario: &Scenario) -> Option<&'static str> {
         match self {
+            Self::Gateway => None,
+            _ if scenario.is_page() => Some("it knows no lists of a user"),
             Self::Proxy if scenario.only_root().is_none() => Some("a proxy joins nothing"),
             Self::Proxy | Self::Mercurius | Self::Tailcall if scenario.joins() => Some("no join"),
             _ => None,
