@@ -20,7 +20,7 @@ impl LogSearch {
     ///
     /// # Errors
     ///
-    /// As for [`UserSearch::new`].
+    /// As for [`UserSearch::new`](super::UserSearch::new).
     pub fn new(q: Option<&str>, page: i64, per_page: i64, sort: Direction) -> Result<Self, ArgumentError> {
         Ok(Self { q: searchable(q)?, page: PageParameters::new(page, per_page)?, sort: Some(sort) })
     }
@@ -29,7 +29,7 @@ impl LogSearch {
     ///
     /// # Errors
     ///
-    /// As for [`UserSearch::new`].
+    /// As for [`UserSearch::new`](super::UserSearch::new).
     pub(crate) fn in_order_of_ids(q: Option<&str>, per_page: i64) -> Result<Self, ArgumentError> {
         Ok(Self { q: searchable(q)?, page: PageParameters::new(0, per_page)?, sort: None })
     }
@@ -85,7 +85,7 @@ impl UserLogs {
     ///
     /// # Errors
     ///
-    /// `page` below 0, `per_page` outside 1 to 100, and a page beyond [`REACHABLE_RECORDS`].
+    /// `page` below 0, `per_page` outside 1 to 100, and a page beyond [`REACHABLE_RECORDS`](crate::auth0::argument_error::REACHABLE_RECORDS).
     pub fn new(page: i64, per_page: i64, sort: Direction) -> Result<Self, ArgumentError> {
         Ok(Self { page: PageParameters::new(page, per_page)?, sort })
     }
