@@ -28,8 +28,9 @@ const CAPACITY: u64 = 32 << 20;
 const OVERHEAD: usize = 256;
 const ERROR_BYTES: usize = 1_024;
 
-/// Time for which they are kept. Whoever comes later has them made anew.
-const TIME_TO_LIVE: Duration = Duration::from_secs(30);
+/// Time for which they are kept. Whoever comes later has them made anew. They are most of what many different subscriptions take
+/// together, and those who keep up ask within a second or two.
+const TIME_TO_LIVE: Duration = Duration::from_secs(10);
 
 /// Time for what is joined to logs that came together.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(10);

@@ -328,7 +328,14 @@ impl Connection {
         let behind = if guard.is_some() { WRITES_AHEAD } else { 0 };
         let deadline = self.send_deadline(bytes);
         let sending = async {
+            let mut fed = 0;
             for message in messages {
+                // The buffer would grow for those that fit together no more, and would stay so.
+                if fed + message.len() > BUFFER {
+                    self.socket.flush().await?;
+                    fed = 0;
+                }
+                fed += message.len();
                 self.socket.feed(Message::text(message)).await?;
             }
             self.socket.flush().await?;
