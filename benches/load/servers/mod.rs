@@ -19,6 +19,8 @@ use crate::tenant::Tenant;
 pub(crate) enum Server {
     /// This gateway, as it is shipped.
     Gateway,
+    /// The same, with metrics, and traces of which one in a hundred is exported.
+    Observed,
     /// A reverse proxy on hyper that knows nothing of GraphQL.
     Proxy,
     /// async-graphql as its book shows it.
@@ -57,11 +59,13 @@ const TAILCALL: &str = concat!(
 );
 
 impl Server {
-    pub(crate) const ALL: [Self; 5] = [Self::Gateway, Self::Proxy, Self::Plain, Self::Mercurius, Self::Tailcall];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Gateway, Self::Observed, Self::Proxy, Self::Plain, Self::Mercurius, Self::Tailcall];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Gateway => "gateway",
+            Self::Observed => "observed",
             Self::Proxy => "proxy",
             Self::Plain => "async-graphql",
             Self::Mercurius => "Mercurius",
@@ -120,7 +124,7 @@ impl Server {
     /// Fetches what the server is made of.
     pub(crate) fn prepare(self) -> Result<()> {
         match self {
-            Self::Gateway | Self::Proxy | Self::Plain => Ok(()),
+            Self::Gateway | Self::Observed | Self::Proxy | Self::Plain => Ok(()),
             Self::Mercurius => npm_ci("mercurius"),
             Self::Tailcall => npm_ci("tailcall"),
         }
@@ -140,7 +144,7 @@ impl Server {
             Ok(command)
         };
         let command = match self {
-            Self::Gateway => {
+            Self::Gateway | Self::Observed => {
                 let mut command = pinned(&ground.gateway);
                 command
                     .env("AUTH0_DOMAIN", &ground.upstream)
@@ -151,6 +155,13 @@ impl Server {
                     // More than scenarios have. The defaults go by what systems give a process, and by what Auth0 can answer.
                     .env("MAX_CONNECTIONS", "2000")
                     .env("MAX_CONCURRENT_REQUESTS", "2000");
+                if self == Self::Observed {
+                    command
+                        .env("ADMIN_ADDRESS", free_address()?.to_string())
+                        .env("OTEL_EXPORTER_OTLP_ENDPOINT", &ground.upstream)
+                        .env("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
+                        .env("OTEL_TRACES_SAMPLER_ARG", "0.01");
+                }
                 command
             }
             Self::Proxy => inner("proxy")?,
