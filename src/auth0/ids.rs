@@ -1,6 +1,7 @@
 //! Identifiers of single records, as a caller gives them: user ids, log ids and e-mail addresses.
 
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -37,8 +38,10 @@ impl UserId {
 
 /// A log's id: 56 digits that grow with time, or an older form. As text, a later log has the
 /// greater id.
+///
+/// Cheap to clone: each who follows the tail has one of each log.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LogId(Box<str>);
+pub struct LogId(Arc<str>);
 
 impl LogId {
     /// Takes an id as it is; nothing is trimmed.
@@ -77,11 +80,11 @@ impl LogId {
 
     /// An id before all others. No log has it.
     pub(crate) fn lowest() -> Self {
-        Self(Box::default())
+        Self(Arc::default())
     }
 
     pub(crate) fn parse_argument(argument: &'static str, text: &str) -> Result<Self, ArgumentError> {
-        path_segment(argument, text).map(Self)
+        path_segment(argument, text).map(|id| Self(id.into()))
     }
 
     /// The id as Auth0 writes it.
@@ -91,7 +94,7 @@ impl LogId {
     }
 
     pub(crate) fn into_text(self) -> Box<str> {
-        self.0
+        (*self.0).into()
     }
 }
 

@@ -23,7 +23,7 @@ use super::responder::UPSTREAM_CALLS;
 use super::subscription::{Subscription, SubscriptionPermit};
 use super::websocket::init::credentials;
 use crate::auth::Caller;
-use crate::graphql::{GraphqlResponse, ResponseStream};
+use crate::graphql::{GraphqlResponse, ResponseStream, StreamedResponse};
 
 /// The media type.
 pub(crate) const EVENT_STREAM: &str = "text/event-stream";
@@ -36,6 +36,12 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 
 /// A comment, which every client ignores: the stream is there.
 const HEARTBEAT: &[u8] = b":\n\n";
+
+/// Bytes of events that go out together, but for one that is larger by itself. Those of many subscribers are made at the same moment.
+const CHUNK: usize = 16 * 1024;
+
+/// Most bytes that an event takes beside its response and its id, if the response is one line.
+const FRAME: usize = 32;
 
 /// The last event. Browsers drop events that have no `data`.
 const COMPLETE: &[u8] = b"event: complete\ndata:\n\n";
@@ -142,26 +148,37 @@ impl Source {
         let mut heartbeat = interval_at(Instant::now(), period);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let chunk = tokio::select! {
+            let sent = tokio::select! {
                 () = self.chunks.closed() => return,
-                _ = heartbeat.tick() => HEARTBEAT.to_vec(),
+                _ = heartbeat.tick() => self.send(HEARTBEAT.to_vec()).await,
                 responses = self.subscription.next() => match responses {
                     Ok(responses) => {
                         heartbeat.reset();
-                        let mut events = Vec::new();
-                        for response in responses {
-                            let id = response.id.as_ref().map(|id| id.as_str());
-                            write_next(&response.body, id, &mut events);
-                        }
-                        events
+                        self.send_all(&responses).await
                     }
-                    Err(end) => return self.end(&end).await,
+                    Err(end) => Err(end),
                 },
             };
-            if let Err(end) = self.send(chunk).await {
+            if let Err(end) = sent {
                 return self.end(&end).await;
             }
         }
+    }
+
+    /// Sends the events of responses that came together.
+    async fn send_all(&mut self, responses: &[StreamedResponse]) -> Result<(), GraphqlResponse> {
+        let size = |response: &StreamedResponse| response.body.len() + id(response).map_or(0, str::len) + FRAME;
+        let mut rest = responses.iter().map(size).sum::<usize>();
+        let mut events = Vec::with_capacity(rest.min(CHUNK));
+        for response in responses {
+            if !events.is_empty() && events.len() + size(response) > CHUNK {
+                self.send(events).await?;
+                events = Vec::with_capacity(rest.min(CHUNK));
+            }
+            rest -= size(response);
+            write_next(&response.body, id(response), &mut events);
+        }
+        self.send(events).await
     }
 
     /// Sends events, within the budget of unsent bytes; waits while the client does not read.
@@ -182,6 +199,10 @@ impl Source {
         events.extend_from_slice(COMPLETE);
         let _ = self.chunks.send(events.into()).await;
     }
+}
+
+fn id(response: &StreamedResponse) -> Option<&str> {
+    response.id.as_ref().map(|id| id.as_str())
 }
 
 /// Appends an event `next`. A response can hold line ends, between the tokens of what Auth0 sent.
