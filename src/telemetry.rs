@@ -28,7 +28,7 @@ pub(crate) use self::metrics::{CONTENT_TYPE, OpenGuard, TailMetrics, timed};
 pub use self::metrics::{KeyMetrics, Metrics, ServerMetrics, SharedStateMetrics, UpstreamMetrics, UpstreamStatus};
 pub(crate) use self::throttle::LogThrottle;
 use self::trace::Traces;
-pub(crate) use self::trace::{continue_trace, trace_id, traceparent};
+pub(crate) use self::trace::{begin_trace, trace_id, traceparent};
 #[cfg(feature = "otlp")]
 use self::traces as trace;
 #[cfg(not(feature = "otlp"))]
@@ -40,7 +40,7 @@ const OWN_TARGET: &str = "auth0_graphql";
 /// Target of the audit trail, a line for each operation.
 pub(crate) const AUDIT_TARGET: &str = "auth0_graphql::audit";
 
-/// Target of the spans of traces. They are of level trace, so that they cost nothing where nothing is exported.
+/// Target of the spans of traces. They cost nothing where nothing is exported, for nothing else takes them.
 pub(crate) const TRACE_TARGET: &str = "auth0_graphql::trace";
 
 /// Settings of the log and of traces.
@@ -235,7 +235,8 @@ fn log_layer<S: Subscriber + for<'a> LookupSpan<'a>>(settings: &LogSettings) -> 
         Format::Text => lines.with_ansi(false).boxed(),
     };
     let has_audit = settings.audit_file.is_none();
-    let is_wanted = filter_fn(move |metadata| has_audit || !is_audit(metadata));
+    // Spans of traces are none of the log's, whatever LOG says.
+    let is_wanted = filter_fn(move |metadata| (has_audit || !is_audit(metadata)) && metadata.target() != TRACE_TARGET);
     // Without a hint of its own, the whole would have none, here too.
     lines.with_filter(settings.filter.layer_filter().and(is_wanted.with_max_level_hint(LevelFilter::TRACE)))
 }

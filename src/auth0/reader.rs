@@ -89,7 +89,7 @@ impl Reader {
         }
         context.budget.spend()?;
         // Of whoever shares it; the attempts are below that of who started it.
-        let span = tracing::trace_span!(target: TRACE_TARGET, "call", endpoint = request.endpoint.name);
+        let span = tracing::info_span!(target: TRACE_TARGET, "call", endpoint = request.endpoint.name);
         self.share(request, context).instrument(span).await
     }
 

@@ -143,7 +143,7 @@ impl Transport {
         read: impl Fn(&UpstreamResponse) -> Result<T, Error>,
     ) -> Result<T, Error> {
         loop {
-            let span = tracing::trace_span!(
+            let span = tracing::info_span!(
                 target: TRACE_TARGET,
                 "attempt",
                 otel.kind = "client",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tracing::field::Empty;
-use tracing::{Instrument as _, Span, trace_span};
+use tracing::{Instrument as _, Span, info_span};
 
 use super::audit::Audit;
 use super::document::{Document, DocumentSettings, DocumentSource, Documents};
@@ -117,7 +117,7 @@ impl Engine {
         context: &RequestContext<'_>,
         begin: impl FnOnce(&Arc<PreparedOperation>) -> Result<ResponseStream, GraphqlError>,
     ) -> Execution {
-        let span = trace_span!(
+        let span = info_span!(
             target: TRACE_TARGET,
             "operation",
             graphql.operation.name = Empty,
@@ -184,8 +184,8 @@ impl Engine {
         variables: Variables,
     ) -> Result<(Arc<Document>, Arc<PreparedOperation>), Vec<GraphqlError>> {
         let (limiter, permissions) = (self.upstream.limiter(), self.upstream.settings().permissions);
-        let document = trace_span!(target: TRACE_TARGET, "document").in_scope(|| self.documents.find(source))?;
-        let _span = trace_span!(target: TRACE_TARGET, "plan").entered();
+        let document = info_span!(target: TRACE_TARGET, "document").in_scope(|| self.documents.find(source))?;
+        let _span = info_span!(target: TRACE_TARGET, "plan").entered();
         let operation = operation::choose(&document, operation_name).map_err(|failure| vec![failure])?;
         let prepared =
             self.operations.get(&document, operation, operation::values_of(operation, variables), |values| {

@@ -23,7 +23,7 @@ use super::responder::{RefusalReason, Responder};
 use super::send_budget::Recipient;
 use super::{GRAPHQL, Shared, csrf, health, host, request_id};
 use crate::graphql::{GraphqlError, refuse};
-use crate::telemetry::{Metrics, TRACE_TARGET, continue_trace};
+use crate::telemetry::{Metrics, TRACE_TARGET, begin_trace};
 
 /// W3C's trace context: <https://www.w3.org/TR/trace-context/#traceparent-header>.
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -58,7 +58,7 @@ pub(crate) async fn identify(State(metrics): State<Metrics>, request: Request, n
 /// The span of a request in its trace, which may be the caller's.
 fn trace(request: &Request, id: &str) -> Span {
     let method = request.method().as_str();
-    let span = tracing::trace_span!(
+    let span = tracing::info_span!(
         target: TRACE_TARGET,
         "request",
         otel.kind = "server",
@@ -66,12 +66,9 @@ fn trace(request: &Request, id: &str) -> Span {
         http.request.method = method,
         http.response.status_code = Empty,
     );
-    if !span.is_disabled()
-        && let Some(traceparent) = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok())
-    {
-        let peer = request.extensions().get::<Arc<ConnectionInfo>>();
-        continue_trace(&span, traceparent, peer.is_some_and(|peer| peer.is_proxy()));
-    }
+    let traceparent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
+    let peer = request.extensions().get::<Arc<ConnectionInfo>>();
+    begin_trace(&span, traceparent, peer.is_some_and(|peer| peer.is_proxy()));
     span
 }
 

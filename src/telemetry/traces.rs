@@ -11,11 +11,12 @@ use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig as _
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing::{Span, Subscriber};
-use tracing_opentelemetry::OpenTelemetrySpanExt as _;
-use tracing_subscriber::Layer;
-use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::registry::LookupSpan;
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::Interest;
+use tracing::{Metadata, Span, Subscriber};
+use tracing_opentelemetry::{OpenTelemetrySpanExt as _, get_otel_context};
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
+use tracing_subscriber::{Layer, Registry, layer};
 use url::Url;
 
 use super::TRACE_TARGET;
@@ -45,8 +46,37 @@ impl Traces {
             .with_tracked_inactivity(false)
             // Nobody asks OpenTelemetry for the present span but this module, which asks tracing.
             .with_context_activation(false)
-            .with_filter(filter_fn(|metadata| metadata.is_span() && metadata.target() == TRACE_TARGET))
+            .with_filter(SampledOnly)
     }
+}
+
+/// Spans of traces. Of a trace that is not sampled only those that pass it on: the first, and calls, which have tasks of their own.
+struct SampledOnly;
+
+/// Name of the span of a call.
+const CALL: &str = "call";
+
+/// The mark of the first span of a trace that is not sampled.
+struct NotSampled;
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> layer::Filter<S> for SampledOnly {
+    fn enabled(&self, metadata: &Metadata<'_>, context: &layer::Context<'_, S>) -> bool {
+        // By a mark, for to ask OpenTelemetry here has events of its own judged meanwhile, whose verdict would be this span's.
+        let is_marked = |span: SpanRef<'_, S>| span.scope().any(|span| span.extensions().get::<NotSampled>().is_some());
+        is_of_traces(metadata) && (metadata.name() == CALL || !context.lookup_current().is_some_and(is_marked))
+    }
+
+    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if is_of_traces(metadata) { Interest::sometimes() } else { Interest::never() }
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::INFO)
+    }
+}
+
+fn is_of_traces(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() && metadata.target() == TRACE_TARGET
 }
 
 impl Drop for Traces {
@@ -67,18 +97,27 @@ fn resource() -> Resource {
         .build()
 }
 
-/// Continues the trace that a request's `traceparent` belongs to, if a trusted proxy sends it. A stranger's is linked to a trace of our
-/// own: else strangers would decide what is sampled.
-pub(crate) fn continue_trace(span: &Span, traceparent: &str, is_trusted: bool) {
-    let remote = TraceContextPropagator::new().extract_with_context(&Context::new(), &Carrier(traceparent));
-    if !remote.has_active_span() {
+/// Begins the trace of a request with its span. It continues the trace that a `traceparent` belongs to, if a trusted proxy sends it. A
+/// stranger's is linked to a trace of our own: else strangers would decide what is sampled.
+pub(crate) fn begin_trace(span: &Span, traceparent: Option<&str>, is_trusted: bool) {
+    if span.is_disabled() {
         return;
     }
-    if is_trusted {
-        // Fails where nothing is exported.
-        let _ = span.set_parent(remote);
-    } else {
-        span.add_link(remote.span().span_context().clone());
+    if let Some(traceparent) = traceparent {
+        let remote = TraceContextPropagator::new().extract_with_context(&Context::new(), &Carrier(traceparent));
+        if is_trusted && remote.has_active_span() {
+            // Fails where nothing is exported.
+            let _ = span.set_parent(remote);
+        } else if remote.has_active_span() {
+            span.add_link(remote.span().span_context().clone());
+        }
+    }
+    if !span.context().span().span_context().is_sampled() {
+        span.with_subscriber(|(id, dispatch)| {
+            let registry = dispatch.downcast_ref::<Registry>()?;
+            registry.span(id)?.extensions_mut().insert(NotSampled);
+            Some(())
+        });
     }
 }
 
@@ -99,8 +138,13 @@ fn present() -> Option<SpanContext> {
     if !IS_EXPORTING.load(Ordering::Relaxed) {
         return None;
     }
-    let context = Span::current().context();
-    Some(context.span().span_context().clone()).filter(SpanContext::is_valid)
+    // The present span may be one that only the log has, or none that is kept of a trace that is not sampled.
+    let present = Span::current().with_subscriber(|(id, dispatch)| {
+        let span = dispatch.downcast_ref::<Registry>()?.span(id)?;
+        let context = span.scope().find_map(|span| get_otel_context(&span.id(), dispatch))?;
+        Some(context.span().span_context().clone())
+    });
+    present.flatten().filter(SpanContext::is_valid)
 }
 
 /// A `traceparent` as the propagator reads it.

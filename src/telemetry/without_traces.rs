@@ -22,7 +22,7 @@ impl Traces {
     }
 }
 
-pub(crate) fn continue_trace(_: &Span, _: &str, _: bool) {}
+pub(crate) fn begin_trace(_: &Span, _: Option<&str>, _: bool) {}
 
 pub(crate) fn trace_id() -> Option<String> {
     None

@@ -52,7 +52,7 @@ impl<'p> Joins<'p> {
             self.register(&mut projected.slots, &mut open);
         }
         while !open.is_empty() {
-            let span = tracing::trace_span!(target: TRACE_TARGET, "joins", slots = open.len() as i64);
+            let span = tracing::info_span!(target: TRACE_TARGET, "joins", slots = open.len() as i64);
             self.fetch(execution, upstream).instrument(span).await;
             let level = std::mem::take(&mut open);
             for (join, key) in level {

@@ -130,6 +130,22 @@ async fn a_trusted_proxys_trace_goes_on_through_the_gateway_and_to_auth0() {
 }
 
 #[tokio::test]
+async fn a_proxys_trace_that_is_not_sampled_is_passed_on_and_is_not_exported() {
+    let (auth0, collector) = (mock::answering(logs()).await, collector().await);
+    let mut gateway = start("traces_unsampled", &auth0, &collector).env("TRUSTED_PROXIES", "127.0.0.1").start();
+    let url = value(&gateway.printed_until("GraphQL"), "GraphQL").to_owned();
+    ask(&url, &format!("00-{TRACE}-{PARENT}-00"), "{ logs(take: 5) { nodes { user { email } } } }").await;
+    assert_eq!(told(&spans(gateway, &collector).await), "");
+    let upstream = auth0.received_requests().await.unwrap();
+    let received: Vec<_> = upstream.iter().filter(|request| request.url.path() != "/oauth/token").collect();
+    assert_eq!(received.len(), 2);
+    for request in received {
+        let parts: Vec<_> = request.headers["traceparent"].to_str().unwrap().split('-').collect();
+        assert_eq!((parts[1], parts[3]), (TRACE, "00"));
+    }
+}
+
+#[tokio::test]
 async fn a_strangers_trace_is_linked_and_decides_nothing() {
     let (auth0, collector) = (mock::answering(logs()).await, collector().await);
     let mut gateway = start("traces_stranger", &auth0, &collector).start();
