@@ -200,7 +200,8 @@ pub fn init(settings: &LogSettings) -> Result<Telemetry, LogError> {
     let audit_file = audit_file.transpose()?;
     let traces = settings.otlp_endpoint.as_ref().map(Traces::start).transpose();
     let traces = traces.map_err(|error| LogError::Traces(error.into()))?;
-    registry().with(layers(settings, audit_file.as_ref(), traces.as_ref())).try_init()?;
+    let layers = layers(settings, audit_file.as_ref(), traces.as_ref());
+    registry().with(layers).with(trace::sampling(traces.is_some())).try_init()?;
     Ok(Telemetry { log: Log { audit_file }, _traces: traces })
 }
 
@@ -266,7 +267,7 @@ mod tests {
             ("warn,auth0_graphql=debug", None, LevelFilter::DEBUG),
         ] {
             let settings = LogSettings { filter: Filter::parse(directives).unwrap(), ..LogSettings::default() };
-            let subscriber = registry().with(layers(&settings, audit, None));
+            let subscriber = registry().with(layers(&settings, audit, None)).with(trace::sampling(false));
             assert_eq!(subscriber.max_level_hint(), Some(expected), "{directives}");
         }
     }

@@ -15,6 +15,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;
 use tracing::{Metadata, Span, Subscriber};
 use tracing_opentelemetry::{OpenTelemetrySpanExt as _, get_otel_context};
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 use tracing_subscriber::{Layer, Registry, layer};
 use url::Url;
@@ -46,12 +47,19 @@ impl Traces {
             .with_tracked_inactivity(false)
             // Nobody asks OpenTelemetry for the present span but this module, which asks tracing.
             .with_context_activation(false)
-            .with_filter(SampledOnly)
+            .with_filter(filter_fn(is_of_traces).with_max_level_hint(LevelFilter::INFO))
     }
 }
 
-/// Spans of traces. Of a trace that is not sampled only those that pass it on: the first, and calls, which have tasks of their own.
-struct SampledOnly;
+/// The spans that there are: of a trace that is not sampled only those that pass it on, the first and those of calls, which have tasks of
+/// their own. A filter of the export's alone would have the rest made all the same.
+pub(super) fn sampling<S: Subscriber + for<'a> LookupSpan<'a>>(is_exporting: bool) -> impl Layer<S> {
+    Sampling { is_exporting }
+}
+
+struct Sampling {
+    is_exporting: bool,
+}
 
 /// Name of the span of a call.
 const CALL: &str = "call";
@@ -59,19 +67,19 @@ const CALL: &str = "call";
 /// The mark of the first span of a trace that is not sampled.
 struct NotSampled;
 
-impl<S: Subscriber + for<'a> LookupSpan<'a>> layer::Filter<S> for SampledOnly {
-    fn enabled(&self, metadata: &Metadata<'_>, context: &layer::Context<'_, S>) -> bool {
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Sampling {
+    fn enabled(&self, metadata: &Metadata<'_>, context: layer::Context<'_, S>) -> bool {
         // By a mark, for to ask OpenTelemetry here has events of its own judged meanwhile, whose verdict would be this span's.
         let is_marked = |span: SpanRef<'_, S>| span.scope().any(|span| span.extensions().get::<NotSampled>().is_some());
-        is_of_traces(metadata) && (metadata.name() == CALL || !context.lookup_current().is_some_and(is_marked))
+        !is_of_traces(metadata) || metadata.name() == CALL || !context.lookup_current().is_some_and(is_marked)
     }
 
-    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if is_of_traces(metadata) { Interest::sometimes() } else { Interest::never() }
-    }
-
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(LevelFilter::INFO)
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        match (is_of_traces(metadata), self.is_exporting) {
+            (false, _) => Interest::always(),
+            (true, true) => Interest::sometimes(),
+            (true, false) => Interest::never(),
+        }
     }
 }
 

@@ -22,6 +22,10 @@ impl Traces {
     }
 }
 
+pub(super) fn sampling(_: bool) -> Identity {
+    Identity::new()
+}
+
 pub(crate) fn begin_trace(_: &Span, _: Option<&str>, _: bool) {}
 
 pub(crate) fn trace_id() -> Option<String> {
