@@ -51,8 +51,8 @@ impl Traces {
     }
 }
 
-/// The spans that there are: of a trace that is not sampled only those that pass it on, the first and those of calls, which have tasks of
-/// their own. A filter of the export's alone would have the rest made all the same.
+/// The spans that there are: of a trace that is not sampled only the first, which passes it on. A filter of the export's alone would have
+/// the rest made all the same.
 pub(super) fn sampling<S: Subscriber + for<'a> LookupSpan<'a>>(is_exporting: bool) -> impl Layer<S> {
     Sampling { is_exporting }
 }
@@ -61,9 +61,6 @@ struct Sampling {
     is_exporting: bool,
 }
 
-/// Name of the span of a call.
-const CALL: &str = "call";
-
 /// The mark of the first span of a trace that is not sampled.
 struct NotSampled;
 
@@ -71,7 +68,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Sampling {
     fn enabled(&self, metadata: &Metadata<'_>, context: layer::Context<'_, S>) -> bool {
         // By a mark, for to ask OpenTelemetry here has events of its own judged meanwhile, whose verdict would be this span's.
         let is_marked = |span: SpanRef<'_, S>| span.scope().any(|span| span.extensions().get::<NotSampled>().is_some());
-        !is_of_traces(metadata) || metadata.name() == CALL || !context.lookup_current().is_some_and(is_marked)
+        !is_of_traces(metadata) || !context.lookup_current().is_some_and(is_marked)
     }
 
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
