@@ -78,6 +78,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Sampling {
             (true, false) => Interest::never(),
         }
     }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        // It wants nothing for itself. Without a hint, all that libraries write would be worked out.
+        Some(LevelFilter::OFF)
+    }
 }
 
 fn is_of_traces(metadata: &Metadata<'_>) -> bool {
