@@ -50,6 +50,12 @@ const STREAM_BOUNDS: (usize, Duration) = (256, Duration::from_secs(10 * 60));
 /// The same of those that wait for the leader.
 const INBOX_BOUNDS: (usize, Duration) = (128, Duration::from_secs(60));
 
+/// Time after which a leader that reaches Auth0 tells that it is there, if it had nothing else to tell.
+const HEARTBEAT: Duration = Duration::from_secs(3);
+
+/// Time after which a follower that is told nothing reads by itself: a lease is no proof of a leader.
+const LONGEST_SILENCE: Duration = Duration::from_secs(10);
+
 /// Failures in a row after which a leader lets another try, which may reach Auth0.
 const MOST_FAILURES: u32 = 3;
 
@@ -79,6 +85,8 @@ pub(super) struct Member<'a> {
     owner: String,
     standing: Standing<Fence>,
     reader: Option<StreamReader>,
+    /// The moment at which it last told the others, or was told.
+    last_entry_at: Instant,
     /// The moment up to which it does not take the lease.
     abstains_until: Option<Instant>,
 }
@@ -109,7 +117,8 @@ impl<'a> Member<'a> {
         let mut owner = [0; 16];
         aws_lc_rs::rand::fill(&mut owner).ok()?;
         let owner = HEXLOWER.encode(&owner);
-        Some(Self { tail, fleet, owner, standing: Standing::new(), reader: None, abstains_until: None })
+        let (standing, last_entry_at) = (Standing::new(), Instant::now());
+        Some(Self { tail, fleet, owner, standing, reader: None, last_entry_at, abstains_until: None })
     }
 
     /// Takes part, until it is dropped.
@@ -188,6 +197,7 @@ impl<'a> Member<'a> {
         if role == Role::Leader {
             self.reader = None;
         }
+        self.last_entry_at = Instant::now();
         self.tail.change(|state| state.membership.enter(role, Instant::now()));
         self.tail.metrics().leads(role == Role::Leader);
         if role == Role::Leader && was == Role::Follower {
@@ -199,8 +209,12 @@ impl<'a> Member<'a> {
     /// Tells the others what is found, until it is time to renew the lease.
     async fn lead(&mut self, until: Instant) -> Result<(), Fenced> {
         while Instant::now() < until {
-            let report = self.tail.state().membership.next_report();
-            match report {
+            let (report, reaches_auth0) = {
+                let state = &mut *self.tail.state();
+                (state.membership.next_report(), state.checkpoint.failures() == 0)
+            };
+            let is_silent = self.last_entry_at.elapsed() >= HEARTBEAT;
+            match report.or_else(|| (is_silent && reaches_auth0).then(Report::default)) {
                 Some(report) => self.tell(report).await?,
                 None => tokio::select! {
                     () = self.tail.reported.notified() => {}
@@ -213,6 +227,7 @@ impl<'a> Member<'a> {
 
     /// Tells the others. What cannot be told is told with what is read next, or read by them.
     async fn tell(&mut self, report: Report) -> Result<(), Fenced> {
+        self.last_entry_at = Instant::now();
         for part in report.into_parts() {
             let fence = self.standing.fence.as_ref().ok_or(Fenced)?;
             let text = part.write(self.standing.chain.last());
@@ -240,6 +255,11 @@ impl<'a> Member<'a> {
         }
         let wait = until.saturating_duration_since(Instant::now());
         match self.read(Some(wait)).await {
+            Ok(entries) if entries.is_empty() => {
+                if self.last_entry_at.elapsed() >= LONGEST_SILENCE {
+                    self.doubt(HOLD_INTERVAL);
+                }
+            }
             Ok(entries) => self.take_in(entries).await,
             Err(Unavailable) => {
                 // Until it can be read, this replica reads by itself.
@@ -279,6 +299,9 @@ impl<'a> Member<'a> {
                     && entry.continues(state.checkpoint.read_up_to())
             });
             self.standing.chain = Chain::Behind(Some(id));
+            if entry.is_some() {
+                self.last_entry_at = Instant::now();
+            }
             if !is_continued {
                 self.read_what_was_missed().await;
             }

@@ -226,6 +226,24 @@ async fn nothing_is_missed_or_told_twice_while_redis_does_not_do_its_work() {
 }
 
 #[tokio::test]
+async fn a_lease_that_nobody_lives_up_to_keeps_no_log_from_anybody() {
+    let Some(redis) = RedisServer::start("tail-dead-lease") else { return };
+    let mut fleet = fleet_through(&redis, PATIENT).await;
+    fleet.start_sharing(2).await;
+    let mut clients = subscribers(&fleet).await;
+    leader(&fleet).await;
+    redis.command(&format!("SET {} somebody|1700000000000000", lease(&redis)));
+    for _ in 0..3 {
+        let made = arrive(&fleet, 5).await;
+        hear(&mut clients, &made).await;
+    }
+    redis.command(&format!("DEL {}", lease(&redis)));
+    leader(&fleet).await;
+    let made = arrive(&fleet, 5).await;
+    hear(&mut clients, &made).await;
+}
+
+#[tokio::test]
 async fn what_is_no_entry_of_a_replicas_is_passed_over_and_what_it_may_hide_is_read() {
     let Some(redis) = RedisServer::start("tail-tampered") else { return };
     let mut fleet = fleet_through(&redis, PATIENT).await;
