@@ -1,25 +1,39 @@
-//! The one connection, kept for as long as the shared state is there.
+//! Connections: the one that is kept for as long as the shared state is there, and the search for the server that it is to.
 
 use std::sync::Weak;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client};
+use redis::{AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, RedisError, RedisResult, ServerErrorKind};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::error::Failure;
+use super::url::{Route, Sentinels, at};
 use super::{Inner, Link, RedisUrl};
 use crate::deadline::Deadline;
 
 /// Longest time that connecting takes, TLS and authentication included.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time between a failure and the next attempt. Up to half as much again is added at random, so that a fleet does not come back at once.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Life of what an attempt writes.
 const PROBE_LIFE_MS: u64 = 1_000;
+
+/// Most nodes of a cluster to which one after the other sends on. A cluster that is at peace does so once.
+const MOST_REDIRECTIONS: usize = 4;
+
+/// A connection that has been found, and what became of the first write.
+pub(super) struct Found {
+    pub(super) connection: MultiplexedConnection,
+    pub(super) written: Result<(), Failure>,
+    /// True if a node of a cluster sent on to it.
+    pub(super) is_redirected: bool,
+}
 
 /// Connects, and again whenever the connection is given up. Ends with the shared state.
 pub(super) async fn keep(state: Weak<Inner>, url: RedisUrl, mut link: watch::Receiver<Link>) {
@@ -49,25 +63,139 @@ pub(super) async fn keep(state: Weak<Inner>, url: RedisUrl, mut link: watch::Rec
     }
 }
 
-/// A connection to a Redis that takes writes in time: one that is read-only, full or slow is as good as none.
-async fn open_writable(
+/// A connection to the server that takes writes of keys with this prefix, in time: one that is read-only, full or slow is as good as none.
+pub(super) async fn open_writable(
     url: &RedisUrl,
     prefix: &str,
     operation_timeout: Duration,
 ) -> Result<MultiplexedConnection, Failure> {
-    let mut connection = open(url).await?;
-    let mut probe = redis::cmd("SET");
-    probe.arg(format!("{prefix}probe")).arg(1).arg("PX").arg(PROBE_LIFE_MS);
-    let probed = Deadline::within(operation_timeout).limit(probe.query_async::<()>(&mut connection)).await;
-    probed.map_err(|_| Failure::Timeout)??;
-    Ok(connection)
+    let Found { connection, written, .. } = find(url, prefix, operation_timeout).await?;
+    written.map(|()| connection)
 }
 
-/// Opens a connection, on which no answer is waited for longer than who asks does.
-pub(super) async fn open(url: &RedisUrl) -> Result<MultiplexedConnection, Failure> {
-    let client = Client::open(url.connection_info())?;
+/// Finds the server that the keys with this prefix are on. All addresses are tried at once, and the first that leads to one that takes a write
+/// is enough; if none does, one that answers is found.
+///
+/// All keys of a tenant have its hash tag: of a cluster, too, they are on one server.
+pub(super) async fn find(url: &RedisUrl, prefix: &str, write_timeout: Duration) -> Result<Found, Failure> {
+    let probe = Probe { prefix, timeout: write_timeout };
+    match url.route() {
+        Route::Nodes(nodes) => {
+            let attempts: FuturesUnordered<_> = nodes.iter().map(|node| follow(node.clone(), &probe)).collect();
+            first(attempts).await
+        }
+        Route::Sentinels(sentinels) => {
+            let addresses = sentinels.addresses.iter();
+            let attempts: FuturesUnordered<_> = addresses.map(|address| through(address, sentinels, &probe)).collect();
+            first(attempts).await
+        }
+    }
+}
+
+/// Opens a connection to one server, on which no answer is waited for longer than who asks does.
+pub(super) async fn open(info: ConnectionInfo) -> Result<MultiplexedConnection, Failure> {
+    let client = Client::open(info)?;
     let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-    let opened =
-        Deadline::within(CONNECT_TIMEOUT).limit(client.get_multiplexed_async_connection_with_config(&config)).await;
-    Ok(opened.map_err(|_| Failure::Timeout)??)
+    bounded(CONNECT_TIMEOUT, client.get_multiplexed_async_connection_with_config(&config)).await
+}
+
+/// A write of no meaning.
+struct Probe<'a> {
+    prefix: &'a str,
+    timeout: Duration,
+}
+
+impl Probe<'_> {
+    async fn write(&self, connection: &mut MultiplexedConnection) -> RedisResult<Result<(), Failure>> {
+        let mut command = redis::cmd("SET");
+        command.arg(format!("{}probe", self.prefix)).arg(1).arg("PX").arg(PROBE_LIFE_MS);
+        match Deadline::within(self.timeout).limit(command.query_async::<()>(connection)).await {
+            Ok(Err(error)) if error.kind() == ErrorKind::Server(ServerErrorKind::Moved) => Err(error),
+            Ok(written) => Ok(written.map_err(Failure::from)),
+            Err(_) => Ok(Err(Failure::Timeout)),
+        }
+    }
+}
+
+async fn first(mut attempts: FuturesUnordered<impl Future<Output = Result<Found, Failure>>>) -> Result<Found, Failure> {
+    let mut most_telling = Err(Failure::Timeout);
+    while let Some(attempt) = attempts.next().await {
+        if attempt.as_ref().is_ok_and(|found| found.written.is_ok()) {
+            return attempt;
+        }
+        if told_by(&attempt) > told_by(&most_telling) {
+            most_telling = attempt;
+        }
+    }
+    most_telling
+}
+
+/// Rank of an attempt in vain: an answer tells more than none.
+fn told_by(attempt: &Result<Found, Failure>) -> u8 {
+    match attempt {
+        Ok(_) => 3,
+        Err(Failure::Refused { .. } | Failure::NoPrimary) => 2,
+        Err(Failure::Unreachable(_)) => 1,
+        Err(Failure::Timeout) => 0,
+    }
+}
+
+/// Connects to a node, and to those that one after the other names for the keys.
+async fn follow(mut node: ConnectionInfo, probe: &Probe<'_>) -> Result<Found, Failure> {
+    let mut redirections = 0;
+    loop {
+        let mut connection = open(node.clone()).await?;
+        match probe.write(&mut connection).await {
+            Ok(written) => return Ok(Found { connection, written, is_redirected: redirections > 0 }),
+            Err(moved) => match target(&moved) {
+                Some((host, port)) if redirections < MOST_REDIRECTIONS => node = at(&node, host, port),
+                _ => return Err(moved.into()),
+            },
+        }
+        redirections += 1;
+    }
+}
+
+/// Host and port in `MOVED SLOT HOST:PORT`. No host means that of who says so.
+fn target(moved: &RedisError) -> Option<(&str, u16)> {
+    let (host, port) = moved.redirect_node()?.0.rsplit_once(':')?;
+    Some((host, port.parse().ok()?))
+}
+
+/// Connects to the primary that a sentinel tells of.
+async fn through(sentinel: &ConnectionInfo, sentinels: &Sentinels, probe: &Probe<'_>) -> Result<Found, Failure> {
+    let mut connection = open(sentinel.clone()).await?;
+    let mut question = redis::cmd("SENTINEL");
+    question.arg("GET-MASTER-ADDR-BY-NAME").arg(&sentinels.service);
+    let told = bounded(CONNECT_TIMEOUT, question.query_async::<Option<(String, u16)>>(&mut connection)).await?;
+    let (host, port) = told.ok_or(Failure::NoPrimary)?;
+    follow(at(&sentinels.primary, &host, port), probe).await
+}
+
+/// Waits for an answer, but no longer than that.
+pub(super) async fn bounded<T>(timeout: Duration, query: impl Future<Output = RedisResult<T>>) -> Result<T, Failure> {
+    Ok(Deadline::within(timeout).limit(query).await.map_err(|_| Failure::Timeout)??)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused() -> Failure {
+        Failure::Refused { code: "WRONGPASS".to_owned() }
+    }
+
+    #[tokio::test]
+    async fn of_attempts_in_vain_the_one_that_tells_most_is_told() {
+        let unreachable = || Failure::Unreachable(RedisError::from((ErrorKind::Io, "refused")));
+        for failures in [
+            [Failure::Timeout, unreachable(), refused()],
+            [refused(), unreachable(), Failure::Timeout],
+            [unreachable(), refused(), unreachable()],
+        ] {
+            let attempts = failures.map(|failure| std::future::ready(Err(failure)));
+            let found = first(attempts.into_iter().collect()).await;
+            assert!(matches!(found, Err(Failure::Refused { code }) if code == "WRONGPASS"));
+        }
+    }
 }

@@ -19,6 +19,8 @@ pub(super) enum Failure {
         /// The code that the error begins with, such as `OOM` or `READONLY`.
         code: String,
     },
+    /// The sentinels know no primary of that name.
+    NoPrimary,
 }
 
 impl Failure {
@@ -27,7 +29,7 @@ impl Failure {
         match self {
             Self::Timeout => "timeout",
             Self::Unreachable(_) => "unreachable",
-            Self::Refused { .. } => "refused",
+            Self::Refused { .. } | Self::NoPrimary => "refused",
         }
     }
 }
@@ -50,6 +52,7 @@ impl fmt::Display for Failure {
             Self::Timeout => f.write_str("it does not answer in time"),
             Self::Unreachable(error) => write!(f, "{error}"),
             Self::Refused { code } => write!(f, "it answers {code}"),
+            Self::NoPrimary => f.write_str("its sentinels know no primary of that name"),
         }
     }
 }

@@ -3,8 +3,8 @@
 //! Nothing in it is needed: whoever asks is told the answer or [`Unavailable`], within 20 ms, and then does what a
 //! process does alone. One task for the process keeps the connection (`connection`); while there is none, asking costs nothing.
 //!
-//! Keys carry a version, so that replicas of different versions leave each other's alone, and the tenant as a hash tag, so that scripts
-//! on several of them find them on one node of a cluster.
+//! Keys carry a version, so that replicas of different versions leave each other's alone, and the tenant as a hash tag: so all of them are on
+//! one node of a cluster, and a connection to that one is enough.
 
 mod connection;
 mod error;
@@ -28,7 +28,7 @@ use self::error::{Failure, log_away, log_back};
 pub(crate) use self::lease::{BoundedStream, Fence, Holding, LeasedStream};
 pub(crate) use self::scripts::{MapBounds, Rate};
 pub(crate) use self::stream::{StreamEntry, StreamId, StreamReader};
-pub use self::survey::{Survey, SurveyError, survey};
+pub use self::survey::{Deployment, Survey, SurveyError, survey};
 pub use self::url::{RedisUrl, RedisUrlError};
 use crate::deadline::Deadline;
 use crate::telemetry::SharedStateMetrics;
@@ -48,7 +48,7 @@ const VERSION: u32 = 1;
 /// Settings of the shared state.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Address of Redis, with the credentials.
+    /// Addresses of Redis, with the credentials.
     pub url: RedisUrl,
     /// Longest time that an operation waits for an answer.
     pub operation_timeout: Duration,
@@ -105,7 +105,7 @@ impl SharedState {
     pub fn connect(settings: Settings, tenant: &str, metrics: SharedStateMetrics) -> Self {
         let Settings { url, operation_timeout } = settings;
         let (link, watched) = watch::channel(Link::Connecting);
-        let prefix = format!("auth0-graphql:{VERSION}:{{{tenant}}}:");
+        let prefix = prefix(tenant);
         let inner =
             Inner { prefix, url: url.clone(), operation_timeout, link, timeouts: AtomicU32::default(), metrics };
         let state = Self(Arc::new(inner));
@@ -224,6 +224,11 @@ impl Inner {
         self.link.send_replace(Link::Up { connection, generation });
         log_back();
     }
+}
+
+/// Beginning of every key of a tenant.
+fn prefix(tenant: &str) -> String {
+    format!("auth0-graphql:{VERSION}:{{{tenant}}}:")
 }
 
 /// Whole milliseconds, of which Redis takes no fewer than one.

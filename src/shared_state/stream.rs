@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 
-use super::{Key, SharedState, Unavailable, connection, milliseconds};
+use super::{Inner, Key, SharedState, Unavailable, connection, milliseconds};
 use crate::deadline::Deadline;
 
 /// Most entries that are read at once.
@@ -64,7 +64,9 @@ impl SharedState {
         if self.is_down() {
             return Err(Unavailable);
         }
-        let opened = Deadline::within(CONNECT_TIMEOUT).limit(connection::open(&self.0.url)).await;
+        let Inner { url, prefix, operation_timeout, .. } = &*self.0;
+        let opening = connection::open_writable(url, prefix, *operation_timeout);
+        let opened = Deadline::within(CONNECT_TIMEOUT).limit(opening).await;
         opened.ok().and_then(Result::ok).map(StreamReader).ok_or(Unavailable)
     }
 }

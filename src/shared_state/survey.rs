@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use futures_util::future::join_all;
+use redis::ConnectionInfo;
 use redis::aio::MultiplexedConnection;
 use tokio::time::Instant;
 
+use super::connection::{self, Found, bounded};
 use super::error::Failure;
-use super::{RedisUrl, connection};
-use crate::deadline::Deadline;
+use super::url::Route;
+use super::{RedisUrl, prefix};
 
 /// Number of commands that the latency is measured by.
 const PINGS: usize = 10;
@@ -33,6 +36,23 @@ pub struct Survey {
     pub has_append_only_file: bool,
     /// True if it takes writes.
     pub is_writable: bool,
+    /// The way in which it is kept up.
+    pub deployment: Deployment,
+    /// Number of addresses that are known of it.
+    pub addresses: usize,
+    /// Number of those that do not answer.
+    pub silent_addresses: usize,
+}
+
+/// Way in which a Redis is kept up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deployment {
+    /// One server, as far as the gateway knows.
+    Single,
+    /// A node of a cluster, on which all of a tenant's keys are.
+    Cluster,
+    /// The primary that sentinels tell of.
+    Sentinels,
 }
 
 /// Redis cannot be surveyed. `Display` holds no address and no secret.
@@ -55,35 +75,40 @@ impl From<Failure> for SurveyError {
     }
 }
 
-/// Surveys a Redis.
+/// Surveys the Redis through which the gateways of a tenant share.
 ///
 /// # Errors
 ///
 /// See [`SurveyError`].
-pub async fn survey(url: &RedisUrl) -> Result<Survey, SurveyError> {
-    let mut connection = connection::open(url).await?;
+pub async fn survey(url: &RedisUrl, tenant: &str) -> Result<Survey, SurveyError> {
+    let Found { mut connection, written, is_redirected } = connection::find(url, &prefix(tenant), PATIENCE).await?;
     let latency = latency(&mut connection).await?;
     // The gateway itself can do without it, and its user may not be allowed to ask.
-    let info = answer(redis::cmd("INFO").query_async::<String>(&mut connection)).await.unwrap_or_default();
-    let mut probe = redis::cmd("SET");
-    probe.arg("auth0-graphql:{doctor}:probe").arg(1).arg("PX").arg(1);
-    let is_writable = answer(probe.query_async::<()>(&mut connection)).await.is_ok();
-    Ok(read(&info, latency, is_writable))
+    let info = bounded(PATIENCE, redis::cmd("INFO").query_async::<String>(&mut connection)).await.unwrap_or_default();
+    let survey = read(&info, latency, written.is_ok());
+    let (addresses, deployment) = match url.route() {
+        Route::Sentinels(sentinels) => (&sentinels.addresses, Deployment::Sentinels),
+        Route::Nodes(nodes) if is_redirected || nodes.len() > 1 => (nodes, Deployment::Cluster),
+        Route::Nodes(nodes) => (nodes, survey.deployment),
+    };
+    let silent_addresses = join_all(addresses.iter().map(is_silent)).await.into_iter().filter(|silent| *silent).count();
+    Ok(Survey { deployment, addresses: addresses.len(), silent_addresses, ..survey })
+}
+
+async fn is_silent(address: &ConnectionInfo) -> bool {
+    let Ok(mut connection) = connection::open(address.clone()).await else { return true };
+    bounded(PATIENCE, redis::cmd("PING").query_async::<()>(&mut connection)).await.is_err()
 }
 
 async fn latency(connection: &mut MultiplexedConnection) -> Result<Duration, Failure> {
     let mut times = Vec::with_capacity(PINGS);
     for _ in 0..PINGS {
         let start = Instant::now();
-        answer(redis::cmd("PING").query_async::<()>(connection)).await?;
+        bounded(PATIENCE, redis::cmd("PING").query_async::<()>(connection)).await?;
         times.push(start.elapsed());
     }
     times.sort_unstable();
     Ok(times.get(PINGS / 2).copied().unwrap_or_default())
-}
-
-async fn answer<T>(query: impl Future<Output = redis::RedisResult<T>>) -> Result<T, Failure> {
-    Ok(Deadline::within(PATIENCE).limit(query).await.map_err(|_| Failure::Timeout)??)
 }
 
 /// Reads the answer to `INFO`: lines of `name:value`. What is missing is taken for its default.
@@ -105,6 +130,9 @@ fn read(info: &str, latency: Duration, is_writable: bool) -> Survey {
         memory_policy: if policy.is_empty() { "noeviction" } else { policy }.to_owned(),
         has_append_only_file: number("aof_enabled") == 1,
         is_writable,
+        deployment: if number("cluster_enabled") == 1 { Deployment::Cluster } else { Deployment::Single },
+        addresses: 1,
+        silent_addresses: 0,
     }
 }
 
@@ -120,9 +148,11 @@ mod tests {
         let survey = read(redis, latency, true);
         assert_eq!((&*survey.version, survey.used_memory, survey.max_memory), ("Redis 7.2.4", 1024, None));
         assert_eq!((&*survey.memory_policy, survey.has_append_only_file), ("noeviction", false));
-        let valkey =
-            "redis_version:7.2.4\nvalkey_version:8.1.0\nmaxmemory:2048\nmaxmemory_policy:allkeys-lru\naof_enabled:1\n";
+        let valkey = "redis_version:7.2.4\nvalkey_version:8.1.0\nmaxmemory:2048\nmaxmemory_policy:allkeys-lru\naof_enabled:1\n\
+                      cluster_enabled:1\n";
+        assert_eq!(survey.deployment, Deployment::Single);
         let survey = read(valkey, latency, false);
+        assert_eq!(survey.deployment, Deployment::Cluster);
         assert_eq!((&*survey.version, survey.max_memory), ("Valkey 8.1.0", Some(2048)));
         assert_eq!((&*survey.memory_policy, survey.has_append_only_file), ("allkeys-lru", true));
     }

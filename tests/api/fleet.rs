@@ -1,8 +1,12 @@
 //! Replicas of a gateway, which share what belongs to the tenant.
 
+mod cluster;
 mod processes;
 mod redis;
+mod sentinels;
+mod sharing;
 mod tail;
+mod tls;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -11,7 +15,7 @@ use auth0_graphql::app::{App, Settings};
 use auth0_graphql::auth0::{self, ClientPolicy, Domain};
 use auth0_graphql::http::{self, Period, RateLimit};
 use auth0_graphql::sandbox::{Options, Sandbox};
-use auth0_graphql::shared_state::{self, RedisUrl};
+use auth0_graphql::shared_state::{self, Deployment, RedisUrl};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -21,9 +25,9 @@ use self::redis::RedisServer;
 use crate::gateway::{Setup, codes};
 use crate::written::Written;
 
-const OPERATIONS: &str = include_str!("../../docs/operations.md");
-
 const USERS: &str = "{ users(perPage: 1) { page } }";
+/// A tenant to survey for: nothing is asked of it.
+const TENANT: &str = "example.us.auth0.com";
 const WARNINGS: &str = "{ gateway { warnings replicas { isShared leadsTail } } }";
 const ALONE: &str = "Redis is not there: this replica does alone what replicas share.";
 
@@ -46,6 +50,11 @@ impl Fleet {
 
     /// The same, in front of such a tenant.
     async fn of(redis: &RedisServer, operation_timeout: Duration, sandbox: Options) -> Self {
+        Self::sharing_at(redis.url(), operation_timeout, sandbox).await
+    }
+
+    /// The same, through what is at an address.
+    async fn sharing_at(url: RedisUrl, operation_timeout: Duration, sandbox: Options) -> Self {
         let sandbox = Sandbox::start(sandbox, listener().await).await.unwrap();
         let (client, domain) = (sandbox.client(), Domain::parse(&sandbox.url()).unwrap());
         let tenant = auth0::Settings {
@@ -58,7 +67,7 @@ impl Fleet {
             // Each search is a call.
             policy: ClientPolicy { cache_ttl: Duration::ZERO, ..ClientPolicy::default() },
             http: http::Settings { metrics: true, ..http::Settings::default() },
-            shared_state: Some(shared_state::Settings { url: redis.url(), operation_timeout }),
+            shared_state: Some(shared_state::Settings { url, operation_timeout }),
             ..Settings::new(tenant)
         };
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
@@ -140,9 +149,7 @@ impl Fleet {
 
 /// A user with the rights that the handbook says are enough.
 fn user_of_the_handbook(redis: &RedisServer) -> RedisUrl {
-    let rule = OPERATIONS.split("`ACL SETUSER gateway ").nth(1).unwrap().split('`').next().unwrap();
-    redis.command(&format!("ACL SETUSER gateway {}", rule.replace(">PASSWORD", ">made-up-for-the-user")));
-    redis.url_of("gateway", "made-up-for-the-user")
+    redis.url_of(&redis.add_user())
 }
 
 async fn listener() -> TcpListener {
@@ -273,39 +280,32 @@ async fn replicas_go_on_alone_while_redis_does_not_do_its_work() {
 #[tokio::test]
 async fn a_user_with_the_rights_in_the_handbook_is_all_that_a_replica_needs() {
     let Some(redis) = RedisServer::start("acl") else { return };
-    let mut fleet = Fleet::through(&redis, PATIENT).await;
     let url = user_of_the_handbook(&redis);
-    fleet.settings.shared_state = Some(shared_state::Settings { url: url.clone(), operation_timeout: PATIENT });
-    let limit = RateLimit { requests: NonZeroU32::new(100).unwrap(), per: Period::Hour };
-    fleet.settings.http.rate_limit = Some(limit);
-    fleet.start_sharing(2).await;
-    let mut both = hash_alone(&crate::documents::sha256(USERS));
-    both["query"] = USERS.into();
-    fleet.send(0, &both).await;
-    fleet.send(1, &hash_alone(&crate::documents::sha256(USERS))).await;
-    fleet.control("tokens/expire", json!({})).await;
-    fleet.data(1, USERS).await;
+    let mut fleet = Fleet::sharing_at(url.clone(), PATIENT, Setup::default().sandbox).await;
+    fleet.must_share([&url, &url]).await;
     for gateway in [0, 1] {
         assert!(fleet.is_in_state(gateway, "up").await);
     }
-    let survey = shared_state::survey(&url).await.unwrap();
+    let survey = shared_state::survey(&url, TENANT).await.unwrap();
     assert!(survey.is_writable);
-    let wrong = shared_state::survey(&redis.url_of("gateway", "made-up-and-wrong")).await.unwrap_err().to_string();
+    let wrong = redis.url_of("gateway:made-up-and-wrong");
+    let wrong = shared_state::survey(&wrong, TENANT).await.unwrap_err().to_string();
     assert!(wrong.contains("WRONGPASS") && !wrong.contains("made-up"), "{wrong}");
 }
 
 #[tokio::test]
 async fn a_survey_tells_what_redis_is_like() {
     let Some(mut redis) = RedisServer::start("survey") else { return };
-    let survey = shared_state::survey(&redis.url()).await.unwrap();
+    let survey = shared_state::survey(&redis.url(), TENANT).await.unwrap();
     assert!(survey.version.starts_with("Redis ") || survey.version.starts_with("Valkey "), "{survey:?}");
     assert!(survey.is_writable && survey.used_memory > 0 && survey.latency < Duration::from_secs(2), "{survey:?}");
     assert_eq!((survey.max_memory, survey.has_append_only_file), (None, false));
+    assert_eq!((survey.deployment, survey.addresses, survey.silent_addresses), (Deployment::Single, 1, 0));
     redis.command("CONFIG SET maxmemory 1");
-    let survey = shared_state::survey(&redis.url()).await.unwrap();
+    let survey = shared_state::survey(&redis.url(), TENANT).await.unwrap();
     assert_eq!((survey.is_writable, survey.max_memory), (false, Some(1)));
     redis.kill();
-    let error = shared_state::survey(&redis.url()).await.unwrap_err().to_string();
+    let error = shared_state::survey(&redis.url(), TENANT).await.unwrap_err().to_string();
     assert!(error.contains("cannot be reached") && !error.contains("made-up"), "{error}");
 }
 

@@ -114,7 +114,7 @@ async fn examine(target: Target) -> Result<Report, ArgumentError> {
     checks.push(plan::judge(&buckets));
     checks.push(callers::keys(keys.as_ref()));
     if let Some(url) = &redis {
-        checks.push(redis::judge(&shared_state::survey(url).await));
+        checks.push(redis::judge(&shared_state::survey(url, &domain.to_string()).await));
     }
     Ok(Report::new(domain.to_string(), checks, matrix, buckets))
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::report::Check;
-use crate::shared_state::{Survey, SurveyError};
+use crate::shared_state::{Deployment, Survey, SurveyError};
 
 /// Time to an answer from which on operations might be told too late.
 const SLOW: Duration = Duration::from_millis(10);
@@ -29,10 +29,23 @@ pub(super) fn judge(survey: &Result<Survey, SurveyError>) -> Check {
             );
         }
     };
-    let Survey { version, latency, max_memory, used_memory, memory_policy, has_append_only_file, is_writable } = survey;
-    if !is_writable {
-        let remedy = "name the primary in REDIS_URL and no replica of it, and give it memory to spare";
+    let Survey { version, latency, max_memory, used_memory, memory_policy, has_append_only_file, .. } = survey;
+    if !survey.is_writable {
+        let remedy = match survey.deployment {
+            Deployment::Single => "name the primary in REDIS_URL and no replica of it, and give it memory to spare",
+            Deployment::Cluster => "see whether the cluster has a primary for every slot, and give it memory to spare",
+            Deployment::Sentinels => "see whether the sentinels agree on a primary, and give it memory to spare",
+        };
         return Check::failed(NAME, format!("{version} takes no writes"), Some(remedy.to_owned()));
+    }
+    if survey.silent_addresses > 0 {
+        let finding =
+            format!("{} of {} addresses in REDIS_URL do not answer", survey.silent_addresses, survey.addresses);
+        return Check::warning(
+            NAME,
+            finding,
+            "have each of them reached from here: they are there for when one of them fails",
+        );
     }
     if *latency > SLOW {
         let finding = format!("{version} takes {} ms to answer", latency.as_millis());
@@ -55,11 +68,18 @@ pub(super) fn judge(survey: &Result<Survey, SurveyError>) -> Check {
         Some(bytes) => format!("at most {} MB, {memory_policy}", bytes / 1_000_000),
         None => "without a bound on memory".to_owned(),
     };
+    let deployment = match survey.deployment {
+        Deployment::Single => "",
+        Deployment::Cluster => " (a cluster's node)",
+        Deployment::Sentinels => " (named by sentinels)",
+    };
     let file = if *has_append_only_file { "with" } else { "without" };
     let micros = latency.as_micros();
     Check::ok(
         NAME,
-        format!("{version} answers in {micros} µs; {memory}; {file} an append-only file, which is not needed"),
+        format!(
+            "{version}{deployment} answers in {micros} µs; {memory}; {file} an append-only file, which is not needed"
+        ),
     )
 }
 
@@ -77,6 +97,9 @@ mod tests {
             memory_policy: NO_EVICTION.to_owned(),
             has_append_only_file: false,
             is_writable: true,
+            deployment: Deployment::Single,
+            addresses: 1,
+            silent_addresses: 0,
         }
     }
 
@@ -91,6 +114,13 @@ mod tests {
             (Ok(full.clone()), Status::Warning, "nearly full"),
             (Ok(Survey { memory_policy: "allkeys-lru".to_owned(), ..full }), Status::Ok, "allkeys-lru"),
             (Ok(Survey { is_writable: false, ..survey() }), Status::Failed, "takes no writes"),
+            (
+                Ok(Survey { deployment: Deployment::Cluster, ..survey() }),
+                Status::Ok,
+                "8.1.0 (a cluster's node) answers",
+            ),
+            (Ok(Survey { deployment: Deployment::Sentinels, ..survey() }), Status::Ok, "(named by sentinels) answers"),
+            (Ok(Survey { addresses: 3, silent_addresses: 1, ..survey() }), Status::Warning, "1 of 3 addresses"),
             (Err(unreachable), Status::Failed, "Connection refused"),
             (Err(SurveyError::Refused("WRONGPASS".to_owned())), Status::Failed, "WRONGPASS"),
         ] {

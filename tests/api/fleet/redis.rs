@@ -1,5 +1,6 @@
-//! A Redis of a test's own, on loopback.
+//! A Redis of a test's own, on loopback. `REDIS_SERVER` names another program than `redis-server`, such as Valkey's.
 
+use std::env;
 use std::fs;
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _, stderr};
 use std::net::{TcpListener, TcpStream};
@@ -8,39 +9,69 @@ use std::process::{Child, Command, Stdio};
 
 use auth0_graphql::shared_state::RedisUrl;
 
-const PASSWORD: &str = "made-up-for-this-test";
+pub(crate) const PASSWORD: &str = "made-up-for-this-test";
+
+/// The password of the user that the handbook describes.
+const USERS_PASSWORD: &str = "made-up-for-the-user";
+
+const OPERATIONS: &str = include_str!("../../../docs/operations.md");
+
+/// Lines of which a server writes one as soon as it takes connections: the second as a sentinel.
+const READY: [&str; 2] = ["Ready to accept connections", "Sentinel ID is"];
 
 /// A Redis that ends with the test.
 pub(crate) struct RedisServer {
     process: Child,
-    port: u16,
-    folder: PathBuf,
+    pub(crate) port: u16,
+    pub(crate) folder: PathBuf,
+    arguments: Vec<String>,
 }
 
 impl RedisServer {
     /// Starts one, which keeps nothing on disk. `None`, and a line that says so, where the program is not installed.
     pub(crate) fn start(test: &str) -> Option<Self> {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("redis-{test}"));
-        fs::create_dir_all(&folder).unwrap();
+        Self::start_with(test, |_| Vec::new())
+    }
+
+    /// Starts one with the arguments that are needed in its folder, in addition to the usual ones.
+    pub(crate) fn start_with(test: &str, arguments: impl Fn(&Path) -> Vec<String>) -> Option<Self> {
+        let folder = folder(test);
         loop {
-            // Another may take the port before Redis does.
-            let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-            match launch(port, &folder) {
-                Ok(Some(process)) => return Some(Self { process, port, folder }),
-                Ok(None) => {}
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    // Not by a macro, whose text is shown of tests that fail alone.
-                    let line = format!("skipped ({test}): redis-server is not installed\n");
-                    stderr().write_all(line.as_bytes()).unwrap();
-                    return None;
-                }
-                Err(error) => panic!("redis-server: {error}"),
+            let port = free_port();
+            let mut all: Vec<_> =
+                ["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+                    .into_iter()
+                    .chain(["--requirepass", PASSWORD, "--masterauth", PASSWORD, "--dir"])
+                    .map(str::to_owned)
+                    .collect();
+            all.push(folder.display().to_string());
+            all.extend(arguments(&folder));
+            // Another may take a port before Redis does.
+            if let Some(process) = launch(&all, test)? {
+                return Some(Self { process, port, folder, arguments: all });
             }
         }
     }
 
-    pub(crate) fn url(&self) -> RedisUrl {
-        self.url_of("", PASSWORD)
+    /// Starts a sentinel that has another take a primary's place as soon as it is gone for half a second.
+    pub(crate) fn start_sentinel(test: &str, service: &str, primary: &Self) -> Option<Self> {
+        let folder = folder(test);
+        loop {
+            let port = free_port();
+            let settings = format!(
+                "port {port}\nbind 127.0.0.1\nrequirepass {PASSWORD}\nsentinel monitor {service} 127.0.0.1 {} 1\n\
+                 sentinel auth-pass {service} {PASSWORD}\nsentinel down-after-milliseconds {service} 500\n\
+                 sentinel failover-timeout {service} 2000\n",
+                primary.port
+            );
+            // It writes there what it learns.
+            let file = folder.join("sentinel.conf");
+            fs::write(&file, settings).unwrap();
+            let arguments = vec![file.display().to_string(), "--sentinel".to_owned()];
+            if let Some(process) = launch(&arguments, test)? {
+                return Some(Self { process, port, folder, arguments });
+            }
+        }
     }
 
     /// The address as a setting has it.
@@ -48,8 +79,20 @@ impl RedisServer {
         format!("redis://:{PASSWORD}@127.0.0.1:{}", self.port)
     }
 
-    pub(crate) fn url_of(&self, user: &str, password: &str) -> RedisUrl {
-        RedisUrl::parse(&format!("redis://{user}:{password}@127.0.0.1:{}", self.port)).unwrap()
+    /// Adds the user that the handbook describes, and gives back the credentials as they stand in an address.
+    pub(crate) fn add_user(&self) -> String {
+        let rule = OPERATIONS.split("`ACL SETUSER gateway ").nth(1).unwrap().split('`').next().unwrap();
+        let rule = rule.replace(">PASSWORD", &format!(">{USERS_PASSWORD}"));
+        assert_eq!(self.command(&format!("ACL SETUSER gateway {rule}")), ["+OK"]);
+        format!("gateway:{USERS_PASSWORD}")
+    }
+
+    pub(crate) fn url(&self) -> RedisUrl {
+        self.url_of(&format!(":{PASSWORD}"))
+    }
+
+    pub(crate) fn url_of(&self, credentials: &str) -> RedisUrl {
+        RedisUrl::parse(&format!("redis://{credentials}@127.0.0.1:{}", self.port)).unwrap()
     }
 
     /// Ends it, as a machine does that loses power.
@@ -61,10 +104,15 @@ impl RedisServer {
     /// Starts it anew where it was, empty.
     pub(crate) fn restart(&mut self) {
         self.process = loop {
-            if let Some(process) = launch(self.port, &self.folder).unwrap() {
+            if let Some(process) = launch(&self.arguments, "restart").unwrap() {
                 break process;
             }
         };
+    }
+
+    /// Waits until what it says to a command holds a line.
+    pub(crate) fn until(&self, command: &str, line: &str) {
+        while !self.command(command).iter().any(|said| said == line) {}
     }
 
     /// Stops it (`STOP`), or has it go on (`CONT`).
@@ -76,7 +124,7 @@ impl RedisServer {
     /// Sends a command of one line, and gives back the lines of its answer that hold something.
     pub(crate) fn command(&self, line: &str) -> Vec<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        write!(stream, "AUTH {PASSWORD}\r\n{line}\r\nECHO the-end\r\nQUIT\r\n").unwrap();
+        write!(stream, "AUTH {PASSWORD}\r\n{line}\r\nPING the-end\r\nQUIT\r\n").unwrap();
         let lines = BufReader::new(stream).split(b'\n').map_while(Result::ok);
         let lines = lines.map(|line| String::from_utf8_lossy(&line).trim_end().to_owned());
         lines.skip(1).take_while(|line| line != "$7" && line != "the-end").collect()
@@ -98,21 +146,51 @@ impl Drop for RedisServer {
     }
 }
 
-/// Starts it, and waits until it takes connections. `None` if it ends before.
-fn launch(port: u16, folder: &Path) -> std::io::Result<Option<Child>> {
-    let mut process = Command::new("redis-server")
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-        .args(["--requirepass", PASSWORD, "--dir"])
-        .arg(folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()?;
+/// An empty folder that no other test has.
+fn folder(test: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("redis-{test}"));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// The program, by its name or its path.
+pub(crate) fn program() -> String {
+    named().unwrap_or_else(|| "redis-server".to_owned())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the tests' own, and no setting of the program")]
+fn named() -> Option<String> {
+    env::var("REDIS_SERVER").ok()
+}
+
+/// Writes that a test is skipped. Not by a macro, whose text is shown of tests that fail alone.
+pub(crate) fn skip(test: &str, reason: &str) {
+    stderr().write_all(format!("skipped ({test}): {reason}\n").as_bytes()).unwrap();
+}
+
+/// Starts it, and waits until it takes connections: `Some(None)` if it ends before. `None`, and a line that says so, without the program.
+fn launch(arguments: &[String], test: &str) -> Option<Option<Child>> {
+    let program = program();
+    let started = Command::new(&program).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let mut process = match started {
+        Ok(process) => process,
+        Err(error) if error.kind() == ErrorKind::NotFound && named().is_none() => {
+            skip(test, "redis-server is not installed");
+            return None;
+        }
+        Err(error) => panic!("{program}: {error}"),
+    };
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
-    if lines.any(|line| line.contains("Ready to accept connections")) {
+    if lines.any(|line| READY.iter().any(|ready| line.contains(ready))) {
         // Read to its end, or Redis would wait for room in the pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        return Ok(Some(process));
+        return Some(Some(process));
     }
-    process.wait()?;
-    Ok(None)
+    process.wait().unwrap();
+    Some(None)
 }
