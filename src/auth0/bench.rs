@@ -40,7 +40,7 @@ impl Steps {
     /// The steps of a client that holds a token for a day. It calls nobody.
     pub fn new() -> Result<Self, Failed> {
         let domain = Domain::parse("tenant.example.com").map_err(|_| Failed)?;
-        let transport = Transport::new(domain, RetryPolicy::default(), 0.0).map_err(|_| Failed)?;
+        let transport = Transport::new(domain, RetryPolicy::default(), 0.0, None).map_err(|_| Failed)?;
         let audience = "https://tenant.example.com/api/v2/".to_owned();
         let authentication = SecretString::from("made up").into();
         let api = AuthenticationApi::new(transport, audience, "made up".to_owned(), authentication);

@@ -12,7 +12,7 @@ use super::error::{BuildError, Error};
 use super::fields_parameter::RefusedFields;
 use super::grant::AuthenticationApi;
 use super::ids::LogId;
-use super::pace::BucketStatus;
+use super::pace::{BucketStatus, FleetStatus};
 use super::payload::FromPayload;
 use super::probe::{Probe, ProbeError};
 use super::reader::Reader;
@@ -107,7 +107,7 @@ impl ManagementApi {
         shared: Option<SharedState>,
     ) -> Result<Self, BuildError> {
         let Settings { domain, audience, client_id, authentication } = settings;
-        let transport = Transport::new(domain, retries, policy.rate_reserve)?;
+        let transport = Transport::new(domain, retries, policy.rate_reserve, shared.clone())?;
         let api = AuthenticationApi::new(transport.clone(), audience, client_id, authentication);
         let reader = Reader::new(transport, TokenCache::new(api, shared), policy.cache_ttl);
         Ok(Self { tail: LogTail::new(reader.clone(), policy.tail.clone()), reader })
@@ -168,6 +168,12 @@ impl ManagementApi {
     #[must_use]
     pub fn rate_limits(&self) -> Vec<BucketStatus> {
         self.reader.transport().governor().buckets()
+    }
+
+    /// The replicas that the tenant's rate limits are shared with; `None` without a state that they share.
+    #[must_use]
+    pub fn fleet(&self) -> Option<FleetStatus> {
+        self.reader.transport().governor().fleet()
     }
 
     /// Metrics of its calls.

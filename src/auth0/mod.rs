@@ -64,7 +64,7 @@ pub use list_parameters::{
     Direction, LARGEST_PAGE, LONGEST_Q, LogCheckpoint, LogSearch, UserListPart, UserLogs, UserSearch,
 };
 pub use management_api::{ClientPolicy, ManagementApi, Settings};
-pub use pace::{BucketStatus, Class};
+pub use pace::{BucketStatus, Class, FleetStatus};
 pub use page::{AnswerIdentity, Page};
 pub use payload::FromPayload;
 pub use probe::{Probe, ProbeError, TlsError};

@@ -7,11 +7,16 @@
 //! go yet waits its turn ([`queue`]), or is refused at once if its turn would come too late; then it
 //! is told when to come back, and has its turn if it does ([`reservations`]).
 //!
+//! Where several replicas share a tenant, they share what is known and what may go: the [`budget`] is one value that each of
+//! them sees a copy of and changes in its turn ([`fleet_budget`]), by leases of the calls that wait.
+//!
 //! All of this is decided by [`pacer`], which is told the time and does nothing; [`governor`] is the
 //! clock, the lock and the wakers around it.
 
 mod bucket;
+mod budget;
 mod counts;
+mod fleet_budget;
 mod gate;
 mod governor;
 mod headers;
@@ -20,6 +25,7 @@ mod queue;
 mod refill;
 mod reservations;
 mod share;
+mod wire;
 
 #[cfg(test)]
 mod simulation;
@@ -29,12 +35,15 @@ use std::time::Duration;
 pub(crate) use governor::{Governor, PacePermit};
 pub(crate) use reservations::{RequestHash, ReservationKey};
 
+use serde::{Deserialize, Serialize};
+
 use super::call_context::{CallerKey, Priority};
 
 /// Rate class: the kind of call that a plan's buckets are made for. The plan says which classes share
 /// one: free and enterprise tenants have one for everything.
 /// <https://auth0.com/docs/troubleshoot/customer-support/operational-policies/rate-limit-policy/rate-limit-configurations>
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Class {
     /// Reading users.
     Users,
@@ -75,12 +84,29 @@ pub(crate) struct PaceSettings {
     pub(crate) queue: usize,
 }
 
+impl PaceSettings {
+    /// The same with a reserve that makes sense.
+    fn in_bounds(self) -> Self {
+        let reserve = if self.reserve.is_finite() { self.reserve.clamp(0.0, 0.9) } else { 0.0 };
+        Self { reserve, ..self }
+    }
+}
+
 /// The call would not be made in time, or too many are waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PaceError {
     /// Time until the call has its turn, to within a round trip: its place is kept until then.
     /// Others on the tenant may make it later.
     pub(crate) retry_after: Duration,
+}
+
+/// The replicas that share a budget, as far as they are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FleetStatus {
+    /// Replicas that were heard of in the last seconds, with this one; `None` while this one is alone.
+    pub replicas: Option<usize>,
+    /// Calls that this one may make ahead of those that ask for them.
+    pub leases: usize,
 }
 
 /// A bucket, as far as it is known.

@@ -213,7 +213,7 @@ mod tests {
         let domain = Domain::parse("http://127.0.0.1:1").unwrap();
         let audience = domain.default_audience();
         let policy = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
-        let transport = Transport::new(domain, policy, 0.0).unwrap();
+        let transport = Transport::new(domain, policy, 0.0, None).unwrap();
         let authentication = SecretString::from("none").into();
         let api = AuthenticationApi::new(transport.clone(), audience, "gateway".to_owned(), authentication);
         Reader::new(transport, TokenCache::new(api, None), Duration::from_secs(3600))

@@ -20,6 +20,7 @@ use super::http_client::{HttpClient, UpstreamRequest, UpstreamResponse};
 use super::pace::{Governor, PaceError, PacePermit, PaceRequest, PaceSettings};
 use super::retry::{FailureClass, RequestKind, RetryBudget, RetryDecision, RetryPolicy};
 use crate::deadline::SharedDeadline;
+use crate::shared_state::SharedState;
 use crate::telemetry::{TRACE_TARGET, UpstreamMetrics};
 
 /// The wait after a 429 that says nothing of it. The slowest plan gives two calls a second,
@@ -72,8 +73,18 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    pub(crate) fn new(domain: Domain, policy: RetryPolicy, reserve: f64) -> Result<Self, BuildError> {
-        let governor = Governor::new(PaceSettings { reserve, queue: LONGEST_QUEUE });
+    /// `shared` is the state that the replicas share of which it is one, if there are any.
+    pub(crate) fn new(
+        domain: Domain,
+        policy: RetryPolicy,
+        reserve: f64,
+        shared: Option<SharedState>,
+    ) -> Result<Self, BuildError> {
+        let pacing = PaceSettings { reserve, queue: LONGEST_QUEUE };
+        let governor = match shared {
+            Some(shared) => Governor::sharing(pacing, shared),
+            None => Governor::new(pacing),
+        };
         let client = HttpClient::new(&domain)?;
         Ok(Self {
             client,

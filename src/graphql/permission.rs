@@ -7,8 +7,8 @@ use super::error::{ErrorCode, GraphqlError, report};
 use super::limits::Limiter;
 use crate::auth::{Caller, Identity, Scope, Scopes};
 use crate::auth0::{
-    ApiRequest, BreakerStatus, BucketStatus, CallContext, Error, Fields, ManagementApi, MisconfigurationError,
-    PushError, RefusedFields, TokenStatus, UserId,
+    ApiRequest, BreakerStatus, BucketStatus, CallContext, Error, Fields, FleetStatus, ManagementApi,
+    MisconfigurationError, PushError, RefusedFields, TokenStatus, UserId,
 };
 use crate::shared_state::SharedState;
 
@@ -154,6 +154,11 @@ impl Upstream {
     /// The tenant's rate limits, as far as they are known.
     pub(crate) fn rate_limits(&self) -> Vec<BucketStatus> {
         self.api.rate_limits()
+    }
+
+    /// The replicas that those are shared with, if they are.
+    pub(crate) fn fleet(&self) -> Option<FleetStatus> {
+        self.api.fleet()
     }
 
     /// The state that replicas share, if they do.

@@ -6,6 +6,7 @@
 //! Keys carry a version, so that replicas of different versions leave each other's alone, and the tenant as a hash tag: so all of them are on
 //! one node of a cluster, and a connection to that one is enough.
 
+mod compare_and_set;
 mod connection;
 mod error;
 mod lease;
@@ -23,6 +24,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, RedisResult};
 use tokio::sync::watch;
 
+pub(crate) use self::compare_and_set::{Step, ValueBounds};
 pub use self::error::Unavailable;
 use self::error::{Failure, log_away, log_back};
 pub(crate) use self::lease::{BoundedStream, Fence, Holding, LeasedStream};
@@ -122,6 +124,11 @@ impl SharedState {
     /// Longest time that an operation waits.
     pub(crate) fn operation_timeout(&self) -> Duration {
         self.0.operation_timeout
+    }
+
+    /// Metrics of what replicas share.
+    pub(crate) fn metrics(&self) -> &SharedStateMetrics {
+        &self.0.metrics
     }
 
     /// Waits until it is known whether Redis is there, but no longer than [`FIRST_CONNECTION_WAIT`].

@@ -1,5 +1,6 @@
 //! Replicas of a gateway, which share what belongs to the tenant.
 
+mod budget;
 mod cluster;
 mod processes;
 mod redis;
@@ -105,9 +106,13 @@ impl Fleet {
 
     /// Number of tokens that Auth0 was asked for.
     async fn grants(&self) -> usize {
+        self.calls().await.iter().filter(|call| call["path"] == "/oauth/token").count()
+    }
+
+    /// The calls that the tenant got.
+    async fn calls(&self) -> Vec<Value> {
         let url = format!("{}/_sandbox/calls", self.sandbox.url());
-        let calls: Vec<Value> = self.http.get(url).send().await.unwrap().json().await.unwrap();
-        calls.iter().filter(|call| call["path"] == "/oauth/token").count()
+        self.http.get(url).send().await.unwrap().json().await.unwrap()
     }
 
     async fn control(&self, what: &str, body: Value) -> Value {

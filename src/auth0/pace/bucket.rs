@@ -6,9 +6,12 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::gate::{Closed, Gate};
 use super::refill::{Refill, Sighting};
 use super::share::Share;
+use super::wire::micros;
 
 /// Time after which a call that was given up may still arrive at Auth0.
 const STRAGGLER: Duration = Duration::from_secs(2);
@@ -17,26 +20,35 @@ const STRAGGLER: Duration = Duration::from_secs(2);
 /// last that were on their way with it.
 const UNREAD_MEMORY: Duration = Duration::from_secs(10);
 
+/// Size of a bucket, seconds of its refill that it may owe, and ends of calls that are remembered, beyond which what another replica
+/// says is not believed.
+const LARGEST: u32 = 100_000;
+const LONGEST_DEBT: f64 = 60.0;
+const MOST_OBSERVATIONS: usize = 1_000;
+
 /// No wait is longer, so that times can be added up.
 const LONGEST_WAIT: f64 = 24.0 * 60.0 * 60.0;
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Bucket {
     limit: u32,
     level: f64,
     /// The time of `level`.
+    #[serde(with = "micros")]
     at: Duration,
     refill: Refill,
     share: Option<Share>,
     observations: Vec<Observation>,
     /// The time at which the newest of the calls was sent that are known to be counted.
+    #[serde(with = "micros")]
     newest_counted: Duration,
     gate: Gate,
 }
 
 /// The end of a call that may have been counted.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Observation {
+    #[serde(with = "micros")]
     at: Duration,
     remaining: Option<u32>,
 }
@@ -194,6 +206,43 @@ impl Bucket {
         // One call goes first when it opens, and its answer says how many may follow.
         self.level = self.level.min(1.0 - wait.as_secs_f64() * self.rate());
         wait
+    }
+
+    /// Leaves the others their parts of it: what is ours is one of so many equal ones.
+    pub(super) fn split(&mut self, reserve: f64, parts: u32) {
+        self.level = self.level.min(self.level / f64::from(parts));
+        self.share = Some(Share::of_one((1.0 - reserve) / f64::from(parts), self.limit, self.at));
+    }
+
+    /// Takes the parts together again.
+    pub(super) fn join_parts(&mut self, reserve: f64) {
+        self.share = Share::new(reserve, self.limit, self.at);
+        self.drain();
+    }
+
+    /// Takes it for empty, since others may have taken calls that nobody told of.
+    pub(super) fn drain(&mut self) {
+        self.level = self.level.min(0.0);
+        let rate = self.rate();
+        if let Some(share) = &mut self.share {
+            share.drain(self.at, rate);
+        }
+    }
+
+    /// True if a bucket can be like this, with so many calls made and on their way.
+    pub(super) fn is_plausible(&self, now: Duration, calls: u64, in_flight: u64) -> bool {
+        let rate = self.refill.expected(now);
+        // After a 429 it owes what comes back until it opens.
+        let owed = f64::from(self.limit) + in_flight as f64 + rate * LONGEST_DEBT;
+        (1..=LARGEST).contains(&self.limit)
+            && self.at <= now
+            && (-owed..=f64::from(self.limit)).contains(&self.level)
+            && self.gate.is_plausible(now)
+            && self.refill.is_plausible(self.limit, calls)
+            && self.observations.len() <= MOST_OBSERVATIONS
+            && self.observations.iter().all(|observation| observation.at <= now + STRAGGLER)
+            && self.newest_counted <= now
+            && self.share.as_ref().is_none_or(|share| share.is_plausible(now, self.limit, owed))
     }
 
     /// Calls of one more class are counted here, so many of which are on their way.

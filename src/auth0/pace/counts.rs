@@ -1,9 +1,11 @@
 //! Counts of calls, by class: buckets come, go and are shared, the counts stay.
 
+use serde::{Deserialize, Serialize};
+
 use super::Class;
 
 /// Calls that were let go.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct CallCounts {
     /// All of them, since the start.
     pub(super) sent: u64,
@@ -14,7 +16,7 @@ pub(super) struct CallCounts {
 }
 
 /// A value for each class.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ByClass<T>([T; Class::ALL.len()]);
 
 impl<T> ByClass<T> {

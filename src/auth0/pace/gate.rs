@@ -2,17 +2,24 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use super::wire::micros;
+
 /// The longest time for which a bucket is closed, whatever `Retry-After` says: an operator who
 /// raises a quota meanwhile should not have to restart the gateway. Callers are told the whole of it all the same.
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// Closed for a while after each 429, for longer each time.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Gate {
+    #[serde(with = "micros")]
     closed_until: Duration,
     /// The time until which Auth0 said that nothing would be answered; no later than it is closed unless that is longer than [`LONGEST`].
+    #[serde(with = "micros")]
     told_until: Duration,
     /// The time of the newest 429, and how many have come since a call was answered.
+    #[serde(with = "micros::option")]
     last: Option<Duration>,
     strikes: u32,
 }
@@ -63,6 +70,11 @@ impl Gate {
         }
         self.told_until = self.told_until.max(now.saturating_add(told.unwrap_or_default()));
         Closed { wait: self.closed_until.saturating_sub(now), is_news }
+    }
+
+    /// True if a gate can be like this.
+    pub(super) fn is_plausible(&self, now: Duration) -> bool {
+        self.closed_until <= now + LONGEST && self.last.is_none_or(|last| last <= now)
     }
 
     /// A call that was sent then was answered with anything else.

@@ -1,4 +1,6 @@
-//! The clock, the lock and the wakers around the pacer.
+//! The clock, the lock and the wakers around the pacer, and its way to those of other replicas.
+
+mod exchanger;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,8 +16,9 @@ use tokio::time::Instant;
 use super::headers::RateLimitHeaders;
 use super::pacer::{Admitted, AdmittedCall, Pacer};
 use super::queue::Ticket;
-use super::{BucketStatus, PaceError, PaceRequest, PaceSettings};
+use super::{BucketStatus, FleetStatus, PaceError, PaceRequest, PaceSettings};
 use crate::deadline::Deadline;
+use crate::shared_state::SharedState;
 
 /// Lets calls to one tenant go as its rate limits allow. Cheap to clone: all clones share what was
 /// learned, and one queue.
@@ -29,6 +32,8 @@ struct Inner {
     changed: Notify,
     /// The timer went down with its runtime: whoever waits has to start another.
     timer_lost: Notify,
+    /// The next exchange with other replicas is earlier than it was.
+    exchange_changed: Arc<Notify>,
 }
 
 /// The channels by which decisions reach those who wait.
@@ -39,6 +44,8 @@ struct State {
     waiters: Waiters,
     /// The time until which the timer sleeps, if there is one.
     timer: Option<Duration>,
+    /// The time of the next exchange with other replicas, as it is planned.
+    exchange: Option<Duration>,
 }
 
 /// A permit for one call.
@@ -55,13 +62,24 @@ pub(crate) struct PacePermit {
 impl Governor {
     /// Nothing is known at first: one call goes to find out.
     pub(crate) fn new(settings: PaceSettings) -> Self {
-        let reserve = if settings.reserve.is_finite() { settings.reserve.clamp(0.0, 0.9) } else { 0.0 };
-        let pacer = Pacer::new(PaceSettings { reserve, ..settings });
+        Self::with(Pacer::new(settings.in_bounds()))
+    }
+
+    /// The same of one of several replicas. Needs to be called within a runtime, where one task exchanges with the others.
+    pub(crate) fn sharing(settings: PaceSettings, shared: SharedState) -> Self {
+        let governor = Self::with(Pacer::sharing(settings.in_bounds()));
+        let Inner { start, exchange_changed, .. } = &*governor.0;
+        tokio::spawn(exchanger::run(Arc::downgrade(&governor.0), shared, *start, Arc::clone(exchange_changed)));
+        governor
+    }
+
+    fn with(pacer: Pacer) -> Self {
         Self(Arc::new(Inner {
             start: Instant::now(),
-            state: Mutex::new(State { pacer, waiters: HashMap::new(), timer: None }),
+            state: Mutex::new(State { pacer, waiters: HashMap::new(), timer: None, exchange: None }),
             changed: Notify::new(),
             timer_lost: Notify::new(),
+            exchange_changed: Arc::default(),
         }))
     }
 
@@ -85,6 +103,11 @@ impl Governor {
         self.lock().pacer.buckets(now)
     }
 
+    /// The replicas that the budget is shared with; `None` if it never is.
+    pub(crate) fn fleet(&self) -> Option<FleetStatus> {
+        self.lock().pacer.fleet()
+    }
+
     fn ask(&self, request: PaceRequest, deadline: Deadline) -> Result<Decision, PaceError> {
         self.change(|pacer, waiters, now| {
             Ok(match pacer.admit(now, request, now + deadline.remaining())? {
@@ -106,12 +129,20 @@ impl Governor {
         let State { pacer, waiters, .. } = &mut *state;
         let result = change(pacer, waiters, now);
         let has_to_start = state.schedule(now, &self.0.changed);
+        state.schedule_exchange(&self.0.exchange_changed);
         drop(state);
         // Not while locked: where the runtime is shutting down, the task is dropped on the spot.
         if has_to_start {
             self.start_timer();
         }
         result
+    }
+
+    /// Plans the next exchange with other replicas; gives back its time.
+    fn plan_exchange(&self) -> Option<Duration> {
+        let mut state = self.lock();
+        state.exchange = state.pacer.next_exchange();
+        state.exchange
     }
 
     fn start_timer(&self) {
@@ -155,6 +186,16 @@ impl State {
                 self.timer = Some(wake);
                 true
             }
+        }
+    }
+
+    /// Sees to it that an exchange is made as soon as there is something to tell or to ask for.
+    fn schedule_exchange(&mut self, changed: &Notify) {
+        if let Some(due) = self.pacer.next_exchange()
+            && self.exchange.is_none_or(|planned| due < planned)
+        {
+            self.exchange = Some(due);
+            changed.notify_one();
         }
     }
 
@@ -289,6 +330,7 @@ impl Timer {
     fn turn(&mut self) -> Option<Duration> {
         let mut state = self.governor.lock();
         state.deliver(self.governor.now());
+        state.schedule_exchange(&self.governor.0.exchange_changed);
         state.timer = state.pacer.next_wake();
         self.has_ended = state.timer.is_none();
         state.timer

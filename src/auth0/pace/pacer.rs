@@ -1,37 +1,34 @@
 //! The pacer: decides about each call. It is told the time, as a duration since some start, and does nothing.
 //!
-//! A class is in one of three modes. *Unknown*: no answer has come yet; one call at a time is
-//! let go to find out. *Unpaced*: its answers succeed and say nothing of a limit. *Paced*: by a
-//! bucket, which it shares with the other classes whose answers tell of the same limit.
+//! Alone, it takes from a [`budget`](super::budget) of its own. As one of several replicas it sees a copy of their budget, takes from it
+//! by [`exchange`]s, and lets calls go for the leases that it has been given.
 
 mod admission;
-mod learning;
+mod exchange;
+mod leases;
+mod membership;
 
 use std::time::Duration;
 
 pub(super) use self::admission::Admitted;
-use super::bucket::Bucket;
-use super::counts::{ByClass, CallCounts};
+pub(super) use self::exchange::MOST_BYTES;
+use self::leases::Leases;
+use self::membership::Membership;
+pub(super) use self::membership::{Answer, ExchangeOutcome, Offer};
+use super::budget::{BucketId, Grant, PacingMode, UNKNOWN_WAIT};
+use super::counts::ByClass;
+use super::fleet_budget::{CallEvent, EventKind, FleetBudget};
 use super::gate::Gate;
+use super::headers::RateLimitHeaders;
 use super::queue::{FairQueue, Ticket, Waiter};
-use super::{BucketStatus, Class, PaceError, PaceSettings};
+use super::{BucketStatus, Class, FleetStatus, PaceError, PaceSettings};
 
-/// Wait that those are told who are refused before anything is known, and that a first 429 closes an
-/// unknown bucket for.
-const UNKNOWN_WAIT: Duration = Duration::from_secs(1);
-
-/// A call that was let go, and what was known as it went.
+/// A call that was let go.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AdmittedCall {
-    pub(super) class: Class,
     pub(super) asked: Duration,
     pub(super) sent: Duration,
-    /// It was sent to find out what its class's bucket is.
-    pub(super) is_probe: bool,
-    /// The bucket that it was taken from, and how many calls were to be left, at the least.
-    taken_from: Option<(BucketId, f64)>,
-    /// Before it.
-    counts: ByClass<CallCounts>,
+    pub(super) grant: Grant,
 }
 
 impl AdmittedCall {
@@ -48,57 +45,35 @@ pub(super) struct WaitOutcome {
     pub(super) outcome: Result<AdmittedCall, PaceError>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct BucketId(u64);
-
-/// A bucket, and those who wait for it.
+/// The line of those who wait for a bucket.
 #[derive(Debug)]
-struct BucketQueue {
+struct Line {
     id: BucketId,
-    bucket: Bucket,
     queue: FairQueue,
-}
-
-/// Discovery of the classes of which nothing is known.
-#[derive(Debug, Default)]
-struct Discovery {
-    gate: Gate,
-    queue: FairQueue,
-    /// A call is on its way to find out.
-    is_probing: bool,
-}
-
-impl BucketQueue {
-    /// Time that one would wait from now, if all come back who were told to.
-    fn wait_of(&self, waiter: &Waiter, now: Duration) -> Duration {
-        let wait_for = |calls| self.bucket.wait_for(calls);
-        wait_for(self.queue.ahead_of(waiter.reservation, waiter.priority, now, |calls| now + wait_for(calls)) + 1)
-    }
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum PacingMode {
-    #[default]
-    Unknown,
-    Unpaced,
-    Paced(BucketId),
 }
 
 #[derive(Debug)]
 pub(super) struct Pacer {
     settings: PaceSettings,
     now: Duration,
-    modes: ByClass<PacingMode>,
-    counts: ByClass<CallCounts>,
-    /// The typical time from a call to its answer.
-    latencies: ByClass<Duration>,
-    discovery: Discovery,
-    buckets: Vec<BucketQueue>,
+    /// The budget, as far as it is known here.
+    known: FleetBudget,
+    /// Time by which the budget's clock is ahead.
+    offset: Duration,
+    membership: Option<Membership>,
+    leases: Leases,
+    /// The time until which nothing goes for a class after a 429 of this replica's own, whatever others say.
+    held_until: ByClass<Duration>,
+    /// Waiters of the classes of which nothing is known.
+    discovery: FairQueue,
+    lines: Vec<Line>,
+    /// The modes by which the waiters were given their places.
+    placed: ByClass<PacingMode>,
     /// Waiters who need not wait: their class turned out to have no limit.
     freed: Vec<Waiter>,
     /// Waiters who would wait in vain.
     refused: Vec<(Ticket, PaceError)>,
-    next_id: u64,
+    next_ticket: u64,
 }
 
 impl Pacer {
@@ -106,21 +81,52 @@ impl Pacer {
         Self {
             settings,
             now: Duration::ZERO,
-            modes: ByClass::default(),
-            counts: ByClass::default(),
-            latencies: ByClass::default(),
-            discovery: Discovery::default(),
-            buckets: Vec::new(),
+            known: FleetBudget::new(settings.reserve),
+            offset: Duration::ZERO,
+            membership: None,
+            leases: Leases::default(),
+            held_until: ByClass::default(),
+            discovery: FairQueue::default(),
+            lines: Vec::new(),
+            placed: ByClass::default(),
             freed: Vec::new(),
             refused: Vec::new(),
-            next_id: 0,
+            next_ticket: 0,
         }
+    }
+
+    /// A call was answered with anything but a 429.
+    pub(super) fn answered(
+        &mut self,
+        now: Duration,
+        call: &AdmittedCall,
+        reading: Option<RateLimitHeaders>,
+        is_success: bool,
+    ) {
+        self.happened(now, call, EventKind::Answered { reading, is_success });
+    }
+
+    /// A call was answered with a 429. Gives back how long until another may go.
+    pub(super) fn limited(&mut self, now: Duration, call: &AdmittedCall, told: Option<Duration>) -> Duration {
+        let wait = self.happened(now, call, EventKind::Limited { told });
+        *self.held_until.of_mut(call.grant.class) = self.now + wait;
+        wait
+    }
+
+    /// A call was given up, or failed without an answer.
+    pub(super) fn lost(&mut self, now: Duration, call: &AdmittedCall) {
+        self.happened(now, call, EventKind::Lost);
+    }
+
+    /// A call that was let go was not sent.
+    pub(super) fn withdraw(&mut self, now: Duration, call: &AdmittedCall) {
+        self.happened(now, call, EventKind::Withdrawn);
     }
 
     /// Removes one that waits and has gone away.
     pub(super) fn leave(&mut self, now: Duration, ticket: Ticket) {
         self.settle(now);
-        let queues = self.buckets.iter_mut().map(|entry| &mut entry.queue).chain([&mut self.discovery.queue]);
+        let queues = self.lines.iter_mut().map(|line| &mut line.queue).chain([&mut self.discovery]);
         for queue in queues {
             queue.remove(ticket);
         }
@@ -137,23 +143,21 @@ impl Pacer {
             .map(|(ticket, refused)| WaitOutcome { ticket, outcome: Err(refused) })
             .collect();
         for waiter in std::mem::take(&mut self.freed) {
-            outcomes.push(self.decide(&waiter, PacingMode::Unpaced));
+            outcomes.push(self.decide(&waiter));
         }
         while self.may_probe()
-            && let Some(waiter) = self.discovery.queue.pop()
+            && let Some(waiter) = self.discovery.pop()
         {
-            outcomes.push(self.decide(&waiter, PacingMode::Unknown));
+            outcomes.push(self.decide(&waiter));
         }
         if self.yields_to_probe() {
             return outcomes;
         }
-        for position in 0..self.buckets.len() {
-            while let entry = &mut self.buckets[position]
-                && entry.bucket.has_room()
-                && let Some(waiter) = entry.queue.pop()
+        for position in 0..self.lines.len() {
+            while self.has_room(self.lines[position].id)
+                && let Some(waiter) = self.lines[position].queue.pop()
             {
-                let mode = PacingMode::Paced(entry.id);
-                outcomes.push(self.decide(&waiter, mode));
+                outcomes.push(self.decide(&waiter));
             }
         }
         outcomes
@@ -163,9 +167,9 @@ impl Pacer {
     /// left to a call that finds out, the others wait for that one.
     #[cfg(test)]
     pub(super) fn is_idle_in_vain(&self) -> bool {
-        let can_go = |entry: &BucketQueue| !entry.queue.is_empty() && entry.bucket.has_room();
-        let can_probe = !self.discovery.queue.is_empty() && self.may_probe();
-        can_probe || !self.yields_to_probe() && self.buckets.iter().any(can_go)
+        let can_go = |line: &Line| !line.queue.is_empty() && self.has_room(line.id);
+        let can_probe = !self.discovery.is_empty() && self.may_probe();
+        can_probe || !self.yields_to_probe() && self.lines.iter().any(can_go)
     }
 
     /// The time at which there will be something to decide, if nothing else happens before; `None` if nobody
@@ -174,17 +178,20 @@ impl Pacer {
         if !self.freed.is_empty() || !self.refused.is_empty() {
             return Some(self.now);
         }
+        // What replicas share comes by exchanges.
+        let is_alone = !self.is_sharing();
+        let budget = &self.known.budget;
         let mut wakes = Vec::new();
-        if !self.discovery.queue.is_empty() {
-            wakes.extend(self.discovery.queue.first_deadline());
-            if !self.discovery.is_probing {
-                wakes.push(self.now + self.wait_to_probe());
+        if !self.discovery.is_empty() {
+            wakes.extend(self.discovery.first_deadline());
+            if is_alone && !budget.is_probing() {
+                wakes.push(self.now + budget.wait_to_probe());
             }
         }
-        for entry in self.buckets.iter().filter(|entry| !entry.queue.is_empty()) {
-            wakes.extend(entry.queue.first_deadline());
-            if !self.yields_to_probe() {
-                wakes.push(self.now + entry.bucket.wait_for(1));
+        for Line { id, queue } in self.lines.iter().filter(|line| !line.queue.is_empty()) {
+            wakes.extend(queue.first_deadline());
+            if is_alone && !self.yields_to_probe() {
+                wakes.extend(budget.bucket(*id).map(|bucket| self.now + bucket.wait_for(1)));
             }
         }
         wakes.into_iter().min()
@@ -192,114 +199,145 @@ impl Pacer {
 
     /// The buckets as they are known.
     pub(super) fn buckets(&self, now: Duration) -> Vec<BucketStatus> {
-        let status = |entry: &BucketQueue| BucketStatus {
-            classes: self.classes(entry.id).collect(),
-            limit: entry.bucket.limit(),
-            remaining: entry.bucket.level_at(now, self.counts(entry.id).in_flight),
-            refill_per_second: entry.bucket.refill_per_second(),
-            queued: entry.queue.len(),
+        let budget = &self.known.budget;
+        let status = |line: &Line| {
+            Some(BucketStatus {
+                classes: budget.classes(line.id).collect(),
+                limit: budget.bucket(line.id)?.limit(),
+                remaining: budget.level(line.id, now + self.offset),
+                refill_per_second: budget.bucket(line.id)?.refill_per_second(),
+                queued: line.queue.len(),
+            })
         };
-        self.buckets.iter().map(status).collect()
+        self.lines.iter().filter_map(status).collect()
     }
 
-    /// Brings all estimates up to date. Time never runs backwards here; and within a moment, whatever changes an estimate
-    /// keeps it up to date.
+    /// The replicas that the budget is shared with; `None` if it never is.
+    pub(super) fn fleet(&self) -> Option<FleetStatus> {
+        self.membership.as_ref().map(|_| FleetStatus {
+            replicas: self.is_sharing().then(|| self.known.replicas()),
+            leases: self.leases.len(),
+        })
+    }
+
+    /// Brings all estimates up to date. Time never runs backwards here.
     fn settle(&mut self, now: Duration) {
         if now <= self.now {
             return;
         }
         self.now = now;
-        for position in 0..self.buckets.len() {
-            let in_flight = self.counts(self.buckets[position].id).in_flight;
-            let entry = &mut self.buckets[position];
-            entry.bucket.settle(now, in_flight);
-            entry.queue.lapse(now);
+        self.known.settle(now + self.offset);
+        for line in &mut self.lines {
+            line.queue.lapse(now);
         }
+        self.lapse_leases();
     }
 
     /// Refuses those whose deadline comes before their bucket opens.
     fn expire(&mut self) {
-        while let Some(waiter) = self.discovery.queue.pop_late(self.now.max(self.discovery.gate.opens())) {
-            let retry_after = self.discovery.gate.retry_at().saturating_sub(self.now).max(UNKNOWN_WAIT);
-            self.refused.push((waiter.ticket, PaceError { retry_after }));
+        let budget = &self.known.budget;
+        let opens = |gate: &Gate| self.now + gate.opens().saturating_sub(budget.now());
+        let told = |gate: &Gate| gate.retry_at().saturating_sub(budget.now());
+        let mut late = Vec::new();
+        while let Some(waiter) = self.discovery.pop_late(opens(budget.gate())) {
+            late.push((waiter.ticket, PaceError { retry_after: told(budget.gate()).max(UNKNOWN_WAIT) }));
         }
-        for entry in &mut self.buckets {
-            while let Some(waiter) = entry.queue.pop_late(self.now.max(entry.bucket.gate().opens())) {
-                let told = entry.bucket.gate().retry_at().saturating_sub(self.now);
-                let retry_after = entry.wait_of(&waiter, self.now).max(told);
-                self.refused.push((waiter.ticket, PaceError { retry_after }));
+        for position in 0..self.lines.len() {
+            let Some(bucket) = self.known.budget.bucket(self.lines[position].id) else { continue };
+            let (opens, told) = (opens(bucket.gate()), told(bucket.gate()));
+            while let Some(waiter) = self.lines[position].queue.pop_late(opens) {
+                let retry_after = self.wait_in(&self.lines[position], &waiter).max(told);
+                late.push((waiter.ticket, PaceError { retry_after }));
             }
         }
+        self.refused.append(&mut late);
     }
 
-    /// Lets a call go. One of an unknown class is taken from every bucket, for it may be any.
-    fn dispatch(&mut self, waiter: &Waiter, mode: PacingMode) -> AdmittedCall {
-        let (class, counts) = (waiter.class, self.counts);
-        let mut taken_from = None;
-        for entry in &mut self.buckets {
-            if mode == PacingMode::Unknown {
-                entry.bucket.spend(1);
-            } else if mode == PacingMode::Paced(entry.id) {
-                taken_from = Some((entry.id, entry.bucket.spend(1)));
-            }
-        }
-        let is_probe = mode == PacingMode::Unknown;
-        self.discovery.is_probing |= is_probe;
-        let own = self.counts.of_mut(class);
-        own.sent += 1;
-        own.in_flight += 1;
-        AdmittedCall { class, asked: waiter.asked, sent: self.now, is_probe, taken_from, counts }
+    /// Lets a call go.
+    fn dispatch(&mut self, waiter: &Waiter) -> AdmittedCall {
+        let Waiter { class, asked, .. } = *waiter;
+        let grant = match self.take_lease(class) {
+            Some(grant) => grant,
+            // Of a class without a limit: for all others there is a lease.
+            None if self.is_sharing() => self.known.budget.free_grant(class),
+            None => self.known.budget.grant(class),
+        };
+        AdmittedCall { asked, sent: self.now, grant }
     }
 
-    fn decide(&mut self, waiter: &Waiter, mode: PacingMode) -> WaitOutcome {
-        WaitOutcome { ticket: waiter.ticket, outcome: Ok(self.dispatch(waiter, mode)) }
+    fn decide(&mut self, waiter: &Waiter) -> WaitOutcome {
+        WaitOutcome { ticket: waiter.ticket, outcome: Ok(self.dispatch(waiter)) }
     }
 
-    fn can_probe_at_once(&self) -> bool {
-        self.discovery.queue.is_empty() && self.may_probe()
+    /// Takes note of the end of a call.
+    fn happened(&mut self, now: Duration, call: &AdmittedCall, kind: EventKind) -> Duration {
+        self.settle(now);
+        let wait = self.apply(CallEvent { grant: call.grant, kind });
+        self.regroup();
+        wait
+    }
+
+    /// True if a call may go for a bucket.
+    fn has_room(&self, id: BucketId) -> bool {
+        self.has_lease(PacingMode::Paced(id))
+            || !self.is_sharing() && self.known.budget.bucket(id).is_some_and(|bucket| bucket.has_room())
     }
 
     fn may_probe(&self) -> bool {
-        !self.discovery.is_probing && self.wait_to_probe().is_zero()
+        self.has_lease(PacingMode::Unknown) || !self.is_sharing() && self.known.budget.may_probe()
     }
 
-    fn wait_to_probe(&self) -> Duration {
-        let buckets = self.buckets.iter().map(|entry| entry.bucket.wait_for(1));
-        buckets.max().unwrap_or_default().max(self.discovery.gate.opens().saturating_sub(self.now))
+    fn has_lease(&self, mode: PacingMode) -> bool {
+        let is_held = |class: Class| self.known.budget.mode(class) == mode && *self.held_until.of(class) > self.now;
+        self.leases.has(mode) && !Class::ALL.into_iter().any(is_held)
     }
 
-    /// True if the known classes leave the next token to a call that finds out about an unknown
-    /// one, which would else never find all buckets with a token at a time.
+    /// True if the known classes leave the next token to a call that finds out. Where replicas share, they agree on that as they grant.
     fn yields_to_probe(&self) -> bool {
-        !self.discovery.queue.is_empty()
-            && !self.discovery.is_probing
-            && self.discovery.gate.is_open(self.now)
-            && self.buckets.iter().all(|entry| entry.bucket.gate().is_open(self.now))
+        !self.discovery.is_empty() && !self.is_sharing() && self.known.budget.yields_to_probe()
+    }
+
+    /// Time that one would wait in a line from now, if all come back who were told to.
+    fn wait_in(&self, line: &Line, waiter: &Waiter) -> Duration {
+        let wait_for = |calls| self.wait_for(line, calls);
+        wait_for(
+            line.queue.ahead_of(waiter.reservation, waiter.priority, self.now, |calls| self.now + wait_for(calls)) + 1,
+        )
+    }
+
+    /// Gives those who wait their places as things are now, if a class is paced in another way than it was.
+    fn regroup(&mut self) {
+        let (modes, placed) = (self.known.budget.modes(), self.placed);
+        if modes == placed {
+            return;
+        }
+        let mut waiters = Vec::new();
+        for class in Class::ALL.into_iter().filter(|&class| modes.of(class) != placed.of(class)) {
+            let queues = self.lines.iter_mut().map(|line| &mut line.queue).chain([&mut self.discovery]);
+            waiters.extend(queues.flat_map(|queue| queue.take(class)));
+        }
+        waiters.append(&mut self.freed);
+        self.placed = modes;
+        let budget = &self.known.budget;
+        self.lines.retain(|line| budget.bucket(line.id).is_some());
+        for named in budget.buckets() {
+            if !self.lines.iter().any(|line| line.id == named.id) {
+                self.lines.push(Line { id: named.id, queue: FairQueue::default() });
+            }
+        }
+        self.judge_again(waiters);
+    }
+
+    /// Gives waiters their places as things are now, and turns away those who would wait in vain.
+    fn judge_again(&mut self, waiters: Vec<Waiter>) {
+        for waiter in waiters {
+            if let Err(refused) = self.enqueue(waiter) {
+                self.refused.push((waiter.ticket, refused));
+            }
+        }
     }
 
     fn queues(&self) -> impl Iterator<Item = &FairQueue> {
-        self.buckets.iter().map(|entry| &entry.queue).chain([&self.discovery.queue])
-    }
-
-    /// The classes that a bucket is shared by.
-    fn classes(&self, id: BucketId) -> impl Iterator<Item = Class> {
-        Class::ALL.into_iter().filter(move |&class| *self.modes.of(class) == PacingMode::Paced(id))
-    }
-
-    /// Its calls. Those of unknown classes that are on their way may be of any bucket.
-    fn counts(&self, id: BucketId) -> CallCounts {
-        let unknown = Class::ALL.into_iter().filter(|&class| *self.modes.of(class) == PacingMode::Unknown);
-        let mut counts = self.counts.sum(self.classes(id));
-        counts.in_flight += self.counts.sum(unknown).in_flight;
-        counts
-    }
-
-    fn next_bucket(&mut self) -> BucketId {
-        BucketId(self.next_id())
-    }
-
-    fn next_id(&mut self) -> u64 {
-        self.next_id += 1;
-        self.next_id
+        self.lines.iter().map(|line| &line.queue).chain([&self.discovery])
     }
 }

@@ -107,6 +107,12 @@ impl FairQueue {
         self.waiters.insert(waiter.ticket, waiter);
     }
 
+    /// Class of the next in turn.
+    pub(super) fn next_class(&self) -> Option<Class> {
+        let ticket = self.interactive.peek().or_else(|| self.bulk.peek())?;
+        self.waiters.get(&ticket).map(|waiter| waiter.class)
+    }
+
     /// The next in turn.
     pub(super) fn pop(&mut self) -> Option<Waiter> {
         let ticket = self.interactive.pop().or_else(|| self.bulk.pop())?;
@@ -188,6 +194,10 @@ impl Turns {
         } else {
             line.push_back(ticket);
         }
+    }
+
+    fn peek(&self) -> Option<Ticket> {
+        self.lines.get(self.rotation.front()?)?.front().copied()
     }
 
     fn pop(&mut self) -> Option<Ticket> {

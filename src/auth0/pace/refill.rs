@@ -10,9 +10,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Class;
 use super::counts::ByClass;
 use super::headers::RateLimitHeaders;
+use super::wire::{bound, micros};
 
 /// Distance of the answers that later ones are compared with, and their number. Readings
 /// are whole numbers, so each comparison is wrong by up to one call: half a minute makes that less
@@ -28,6 +31,9 @@ const SHORTEST: Duration = Duration::from_millis(1_500);
 /// documented refills 50 in a minute.
 const SLOWEST: f64 = 50.0 / 60.0;
 
+/// Calls per second beyond which what another replica says is not believed: several times the fastest that is sold.
+const FASTEST: f64 = 10_000.0;
+
 /// Rest of the trust in the estimate after a 429 that it had not foreseen, and how much of
 /// it comes back per second. In simulations with others on the tenant, or with refills by the
 /// second, forgiving at once doubled the 429s and gained few calls.
@@ -39,7 +45,8 @@ const LEAST_TRUST: f64 = 0.1;
 const LUMP: Duration = Duration::from_secs(1);
 
 /// An answer, and what was going on around it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(from = "SightingRow", into = "SightingRow")]
 pub(super) struct Sighting {
     pub(super) class: Class,
     pub(super) reading: RateLimitHeaders,
@@ -53,7 +60,38 @@ pub(super) struct Sighting {
     pub(super) in_flight: u64,
 }
 
+/// A sighting as it is shared, without names: there are many of them. Times are in microseconds.
+#[derive(Serialize, Deserialize)]
+struct SightingRow(Class, u32, u32, Option<u64>, u64, u64, u64, u64, u64);
+
+impl From<Sighting> for SightingRow {
+    fn from(seen: Sighting) -> Self {
+        let RateLimitHeaders { limit, remaining, full_within } = seen.reading;
+        let [sent, answered] = [seen.sent, seen.answered].map(micros::whole);
+        let Sighting { class, counted_before, counted, in_flight, .. } = seen;
+        let full_within = full_within.map(micros::whole);
+        Self(class, limit, remaining, full_within, sent, answered, counted_before, counted, in_flight)
+    }
+}
+
+impl From<SightingRow> for Sighting {
+    fn from(row: SightingRow) -> Self {
+        let SightingRow(class, limit, remaining, full_within, sent, answered, counted_before, counted, in_flight) = row;
+        let full_within = full_within.map(Duration::from_micros);
+        let [sent, answered] = [sent, answered].map(Duration::from_micros);
+        let reading = RateLimitHeaders { limit, remaining, full_within };
+        Self { class, reading, sent, answered, counted_before, counted, in_flight }
+    }
+}
+
 impl Sighting {
+    /// True if an answer of a bucket of that size can be like this, where no more calls have been made.
+    fn is_plausible(&self, limit: u32, calls: u64) -> bool {
+        self.reading.limit == limit
+            && self.reading.remaining < limit
+            && self.counted_before.max(self.counted).max(self.in_flight) <= calls
+    }
+
     /// The most that was left after the call. Readings are rounded down; and whoever was counted
     /// came to a bucket that was full at most.
     fn left_at_most(&self) -> f64 {
@@ -94,14 +132,16 @@ impl Sighting {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Refill {
     /// Calls per second, at the least, if any answer told.
     lower: Option<f64>,
     /// The part of it that was there for us at that time, of 1: others take their part.
     trust: f64,
+    #[serde(with = "micros")]
     trust_at: Duration,
     /// Calls per second, at the most, by what `reset` says.
+    #[serde(with = "bound")]
     upper: f64,
     marks: VecDeque<Sighting>,
     latest: ByClass<Option<Sighting>>,
@@ -179,6 +219,16 @@ impl Refill {
         // A lump may have been taken for a rate: it is to be seen again.
         self.lower = self.lower.map(|lower| lower * DOUBT);
         self.start_over();
+    }
+
+    /// True if a refill can be like this, of a bucket of that size from which no more calls were taken.
+    pub(super) fn is_plausible(&self, limit: u32, calls: u64) -> bool {
+        let latest = Class::ALL.into_iter().filter_map(|class| self.latest.of(class).as_ref());
+        self.lower.is_none_or(|lower| (0.0..=FASTEST).contains(&lower))
+            && (LEAST_TRUST..=1.0).contains(&self.trust)
+            && self.upper >= 0.0
+            && self.marks.len() <= MARKS
+            && latest.chain(&self.marks).all(|seen| seen.is_plausible(limit, calls))
     }
 
     /// Another class shares the bucket from now on, so that counts of calls are not comparable.

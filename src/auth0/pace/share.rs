@@ -9,11 +9,18 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use super::wire::micros;
+
 /// Calls that it holds beyond our share of the size, at no reserve and more with each share of 1. In simulations of a free
 /// tenant, whose refill takes the longest to learn, this lets the bucket be drained for some twenty
 /// seconds; with two calls alone, a reserve of 0.3 used half of what is ours.
 const SURPLUS: f64 = 2.0;
 const SURPLUS_BY_RESERVE: f64 = 30.0;
+
+/// Share of the largest reserve, and somewhat less, below which what another replica says is not believed.
+const LEAST: f64 = 0.05;
 
 /// Time between two fill-ups, lest a mistake last. For a free tenant at a reserve of 0.1, this is 1 % of the refill.
 const FILL_UP: Duration = Duration::from_secs(300);
@@ -22,15 +29,19 @@ const FILL_UP: Duration = Duration::from_secs(300);
 /// from below, so what it was shared out by before was too little.
 const HINDSIGHT: Duration = Duration::from_secs(60);
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Share {
     /// Ours, of 1.
     share: f64,
     size: f64,
     /// The level at some time, less what was spent since.
     level: f64,
+    #[serde(with = "micros")]
     since: Duration,
+    #[serde(with = "micros")]
     filled_up: Duration,
+    /// True if it is filled up from time to time.
+    fills_up: bool,
 }
 
 impl Share {
@@ -38,7 +49,29 @@ impl Share {
     pub(super) fn new(reserve: f64, limit: u32, now: Duration) -> Option<Self> {
         let share = 1.0 - reserve;
         let size = (share * f64::from(limit)).max(1.0) + SURPLUS + SURPLUS_BY_RESERVE * reserve;
-        (reserve > 0.0).then_some(Self { share, size, level: size, since: now, filled_up: now })
+        (reserve > 0.0).then_some(Self { share, size, level: size, since: now, filled_up: now, fills_up: true })
+    }
+
+    /// The share of one of several who know the bucket already, empty: it drains nothing in order to learn.
+    pub(super) fn of_one(share: f64, limit: u32, now: Duration) -> Self {
+        let size = (share * f64::from(limit)).max(1.0);
+        Self { share, size, level: 0.0, since: now, filled_up: now, fills_up: false }
+    }
+
+    /// Takes out what is in it.
+    pub(super) fn drain(&mut self, now: Duration, refill: f64) {
+        self.start_over(now, refill);
+        self.level = self.level.min(0.0);
+    }
+
+    /// True if a share can be like this, of a bucket with so many calls on their way or owed.
+    pub(super) fn is_plausible(&self, now: Duration, limit: u32, owed: f64) -> bool {
+        let most = f64::from(limit) + SURPLUS + SURPLUS_BY_RESERVE;
+        self.share >= LEAST
+            && self.share <= 1.0
+            && (1.0..=most).contains(&self.size)
+            && (-owed..=self.size).contains(&self.level)
+            && self.since.max(self.filled_up) <= now
     }
 
     /// The refill is to be found out once more: what was shared out until now is right, whatever it will be found to be.
@@ -73,7 +106,7 @@ impl Share {
         if self.level(now, refill) >= self.size || now.saturating_sub(self.since) >= HINDSIGHT {
             self.start_over(now, refill);
         }
-        if now.saturating_sub(self.filled_up) >= FILL_UP {
+        if self.fills_up && now.saturating_sub(self.filled_up) >= FILL_UP {
             self.start_over(now, refill);
             self.level = self.size;
             self.filled_up = now;

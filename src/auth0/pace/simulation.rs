@@ -1,6 +1,9 @@
 //! Auth0's buckets and the gateway's callers, on a clock of their own: a minute takes milliseconds.
 
 mod auth0;
+mod client;
+mod fleet;
 mod promises;
 mod properties;
+mod store;
 mod world;

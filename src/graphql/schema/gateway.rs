@@ -45,6 +45,23 @@ struct Replicas {
     is_shared: bool,
     /// True while this replica reads the tail of logs for all of them.
     leads_tail: bool,
+    /// The number of replicas that were heard of in the last seconds, with this one; null while it is alone.
+    count: Option<u32>,
+    /// The number of calls that this replica has been given of the tenant's rate limits ahead of those who will ask for them.
+    leases: u32,
+}
+
+impl Replicas {
+    fn new(shared: &SharedState, upstream: &Upstream) -> Self {
+        let fleet = upstream.fleet();
+        let number = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        Self {
+            is_shared: !shared.is_down(),
+            leads_tail: upstream.leads_tail(),
+            count: fleet.and_then(|fleet| fleet.replicas).map(number),
+            leases: number(fleet.map_or(0, |fleet| fleet.leases)),
+        }
+    }
 }
 
 /// A bucket of the tenant's rate limits. All clients of the tenant draw on it.
@@ -207,9 +224,7 @@ impl Gateway {
             token: upstream.token_status().map(Into::into),
             rate_limits: upstream.rate_limits().into_iter().map(Into::into).collect(),
             breaker: upstream.breaker().into(),
-            replicas: upstream
-                .shared_state()
-                .map(|shared| Replicas { is_shared: !shared.is_down(), leads_tail: upstream.leads_tail() }),
+            replicas: upstream.shared_state().map(|shared| Replicas::new(shared, upstream)),
         }
     }
 }

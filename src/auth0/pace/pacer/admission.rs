@@ -25,37 +25,39 @@ impl Pacer {
     ) -> Result<Admitted, PaceError> {
         self.settle(now);
         let PaceRequest { class, reservation, priority } = request;
-        let ticket = Ticket(self.next_id());
+        self.next_ticket += 1;
+        let ticket = Ticket(self.next_ticket);
         let waiter = Waiter { ticket, class, reservation, priority, asked: now, deadline };
-        if let Some(mode) = self.dispatch_at_once(&waiter) {
-            return Ok(Admitted::Now(self.dispatch(&waiter, mode)));
+        if self.may_go_at_once(&waiter) {
+            return Ok(Admitted::Now(self.dispatch(&waiter)));
         }
         self.enqueue(waiter)?;
         Ok(Admitted::Queued(ticket))
     }
 
-    /// Mode in which the call may go at once, without a place in the queue, which costs more than all the rest: on a tenant that
+    /// True if the call may go without a place in the queue, which costs more than all the rest: on a tenant that
     /// is not busy, every call may.
-    fn dispatch_at_once(&mut self, waiter: &Waiter) -> Option<PacingMode> {
-        let mode = *self.modes.of(waiter.class);
-        let is_free = match mode {
+    fn may_go_at_once(&mut self, waiter: &Waiter) -> bool {
+        match self.known.budget.mode(waiter.class) {
             PacingMode::Unpaced => true,
             PacingMode::Unknown => false,
             PacingMode::Paced(_) if self.yields_to_probe() => false,
-            PacingMode::Paced(id) => self.buckets.iter_mut().find(|entry| entry.id == id).is_some_and(|entry| {
-                let is_free = entry.queue.is_empty() && entry.bucket.has_room();
-                if is_free {
-                    entry.queue.redeem(waiter.reservation, waiter.priority, self.now);
-                }
-                is_free
-            }),
-        };
-        is_free.then_some(mode)
+            PacingMode::Paced(id) => {
+                let has_room = self.has_room(id);
+                self.lines.iter_mut().find(|line| line.id == id).is_some_and(|line| {
+                    let is_free = has_room && line.queue.is_empty();
+                    if is_free {
+                        line.queue.redeem(waiter.reservation, waiter.priority, self.now);
+                    }
+                    is_free
+                })
+            }
+        }
     }
 
     /// Gives a waiter its place, if it is worth its while.
     pub(super) fn enqueue(&mut self, waiter: Waiter) -> Result<(), PaceError> {
-        let mode = *self.modes.of(waiter.class);
+        let mode = self.known.budget.mode(waiter.class);
         let wait = self.wait_of(&waiter, mode);
         if wait.is_none_or(|wait| !wait.is_zero())
             && let Err(refused) = self.check_worth(&waiter, wait)
@@ -69,10 +71,10 @@ impl Pacer {
         }
         match mode {
             PacingMode::Unpaced => self.freed.push(waiter),
-            PacingMode::Unknown => self.discovery.queue.push(waiter, self.now),
-            PacingMode::Paced(id) => match self.buckets.iter_mut().find(|entry| entry.id == id) {
-                Some(entry) => entry.queue.push(waiter, self.now),
-                None => self.discovery.queue.push(waiter, self.now),
+            PacingMode::Unknown => self.discovery.push(waiter, self.now),
+            PacingMode::Paced(id) => match self.lines.iter_mut().find(|line| line.id == id) {
+                Some(line) => line.queue.push(waiter, self.now),
+                None => self.discovery.push(waiter, self.now),
             },
         }
         Ok(())
@@ -86,7 +88,7 @@ impl Pacer {
         if held >= capacity {
             return Err(refused);
         }
-        let latency = *self.latencies.of(waiter.class);
+        let latency = self.known.budget.latency(waiter.class);
         if wait.is_some_and(|wait| self.now + wait + latency > waiter.deadline) {
             return Err(refused);
         }
@@ -95,27 +97,25 @@ impl Pacer {
 
     /// The time for which Auth0 said that it would refuse whatever comes.
     fn told_wait(&self, mode: PacingMode) -> Duration {
+        let budget = &self.known.budget;
         let gate = match mode {
             PacingMode::Unpaced => return Duration::ZERO,
-            PacingMode::Unknown => &self.discovery.gate,
-            PacingMode::Paced(id) => match self.buckets.iter().find(|entry| entry.id == id) {
-                Some(entry) => entry.bucket.gate(),
-                None => &self.discovery.gate,
-            },
+            PacingMode::Unknown => budget.gate(),
+            PacingMode::Paced(id) => budget.bucket(id).map_or(budget.gate(), |bucket| bucket.gate()),
         };
-        gate.retry_at().saturating_sub(self.now)
+        gate.retry_at().saturating_sub(budget.now())
     }
 
     /// Time that a waiter would wait from now; `None` if nobody can know.
     fn wait_of(&self, waiter: &Waiter, mode: PacingMode) -> Option<Duration> {
         match mode {
             PacingMode::Unpaced => Some(Duration::ZERO),
-            PacingMode::Unknown => self.can_probe_at_once().then_some(Duration::ZERO),
+            PacingMode::Unknown => (self.discovery.is_empty() && self.may_probe()).then_some(Duration::ZERO),
             PacingMode::Paced(id) => {
-                let entry = self.buckets.iter().find(|entry| entry.id == id)?;
+                let line = self.lines.iter().find(|line| line.id == id)?;
                 // Those whose place is kept are not there: what they cannot take now is for whoever is.
-                let is_free = entry.queue.is_empty() && entry.bucket.has_room();
-                Some(if is_free { Duration::ZERO } else { entry.wait_of(waiter, self.now) })
+                let is_free = line.queue.is_empty() && self.has_room(id);
+                Some(if is_free { Duration::ZERO } else { self.wait_in(line, waiter) })
             }
         }
     }
@@ -123,9 +123,9 @@ impl Pacer {
     /// Sees to it that one that was refused has its turn when it comes back as it is told.
     fn reserve(&mut self, waiter: &Waiter, mode: PacingMode, refused: PaceError) -> PaceError {
         let may_reserve = waiter.priority == Priority::Interactive && self.may_reserve();
-        match self.buckets.iter_mut().find(|entry| mode == PacingMode::Paced(entry.id)) {
-            Some(entry) if may_reserve => {
-                let due = entry.queue.keep(waiter.reservation, self.now + refused.retry_after, self.now);
+        match self.lines.iter_mut().find(|line| mode == PacingMode::Paced(line.id)) {
+            Some(line) if may_reserve => {
+                let due = line.queue.keep(waiter.reservation, self.now + refused.retry_after, self.now);
                 PaceError { retry_after: due.saturating_sub(self.now) }
             }
             _ => refused,

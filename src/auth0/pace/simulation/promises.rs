@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::super::{Class, PaceSettings, Priority};
 use super::auth0::{Auth0, Bucket};
-use super::world::{Client, End, World};
+use super::client::{Client, End};
+use super::world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -33,7 +34,7 @@ fn a_crowd_gets_all_that_the_plan_gives_and_no_429() {
         assert_eq!(world.limited(), 0);
         let used = used(world.auth0.bucket(Class::Users));
         assert!(used >= 0.95, "{used}");
-        let buckets = world.pacer.buckets(MINUTE);
+        let buckets = world.pacers[0].buckets(MINUTE);
         assert_eq!(buckets.len(), 1, "{buckets:?}");
         assert_eq!(buckets[0].classes, [Class::Users, Class::Logs]);
     }
@@ -95,7 +96,7 @@ fn buckets_of_different_sizes_are_told_apart() {
             assert!(used >= 0.95, "{class:?} {used}");
         }
         let limits: Vec<_> =
-            world.pacer.buckets(MINUTE).into_iter().map(|bucket| (bucket.classes, bucket.limit)).collect();
+            world.pacers[0].buckets(MINUTE).into_iter().map(|bucket| (bucket.classes, bucket.limit)).collect();
         assert!(limits.contains(&(vec![Class::Users], 40)) && limits.contains(&(vec![Class::Logs], 10)), "{limits:?}");
     }
 }
@@ -117,7 +118,7 @@ fn buckets_of_the_same_size_are_told_apart_when_it_shows() {
         }
         world.run(MINUTE);
         assert_eq!(world.limited(), 0);
-        assert_eq!(world.pacer.buckets(MINUTE).len(), 2);
+        assert_eq!(world.pacers[0].buckets(MINUTE).len(), 2);
         assert_eq!(world.auth0.bucket(Class::Other).taken, 9);
         assert!(used(world.auth0.bucket(Class::Logs)) >= 0.95);
     }
@@ -271,7 +272,7 @@ fn all_refusals_are_immediate_once_the_bucket_is_known() {
     world.run(MINUTE);
     let is_refusal = |end| matches!(end, End::PaceError { .. });
     let late =
-        |entry: &&super::world::Entry| is_refusal(entry.end) && entry.asked > SECOND && entry.decided != entry.asked;
+        |entry: &&super::client::Entry| is_refusal(entry.end) && entry.asked > SECOND && entry.decided != entry.asked;
     assert_eq!(world.log.iter().filter(late).count(), 0);
     assert!(world.count(|entry| is_refusal(entry.end)) > 0);
 }

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use super::super::{CallerKey, Class, PaceSettings, Priority};
 use super::auth0::{Auth0, Bucket};
-use super::world::{Client, End, World};
+use super::client::{Client, End};
+use super::world::World;
 
 fn bucket(limit: std::ops::RangeInclusive<u32>) -> impl Strategy<Value = Bucket> {
     (limit, 0.9_f64..30.0).prop_map(|(limit, per_second)| Bucket::new(limit, per_second))
@@ -29,6 +30,7 @@ fn client() -> impl Strategy<Value = Client> {
             patience: Duration::from_millis(patience),
             starts: Duration::from_millis(starts),
             calls,
+            replica: 0,
         },
     )
 }

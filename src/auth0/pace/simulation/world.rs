@@ -1,4 +1,4 @@
-//! Callers, the pacer and a tenant, with time between them.
+//! Callers, the pacers of replicas, what these share, and a tenant, with time between them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -6,63 +6,25 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::super::headers::RateLimitHeaders;
-use super::super::pacer::{Admitted, AdmittedCall, Pacer};
+use super::super::pacer::{Admitted, AdmittedCall, Answer, Offer, Pacer};
 use super::super::queue::Ticket;
-use super::super::{CallerKey, Class, PaceRequest, PaceSettings, Priority, RequestHash, ReservationKey};
+use super::super::{Class, PaceRequest, PaceSettings, RequestHash, ReservationKey};
 use super::auth0::Auth0;
-
-/// A client that asks for calls, one after the other.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Client {
-    pub(super) class: Class,
-    pub(super) caller: CallerKey,
-    pub(super) priority: Priority,
-    /// Time that it waits for an answer.
-    pub(super) patience: Duration,
-    /// The time of its first request, and the number of all.
-    pub(super) starts: Duration,
-    pub(super) calls: u32,
-}
-
-impl Client {
-    /// A client that never stops asking.
-    pub(super) fn busy(class: Class, caller: u64) -> Self {
-        Self {
-            class,
-            caller: CallerKey(caller),
-            priority: Priority::Interactive,
-            patience: Duration::from_secs(10),
-            starts: Duration::ZERO,
-            calls: u32::MAX,
-        }
-    }
-}
-
-/// The end of a request for a call.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum End {
-    Answered,
-    Limited { retry_after: Duration },
-    PaceError { retry_after: Duration },
-    Lost,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Entry {
-    pub(super) client: usize,
-    pub(super) asked: Duration,
-    /// The time at which it was dispatched or refused.
-    pub(super) decided: Duration,
-    pub(super) end: End,
-}
+use super::client::{Client, End, Entry};
+use super::store::{Store, TIMEOUT};
 
 enum Event {
     Asks(usize),
     Arrives(usize, AdmittedCall, Fate),
     Returns(usize, AdmittedCall, Option<RateLimitHeaders>),
-    IsGivenUp(usize, AdmittedCall),
+    /// True if an answer came that says nothing.
+    IsGivenUp(usize, AdmittedCall, bool),
     OthersCall(Class, f64),
-    Time,
+    Time(usize),
+    Exchange(usize),
+    /// The third number tells exchanges apart.
+    Offered(usize, u64, Offer),
+    IsOffered(usize, u64, Answer),
 }
 
 /// The fate of a call on its way.
@@ -73,9 +35,22 @@ enum Fate {
     GivenUp,
 }
 
+/// A replica of the gateway. Its clock began on its own.
+struct Replica {
+    ahead: Duration,
+    wake: Option<Duration>,
+    /// The time of its next exchange, as planned, and the number of the one under way.
+    exchange: Option<Duration>,
+    under_way: u64,
+    is_crashed: bool,
+    paused_until: Duration,
+}
+
 pub(super) struct World {
     pub(super) auth0: Auth0,
-    pub(super) pacer: Pacer,
+    pub(super) pacers: Vec<Pacer>,
+    pub(super) store: Store,
+    replicas: Vec<Replica>,
     pub(super) clients: Vec<Client>,
     pub(super) log: Vec<Entry>,
     /// Time that a call is on its way, there and back each.
@@ -86,8 +61,7 @@ pub(super) struct World {
     rng: Rng,
     events: BTreeMap<(Duration, u64), Event>,
     next_event: u64,
-    wake: Option<Duration>,
-    waiting: HashMap<Ticket, (usize, Duration)>,
+    waiting: HashMap<(usize, Ticket), (usize, Duration)>,
     on_their_way: usize,
 }
 
@@ -97,9 +71,31 @@ impl World {
     }
 
     pub(super) fn with(auth0: Auth0, seed: u64, settings: PaceSettings) -> Self {
-        Self {
+        Self::of(auth0, seed, vec![Pacer::new(settings)])
+    }
+
+    /// Replicas that share.
+    pub(super) fn fleet(auth0: Auth0, seed: u64, replicas: usize) -> Self {
+        let settings = PaceSettings { reserve: 0.0, queue: 10_000 };
+        Self::of(auth0, seed, (0..replicas).map(|_| Pacer::sharing(settings)).collect())
+    }
+
+    fn of(auth0: Auth0, seed: u64, pacers: Vec<Pacer>) -> Self {
+        let replica = |number| Replica {
+            ahead: Duration::from_millis(1_234_567 * number as u64),
+            wake: None,
+            exchange: None,
+            under_way: 0,
+            is_crashed: false,
+            paused_until: Duration::ZERO,
+        };
+        // For what the pacers themselves leave to chance.
+        fastrand::seed(seed);
+        let mut world = Self {
             auth0,
-            pacer: Pacer::new(settings),
+            store: Store::new(seed),
+            replicas: (0..pacers.len()).map(replica).collect(),
+            pacers,
             clients: Vec::new(),
             log: Vec::new(),
             latency: 0.02..0.15,
@@ -108,10 +104,24 @@ impl World {
             rng: Rng::with_seed(seed),
             events: BTreeMap::new(),
             next_event: 0,
-            wake: None,
             waiting: HashMap::new(),
             on_their_way: 0,
+        };
+        for replica in 0..world.pacers.len() {
+            world.plan_exchange(replica);
         }
+        world
+    }
+
+    /// Ends a replica. What it has sent arrives.
+    pub(super) fn crash(&mut self, replica: usize) {
+        self.replicas[replica].is_crashed = true;
+        self.waiting.retain(|&(of, _), _| of != replica);
+    }
+
+    /// Stops a replica for a while, and all that comes to it.
+    pub(super) fn pause(&mut self, replica: usize, time: Duration) {
+        self.replicas[replica].paused_until = self.now + time;
     }
 
     pub(super) fn add(&mut self, client: Client) -> usize {
@@ -137,10 +147,35 @@ impl World {
         {
             let Some((_, event)) = self.events.pop_first() else { return };
             self.now = time;
-            self.happen(&event);
-            self.decide();
+            let Some(replica) = self.replica_of(&event) else {
+                self.happen(event);
+                continue;
+            };
+            let Replica { is_crashed, paused_until, .. } = self.replicas[replica];
+            if paused_until > self.now {
+                self.schedule(paused_until, event);
+            } else if !is_crashed {
+                self.happen(event);
+                self.decide(replica);
+            }
         }
         self.now = until;
+    }
+
+    /// The replica that an event comes to; `None` if it happens elsewhere.
+    fn replica_of(&self, event: &Event) -> Option<usize> {
+        match event {
+            Event::Asks(client) | Event::Returns(client, ..) | Event::IsGivenUp(client, ..) => {
+                Some(self.clients[*client].replica)
+            }
+            Event::Time(replica) | Event::Exchange(replica) | Event::IsOffered(replica, ..) => Some(*replica),
+            Event::Arrives(..) | Event::OthersCall(..) | Event::Offered(..) => None,
+        }
+    }
+
+    /// The time on a replica's own clock.
+    fn local(&self, replica: usize) -> Duration {
+        self.now + self.replicas[replica].ahead
     }
 
     /// Number that wait or are on their way.
@@ -156,34 +191,43 @@ impl World {
         self.count(|entry| matches!(entry.end, End::Limited { .. }))
     }
 
-    fn happen(&mut self, event: &Event) {
-        match *event {
+    fn happen(&mut self, event: Event) {
+        match event {
             Event::Asks(client) => self.asks(client),
             Event::Arrives(client, call, fate) => {
-                let reading = self.auth0.take(call.class, self.now);
+                let reading = self.auth0.take(call.grant.class, self.now);
                 let back = self.now + self.travel();
                 match fate {
                     Fate::Answered => self.schedule(back, Event::Returns(client, call, reading)),
                     Fate::AnsweredUnread if reading.is_none() => {
                         self.schedule(back, Event::Returns(client, call, None));
                     }
-                    Fate::AnsweredUnread => self.schedule(back, Event::IsGivenUp(client, call)),
+                    Fate::AnsweredUnread => {
+                        let is_answered = self.rng.bool();
+                        self.schedule(back, Event::IsGivenUp(client, call, is_answered));
+                    }
                     Fate::GivenUp => {}
                 }
             }
             Event::Returns(client, call, Some(reading)) => {
-                self.pacer.answered(self.now, &call, Some(reading), true);
+                let replica = self.clients[client].replica;
+                let now = self.local(replica);
+                self.pacers[replica].answered(now, &call, Some(reading), true);
                 self.ended(client, &call, End::Answered, self.now);
             }
             Event::Returns(client, call, None) => {
-                let retry_after = self.pacer.limited(self.now, &call, None);
+                let replica = self.clients[client].replica;
+                let now = self.local(replica);
+                let retry_after = self.pacers[replica].limited(now, &call, None);
                 self.ended(client, &call, End::Limited { retry_after }, self.now + retry_after);
             }
-            Event::IsGivenUp(client, call) => {
-                if self.rng.bool() {
-                    self.pacer.lost(self.now, &call);
+            Event::IsGivenUp(client, call, is_answered) => {
+                let replica = self.clients[client].replica;
+                let now = self.local(replica);
+                if is_answered {
+                    self.pacers[replica].answered(now, &call, None, false);
                 } else {
-                    self.pacer.answered(self.now, &call, None, false);
+                    self.pacers[replica].lost(now, &call);
                 }
                 self.ended(client, &call, End::Lost, self.now);
             }
@@ -192,9 +236,49 @@ impl World {
                 let pause = -self.rng.f64().max(1e-9).ln() / per_second;
                 self.schedule(self.now + Duration::from_secs_f64(pause), Event::OthersCall(class, per_second));
             }
-            // One that was planned before an earlier one says nothing.
-            Event::Time if self.wake == Some(self.now) => self.wake = None,
-            Event::Time => {}
+            Event::Time(replica) => {
+                let wake = &mut self.replicas[replica].wake;
+                // One that was planned before an earlier one says nothing.
+                *wake = wake.filter(|wake| *wake > self.now);
+            }
+            Event::Exchange(replica) => self.exchanges(replica),
+            Event::Offered(replica, number, offer) => {
+                let answer = self.store.take(self.now, offer);
+                if let Some((travel, answer)) = answer {
+                    self.schedule(self.now + travel, Event::IsOffered(replica, number, answer));
+                }
+            }
+            Event::IsOffered(replica, number, answer) => {
+                if self.replicas[replica].under_way == number {
+                    self.replicas[replica].under_way = 0;
+                    let now = self.local(replica);
+                    self.pacers[replica].exchanged(now, answer);
+                }
+            }
+        }
+    }
+
+    fn exchanges(&mut self, replica: usize) {
+        let planned = &mut self.replicas[replica].exchange;
+        *planned = planned.filter(|planned| *planned > self.now);
+        let now = self.local(replica);
+        if let Some(offer) = self.pacers[replica].offer(now) {
+            let number = self.next_event + 1;
+            self.replicas[replica].under_way = number;
+            let arrival = self.now + self.store.travel();
+            self.schedule(arrival, Event::Offered(replica, number, offer));
+            self.schedule(self.now + TIMEOUT, Event::IsOffered(replica, number, Answer::Unavailable));
+        }
+    }
+
+    fn plan_exchange(&mut self, replica: usize) {
+        let Replica { ahead, exchange, .. } = self.replicas[replica];
+        if let Some(due) = self.pacers[replica].next_exchange() {
+            let due = due.saturating_sub(ahead).max(self.now);
+            if exchange.is_none_or(|planned| due < planned) {
+                self.replicas[replica].exchange = Some(due);
+                self.schedule(due, Event::Exchange(replica));
+            }
         }
     }
 
@@ -204,13 +288,14 @@ impl World {
             return;
         }
         client.calls -= 1;
-        let Client { class, caller, priority, patience, .. } = *client;
+        let Client { class, caller, priority, patience, replica, .. } = *client;
         let reservation = ReservationKey { caller, request: RequestHash(index as u64) };
         let request = PaceRequest { class, reservation, priority };
-        match self.pacer.admit(self.now, request, self.now + patience) {
+        let now = self.local(replica);
+        match self.pacers[replica].admit(now, request, now + patience) {
             Ok(Admitted::Now(call)) => self.sends(index, call),
             Ok(Admitted::Queued(ticket)) => {
-                self.waiting.insert(ticket, (index, self.now));
+                self.waiting.insert((replica, ticket), (index, self.now));
             }
             Err(refused) => self.refused(index, self.now, refused.retry_after),
         }
@@ -224,27 +309,32 @@ impl World {
 
     fn ended(&mut self, client: usize, call: &AdmittedCall, end: End, asks_again: Duration) {
         self.on_their_way -= 1;
-        self.log.push(Entry { client, asked: call.asked, decided: call.sent, end });
+        let ahead = self.replicas[self.clients[client].replica].ahead;
+        self.log.push(Entry { client, asked: call.asked - ahead, decided: call.sent - ahead, end });
         self.schedule(asks_again, Event::Asks(client));
     }
 
-    fn decide(&mut self) {
-        let outcomes = self.pacer.advance(self.now);
-        assert!(!self.pacer.is_idle_in_vain(), "somebody waits for what is there");
+    fn decide(&mut self, replica: usize) {
+        let now = self.local(replica);
+        let outcomes = self.pacers[replica].advance(now);
+        assert!(!self.pacers[replica].is_idle_in_vain(), "somebody waits for what is there");
         for outcome in outcomes {
-            let (client, asked) = self.waiting.remove(&outcome.ticket).expect("who is told must have been waiting");
+            let (client, asked) =
+                self.waiting.remove(&(replica, outcome.ticket)).expect("who is told must have been waiting");
             match outcome.outcome {
                 Ok(call) => self.sends(client, call),
                 Err(refused) => self.refused(client, asked, refused.retry_after),
             }
         }
-        if let Some(wake) = self.pacer.next_wake()
-            && self.wake.is_none_or(|planned| wake < planned)
+        let Replica { ahead, wake: planned, .. } = self.replicas[replica];
+        if let Some(wake) = self.pacers[replica].next_wake().map(|wake| wake - ahead)
+            && planned.is_none_or(|planned| wake < planned)
         {
             assert!(wake > self.now, "it would wake at once, for ever");
-            self.wake = Some(wake);
-            self.schedule(wake, Event::Time);
+            self.replicas[replica].wake = Some(wake);
+            self.schedule(wake, Event::Time(replica));
         }
+        self.plan_exchange(replica);
     }
 
     fn sends(&mut self, client: usize, call: AdmittedCall) {
@@ -252,7 +342,7 @@ impl World {
         let arrival = self.now + self.travel();
         let fate = match self.rng.f64() {
             // Until an answer has come, nothing is promised: of several lost calls each may count.
-            _ if call.is_probe => Fate::Answered,
+            _ if call.grant.is_probe => Fate::Answered,
             x if x < self.mishaps / 2.0 => Fate::AnsweredUnread,
             x if x < self.mishaps => Fate::GivenUp,
             _ => Fate::Answered,
@@ -260,7 +350,7 @@ impl World {
         if matches!(fate, Fate::GivenUp) {
             // Somewhat before it arrives, or long after.
             let given_up = self.now + self.travel().mul_f64(1.5);
-            self.schedule(given_up, Event::IsGivenUp(client, call));
+            self.schedule(given_up, Event::IsGivenUp(client, call, false));
         }
         self.schedule(arrival, Event::Arrives(client, call, fate));
     }

@@ -1,0 +1,232 @@
+//! The budget that replicas share, and the replicas that hold parts of it.
+//!
+//! The tokens of a bucket go to those who wait for them by start-time fair queueing: each replica gets a part that is as large as the
+//! part of the calls that wait with it. Whoever lets a token lie that is its own is passed over, and has to ask again. Calls of a
+//! replica that is not heard of any more are taken for lost.
+
+mod encoding;
+mod turns;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Class;
+use super::budget::{BucketId, Budget, Grant};
+use super::counts::ByClass;
+use super::headers::RateLimitHeaders;
+use super::wire::micros;
+
+/// Time after which the calls of a replica that was not heard of are taken for lost. A replica that has any is heard of more often.
+const LOST_AFTER: Duration = Duration::from_secs(3);
+
+/// The same for the replica itself.
+const GONE_AFTER: Duration = Duration::from_secs(10);
+
+/// Most replicas. Those heard of last stay.
+const MOST_HOLDERS: usize = 256;
+
+/// Names a replica, and this life of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct ReplicaId(pub(super) u64);
+
+/// The end of a call, or another change to one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CallEvent {
+    pub(super) grant: Grant,
+    pub(super) kind: EventKind,
+}
+
+/// The kinds of [`CallEvent`].
+#[derive(Debug, Clone, Copy)]
+pub(super) enum EventKind {
+    Answered {
+        reading: Option<RateLimitHeaders>,
+        is_success: bool,
+    },
+    Limited {
+        told: Option<Duration>,
+    },
+    Lost,
+    Withdrawn,
+    /// It is made for a call of another class of the bucket.
+    Reclassed {
+        to: Class,
+    },
+}
+
+/// A replica and what it holds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Holder {
+    id: ReplicaId,
+    /// The time at which it was heard of.
+    #[serde(with = "micros")]
+    seen: Duration,
+    in_flight: ByClass<u64>,
+    /// One of those was sent to find out.
+    is_probing: bool,
+    /// The time at which it asked for a call to find out.
+    #[serde(with = "micros::option")]
+    wants_probe: Option<Duration>,
+    demands: Vec<Demand>,
+}
+
+/// The calls that wait for a bucket with a replica.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Demand {
+    bucket: BucketId,
+    waiting: u32,
+    /// Virtual time at which its next call starts.
+    start: f64,
+}
+
+/// The course of a bucket's tokens.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Course {
+    bucket: BucketId,
+    /// Virtual time at which the newest call started that was let go.
+    reached: f64,
+    /// The time since which a token has been there that nobody took.
+    #[serde(with = "micros::option")]
+    lies_since: Option<Duration>,
+}
+
+/// The budget, its holders, and the course of each bucket. Of one that is alone, there are no holders.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct FleetBudget {
+    pub(super) budget: Budget,
+    holders: Vec<Holder>,
+    courses: Vec<Course>,
+}
+
+impl FleetBudget {
+    /// A budget of which nothing is known.
+    pub(super) fn new(reserve: f64) -> Self {
+        Self { budget: Budget::new(reserve), holders: Vec::new(), courses: Vec::new() }
+    }
+
+    pub(super) fn settle(&mut self, now: Duration) {
+        if self.holders.is_empty() {
+            self.budget.settle(now);
+            return;
+        }
+        let (budget, courses) = (&mut self.budget, &mut self.courses);
+        courses.retain(|course| budget.bucket(course.bucket).is_some());
+        for named in budget.buckets() {
+            if !courses.iter().any(|course| course.bucket == named.id) {
+                courses.push(Course { bucket: named.id, reached: 0.0, lies_since: None });
+            }
+        }
+        // Not after it has been brought up to date: when a token came is told before.
+        for course in courses.iter_mut().filter(|course| course.lies_since.is_none()) {
+            let wait = budget.bucket(course.bucket).map(|bucket| bucket.wait_for(1));
+            course.lies_since = wait.map(|wait| budget.now() + wait).filter(|comes| *comes <= now);
+        }
+        budget.settle(now);
+    }
+
+    /// Applies the end of a call, or another change to one; gives back how long a 429 closes its bucket for.
+    pub(super) fn apply(&mut self, replica: Option<ReplicaId>, event: &CallEvent) -> Duration {
+        let CallEvent { mut grant, kind } = *event;
+        if let Some(id) = replica
+            && grant.is_counted
+        {
+            // One that was taken for lost is not on its way any more.
+            grant.is_counted = self.holder_mut(id).is_some_and(|holder| holder.end(&grant, kind));
+        }
+        match kind {
+            EventKind::Answered { reading, is_success } => self.budget.answered(&grant, reading, is_success),
+            EventKind::Limited { told } => return self.budget.limited(&grant, told),
+            EventKind::Lost => self.budget.lost(&grant),
+            EventKind::Withdrawn => self.budget.withdrawn(&grant),
+            EventKind::Reclassed { to } if grant.is_counted => self.budget.reclass(grant.class, to),
+            EventKind::Reclassed { .. } => {}
+        }
+        Duration::ZERO
+    }
+
+    /// Number of replicas that are heard of.
+    pub(super) fn replicas(&self) -> usize {
+        self.holders.len()
+    }
+
+    pub(super) fn has(&self, id: ReplicaId) -> bool {
+        self.holder(id).is_some()
+    }
+
+    /// Calls of a replica that are on their way, by class, and whether one of them is to find out.
+    pub(super) fn held_by(&self, id: ReplicaId) -> (ByClass<u64>, bool) {
+        self.holder(id).map_or_else(Default::default, |holder| (holder.in_flight, holder.is_probing))
+    }
+
+    /// Takes in a replica, with the calls that it has on their way.
+    pub(super) fn join(&mut self, id: ReplicaId, in_flight: ByClass<u64>, is_probing: bool) {
+        self.leave(id);
+        if self.holders.len() >= MOST_HOLDERS
+            && let Some(oldest) = self.holders.iter().min_by_key(|holder| holder.seen).map(|holder| holder.id)
+        {
+            self.leave(oldest);
+        }
+        self.budget.adopt(in_flight, is_probing);
+        let seen = self.budget.now();
+        self.holders.push(Holder { id, seen, in_flight, is_probing, wants_probe: None, demands: Vec::new() });
+    }
+
+    /// Takes note that a replica was heard of, and gives up those that were not for long.
+    pub(super) fn hear(&mut self, id: ReplicaId) {
+        let now = self.budget.now();
+        if let Some(holder) = self.holder_mut(id) {
+            holder.seen = now;
+        }
+        let is_over = |holder: &Holder, time: Duration| holder.seen + time < now;
+        for holder in self.holders.iter_mut().filter(|holder| is_over(holder, LOST_AFTER)) {
+            holder.demands.clear();
+            holder.wants_probe = None;
+            let (in_flight, is_probing) =
+                (std::mem::take(&mut holder.in_flight), std::mem::take(&mut holder.is_probing));
+            self.budget.abandon(in_flight, is_probing);
+        }
+        self.holders.retain(|holder| !is_over(holder, GONE_AFTER));
+    }
+
+    /// Makes it the budget of one who is alone from now on.
+    pub(super) fn part(&mut self, id: ReplicaId) {
+        let parts = u32::try_from(self.holders.len()).unwrap_or(u32::MAX);
+        let (in_flight, is_probing) = self.held_by(id);
+        self.budget.split(parts, in_flight, is_probing);
+        self.holders.clear();
+        self.courses.clear();
+    }
+
+    /// Removes a replica. Its calls are taken for lost.
+    fn leave(&mut self, id: ReplicaId) {
+        if let Some(position) = self.holders.iter().position(|holder| holder.id == id) {
+            let Holder { in_flight, is_probing, .. } = self.holders.swap_remove(position);
+            self.budget.abandon(in_flight, is_probing);
+        }
+    }
+
+    fn holder(&self, id: ReplicaId) -> Option<&Holder> {
+        self.holders.iter().find(|holder| holder.id == id)
+    }
+
+    fn holder_mut(&mut self, id: ReplicaId) -> Option<&mut Holder> {
+        self.holders.iter_mut().find(|holder| holder.id == id)
+    }
+}
+
+impl Holder {
+    /// Ends a call, or makes it one of another class; true if it is among those that are on their way.
+    fn end(&mut self, grant: &Grant, kind: EventKind) -> bool {
+        let held = self.in_flight.of_mut(grant.class);
+        if *held == 0 {
+            return false;
+        }
+        *held -= 1;
+        match kind {
+            EventKind::Reclassed { to } => *self.in_flight.of_mut(to) += 1,
+            _ => self.is_probing &= !grant.is_probe,
+        }
+        true
+    }
+}

@@ -1,0 +1,237 @@
+//! Promises of several replicas that share a budget.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::super::{CallerKey, Class, Priority};
+use super::auth0::{Auth0, Bucket};
+use super::client::{Client, End};
+use super::world::World;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+/// One for each plan: what replicas share is written and read at each step, which takes its time.
+const SEEDS: std::ops::Range<u64> = 0..1;
+
+/// So many at each replica who never stop asking, for users and logs in equal parts.
+fn crowd(world: &mut World, each: usize) {
+    for replica in 0..world.pacers.len() {
+        for number in 0..each {
+            let class = if number % 2 == 0 { Class::Users } else { Class::Logs };
+            world.add(Client::busy_at(replica, class, number as u64));
+        }
+    }
+}
+
+/// Calls that were answered at a replica after a time.
+fn answered(world: &World, replica: usize, after: Duration) -> usize {
+    let is_of = |client: usize| world.clients[client].replica == replica;
+    world.count(|entry| is_of(entry.client) && entry.end == End::Answered && entry.decided >= after)
+}
+
+/// The share of a bucket's calls that were made between two times, beyond its size.
+fn used(world: &World, class: Class, taken_before: u64, time: Duration) -> f64 {
+    let bucket = world.auth0.bucket(class);
+    (bucket.taken - taken_before) as f64 / (bucket.capacity(time) - bucket.capacity(Duration::ZERO))
+}
+
+#[test]
+fn replicas_get_all_that_the_plan_gives_and_no_429() {
+    let plans = [("free", Auth0::free()), ("essentials", Auth0::essentials()), ("enterprise", Auth0::enterprise())];
+    for (name, plan) in plans {
+        for replicas in [4, 16] {
+            for seed in SEEDS {
+                let mut world = World::fleet(plan.clone(), seed, replicas);
+                crowd(&mut world, 200 / replicas);
+                world.run(MINUTE);
+                assert_eq!(world.limited(), 0, "{name} {replicas} {seed}");
+                let all = [Class::Users, Class::Logs].map(|class| {
+                    let bucket = world.auth0.bucket(class);
+                    bucket.taken as f64 / bucket.capacity(MINUTE)
+                });
+                assert!(all.iter().all(|used| *used >= 0.95), "{name} {replicas} {seed} {all:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn tokens_go_where_calls_wait() {
+    for (plan, seed) in
+        [Auth0::free(), Auth0::enterprise()].into_iter().flat_map(|plan| SEEDS.map(move |seed| (plan.clone(), seed)))
+    {
+        let mut world = World::fleet(plan, seed, 4);
+        for (replica, clients) in [60, 20, 20, 1].into_iter().enumerate() {
+            for number in 0..clients {
+                world.add(Client { patience: 20 * MINUTE, ..Client::busy_at(replica, Class::Users, number) });
+            }
+        }
+        world.run(4 * MINUTE);
+        assert_eq!(world.limited(), 0);
+        let answered = [0, 1, 2, 3].map(|replica| answered(&world, replica, MINUTE));
+        let all: usize = answered.iter().sum();
+        let shares = answered.map(|answered| answered as f64 / all as f64);
+        for (share, expected) in shares.into_iter().zip([60.0, 20.0, 20.0]) {
+            assert!((share / (expected / 101.0) - 1.0).abs() < 0.15, "{shares:?}");
+        }
+        assert!(answered[3] >= all / 101 / 2, "{answered:?}");
+    }
+}
+
+#[test]
+fn nobody_waits_for_a_replica_that_does_not_come() {
+    for (plan, seed) in
+        [Auth0::free(), Auth0::enterprise()].into_iter().flat_map(|plan| SEEDS.map(move |seed| (plan.clone(), seed)))
+    {
+        let mut world = World::fleet(plan, seed, 4);
+        crowd(&mut world, 20);
+        world.run(20 * SECOND);
+        world.crash(1);
+        world.pause(2, 30 * SECOND);
+        let taken = world.auth0.bucket(Class::Users).taken;
+        world.run(40 * SECOND);
+        assert_eq!(world.limited(), 0);
+        let in_pause = used(&world, Class::Users, taken, 20 * SECOND);
+        let taken = world.auth0.bucket(Class::Users).taken;
+        world.run(60 * SECOND);
+        assert_eq!(world.limited(), 0, "{seed}");
+        let after = used(&world, Class::Users, taken, 20 * SECOND);
+        assert!(in_pause >= 0.85, "{in_pause}");
+        assert!(after >= 0.95, "{after}");
+        assert!(answered(&world, 2, 51 * SECOND) > 0);
+        assert_eq!(world.pacers[0].fleet().unwrap().replicas, Some(3));
+    }
+}
+
+#[test]
+fn while_redis_is_away_each_takes_its_share_and_then_they_share_again() {
+    for (plan, seed) in
+        [Auth0::free(), Auth0::enterprise()].into_iter().flat_map(|plan| SEEDS.map(move |seed| (plan.clone(), seed)))
+    {
+        for is_emptied in [false, true] {
+            let mut world = World::fleet(plan.clone(), seed, 4);
+            crowd(&mut world, 20);
+            world.run(20 * SECOND);
+            world.store.is_up = false;
+            let taken = world.auth0.bucket(Class::Users).taken;
+            world.run(50 * SECOND);
+            let away = used(&world, Class::Users, taken, 30 * SECOND);
+            assert!(world.pacers.iter().all(|pacer| pacer.fleet().unwrap().replicas.is_none()));
+            for replica in 0..4 {
+                assert!(answered(&world, replica, 30 * SECOND) > 0);
+            }
+            if is_emptied {
+                world.store.value.clear();
+            }
+            world.store.is_up = true;
+            world.run(55 * SECOND);
+            assert!(world.pacers.iter().all(|pacer| pacer.fleet().unwrap().replicas == Some(4)));
+            let taken = world.auth0.bucket(Class::Users).taken;
+            world.run(75 * SECOND);
+            let after = used(&world, Class::Users, taken, 20 * SECOND);
+            assert!(away >= 0.5, "{away}");
+            assert!(after >= 0.95, "{after}");
+            // Those who are alone may come together when they call, which is more than two at once for a free tenant.
+            assert!(world.limited() <= 12, "{}", world.limited());
+        }
+    }
+}
+
+#[test]
+fn what_somebody_else_wrote_is_taken_for_none() {
+    for (value, seed) in [&b""[..], b"nonsense", b"0123456789abcdef{}", &[0; 100]].into_iter().zip(0..) {
+        let mut world = World::fleet(Auth0::enterprise(), seed, 2);
+        crowd(&mut world, 20);
+        for second in 1..20 {
+            world.run(second * SECOND);
+            world.store.value = value.to_vec();
+        }
+        let taken = world.auth0.bucket(Class::Users).taken;
+        world.run(40 * SECOND);
+        assert_eq!(world.limited(), 0, "{value:?}");
+        let used = used(&world, Class::Users, taken, 20 * SECOND);
+        assert!(used >= 0.9, "{used}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_stops_nobody() {
+    for (plan, seed) in
+        [Auth0::free(), Auth0::enterprise()].into_iter().flat_map(|plan| SEEDS.map(move |seed| (plan.clone(), seed)))
+    {
+        let mut world = World::fleet(plan, seed, 4);
+        crowd(&mut world, 20);
+        world.run(20 * SECOND);
+        world.store.epoch -= 60 * MINUTE;
+        let taken = world.auth0.bucket(Class::Users).taken;
+        world.run(40 * SECOND);
+        world.store.epoch += 120 * MINUTE;
+        world.run(60 * SECOND);
+        let used = used(&world, Class::Users, taken, 40 * SECOND);
+        assert!(used >= 0.9, "{used}");
+        assert!(world.limited() <= 5, "{}", world.limited());
+    }
+}
+
+#[test]
+fn where_nobody_waits_redis_is_not_asked_for_each_call() {
+    let mut world = World::fleet(Auth0::shared(Bucket::new(50, 30.0)), 1, 4);
+    for replica in 0..4 {
+        world.add(Client::busy_at(replica, Class::Users, 1));
+    }
+    world.run(MINUTE);
+    let asked = world.store.asked as f64 / world.auth0.bucket(Class::Users).taken as f64;
+    assert!(asked < 2.0, "{asked}");
+}
+
+fn client() -> impl Strategy<Value = Client> {
+    (0_usize..5, 0_usize..3, 0_u64..6, any::<bool>(), 200_u64..20_000, 0_u64..20_000, 1_u32..20).prop_map(
+        |(replica, class, caller, is_bulk, patience, starts, calls)| Client {
+            class: Class::ALL[class],
+            caller: CallerKey(caller),
+            priority: if is_bulk { Priority::Bulk } else { Priority::Interactive },
+            patience: Duration::from_millis(patience),
+            starts: Duration::from_millis(starts),
+            calls,
+            replica,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    /// A tenant answers with a 429 if there is no token left.
+    #[test]
+    fn never_are_more_tokens_out_than_the_bucket_has(
+        limit in 1_u32..60,
+        per_second in 0.9_f64..30.0,
+        clients in prop::collection::vec(client(), 1..60),
+        latency in 0.001_f64..1.0,
+        step in 0.000_2_f64..0.008,
+        has_mishaps: bool,
+        pauses in prop::collection::vec((0_usize..5, 0_u64..5_000, 1_u64..15_000), 0..6),
+        crash in prop::option::of((0_usize..5, 0_u64..20_000)),
+        seed: u64,
+    ) {
+        let mut world = World::fleet(Auth0::shared(Bucket::new(limit, per_second)), seed, 5);
+        world.latency = latency / 10.0..latency;
+        world.mishaps = if has_mishaps { 0.2 } else { 0.0 };
+        world.store.latency = step / 10.0..step;
+        for client in clients {
+            world.add(client);
+        }
+        let mut pauses = pauses.into_iter();
+        for second in 0..60 {
+            world.run(second * SECOND);
+            if second % 3 == 1 && let Some((replica, _, time)) = pauses.next() {
+                world.pause(replica, Duration::from_millis(time));
+            }
+            if let Some((replica, at)) = crash && at / 1_000 == u64::from(second) {
+                world.crash(replica);
+            }
+        }
+        prop_assert_eq!(world.limited(), 0);
+    }
+}

@@ -1,0 +1,62 @@
+//! A value that replicas change in turns: compare-and-set, and the time of Redis' clock with each step.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use redis::Script;
+
+use super::{Key, SharedState, Unavailable, milliseconds};
+
+/// Sets a value if it begins as expected; of none, with nothing. Gives back the time, and the value if it begins in another way; of one
+/// that is too long, its beginning. What is of another type is none. ARGV: expected beginning, value, life in ms, most bytes.
+const COMPARE_AND_SET: &str = "
+local now = redis.call('TIME')
+local value = redis.pcall('GET', KEYS[1])
+if type(value) ~= 'string' then value = '' end
+if string.sub(value, 1, 16) == ARGV[1] then
+  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+  return {now[1], now[2], false}
+end
+if #value > tonumber(ARGV[4]) then value = string.sub(value, 1, 16) end
+return {now[1], now[2], value}";
+
+static COMPARE_AND_SET_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(COMPARE_AND_SET));
+
+/// Bounds of a value that is changed in turns.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ValueBounds {
+    /// Most bytes.
+    pub(crate) bytes: usize,
+    /// Time for which it is kept after the last change.
+    pub(crate) life: Duration,
+}
+
+/// Outcome of a step of compare-and-set.
+#[derive(Debug)]
+pub(crate) struct Step {
+    /// The time of Redis' clock.
+    pub(crate) time: Duration,
+    /// The value that is there instead; `None` if the new one was set.
+    pub(crate) other: Option<Vec<u8>>,
+}
+
+impl SharedState {
+    /// Sets the value of a key if the first 16 bytes of the one that is there are those expected.
+    pub(crate) async fn compare_and_set(
+        &self,
+        key: &Key,
+        expected: &[u8],
+        value: &[u8],
+        bounds: ValueBounds,
+    ) -> Result<Step, Unavailable> {
+        let (bytes, life) = (bounds.bytes, milliseconds(bounds.life));
+        let (seconds, microseconds, other): (u64, u64, Option<Vec<u8>>) = self
+            .run(async |connection| {
+                let mut script = COMPARE_AND_SET_SCRIPT.key(&key.0);
+                script.arg(expected).arg(value).arg(life).arg(bytes).invoke_async(connection).await
+            })
+            .await?;
+        let time = Duration::from_secs(seconds).saturating_add(Duration::from_micros(microseconds));
+        Ok(Step { time, other })
+    }
+}
