@@ -26,6 +26,9 @@ const LARGEST: u32 = 100_000;
 const LONGEST_DEBT: f64 = 60.0;
 const MOST_OBSERVATIONS: usize = 1_000;
 
+/// Times as much that our share may owe: what was taken from it counts for longer.
+const LONGEST_SHARE: f64 = 4.0;
+
 /// No wait is longer, so that times can be added up.
 const LONGEST_WAIT: f64 = 24.0 * 60.0 * 60.0;
 
@@ -242,7 +245,7 @@ impl Bucket {
             && self.observations.len() <= MOST_OBSERVATIONS
             && self.observations.iter().all(|observation| observation.at <= now + STRAGGLER)
             && self.newest_counted <= now
-            && self.share.as_ref().is_none_or(|share| share.is_plausible(now, self.limit, owed))
+            && self.share.as_ref().is_none_or(|share| share.is_plausible(now, self.limit, LONGEST_SHARE * owed))
     }
 
     /// Calls of one more class are counted here, so many of which are on their way.

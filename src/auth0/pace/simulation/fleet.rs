@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::{CallerKey, Class, Priority};
+use super::super::{CallerKey, Class, PaceSettings, Priority};
 use super::auth0::{Auth0, Bucket};
 use super::client::{Client, End};
 use super::world::World;
@@ -53,6 +53,21 @@ fn replicas_get_all_that_the_plan_gives_and_no_429() {
                 assert!(all.iter().all(|used| *used >= 0.95), "{name} {replicas} {seed} {all:?}");
             }
         }
+    }
+}
+
+#[test]
+fn a_reserve_is_left_to_others_by_all_together() {
+    for (plan, seed) in
+        [Auth0::free(), Auth0::enterprise()].into_iter().flat_map(|plan| SEEDS.map(move |seed| (plan.clone(), seed)))
+    {
+        let mut world = World::fleet_with(plan, seed, 4, PaceSettings { reserve: 0.3, queue: 10_000 });
+        crowd(&mut world, 12);
+        world.run(MINUTE);
+        assert_eq!(world.limited(), 0);
+        let bucket = world.auth0.bucket(Class::Users);
+        let used = bucket.taken as f64 / bucket.capacity(MINUTE);
+        assert!((0.60..=0.80).contains(&used), "{used}");
     }
 }
 

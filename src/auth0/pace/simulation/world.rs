@@ -76,7 +76,10 @@ impl World {
 
     /// Replicas that share.
     pub(super) fn fleet(auth0: Auth0, seed: u64, replicas: usize) -> Self {
-        let settings = PaceSettings { reserve: 0.0, queue: 10_000 };
+        Self::fleet_with(auth0, seed, replicas, PaceSettings { reserve: 0.0, queue: 10_000 })
+    }
+
+    pub(super) fn fleet_with(auth0: Auth0, seed: u64, replicas: usize, settings: PaceSettings) -> Self {
         Self::of(auth0, seed, (0..replicas).map(|_| Pacer::sharing(settings)).collect())
     }
 
