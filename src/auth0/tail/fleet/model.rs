@@ -149,8 +149,8 @@ impl World {
                 let written = std::mem::take(&mut self.redis.written);
                 self.redis = Redis { written, ..Redis::default() };
             }
-            Step::Tamper => {
-                if let Some((_, text)) = self.redis.stream.back_mut() {
+            Step::Tamper(place) => {
+                if let Some((_, text)) = self.redis.stream.iter_mut().rev().nth(place) {
                     text.clear();
                 }
             }
@@ -326,7 +326,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn no_two_leaders_write_and_every_subscriber_is_told_each_log_once(is_busy: bool, steps in vec(step(), 1..90)) {
@@ -357,9 +357,9 @@ proptest! {
         prop_assert_eq!(readers, 1, "all is well, and one reads for all");
         for replica in &world.replicas {
             let told: BTreeSet<_> = replica.told.iter().collect();
-            prop_assert_eq!(told.len(), replica.told.len(), "{} was told one twice: {:?}", replica.name, replica.told);
+            prop_assert_eq!(told.len(), replica.told.len(), "{} was told one twice", replica.name);
             for number in replica.began.unwrap() + 1..=world.newest {
-                prop_assert!(told.contains(&id(number)), "{} missed {}: {:?}", replica.name, number, replica.told);
+                prop_assert!(told.contains(&id(number)), "{} missed {}", replica.name, number);
             }
         }
     }

@@ -31,8 +31,8 @@ pub(super) enum Step {
     Turn,
     /// Redis is back, and has forgotten all.
     Forget,
-    /// An entry cannot be opened.
-    Tamper,
+    /// One of the last entries cannot be opened.
+    Tamper(usize),
     /// A replica ends, and another starts in its place.
     Replace(usize),
 }
@@ -48,12 +48,12 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         8 => replica.clone().prop_map(Step::Read),
         6 => replica.clone().prop_map(Step::Tell),
         1 => replica.clone().prop_map(Step::TellUnheard),
-        8 => (replica.clone(), any::<bool>()).prop_map(|(replica, reads)| Step::Follow(replica, reads)),
+        4 => (replica.clone(), any::<bool>()).prop_map(|(replica, reads)| Step::Follow(replica, reads)),
         3 => replica.clone().prop_map(Step::TakeIn),
         5 => (1_u64..900).prop_map(Step::Pass),
         1 => Just(Step::Turn),
         1 => Just(Step::Forget),
-        1 => Just(Step::Tamper),
+        4 => (0_usize..4).prop_map(Step::Tamper),
         1 => replica.prop_map(Step::Replace),
     ]
 }
