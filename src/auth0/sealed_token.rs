@@ -27,6 +27,10 @@ const PURPOSE: &str = "auth0-graphql: the shared token";
 /// Least time that a token must have left to be taken: with less it would end on its way.
 const SHORTEST_REST: Duration = Duration::from_secs(2);
 
+/// Most that the clocks of two replicas may differ by. It is added to a life that is as long as Auth0 lets one be: seen from a clock that is
+/// behind, it is longer.
+const MOST_SKEW: Duration = Duration::from_secs(5 * 60);
+
 /// The hash of a token, which tells nothing of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct TokenHash([u8; HASH_LEN]);
@@ -95,13 +99,21 @@ impl SealingKey {
         let hash = TokenHash::of(&header);
         let is_whole = beginning == hash.beginning();
         let life = Duration::from_secs(u64::try_from(expires_at.checked_sub(now.timestamp())?).ok()?);
-        let is_wanted = is_whole && unwanted != Some(hash) && (SHORTEST_REST..=LONGEST_LIFE).contains(&life);
-        is_wanted.then(|| Grant { header, asked_at: Instant::now(), life, scopes, is_shared: true })
+        let is_wanted =
+            is_whole && unwanted != Some(hash) && (SHORTEST_REST..=LONGEST_LIFE + MOST_SKEW).contains(&life);
+        is_wanted.then(|| Grant {
+            header,
+            asked_at: Instant::now(),
+            life: life.min(LONGEST_LIFE),
+            scopes,
+            is_shared: true,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::freshness::{Freshness, Lifespan};
     use super::*;
 
     const TOKEN: &str = "Bearer e30.e30.made-up";
@@ -130,6 +142,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn replicas_whose_clocks_are_a_minute_apart_share_a_token_and_replace_it_before_it_ends() {
+        let (now, minute) = (DateTime::UNIX_EPOCH + LONGEST_LIFE, Duration::from_secs(60));
+        for life in [Duration::from_secs(600), Duration::from_secs(86_400), LONGEST_LIFE] {
+            let (value, _) = key("hush").seal(&grant(life.as_secs()), now).unwrap();
+            for (clock, seen) in [(now + minute, life - minute), (now, life), (now - minute, life + minute)] {
+                let opened = key("hush").open(&value, clock, None).unwrap();
+                assert_eq!(opened.life, seen.min(LONGEST_LIFE));
+                // By the time at which it ends, each of them has asked for the next one.
+                let lifespan = Lifespan::new(opened.asked_at, opened.life, 0.0);
+                assert_ne!(lifespan.at(opened.asked_at + life), Freshness::Fresh, "{life:?} by {clock}");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_cannot_be_trusted_or_used_is_as_good_as_none() {
         let now = DateTime::UNIX_EPOCH;
         let key_of = key("hush");
@@ -149,7 +176,7 @@ mod tests {
         for seconds in [599, 600, 601, 100_000] {
             assert!(key_of.open(&value, now + Duration::from_secs(seconds), None).is_none(), "after {seconds} s");
         }
-        assert!(key_of.open(&value, now - LONGEST_LIFE, None).is_none(), "a life beyond reason");
+        assert!(key_of.open(&value, now - LONGEST_LIFE - MOST_SKEW, None).is_none(), "a life beyond reason");
         assert!(key_of.seal(&grant(1), now).is_none(), "one that is about to end is not shared");
     }
 }

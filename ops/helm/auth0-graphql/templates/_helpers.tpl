@@ -13,3 +13,12 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
+
+{{- define "auth0-graphql.valkey" -}}
+{{ include "auth0-graphql.name" . | trunc 56 | trimSuffix "-" }}-valkey
+{{- end }}
+
+{{- define "auth0-graphql.valkeyLabels" -}}
+app.kubernetes.io/name: valkey
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
