@@ -121,13 +121,26 @@ impl RedisServer {
         assert!(Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap().success());
     }
 
-    /// Sends a command of one line, and gives back the lines of its answer that hold something.
+    /// Sends a command of one line, and gives back the lines of its answer that hold something. A server that becomes a primary drops
+    /// the connections that it has: then once more.
     pub(crate) fn command(&self, line: &str) -> Vec<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        write!(stream, "AUTH {PASSWORD}\r\n{line}\r\nPING the-end\r\nQUIT\r\n").unwrap();
-        let lines = BufReader::new(stream).split(b'\n').map_while(Result::ok);
-        let lines = lines.map(|line| String::from_utf8_lossy(&line).trim_end().to_owned());
-        lines.skip(1).take_while(|line| line != "$7" && line != "the-end").collect()
+        let text = format!("AUTH {PASSWORD}\r\n{line}\r\nPING the-end\r\nQUIT\r\n");
+        loop {
+            let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+            if stream.write_all(text.as_bytes()).is_err() {
+                continue;
+            }
+            let lines = BufReader::new(stream).split(b'\n').map_while(Result::ok);
+            let mut lines = lines.map(|line| String::from_utf8_lossy(&line).trim_end().to_owned()).skip(1);
+            let mut answer = Vec::new();
+            // Not to the end of the connection, which a sentinel leaves open.
+            while let Some(line) = lines.next() {
+                if line == "the-end" {
+                    return answer;
+                }
+                answer.extend(Some(line).filter(|line| line != "$7"));
+            }
+        }
     }
 
     /// The keys that there are, in order.
