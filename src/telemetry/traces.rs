@@ -51,7 +51,7 @@ impl Traces {
     }
 }
 
-/// The spans that there are: of a trace that is not sampled only the first, which passes it on. A filter of the export's alone would have
+/// The spans that there are: of a trace that is not sampled only the first, which passes on what a proxy began. A filter of the export's alone would have
 /// the rest made all the same.
 pub(super) fn sampling<S: Subscriber + for<'a> LookupSpan<'a>>(is_exporting: bool) -> impl Layer<S> {
     Sampling { is_exporting }
@@ -62,7 +62,11 @@ struct Sampling {
 }
 
 /// The mark of the first span of a trace that is not sampled.
-struct NotSampled;
+#[derive(Clone, Copy)]
+struct NotSampled {
+    /// True if the trace began here, so that nobody has it.
+    is_own: bool,
+}
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Sampling {
     fn enabled(&self, metadata: &Metadata<'_>, context: layer::Context<'_, S>) -> bool {
@@ -113,11 +117,12 @@ pub(crate) fn begin_trace(span: &Span, traceparent: Option<&str>, is_trusted: bo
     if span.is_disabled() {
         return;
     }
+    let mut is_own = true;
     if let Some(traceparent) = traceparent {
         let remote = TraceContextPropagator::new().extract_with_context(&Context::new(), &Carrier(traceparent));
         if is_trusted && remote.has_active_span() {
-            // Fails where nothing is exported.
-            let _ = span.set_parent(remote);
+            // Where nothing is exported, it fails.
+            is_own = span.set_parent(remote).is_err();
         } else if remote.has_active_span() {
             span.add_link(remote.span().span_context().clone());
         }
@@ -125,7 +130,7 @@ pub(crate) fn begin_trace(span: &Span, traceparent: Option<&str>, is_trusted: bo
     if !span.context().span().span_context().is_sampled() {
         span.with_subscriber(|(id, dispatch)| {
             let registry = dispatch.downcast_ref::<Registry>()?;
-            registry.span(id)?.extensions_mut().insert(NotSampled);
+            registry.span(id)?.extensions_mut().insert(NotSampled { is_own });
             Some(())
         });
     }
@@ -151,6 +156,10 @@ fn present() -> Option<SpanContext> {
     // The present span may be one that only the log has, or none that is kept of a trace that is not sampled.
     let present = Span::current().with_subscriber(|(id, dispatch)| {
         let span = dispatch.downcast_ref::<Registry>()?.span(id)?;
+        let mark = span.scope().find_map(|span| span.extensions().get::<NotSampled>().copied());
+        if mark.is_some_and(|NotSampled { is_own }| is_own) {
+            return None;
+        }
         let context = span.scope().find_map(|span| get_otel_context(&span.id(), dispatch))?;
         Some(context.span().span_context().clone())
     });

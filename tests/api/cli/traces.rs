@@ -146,6 +146,17 @@ async fn a_proxys_trace_that_is_not_sampled_is_passed_on_and_is_not_exported() {
 }
 
 #[tokio::test]
+async fn a_trace_of_its_own_that_is_not_sampled_is_nobodys() {
+    let (auth0, collector) = (mock::answering(logs()).await, collector().await);
+    let mut gateway = start("traces_none", &auth0, &collector).env("OTEL_TRACES_SAMPLER", "always_off").start();
+    let url = value(&gateway.printed_until("GraphQL"), "GraphQL").to_owned();
+    ask(&url, &format!("00-{TRACE}-{PARENT}-01"), "{ logs(take: 5) { nodes { user { email } } } }").await;
+    assert_eq!(told(&spans(gateway, &collector).await), "");
+    let upstream = auth0.received_requests().await.unwrap();
+    assert!(upstream.iter().all(|request| !request.headers.contains_key("traceparent")));
+}
+
+#[tokio::test]
 async fn a_strangers_trace_is_linked_and_decides_nothing() {
     let (auth0, collector) = (mock::answering(logs()).await, collector().await);
     let mut gateway = start("traces_stranger", &auth0, &collector).start();
