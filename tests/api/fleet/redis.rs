@@ -131,10 +131,10 @@ impl RedisServer {
                 continue;
             }
             let lines = BufReader::new(stream).split(b'\n').map_while(Result::ok);
-            let mut lines = lines.map(|line| String::from_utf8_lossy(&line).trim_end().to_owned()).skip(1);
+            let lines = lines.map(|line| String::from_utf8_lossy(&line).trim_end().to_owned()).skip(1);
             let mut answer = Vec::new();
             // Not to the end of the connection, which a sentinel leaves open.
-            while let Some(line) = lines.next() {
+            for line in lines {
                 if line == "the-end" {
                     return answer;
                 }
