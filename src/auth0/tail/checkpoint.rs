@@ -81,6 +81,8 @@ pub(super) struct Checkpoint {
     known: VecDeque<KnownLog>,
     /// The log up to which all have been read.
     read_up_to: Option<LogId>,
+    /// The read that is on its way. What it may bring is known until it is there, whoever else tells of it meanwhile.
+    on_its_way: Option<NextRead>,
     /// True if logs were pushed since the last read, and if they had been before it.
     is_pushed_to: bool,
     rests: bool,
@@ -110,6 +112,7 @@ impl Checkpoint {
             stage: Stage::Start,
             known: VecDeque::new(),
             read_up_to: None,
+            on_its_way: None,
             is_pushed_to: false,
             rests: false,
             is_full: false,
@@ -134,8 +137,13 @@ impl Checkpoint {
         self.read_up_to.as_ref()
     }
 
+    /// Begins the read to make now. It ends with [`Self::take_in`] or [`Self::fail`].
+    pub(super) fn begin_read(&mut self) -> NextRead {
+        self.on_its_way.insert(self.next_read()).clone()
+    }
+
     /// The read to make now.
-    pub(super) fn next_read(&self) -> NextRead {
+    fn next_read(&self) -> NextRead {
         match (&self.stage, self.known.front()) {
             (Stage::Start | Stage::Empty, _) | (_, None) => NextRead::Newest,
             // All that is remembered, so that who resumes from a moment ago need not ask Auth0.
@@ -157,8 +165,9 @@ impl Checkpoint {
         self.known.get(first.saturating_sub(1)).map(|log| &log.mark.id)
     }
 
-    /// Takes in the answer to [`Self::next_read`], and tells each log's part.
+    /// Takes in the answer to [`Self::begin_read`], and tells each log's part.
     pub(super) fn take_in(&mut self, page: &[LogMark]) -> Vec<Arrival> {
+        self.on_its_way = None;
         let cursor = self.cursor().cloned();
         let arrivals: Vec<_> = page.iter().map(|log| self.arrival(log, cursor.as_ref())).collect();
         self.read_up_to = self.read_up_to.take().max(page.iter().map(|log| &log.id).max().cloned());
@@ -267,7 +276,16 @@ impl Checkpoint {
 
     fn forget_read(&mut self) {
         let old = self.read_count().saturating_sub(LOOK_BACK + 1);
-        self.known.drain(..old);
+        self.known.drain(..old.min(self.forgettable()));
+    }
+
+    /// The number of known logs that no read on its way can bring once more.
+    fn forgettable(&self) -> usize {
+        match &self.on_its_way {
+            None => self.known.len(),
+            Some(NextRead::Newest) => 0,
+            Some(NextRead::After(from)) => self.known.partition_point(|log| log.mark.id <= *from),
+        }
     }
 
     /// Adds logs that are not known: in the order of their ids, each once. Whoever follows waits for this: a log is moved once,
@@ -299,7 +317,8 @@ impl Checkpoint {
     /// Forgets the logs before `id`, which are not to be read again: of those that were read, but for the last.
     pub(super) fn forget_before(&mut self, id: &LogId) {
         let old = self.known.partition_point(|log| log.mark.id < *id);
-        self.known.drain(..old.min(self.read_count().saturating_sub(1)));
+        let unneeded = self.read_count().saturating_sub(1).min(self.forgettable());
+        self.known.drain(..old.min(unneeded));
     }
 
     /// The time to wait before the next read.
@@ -318,6 +337,8 @@ impl Checkpoint {
         let least = LEAST_INTERVAL.min(self.longest_interval);
         let backoff = least.saturating_mul(1 << self.failures.min(10)).min(self.longest_interval);
         self.failures = self.failures.saturating_add(1);
+        self.on_its_way = None;
+        self.forget_read();
         retry_after.map_or(backoff, |told| told.max(backoff)).min(LONGEST_WAIT)
     }
 

@@ -86,8 +86,8 @@ impl Poller {
     async fn read(&mut self, tail: &Inner) -> Result<(), Error> {
         let began_at = Instant::now();
         let (next_read, is_recovering) = {
-            let State { checkpoint, .. } = &*tail.state();
-            (checkpoint.next_read(), checkpoint.is_recovering())
+            let State { checkpoint, .. } = &mut *tail.state();
+            (checkpoint.begin_read(), checkpoint.is_recovering())
         };
         let (request, from) = match next_read {
             NextRead::Newest => (ApiRequest::search_logs(&LogSearch::newest_page(), &marks()), None),

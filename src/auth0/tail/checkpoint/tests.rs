@@ -91,6 +91,36 @@ fn what_is_pushed_is_told_once_and_what_push_lost_is_read_late() {
 }
 
 #[test]
+fn what_is_told_while_a_read_is_on_its_way_is_not_told_again_by_its_answer() {
+    let logs: Vec<_> = (8..=300).map(|number| mark(number, 0)).collect();
+    let page = &logs[..PAGE];
+    let told = |checkpoint: &mut Checkpoint| {
+        let arrivals = checkpoint.take_in_shared(&logs, logs.last().map(|log| &log.id)).unwrap();
+        assert!(arrivals.iter().all(|arrival| *arrival == Arrival::New));
+        checkpoint.forget_before(&id(300));
+    };
+    // As it happens to a replica that read for all, was paused, and hears first of what another has read meanwhile.
+    let mut checkpoint = following([(7, 0)]);
+    assert_eq!(checkpoint.begin_read(), NextRead::After(id(7)));
+    told(&mut checkpoint);
+    assert!(checkpoint.take_in(page).iter().all(|arrival| *arrival == Arrival::Known));
+    assert_eq!(checkpoint.known.len(), LOOK_BACK + 1, "then they are forgotten");
+    // The same of a tenant that had no logs.
+    let mut checkpoint = Checkpoint::new(Duration::from_secs(5));
+    checkpoint.take_in(&[]);
+    assert_eq!(checkpoint.begin_read(), NextRead::Newest);
+    told(&mut checkpoint);
+    assert!(checkpoint.take_in(page).iter().all(|arrival| *arrival == Arrival::Known));
+    // A read that fails brings nothing.
+    let mut checkpoint = following([(7, 0)]);
+    checkpoint.begin_read();
+    told(&mut checkpoint);
+    checkpoint.fail(None);
+    assert_eq!(checkpoint.known.len(), LOOK_BACK + 1);
+    assert_eq!(checkpoint.next_read(), NextRead::After(id(250)));
+}
+
+#[test]
 fn reads_rest_while_logs_are_pushed_and_are_bounded_in_what_they_wait_for() {
     let mut checkpoint = following([(1, 0)]);
     checkpoint.take_in_pushed(&[mark(2, 0)]).unwrap();

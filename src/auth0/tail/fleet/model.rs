@@ -52,9 +52,18 @@ struct Redis {
     written: Vec<String>,
 }
 
+/// A read that is on its way.
+struct Asked {
+    began_at: Instant,
+    next_read: NextRead,
+    /// The logs of the answer, if Auth0 has given it already.
+    page: Option<Vec<usize>>,
+}
+
 struct Replica {
     name: String,
     state: State,
+    asked: Option<Asked>,
     standing: Standing<String>,
     /// The logs that its subscriber has been told.
     told: Vec<LogId>,
@@ -80,7 +89,7 @@ struct World {
 impl Replica {
     fn new(name: String) -> Self {
         let state = State::new(&TailSettings::DEFAULT, true);
-        Self { name, state, standing: Standing::new(), told: Vec::new(), next: 0, began: None }
+        Self { name, state, asked: None, standing: Standing::new(), told: Vec::new(), next: 0, began: None }
     }
 
     fn role(&self) -> Role {
@@ -134,6 +143,13 @@ impl World {
             Step::Push(at) => self.push(at),
             Step::Release => self.held.clear(),
             Step::Hold(at) => self.hold(at),
+            Step::Ask(at, is_answered) => self.ask(at, is_answered),
+            Step::Fail(at) => {
+                let replica = &mut self.replicas[at];
+                if replica.asked.take().is_some() {
+                    replica.state.checkpoint.fail(None);
+                }
+            }
             Step::Read(at) => self.read(at),
             Step::Tell(at) => self.tell(at, true),
             Step::TellUnheard(at) => self.tell(at, false),
@@ -218,28 +234,46 @@ impl World {
         self.replicas[at].state.membership.enter(role, now);
     }
 
-    fn read(&mut self, at: usize) {
+    fn ask(&mut self, at: usize, is_answered: bool) {
         // Each read begins at a moment of its own.
         self.now += 1;
-        let now = self.instant();
+        let began_at = self.instant();
         let replica = &mut self.replicas[at];
-        if !replica.state.reads() {
+        if replica.asked.is_some() || !replica.state.reads() {
             return;
         }
+        let next_read = replica.state.checkpoint.begin_read();
+        let page = is_answered.then(|| self.page(&next_read));
+        self.replicas[at].asked = Some(Asked { began_at, next_read, page });
+    }
+
+    fn page(&self, next_read: &NextRead) -> Vec<usize> {
         let visible = (1..=self.newest).filter(|number| !self.held.contains(number));
-        let (page, from): (Vec<usize>, _) = match replica.state.checkpoint.next_read() {
-            NextRead::Newest => (visible.rev().take(PAGE).collect(), None),
-            NextRead::After(from) => (visible.filter(|number| id(*number) > from).take(PAGE).collect(), Some(from)),
+        match next_read {
+            NextRead::Newest => visible.rev().take(PAGE).collect(),
+            NextRead::After(from) => visible.filter(|number| id(*number) > *from).take(PAGE).collect(),
+        }
+    }
+
+    /// Takes in the answer to the read that is on its way, or to one that begins now.
+    fn read(&mut self, at: usize) {
+        self.ask(at, false);
+        let Some(Asked { began_at, next_read, page }) = self.replicas[at].asked.take() else { return };
+        let page = page.unwrap_or_else(|| self.page(&next_read));
+        let from = match next_read {
+            NextRead::Newest => None,
+            NextRead::After(from) => Some(from),
         };
         let records = records(page.iter());
         let logs = batch::read(&records).unwrap();
+        let replica = &mut self.replicas[at];
         replica.state.take_in(&logs, from, None, &mut None);
         let checkpoint = &replica.state.checkpoint;
         let is_all = checkpoint.is_seeded() && !checkpoint.is_full();
         if checkpoint.is_seeded() && replica.began.is_none() {
             replica.began = Some(self.newest);
         }
-        replica.state.membership.read(now, is_all);
+        replica.state.membership.read(began_at, is_all);
     }
 
     fn tell(&mut self, at: usize, is_heard: bool) {

@@ -15,7 +15,11 @@ pub(super) enum Step {
     Release,
     /// A replica tries for the lease.
     Hold(usize),
-    /// A replica reads, if it is to.
+    /// A replica begins to read, if it is to. True if the answer is that of this moment, whenever it comes.
+    Ask(usize, bool),
+    /// What a replica has begun to read does not come.
+    Fail(usize),
+    /// A replica reads what it has begun to, or all of it now.
     Read(usize),
     /// A leader tells what it has to tell.
     Tell(usize),
@@ -45,6 +49,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         2 => replica.clone().prop_map(Step::Push),
         1 => Just(Step::Release),
         6 => replica.clone().prop_map(Step::Hold),
+        4 => (replica.clone(), any::<bool>()).prop_map(|(replica, is_answered)| Step::Ask(replica, is_answered)),
+        1 => replica.clone().prop_map(Step::Fail),
         8 => replica.clone().prop_map(Step::Read),
         6 => replica.clone().prop_map(Step::Tell),
         1 => replica.clone().prop_map(Step::TellUnheard),
