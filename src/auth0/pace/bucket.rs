@@ -50,10 +50,22 @@ pub(super) struct Bucket {
 
 /// The end of a call that may have been counted.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "(u64, Option<u32>)", into = "(u64, Option<u32>)")]
 struct Observation {
-    #[serde(with = "micros")]
     at: Duration,
     remaining: Option<u32>,
+}
+
+impl From<(u64, Option<u32>)> for Observation {
+    fn from((at, remaining): (u64, Option<u32>)) -> Self {
+        Self { at: Duration::from_micros(at), remaining }
+    }
+}
+
+impl From<Observation> for (u64, Option<u32>) {
+    fn from(observation: Observation) -> Self {
+        (micros::whole(observation.at), observation.remaining)
+    }
 }
 
 impl Bucket {

@@ -79,6 +79,7 @@ pub(super) struct Budget {
     modes: ByClass<PacingMode>,
     counts: ByClass<CallCounts>,
     /// The typical time from a call to its answer.
+    #[serde(with = "micros::by_class")]
     latencies: ByClass<Duration>,
     /// The gate of the classes of which nothing is known.
     gate: Gate,

@@ -6,6 +6,7 @@ use super::Class;
 
 /// Calls that were let go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u64, u64, u64)", into = "(u64, u64, u64)")]
 pub(super) struct CallCounts {
     /// All of them, since the start.
     pub(super) sent: u64,
@@ -13,6 +14,18 @@ pub(super) struct CallCounts {
     pub(super) counted: u64,
     /// Calls that have not ended.
     pub(super) in_flight: u64,
+}
+
+impl From<(u64, u64, u64)> for CallCounts {
+    fn from((sent, counted, in_flight): (u64, u64, u64)) -> Self {
+        Self { sent, counted, in_flight }
+    }
+}
+
+impl From<CallCounts> for (u64, u64, u64) {
+    fn from(counts: CallCounts) -> Self {
+        (counts.sent, counts.counted, counts.in_flight)
+    }
 }
 
 /// A value for each class.
@@ -26,6 +39,11 @@ impl<T> ByClass<T> {
 
     pub(super) fn of_mut(&mut self, class: Class) -> &mut T {
         &mut self.0[class as usize]
+    }
+
+    /// The same with a change to each.
+    pub(super) fn map<U>(self, change: impl FnMut(T) -> U) -> ByClass<U> {
+        ByClass(self.0.map(change))
     }
 }
 

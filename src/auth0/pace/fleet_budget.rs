@@ -5,28 +5,29 @@
 //! replica that is not heard of any more are taken for lost.
 
 mod encoding;
+mod rows;
 mod turns;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::rows::{CourseRow, DemandRow, HolderRow};
 use super::Class;
 use super::budget::{BucketId, Budget, Grant};
 use super::counts::ByClass;
 use super::headers::RateLimitHeaders;
-use super::wire::micros;
 
 /// Time after which the calls of a replica that was not heard of are taken for lost. A replica that has any is heard of more often.
 const LOST_AFTER: Duration = Duration::from_secs(3);
 
-/// The same for the replica itself.
-const GONE_AFTER: Duration = Duration::from_secs(10);
+/// The same for the replica itself, and for what waits with it. Its tokens go to others long before: they do not lie.
+const GONE_AFTER: Duration = Duration::from_secs(30);
 
 /// Most replicas. Those heard of last stay.
 const MOST_HOLDERS: usize = 256;
 
-/// Names a replica, and this life of it.
+/// Names a replica, and this life of it. Few share a budget, and each of their names is written at each step: they are short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct ReplicaId(pub(super) u64);
 
@@ -57,22 +58,24 @@ pub(super) enum EventKind {
 
 /// A replica and what it holds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "HolderRow", into = "HolderRow")]
 struct Holder {
     id: ReplicaId,
+    /// The number of its newest step, by which it knows that the step was taken if it got no answer.
+    step: u32,
     /// The time at which it was heard of.
-    #[serde(with = "micros")]
     seen: Duration,
     in_flight: ByClass<u64>,
     /// One of those was sent to find out.
     is_probing: bool,
     /// The time at which it asked for a call to find out.
-    #[serde(with = "micros::option")]
     wants_probe: Option<Duration>,
     demands: Vec<Demand>,
 }
 
 /// The calls that wait for a bucket with a replica.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(from = "DemandRow", into = "DemandRow")]
 struct Demand {
     bucket: BucketId,
     waiting: u32,
@@ -82,12 +85,12 @@ struct Demand {
 
 /// The course of a bucket's tokens.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(from = "CourseRow", into = "CourseRow")]
 struct Course {
     bucket: BucketId,
     /// Virtual time at which the newest call started that was let go.
     reached: f64,
     /// The time since which a token has been there that nobody took.
-    #[serde(with = "micros::option")]
     lies_since: Option<Duration>,
 }
 
@@ -154,6 +157,18 @@ impl FleetBudget {
         self.holder(id).is_some()
     }
 
+    /// The number of a replica's newest step.
+    pub(super) fn step_of(&self, id: ReplicaId) -> Option<u32> {
+        self.holder(id).map(|holder| holder.step)
+    }
+
+    /// Numbers a step that a replica is to take.
+    pub(super) fn set_step(&mut self, id: ReplicaId, step: u32) {
+        if let Some(holder) = self.holder_mut(id) {
+            holder.step = step;
+        }
+    }
+
     /// Calls of a replica that are on their way, by class, and whether one of them is to find out.
     pub(super) fn held_by(&self, id: ReplicaId) -> (ByClass<u64>, bool) {
         self.holder(id).map_or_else(Default::default, |holder| (holder.in_flight, holder.is_probing))
@@ -169,7 +184,7 @@ impl FleetBudget {
         }
         self.budget.adopt(in_flight, is_probing);
         let seen = self.budget.now();
-        self.holders.push(Holder { id, seen, in_flight, is_probing, wants_probe: None, demands: Vec::new() });
+        self.holders.push(Holder { id, step: 0, seen, in_flight, is_probing, wants_probe: None, demands: Vec::new() });
     }
 
     /// Takes note that a replica was heard of, and gives up those that were not for long.
@@ -180,7 +195,6 @@ impl FleetBudget {
         }
         let is_over = |holder: &Holder, time: Duration| holder.seen + time < now;
         for holder in self.holders.iter_mut().filter(|holder| is_over(holder, LOST_AFTER)) {
-            holder.demands.clear();
             holder.wants_probe = None;
             let (in_flight, is_probing) =
                 (std::mem::take(&mut holder.in_flight), std::mem::take(&mut holder.is_probing));

@@ -12,16 +12,31 @@ const LONGEST: Duration = Duration::from_secs(60);
 
 /// Closed for a while after each 429, for longer each time.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(from = "GateRow", into = "GateRow")]
 pub(super) struct Gate {
-    #[serde(with = "micros")]
     closed_until: Duration,
     /// The time until which Auth0 said that nothing would be answered; no later than it is closed unless that is longer than [`LONGEST`].
-    #[serde(with = "micros")]
     told_until: Duration,
     /// The time of the newest 429, and how many have come since a call was answered.
-    #[serde(with = "micros::option")]
     last: Option<Duration>,
     strikes: u32,
+}
+
+/// A gate as it is shared, without names. Times are in microseconds.
+type GateRow = (u64, u64, Option<u64>, u32);
+
+impl From<GateRow> for Gate {
+    fn from((closed_until, told_until, last, strikes): GateRow) -> Self {
+        let [closed_until, told_until] = [closed_until, told_until].map(Duration::from_micros);
+        Self { closed_until, told_until, last: last.map(Duration::from_micros), strikes }
+    }
+}
+
+impl From<Gate> for GateRow {
+    fn from(gate: Gate) -> Self {
+        let Gate { closed_until, told_until, last, strikes } = gate;
+        (micros::whole(closed_until), micros::whole(told_until), last.map(micros::whole), strikes)
+    }
 }
 
 /// Effect of a 429 on the gate.

@@ -7,6 +7,7 @@ mod admission;
 mod exchange;
 mod leases;
 mod membership;
+mod outcome;
 
 use std::time::Duration;
 
@@ -245,6 +246,7 @@ impl Pacer {
         for position in 0..self.lines.len() {
             let Some(bucket) = self.known.budget.bucket(self.lines[position].id) else { continue };
             let (opens, told) = (opens(bucket.gate()), told(bucket.gate()));
+            let opens = opens.max(self.turn_in(&self.lines[position]));
             while let Some(waiter) = self.lines[position].queue.pop_late(opens) {
                 let retry_after = self.wait_in(&self.lines[position], &waiter).max(told);
                 late.push((waiter.ticket, PaceError { retry_after }));

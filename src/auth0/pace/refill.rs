@@ -7,6 +7,8 @@
 //! and the greatest one is kept: it comes as close to the truth as the bucket is busy, while paced
 //! by it no call is ever too early.
 
+mod marks;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -20,8 +22,8 @@ use super::wire::{bound, micros};
 /// Distance of the answers that later ones are compared with, and their number. Readings
 /// are whole numbers, so each comparison is wrong by up to one call: half a minute makes that less
 /// than 2 % of the slowest plan's refill.
-const SPACING: Duration = Duration::from_secs(1);
-const MARKS: usize = 32;
+const SPACING: Duration = Duration::from_secs(2);
+const MARKS: usize = 16;
 
 /// The shortest time over which two answers are compared. Where tokens come back by the second
 /// instead of one by one, two answers just before and after would promise thousands per second.
@@ -143,6 +145,7 @@ pub(super) struct Refill {
     /// Calls per second, at the most, by what `reset` says.
     #[serde(with = "bound")]
     upper: f64,
+    #[serde(with = "marks")]
     marks: VecDeque<Sighting>,
     latest: ByClass<Option<Sighting>>,
 }

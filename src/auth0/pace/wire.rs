@@ -19,24 +19,45 @@ pub(super) mod micros {
         u64::deserialize(deserializer).map(Duration::from_micros)
     }
 
-    /// The same, if there is one.
-    pub(in super::super) mod option {
+    /// The same, of each class.
+    pub(in super::super) mod by_class {
         use std::time::Duration;
 
         use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+        use super::super::super::counts::ByClass;
+
         pub(in super::super::super) fn serialize<S: Serializer>(
-            time: &Option<Duration>,
+            times: &ByClass<Duration>,
             serializer: S,
         ) -> Result<S::Ok, S::Error> {
-            time.map(super::whole).serialize(serializer)
+            times.map(super::whole).serialize(serializer)
         }
 
         pub(in super::super::super) fn deserialize<'de, D: Deserializer<'de>>(
             deserializer: D,
-        ) -> Result<Option<Duration>, D::Error> {
-            Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_micros))
+        ) -> Result<ByClass<Duration>, D::Error> {
+            Ok(ByClass::<u64>::deserialize(deserializer)?.map(Duration::from_micros))
         }
+    }
+}
+
+/// Virtual times, as whole millionths.
+pub(super) mod virtual_time {
+    const PARTS: f64 = 1e6;
+
+    /// The nearest time that can be written.
+    pub(in super::super) fn nearest(time: f64) -> f64 {
+        (time * PARTS).round() / PARTS
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is whole, and not below zero")]
+    pub(in super::super) fn whole(time: f64) -> u64 {
+        (time * PARTS).round() as u64
+    }
+
+    pub(in super::super) fn from_whole(time: u64) -> f64 {
+        time as f64 / PARTS
     }
 }
 

@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use super::super::Class;
 use super::super::budget::{BucketId, Grant};
+use super::super::wire::virtual_time;
 use super::{Course, Demand, FleetBudget, ReplicaId};
 
 /// Time for which a token lies, for each of those before, until the next may take it.
-const GRACE: Duration = Duration::from_millis(100);
+const GRACE: Duration = Duration::from_millis(50);
+
+/// Difference, in calls, of two virtual times that are the same but for rounding.
+const ROUNDING: f64 = 0.01;
 
 /// Time for which calls of known classes leave the next token to one that finds out and does not come.
 const PROBE_GRACE: Duration = Duration::from_secs(2);
@@ -26,10 +30,13 @@ impl FleetBudget {
         let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
         let Some(holder) = self.holder_mut(id) else { return };
         match holder.demands.iter_mut().find(|demand| demand.bucket == bucket) {
-            Some(demand) => {
+            Some(demand) if waiting > 0 => {
                 demand.start = demand.start.max(reached);
                 demand.waiting = waiting;
             }
+            // Where it has been ahead of others, it waits as long for its next.
+            Some(demand) if demand.start > reached => demand.waiting = 0,
+            Some(_) => holder.demands.retain(|demand| demand.bucket != bucket),
             None if waiting > 0 => holder.demands.push(Demand { bucket, waiting, start: reached }),
             None => {}
         }
@@ -103,7 +110,7 @@ impl FleetBudget {
         }
         let demand = self.holder_mut(id)?.demands.iter_mut().find(|demand| demand.bucket == bucket);
         if let Some(demand) = demand {
-            demand.start = start + 1.0 / weight.max(1) as f64;
+            demand.start = virtual_time::nearest(start + 1.0 / weight.max(1) as f64);
             demand.waiting = demand.waiting.saturating_sub(1);
         }
         self.take(id, bucket, class)
@@ -135,6 +142,18 @@ impl FleetBudget {
         let lies_since = self.course(bucket).and_then(|course| course.lies_since).unwrap_or(now + comes);
         let is_passed_over = (lies_since + GRACE * before.replicas).saturating_sub(now);
         Some(known.wait_for(before.calls + 1).min(is_passed_over).max(comes))
+    }
+
+    /// Time until it is worth while for a replica to look whether its turn has come; `None` if nobody can know. It watches the token
+    /// before its own, lest that lie, and leaves those before to whoever comes next there.
+    pub(in super::super) fn look_of(&self, id: ReplicaId, bucket: BucketId) -> Option<Duration> {
+        let turn = self.turn_of(id, bucket)?;
+        let (known, before) = (self.budget.bucket(bucket)?, self.before(id, bucket, 1, 1));
+        if before.replicas < 2 {
+            return Some(turn);
+        }
+        let watched = known.wait_for(before.calls) + GRACE;
+        Some(known.wait_for(before.calls + 1).min(watched).max(turn))
     }
 
     /// Time until a replica has had so many tokens of a bucket, if so many wait with it and nobody else comes.
@@ -169,7 +188,7 @@ impl FleetBudget {
         for holder in self.holders.iter().filter(|holder| holder.id != id) {
             let Some(demand) = holder.demands.iter().find(|demand| demand.bucket == bucket) else { continue };
             let ahead = (start - demand.start.max(reached)) * f64::from(demand.waiting);
-            let calls = if holder.id < id { ahead.floor() + 1.0 } else { ahead.ceil() };
+            let calls = if holder.id < id { (ahead + ROUNDING).floor() + 1.0 } else { (ahead - ROUNDING).ceil() };
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,

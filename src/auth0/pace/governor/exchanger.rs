@@ -11,7 +11,7 @@ use super::{Governor, Inner};
 use crate::shared_state::{SharedState, Step, ValueBounds};
 
 /// Version of the value's form.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 const BOUNDS: ValueBounds = ValueBounds { bytes: MOST_BYTES, life: Duration::from_secs(60 * 60) };
 

@@ -6,9 +6,12 @@ use super::super::Class;
 use super::super::budget::{BucketId, Grant};
 use super::super::fleet_budget::{CallEvent, FleetBudget, ReplicaId};
 
-/// Time after which a replica lets the others hear of it, where it holds or waits for anything, and where it does not.
-const BEAT: Duration = Duration::from_secs(1);
-const IDLE_BEAT: Duration = Duration::from_secs(3);
+/// Time after which a replica lets the others hear of it, where it has calls on their way, and where it has none.
+pub(super) const BEAT: Duration = Duration::from_secs(1);
+const IDLE_BEAT: Duration = Duration::from_secs(10);
+
+/// Number of names that a replica takes one of at random: of 256, two have the same once in thirty million times.
+const MOST_IDS: u64 = 1 << 40;
 
 /// Time between two exchanges, at the least.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -16,11 +19,19 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// Time between a failure and the next attempt. Up to half as much again is added at random.
 const RETRY: Duration = Duration::from_millis(250);
 
+/// Failures in a row after which it goes on alone, and the time to the next attempt before: the others count on it meanwhile.
+const MOST_FAILURES: u32 = 3;
+const RETRY_SOON: Duration = Duration::from_millis(10);
+
 /// Step of a clock beyond which it has not only drifted.
 const LEAST_STEP: Duration = Duration::from_secs(1);
 
-/// Attempts in a row that came too late, after which the replica lets the others go first for a while.
-const MOST_CONFLICTS: u32 = 4;
+/// Attempts in a row that came too late, after which the replica lets others go first: one is too late where it has not looked for long.
+const MOST_CONFLICTS: u32 = 1;
+
+/// Most times that an attempt takes for which it does so, and the longest time.
+const MOST_TURNS: u32 = 16;
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// A step of compare-and-set. A value begins with its version.
 #[derive(Debug)]
@@ -66,9 +77,12 @@ pub(super) enum Phase {
 }
 
 /// An exchange that has not been answered.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct UnderWay {
     pub(super) asked: Duration,
+    pub(super) step: u32,
+    /// The version that it replaces.
+    pub(super) expected: Vec<u8>,
     /// The number of events that are told by it.
     pub(super) events: usize,
     pub(super) version: Vec<u8>,
@@ -90,6 +104,11 @@ pub(super) struct Membership {
     /// Buckets that leases were used of, and by which class, since the last exchange.
     pub(super) used: Vec<(BucketId, Class)>,
     pub(super) under_way: Option<UnderWay>,
+    /// An exchange that may have been taken, though no answer came.
+    unsure: Option<UnderWay>,
+    failures: u32,
+    /// The number of the newest step.
+    step: u32,
     /// True until the others know of this replica.
     pub(super) is_new: bool,
     pub(super) heard: Duration,
@@ -120,13 +139,16 @@ pub(super) struct ClockReading {
 impl Membership {
     pub(super) fn new() -> Self {
         Self {
-            id: ReplicaId(fastrand::u64(..)),
+            id: ReplicaId(fastrand::u64(..MOST_IDS)),
             phase: Phase::Joining,
             version: Vec::new(),
             events: Vec::new(),
             has_news_since: None,
             used: Vec::new(),
             under_way: None,
+            unsure: None,
+            failures: 0,
+            step: 0,
             is_new: true,
             heard: Duration::ZERO,
             told: Duration::ZERO,
@@ -155,6 +177,7 @@ impl Membership {
     /// Forgets what the others were to be told, and has them told of this replica.
     pub(super) fn forget_events(&mut self) {
         self.events.clear();
+        self.unsure = None;
         self.has_news_since = None;
         self.is_new = true;
     }
@@ -175,22 +198,63 @@ impl Membership {
         self.told + if is_busy { BEAT } else { IDLE_BEAT }
     }
 
+    /// True if an exchange only looks: the replica does not know where it stands.
+    pub(super) fn has_to_look(&self) -> bool {
+        self.phase != Phase::Joined || self.failures > 0
+    }
+
+    /// The number of a step that is to be taken.
+    pub(super) fn next_step(&mut self) -> u32 {
+        self.step = self.step.wrapping_add(1);
+        self.step
+    }
+
     pub(super) fn taken(&mut self, now: Duration) {
         (self.heard, self.told, self.not_before, self.conflicts) = (now, now, now + PAUSE, 0);
+        (self.unsure, self.failures) = (None, 0);
         self.is_new = false;
         self.used.clear();
     }
 
-    /// Another was first.
-    pub(super) fn heard(&mut self, now: Duration) {
-        self.heard = now;
-        self.conflicts += 1;
-        let turns = f64::from(self.conflicts.saturating_sub(MOST_CONFLICTS).min(16));
-        self.not_before = now + PAUSE.mul_f64(turns * fastrand::f64());
+    /// The exchange whose answer was lost, if it is seen to have been taken.
+    pub(super) fn found_taken(&mut self, value: &FleetBudget) -> Option<UnderWay> {
+        let unsure = self.unsure.take()?;
+        if value.step_of(self.id) == Some(unsure.step) {
+            self.is_new = false;
+            self.told = self.heard;
+            return Some(unsure);
+        }
+        // It may be on its way, as long as what it replaces is there.
+        if self.version == unsure.expected {
+            self.unsure = Some(unsure);
+        }
+        None
+    }
+
+    /// Another value was there; for an attempt that came too late, which took that time.
+    pub(super) fn heard(&mut self, now: Duration, late: Option<Duration>) {
+        (self.heard, self.failures) = (now, 0);
+        self.not_before = now;
+        if let Some(time) = late {
+            self.conflicts += 1;
+            let turns = self.conflicts.saturating_sub(MOST_CONFLICTS).min(MOST_TURNS);
+            self.not_before += (time.max(PAUSE) * turns).min(LONGEST_PAUSE).mul_f64(fastrand::f64());
+        }
+    }
+
+    /// Takes note of an exchange that was not answered. False if too many were not.
+    pub(super) fn may_look_again(&mut self, now: Duration, under_way: UnderWay) -> bool {
+        if under_way.value.is_some() {
+            self.unsure = Some(under_way);
+        }
+        self.failures += 1;
+        self.conflicts = 0;
+        self.not_before = now + RETRY_SOON + RETRY_SOON.mul_f64(fastrand::f64() / 2.0);
+        self.phase != Phase::Away && self.failures < MOST_FAILURES
     }
 
     pub(super) fn failed(&mut self, now: Duration) {
-        self.conflicts = 0;
+        (self.conflicts, self.failures) = (0, 0);
         self.not_before = now + RETRY + RETRY.mul_f64(fastrand::f64() / 2.0);
     }
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::super::{CallerKey, Class, PaceSettings, Priority};
 use super::auth0::{Auth0, Bucket};
-use super::client::{Client, End};
+use super::client::{Client, End, Entry};
 use super::world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -200,6 +200,59 @@ fn where_nobody_waits_redis_is_not_asked_for_each_call() {
     assert!(asked < 2.0, "{asked}");
 }
 
+/// Steps, those of them that were taken, and bytes that replicas where calls wait ask of Redis for each call.
+fn cost(plan: Auth0, replicas: usize) -> [f64; 3] {
+    let mut world = World::fleet(plan, 1, replicas);
+    crowd(&mut world, 4);
+    world.run(20 * SECOND);
+    let before = [world.store.asked, world.store.taken, world.store.bytes];
+    let taken = world.auth0.bucket(Class::Users).taken;
+    world.run(80 * SECOND);
+    assert_eq!(world.limited(), 0);
+    let used = used(&world, Class::Users, taken, MINUTE);
+    assert!(used >= 0.95, "{used}");
+    let calls = (world.auth0.bucket(Class::Users).taken - taken) as f64;
+    let after = [world.store.asked, world.store.taken, world.store.bytes];
+    std::array::from_fn(|index| (after[index] - before[index]) as f64 / calls)
+}
+
+#[test]
+fn a_token_that_many_wait_for_wakes_few() {
+    let plans = [(Auth0::free(), 4), (Auth0::free(), 16), (Auth0::enterprise(), 4), (Auth0::enterprise(), 16)];
+    let most = [[8.0, 4.0, 16_000.0], [13.0, 5.5, 40_000.0], [6.0, 4.0, 13_000.0], [7.0, 4.0, 20_000.0]];
+    for ((plan, replicas), most) in plans.into_iter().zip(most) {
+        let cost = cost(plan, replicas);
+        assert!(cost.iter().zip(most).all(|(cost, most)| *cost <= most), "{replicas} {cost:?}");
+    }
+}
+
+#[test]
+fn one_that_waits_in_vain_is_told_before_its_time_is_up() {
+    let mut world = World::fleet(Auth0::free(), 1, 16);
+    crowd(&mut world, 4);
+    world.run(MINUTE);
+    let waited_for = |entry: &Entry| entry.decided.saturating_sub(entry.asked);
+    let in_vain = |entry: &Entry| {
+        matches!(entry.end, End::PaceError { .. }) && waited_for(entry) >= world.clients[entry.client].patience
+    };
+    assert_eq!(world.count(in_vain), 0, "{}", world.count(|entry| matches!(entry.end, End::PaceError { .. })));
+}
+
+#[test]
+fn a_step_whose_answer_is_lost_is_neither_forgotten_nor_taken_twice() {
+    for plan in [Auth0::free(), Auth0::enterprise()] {
+        let mut world = World::fleet(plan, 1, 4);
+        world.store.mishaps = 0.1;
+        crowd(&mut world, 20);
+        world.run(20 * SECOND);
+        let taken = world.auth0.bucket(Class::Users).taken;
+        world.run(80 * SECOND);
+        let used = used(&world, Class::Users, taken, MINUTE);
+        assert_eq!(world.limited(), 0);
+        assert!(used >= 0.95, "{used}");
+    }
+}
+
 fn client() -> impl Strategy<Value = Client> {
     (0_usize..5, 0_usize..3, 0_u64..6, any::<bool>(), 200_u64..20_000, 0_u64..20_000, 1_u32..20).prop_map(
         |(replica, class, caller, is_bulk, patience, starts, calls)| Client {
@@ -226,6 +279,7 @@ proptest! {
         latency in 0.001_f64..1.0,
         step in 0.000_2_f64..0.008,
         has_mishaps: bool,
+        lost_answers in prop_oneof![Just(0.0), 0.0_f64..0.2],
         pauses in prop::collection::vec((0_usize..5, 0_u64..5_000, 1_u64..15_000), 0..6),
         crash in prop::option::of((0_usize..5, 0_u64..20_000)),
         seed: u64,
@@ -234,6 +288,7 @@ proptest! {
         world.latency = latency / 10.0..latency;
         world.mishaps = if has_mishaps { 0.2 } else { 0.0 };
         world.store.latency = step / 10.0..step;
+        world.store.mishaps = lost_answers;
         for client in clients {
             world.add(client);
         }

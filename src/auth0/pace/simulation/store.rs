@@ -18,11 +18,14 @@ pub(super) struct Store {
     latest: Duration,
     /// Time that a step is on its way, there and back each, in seconds.
     pub(super) latency: std::ops::Range<f64>,
-    /// The share of answers that do not come.
+    /// The share of answers that do not come, of those that do not follow one that did not: more in a row are an outage.
     pub(super) mishaps: f64,
+    was_lost: bool,
     /// Steps that were asked for, and those of them that were taken.
     pub(super) asked: usize,
     pub(super) taken: usize,
+    /// Bytes of values, there and back.
+    pub(super) bytes: usize,
     rng: Rng,
 }
 
@@ -35,8 +38,10 @@ impl Store {
             latest: Duration::ZERO,
             latency: 0.000_2..0.002,
             mishaps: 0.0,
+            was_lost: false,
             asked: 0,
             taken: 0,
+            bytes: 0,
             rng: Rng::with_seed(seed),
         }
     }
@@ -47,6 +52,7 @@ impl Store {
             return None;
         }
         self.asked += 1;
+        self.bytes += offer.value.len();
         let time = self.epoch + now;
         self.latest = self.latest.max(time);
         let answer = if self.value.iter().take(16).eq(&offer.expected) {
@@ -59,10 +65,12 @@ impl Store {
             self.value = offer.value;
             Answer::Taken { time }
         } else {
+            self.bytes += self.value.len();
             Answer::Current { time, value: self.value.clone() }
         };
         let travel = self.travel();
-        (self.rng.f64() >= self.mishaps).then_some((travel, answer))
+        self.was_lost = !self.was_lost && self.rng.f64() < self.mishaps;
+        (!self.was_lost).then_some((travel, answer))
     }
 
     pub(super) fn travel(&mut self) -> Duration {
