@@ -80,6 +80,8 @@ impl World {
     }
 
     pub(super) fn fleet_with(auth0: Auth0, seed: u64, replicas: usize, settings: PaceSettings) -> Self {
+        // Before there are pacers, whose ids are drawn by chance.
+        fastrand::seed(seed);
         Self::of(auth0, seed, (0..replicas).map(|_| Pacer::sharing(settings)).collect())
     }
 
