@@ -17,7 +17,7 @@ pub(super) enum Step {
     Hold(usize),
     /// A replica begins to read, if it is to. True if the answer is that of this moment, whenever it comes.
     Ask(usize, bool),
-    /// What a replica has begun to read does not come.
+    /// A failure of the read that a replica has under way.
     Fail(usize),
     /// A replica reads what it has begun to, or all of it now.
     Read(usize),
