@@ -48,7 +48,7 @@ pub(super) struct Grant {
     pub(super) class: Class,
     /// The time at which the call is sent, at the earliest.
     pub(super) sent: Duration,
-    /// It is sent to find out what its class's bucket is.
+    /// True if it is sent to find out what its class's bucket is.
     pub(super) is_probe: bool,
     /// True if it is among the calls on their way.
     pub(super) is_counted: bool,
@@ -83,7 +83,7 @@ pub(super) struct Budget {
     latencies: ByClass<Duration>,
     /// The gate of the classes of which nothing is known.
     gate: Gate,
-    /// A call is on its way to find out.
+    /// True if a call is on its way to find out.
     is_probing: bool,
     buckets: Vec<NamedBucket>,
     next_id: u64,

@@ -66,7 +66,7 @@ struct Holder {
     /// The time at which it was heard of.
     seen: Duration,
     in_flight: ByClass<u64>,
-    /// One of those was sent to find out.
+    /// True if one of those was sent to find out.
     is_probing: bool,
     /// The time at which it asked for a call to find out.
     wants_probe: Option<Duration>,

@@ -29,7 +29,7 @@ impl Budget {
         if let Some(bucket) = self.bucket_of(grant.class) {
             bucket.passed(grant.sent);
         }
-        // What was counted before it, was counted elsewhere.
+        // Calls that were counted before it were counted elsewhere.
         let is_own = grant.lineage == self.lineage;
         match (reading, self.mode(grant.class)) {
             // One that was taken for lost may have been counted before others that are known to be counted.
@@ -68,7 +68,7 @@ impl Budget {
     /// A call that was let go was not sent.
     pub(in super::super) fn withdrawn(&mut self, grant: &Grant) {
         self.end(grant);
-        // What was taken for lost has been made up for by what others found left.
+        // Calls that were taken for lost have been made up for by what others found left.
         let is_refunded = grant.lineage == self.lineage && grant.is_counted;
         for NamedBucket { id, bucket } in &mut self.buckets {
             if is_refunded && grant.bucket() == Some(*id) {
