@@ -208,7 +208,7 @@ pub enum ConfigError {
 /// See [`ConfigError`].
 pub fn read() -> Result<Invocation, ConfigError> {
     let dotenv = dotenv::load(Path::new(".env"));
-    let matches = Cli::command().try_get_matches()?;
+    let matches = without_env_values(Cli::command()).try_get_matches()?;
     let Cli { command, serve } = Cli::from_arg_matches(&matches)?;
     let command = command.unwrap_or(Command::Serve(ServeCommandArgs { check: false, serve }));
     match &command {
@@ -244,6 +244,11 @@ pub fn read() -> Result<Invocation, ConfigError> {
             Invocation::Config { report, problems: serve.err() }
         }
     })
+}
+
+/// The command with a help that tells no value of the environment: any of them can hold a password, by right or by mistake.
+fn without_env_values(command: clap::Command) -> clap::Command {
+    command.mut_args(|arg| arg.hide_env_values(true)).mut_subcommands(without_env_values)
 }
 
 /// Reads the settings of `serve` once more: from the program's arguments and its environment as they were, and the files that they

@@ -208,18 +208,26 @@ fn unbracketed(text: &str) -> &str {
 /// The text, safe to print on a terminal, without a password, and not the whole of a file that ended up in a setting.
 pub(super) fn quoted(text: &str) -> String {
     const MAX_CHARS: usize = 60;
-    let text = without_user_info(text);
+    let text = without_credentials(text);
     match text.char_indices().nth(MAX_CHARS) {
         Some((end, _)) => format!("{:?}…", &text[..end]),
         None => format!("{text:?}"),
     }
 }
 
-/// The text with `…` for what stands before an `@`: in a URL that is a user name and a password.
-pub(super) fn without_user_info(text: &str) -> Cow<'_, str> {
-    let Some((before, rest)) = text.rsplit_once('@') else { return text.into() };
+/// The text with `…` for what stands before an `@`, in a URL a user name and a password, and for the parameters of a query.
+pub(super) fn without_credentials(text: &str) -> Cow<'_, str> {
+    let Some((before, rest)) = text.rsplit_once('@') else { return without_parameters(text) };
     let scheme = ["https://", "http://"].into_iter().find(|scheme| before.starts_with(scheme)).unwrap_or_default();
-    format!("{scheme}…@{rest}").into()
+    // With a question mark before it, the `@` may be in a password or in a query.
+    if before.contains('?') { format!("{scheme}…") } else { format!("{scheme}…@{}", without_parameters(rest)) }.into()
+}
+
+fn without_parameters(text: &str) -> Cow<'_, str> {
+    match text.split_once('?') {
+        Some((text, query)) if query.contains('=') => format!("{text}?…").into(),
+        _ => text.into(),
+    }
 }
 
 #[cfg(test)]
@@ -297,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_before_an_at_sign_is_not_shown() {
+    fn credentials_in_a_url_are_not_shown() {
         for (text, expected) in [
             ("https://somebody:pass@example.com/a", "https://…@example.com/a"),
             ("somebody:pass@example.com", "…@example.com"),
@@ -305,9 +313,14 @@ mod tests {
             ("https://a:p@ss@example.com", "https://…@example.com"),
             ("https://a:pass@a.example,https://b:word@b.example", "https://…@b.example"),
             ("//:pass@", "…@"),
+            ("https://example.com/?password=pass", "https://example.com/?…"),
+            ("a:pass@example.com?a&b=word", "…@example.com?…"),
+            ("https://a:pass@example.com?b=p@ss", "https://…"),
+            ("https://a:p?s=s@example.com", "https://…"),
+            ("what?", "what?"),
             ("example.com", "example.com"),
         ] {
-            assert_eq!(without_user_info(text), expected);
+            assert_eq!(without_credentials(text), expected);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches};
 
-use super::kinds::{OnOff, without_user_info};
+use super::kinds::{OnOff, without_credentials};
 use super::secret::names_no_file;
 use super::setting::{WithDefault as _, given};
 use super::{Serve, Tenant};
@@ -39,7 +39,9 @@ fn row(arg: &Arg, matches: &ArgMatches, dotenv: &HashSet<String>, serve: Option<
         Some(value) if name.ends_with("_FILE") && names_no_file(value.trim()) => {
             ("(names no file, not shown)".to_owned(), source(name, arg, matches, dotenv))
         }
-        Some(value) => (without_user_info(value.trim()).escape_debug().to_string(), source(name, arg, matches, dotenv)),
+        Some(value) => {
+            (without_credentials(value.trim()).escape_debug().to_string(), source(name, arg, matches, dotenv))
+        }
         None => match default(name, arg, serve) {
             Some(value) => (value, "default"),
             None if ignored => ("-".to_owned(), "not needed with the sandbox"),

@@ -3,7 +3,7 @@
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 
-use super::kinds::without_user_info;
+use super::kinds::without_credentials;
 
 /// A command as it was given, but for the place to begin at and for secrets.
 #[derive(Debug, Default)]
@@ -39,7 +39,7 @@ impl GivenCommand {
             let values: Vec<_> = values.map(|value| value.to_string_lossy().into_owned()).collect();
             let value = values.join(",");
             let is_setting = arg.get_env().is_some();
-            if arg.is_hide_env_values_set() || (is_setting && without_user_info(&value) != value) {
+            if arg.is_hide_env_values_set() || (is_setting && without_credentials(&value) != value) {
                 self.secrets.push(id.to_uppercase());
                 continue;
             }

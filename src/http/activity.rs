@@ -28,8 +28,8 @@ struct State {
     is_http2: bool,
     /// The moment since which the rest of a head is awaited. A new connection owes its first.
     head_since: Option<Instant>,
-    /// Arrival of the last request or body, or end of the last response, whichever is later. HTTP/2's pings and settings are none
-    /// of these.
+    /// Arrival of the last request or body, or the last time that something of a response went out, whichever is later. HTTP/2's
+    /// pings and settings are none of these.
     quiet_since: Instant,
     unsent: Vec<UnsentResponse>,
     next_id: u64,
@@ -140,6 +140,11 @@ impl Activity {
     pub(crate) fn send(&self, bytes: usize, limits: Option<&SendLimits>) -> SendGuard {
         let id = self.state().send(bytes, limits, Instant::now());
         SendGuard { activity: self.clone(), id }
+    }
+
+    /// Notes that a part of a large response goes out.
+    pub(crate) fn send_part(&self) {
+        self.state().quiet_since = Instant::now();
     }
 
     /// Bytes of responses that are not sent.

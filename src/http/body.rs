@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use super::activity::Activity;
+use super::address::network;
 use super::error::HttpError;
 use super::pool::{Pool, Replaceable};
 use super::settings::Settings;
@@ -69,7 +70,9 @@ pub(crate) async fn read(
         return Err(too_large());
     }
     let pending = Arc::new(PendingBody { since: Instant::now(), replaced: CancellationToken::new() });
-    let Ok(_membership) = shared.bodies.join(Some(address), Arc::clone(&pending)) else { return Err(replaced()) };
+    let Ok(_membership) = shared.bodies.join(Some(network(address)), Arc::clone(&pending)) else {
+        return Err(replaced());
+    };
     let _awaited = activity.map(Activity::await_body);
     let mut body = request.into_body();
     let arrived = tokio::select! {

@@ -1,5 +1,5 @@
 //! A pool of a bounded number of members. When it is full, a newcomer replaces the longest idle member of the address that has
-//! most, so that nobody keeps others out by being there first.
+//! most, so that nobody keeps others out by being there first, or by being never idle for long.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -24,7 +24,7 @@ pub(crate) trait Replaceable {
 /// A bounded number of members.
 pub(crate) struct Pool<M> {
     most: NonZeroUsize,
-    /// Idle time after which a member may be replaced.
+    /// Idle time after which a member may be replaced by one of an address that has as many.
     grace: Duration,
     members: Mutex<Members<M>>,
 }
@@ -58,7 +58,7 @@ impl<M: Replaceable> Pool<M> {
     ) -> Result<Membership<M>, PoolFullError> {
         let mut members = self.members();
         if members.by_id.len() >= self.most.get() {
-            for id in members.replaceable(self.most.get().div_ceil(BATCH), self.grace) {
+            for id in members.replaceable(self.most.get().div_ceil(BATCH), self.grace, address) {
                 if let Some((_, member)) = members.by_id.remove(&id) {
                     member.replace();
                 }
@@ -86,17 +86,20 @@ impl<M> Pool<M> {
 }
 
 impl<M: Replaceable> Members<M> {
-    /// Members that were idle for `grace`, `count` at the most: first of the address that has most, the longest idle first.
-    fn replaceable(&self, count: usize, grace: Duration) -> Vec<u64> {
+    /// Members that a newcomer may replace, `count` at the most: first of the address that has most, the longest idle first. They
+    /// were idle for `grace`, or are of an address that has more than the newcomer's will have.
+    fn replaceable(&self, count: usize, grace: Duration, newcomer: Option<IpAddr>) -> Vec<u64> {
         let mut by_address = HashMap::<IpAddr, usize>::new();
         for address in self.by_id.values().filter_map(|(address, _)| *address) {
             *by_address.entry(address).or_default() += 1;
         }
         let number = |address: &Option<IpAddr>| address.and_then(|address| by_address.get(&address)).map_or(1, |n| *n);
+        let of_newcomer = newcomer.and_then(|address| by_address.get(&address)).map_or(1, |number| number + 1);
         let now = Instant::now();
         let idle = self.by_id.iter().filter_map(|(id, (address, member))| {
-            let since = member.idle_since().filter(|since| now.saturating_duration_since(*since) >= grace)?;
-            Some((usize::MAX - number(address), since, *id))
+            let (number, since) = (number(address), member.idle_since()?);
+            let is_replaceable = number > of_newcomer || now.saturating_duration_since(since) >= grace;
+            is_replaceable.then_some((usize::MAX - number, since, *id))
         });
         let mut idle: Vec<_> = idle.collect();
         if count < idle.len() {
@@ -134,6 +137,8 @@ mod tests {
         }
     }
 
+    const NEWCOMER: &str = "192.0.2.9";
+
     /// The admission of a newcomer, and the index of the member that it replaced.
     fn newcomer(members: &[(&str, Option<u64>)]) -> (bool, Option<usize>) {
         let now = Instant::now();
@@ -148,7 +153,7 @@ mod tests {
             })
             .collect();
         let newcomer = Arc::new(Member { idle_since: Some(now), is_replaced: AtomicBool::new(false) });
-        let is_taken_in = pool.join("192.0.2.9".parse().ok(), newcomer).is_ok();
+        let is_taken_in = pool.join(NEWCOMER.parse().ok(), newcomer).is_ok();
         (is_taken_in, members.iter().position(|(member, _)| member.is_replaced.load(Ordering::Relaxed)))
     }
 
@@ -160,6 +165,12 @@ mod tests {
             (&[(a, None), (a, None), (b, Some(99))], (true, Some(2))),
             (&[(many, Some(99)), (many, Some(99)), (many, Some(99)), (a, Some(2)), (a, Some(3))], (true, Some(4))),
             (&[(a, Some(0)), (b, Some(0))], (false, None)),
+            (&[(many, Some(0)), (many, Some(0))], (false, None)),
+            // Whoever has more than others is not kept by being busy.
+            (&[(b, Some(0)), (a, None), (a, Some(0))], (true, Some(2))),
+            (&[(a, None), (a, None), (b, Some(0))], (false, None)),
+            (&[(NEWCOMER, Some(0)), (NEWCOMER, Some(0))], (false, None)),
+            (&[(a, Some(0)), (a, Some(0)), (NEWCOMER, Some(0))], (false, None)),
             (&[(a, None)], (false, None)),
         ] {
             assert_eq!(newcomer(members), expected, "{members:?}");

@@ -148,23 +148,32 @@ impl AsRef<[u8]> for PermittedBytes {
 }
 
 /// A body in chunks.
-struct ChunkedBody(Bytes);
+struct ChunkedBody {
+    bytes: Bytes,
+    /// The activity of its connection, if there is more than one chunk: whoever reads one after the other is not idle.
+    activity: Option<Activity>,
+}
 
 impl HttpBody for ChunkedBody {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let length = self.0.len().min(CHUNK);
-        Poll::Ready((length > 0).then(|| Ok(Frame::data(self.0.split_to(length)))))
+        let length = self.bytes.len().min(CHUNK);
+        if length > 0
+            && let Some(activity) = &self.activity
+        {
+            activity.send_part();
+        }
+        Poll::Ready((length > 0).then(|| Ok(Frame::data(self.bytes.split_to(length)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_empty()
+        self.bytes.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.len() as u64)
+        SizeHint::with_exact(self.bytes.len() as u64)
     }
 }
 
@@ -195,7 +204,8 @@ impl Recipient {
         match self.budget.permit(bytes.len(), caller, activity) {
             Ok(permit) => {
                 let permit = if let Some(activity) = activity { permit.sent_on(activity, true) } else { permit };
-                Response::from_parts(head, Body::new(ChunkedBody(permit.hold(bytes))))
+                let activity = activity.filter(|_| bytes.len() > CHUNK).cloned();
+                Response::from_parts(head, Body::new(ChunkedBody { bytes: permit.hold(bytes), activity }))
             }
             Err(refusal) => Responder::new(MediaType::of(&head.headers)).refuse(refusal),
         }

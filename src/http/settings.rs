@@ -65,7 +65,7 @@ pub struct Settings {
 pub struct Connections {
     /// Most connections at once. The next replaces the longest idle one of the address that holds most.
     pub most: NonZeroUsize,
-    /// Idle time after which another may take a connection's place.
+    /// Idle time after which another may take a connection's place. One of an address that holds less waits for no idle time.
     pub replaceable_after: Duration,
     /// Time from its first byte to its last that the head of a request may take, and a new connection to send its first.
     pub head_timeout: Duration,

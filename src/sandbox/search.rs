@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 pub(crate) mod logs;
 mod moment;
@@ -37,6 +37,9 @@ pub(crate) struct Leaf {
     pub(crate) field: Option<String>,
     pub(crate) test: Test,
 }
+
+/// Most bytes of a regular expression that is compiled. Lucene has a bound, too; this one is so that a search full of them ends.
+const LARGEST_REGEX: usize = 256 << 10;
 
 /// The test that a field is held against.
 #[derive(Debug, Clone)]
@@ -122,12 +125,16 @@ fn test(value: Value) -> Result<Test, SyntaxError> {
         Value::Phrase(text) => Test::Term(Pattern::exact(&text)),
         Value::Prefix(text) => Test::Term(Pattern::prefix(&text)),
         Value::Wildcard(text) => Test::Term(Pattern::wildcard(&text)),
-        Value::Regex(text) => Test::Regex(Regex::new(&format!("^(?:{text})$")).map_err(|_| SyntaxError)?),
+        Value::Regex(text) => Test::Regex(regex(&text).map_err(|_| SyntaxError)?),
         Value::Fuzzy(text, distance) => Test::Fuzzy { edits: edits(&text, distance), text },
         Value::Range { lower, upper, lower_inclusive, upper_inclusive } => {
             Test::Range { lower: bound(lower, lower_inclusive), upper: bound(upper, upper_inclusive) }
         }
     })
+}
+
+fn regex(text: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(&format!("^(?:{text})$")).size_limit(LARGEST_REGEX).build()
 }
 
 fn bound(text: Option<String>, inclusive: bool) -> Bound {

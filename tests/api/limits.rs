@@ -145,6 +145,9 @@ async fn what_front_ends_send_passes() {
     // Twenty records in one request, as a data loader of a front end asks for them.
     let twenty = format!("{{ {} }}", times(20, |n| format!("u{n}: user(id: \"auth0|{n}\") {{ ...U }} ")));
     gateway.data(&format!("{twenty} fragment U on User {{ userId email }}")).await;
+    // What a fragment selects of a user are no root fields, however many they are.
+    let sixty = times(60, |n| format!("a{n}: email "));
+    gateway.data(&format!("{{ users(perPage: 1) {{ nodes {{ ...U }} }} }} fragment U on User {{ {sixty} }}")).await;
 }
 
 #[tokio::test]

@@ -97,6 +97,22 @@ fn settings_of_a_real_tenant_are_ignored_aloud_with_the_sandbox() {
     assert!(line.contains("ignored"), "{line}");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn the_limit_of_open_files_is_raised_at_the_start() {
+    let Run { folder, .. } = Run::new("open_files", &[]);
+    let mut command = Command::new("/bin/sh");
+    let script = r#"ulimit -S -n 256 && exec "$0" --sandbox --port 0"#;
+    command.args(["-c", script, super::PROGRAM]).env_clear().current_dir(&folder);
+    let mut gateway = Run { command, folder }.start();
+    gateway.printed_until("Ctrl-C");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", gateway.child.id())).unwrap();
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    let files: Vec<_> = files.split_whitespace().collect();
+    assert_eq!(files[0], files[1], "{limits}");
+    assert_ne!(files[0], "256");
+}
+
 #[test]
 fn an_audience_that_lets_in_id_tokens_is_warned_of() {
     let tokens = ["--jwt-issuer", "https://login.example.com/", "--jwt-audience", "gateway"];

@@ -280,6 +280,7 @@ fn a_password_in_a_url_is_not_told() {
     for (name, value) in [
         ("AUTH0_DOMAIN", "https://somebody:hush-hush@example.us.auth0.com"),
         ("AUTH0_DOMAIN", "somebody:hush@hush@example.us.auth0.com"),
+        ("AUTH0_DOMAIN", "example.us.auth0.com/?password=hush-hush"),
         ("AUTH0_AUDIENCE", "https://somebody:hush-hush@example.us.auth0.com/api/v2/"),
         ("JWT_ISSUER", "https://somebody:hush-hush@example.us.auth0.com/"),
         ("JWT_JWKS_URL", "https://somebody:hush-hush@example.us.auth0.com/keys"),
@@ -292,6 +293,22 @@ fn a_password_in_a_url_is_not_told() {
             if name != "AUTH0_AUDIENCE" {
                 assert_eq!(end.code, Some(64), "{end:#?}");
             }
+            end.must_not_tell("hush");
+        }
+    }
+}
+
+#[test]
+fn help_tells_no_value_of_the_environment() {
+    let values = settings().into_iter().map(|name| (name, "https://somebody:hush-hush@example.com"));
+    let values: Vec<_> = values.collect();
+    for command in ["serve", "export", "tail", "doctor", "config", "health", ""] {
+        for help in ["--help", "-h"] {
+            let arguments: Vec<_> = [command, help].into_iter().filter(|word| !word.is_empty()).collect();
+            let run = Run::new(&format!("help_{command}_{help}"), &arguments);
+            let run = values.iter().fold(run, |run, (name, value)| run.env(name, value));
+            let end = run.dotenv("AUTH0_DOMAIN=https://somebody:hush-hush@example.us.auth0.com\n").end();
+            assert_eq!(end.code, Some(0), "{end:#?}");
             end.must_not_tell("hush");
         }
     }

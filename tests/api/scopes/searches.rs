@@ -108,6 +108,19 @@ async fn a_search_that_can_be_read_in_two_ways_needs_every_scope() {
     assert_eq!(upstream(&gateway).await, []);
 }
 
+#[tokio::test]
+async fn a_search_that_is_too_long_is_refused_before_it_is_read() {
+    let gateway = gateway(ScopeMode::Filter).await;
+    let users = token(&gateway, &[USERS]).await;
+    for piece in ["?", "(", "app_metadata.plan:", "gold "] {
+        let q = piece.repeat(4_097usize.div_ceil(piece.len()));
+        for Reply { status, body, .. } in search(&gateway, &users, &q).await {
+            assert_eq!((status, codes(&body)), (200, vec!["BAD_USER_INPUT"]), "{piece}: {body}");
+        }
+    }
+    assert_eq!(upstream(&gateway).await, []);
+}
+
 /// The sandbox reads searches as Lucene does, so that it would tell.
 #[tokio::test]
 async fn a_word_of_metadata_cannot_be_guessed_by_a_disguised_search() {

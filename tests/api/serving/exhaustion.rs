@@ -140,6 +140,34 @@ async fn bodies_that_never_come_keep_nobody_out() {
 }
 
 #[tokio::test]
+async fn a_body_that_comes_slowly_is_not_crowded_out_by_the_many_addresses_of_one_network() {
+    let http = http::Settings {
+        max_bodies: NonZeroUsize::new(3).unwrap(),
+        trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],
+        ..patient()
+    };
+    let serving = Serving::start(http).await;
+    let (head, body) = (
+        |address: &str| {
+            let head = format!("POST /graphql HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: {address}\r\n");
+            format!("{head}Content-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 24\r\n\r\n")
+        },
+        r#"{"query":"{__typename}"}"#,
+    );
+    let mut clients = Vec::new();
+    for address in ["192.0.2.1", "2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8::ffff:4"] {
+        let mut client = serving.connect().await;
+        client.write(&head(address)).await;
+        // Its body is waited for by now.
+        client.read_until("100 Continue\r\n\r\n").await;
+        clients.push(client);
+    }
+    clients[0].write(body).await;
+    let answer = clients[0].read_until("}}").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_newcomer_replaces_the_connection_that_is_idle_for_longest() {
     let connections = Connections { most: NonZeroUsize::new(2).unwrap(), replaceable_after: Duration::ZERO, ..PATIENT };
     let serving = Serving::start(http::Settings { connections, ..patient() }).await;
@@ -157,6 +185,25 @@ async fn a_newcomer_replaces_the_connection_that_is_idle_for_longest() {
     assert_eq!(clients.remove(1).rest().await, "");
     clients[0].write(LIVEZ).await;
     assert!(clients[0].read_until("ok\n").await.starts_with("HTTP/1.1 200 OK"));
+}
+
+#[tokio::test]
+async fn a_connection_whose_answer_is_being_read_is_not_the_one_that_is_idle() {
+    let connections = Connections { most: NonZeroUsize::new(2).unwrap(), replaceable_after: Duration::ZERO, ..PATIENT };
+    let (gateway, address) = with(http::Settings { connections, ..patient() }).await;
+    let mut reader = Http2::connect(address, &[(INITIAL_WINDOW_SIZE, 0)]).await;
+    reader.write(&get(1, LARGE)).await;
+    while reader.frame().await.unwrap().kind != super::http2::HEADERS {}
+    let mut idle = Client::to(address).await;
+    idle.write(LIVEZ).await;
+    idle.read_until("ok\n").await;
+    // Later than the other's last answer, a piece of this one goes out.
+    reader.write(&window(1, 1_000)).await;
+    while reader.frame().await.unwrap().kind != DATA {}
+    assert_eq!(Answer::to_get(&gateway, SMALL, &[]).await.status, 200);
+    assert_eq!(idle.rest().await, "");
+    reader.write(&window(1, 1_000)).await;
+    while reader.frame().await.unwrap().kind != DATA {}
 }
 
 #[tokio::test]
