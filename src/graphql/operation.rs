@@ -202,14 +202,14 @@ impl<'d> Normalizer<'d> {
                 let Some(first) = group.first().filter(|field| !field.ty().is_non_null()) else {
                     return Err(refusal(failure));
                 };
-                Ok(SelectedField {
+                Ok(node::resolve(SelectedField {
                     parent: selection.ty.clone(),
                     key: key.clone(),
                     name: first.name.clone(),
                     arguments: Err(failure),
                     location: self.document.lines.location(first.location()),
                     fields: Vec::new(),
-                })
+                }))
             }
             field => field.map(node::resolve),
         });

@@ -64,6 +64,23 @@ async fn a_node_shares_the_call_of_the_field_of_its_kind() {
 }
 
 #[tokio::test]
+async fn a_node_that_cannot_be_asked_for_is_null_and_the_others_answer() {
+    let gateway = TestGateway::spawn().await;
+    for (document, variables) in [
+        ("query ($id: ID = \"a\") { node(id: $id) { id } gateway { mode } }", json!({ "id": null })),
+        (
+            "query ($x: Boolean = true) { node(id: \"auth0|1\") { id @skip(if: $x) } gateway { mode } }",
+            json!({ "x": null }),
+        ),
+    ] {
+        let response = gateway.send(json!({ "query": document, "variables": variables })).await;
+        assert_eq!(response["data"], json!({ "node": null, "gateway": { "mode": "TENANT" } }), "{response}");
+        assert_eq!(codes(&response), ["BAD_USER_INPUT"], "{response}");
+        assert_eq!(response["errors"][0]["path"], json!(["node"]), "{response}");
+    }
+}
+
+#[tokio::test]
 async fn a_record_without_its_id_is_left_out_and_that_is_said() {
     let users = json!([{ "user_id": "auth0|1", "name": "a" }, { "name": "b" }, { "user_id": null, "name": "c" }]);
     let auth0 = answering(ResponseTemplate::new(200).set_body_json(users)).await;
