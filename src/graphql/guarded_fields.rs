@@ -100,7 +100,7 @@ fn guarded_keys(object: &'static Object) -> impl Iterator<Item = Guarded> {
 fn guarded_below(object: &'static Object) -> Vec<Guarded> {
     let within = object.fields.iter().flat_map(|field| match (&field.kind, field.keys.first()) {
         (Kind::Object(inner) | Kind::Objects(inner), _) => guarded_below(inner),
-        (Kind::Guarded(guard), Some(key)) => vec![(*key, guard.scope)],
+        (Kind::Guarded(guard), Some(key)) => guard.scope.map(|scope| (*key, scope)).into_iter().collect(),
         _ => Vec::new(),
     });
     guarded_keys(object).chain(within).collect()
@@ -116,7 +116,7 @@ fn guarded_at(object: &'static Object, within: &'static str, path: &str) -> Vec<
     if known.peek().is_none() {
         // Where secrets live, what is unknown is one.
         let guards = object.fields.iter().filter_map(|field| match field.kind {
-            Kind::Attributes(Some(guard)) if rest.is_some() || !guard.open.contains(&key) => Some(guard.scope),
+            Kind::Attributes(Some(guard)) if rest.is_some() || !guard.open.contains(&key) => guard.scope,
             _ => None,
         });
         return guards.map(|scope| (within, scope)).collect();
@@ -128,7 +128,7 @@ fn guarded_at(object: &'static Object, within: &'static str, path: &str) -> Vec<
             (Kind::Object(inner) | Kind::Objects(inner), Some(rest)) => guarded.extend(guarded_at(inner, known, rest)),
             (Kind::Object(inner) | Kind::Objects(inner), None) => guarded.extend(guarded_below(inner)),
             (Kind::Guarded(guard), rest) if rest.is_none_or(|rest| !guard.open.contains(&rest)) => {
-                guarded.push((known, guard.scope));
+                guarded.extend(guard.scope.map(|scope| (known, scope)));
             }
             _ => {}
         }

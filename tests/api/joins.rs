@@ -78,6 +78,39 @@ async fn who_is_gone_is_null_and_who_the_search_does_not_know_yet_is_read_by_id(
 }
 
 #[tokio::test]
+async fn a_user_is_shown_or_told_of_whatever_their_record_says_of_their_id() {
+    let gateway = gateway().await;
+    for (record, user, error) in [
+        (json!({ "name": "Ada" }), json!({ "name": "Ada" }), ""),
+        (json!({ "user_id": null, "name": "Ada" }), json!({ "name": "Ada" }), ""),
+        (json!({ "user_id": "AUTH0|1", "name": "Ada" }), json!({ "name": "Ada" }), ""),
+        (json!(null), json!(null), "UPSTREAM_UNAVAILABLE"),
+        (json!("Ada"), json!(null), "UPSTREAM_UNAVAILABLE"),
+    ] {
+        for selection in ["name", "id name"] {
+            logs_of(&gateway, &["auth0|1"]).await;
+            gateway
+                .fault(json!({ "path": "/api/v2/users/", "times": 1, "fault": { "body": record.to_string() } }))
+                .await;
+            gateway.fault(json!({ "path": "/api/v2/users", "times": 1, "fault": { "body": "[]" } })).await;
+            let response = gateway.query(&format!("{{ logs {{ nodes {{ user {{ {selection} }} }} }} }}")).await;
+            let seen = &response["data"]["logs"]["nodes"][0]["user"];
+            // An id that is never null, and is not there, leaves nothing to show.
+            let is_lacking = selection != "name" && record["user_id"].is_null();
+            let error = if is_lacking { "UPSTREAM_UNAVAILABLE" } else { error };
+            assert_eq!(
+                codes(&response),
+                if error.is_empty() { vec![] } else { vec![error] },
+                "{record} {selection}: {response}"
+            );
+            let name = if is_lacking { &Value::Null } else { &user["name"] };
+            assert_eq!(seen.get("name").unwrap_or(&Value::Null), name, "{record} {selection}: {response}");
+            gateway.mend().await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_id_that_cannot_be_looked_up_is_told_of() {
     let gateway = gateway().await;
     let long = format!("auth0|{}", "a".repeat(600));

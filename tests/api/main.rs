@@ -9,6 +9,7 @@ mod authentication;
 mod browsers;
 mod canary;
 mod cli;
+mod coercions;
 mod compression;
 mod connections;
 mod doctor;

@@ -199,14 +199,30 @@ async fn no_form_of_auth0_s_brings_a_refresh_token_to_light() {
     let types = gateway.data("{ __type(name: \"RefreshToken\") { fields { name } } }").await;
     let fields: Vec<_> =
         types["__type"]["fields"].as_array().unwrap().iter().map(|field| field["name"].as_str().unwrap()).collect();
-    assert!(!fields.contains(&"attributes") && !fields.contains(&"token"), "{fields:?}");
-    answers(&gateway, &below("refresh-tokens"), json!({ "tokens": [{ "id": "1", "token": "SECRET", "refresh_token": "SECRET", "device": { "key": "SECRET" } }] })).await;
+    assert!(!fields.contains(&"token"), "{fields:?}");
+    let token = json!({
+        "id": "1", "token": "SECRET", "refresh_token": "SECRET", "rotating": "perhaps",
+        "device": { "key": "SECRET", "initial_ip": ["1.1.1.1", "2.2.2.2"] },
+        "resource_servers": [{ "audience": "a", "scopes": "b", "key": "SECRET" }, ["SECRET"]],
+    });
+    let odd = json!({ "id": "2", "device": ["SECRET"], "resource_servers": { "token": "SECRET" } });
+    answers(&gateway, &below("refresh-tokens"), json!({ "tokens": [token, odd] })).await;
     let query = format!(
-        "{{ user(id: {id:?}) {{ refreshTokens {{ nodes {{ id userId clientId sessionId rotating createdAt device {{ initialIp }} resourceServers {{ audience }} }} }} }} }}"
+        "{{ user(id: {id:?}) {{ refreshTokens {{ nodes {{ id userId clientId sessionId rotating createdAt attributes
+            device {{ initialIp attributes }} resourceServers {{ audience scopes attributes }} }} }} }} }}"
     );
     let response = gateway.query(&query).await;
-    assert_eq!(response["data"]["user"]["refreshTokens"]["nodes"][0]["id"], "1");
+    let nodes = &response["data"]["user"]["refreshTokens"]["nodes"];
+    assert_eq!(nodes[0]["id"], "1");
     assert!(!response.to_string().contains("SECRET"), "{response}");
+    // What is known of it and does not fit is no secret.
+    assert_eq!(nodes[0]["attributes"], json!({ "rotating": "perhaps" }));
+    assert_eq!(nodes[0]["device"]["attributes"], json!({ "initial_ip": ["1.1.1.1", "2.2.2.2"] }));
+    // What is kept back all the same is told of.
+    let at = |index: usize, field: &str| json!(["user", "refreshTokens", "nodes", index, field]);
+    let mut told: Vec<_> = response["errors"].as_array().unwrap().iter().map(|error| error["path"].clone()).collect();
+    told.sort_by_key(Value::to_string);
+    assert_eq!(told, [at(0, "resourceServers"), at(1, "device"), at(1, "resourceServers")]);
 }
 
 #[tokio::test]

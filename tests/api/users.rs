@@ -231,10 +231,10 @@ async fn what_a_scope_guards_is_not_in_attributes_either() {
     ] {
         let body = json!({ "user_id": "auth0|1", "identities": identities }).to_string();
         gateway.fault(json!({ "path": "/api/v2/users/", "fault": { "body": body } })).await;
-        let data =
-            gateway.data("{ user(id: \"auth0|1\") { userId identities { provider attributes } attributes } }").await;
-        assert_eq!(data["user"]["userId"], "auth0|1");
-        assert!(!data.to_string().contains("guarded"), "{data}");
+        let query = "{ user(id: \"auth0|1\") { userId identities { provider attributes } attributes } }";
+        let response = gateway.query(query).await;
+        assert_eq!(response["data"]["user"]["userId"], "auth0|1");
+        assert!(!response.to_string().contains("guarded"), "{response}");
     }
 }
 
@@ -246,14 +246,19 @@ async fn with_tokens() -> TestGateway {
 
 /// What a caller with these scopes gets of a user whom Auth0 describes with `body`.
 async fn seen(gateway: &TestGateway, scopes: &str, body: &Value, selection: &str) -> Value {
+    let mut response = response_to(gateway, scopes, body, selection).await;
+    assert_eq!(response.get("errors"), None, "{response}");
+    response["data"]["user"].take()
+}
+
+/// The same with its errors.
+async fn response_to(gateway: &TestGateway, scopes: &str, body: &Value, selection: &str) -> Value {
     gateway.fault(json!({ "path": "/api/v2/users/", "times": 1, "fault": { "body": body.to_string() } })).await;
     let request = TokenRequest { scope: format!("read:users {scopes}"), ..TokenRequest::default() };
     let token = request.send(&gateway.sandbox.url()).await.unwrap();
     let query = json!({ "query": format!("{{ user(id: \"auth0|1\") {{ {selection} }} }}") });
     let request = gateway.http.post(format!("{}/graphql", gateway.url)).bearer_auth(token).json(&query);
-    let mut response: Value = request.send().await.unwrap().json().await.unwrap();
-    assert_eq!(response.get("errors"), None, "{response}");
-    response["data"]["user"].take()
+    request.send().await.unwrap().json().await.unwrap()
 }
 
 #[tokio::test]
@@ -331,10 +336,22 @@ async fn an_identity_that_is_no_object_stays_readable_for_who_may_see_identities
     let gateway = with_tokens().await;
     let body = json!({ "user_id": "auth0|1", "identities": [{ "provider": "p" }, "auth0|2", null] });
     let selection = "identities { provider } attributes";
-    let seen_by_some = seen(&gateway, "", &body, selection).await;
-    assert_eq!(seen_by_some, json!({ "identities": [{ "provider": "p" }], "attributes": {} }));
+    for (scopes, attributes) in [("", json!({})), ("read:user_idp_tokens", json!({ "identities": body["identities"] }))]
+    {
+        let response = response_to(&gateway, scopes, &body, selection).await;
+        let user = json!({ "identities": [{ "provider": "p" }], "attributes": attributes });
+        assert_eq!(response["data"]["user"], user, "{response}");
+        // Whoever is not shown them is told that they are there, and so is whoever does not look.
+        assert_eq!(response["errors"][0]["path"], json!(["user", "identities"]), "{response}");
+        assert_eq!(response["errors"][0]["extensions"]["leftOut"], 2);
+        assert_eq!(response["errors"].as_array().unwrap().len(), 1);
+    }
+    let body = json!({ "user_id": "auth0|1", "identities": "auth0|2" });
+    let some = response_to(&gateway, "", &body, selection).await;
+    assert_eq!(some["data"]["user"], json!({ "identities": null, "attributes": {} }));
+    assert_eq!(some["errors"][0]["extensions"]["leftOut"], 1, "{some}");
     let all = seen(&gateway, "read:user_idp_tokens", &body, selection).await;
-    assert_eq!(all["attributes"], json!({ "identities": body["identities"] }));
+    assert_eq!(all, json!({ "identities": null, "attributes": { "identities": "auth0|2" } }));
 }
 
 #[tokio::test]

@@ -25,6 +25,13 @@ pub(super) struct JoinCall<'p> {
     pub(super) page: Option<&'p PageArgs>,
 }
 
+impl JoinCall<'_> {
+    /// True if it reads one record by its id.
+    pub(super) fn is_single(&self) -> bool {
+        matches!(self.request, PreparedRequest::Record(_))
+    }
+}
+
 /// Plans the calls for the keys that are sought. Those that cannot be asked for are settled.
 pub(super) fn plan_calls<'p>(
     number: usize,

@@ -3,8 +3,6 @@
 //! There is no loader per record: a page of a hundred logs is one more search for fifty distinct users, where waking a
 //! future for each log would cost ten times the rest of the operation.
 
-use std::borrow::Cow;
-
 use futures_util::future::join_all;
 use tracing::Instrument as _;
 
@@ -17,7 +15,8 @@ use crate::graphql::execution_context::{CallOrigin, ExecutionContext};
 use crate::graphql::field_request::PreparedRequest;
 use crate::graphql::permission::{Upstream, authorize_all};
 use crate::graphql::plan::{ExecutionPlan, JoinPlan, ShapePlan};
-use crate::graphql::project::{self, Each, JoinSlot, Projected};
+use crate::graphql::project::json::Malformed;
+use crate::graphql::project::{self, Each, JoinSlot, ProjectError, Projected};
 use crate::telemetry::TRACE_TARGET;
 
 /// The joined records of an operation.
@@ -173,7 +172,7 @@ impl<'p> Joins<'p> {
         let plan = self.plan;
         let Some(fetch) = plan.fetches.get(call.fetch) else { return Err(GraphqlError::bug("a call is of no fetch")) };
         let fetched = &mut self.fetches[call.fetch];
-        let mut ids: Vec<Option<Cow<'_, str>>> = Vec::new();
+        let mut found: Vec<Option<usize>> = Vec::new();
         let batch = fetched.next_batch();
         for (number, join) in fetch.joins.iter().enumerate() {
             let join = &plan.joins[*join];
@@ -189,8 +188,9 @@ impl<'p> Joins<'p> {
                     let each = project::project_each(plan, join.id, &answer.records, self.limit);
                     let (projected, each) = each.map_err(|error| unprojectable(error, Some(&answer.identity)))?;
                     // For each join the same records in the same order.
-                    let (names, segments) = each.into_iter().map(|Each { id, segment }| (id, segment)).unzip();
-                    ids = names;
+                    let each = each.into_iter();
+                    let (keys, segments) = each.map(|each| (found_as(call, fetched, &each), each.segment)).unzip();
+                    found = keys;
                     (projected, segments)
                 }
                 (
@@ -207,11 +207,21 @@ impl<'p> Joins<'p> {
         if call.page.is_some() {
             call.keys.iter().for_each(|key| fetched.find(*key, (batch, 0)));
         }
-        for (index, id) in ids.into_iter().enumerate() {
-            if let Some(key) = id.and_then(|id| fetched.key(&id)) {
+        if call.is_single() && found.iter().all(Option::is_none) {
+            // There is a record, and it cannot be shown: that is not as if there were none.
+            return Err(unprojectable(ProjectError::Malformed(Malformed), Some(&answer.identity)));
+        }
+        for (index, key) in found.into_iter().enumerate() {
+            if let Some(key) = key {
                 fetched.find(key, (batch, index));
             }
         }
         Ok(())
     }
+}
+
+/// The number of the key that a record was asked for with. Who was asked for alone is who came, whatever the record says of its id.
+fn found_as(call: &JoinCall<'_>, fetched: &FetchedRecords, Each { id, is_complete, .. }: &Each<'_>) -> Option<usize> {
+    let key = if call.is_single() { call.keys.first().copied() } else { id.as_ref().and_then(|id| fetched.key(id)) };
+    key.filter(|_| *is_complete)
 }

@@ -17,13 +17,23 @@ pub(super) struct Splicer<'a, 'r> {
     errors: &'a mut FieldErrors<'r>,
     /// The failures of withheld fields, by their address in the plan: each is made, and logged, once.
     failures: HashMap<*const Withheld, GraphqlError>,
+    /// True once something was left out.
+    has_left_out: bool,
     out: Vec<u8>,
     limit: usize,
 }
 
 impl<'a, 'r> Splicer<'a, 'r> {
     pub(super) fn new(joins: &'a Joins<'a>, errors: &'a mut FieldErrors<'r>, limit: usize) -> Self {
-        Self { joins, frames: Vec::new(), errors, failures: HashMap::new(), out: Vec::new(), limit }
+        Self {
+            joins,
+            frames: Vec::new(),
+            errors,
+            failures: HashMap::new(),
+            has_left_out: false,
+            out: Vec::new(),
+            limit,
+        }
     }
 
     /// Writes a projection whole.
@@ -92,7 +102,12 @@ impl<'a, 'r> Splicer<'a, 'r> {
         for left_out in projected.left_out.get(segment.left_out.clone()).unwrap_or_default() {
             let Some(path) = projection.list_paths.get(left_out.list) else { continue };
             self.frames.push((path, indices(path, projected.indices_of(left_out))));
-            self.errors.null(&self.frames, &no_records(left_out.count));
+            let failure = no_records(left_out.count);
+            // Once for an answer: every record of a tenant may have the same oddity.
+            if !std::mem::replace(&mut self.has_left_out, true) {
+                ErrorCode::UpstreamUnavailable.log(&failure.message, "");
+            }
+            self.errors.null(&self.frames, &failure);
             self.frames.pop();
         }
     }
@@ -106,11 +121,10 @@ fn indices<'a>(path: &PathTemplate, all: &'a [usize]) -> &'a [usize] {
 
 fn no_records(count: usize) -> GraphqlError {
     let what = if count == 1 {
-        "1 element of this list is no object, or has no id".to_owned()
+        "1 value here is no object, or has no id".to_owned()
     } else {
-        format!("{count} elements of this list are no objects, or have no ids")
+        format!("{count} values here are no objects, or have no ids")
     };
     let message = format!("{what}, as Auth0 sent it, and left out. If it stays so, report it.");
-    ErrorCode::UpstreamUnavailable.log(&message, "");
     GraphqlError::new(ErrorCode::UpstreamUnavailable, message).with("leftOut", count)
 }

@@ -3,7 +3,7 @@
 use crate::auth::Scopes;
 use crate::graphql::project::json::{self, Raw, Records};
 use crate::graphql::project::value;
-use crate::graphql::schema::object::{Field, Guard, Kind, Object};
+use crate::graphql::schema::object::{Field, Kind, Object};
 
 /// Appends a value as it stands there.
 pub(super) fn write_all(value: Raw<'_>, out: &mut Vec<u8>) -> bool {
@@ -18,7 +18,7 @@ pub(super) fn write_field(field: &Field, value: Raw<'_>, held: Scopes, out: &mut
     }
     match &field.kind {
         Kind::Object(inner) | Kind::Objects(inner) => write_object(inner, value, held, out),
-        Kind::Guarded(guard) if !held.holds(guard.scope) => value::write(&field.kind, value, out),
+        Kind::Guarded(guard) if !guard.is_lifted_for(held) => value::write(&field.kind, value, out),
         _ => write_all(value, out),
     }
 }
@@ -48,17 +48,9 @@ fn write_object(object: &Object, value: Raw<'_>, held: Scopes, out: &mut Vec<u8>
             out.push(b']');
             read.is_ok()
         }
-        _ if value.is_null() || guard(object).is_none_or(|guard| held.holds(guard.scope)) => write_all(value, out),
+        _ if value.is_null() || object.guard().is_none_or(|guard| guard.is_lifted_for(held)) => write_all(value, out),
         _ => false,
     }
-}
-
-/// The guard of what an object's table does not know.
-fn guard(object: &Object) -> Option<&'static Guard> {
-    object.fields.iter().find_map(|field| match &field.kind {
-        Kind::Attributes(guard) => *guard,
-        _ => None,
-    })
 }
 
 /// Writes the entries of an object that are shown.
@@ -79,7 +71,7 @@ impl<'a> Records<'a> for Shown<'_> {
         let is_shown = match self.object.field_of_key(&name) {
             Some(field) => write_field(field, value, self.held, self.out),
             None => {
-                let guard = guard(self.object).filter(|guard| !self.held.holds(guard.scope));
+                let guard = self.object.guard().filter(|guard| !guard.is_lifted_for(self.held));
                 guard.is_none_or(|guard| guard.is_open(|open| name == open, value)) && write_all(value, self.out)
             }
         };

@@ -172,8 +172,10 @@ pub(crate) enum Output {
     Typename(&'static str),
     /// The first of these slots that holds a value, as this kind gives it out.
     Value(Slots, &'static Kind),
-    Object(Slots, RecordPlan),
-    Objects(Slots, RecordPlan),
+    /// An object. Where one that is none would be kept from this caller, it is told of under this number.
+    Object(Slots, RecordPlan, Option<usize>),
+    /// A list of objects, with its number. True if what is no list would be kept from this caller, and is to be told of.
+    Objects(Slots, RecordPlan, usize, bool),
     /// The record that this one of the plan's joins has for the value in these slots.
     Join(Slots, usize),
     /// Everything that the table does not know, as far as there is no guard, and of what it knows only that which this caller may see.
@@ -223,7 +225,7 @@ impl RecordPlan {
 pub(crate) fn may_see_all_of(field: &Field, authority: Scopes) -> bool {
     let inner = match &field.kind {
         Kind::Object(inner) | Kind::Objects(inner) => inner.fields,
-        Kind::Guarded(guard) | Kind::Attributes(Some(guard)) if !authority.holds(guard.scope) => return false,
+        Kind::Guarded(guard) | Kind::Attributes(Some(guard)) if !guard.is_lifted_for(authority) => return false,
         _ => &[],
     };
     field.scope.is_none_or(|scope| authority.holds(scope)) && inner.iter().all(|field| may_see_all_of(field, authority))

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::{
     EntityPlan, ExecutionPlan, FetchPlan, JoinPlan, Output, OutputField, PageOutput, PagePlan, PathStep, PathTemplate,
-    Projection, RecordPlan, RequiredKeys, ShapePlan, Withheld, WithheldReason,
+    Projection, RecordPlan, RequiredKeys, ShapePlan, Withheld, WithheldReason, may_see_all_of,
 };
 use crate::graphql::error::GraphqlError;
 use crate::graphql::operation::{Arguments, Name, SelectedField, Value};
 use crate::graphql::permission::Authority;
 use crate::graphql::schema::federation::{Representation, lookups};
 use crate::graphql::schema::joins::{Fetch, Join, join};
-use crate::graphql::schema::object::{Field, Kind, Object, PageKind, PageType, Shape};
+use crate::graphql::schema::object::{Field, Guard, Kind, Object, PageKind, PageType, Shape};
 
 /// Makes a plan for what one caller may be shown, and notes what has to be left out. Selections are in normal form: fields with
 /// distinct response keys.
@@ -23,6 +23,8 @@ pub(crate) struct Planner {
     root: usize,
     /// The join whose projection is being planned, if it is one's.
     within: Option<usize>,
+    /// The guard of the record that the present one is in.
+    guard: Option<&'static Guard>,
     state: ProjectionState,
 }
 
@@ -55,6 +57,7 @@ impl Planner {
             fetches: Vec::new(),
             root: 0,
             within: None,
+            guard: None,
             state: ProjectionState::default(),
         }
     }
@@ -180,12 +183,21 @@ impl Planner {
         }
         match &row.kind {
             Kind::Attributes(guard) => {
-                let guard = guard.filter(|guard| !self.authority.caller.holds(guard.scope));
+                // An object within a record in which secrets live has room for them, too.
+                let guard = guard.or(self.guard).filter(|guard| !guard.is_lifted_for(self.authority.caller));
                 Output::Attributes(self.authority.caller, guard)
             }
-            Kind::Object(inner) => Output::Object(plan.slots(row.keys), self.record(inner, &field.fields)),
-            Kind::Objects(inner) => Output::Objects(plan.slots(row.keys), self.elements(inner, &field.fields)),
-            Kind::Guarded(guard) if self.authority.caller.holds(guard.scope) => {
+            Kind::Object(inner) => {
+                let number = self.is_kept_back(row, plan.object).then(|| self.state.add_list());
+                let inner = self.inside(plan.object, |planner| planner.record(inner, &field.fields));
+                Output::Object(plan.slots(row.keys), inner, number)
+            }
+            Kind::Objects(inner) => {
+                let (number, is_kept_back) = (self.state.add_list(), self.is_kept_back(row, plan.object));
+                let inner = self.inside(plan.object, |planner| planner.elements(inner, &field.fields));
+                Output::Objects(plan.slots(row.keys), inner, number, is_kept_back)
+            }
+            Kind::Guarded(guard) if guard.is_lifted_for(self.authority.caller) => {
                 Output::Value(plan.slots(row.keys), &Kind::Json)
             }
             kind => {
@@ -196,6 +208,21 @@ impl Planner {
                 Output::Value(slots, kind)
             }
         }
+    }
+
+    /// True if a value that has no form for this field of `object` is not in `attributes` either.
+    fn is_kept_back(&self, row: &'static Field, object: &'static Object) -> bool {
+        let guard = object.guard().or(self.guard).filter(|guard| !guard.is_lifted_for(self.authority.caller));
+        guard.is_some() || !may_see_all_of(row, self.authority.caller)
+    }
+
+    /// Plans what is within records of `object`.
+    fn inside<T>(&mut self, object: &'static Object, plan: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = self.guard;
+        self.guard = object.guard().or(outer);
+        let planned = plan(self);
+        self.guard = outer;
+        planned
     }
 
     /// Withholds what stands at the present path, and gives its number.
@@ -227,9 +254,9 @@ impl Planner {
         let join = self.joins.len();
         // The joins within it come behind it.
         self.joins.push(None);
-        let parent = self.within.replace(join);
+        let (parent, guard) = (self.within.replace(join), self.guard.take());
         let mut projection = self.projection(row.shape, selection);
-        self.within = parent;
+        (self.within, self.guard) = (parent, guard);
         let id = match &mut projection.shape {
             ShapePlan::Record(plan) => plan.slot_for(plan.object.id_key()),
             ShapePlan::Page(_) | ShapePlan::List(..) | ShapePlan::Connection(..) | ShapePlan::Entities(_) => 0,

@@ -66,7 +66,7 @@ impl RecordPlan {
             return self.add_keys(required);
         }
         for field in &self.fields {
-            if let Output::Object(_, plan) | Output::Objects(_, plan) = &field.output {
+            if let Output::Object(_, plan, _) | Output::Objects(_, plan, ..) = &field.output {
                 plan.add_keys_of(object, required);
             }
         }
@@ -77,8 +77,8 @@ impl RecordPlan {
             match &field.output {
                 // Only a field's first key is asked for: the others are forms that Auth0 sends by itself, if ever.
                 Output::Value(slots, _)
-                | Output::Object(slots, _)
-                | Output::Objects(slots, _)
+                | Output::Object(slots, ..)
+                | Output::Objects(slots, ..)
                 | Output::Join(slots, _) => {
                     required.keys.extend(slots.first().map(|slot| self.keys[usize::from(*slot)]));
                 }

@@ -1,9 +1,5 @@
 //! A buffer for the values of a record until it has been read: an answer's order is seldom the record's.
 
-use std::borrow::Cow;
-
-use indexmap::IndexMap;
-
 use super::json::{self, Raw, Records};
 use super::projected::{Projected, Segment};
 use super::{attributes, value};
@@ -19,7 +15,7 @@ pub(super) struct RecordBuffer<'p, 'a> {
     /// The values by slot. Of several entries under one key the last counts, as everywhere in JavaScript.
     values: Vec<Option<Raw<'a>>>,
     /// All entries, if those that the table does not know are wanted.
-    entries: Option<IndexMap<Cow<'a, str>, Raw<'a>>>,
+    entries: Option<attributes::Entries<'a>>,
     /// The buffers of the objects within the record, in the order of the plan.
     inner: Vec<RecordBuffer<'p, 'a>>,
 }
@@ -76,14 +72,14 @@ impl<'a> Keys<'a> {
 impl<'p, 'a> RecordBuffer<'p, 'a> {
     pub(super) fn new(plan: &'p RecordPlan) -> Self {
         let inner = plan.fields.iter().filter_map(|field| match &field.output {
-            Output::Object(_, plan) | Output::Objects(_, plan) => Some(Self::new(plan)),
+            Output::Object(_, plan, _) | Output::Objects(_, plan, ..) => Some(Self::new(plan)),
             _ => None,
         });
         Self {
             plan,
             keys: Keys::default(),
             values: vec![None; plan.keys.len()],
-            entries: plan.keeps_unknown().then(IndexMap::new),
+            entries: plan.keeps_unknown().then(attributes::Entries::new),
             inner: inner.collect(),
         }
     }
@@ -137,11 +133,23 @@ impl<'p, 'a> RecordBuffer<'p, 'a> {
                 Output::Value(slots, kind) => {
                     value(slots).is_some_and(|value| value::write(kind, value, &mut out.json))
                 }
-                Output::Object(slots, _) => {
-                    inner.next().zip(value(slots)).is_some_and(|(buffer, value)| buffer.write_object(value, out))
-                }
-                Output::Objects(slots, _) => {
-                    inner.next().zip(value(slots)).is_some_and(|(buffer, value)| buffer.write_objects(value, out))
+                Output::Object(slots, _, number) => inner.next().zip(value(slots)).is_some_and(|(buffer, value)| {
+                    let is_written = buffer.write_object(value, out);
+                    if let (false, Some(number)) = (is_written, number) {
+                        out.leave_out(*number, 1);
+                    }
+                    is_written
+                }),
+                Output::Objects(slots, _, number, is_kept_back) => {
+                    inner.next().zip(value(slots)).is_some_and(|(buffer, value)| {
+                        let left_out = buffer.write_objects(value, out);
+                        match left_out {
+                            Some(left_out @ 1..) => out.leave_out(*number, left_out),
+                            None if *is_kept_back => out.leave_out(*number, 1),
+                            _ => {}
+                        }
+                        left_out.is_some()
+                    })
                 }
                 Output::Join(slots, join) => {
                     if let Some(key) = value(slots).and_then(value::id) {
@@ -154,8 +162,9 @@ impl<'p, 'a> RecordBuffer<'p, 'a> {
                     true
                 }
                 Output::Attributes(authority, guard) => {
-                    let entries = self.entries.iter().flatten();
-                    attributes::write(plan.object, *authority, *guard, entries, &mut out.json);
+                    if let Some(entries) = &self.entries {
+                        attributes::write(plan.object, *authority, *guard, entries, &mut out.json);
+                    }
                     true
                 }
                 Output::Withheld(field) => {
@@ -181,17 +190,18 @@ impl<'p, 'a> RecordBuffer<'p, 'a> {
         json::read_record(value.bytes(), &mut alone).is_ok() && alone.is_object
     }
 
-    /// Appends the objects of the array and says so, or appends nothing if it is none.
-    fn write_objects(&mut self, value: Raw<'a>, out: &mut Projected) -> bool {
+    /// Appends the objects of the array and tells how many elements are none, or appends nothing if it is no array.
+    fn write_objects(&mut self, value: Raw<'a>, out: &mut Projected) -> Option<usize> {
         if value.first() != b'[' {
-            return false;
+            return None;
         }
         out.json.push(b'[');
         let mut projection = RecordProjector::new(self, out);
         // As above.
         let read = json::read_records(value.bytes(), &mut projection);
+        let left_out = projection.left_out;
         out.json.push(b']');
-        read.is_ok()
+        read.is_ok().then_some(left_out)
     }
 
     /// Forgets the record that was taken in, but not what its keys were.
@@ -228,6 +238,11 @@ impl<'d, 'p, 'a> RecordProjector<'d, 'p, 'a> {
     /// The value that the record has in a slot of the plan.
     pub(super) fn value(&self, slot: usize) -> Option<Raw<'a>> {
         self.buffer.values.get(slot).copied().flatten()
+    }
+
+    /// True unless the record that was taken in lacks an id that it cannot be without.
+    pub(super) fn is_complete(&self) -> bool {
+        self.buffer.is_complete()
     }
 
     /// Appends what is made of the record that was taken in, as no element of a list.

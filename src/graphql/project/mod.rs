@@ -46,6 +46,8 @@ pub(crate) fn project(
 pub(crate) struct Each<'a> {
     /// Its id, if it has one.
     pub(crate) id: Option<Cow<'a, str>>,
+    /// False if it lacks an id that it cannot be without.
+    pub(crate) is_complete: bool,
     pub(crate) segment: Segment,
 }
 
@@ -74,8 +76,9 @@ pub(crate) fn project_each<'a>(
         fn end(&mut self, is_object: bool) {
             if is_object {
                 let id = self.reader.value(self.id).and_then(value::id);
+                let is_complete = self.reader.is_complete();
                 let segment = self.reader.alone();
-                self.each.push(Each { id, segment });
+                self.each.push(Each { id, is_complete, segment });
             }
         }
     }

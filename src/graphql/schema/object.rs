@@ -2,7 +2,7 @@
 //!
 //! The schema, `fields=`, the scope check and the projection all read the same rows.
 
-use crate::auth::Scope;
+use crate::auth::{Scope, Scopes};
 use crate::graphql::project::json::Raw;
 
 /// An object type: what one record of Auth0's holds.
@@ -49,7 +49,7 @@ pub(crate) enum Kind {
     Strings(FromString),
     /// An object that has a table of its own.
     Object(&'static Object),
-    /// A list of such objects. Elements that are none are left out.
+    /// A list of such objects. Elements that are none are left out, and told of.
     Objects(&'static Object),
     /// Auth0's name of the log type in words.
     LogTypeDescription,
@@ -62,13 +62,18 @@ pub(crate) enum Kind {
 
 /// A guard of values in which secrets live: what is unknown there is withheld.
 pub(crate) struct Guard {
-    /// The scope that it takes to see everything.
-    pub(crate) scope: Scope,
+    /// The scope that it takes to see everything; none if nobody may.
+    pub(crate) scope: Option<Scope>,
     /// The keys whose values are for everybody, unless they are objects or lists, which have room for anything.
     pub(crate) open: &'static [&'static str],
 }
 
 impl Guard {
+    /// True if nothing is withheld from whoever holds these scopes.
+    pub(crate) fn is_lifted_for(&self, held: Scopes) -> bool {
+        self.scope.is_some_and(|scope| held.holds(scope))
+    }
+
     /// True if everybody may see `value`, which stands under the key that `is_key` knows.
     pub(crate) fn is_open(&self, is_key: impl Fn(&str) -> bool, value: Raw<'_>) -> bool {
         !matches!(value.first(), b'{' | b'[') && self.open.iter().any(|name| is_key(name))
@@ -124,6 +129,14 @@ impl Field {
 impl Object {
     pub(crate) fn field(&self, name: &str) -> Option<&'static Field> {
         self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// The guard of what the table does not know.
+    pub(crate) fn guard(&self) -> Option<&'static Guard> {
+        self.fields.iter().find_map(|field| match field.kind {
+            Kind::Attributes(guard) => guard,
+            _ => None,
+        })
     }
 
     /// The key that a record's id has on the wire. Every table begins with it.

@@ -172,12 +172,12 @@ static IDENTITY: Object = Object {
 };
 
 /// Providers have more secrets than the table knows: `id_token`, `oauth_token_secret`, and whatever comes next year.
-static UNKNOWN: Guard = Guard { scope: Scope::ReadUserIdpTokens, open: &["expires_in"] };
+static UNKNOWN: Guard = Guard { scope: Some(Scope::ReadUserIdpTokens), open: &["expires_in"] };
 
 /// Open are the claims of OpenID Connect (<https://openid.net/specs/openid-connect-core-1_0.html#StandardClaims>) and Auth0's own
 /// names for them.
 static PROFILE: Guard = Guard {
-    scope: Scope::ReadUserIdpTokens,
+    scope: Some(Scope::ReadUserIdpTokens),
     open: &[
         "birthdate",
         "created_at",

@@ -2,7 +2,7 @@
 //!
 //! Fields and forms: the Management API's OpenAPI description, and what was seen on the wire.
 
-use super::object::{Field, FromString, Kind, Object, PageField, PageKind, PageType};
+use super::object::{Field, FromString, Guard, Kind, Object, PageField, PageKind, PageType};
 
 const NODES: PageField = PageField { name: "nodes", kind: PageKind::Nodes, description: "The records." };
 
@@ -111,7 +111,18 @@ static ORGANIZATION: Object = Object {
     ],
 };
 
-/// The table of a way to log in, without `attributes`: what is unknown of a way to log in is kept back.
+/// The guard of records in which secrets could come one day, though none is known to: nobody sees what is unknown of them.
+static SECRETS: Guard = Guard { scope: None, open: &[] };
+
+/// The `attributes` of such a record.
+const fn attributes_without_secrets() -> Field {
+    Field::attributes_under(
+        &SECRETS,
+        "Each value that its field could not give out, or not in full, under the name that Auth0 has for it. What Auth0 sent beyond the \
+         fields of this type is not here: it could be a secret.",
+    )
+}
+
 static AUTHENTICATION_METHOD: Object = Object {
     name: "AuthenticationMethod",
     description: "A way in which a user can log in. Numbers and addresses come masked.",
@@ -136,6 +147,7 @@ static AUTHENTICATION_METHOD: Object = Object {
             Kind::String,
             "The way of a telephone that is preferred: `sms` or `voice`.",
         ),
+        attributes_without_secrets(),
     ],
 };
 
@@ -191,19 +203,23 @@ static DEVICE: Object = Object {
         Field::new("lastUserAgent", &["last_user_agent"], Kind::String, "The last user agent."),
         Field::new("lastIp", &["last_ip"], Kind::String, "The last IP address."),
         Field::new("lastAsn", &["last_asn"], Kind::String, "The last autonomous system."),
+        Field::attributes(),
     ],
 };
 
 static SESSION_CLIENT: Object = Object {
     name: "SessionClient",
     description: "An application that takes part in a session.",
-    fields: &[Field::new("clientId", &["client_id"], Kind::String, "The id of the application.")],
+    fields: &[Field::new("clientId", &["client_id"], Kind::String, "The id of the application."), Field::attributes()],
 };
 
 static SESSION_AUTHENTICATION: Object = Object {
     name: "SessionAuthentication",
     description: "How a user logged in.",
-    fields: &[Field::new("methods", &["methods"], Kind::Objects(&SESSION_METHOD), "One for each factor.")],
+    fields: &[
+        Field::new("methods", &["methods"], Kind::Objects(&SESSION_METHOD), "One for each factor."),
+        Field::attributes(),
+    ],
 };
 
 static SESSION_METHOD: Object = Object {
@@ -213,10 +229,10 @@ static SESSION_METHOD: Object = Object {
         Field::new("name", &["name"], Kind::String, "Such as `pwd`, `federated` or `mfa`. The set is open."),
         Field::new("timestamp", &["timestamp"], Kind::DateTime, "When it was used."),
         Field::new("type", &["type"], Kind::String, "The kind of second factor."),
+        Field::attributes(),
     ],
 };
 
-/// The table of a refresh token, without `attributes`: no form of Auth0's can bring the token itself to light.
 static REFRESH_TOKEN: Object = Object {
     name: "RefreshToken",
     description: "What is known about a refresh token. The token itself is never shown.",
@@ -237,6 +253,7 @@ static REFRESH_TOKEN: Object = Object {
             Kind::Objects(&RESOURCE_SERVER),
             "The APIs that it gets access tokens for.",
         ),
+        attributes_without_secrets(),
     ],
 };
 
@@ -246,6 +263,7 @@ static RESOURCE_SERVER: Object = Object {
     fields: &[
         Field::new("audience", &["audience"], Kind::String, "The identifier of the API."),
         Field::new("scopes", &["scopes"], Kind::Strings(FromString::Words), "The scopes of those tokens."),
+        attributes_without_secrets(),
     ],
 };
 

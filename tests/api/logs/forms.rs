@@ -79,7 +79,15 @@ async fn odd_logs_come_out_in_one_form() {
         (json!({ "scope": ["openid", "read:a b", null, 7] }), json!({ "scope": ["openid", "read:a b", "7"] })),
         (json!({ "scope": "" }), json!({ "scope": [] })),
         (json!({ "is_mobile": true }), json!({ "isMobile": true })),
-        (json!({ "isMobile": false, "is_mobile": true }), json!({ "isMobile": false })),
+        (
+            json!({ "isMobile": false, "is_mobile": true }),
+            json!({ "isMobile": false, "attributes": { "is_mobile": true } }),
+        ),
+        (json!({ "isMobile": true, "is_mobile": "true" }), json!({ "isMobile": true })),
+        (
+            json!({ "isMobile": "maybe", "is_mobile": true }),
+            json!({ "attributes": { "isMobile": "maybe", "is_mobile": true } }),
+        ),
         (json!({ "isMobile": "maybe" }), json!({ "attributes": { "isMobile": "maybe" } })),
         (json!({ "auth0_client": [{ "name": "a" }, 1] }), json!({ "auth0Client": [{ "name": "a" }, 1] })),
         (json!({ "details": { "error": { "message": "m" } } }), json!({ "details": { "error": { "message": "m" } } })),

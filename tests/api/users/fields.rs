@@ -31,6 +31,23 @@ async fn a_user_comes_whole_where_auth0_would_refuse_a_name() {
 }
 
 #[tokio::test]
+async fn the_user_of_a_log_whom_the_search_does_not_know_yet_comes_whole_too() {
+    let gateway = TestGateway::uncached().await;
+    let id = gateway.sandbox.people()[0].user_id.clone();
+    let log = json!([{ "log_id": "900", "user_id": id }]).to_string();
+    for field in UNLISTED {
+        gateway.fault(json!({ "path": "/api/v2/logs", "times": 1, "fault": { "body": log } })).await;
+        gateway.fault(json!({ "path": "/api/v2/users", "times": 1, "fault": { "body": "[]" } })).await;
+        let query = format!("{{ logs {{ nodes {{ user {{ email {field} }} }} }} }}");
+        let response = gateway.query(&query).await;
+        assert_eq!(response.get("errors"), None, "{query}: {response}");
+        assert!(response["data"]["logs"]["nodes"][0]["user"]["email"].is_string(), "{query}: {response}");
+        gateway.mend().await;
+        gateway.control("clock", json!({ "advanceMs": 2_000 })).await;
+    }
+}
+
+#[tokio::test]
 async fn every_field_of_a_user_can_be_had_by_itself() {
     let gateway = TestGateway::uncached().await;
     let users = gateway.data("{ users(perPage: 1) { nodes { userId email } } }").await;

@@ -71,8 +71,13 @@ impl Reference<'_> {
     fn attributes(&self, object: &Object, guard: Option<&Guard>, entries: &[(&str, &Tree)]) -> Tree {
         let kept =
             entries.iter().filter(|(key, value)| match object.fields.iter().find(|field| field.keys.contains(key)) {
-                None => guard.is_none_or(|guard| self.authority.holds(guard.scope) || is_open(guard, key, value)),
-                Some(row) => **value != Tree::Null && self.may_see_all_of(row) && !self.is_whole(&row.kind, value),
+                None => guard.is_none_or(|guard| guard.is_lifted_for(self.authority) || is_open(guard, key, value)),
+                Some(row) => {
+                    let find = |key: &&str| entries.iter().find(|(known, value)| known == key && **value != Tree::Null);
+                    let given_out = row.keys.iter().find_map(find).and_then(|(_, it)| self.value(&row.kind, None, it));
+                    let is_lost = given_out != self.value(&row.kind, None, value);
+                    **value != Tree::Null && self.may_see_all_of(row) && (is_lost || !self.is_whole(&row.kind, value))
+                }
             });
         Tree::Object(kept.map(|(key, value)| ((*key).to_owned(), (*value).clone())).collect())
     }
@@ -85,7 +90,9 @@ impl Reference<'_> {
     fn may_see_all_of(&self, field: &Field) -> bool {
         let inner = match &field.kind {
             Kind::Object(inner) | Kind::Objects(inner) => inner.fields,
-            Kind::Guarded(guard) | Kind::Attributes(Some(guard)) if !self.authority.holds(guard.scope) => return false,
+            Kind::Guarded(guard) | Kind::Attributes(Some(guard)) if !guard.is_lifted_for(self.authority) => {
+                return false;
+            }
             _ => &[],
         };
         self.may_see(field.scope) && inner.iter().all(|field| self.may_see_all_of(field))
@@ -129,7 +136,7 @@ impl Reference<'_> {
                 (digits.trim() == digits && number.as_f64()?.is_finite()).then(|| Tree::Number(digits.clone()))
             }
             (Kind::Guarded(guard), value) => match value.entries() {
-                _ if self.authority.holds(guard.scope) => Some(value.clone()),
+                _ if guard.is_lifted_for(self.authority) => Some(value.clone()),
                 None => None,
                 Some(entries) => {
                     let open = entries.iter().filter(|(key, value)| is_open(guard, key, value));
