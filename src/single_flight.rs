@@ -12,6 +12,7 @@ use tokio::task::AbortHandle;
 use tracing::{Instrument as _, Span};
 
 use crate::deadline::{Deadline, Elapsed, SharedDeadline};
+use crate::telemetry::in_present_trace;
 
 /// Work under way, by key. Cheap to clone; clones share it.
 #[derive(Debug)]
@@ -162,7 +163,7 @@ where
             drop(entry);
             sender.send_replace(Some(outcome));
         };
-        let task = tokio::spawn(task.in_current_span());
+        let task = tokio::spawn(in_present_trace(task.in_current_span()));
         if self.cancellation == Cancellation::WithLastWaiter {
             in_flight.task.get_or_init(|| task.abort_handle());
         }

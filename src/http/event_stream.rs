@@ -24,6 +24,7 @@ use super::subscription::{Subscription, SubscriptionPermit};
 use super::websocket::init::credentials;
 use crate::auth::Caller;
 use crate::graphql::{GraphqlResponse, ResponseStream, StreamedResponse};
+use crate::telemetry::in_present_trace;
 
 /// The media type.
 pub(crate) const EVENT_STREAM: &str = "text/event-stream";
@@ -109,7 +110,7 @@ pub(crate) fn of_subscription(
     let subscription = Subscription::new(stream, shared.clone(), caller, credentials, permit);
     let (chunks, received) = mpsc::channel(1);
     let source = Source { subscription, shared: shared.clone(), connection, caller_key, chunks };
-    tokio::spawn(source.run().in_current_span());
+    tokio::spawn(in_present_trace(source.run().in_current_span()));
     let body = stream::unfold(received, |mut received: mpsc::Receiver<Bytes>| async {
         let chunk = received.recv().await?;
         Some((Ok::<_, Infallible>(chunk), received))

@@ -14,8 +14,6 @@ use axum::response::Response;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::Predicate as _;
 use tower_http::compression::predicate::{And, NotForContentType, SizeAbove};
-use tracing::field::Empty;
-use tracing::{Instrument as _, Span};
 
 use super::connection_info::ConnectionInfo;
 use super::event_stream::EVENT_STREAM;
@@ -23,7 +21,7 @@ use super::responder::{RefusalReason, Responder};
 use super::send_budget::Recipient;
 use super::{GRAPHQL, Shared, csrf, health, host, request_id};
 use crate::graphql::{GraphqlError, refuse};
-use crate::telemetry::{Metrics, TRACE_TARGET, begin_trace};
+use crate::telemetry::{Metrics, Trace, TraceOrigin};
 
 /// W3C's trace context: <https://www.w3.org/TR/trace-context/#traceparent-header>.
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -36,12 +34,12 @@ const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-
 /// Least size of a response that is compressed: below it, it fits into one packet either way.
 const WORTH_COMPRESSING: SizeAbove = SizeAbove::new(1_024);
 
-/// Gives a request its id and a span, and its response the id and the security headers; counts refusals and panics.
+/// Gives a request its id and its trace, and its response the id and the security headers; counts refusals and panics.
 pub(crate) async fn identify(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
     let id = request_id::of(request.headers());
-    let span = trace(&request, &id);
-    let mut response = request_id::scope(&id, next.run(request).instrument(span.clone())).await;
-    span.record("http.response.status_code", i64::from(response.status().as_u16()));
+    let trace = trace(&request, &id);
+    let mut response = request_id::scope(&id, trace.scope(next.run(request))).await;
+    trace.record("http.response.status_code", || i64::from(response.status().as_u16()));
     if let Some(RefusalReason(reason)) = response.extensions().get() {
         metrics.server().refused(reason);
     } else if response.extensions().get::<Panicked>().is_some() {
@@ -55,21 +53,12 @@ pub(crate) async fn identify(State(metrics): State<Metrics>, request: Request, n
     response
 }
 
-/// The span of a request in its trace, which may be the caller's.
-fn trace(request: &Request, id: &str) -> Span {
-    let method = request.method().as_str();
-    let span = tracing::info_span!(
-        target: TRACE_TARGET,
-        "request",
-        otel.kind = "server",
-        request_id = id,
-        http.request.method = method,
-        http.response.status_code = Empty,
-    );
+/// The trace of a request, which may be the caller's.
+fn trace(request: &Request, id: &str) -> Trace {
     let traceparent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
     let peer = request.extensions().get::<Arc<ConnectionInfo>>();
-    begin_trace(&span, traceparent, peer.is_some_and(|peer| peer.is_proxy()));
-    span
+    let is_trusted = peer.is_some_and(|peer| peer.is_proxy());
+    Trace::of_request(&TraceOrigin { request_id: id, method: Some(request.method().as_str()), traceparent, is_trusted })
 }
 
 /// Sets the headers that are the same for all responses, and those on which a response has none of its own: the playground has.

@@ -1,29 +1,36 @@
 //! Traces: spans of requests by OTLP over HTTP, and W3C's trace context in and out.
 //!
 //! Spans have nothing in them that a caller or Auth0 wrote but the names of operations, and no events: what the log tells stays there.
+//!
+//! The first span of a trace is OpenTelemetry's own, in a [`Context`] that goes with the work, also into tasks. Those below it are
+//! tracing's, and there are none unless it is sampled: what is not sampled costs one decision.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 
+use futures_util::future::Either;
 use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
-use opentelemetry::trace::{SpanContext, TraceContextExt as _, TracerProvider as _};
+use opentelemetry::trace::{
+    FutureExt as _, Link, Span as _, SpanBuilder, SpanContext, SpanKind, TraceContextExt as _, Tracer as _,
+    TracerProvider as _,
+};
 use opentelemetry::{Context, Key, KeyValue, Value};
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;
 use tracing::{Metadata, Span, Subscriber};
-use tracing_opentelemetry::{OpenTelemetrySpanExt as _, get_otel_context};
+use tracing_opentelemetry::get_otel_context;
 use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::registry::{LookupSpan, SpanRef};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry, layer};
 use url::Url;
 
-use super::TRACE_TARGET;
+use super::{TRACE_TARGET, TraceOrigin};
 
-/// True once traces are exported, as they are for the whole process.
-static IS_EXPORTING: AtomicBool = AtomicBool::new(false);
+/// The tracer that begins traces, once they are exported, as they are for the whole process.
+static TRACER: OnceLock<SdkTracer> = OnceLock::new();
 
 const SERVICE_NAME: Key = Key::from_static_str("service.name");
 
@@ -35,25 +42,29 @@ impl Traces {
     pub(super) fn start(endpoint: &Url) -> Result<Self, ExporterBuildError> {
         let url = format!("{}/v1/traces", endpoint.as_str().trim_end_matches('/'));
         let exporter = SpanExporter::builder().with_http().with_endpoint(url).build()?;
-        IS_EXPORTING.store(true, Ordering::Relaxed);
-        Ok(Self(SdkTracerProvider::builder().with_resource(resource()).with_batch_exporter(exporter).build()))
+        let provider = SdkTracerProvider::builder().with_resource(resource()).with_batch_exporter(exporter).build();
+        TRACER.get_or_init(|| tracer(&provider));
+        Ok(Self(provider))
     }
 
     pub(super) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(&self) -> impl Layer<S> + use<S> {
         tracing_opentelemetry::layer()
-            .with_tracer(self.0.tracer(env!("CARGO_PKG_NAME")))
+            .with_tracer(tracer(&self.0))
             .with_location(false)
             .with_threads(false)
             .with_tracked_inactivity(false)
-            // Nobody asks OpenTelemetry for the present span but this module, which asks tracing.
+            // Of the spans below the first, nobody asks OpenTelemetry for the present one but this module, which asks tracing.
             .with_context_activation(false)
             .with_filter(filter_fn(is_of_traces).with_max_level_hint(LevelFilter::INFO))
     }
 }
 
-/// The spans that there are: of a trace that is not sampled only the first, which passes on what a proxy began. A filter of the export's alone would have
-/// the rest made all the same.
-pub(super) fn sampling<S: Subscriber + for<'a> LookupSpan<'a>>(is_exporting: bool) -> impl Layer<S> {
+fn tracer(provider: &SdkTracerProvider) -> SdkTracer {
+    provider.tracer(env!("CARGO_PKG_NAME"))
+}
+
+/// The layer that lets spans of traces be where a trace is sampled. A filter of the export's alone would have the rest made all the same.
+pub(super) fn sampling<S: Subscriber>(is_exporting: bool) -> impl Layer<S> {
     Sampling { is_exporting }
 }
 
@@ -61,18 +72,9 @@ struct Sampling {
     is_exporting: bool,
 }
 
-/// The mark of the first span of a trace that is not sampled.
-#[derive(Clone, Copy)]
-struct NotSampled {
-    /// True if the trace began here, so that nobody has it.
-    is_own: bool,
-}
-
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Sampling {
-    fn enabled(&self, metadata: &Metadata<'_>, context: layer::Context<'_, S>) -> bool {
-        // By a mark, for to ask OpenTelemetry here has events of its own judged meanwhile, whose verdict would be this span's.
-        let is_marked = |span: SpanRef<'_, S>| span.scope().any(|span| span.extensions().get::<NotSampled>().is_some());
-        !is_of_traces(metadata) || !context.lookup_current().is_some_and(is_marked)
+impl<S: Subscriber> Layer<S> for Sampling {
+    fn enabled(&self, metadata: &Metadata<'_>, _: layer::Context<'_, S>) -> bool {
+        !is_of_traces(metadata) || Context::map_current(|present| present.span().span_context().is_sampled())
     }
 
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
@@ -111,29 +113,85 @@ fn resource() -> Resource {
         .build()
 }
 
-/// Begins the trace of a request with its span. It continues the trace that a `traceparent` belongs to, if a trusted proxy sends it. A
-/// stranger's is linked to a trace of our own: else strangers would decide what is sampled.
-pub(crate) fn begin_trace(span: &Span, traceparent: Option<&str>, is_trusted: bool) {
-    if span.is_disabled() {
-        return;
+/// A trace, which ends when this is dropped: that of a request, or of work of the gateway's own. Nothing where none is exported, and
+/// where it began here and is not sampled.
+pub(crate) struct Trace(Option<Context>);
+
+impl Trace {
+    /// Begins the trace of a request. It continues the trace that a `traceparent` belongs to, if a trusted proxy sends it. A
+    /// stranger's is linked to a trace of our own: else strangers would decide what is sampled.
+    pub(crate) fn of_request(origin: &TraceOrigin<'_>) -> Self {
+        let Some(tracer) = TRACER.get() else { return Self(None) };
+        let remote = origin.traceparent.and_then(context_of);
+        let (parent, linked) = if origin.is_trusted { (remote, None) } else { (None, remote) };
+        let mut builder = SpanBuilder::from_name("request").with_kind(SpanKind::Server);
+        if let Some(linked) = linked {
+            builder = builder.with_links(vec![Link::with_context(linked.span().span_context().clone())]);
+        }
+        let trace = Self::begin(tracer, builder, parent);
+        trace.record("request_id", || origin.request_id.to_owned());
+        if let Some(method) = origin.method {
+            trace.record("http.request.method", || method.to_owned());
+        }
+        trace
     }
-    let mut is_own = true;
-    if let Some(traceparent) = traceparent {
-        let remote = TraceContextPropagator::new().extract_with_context(&Context::new(), &Carrier(traceparent));
-        if is_trusted && remote.has_active_span() {
-            // Where nothing is exported, it fails.
-            is_own = span.set_parent(remote).is_err();
-        } else if remote.has_active_span() {
-            span.add_link(remote.span().span_context().clone());
+
+    /// Begins the trace of work that no request asks for.
+    pub(crate) fn of_work(name: &'static str) -> Self {
+        TRACER.get().map_or(Self(None), |tracer| Self::begin(tracer, SpanBuilder::from_name(name), None))
+    }
+
+    fn begin(tracer: &SdkTracer, span: SpanBuilder, parent: Option<Context>) -> Self {
+        let is_own = parent.is_none();
+        let parent = parent.unwrap_or_default();
+        let span = tracer.build_with_context(span, &parent);
+        let is_wanted = !is_own || span.span_context().is_sampled();
+        Self(is_wanted.then(|| parent.with_span(span)))
+    }
+
+    /// Sets an attribute of its first span.
+    pub(crate) fn record<V: Into<Value>>(&self, key: &'static str, value: impl FnOnce() -> V) {
+        let span = self.0.as_ref().map(|context| context.span()).filter(|span| span.is_recording());
+        if let Some(span) = span {
+            span.set_attribute(KeyValue::new(key, value()));
         }
     }
-    if !span.context().span().span_context().is_sampled() {
-        span.with_subscriber(|(id, dispatch)| {
-            let registry = dispatch.downcast_ref::<Registry>()?;
-            registry.span(id)?.extensions_mut().insert(NotSampled { is_own });
-            Some(())
-        });
+
+    /// Makes it the present trace of `work`.
+    pub(crate) fn scope<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+        in_context(self.0.clone(), work)
     }
+}
+
+impl Drop for Trace {
+    fn drop(&mut self) {
+        if let Some(context) = &self.0 {
+            // Tasks that it has left behind may hold it for long.
+            context.span().end();
+        }
+    }
+}
+
+/// Takes the present trace along into a task.
+pub(crate) fn in_present_trace<F: Future>(task: F) -> impl Future<Output = F::Output> + use<F> {
+    in_context(is_present().then(Context::current), task)
+}
+
+fn in_context<F: Future>(context: Option<Context>, work: F) -> impl Future<Output = F::Output> + use<F> {
+    match context {
+        Some(context) => Either::Left(work.with_context(context)),
+        None => Either::Right(work),
+    }
+}
+
+fn is_present() -> bool {
+    TRACER.get().is_some() && Context::map_current(Context::has_active_span)
+}
+
+/// The trace that a `traceparent` belongs to, if it is one.
+fn context_of(traceparent: &str) -> Option<Context> {
+    let remote = TraceContextPropagator::new().extract_with_context(&Context::new(), &Carrier(traceparent));
+    remote.has_active_span().then_some(remote)
 }
 
 /// The present trace's id, if it is exported.
@@ -150,20 +208,16 @@ pub(crate) fn traceparent() -> Option<String> {
 
 fn present() -> Option<SpanContext> {
     // Not by `span_enabled!`, which would leave its verdict to the event whose fields are being worked out.
-    if !IS_EXPORTING.load(Ordering::Relaxed) {
+    if !is_present() {
         return None;
     }
-    // The present span may be one that only the log has, or none that is kept of a trace that is not sampled.
-    let present = Span::current().with_subscriber(|(id, dispatch)| {
+    // The present span may be one that only the log has.
+    let below = Span::current().with_subscriber(|(id, dispatch)| {
         let span = dispatch.downcast_ref::<Registry>()?.span(id)?;
-        let mark = span.scope().find_map(|span| span.extensions().get::<NotSampled>().copied());
-        if mark.is_some_and(|NotSampled { is_own }| is_own) {
-            return None;
-        }
-        let context = span.scope().find_map(|span| get_otel_context(&span.id(), dispatch))?;
-        Some(context.span().span_context().clone())
+        span.scope().find_map(|span| get_otel_context(&span.id(), dispatch))
     });
-    present.flatten().filter(SpanContext::is_valid)
+    let present = below.flatten().unwrap_or_else(Context::current);
+    Some(present.span().span_context().clone()).filter(SpanContext::is_valid)
 }
 
 /// A `traceparent` as the propagator reads it.

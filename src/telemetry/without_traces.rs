@@ -1,10 +1,12 @@
 //! The stand-in for traces in a build without them.
 
+use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
-use tracing::{Span, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Identity;
 use url::Url;
+
+use super::TraceOrigin;
 
 /// No export.
 pub(super) enum Traces {}
@@ -37,7 +39,28 @@ pub(super) fn sampling<S: Subscriber>(_: bool) -> impl Layer<S> {
     Nothing
 }
 
-pub(crate) fn begin_trace(_: &Span, _: Option<&str>, _: bool) {}
+/// No trace.
+pub(crate) struct Trace;
+
+impl Trace {
+    pub(crate) fn of_request(_: &TraceOrigin<'_>) -> Self {
+        Self
+    }
+
+    pub(crate) fn of_work(_: &'static str) -> Self {
+        Self
+    }
+
+    pub(crate) fn record<V>(&self, _: &'static str, _: impl FnOnce() -> V) {}
+
+    pub(crate) fn scope<F: Future>(&self, work: F) -> F {
+        work
+    }
+}
+
+pub(crate) fn in_present_trace<F: Future>(task: F) -> F {
+    task
+}
 
 pub(crate) fn trace_id() -> Option<String> {
     None

@@ -38,7 +38,7 @@ const MODULES: &[Module] = &[
     // It shares no types with the client, so that a wrong field name cannot agree with itself.
     Module { name: "sandbox", may_use: &[], must_never_see: &[] },
     Module { name: DEADLINE, may_use: &[], must_never_see: &[] },
-    Module { name: FLIGHT, may_use: &[DEADLINE], must_never_see: &[] },
+    Module { name: FLIGHT, may_use: &[DEADLINE, "telemetry"], must_never_see: &[] },
     Module {
         name: SHARED_STATE,
         may_use: &[DEADLINE, "telemetry"],

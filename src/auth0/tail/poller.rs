@@ -15,6 +15,7 @@ use super::fleet::{Reading, Report, Role, SharedLog};
 use super::history::marks;
 use super::ring::Entry;
 use super::{Inner, State, context};
+use crate::telemetry::Trace;
 
 /// Wait of one for whom another replica reads, unless it is told to read.
 const REST: Duration = Duration::from_secs(60);
@@ -71,7 +72,7 @@ impl Poller {
         if let Some(rest) = self.backs_off_until.and_then(|until| until.checked_duration_since(Instant::now())) {
             return rest;
         }
-        let read = self.read(tail).await;
+        let read = Trace::of_work("tail").scope(self.read(tail)).await;
         tail.metrics().polled(read.is_ok());
         match read {
             Ok(()) => tail.state().wait(tail.settings.max_interval),

@@ -28,6 +28,7 @@ use super::operation::{self, OperationReply, StreamedReply};
 use crate::graphql::{Deadline, ErrorCode, GraphqlError, GraphqlResponse, Outcome, refuse};
 use crate::http::Shared;
 use crate::http::connection_info::WebSocketMembership;
+use crate::telemetry::{Trace, TraceOrigin};
 
 /// Time for a client to close after the gateway did.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -257,6 +258,8 @@ impl Connection {
             return self.send_reply(&id, &refusal).await;
         }
         let span = tracing::info_span!("request", id = request_id);
+        let origin = TraceOrigin { request_id: &request_id, method: None, traceparent: None, is_trusted: false };
+        let trace = Trace::of_request(&origin);
         let operation = operation::execute(
             self.shared.clone(),
             init.clone(),
@@ -266,6 +269,7 @@ impl Connection {
             request_id,
             self.streamed.0.clone(),
         );
+        let operation = async move { trace.scope(operation).await };
         self.operations.insert(id, self.tasks.spawn(operation.instrument(span)));
         Ok(())
     }

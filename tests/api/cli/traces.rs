@@ -16,6 +16,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use super::Run;
 use super::running::{Running, value};
 use crate::mock;
+use crate::websocket::Client;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
@@ -186,6 +187,36 @@ async fn a_call_that_is_shared_is_linked_to_each_who_waits() {
     let [attempt] = attempts[..] else { panic!("{}", told(&spans)) };
     let linked = calls.iter().filter(|call| call.links.iter().any(|link| link.span_id == attempt.parent_span_id));
     assert_eq!((calls.len(), linked.count()), (3, 2), "{}", told(&spans));
+}
+
+#[tokio::test]
+async fn operations_of_a_web_socket_and_reads_of_the_tail_have_traces_of_their_own() {
+    let (auth0, collector) = (mock::answering(logs()).await, collector().await);
+    let mut gateway = start("traces_socket", &auth0, &collector).start();
+    let url = value(&gateway.printed_until("GraphQL"), "GraphQL").to_owned();
+    let (mut client, _) = Client::connect_to(url.trim_end_matches("/graphql"), &[("x-request-id", "page")]).await;
+    client.init(json!({})).await;
+    assert_eq!(client.hear().await["type"], "connection_ack");
+    let answer = client.run(json!({ "query": "{ logs(take: 1) { next } }" })).await;
+    assert!(answer["errors"].is_null(), "{answer}");
+    client.subscribe("tail", json!({ "query": "subscription { logs { logId } }" })).await;
+    // The operation's read, one of the tail that has ended, and the next.
+    let is_read = |request: &wiremock::Request| request.url.path() == "/api/v2/logs";
+    while auth0.received_requests().await.unwrap().iter().filter(|request| is_read(request)).count() < 3 {
+        tokio::task::yield_now().await;
+    }
+    drop(client);
+    let spans = spans(gateway, &collector).await;
+    let string = |text: &str| Attribute::StringValue(text.to_owned());
+    let is_first = |request: &&Span| attribute(request, "request_id") == Some(&string("page-1"));
+    let request = named(&spans, "request").into_iter().find(is_first).unwrap_or_else(|| panic!("{}", told(&spans)));
+    let count = |found: Vec<&Span>, root: &Span| found.iter().filter(|span| span.trace_id == root.trace_id).count();
+    let of_request =
+        [named(&spans, "operation"), named(&spans, "call"), reads(&spans)].map(|found| count(found, request));
+    assert_eq!(of_request, [1; 3], "{}", told(&spans));
+    let tail = named(&spans, "tail")[0];
+    assert!(tail.parent_span_id.is_empty() && tail.trace_id != request.trace_id, "{}", told(&spans));
+    assert_eq!(count(reads(&spans), tail), 1, "{}", told(&spans));
 }
 
 #[test]
