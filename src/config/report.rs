@@ -9,6 +9,7 @@ use super::kinds::{OnOff, without_credentials};
 use super::secret::names_no_file;
 use super::setting::{WithDefault as _, given};
 use super::{Serve, Tenant};
+use crate::auth0::Domain;
 use crate::telemetry::Format;
 
 /// The settings, one a line. Of those that are hidden from `--help`, which are secrets, is told that they are set, and nothing else.
@@ -38,6 +39,10 @@ fn row(arg: &Arg, matches: &ArgMatches, dotenv: &HashSet<String>, serve: Option<
         Some(_) if arg.is_hide_env_values_set() => ("(set, not shown)".to_owned(), source(name, arg, matches, dotenv)),
         Some(value) if name.ends_with("_FILE") && names_no_file(value.trim()) => {
             ("(names no file, not shown)".to_owned(), source(name, arg, matches, dotenv))
+        }
+        // What is no domain may hold anything, a password without any mark of one too.
+        Some(value) if name == "AUTH0_DOMAIN" && Domain::parse(value.trim()).is_err() => {
+            ("(no domain, not shown)".to_owned(), source(name, arg, matches, dotenv))
         }
         Some(value) => {
             (without_credentials(value.trim()).escape_debug().to_string(), source(name, arg, matches, dotenv))
