@@ -293,8 +293,8 @@ async fn odd_records_spoil_no_page() {
         let error = &response["errors"][error];
         json!([error["path"], error["extensions"]["leftOut"], error["locations"][0]["column"]])
     };
-    assert_eq!(left_out(0), json!([["users", "nodes"], 4, 11]));
-    assert_eq!(left_out(1), json!([["users", "nodes", 1, "identities"], 1, 65]));
+    assert_eq!(left_out(0), json!([["users", "nodes", 1, "identities"], 1, 68]));
+    assert_eq!(left_out(1), json!([["users", "nodes"], 4, 11]));
     let nobody = json!({
         "userId": null, "name": null, "email": null, "nickname": null, "loginsCount": null, "createdAt": null, "identities": null,
     });
