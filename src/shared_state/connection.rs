@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::error::Failure;
 use super::url::{Route, Sentinels, at};
-use super::{Inner, Link, RedisUrl};
+use super::{BACKGROUND_TIMEOUT, Inner, Link, RedisUrl};
 use crate::deadline::Deadline;
 
 /// Longest time that connecting takes, TLS and authentication included.
@@ -20,6 +20,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time between a failure and the next attempt. Up to half as much again is added at random, so that a fleet does not come back at once.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// Time between two looks whether Redis takes writes, so that it is known of a replica that asks for nothing.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Life of what an attempt writes.
 const PROBE_LIFE_MS: u64 = 1_000;
@@ -43,20 +46,35 @@ pub(super) async fn keep(state: Weak<Inner>, url: RedisUrl, mut link: watch::Rec
         let (prefix, operation_timeout) = (inner.prefix.clone(), inner.operation_timeout);
         // Nothing is held while waiting: the state may end meanwhile.
         drop(inner);
-        let opened = open_writable(&url, &prefix, operation_timeout).await;
+        let found = find(&url, &prefix, operation_timeout).await;
         let Some(inner) = state.upgrade() else { return };
-        match opened {
-            Ok(connection) => {
+        let connection = match found {
+            Ok(Found { connection, written, .. }) => {
                 generation += 1;
-                inner.connected(connection, generation);
-                drop(inner);
-                if link.wait_for(|link| matches!(link, Link::Down)).await.is_err() {
-                    return;
-                }
+                inner.connected(connection.clone(), generation, &written);
+                Some(connection)
             }
             Err(failure) => {
                 inner.not_connected(&failure);
-                drop(inner);
+                None
+            }
+        };
+        drop(inner);
+        if let Some(mut connection) = connection {
+            let probe = Probe { prefix: &prefix, timeout: BACKGROUND_TIMEOUT.max(operation_timeout) };
+            loop {
+                tokio::select! {
+                    down = link.wait_for(Link::is_down) => match down {
+                        Ok(_) => break,
+                        Err(_) => return,
+                    },
+                    () = sleep(LOOK_INTERVAL) => {}
+                }
+                let written = probe.write(&mut connection).await.unwrap_or_else(|moved| Err(moved.into()));
+                if let Err(failure) = written {
+                    let Some(inner) = state.upgrade() else { return };
+                    inner.failed(&failure, generation);
+                }
             }
         }
         sleep(PAUSE + PAUSE.mul_f64(fastrand::f64() / 2.0)).await;
@@ -67,9 +85,9 @@ pub(super) async fn keep(state: Weak<Inner>, url: RedisUrl, mut link: watch::Rec
 pub(super) async fn open_writable(
     url: &RedisUrl,
     prefix: &str,
-    operation_timeout: Duration,
+    write_timeout: Duration,
 ) -> Result<MultiplexedConnection, Failure> {
-    let Found { connection, written, .. } = find(url, prefix, operation_timeout).await?;
+    let Found { connection, written, .. } = find(url, prefix, write_timeout).await?;
     written.map(|()| connection)
 }
 

@@ -12,21 +12,20 @@ use redis::Script;
 use super::stream::StreamId;
 use super::{Key, SharedState, Unavailable, milliseconds};
 
-/// Takes a lease that is nobody's, and renews one's own. Gives back the fence, empty if it is not held, and the id of the
-/// stream's last entry. KEYS: lease, stream. ARGV: owner, fence, life in ms, 1 if it may be taken.
+/// Renews one's own lease, or takes one that is nobody's, with a fence of its own. So is one's own of which one does not know the fence: the
+/// answer has been lost, or Redis has gone back in time. Gives back owner and fence of the lease that there is, empty if there is none, and
+/// the id of the stream's last entry. KEYS: lease, stream. ARGV: owner, fence, life in ms, 1 if it may be taken.
 const HOLD: &str = "
-local holder, fence = redis.call('GET', KEYS[1]), ARGV[2]
-if not holder and ARGV[4] == '1' then
-  local now = redis.call('TIME')
-  fence = now[1] .. string.format('%06d', now[2])
-  redis.call('SET', KEYS[1], ARGV[1] .. '|' .. fence, 'PX', ARGV[3])
-elseif holder == ARGV[1] .. '|' .. fence then
+local holder, own = redis.call('GET', KEYS[1]), ARGV[1] .. '|'
+if holder == own .. ARGV[2] then
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
-else
-  fence = ''
+elseif ARGV[4] == '1' and (not holder or string.sub(holder, 1, #own) == own) then
+  local now = redis.call('TIME')
+  holder = own .. now[1] .. string.format('%06d', now[2])
+  redis.call('SET', KEYS[1], holder, 'PX', ARGV[3])
 end
 local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
-return {fence, last[1] and last[1][1] or ''}";
+return {holder or '', last[1] and last[1][1] or ''}";
 
 /// Adds an entry to a stream that the holder of the lease reads, if there is one. KEYS: lease, stream. ARGV: most entries, life of the
 /// stream in ms, entry.
@@ -75,6 +74,12 @@ pub(crate) struct BoundedStream {
 pub(crate) struct Fence(String);
 
 impl Fence {
+    /// Reads a fence, as it is written.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let is_fence = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        is_fence.then(|| Self(text.to_owned()))
+    }
+
     /// The fence as it is written.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
@@ -90,14 +95,16 @@ impl fmt::Display for Fence {
 /// The state of a lease, after an attempt to hold it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Holding {
-    /// The fence, if the lease is held by whoever asked.
+    /// The fence of the lease that there is.
     pub(crate) fence: Option<Fence>,
+    /// True if it is held by whoever asked.
+    pub(crate) is_own: bool,
     /// Id of the stream's last entry.
     pub(crate) last: Option<StreamId>,
 }
 
 impl SharedState {
-    /// Takes the lease, if it is nobody's and `may_take`, or renews it, if it is `owner`'s under that fence.
+    /// Takes the lease, if it is nobody's and `may_take`, or renews it, if it is `owner`'s.
     pub(crate) async fn hold(
         &self,
         leased: &LeasedStream,
@@ -107,15 +114,16 @@ impl SharedState {
     ) -> Result<Holding, Unavailable> {
         let fence = fence.map(Fence::as_str).unwrap_or_default();
         let life = milliseconds(leased.lease_life);
-        let (fence, last): (String, String) = self
-            .run(async |connection| {
+        let (holder, last): (String, String) = self
+            .run_in_background(async |connection| {
                 let mut script = HOLD_SCRIPT.key(&leased.lease.0);
                 script.key(&leased.stream.key.0).arg(owner).arg(fence).arg(life).arg(u8::from(may_take));
                 script.invoke_async(connection).await
             })
             .await?;
-        let fence = (!fence.is_empty()).then_some(Fence(fence));
-        Ok(Holding { fence, last: StreamId::parse(&last) })
+        let holder = holder.split_once('|');
+        let fence = holder.and_then(|(_, fence)| Fence::parse(fence));
+        Ok(Holding { fence, is_own: holder.is_some_and(|(holder, _)| holder == owner), last: StreamId::parse(&last) })
     }
 
     /// Gives the lease up, if it is `owner`'s under that fence.
@@ -135,7 +143,7 @@ impl SharedState {
         let BoundedStream { key, entries, life } = &leased.stream;
         let life = milliseconds(*life);
         let id: String = self
-            .run(async |connection| {
+            .run_in_background(async |connection| {
                 let mut script = PUBLISH_SCRIPT.key(&leased.lease.0);
                 script.key(&key.0).arg(holder(owner, fence)).arg(*entries).arg(life);
                 script.arg(fence.as_str()).arg(entry).invoke_async(connection).await

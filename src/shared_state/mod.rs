@@ -3,6 +3,8 @@
 //! Nothing in it is needed: whoever asks is told the answer or [`Unavailable`], within 20 ms, and then does what a
 //! process does alone. One task for the process keeps the connection (`connection`); while there is none, asking costs nothing.
 //!
+//! Redis that answers late is none to those who wait for an answer, and still one to work in the background, for which nobody waits.
+//!
 //! Keys carry a version, so that replicas of different versions leave each other's alone, and the tenant as a hash tag: so all of them are on
 //! one node of a cluster, and a connection to that one is enough.
 
@@ -38,7 +40,10 @@ use crate::telemetry::SharedStateMetrics;
 /// Longest time that an operation waits for Redis. Within a data center it answers in one or two.
 const OPERATION_TIMEOUT: Duration = Duration::from_millis(20);
 
-/// Number of answers in a row that do not come in time, after which Redis is taken for gone.
+/// Longest time that work in the background waits for Redis. Nobody's request is kept waiting by it.
+const BACKGROUND_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Number of answers in a row that do not come in time, after which Redis is not asked for those who wait.
 const MOST_TIMEOUTS: u32 = 3;
 
 /// Longest time for which the first connection is waited for, by whoever would rather not do without.
@@ -81,12 +86,17 @@ struct Inner {
 enum Link {
     /// Not known yet.
     Connecting,
-    Up {
-        connection: MultiplexedConnection,
-        /// Counts connections, so that a failure on an old one does not end its successor.
-        generation: u64,
-    },
+    Up(Connection),
+    /// Answers come late. It is for work in the background, until another is there.
+    Slow(Connection),
     Down,
+}
+
+#[derive(Clone)]
+struct Connection {
+    connection: MultiplexedConnection,
+    /// Counts connections, so that a failure on an old one does not end its successor.
+    generation: u64,
 }
 
 /// A key, written out.
@@ -115,10 +125,20 @@ impl SharedState {
         state
     }
 
-    /// True while Redis is gone, so that each process does what it does alone.
+    /// True while Redis is gone or late, so that each process does what it does alone.
     #[must_use]
     pub fn is_down(&self) -> bool {
+        self.0.link.borrow().is_down()
+    }
+
+    /// True while Redis is gone: it refuses connections or commands, or none has been had.
+    pub(crate) fn is_gone(&self) -> bool {
         matches!(*self.0.link.borrow(), Link::Down)
+    }
+
+    /// Longest time that work in the background waits for an answer.
+    pub(crate) fn background_timeout(&self) -> Duration {
+        BACKGROUND_TIMEOUT.max(self.0.operation_timeout)
     }
 
     /// Longest time that an operation waits.
@@ -133,10 +153,15 @@ impl SharedState {
 
     /// Waits until it is known whether Redis is there, but no longer than [`FIRST_CONNECTION_WAIT`].
     pub(crate) async fn settled(&self) {
+        self.settled_within(FIRST_CONNECTION_WAIT).await;
+    }
+
+    /// Waits until it is known whether Redis is there, but no longer than that.
+    pub(crate) async fn settled_within(&self, wait: Duration) {
         let mut link = self.0.link.subscribe();
         let settled = link.wait_for(|link| !matches!(link, Link::Connecting));
         // Without an answer by then the first command says so.
-        let _ = Deadline::within(FIRST_CONNECTION_WAIT).limit(settled).await;
+        let _ = Deadline::within(wait).limit(settled).await;
     }
 
     /// The key of something of a kind.
@@ -169,12 +194,12 @@ impl SharedState {
         Ok(answer.is_some())
     }
 
-    /// Runs a command on the connection there is.
+    /// Runs a command for somebody who waits.
     async fn run<T: FromRedisValue>(
         &self,
         command: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
     ) -> Result<T, Unavailable> {
-        let (mut connection, generation) = self.0.connection().ok_or(Unavailable)?;
+        let Connection { mut connection, generation } = self.0.connection().ok_or(Unavailable)?;
         let outcome = Deadline::within(self.0.operation_timeout).limit(command(&mut connection)).await;
         let failure = match outcome {
             Ok(Ok(answer)) => {
@@ -182,54 +207,104 @@ impl SharedState {
                 return Ok(answer);
             }
             Ok(Err(error)) => Failure::from(error),
+            Err(_) if self.0.timeouts.fetch_add(1, Ordering::Relaxed) + 1 < MOST_TIMEOUTS => {
+                self.0.metrics.failed(Failure::Timeout.reason());
+                return Err(Unavailable);
+            }
             Err(_) => Failure::Timeout,
         };
         self.0.failed(&failure, generation);
         Err(Unavailable)
     }
+
+    /// Runs a command for which nobody waits.
+    async fn run_in_background<T: FromRedisValue>(
+        &self,
+        command: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
+    ) -> Result<T, Unavailable> {
+        let Connection { mut connection, generation } = self.0.background_connection().ok_or(Unavailable)?;
+        connection::bounded(self.background_timeout(), command(&mut connection)).await.map_err(|failure| {
+            self.0.failed(&failure, generation);
+            Unavailable
+        })
+    }
+}
+
+impl Link {
+    fn is_down(&self) -> bool {
+        matches!(self, Self::Slow(_) | Self::Down)
+    }
 }
 
 impl Inner {
-    fn connection(&self) -> Option<(MultiplexedConnection, u64)> {
+    fn connection(&self) -> Option<Connection> {
         match &*self.link.borrow() {
-            Link::Up { connection, generation } => Some((connection.clone(), *generation)),
+            Link::Up(connection) => Some(connection.clone()),
+            Link::Connecting | Link::Slow(_) | Link::Down => None,
+        }
+    }
+
+    fn background_connection(&self) -> Option<Connection> {
+        match &*self.link.borrow() {
+            Link::Up(connection) | Link::Slow(connection) => Some(connection.clone()),
             Link::Connecting | Link::Down => None,
         }
     }
 
-    /// Counts a failure on a connection, which may be its end.
+    /// Takes note of a failure that ends a connection, or makes it one for work in the background.
     fn failed(&self, failure: &Failure, generation: u64) {
         self.metrics.failed(failure.reason());
-        if matches!(failure, Failure::Timeout) && self.timeouts.fetch_add(1, Ordering::Relaxed) + 1 < MOST_TIMEOUTS {
-            return;
-        }
-        let is_end = self.link.send_if_modified(|link| {
-            let is_current = matches!(link, Link::Up { generation: current, .. } if *current == generation);
-            if is_current {
-                *link = Link::Down;
+        self.change_link(Some(failure), |link| match link {
+            Link::Up(current) | Link::Slow(current) if current.generation == generation => {
+                Some(if matches!(failure, Failure::Timeout) { Link::Slow(current.clone()) } else { Link::Down })
             }
-            is_current
+            _ => None,
         });
-        if is_end {
-            self.metrics.is_up(false);
-            log_away(failure);
-        }
     }
 
-    /// Takes note that there is no connection to be had.
+    /// Takes note that there is no connection to be had. One that answers late is better than none.
     fn not_connected(&self, failure: &Failure) {
         self.metrics.failed(failure.reason());
-        self.metrics.is_up(false);
-        if matches!(self.link.send_replace(Link::Down), Link::Connecting) {
-            log_away(failure);
+        self.change_link(Some(failure), |link| {
+            let is_kept = matches!((link, failure), (Link::Slow(_), Failure::Timeout));
+            (!is_kept).then_some(Link::Down)
+        });
+    }
+
+    /// Takes note of a connection, and of what became of a write on it.
+    fn connected(&self, connection: MultiplexedConnection, generation: u64, written: &Result<(), Failure>) {
+        let connection = Connection { connection, generation };
+        match written {
+            Ok(()) => {
+                self.timeouts.store(0, Ordering::Relaxed);
+                self.change_link(None, |_| Some(Link::Up(connection)));
+            }
+            Err(failure @ Failure::Timeout) => {
+                self.metrics.failed(failure.reason());
+                self.change_link(Some(failure), |_| Some(Link::Slow(connection)));
+            }
+            Err(failure) => self.not_connected(failure),
         }
     }
 
-    fn connected(&self, connection: MultiplexedConnection, generation: u64) {
-        self.timeouts.store(0, Ordering::Relaxed);
-        self.metrics.is_up(true);
-        self.link.send_replace(Link::Up { connection, generation });
-        log_back();
+    /// Changes the way to Redis, for the worse if there is a failure, and tells if that is news.
+    fn change_link(&self, failure: Option<&Failure>, change: impl FnOnce(&Link) -> Option<Link>) {
+        let mut was_down = false;
+        let is_changed = self.link.send_if_modified(|link| {
+            let Some(changed) = change(link) else { return false };
+            was_down = link.is_down();
+            *link = changed;
+            true
+        });
+        if !is_changed {
+            return;
+        }
+        self.metrics.is_up(failure.is_none());
+        match failure {
+            None => log_back(),
+            Some(failure) if !was_down => log_away(failure),
+            Some(_) => {}
+        }
     }
 }
 

@@ -12,12 +12,6 @@ use crate::deadline::Deadline;
 /// Most entries that are read at once.
 const MOST_AT_ONCE: usize = 16;
 
-/// Longest time that connecting takes. Meanwhile nothing is read.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// Time that an answer may take beyond that for which Redis was asked to wait.
-const READ_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// The id of an entry: milliseconds by the clock of Redis, and a number among those of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct StreamId(u64, u64);
@@ -56,18 +50,23 @@ pub(crate) struct StreamEntry {
 }
 
 /// A connection by which a stream is read.
-pub(crate) struct StreamReader(MultiplexedConnection);
+pub(crate) struct StreamReader {
+    connection: MultiplexedConnection,
+    /// Time that an answer may take beyond that for which Redis was asked to wait.
+    timeout: Duration,
+}
 
 impl SharedState {
     /// Opens a connection to read streams by.
     pub(crate) async fn open_reader(&self) -> Result<StreamReader, Unavailable> {
-        if self.is_down() {
+        if self.is_gone() {
             return Err(Unavailable);
         }
-        let Inner { url, prefix, operation_timeout, .. } = &*self.0;
-        let opening = connection::open_writable(url, prefix, *operation_timeout);
-        let opened = Deadline::within(CONNECT_TIMEOUT).limit(opening).await;
-        opened.ok().and_then(Result::ok).map(StreamReader).ok_or(Unavailable)
+        let (Inner { url, prefix, .. }, timeout) = (&*self.0, self.background_timeout());
+        let opening = connection::open_writable(url, prefix, timeout);
+        let opened = Deadline::within(timeout).limit(opening).await;
+        let connection = opened.ok().and_then(Result::ok).ok_or(Unavailable)?;
+        Ok(StreamReader { connection, timeout })
     }
 }
 
@@ -86,8 +85,8 @@ impl StreamReader {
             command.arg("BLOCK").arg(milliseconds(wait));
         }
         command.arg("STREAMS").arg(&stream.0).arg(after.to_string());
-        let timeout = READ_TIMEOUT + wait.unwrap_or_default();
-        let answer = Deadline::within(timeout).limit(command.query_async(&mut self.0)).await;
+        let timeout = self.timeout + wait.unwrap_or_default();
+        let answer = Deadline::within(timeout).limit(command.query_async(&mut self.connection)).await;
         Ok(entries(answer.map_err(|_| Unavailable)?.map_err(|_| Unavailable)?))
     }
 }

@@ -333,6 +333,24 @@ async fn a_fleet_without_redis_starts_and_serves() {
 }
 
 #[tokio::test]
+async fn a_replica_that_has_nothing_to_do_finds_that_redis_is_gone() {
+    let Some(mut redis) = RedisServer::start("idle") else { return };
+    let mut fleet = Fleet::through(&redis, PATIENT).await;
+    fleet.start_sharing(1).await;
+    // It looks more often than it has anything to say, which is written as well.
+    let (looks, scripts) = (redis.count("set"), redis.count("evalsha"));
+    while redis.count("set") < looks + 4 {
+        assert!(redis.count("evalsha") < scripts + 3 && !fleet.is_alone(0).await);
+    }
+    redis.command("CONFIG SET maxmemory 1");
+    while !fleet.is_alone(0).await {}
+    redis.command("CONFIG SET maxmemory 0");
+    while fleet.is_alone(0).await {}
+    redis.kill();
+    while !fleet.is_alone(0).await {}
+}
+
+#[tokio::test]
 async fn a_document_that_one_replica_keeps_is_known_to_all() {
     let Some(redis) = RedisServer::start("documents") else { return };
     let mut fleet = Fleet::through(&redis, PATIENT).await;

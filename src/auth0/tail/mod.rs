@@ -24,7 +24,7 @@ use tokio::time::Instant;
 
 pub use self::batch::{BatchedLog, Delivery, LogBatch};
 use self::checkpoint::{Arrival, Checkpoint};
-use self::fleet::{Fleet, Member, Membership, Role};
+use self::fleet::{Fleet, Member, Membership};
 use self::history::History;
 pub use self::push::PushError;
 pub use self::reader::{LogReader, TailError, TailEvent};
@@ -161,7 +161,7 @@ impl LogTail {
     /// True while this replica reads for all that share.
     #[must_use]
     pub fn leads(&self) -> bool {
-        self.0.state().membership.role() == Role::Leader
+        self.0.state().membership.leads(Instant::now())
     }
 
     /// Follows the logs after `from`, or those that come from now on. The first who follows starts the poller.

@@ -1,17 +1,24 @@
-//! Replicas that are processes of their own: one of them is killed, or paused.
+//! Replicas that are processes of their own: one of them is killed, or paused, or has another clock.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use auth0_graphql::sandbox::{Clock, Options, Plan, Sandbox};
+use chrono::DateTime;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use super::redis::RedisServer;
+use super::redis::{RedisServer, skip};
 use super::tail::{hear, subscribe_at};
 use crate::websocket::Client;
+
+/// The library that gives a program another clock, where it is installed.
+fn faketime() -> Option<PathBuf> {
+    let folders = fs::read_dir("/usr/lib").ok()?.filter_map(Result::ok);
+    folders.map(|folder| folder.path().join("faketime/libfaketime.so.1")).find(|library| library.exists())
+}
 
 /// A replica in a process of its own, which ends with the test.
 struct Replica {
@@ -20,11 +27,13 @@ struct Replica {
 }
 
 impl Replica {
-    fn start(name: &str, sandbox: &Sandbox, redis: &RedisServer) -> Self {
+    /// Starts one whose clock is so many seconds ahead.
+    fn start(name: &str, sandbox: &Sandbox, redis: &RedisServer, ahead: i32) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("replica-{name}"));
         fs::create_dir_all(&folder).unwrap();
         let client = sandbox.client();
-        let mut process = Command::new(env!("CARGO_BIN_EXE_auth0-graphql"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_auth0-graphql"));
+        command
             .args(["--port", "0", "--allow-anonymous", "yes"])
             .env_clear()
             .current_dir(folder)
@@ -35,9 +44,15 @@ impl Replica {
             .env("TAIL_MAX_INTERVAL", "1s")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+            .stderr(Stdio::null());
+        if let Some(library) = faketime().filter(|_| ahead != 0) {
+            // The time that has passed since something is not the calendar's.
+            command
+                .env("LD_PRELOAD", library)
+                .env("FAKETIME", format!("{ahead:+}s"))
+                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        }
+        let mut process = command.spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
         let url = lines.find_map(|line| Some(line.trim().strip_prefix("GraphQL")?.trim().to_owned())).unwrap();
         // Read to its end, or the replica would wait for room in the pipe.
@@ -79,16 +94,22 @@ impl Processes {
         let options = Options { clock: Clock::system(), logs: 300, logs_per_minute: 0, plan, ..Options::default() };
         let listener = super::listener().await;
         let sandbox = Sandbox::start(options, listener).await.unwrap();
-        let start = |number| Replica::start(&format!("{test}-{number}"), &sandbox, redis);
-        let replicas: Vec<_> = tokio::task::block_in_place(|| (0..count).map(start).collect());
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let mut processes = Self { sandbox, http, replicas, clients: Vec::new() };
-        let made = processes.arrive(2).await;
-        for replica in &processes.replicas {
-            processes.clients.push(subscribe_at(&replica.url, &made[0]).await);
-        }
-        hear(&mut processes.clients, &made[1..]).await;
+        let mut processes = Self { sandbox, http, replicas: Vec::new(), clients: Vec::new() };
+        processes.join(test, redis, &vec![0; count]).await;
         processes
+    }
+
+    /// Starts a replica for each of these, whose clock is so many seconds ahead, with a subscriber who has been told a first log.
+    async fn join(&mut self, test: &str, redis: &RedisServer, ahead: &[i32]) {
+        let start =
+            |(number, ahead): (usize, &i32)| Replica::start(&format!("{test}-{number}"), &self.sandbox, redis, *ahead);
+        self.replicas = tokio::task::block_in_place(|| ahead.iter().enumerate().map(start).collect());
+        let made = self.arrive(2).await;
+        for replica in &self.replicas {
+            self.clients.push(subscribe_at(&replica.url, &made[0]).await);
+        }
+        hear(&mut self.clients, &made[1..]).await;
     }
 
     async fn arrive(&self, count: u64) -> Vec<String> {
@@ -143,7 +164,8 @@ async fn a_leader_that_was_paused_does_not_come_back_as_a_second_one() {
     }
     let successor = processes.leader().await;
     paused.signal("CONT");
-    while paused.leads(&processes.http).await {}
+    // Its lease has ended, by its own watch, too.
+    assert!(!paused.leads(&processes.http).await);
     hear(std::slice::from_mut(&mut its_client), &meanwhile).await;
     assert_eq!(processes.leader().await, successor);
     processes.clients.push(its_client);
@@ -152,4 +174,71 @@ async fn a_leader_that_was_paused_does_not_come_back_as_a_second_one() {
         hear(&mut processes.clients, &made).await;
     }
     assert!(!paused.leads(&processes.http).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_misses_a_log_that_redis_forgets_before_a_follower_of_an_empty_stream_has_taken_it_in() {
+    let Some(redis) = RedisServer::start("process-forgets") else { return };
+    let mut processes = Processes::start("forgets", &redis, 1).await;
+    let key = |kind| redis.keys().into_iter().find(|key| key.contains(kind));
+    let lease = loop {
+        if let Some(lease) = key(":tail-lease:") {
+            break lease;
+        }
+    };
+    let stream = lease.replace(":tail-lease:", ":tail-stream:");
+    let until_there_are = |bytes| while redis.command(&format!("XRANGE {stream} - +")).join("").len() < bytes {};
+    for (round, forgets) in ["DEL", "FLUSHALL", "XTRIM"].into_iter().enumerate() {
+        (processes.replicas, processes.clients) = (Vec::new(), Vec::new());
+        redis.command("FLUSHALL");
+        // Whoever has it tells nothing.
+        redis.command(&format!("SET {lease} somebody|1700000000000000"));
+        processes.join(&format!("forgets-{round}"), &redis, &[0, 0]).await;
+        let asked = redis.count("evalsha");
+        while redis.count("evalsha") < asked + 5 {}
+        processes.replicas[1].signal("STOP");
+        redis.command(&format!("DEL {lease}"));
+        while !processes.replicas[0].leads(&processes.http).await {}
+        let mut made = processes.arrive(3).await;
+        hear(&mut processes.clients[..1], &made).await;
+        until_there_are(2_500);
+        redis.command(&match forgets {
+            "DEL" => format!("DEL {stream}"),
+            "XTRIM" => format!("XTRIM {stream} MAXLEN 0"),
+            forgets => forgets.to_owned(),
+        });
+        let more = processes.arrive(2).await;
+        hear(&mut processes.clients[..1], &more).await;
+        until_there_are(1_500);
+        processes.replicas[1].signal("CONT");
+        made.extend(more);
+        hear(&mut processes.clients[1..], &made).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_whose_clocks_are_minutes_apart_follow_each_other_as_any_do() {
+    let Some(redis) = RedisServer::start("process-clocks") else { return };
+    if faketime().is_none() {
+        skip("clocks", "libfaketime is not installed");
+        return;
+    }
+    let mut processes = Processes::start("clocks", &redis, 0).await;
+    let offsets = [60, 0, -60, 0, 60];
+    processes.join("clocks", &redis, &offsets).await;
+    let mut dates = Vec::new();
+    for replica in &processes.replicas {
+        let response = processes.http.get(&replica.url).send().await.unwrap();
+        let date = response.headers()["date"].to_str().unwrap();
+        dates.push(DateTime::parse_from_rfc2822(date).unwrap().timestamp());
+    }
+    assert!(dates[0] - dates[2] > 100, "{dates:?}");
+    while processes.replicas.len() > 1 {
+        let leader = processes.leader().await;
+        let before = processes.arrive(3).await;
+        hear(&mut processes.clients, &before).await;
+        drop((processes.replicas.remove(leader), processes.clients.remove(leader)));
+        let meanwhile = processes.arrive(130).await;
+        hear(&mut processes.clients, &meanwhile).await;
+    }
 }

@@ -143,6 +143,22 @@ impl RedisServer {
         }
     }
 
+    /// Has it answer nothing for so many milliseconds from now on.
+    pub(crate) fn pause(&self, milliseconds: u32) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.write_all(format!("AUTH {PASSWORD}\r\nCLIENT PAUSE {milliseconds}\r\n").as_bytes()).unwrap();
+        let answers: Vec<_> = BufReader::new(stream).lines().map_while(Result::ok).take(2).collect();
+        assert_eq!(answers, ["+OK", "+OK"]);
+    }
+
+    /// The number of times that it was sent a command, since it started. Those are counted that scripts run.
+    pub(crate) fn count(&self, command: &str) -> u64 {
+        let name = format!("cmdstat_{command}:calls=");
+        let lines = self.command("INFO commandstats");
+        let calls = lines.iter().find_map(|line| line.strip_prefix(&name)?.split(',').next()?.parse().ok());
+        calls.unwrap_or_default()
+    }
+
     /// The keys that there are, in order.
     pub(crate) fn keys(&self) -> Vec<String> {
         let lines = self.command("KEYS *");

@@ -6,11 +6,13 @@ use auth0_graphql::auth0::{ClientPolicy, TailSettings};
 use auth0_graphql::http::IngestToken;
 use auth0_graphql::sandbox::{Clock, Options, Plan};
 use auth0_graphql::shared_state;
+use futures_util::future::join_all;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::redis::RedisServer;
 use super::{Fleet, PATIENT};
+use crate::gateway::codes;
 use crate::tail::ids;
 use crate::websocket::Client;
 
@@ -195,6 +197,52 @@ async fn nothing_is_missed_or_told_twice_while_redis_is_killed_and_comes_back_em
     leader(&fleet).await;
     let made = arrive(&fleet, 5).await;
     hear(&mut clients, &made).await;
+}
+
+#[tokio::test]
+async fn a_follower_goes_on_following_while_redis_is_late_and_is_told_what_the_leader_could_not_tell() {
+    let Some(redis) = RedisServer::start("tail-late") else { return };
+    let mut fleet = fleet_through(&redis, Duration::from_millis(100)).await;
+    fleet.start_sharing(2).await;
+    let mut clients = subscribers(&fleet).await;
+    loop {
+        let leader = leader(&fleet).await;
+        let made = arrive(&fleet, 3).await;
+        hear(&mut clients, &made).await;
+        let entries = |outcome| format!("tail_shared_entries_total{{outcome=\"{outcome}\"}}");
+        let polls = "tail_polls_total{outcome=\"ok\"}".to_owned();
+        // It has come with some doubt.
+        let mut reads = fleet.metric(1 - leader, &polls).await;
+        let mut told = fleet.metric(1 - leader, &entries("received")).await;
+        loop {
+            let made = arrive(&fleet, 1).await;
+            hear(&mut clients, &made).await;
+            let (now, received) =
+                (fleet.metric(1 - leader, &polls).await, fleet.metric(1 - leader, &entries("received")).await);
+            if now == reads && received > told {
+                break;
+            }
+            (reads, told) = (now, received);
+        }
+        let missed = fleet.metric(1 - leader, &entries("missed")).await;
+        for _ in 0..3 {
+            redis.pause(500);
+            // What asks Redis for an answer is answered without it.
+            for _ in 0..3 {
+                let unknown = super::hash_alone(&"0".repeat(64));
+                let answers = join_all([0, 1].map(|gateway| fleet.send(gateway, &unknown))).await;
+                assert!(answers.iter().all(|answer| codes(answer) == ["PERSISTED_QUERY_NOT_FOUND"]), "{answers:?}");
+            }
+            let made = arrive(&fleet, 3).await;
+            hear(&mut clients, &made).await;
+        }
+        // The lease may have ended on a machine that is slower yet.
+        if self::leader(&fleet).await == leader && fleet.metric(1 - leader, "tail_takeovers_total").await == 0 {
+            assert_eq!(fleet.metric(1 - leader, &polls).await, reads);
+            assert_eq!(fleet.metric(1 - leader, &entries("missed")).await, missed);
+            return;
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,13 +1,13 @@
 //! The entries of the stream by which the replica that polls tells the others. Pure.
 //!
-//! An entry says behind which other it was written, and what the read behind it has found out: so a replica that misses one, or comes from
+//! An entry says its place among the others, and what the read behind it has found out: so a replica that misses one, or comes from
 //! elsewhere, knows that it has to read by itself.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::super::super::ids::LogId;
-use crate::shared_state::StreamId;
+use crate::shared_state::Fence;
 
 /// Most bytes of logs in an entry. With their number it bounds the stream.
 pub(super) const MOST_BYTES: usize = 48 << 10;
@@ -41,8 +41,17 @@ pub(crate) struct SharedLog {
     pub(crate) json: Box<str>,
 }
 
+/// A place behind an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The fence of the lease under which that was written.
+    pub(super) fence: Fence,
+    /// The number of the next under that lease.
+    pub(super) next: u64,
+}
+
 /// A part of a report, no larger than an entry may be.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Part {
     pub(super) reading: Option<Reading>,
     pub(super) gap: Option<LogId>,
@@ -54,8 +63,10 @@ pub(super) struct Part {
 /// An entry that was read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SharedEntry {
-    /// The entry that it was written behind.
-    pub(super) previous: Option<StreamId>,
+    /// Its number among those under one lease.
+    pub(super) number: u64,
+    /// The place that the first under a lease was written behind, if that is known.
+    pub(super) previous: Option<Place>,
     pub(super) reading: Option<Reading>,
     pub(super) gap: Option<LogId>,
     pub(super) is_incomplete: bool,
@@ -66,7 +77,8 @@ pub(super) struct SharedEntry {
 /// The text of an entry.
 #[derive(Serialize, Deserialize)]
 struct Text {
-    previous: Option<String>,
+    number: u64,
+    previous: Option<(String, u64)>,
     from: Option<String>,
     up_to: Option<String>,
     gap: Option<String>,
@@ -75,11 +87,6 @@ struct Text {
 }
 
 impl Report {
-    /// Bytes of its logs.
-    pub(super) fn size(&self) -> usize {
-        self.logs.iter().map(|log| log.json.len()).sum()
-    }
-
     /// The parts, in their order. What was read is told with the last of them: before it, not all is.
     pub(super) fn into_parts(self) -> Vec<Part> {
         let Self { reading, gap, logs } = self;
@@ -108,14 +115,20 @@ impl Report {
 }
 
 impl Part {
+    /// Bytes of its logs.
+    pub(super) fn size(&self) -> usize {
+        self.logs.iter().map(|log| log.json.len()).sum()
+    }
+
     /// The text of the entry. `None` is not known to happen.
-    pub(super) fn write(&self, previous: Option<StreamId>) -> Option<Vec<u8>> {
+    pub(super) fn write(&self, number: u64, previous: Option<&Place>) -> Option<Vec<u8>> {
         let logs: Vec<_> = self.logs.iter().map(|log| &*log.json).collect();
         let logs = RawValue::from_string(format!("[{}]", logs.join(","))).ok()?;
         let reading = self.reading.as_ref();
         let text = |id: &LogId| id.as_str().to_owned();
         let text = Text {
-            previous: previous.map(|id| id.to_string()),
+            number,
+            previous: previous.map(|place| (place.fence.as_str().to_owned(), place.next)),
             from: reading.and_then(|reading| reading.from.as_ref()).map(text),
             up_to: reading.map(|reading| text(&reading.up_to)),
             gap: self.gap.as_ref().map(text),
@@ -129,15 +142,15 @@ impl Part {
 impl SharedEntry {
     /// Reads the text of an entry. `None` if it is of another form.
     pub(super) fn read(text: &[u8]) -> Option<Self> {
-        let Text { previous, from, up_to, gap, is_incomplete, logs } = serde_json::from_slice(text).ok()?;
+        let Text { number, previous, from, up_to, gap, is_incomplete, logs } = serde_json::from_slice(text).ok()?;
         let id = |text: Option<String>| text.map(|text| LogId::parse(&text)).transpose().ok();
         let previous = match previous {
-            Some(previous) => Some(StreamId::parse(&previous)?),
+            Some((fence, next)) => Some(Place { fence: Fence::parse(&fence)?, next }),
             None => None,
         };
         let (from, up_to, gap) = (id(from)?, id(up_to)?, id(gap)?);
         let reading = up_to.map(|up_to| Reading { from, up_to });
-        Some(Self { previous, reading, gap, is_incomplete, records: logs.get().to_owned() })
+        Some(Self { number, previous, reading, gap, is_incomplete, records: logs.get().to_owned() })
     }
 
     /// True if it tells all that was read since a replica had read all up to `read_up_to`.
@@ -171,16 +184,22 @@ mod tests {
             Part { reading, gap: Some(id(3)), logs: vec![log(4, 8), log(5, 0)], is_incomplete: true },
             Part { reading: Some(Reading { from: None, up_to: id(9) }), ..Part::default() },
         ] {
-            for previous in [None, Some(StreamId::LOWEST)] {
-                let entry = SharedEntry::read(&part.write(previous).unwrap()).unwrap();
+            for (number, previous) in [(0, None), (7, Some(Place { fence: Fence::parse("17").unwrap(), next: 3 }))] {
+                let entry = SharedEntry::read(&part.write(number, previous.as_ref()).unwrap()).unwrap();
                 let logs: Vec<_> = part.logs.iter().map(|log| &*log.json).collect();
-                assert_eq!((entry.previous, &entry.reading, &entry.gap), (previous, &part.reading, &part.gap));
+                assert_eq!((entry.number, entry.previous), (number, previous));
+                assert_eq!((&entry.reading, &entry.gap), (&part.reading, &part.gap));
                 assert_eq!((entry.is_incomplete, entry.records), (part.is_incomplete, format!("[{}]", logs.join(","))));
             }
         }
-        for wrong in
-            ["", "{}", "[]", r#"{"is_incomplete":false,"logs":[],"gap":""}"#, r#"{"is_incomplete":1,"logs":[]}"#]
-        {
+        for wrong in [
+            "",
+            "{}",
+            "[]",
+            r#"{"number":0,"is_incomplete":false,"logs":[],"gap":""}"#,
+            r#"{"number":0,"is_incomplete":1,"logs":[]}"#,
+            r#"{"is_incomplete":false,"logs":[]}"#,
+        ] {
             assert_eq!(SharedEntry::read(wrong.as_bytes()), None, "{wrong}");
         }
     }
@@ -188,7 +207,7 @@ mod tests {
     #[test]
     fn who_has_not_read_up_to_where_a_read_began_misses_something() {
         let from = |from: Option<LogId>| Part { reading: Some(Reading { from, up_to: id(9) }), ..Part::default() };
-        let entry = |part: Part| SharedEntry::read(&part.write(None).unwrap()).unwrap();
+        let entry = |part: Part| SharedEntry::read(&part.write(0, None).unwrap()).unwrap();
         let read = entry(from(Some(id(5))));
         assert!(read.continues(Some(&id(5))) && read.continues(Some(&id(6))));
         assert!(!read.continues(Some(&id(4))) && !read.continues(None));
@@ -205,11 +224,9 @@ mod tests {
             let logs: Vec<_> = sizes.iter().enumerate().map(|(number, size)| log(number, *size)).collect();
             let reading = Some(Reading { from: None, up_to: id(99) });
             let report = Report { reading: reading.clone(), gap: Some(id(0)), logs: logs.clone() };
-            prop_assert_eq!(report.size(), logs.iter().map(|log| log.json.len()).sum::<usize>());
             let parts = report.into_parts();
-            let size = |part: &Part| part.logs.iter().map(|log| log.json.len()).sum::<usize>();
-            prop_assert!(parts.iter().all(|part| size(part) <= MOST_BYTES));
-            prop_assert!(parts.windows(2).all(|pair| size(&pair[0]) + size(&pair[1]) > MOST_BYTES / 2));
+            prop_assert!(parts.iter().all(|part| part.size() <= MOST_BYTES));
+            prop_assert!(parts.windows(2).all(|pair| pair[0].size() + pair[1].size() > MOST_BYTES / 2));
             let (fit, large): (Vec<_>, Vec<_>) = logs.into_iter().partition(|log| log.json.len() <= MOST_BYTES);
             prop_assert_eq!(parts.iter().any(|part| part.is_incomplete), !large.is_empty());
             prop_assert_eq!(parts.iter().flat_map(|part| part.logs.clone()).collect::<Vec<_>>(), fit);

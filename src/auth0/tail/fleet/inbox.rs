@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::entry::{Report, SharedEntry, SharedLog};
-use super::{Fleet, HOLD_INTERVAL, Inner, Role, wait_for};
+use super::following::wait_for;
+use super::{Fleet, HOLD_INTERVAL, Inner, Role};
 use crate::auth0::tail::batch;
 use crate::deadline::Deadline;
 use crate::shared_state::{StreamEntry, StreamId, StreamReader, Unavailable};
@@ -98,7 +99,7 @@ impl Inner {
         let report = Report { logs: logs.collect(), ..Report::default() };
         let sending = async {
             for part in report.into_parts() {
-                let text = part.write(None);
+                let text = part.write(0, None);
                 let Some(entry) = text.and_then(|text| fleet.key.seal(INBOX, NO_FENCE, &text)) else { return false };
                 let sent = fleet.state.send(&fleet.leased.lease, &fleet.inbox, &entry).await;
                 if sent != Ok(true) {

@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::entry::Report;
+use super::entry::{Part, Report};
 
 /// Time for which a replica reads by itself after it may have missed something: what was pushed may not be there to be read at once.
 pub(super) const MISSED_MEMORY: Duration = Duration::from_secs(5);
 
-/// Most bytes of logs that wait to be told to the others. What does not fit is told after it has been read again.
+/// Most bytes of logs that wait to be told to the others, and as many entries as that would be of the least of them. What does not
+/// fit they have to read.
 const MOST_WAITING: usize = 4 << 20;
+const LEAST_SIZE: usize = 1 << 10;
 
 /// Part of a replica in the fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +39,7 @@ pub(super) enum LeaseAnswer {
     /// There is none.
     Missing {
         /// True if Redis is taken for gone.
-        is_down: bool,
+        is_gone: bool,
     },
 }
 
@@ -47,9 +49,9 @@ impl Role {
         match (answer, self) {
             (LeaseAnswer::Held, _) => Self::Leader,
             (LeaseAnswer::Anothers, _) => Self::Follower,
-            (LeaseAnswer::Missing { is_down: true }, _) | (_, Self::Deciding) => Self::Alone,
-            // One answer that does not come says nothing.
-            (LeaseAnswer::Missing { is_down: false }, role) => role,
+            (LeaseAnswer::Missing { is_gone: true }, _) | (_, Self::Deciding) => Self::Alone,
+            // One that is late says nothing.
+            (LeaseAnswer::Missing { is_gone: false }, role) => role,
         }
     }
 }
@@ -63,16 +65,29 @@ pub(crate) struct Membership {
     doubt: Option<Instant>,
     /// The beginning of the last read that left nothing for the next.
     caught_up: Option<Instant>,
-    /// Reports that the others are to be told, the oldest first.
-    reports: VecDeque<Report>,
-    report_bytes: usize,
+    /// The moment up to which the lease is held for certain.
+    leads_until: Option<Instant>,
+    /// Entries that the others are to be told and may not have been, the oldest first.
+    waiting: VecDeque<Part>,
+    waiting_bytes: usize,
+    /// True if something has been forgotten that they should have been told.
+    has_forgotten: bool,
 }
 
 impl Membership {
     /// The part of one that may have others beside it, or has none.
     pub(crate) fn new(may_have_others: bool) -> Self {
         let role = if may_have_others { Role::Deciding } else { Role::Alone };
-        Self { role, missed_at: None, doubt: None, caught_up: None, reports: VecDeque::new(), report_bytes: 0 }
+        Self {
+            role,
+            missed_at: None,
+            doubt: None,
+            caught_up: None,
+            leads_until: None,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            has_forgotten: false,
+        }
     }
 
     /// The part that it has now.
@@ -88,9 +103,20 @@ impl Membership {
         }
         if role != Role::Leader {
             // Its successor reads them.
-            self.reports.clear();
-            self.report_bytes = 0;
+            self.has_forgotten |= !self.waiting.is_empty();
+            self.waiting.clear();
+            self.waiting_bytes = 0;
         }
+    }
+
+    /// Takes note that the lease is held up to then.
+    pub(super) fn hold_until(&mut self, until: Instant) {
+        self.leads_until = Some(until);
+    }
+
+    /// True if no other can have the lease.
+    pub(crate) fn leads(&self, now: Instant) -> bool {
+        self.role == Role::Leader && self.leads_until > Some(now)
     }
 
     /// True if it has to read by itself. `is_seeded` once it knows which logs are past.
@@ -137,31 +163,59 @@ impl Membership {
 
     /// Keeps what the others are to be told.
     pub(crate) fn report(&mut self, report: Report) {
-        let size = report.size();
-        let is_empty = report == Report::default();
-        if self.tells() && !is_empty && self.report_bytes + size <= MOST_WAITING {
-            self.report_bytes += size;
-            self.reports.push_back(report);
+        if self.tells() && report != Report::default() {
+            self.keep(report.into_parts());
         }
     }
 
-    /// The next of what the others are to be told.
-    pub(super) fn next_report(&mut self) -> Option<Report> {
-        let report = self.reports.pop_front()?;
-        self.report_bytes -= report.size();
-        Some(report)
+    /// Has the others told that it is there, unless there is something to tell.
+    pub(super) fn report_presence(&mut self) {
+        if self.waiting.is_empty() {
+            self.keep(vec![Part::default()]);
+        }
+    }
+
+    fn keep(&mut self, parts: Vec<Part>) {
+        let bytes = parts.iter().map(size).sum::<usize>();
+        if self.waiting_bytes + bytes > MOST_WAITING {
+            self.has_forgotten = true;
+        } else {
+            self.waiting_bytes += bytes;
+            self.waiting.extend(parts);
+        }
+    }
+
+    /// The next entry that the others are to be told, until it is [`Self::told`].
+    pub(super) fn next_to_tell(&self) -> Option<&Part> {
+        self.waiting.front()
+    }
+
+    /// Takes note that they have been told it.
+    pub(super) fn told(&mut self) -> Option<Part> {
+        let part = self.waiting.pop_front()?;
+        self.waiting_bytes -= size(&part);
+        Some(part)
+    }
+
+    /// True if something has been forgotten since the last call that the others should have been told.
+    pub(super) fn take_has_forgotten(&mut self) -> bool {
+        std::mem::take(&mut self.has_forgotten)
     }
 
     /// True if there is something to tell the others.
     pub(crate) fn has_report(&self) -> bool {
-        !self.reports.is_empty()
+        !self.waiting.is_empty()
     }
+}
+
+fn size(part: &Part) -> usize {
+    part.size().max(LEAST_SIZE)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::super::super::ids::LogId;
-    use super::super::entry::SharedLog;
+    use super::super::entry::{MOST_BYTES, SharedLog};
     use super::*;
 
     #[test]
@@ -176,9 +230,9 @@ mod tests {
         for role in [Deciding, Alone, Leader, Follower] {
             assert_eq!(role.after(LeaseAnswer::Held), Leader);
             assert_eq!(role.after(LeaseAnswer::Anothers), Follower);
-            assert_eq!(role.after(LeaseAnswer::Missing { is_down: true }), Alone);
+            assert_eq!(role.after(LeaseAnswer::Missing { is_gone: true }), Alone);
         }
-        let blip = LeaseAnswer::Missing { is_down: false };
+        let blip = LeaseAnswer::Missing { is_gone: false };
         assert_eq!([Deciding, Alone, Leader, Follower].map(|role| role.after(blip)), [Alone, Alone, Leader, Follower]);
     }
 
@@ -210,20 +264,40 @@ mod tests {
 
     #[test]
     fn only_a_leader_has_something_to_tell_and_no_more_than_there_is_room_for() {
-        let log = SharedLog { id: LogId::parse("9001").unwrap(), json: "x".repeat(1 << 20).into() };
-        let report = Report { logs: vec![log], ..Report::default() };
+        let log = |size| SharedLog { id: LogId::parse("9001").unwrap(), json: "x".repeat(size).into() };
+        let report = |size| Report { logs: vec![log(size); 32], ..Report::default() };
         let mut member = Membership::new(true);
-        member.report(report.clone());
+        member.report(report(MOST_BYTES));
         assert!(!member.has_report());
         member.enter(Role::Leader, Instant::now());
-        for _ in 0..9 {
-            member.report(report.clone());
+        for (size, fits) in [(MOST_BYTES, 85), (1, 4_096)] {
+            assert!(!member.take_has_forgotten());
+            while !member.take_has_forgotten() {
+                member.report(report(size));
+            }
+            let told = std::iter::from_fn(|| member.told()).count();
+            assert!((fits - 32..=fits).contains(&told), "{told}");
         }
-        assert_eq!(std::iter::from_fn(|| member.next_report()).count(), 4);
-        member.report(report.clone());
-        assert_eq!(member.next_report().as_ref(), Some(&report), "there is room again");
-        member.report(report);
+        member.report(Report::default());
+        assert!(!member.has_report());
+        member.report_presence();
+        member.report_presence();
+        assert_eq!(member.next_to_tell(), Some(&Part::default()));
+        assert_eq!(member.told(), Some(Part::default()));
+        assert!(!member.has_report());
+        member.report(report(1));
         member.enter(Role::Follower, Instant::now());
-        assert_eq!(member.next_report(), None);
+        assert!(!member.has_report() && member.take_has_forgotten() && !member.take_has_forgotten());
+    }
+
+    #[test]
+    fn a_replica_leads_no_longer_than_its_lease_for_certain_holds() {
+        let start = Instant::now();
+        let end = start + Duration::from_secs(1);
+        let mut member = Membership::new(true);
+        member.hold_until(end);
+        assert!(!member.leads(start));
+        member.enter(Role::Leader, start);
+        assert!(member.leads(start) && !member.leads(end));
     }
 }

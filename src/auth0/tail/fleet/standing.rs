@@ -1,76 +1,274 @@
-//! The standing of a replica: the lease as far as it knows, and its place in the stream. Pure.
+//! The standing of a replica: the lease as far as it knows, and its place among the entries of the stream. Pure.
+//!
+//! The entries that were written under a lease are numbered, and the first says behind which entry of an earlier lease it is. So a follower knows
+//! that it has missed one, whatever became of that, and the same entry may be written until it is known to be there.
 
-use super::chain::Chain;
-use super::membership::Role;
-use crate::shared_state::StreamId;
+use std::time::Duration;
+
+use super::entry::{Place, SharedEntry};
+use crate::shared_state::{Fence, Holding, StreamId};
+
+/// Time before the last entry from which on a replica reads that comes from elsewhere: what was pushed shortly before cannot be read from
+/// Auth0 yet.
+const LOOK_BACK: Duration = Duration::from_secs(15);
 
 /// The standing of a replica.
-#[derive(Debug)]
-pub(super) struct Standing<F> {
+#[derive(Debug, Default)]
+pub(super) struct Standing {
     /// The fence of the lease, while it is held as far as is known.
-    pub(super) fence: Option<F>,
-    pub(super) chain: Chain,
+    fence: Option<Fence>,
+    /// Its place behind the last entry that it has taken in, or is known to have written.
+    place: Option<Place>,
+    /// The id behind which it reads on. None before it has come.
+    cursor: Option<StreamId>,
+    /// The last entry there was when it came.
+    joined_at: Option<StreamId>,
 }
 
-impl<F: PartialEq> Standing<F> {
-    pub(super) fn new() -> Self {
-        Self { fence: None, chain: Chain::Behind(None) }
+/// The part of an entry in the stream, as a follower sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Succession {
+    /// It has been taken in before.
+    Known,
+    /// Nothing is missing before it.
+    Continued,
+    /// Something may be.
+    Broken,
+}
+
+/// The state of the stream for a replica that has tried to hold the lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Finding {
+    /// True if it holds a lease that is new to it: what its predecessors have told is to be taken in, and then it is [`Standing::begin`].
+    pub(super) is_new: bool,
+    /// True if entries are not there any more that have been.
+    pub(super) is_lost: bool,
+}
+
+impl Standing {
+    /// Takes note of an answer to an attempt to hold the lease.
+    pub(super) fn attempt(&mut self, Holding { fence, is_own, last }: &Holding) -> Finding {
+        let own = fence.as_ref().filter(|_| *is_own);
+        let is_new = own.is_some() && own != self.fence.as_ref();
+        let end = last.unwrap_or(StreamId::LOWEST);
+        let is_lost = self.cursor.is_some_and(|cursor| cursor > end);
+        if self.cursor.is_none() {
+            self.joined_at = *last;
+            // It has come before the first entry under that lease.
+            let is_at_the_start = last.is_none() && !is_own;
+            self.place = fence.clone().filter(|_| is_at_the_start).map(|fence| Place { fence, next: 0 });
+        }
+        if self.cursor.is_none() || is_lost {
+            self.cursor = Some(end.earlier(LOOK_BACK));
+        }
+        if own.is_none() {
+            self.fence = None;
+        }
+        if is_new && is_lost {
+            self.place = None;
+        }
+        Finding { is_new, is_lost }
     }
 
-    /// Takes note of an answer to an attempt to hold the lease: its fence, and the stream's last entry. True if the lease is newly held, so that
-    /// what its predecessors have told has to be taken in first: nobody else can write any more.
-    pub(super) fn attempt(&mut self, fence: Option<&F>, last: Option<StreamId>) -> bool {
-        let is_new = fence.is_some() && fence != self.fence.as_ref();
-        if is_new {
-            self.chain = self.chain.rejoining(last);
+    /// Begins to write under a lease, for which that was the answer, once it has taken in what there was to take in. Nobody else
+    /// can write any more.
+    pub(super) fn begin(&mut self, Holding { fence, last, .. }: &Holding, Finding { is_lost, .. }: Finding) {
+        self.fence.clone_from(fence);
+        if is_lost || self.cursor < *last {
+            // Nobody is where it is: each follower has to read what it may not have been told.
+            self.place = None;
         }
-        is_new
     }
 
-    /// Takes its place in the stream by that answer, once it has taken in what there was to take in. True if entries may be lost: the
-    /// stream has begun anew.
-    pub(super) fn settle(&mut self, was: Role, role: Role, fence: Option<F>, last: Option<StreamId>) -> bool {
-        self.fence = fence;
-        let has_begun_anew = self.chain.last() > last;
-        if role == Role::Leader {
-            self.chain = Chain::Behind(last);
-        } else if was != role || has_begun_anew {
-            self.chain = self.chain.rejoining(last);
+    /// The fence of the lease, while it is held as far as is known.
+    pub(super) fn fence(&self) -> Option<&Fence> {
+        self.fence.as_ref()
+    }
+
+    /// Forgets the lease, which is another's by now.
+    pub(super) fn forget_lease(&mut self) -> Option<Fence> {
+        self.fence.take()
+    }
+
+    /// The id behind which to read on.
+    pub(super) fn after(&self) -> StreamId {
+        self.cursor.unwrap_or(StreamId::LOWEST)
+    }
+
+    /// Takes its place behind an entry that was read, and tells the entry's part. `entry` is none if it cannot be read.
+    pub(super) fn pass(&mut self, id: StreamId, fence: &str, entry: Option<&SharedEntry>) -> Succession {
+        self.cursor = Some(id);
+        let Some((fence, entry)) = Fence::parse(fence).zip(entry) else { return Succession::Broken };
+        let next = entry.number.saturating_add(1);
+        let is_continued = match &self.place {
+            Some(place) if place.fence == fence && entry.number < place.next => return Succession::Known,
+            Some(place) if place.fence == fence => entry.number == place.next,
+            Some(place) => entry.number == 0 && entry.previous.as_ref() == Some(place),
+            // What was before it came is read from Auth0, but for what was pushed lately.
+            None => Some(id) <= self.joined_at,
+        };
+        self.place = Some(Place { fence, next });
+        if is_continued { Succession::Continued } else { Succession::Broken }
+    }
+
+    /// The number of the entry to write next, and the place that it is behind if it is the lease's first.
+    pub(super) fn next(&self) -> (u64, Option<&Place>) {
+        match &self.place {
+            Some(place) if Some(&place.fence) == self.fence.as_ref() => (place.next, None),
+            place => (0, place.as_ref()),
         }
-        has_begun_anew && role == Role::Follower
+    }
+
+    /// Takes note that the next entry is written.
+    pub(super) fn written(&mut self, id: StreamId) {
+        self.cursor = Some(id);
+        self.advance(1);
+    }
+
+    /// Has each follower find that something is missing before the next entry. The one before it may be written, or not.
+    pub(super) fn skip(&mut self) {
+        self.advance(2);
+    }
+
+    fn advance(&mut self, by: u64) {
+        let (number, _) = self.next();
+        self.place = self.fence.clone().map(|fence| Place { fence, next: number + by });
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use super::super::{HOLD_INTERVAL, INBOX_BOUNDS, LEASE_LIFE, STREAM_BOUNDS, entry};
+    use super::super::entry::{self, Part};
+    use super::super::{HOLD_INTERVAL, INBOX_BOUNDS, LEASE_LIFE, LONGEST_LATENESS, STREAM_BOUNDS};
     use super::*;
 
-    fn id(text: &str) -> Option<StreamId> {
-        StreamId::parse(text)
+    fn id(text: &str) -> StreamId {
+        StreamId::parse(text).unwrap()
+    }
+
+    fn fence(text: &str) -> Fence {
+        Fence::parse(text).unwrap()
+    }
+
+    fn holding(lease: &str, is_own: bool, last: &str) -> Holding {
+        Holding { fence: Fence::parse(lease), is_own, last: StreamId::parse(last) }
+    }
+
+    fn place(lease: &str, next: u64) -> Option<Place> {
+        Some(Place { fence: fence(lease), next })
+    }
+
+    /// The part of an entry for a replica.
+    fn pass(standing: &mut Standing, at: &str, lease: &str, number: u64, previous: Option<&Place>) -> Succession {
+        let text = Part::default().write(number, previous).unwrap();
+        standing.pass(id(at), lease, SharedEntry::read(&text).as_ref())
+    }
+
+    /// A replica that leads, has written so many entries, and nothing is lost.
+    fn leader(lease: &str, count: u64) -> Standing {
+        let mut standing = Standing::default();
+        let answer = holding(lease, true, "");
+        let finding = standing.attempt(&answer);
+        assert!(finding.is_new && !finding.is_lost);
+        standing.begin(&answer, finding);
+        for number in 0..count {
+            assert_eq!(standing.next(), (number, None));
+            standing.written(StreamId::parse(&format!("20000-{number}")).unwrap());
+        }
+        standing
     }
 
     #[test]
-    fn whoever_newly_holds_the_lease_takes_in_what_was_told_before_and_writes_behind_it() {
-        let mut standing = Standing::new();
-        assert!(standing.attempt(Some(&7), id("20000-1")));
-        assert!(!standing.settle(Role::Deciding, Role::Leader, Some(7), id("20000-1")));
-        assert_eq!((standing.fence, standing.chain), (Some(7), Chain::Behind(id("20000-1"))));
-        assert!(!standing.attempt(Some(&7), id("20000-2")), "it has held it before");
-        assert!(standing.attempt(Some(&8), id("20000-2")), "another may have held it between");
+    fn who_has_taken_in_an_entry_misses_nothing_if_the_next_has_the_next_number() {
+        let mut standing = Standing::default();
+        standing.attempt(&holding("7", false, ""));
+        assert_eq!(standing.after(), StreamId::LOWEST);
+        assert_eq!(pass(&mut standing, "20000-0", "7", 0, None), Succession::Continued, "it came before the first");
+        assert_eq!(pass(&mut standing, "20000-1", "7", 1, None), Succession::Continued);
+        assert_eq!(pass(&mut standing, "20000-2", "7", 1, None), Succession::Known, "written twice");
+        assert_eq!(pass(&mut standing, "20000-3", "7", 3, None), Succession::Broken);
+        assert_eq!(pass(&mut standing, "20000-4", "7", 4, None), Succession::Continued);
+        assert_eq!(standing.pass(id("20000-5"), "7", None), Succession::Broken, "it may hide one");
+        assert_eq!(standing.pass(id("20000-6"), "x", None), Succession::Broken);
+        assert_eq!(pass(&mut standing, "20000-7", "7", 5, None), Succession::Continued, "it hid none");
+        assert_eq!(standing.after(), id("20000-7"));
     }
 
     #[test]
-    fn a_stream_that_has_begun_anew_may_have_lost_entries() {
-        let mut standing = Standing::<u8>::new();
-        standing.settle(Role::Deciding, Role::Follower, None, None);
-        standing.chain = Chain::Behind(id("20000-1"));
-        assert!(!standing.settle(Role::Follower, Role::Follower, None, id("20000-2")));
-        assert_eq!(standing.chain, Chain::Behind(id("20000-1")), "it goes on where it is");
-        assert!(standing.settle(Role::Follower, Role::Follower, None, None));
-        assert_eq!(standing.chain, Chain::Behind(None));
+    fn a_stream_that_was_empty_when_a_follower_came_may_have_been_emptied_since() {
+        for (lease, number) in [("7", 1), ("8", 0)] {
+            let mut standing = Standing::default();
+            standing.attempt(&holding("7", false, ""));
+            assert_eq!(pass(&mut standing, "20000-1", lease, number, None), Succession::Broken, "{lease} {number}");
+        }
+    }
+
+    #[test]
+    fn who_comes_from_elsewhere_begins_some_time_before_the_end() {
+        let mut standing = Standing::default();
+        standing.attempt(&holding("7", false, "20000-1"));
+        assert_eq!(standing.after(), id("5000-0"));
+        assert_eq!(pass(&mut standing, "6000-0", "7", 4, None), Succession::Continued, "what is older is read");
+        assert_eq!(pass(&mut standing, "7000-0", "7", 5, None), Succession::Continued);
+        let mut standing = Standing::default();
+        standing.attempt(&holding("7", false, "20000-1"));
+        assert_eq!(pass(&mut standing, "20009-0", "7", 8, None), Succession::Broken, "the last there was is gone");
+    }
+
+    #[test]
+    fn a_new_leader_writes_behind_what_it_has_taken_in_and_its_followers_go_on() {
+        let answer = holding("8", true, "20000-1");
+        let mut standing = Standing::default();
+        standing.attempt(&holding("7", false, ""));
+        pass(&mut standing, "20000-0", "7", 0, None);
+        let finding = standing.attempt(&answer);
+        assert_eq!(finding, Finding { is_new: true, is_lost: false });
+        pass(&mut standing, "20000-1", "7", 1, None);
+        standing.begin(&answer, finding);
+        assert_eq!(standing.next(), (0, place("7", 2).as_ref()));
+        let mut follower = leader("7", 2);
+        follower.attempt(&answer);
+        assert_eq!(pass(&mut follower, "20000-2", "8", 0, place("7", 2).as_ref()), Succession::Continued);
+        assert_eq!(pass(&mut leader("7", 1), "20000-2", "8", 0, place("7", 2).as_ref()), Succession::Broken);
+        assert!(!standing.attempt(&answer).is_new, "it has held it before");
+        standing.written(id("20000-2"));
+        assert_eq!(standing.next(), (1, None));
+    }
+
+    #[test]
+    fn a_new_leader_that_has_not_taken_in_all_there_was_has_its_followers_read() {
+        for (last, is_lost) in [("30000-0", false), ("20000-0", true), ("", true)] {
+            let mut standing = leader("7", 2);
+            let answer = holding("8", true, last);
+            let finding = standing.attempt(&answer);
+            assert_eq!(finding, Finding { is_new: true, is_lost }, "{last}");
+            standing.begin(&answer, finding);
+            assert_eq!(standing.next(), (0, None), "{last}");
+        }
+    }
+
+    #[test]
+    fn a_leader_goes_on_counting_when_its_stream_is_lost_and_a_follower_reads_the_new_one_from_its_start() {
+        let mut standing = leader("7", 2);
+        assert_eq!(standing.attempt(&holding("7", true, "")), Finding { is_new: false, is_lost: true });
+        assert_eq!(standing.next(), (2, None));
+        standing.written(id("10000-0"));
+        assert!(!standing.attempt(&holding("7", true, "10000-0")).is_lost);
+        let mut follower = leader("6", 2);
+        follower.attempt(&holding("7", false, "10000-0"));
+        assert_eq!(follower.after(), StreamId::LOWEST);
+    }
+
+    #[test]
+    fn nobody_follows_without_a_look_whom_something_was_kept_from() {
+        let mut standing = leader("7", 2);
+        standing.skip();
+        for count in [2, 3] {
+            assert_eq!(pass(&mut leader("7", count), "20009-0", "7", standing.next().0, None), Succession::Broken);
+        }
+        assert_eq!(standing.forget_lease(), Some(fence("7")));
+        standing.skip();
+        assert_eq!(standing.next(), (0, None), "it has no lease to write under");
     }
 
     #[test]
@@ -83,6 +281,7 @@ mod tests {
         let claims = [
             format!("lately take {} MB at the most", megabytes(STREAM_BOUNDS.0)),
             format!("on their way to the replica that reads {} MB", megabytes(INBOX_BOUNDS.0)),
+            format!("a replica waits for it for {} seconds", LONGEST_LATENESS.as_secs()),
         ];
         let operations = include_str!("../../../../docs/operations.md");
         assert!(claims.iter().all(|claim| operations.contains(claim)), "{claims:?}");
