@@ -142,12 +142,14 @@ impl App {
         self
     }
 
-    /// Serves on `listener` until `shutdown` resolves and the requests under way are answered.
+    /// Serves on `listener` until `shutdown` resolves and the requests under way are answered. Then it leaves the replicas that it shares
+    /// with.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-        let authenticator = self.reloader.authenticator;
+        let Reloader { api, authenticator, .. } = self.reloader;
         // So that the first caller need not wait for the keys, and the operator learns at once if there are none.
         tokio::spawn(async move { authenticator.warm_up().await });
         self.server.serve(listener, shutdown).await;
+        api.leave().await;
     }
 }
 

@@ -1,7 +1,8 @@
 //! The access token that replicas share: fetched by one of them, taken by the others.
 //!
 //! Whoever finds none takes a lock and asks Auth0; the others look again until it is there. The lock ends by itself, so that a replica
-//! that dies with it delays nobody for longer. Without the shared state each asks for itself.
+//! that dies with it delays nobody for longer. Without the shared state each asks for itself. A Redis that is slow is waited for: a grant of
+//! Auth0's takes longer, and costs one of those that a tenant pays for.
 
 use std::time::Duration;
 
@@ -11,10 +12,14 @@ use tokio::time::{Instant, sleep};
 use super::error::Error;
 use super::grant::{AuthenticationApi, Grant};
 use super::sealed_token::{SealingKey, TokenHash};
+use crate::deadline::Deadline;
 use crate::shared_state::{Key, SharedState, Unavailable};
 
 /// Life of the lock, and the longest wait for whoever has it. A grant takes a few hundred milliseconds as a rule.
 const LOCK_LIFE: Duration = Duration::from_secs(2);
+
+/// Most bytes of a token that is shared.
+const MOST_BYTES: usize = 64 * 1024;
 
 /// Time between two looks for what another is asking for.
 const POLL: Duration = Duration::from_millis(50);
@@ -39,8 +44,8 @@ enum Turn {
     },
 }
 
-struct Exchange<'a> {
-    state: &'a SharedState,
+struct Exchange {
+    state: SharedState,
     sealing_key: SealingKey,
     token: Key,
     lock: Key,
@@ -51,29 +56,23 @@ struct Exchange<'a> {
 
 /// The token of another replica, or one that is asked for and shared.
 pub(crate) async fn obtain(state: &SharedState, api: &AuthenticationApi, stale: Option<Stale>) -> Result<Grant, Error> {
-    state.settled().await;
+    state.settled_within(state.background_timeout()).await;
     let Some(exchange) = Exchange::new(state, api, stale) else { return api.grant().await };
-    if let Some(Stale::Refused(hash)) = stale {
-        // If that fails, so does the next command, which decides.
-        let _ = state.delete_if_begins(&exchange.token, &hash.beginning()).await;
-    }
-    match exchange.turn().await.unwrap_or(Turn::Ask { is_locked: false }) {
+    match exchange.turn(stale).await.unwrap_or(Turn::Ask { is_locked: false }) {
         Turn::Take(grant) => Ok(grant),
         Turn::Ask { is_locked } => {
             let grant = api.grant().await;
-            if let Ok(grant) = &grant {
-                exchange.share(grant).await;
-            }
-            if is_locked {
-                exchange.unlock().await;
-            }
+            let sealed = grant.as_ref().ok().and_then(|grant| exchange.sealing_key.seal(grant, Utc::now()));
+            let sharing = tokio::spawn(async move { exchange.share(sealed, is_locked).await });
+            // Those who wait for the token do not wait for a Redis that is slow: it goes on without them.
+            let _ = Deadline::within(state.operation_timeout()).limit(sharing).await;
             grant
         }
     }
 }
 
-impl<'a> Exchange<'a> {
-    fn new(state: &'a SharedState, api: &AuthenticationApi, stale: Option<Stale>) -> Option<Self> {
+impl Exchange {
+    fn new(state: &SharedState, api: &AuthenticationApi, stale: Option<Stale>) -> Option<Self> {
         let (authentication, client_id, audience) = api.client();
         let sealing_key = SealingKey::derive(authentication.secret_bytes(), client_id, audience)?;
         let mut owner = [0; 16];
@@ -81,10 +80,13 @@ impl<'a> Exchange<'a> {
         let token = state.key("token", &sealing_key.name);
         let lock = state.key("token-lock", &sealing_key.name);
         let unwanted = stale.map(|(Stale::Aging(hash) | Stale::Refused(hash))| hash);
-        Some(Self { state, sealing_key, token, lock, owner, unwanted })
+        Some(Self { state: state.clone(), sealing_key, token, lock, owner, unwanted })
     }
 
-    async fn turn(&self) -> Result<Turn, Unavailable> {
+    async fn turn(&self, stale: Option<Stale>) -> Result<Turn, Unavailable> {
+        if let Some(Stale::Refused(hash)) = stale {
+            self.state.delete_if_begins(&self.token, &hash.beginning()).await?;
+        }
         let give_up = Instant::now() + LOCK_LIFE;
         loop {
             if let Some(grant) = self.look().await? {
@@ -108,14 +110,18 @@ impl<'a> Exchange<'a> {
     }
 
     async fn look(&self) -> Result<Option<Grant>, Unavailable> {
-        let value = self.state.get(&self.token).await?;
+        let value = self.state.get(&self.token, MOST_BYTES).await?;
         Ok(value.and_then(|value| self.sealing_key.open(&value, Utc::now(), self.unwanted)))
     }
 
-    async fn share(&self, grant: &Grant) {
-        if let Some((value, life)) = self.sealing_key.seal(grant, Utc::now()) {
+    /// Shares a token, if there is one, and lets the next have the lock.
+    async fn share(&self, sealed: Option<(Vec<u8>, Duration)>, is_locked: bool) {
+        if let Some((value, life)) = sealed.filter(|(value, _)| value.len() <= MOST_BYTES) {
             // The others ask for themselves then.
             let _ = self.state.set(&self.token, &value, life).await;
+        }
+        if is_locked {
+            self.unlock().await;
         }
     }
 

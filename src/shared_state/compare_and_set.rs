@@ -8,10 +8,11 @@ use redis::Script;
 use super::{Key, SharedState, Unavailable, milliseconds};
 
 /// Sets a value if it begins as expected; of none, with nothing. Gives back the time, and the value if it begins in another way; of one
-/// that is too long, its beginning. What is of another type is none. ARGV: expected beginning, value, life in ms, most bytes.
+/// that is too long, its beginning, and no more than that is read. What is of another type is none. ARGV: expected beginning, value, life in
+/// ms, most bytes.
 const COMPARE_AND_SET: &str = "
 local now = redis.call('TIME')
-local value = redis.pcall('GET', KEYS[1])
+local value = redis.pcall('GETRANGE', KEYS[1], 0, ARGV[4])
 if type(value) ~= 'string' then value = '' end
 if string.sub(value, 1, 16) == ARGV[1] then
   redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
@@ -41,7 +42,7 @@ pub(crate) struct Step {
 }
 
 impl SharedState {
-    /// Sets the value of a key if the first 16 bytes of the one that is there are those expected.
+    /// Sets the value of a key, of a Redis that is late, too, if the first 16 bytes of the one that is there are those expected.
     pub(crate) async fn compare_and_set(
         &self,
         key: &Key,
@@ -51,7 +52,7 @@ impl SharedState {
     ) -> Result<Step, Unavailable> {
         let (bytes, life) = (bounds.bytes, milliseconds(bounds.life));
         let (seconds, microseconds, other): (u64, u64, Option<Vec<u8>>) = self
-            .run(async |connection| {
+            .run_on(self.0.background_connection(), async |connection| {
                 let mut script = COMPARE_AND_SET_SCRIPT.key(&key.0);
                 script.arg(expected).arg(value).arg(life).arg(bytes).invoke_async(connection).await
             })

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::error::Failure;
 use super::url::{Route, Sentinels, at};
-use super::{BACKGROUND_TIMEOUT, Inner, Link, RedisUrl};
+use super::{Inner, Link, RedisUrl};
 use crate::deadline::Deadline;
 
 /// Longest time that connecting takes, TLS and authentication included.
@@ -43,7 +43,8 @@ pub(super) async fn keep(state: Weak<Inner>, url: RedisUrl, mut link: watch::Rec
     let mut generation = 0;
     loop {
         let Some(inner) = state.upgrade() else { return };
-        let (prefix, operation_timeout) = (inner.prefix.clone(), inner.operation_timeout);
+        let prefix = inner.prefix.clone();
+        let (operation_timeout, background_timeout) = (inner.operation_timeout, inner.background_timeout);
         // Nothing is held while waiting: the state may end meanwhile.
         drop(inner);
         let found = find(&url, &prefix, operation_timeout).await;
@@ -61,7 +62,7 @@ pub(super) async fn keep(state: Weak<Inner>, url: RedisUrl, mut link: watch::Rec
         };
         drop(inner);
         if let Some(mut connection) = connection {
-            let probe = Probe { prefix: &prefix, timeout: BACKGROUND_TIMEOUT.max(operation_timeout) };
+            let probe = Probe { prefix: &prefix, timeout: background_timeout };
             loop {
                 tokio::select! {
                     down = link.wait_for(Link::is_down) => match down {

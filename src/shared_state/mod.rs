@@ -59,11 +59,13 @@ pub struct Settings {
     pub url: RedisUrl,
     /// Longest time that an operation waits for an answer.
     pub operation_timeout: Duration,
+    /// The same for work in the background.
+    pub background_timeout: Duration,
 }
 
 impl From<RedisUrl> for Settings {
     fn from(url: RedisUrl) -> Self {
-        Self { url, operation_timeout: OPERATION_TIMEOUT }
+        Self { url, operation_timeout: OPERATION_TIMEOUT, background_timeout: BACKGROUND_TIMEOUT }
     }
 }
 
@@ -76,6 +78,7 @@ struct Inner {
     prefix: String,
     url: RedisUrl,
     operation_timeout: Duration,
+    background_timeout: Duration,
     link: watch::Sender<Link>,
     /// Answers in a row that did not come in time.
     timeouts: AtomicU32,
@@ -115,11 +118,12 @@ impl SharedState {
     /// `tenant` is the domain of the tenant whose gateways share.
     #[must_use]
     pub fn connect(settings: Settings, tenant: &str, metrics: SharedStateMetrics) -> Self {
-        let Settings { url, operation_timeout } = settings;
+        let Settings { url, operation_timeout, background_timeout } = settings;
         let (link, watched) = watch::channel(Link::Connecting);
         let prefix = prefix(tenant);
-        let inner =
-            Inner { prefix, url: url.clone(), operation_timeout, link, timeouts: AtomicU32::default(), metrics };
+        let background_timeout = background_timeout.max(operation_timeout);
+        let timeouts = AtomicU32::default();
+        let inner = Inner { prefix, url: url.clone(), operation_timeout, background_timeout, link, timeouts, metrics };
         let state = Self(Arc::new(inner));
         tokio::spawn(connection::keep(Arc::downgrade(&state.0), url, watched));
         state
@@ -136,9 +140,14 @@ impl SharedState {
         matches!(*self.0.link.borrow(), Link::Down)
     }
 
+    /// True while there is a connection, however late the answers on it come.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.0.background_connection().is_some()
+    }
+
     /// Longest time that work in the background waits for an answer.
     pub(crate) fn background_timeout(&self) -> Duration {
-        BACKGROUND_TIMEOUT.max(self.0.operation_timeout)
+        self.0.background_timeout
     }
 
     /// Longest time that an operation waits.
@@ -169,25 +178,30 @@ impl SharedState {
         Key(format!("{}{kind}:{name}", self.0.prefix))
     }
 
-    /// The value of a key.
-    pub(crate) async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, Unavailable> {
-        self.run(async |connection| redis::cmd("GET").arg(&key.0).query_async(connection).await).await
+    /// The value of a key, in the background. One that is longer than `most` bytes is none, and is not read.
+    pub(crate) async fn get(&self, key: &Key, most: usize) -> Result<Option<Vec<u8>>, Unavailable> {
+        let value: Vec<u8> = self
+            .run_in_background(async |connection| {
+                redis::cmd("GETRANGE").arg(&key.0).arg(0).arg(most).query_async(connection).await
+            })
+            .await?;
+        Ok(Some(value).filter(|value| (1..=most).contains(&value.len())))
     }
 
-    /// Sets the value of a key for a time.
+    /// Sets the value of a key for a time, in the background.
     pub(crate) async fn set(&self, key: &Key, value: &[u8], life: Duration) -> Result<(), Unavailable> {
         let life = milliseconds(life);
-        self.run(async |connection| {
+        self.run_in_background(async |connection| {
             redis::cmd("SET").arg(&key.0).arg(value).arg("PX").arg(life).query_async(connection).await
         })
         .await
     }
 
-    /// Sets the value of a key for a time, unless there is one. True if it was set.
+    /// Sets the value of a key for a time, in the background, unless there is one. True if it was set.
     pub(crate) async fn set_if_absent(&self, key: &Key, value: &[u8], life: Duration) -> Result<bool, Unavailable> {
         let life = milliseconds(life);
         let answer: Option<String> = self
-            .run(async |connection| {
+            .run_in_background(async |connection| {
                 redis::cmd("SET").arg(&key.0).arg(value).arg("NX").arg("PX").arg(life).query_async(connection).await
             })
             .await?;
@@ -199,7 +213,16 @@ impl SharedState {
         &self,
         command: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
     ) -> Result<T, Unavailable> {
-        let Connection { mut connection, generation } = self.0.connection().ok_or(Unavailable)?;
+        self.run_on(self.0.connection(), command).await
+    }
+
+    /// Runs a command on a connection, for no longer than those wait who wait.
+    async fn run_on<T: FromRedisValue>(
+        &self,
+        connection: Option<Connection>,
+        command: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
+    ) -> Result<T, Unavailable> {
+        let Connection { mut connection, generation } = connection.ok_or(Unavailable)?;
         let outcome = Deadline::within(self.0.operation_timeout).limit(command(&mut connection)).await;
         let failure = match outcome {
             Ok(Ok(answer)) => {

@@ -9,8 +9,7 @@ use super::{Key, SharedState, Unavailable, milliseconds};
 
 /// Deletes a key if its value begins so.
 const DELETE_IF_BEGINS: &str = "
-local value = redis.call('GET', KEYS[1])
-if value and string.sub(value, 1, #ARGV[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+if redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0";
 
 /// Puts an entry into a map that holds so many, without those used least recently. ARGV: name, value, most entries, life in ms.
@@ -27,8 +26,9 @@ redis.call('PEXPIRE', KEYS[1], ARGV[4])
 redis.call('PEXPIRE', KEYS[2], ARGV[4])
 return 1";
 
-/// The value of an entry, which has been used by that. ARGV: name, life in ms.
+/// The value of an entry, which has been used by that. One that is too long is none, and is not read. ARGV: name, life in ms, most bytes.
 const MAP_GET: &str = "
+if redis.call('HSTRLEN', KEYS[1], ARGV[1]) > tonumber(ARGV[3]) then return false end
 local value = redis.call('HGET', KEYS[1], ARGV[1])
 if value then
   local now = redis.call('TIME')
@@ -39,12 +39,15 @@ end
 return value";
 
 /// Counts by the generic cell rate algorithm: the value is the time, in microseconds, at which all that was let through is paid for.
-/// Gives back the microseconds to wait, 0 if it is let through. ARGV: microseconds for each, the most at once.
+/// Gives back the microseconds to wait, 0 if it is let through. What is no time, or later than all that may be let through at once is paid
+/// for, nobody has counted. ARGV: microseconds for each, the most at once.
 const COUNT: &str = "
 local now = redis.call('TIME')
 now = now[1] * 1000000 + now[2]
 local each, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
-local paid_at = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now) + each
+local paid_at = tonumber(redis.call('GETRANGE', KEYS[1], 0, 20)) or now
+if not (paid_at >= now and paid_at <= now + burst * each + 1) then paid_at = now end
+paid_at = paid_at + each
 local wait = paid_at - burst * each - now
 if wait > 0 then return math.ceil(wait) end
 redis.call('SET', KEYS[1], string.format('%.0f', paid_at), 'PX', math.ceil((paid_at - now) / 1000))
@@ -60,6 +63,8 @@ static COUNT_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(COUNT));
 pub(crate) struct MapBounds {
     /// Most entries.
     pub(crate) entries: usize,
+    /// Most bytes of one.
+    pub(crate) bytes: usize,
     /// Time for which all of them are kept after the last was used.
     pub(crate) life: Duration,
 }
@@ -74,9 +79,9 @@ pub(crate) struct Rate {
 }
 
 impl SharedState {
-    /// Deletes a key if its value begins so.
+    /// Deletes a key, in the background, if its value begins so.
     pub(crate) async fn delete_if_begins(&self, key: &Key, beginning: &[u8]) -> Result<(), Unavailable> {
-        self.run(async |connection| {
+        self.run_in_background(async |connection| {
             DELETE_IF_BEGINS_SCRIPT.key(&key.0).arg(beginning).invoke_async::<()>(connection).await
         })
         .await
@@ -107,9 +112,9 @@ impl SharedState {
         bounds: MapBounds,
     ) -> Result<Option<String>, Unavailable> {
         let [values, uses] = self.keys_of(map);
-        let life = milliseconds(bounds.life);
+        let (life, most) = (milliseconds(bounds.life), bounds.bytes);
         self.run(async |connection| {
-            MAP_GET_SCRIPT.key(values.0).key(uses.0).arg(name).arg(life).invoke_async(connection).await
+            MAP_GET_SCRIPT.key(values.0).key(uses.0).arg(name).arg(life).arg(most).invoke_async(connection).await
         })
         .await
     }

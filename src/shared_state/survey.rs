@@ -81,7 +81,7 @@ impl From<Failure> for SurveyError {
 ///
 /// See [`SurveyError`].
 pub async fn survey(url: &RedisUrl, tenant: &str) -> Result<Survey, SurveyError> {
-    let Found { mut connection, written, is_redirected } = connection::find(url, &prefix(tenant), PATIENCE).await?;
+    let Found { mut connection, written, is_redirected, .. } = connection::find(url, &prefix(tenant), PATIENCE).await?;
     let latency = latency(&mut connection).await?;
     // The gateway itself can do without it, and its user may not be allowed to ask.
     let info = bounded(PATIENCE, redis::cmd("INFO").query_async::<String>(&mut connection)).await.unwrap_or_default();

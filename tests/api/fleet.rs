@@ -2,10 +2,13 @@
 
 mod budget;
 mod cluster;
+mod leaving;
 mod processes;
 mod redis;
 mod sentinels;
 mod sharing;
+mod slow;
+mod strangers;
 mod tail;
 mod tls;
 
@@ -68,7 +71,7 @@ impl Fleet {
             // Each search is a call.
             policy: ClientPolicy { cache_ttl: Duration::ZERO, ..ClientPolicy::default() },
             http: http::Settings { metrics: true, ..http::Settings::default() },
-            shared_state: Some(shared_state::Settings { url, operation_timeout }),
+            shared_state: Some(shared_state::Settings { operation_timeout, ..url.into() }),
             ..Settings::new(tenant)
         };
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();

@@ -223,16 +223,25 @@ impl Bucket {
         wait
     }
 
-    /// Leaves the others their parts of it: what is ours is one of so many equal ones.
-    pub(super) fn split(&mut self, reserve: f64, parts: u32) {
+    /// Leaves the others their parts of it since then: what is ours is one of so many equal ones.
+    pub(super) fn split(&mut self, reserve: f64, parts: u32, since: Duration) {
         self.level = self.level.min(self.level / f64::from(parts));
-        self.share = Some(Share::of_one((1.0 - reserve) / f64::from(parts), self.limit, self.at));
+        self.share = Some(Share::of_one((1.0 - reserve) / f64::from(parts), self.limit, since));
     }
 
     /// Takes the parts together again.
     pub(super) fn join_parts(&mut self, reserve: f64) {
-        self.share = Share::new(reserve, self.limit, self.at);
+        self.set_reserve(reserve);
         self.drain();
+    }
+
+    /// Leaves others so much of it from now on. Nothing has come together yet of what is ours.
+    pub(super) fn set_reserve(&mut self, reserve: f64) {
+        self.share = Share::new(reserve, self.limit, self.at);
+        let rate = self.rate();
+        if let Some(share) = &mut self.share {
+            share.drain(self.at, rate);
+        }
     }
 
     /// Takes it for empty, since others may have taken calls that nobody told of.

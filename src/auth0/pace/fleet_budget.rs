@@ -203,17 +203,17 @@ impl FleetBudget {
         self.holders.retain(|holder| !is_over(holder, GONE_AFTER));
     }
 
-    /// Makes it the budget of one who is alone from now on.
-    pub(super) fn part(&mut self, id: ReplicaId) {
+    /// Makes it the budget of one who has been alone since then.
+    pub(super) fn part(&mut self, id: ReplicaId, since: Duration) {
         let parts = u32::try_from(self.holders.len()).unwrap_or(u32::MAX);
         let (in_flight, is_probing) = self.held_by(id);
-        self.budget.split(parts, in_flight, is_probing);
+        self.budget.split(parts, since, in_flight, is_probing);
         self.holders.clear();
         self.courses.clear();
     }
 
     /// Removes a replica. Its calls are taken for lost.
-    fn leave(&mut self, id: ReplicaId) {
+    pub(super) fn leave(&mut self, id: ReplicaId) {
         if let Some(position) = self.holders.iter().position(|holder| holder.id == id) {
             let Holder { in_flight, is_probing, .. } = self.holders.swap_remove(position);
             self.budget.abandon(in_flight, is_probing);

@@ -34,6 +34,8 @@ struct Inner {
     timer_lost: Notify,
     /// The next exchange with other replicas is earlier than it was.
     exchange_changed: Arc<Notify>,
+    /// The other replicas know that this one is no more.
+    left: Notify,
 }
 
 /// The channels by which decisions reach those who wait.
@@ -80,6 +82,7 @@ impl Governor {
             changed: Notify::new(),
             timer_lost: Notify::new(),
             exchange_changed: Arc::default(),
+            left: Notify::new(),
         }))
     }
 
@@ -95,6 +98,15 @@ impl Governor {
             Decision::Later(waiting) => waiting.decision().await?,
         };
         Ok(PacePermit { governor: self.clone(), call, has_ended: false })
+    }
+
+    /// Gives back what was granted and not used, and leaves the other replicas, if that is done by the deadline. To be called once,
+    /// when no more calls are made.
+    pub(crate) async fn leave(&self, deadline: Deadline) {
+        if self.change(|pacer, _, now| pacer.leave_fleet(now)) {
+            // Else what was granted lapses.
+            let _ = deadline.limit(self.0.left.notified()).await;
+        }
     }
 
     /// The buckets, as far as they are known.

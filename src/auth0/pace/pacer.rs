@@ -12,10 +12,9 @@ mod outcome;
 use std::time::Duration;
 
 pub(super) use self::admission::Admitted;
-pub(super) use self::exchange::MOST_BYTES;
 use self::leases::Leases;
 use self::membership::Membership;
-pub(super) use self::membership::{Answer, ExchangeOutcome, Offer};
+pub(super) use self::membership::{Answer, ExchangeOutcome, MOST_BYTES, Offer};
 use super::budget::{BucketId, Grant, PacingMode, UNKNOWN_WAIT};
 use super::counts::ByClass;
 use super::fleet_budget::{CallEvent, EventKind, FleetBudget};

@@ -3,6 +3,7 @@
 mod auth0;
 mod client;
 mod fleet;
+mod membership;
 mod promises;
 mod properties;
 mod store;

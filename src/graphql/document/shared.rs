@@ -10,7 +10,7 @@ use crate::shared_state::{MapBounds, SharedState};
 const MAP: &str = "documents";
 
 /// Bounds of the map: with the longest texts it takes 16 MB.
-const BOUNDS: MapBounds = MapBounds { entries: 500, life: Duration::from_secs(24 * 60 * 60) };
+const BOUNDS: MapBounds = MapBounds { entries: 500, bytes: LONGEST, life: Duration::from_secs(24 * 60 * 60) };
 
 /// Longest text that is shared. A longer one is sent to each replica once.
 const LONGEST: usize = 32 << 10;
@@ -27,7 +27,7 @@ impl Sources {
         }
         let found = shared.get_from(MAP, hash, BOUNDS).await.ok().flatten();
         // The shared state decides nothing: a text that is not the hash's is none, and one that is, is validated like a client's.
-        if let Some(text) = found.filter(|text| text.len() <= LONGEST && sha256(text) == *hash) {
+        if let Some(text) = found.filter(|text| sha256(text) == *hash) {
             self.keep(hash, &text);
         }
         false

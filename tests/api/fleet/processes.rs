@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use auth0_graphql::sandbox::{Clock, Options, Plan, Sandbox};
 use chrono::DateTime;
+use futures_util::future::join_all;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
@@ -65,11 +66,20 @@ impl Replica {
         assert!(Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap().success());
     }
 
+    async fn data(&self, http: &reqwest::Client, query: &str) -> Value {
+        let request = http.post(format!("{}/graphql", self.url)).json(&json!({ "query": query }));
+        let mut answer: Value = request.send().await.unwrap().json().await.unwrap();
+        assert_eq!(answer.get("errors"), None, "{answer}");
+        answer["data"].take()
+    }
+
+    /// The replicas as it sees them.
+    async fn sees(&self, http: &reqwest::Client) -> Value {
+        self.data(http, "{ gateway { replicas { leadsTail count } } }").await["gateway"]["replicas"].take()
+    }
+
     async fn leads(&self, http: &reqwest::Client) -> bool {
-        let query = json!({ "query": "{ gateway { replicas { leadsTail } } }" });
-        let response = http.post(format!("{}/graphql", self.url)).json(&query).send().await.unwrap();
-        let answer: Value = response.json().await.unwrap();
-        answer["data"]["gateway"]["replicas"]["leadsTail"].as_bool().unwrap()
+        self.sees(http).await["leadsTail"].as_bool().unwrap()
     }
 }
 
@@ -90,14 +100,18 @@ struct Processes {
 
 impl Processes {
     async fn start(test: &str, redis: &RedisServer, count: usize) -> Self {
-        let plan = Plan::PrivateCloud;
+        let mut processes = Self::on(Plan::PrivateCloud).await;
+        processes.join(test, redis, &vec![0; count]).await;
+        processes
+    }
+
+    /// No replica yet of a tenant with that plan.
+    async fn on(plan: Plan) -> Self {
         let options = Options { clock: Clock::system(), logs: 300, logs_per_minute: 0, plan, ..Options::default() };
         let listener = super::listener().await;
         let sandbox = Sandbox::start(options, listener).await.unwrap();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let mut processes = Self { sandbox, http, replicas: Vec::new(), clients: Vec::new() };
-        processes.join(test, redis, &vec![0; count]).await;
-        processes
+        Self { sandbox, http, replicas: Vec::new(), clients: Vec::new() }
     }
 
     /// Starts a replica for each of these, whose clock is so many seconds ahead, with a subscriber who has been told a first log.
@@ -240,5 +254,32 @@ async fn replicas_whose_clocks_are_minutes_apart_follow_each_other_as_any_do() {
         drop((processes.replicas.remove(leader), processes.clients.remove(leader)));
         let meanwhile = processes.arrive(130).await;
         hear(&mut processes.clients, &meanwhile).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_whose_clocks_are_minutes_apart_share_one_token_and_one_budget() {
+    let Some(redis) = RedisServer::start("process-clocks-budget") else { return };
+    if faketime().is_none() {
+        skip("clocks", "libfaketime is not installed");
+        return;
+    }
+    let mut processes = Processes::on(Plan::Free).await;
+    processes.join("clocks-budget", &redis, &[60, 0, -60]).await;
+    for round in 0..2 {
+        let calls = processes.replicas.iter().enumerate().map(async |(number, replica)| {
+            let query =
+                format!("{{ users(q: \"logins_count:[{} TO *]\", perPage: 1) {{ page }} }}", 10 * round + number);
+            replica.data(&processes.http, &query).await;
+        });
+        join_all(calls).await;
+    }
+    let url = format!("{}/_sandbox/calls", processes.sandbox.url());
+    let calls: Vec<Value> = processes.http.get(url).send().await.unwrap().json().await.unwrap();
+    let count = |is_counted: &dyn Fn(&Value) -> bool| calls.iter().filter(|call| is_counted(call)).count();
+    assert_eq!(count(&|call| call["path"] == "/oauth/token"), 1);
+    assert_eq!(count(&|call| call["status"] == 429), 0);
+    for replica in &processes.replicas {
+        while replica.sees(&processes.http).await["count"] != 3 {}
     }
 }

@@ -121,7 +121,7 @@ async fn a_user_with_the_rights_in_the_handbook_is_all_that_the_tail_needs() {
     let Some(redis) = RedisServer::start("tail-acl") else { return };
     let mut fleet = fleet_through(&redis, PATIENT).await;
     let url = super::user_of_the_handbook(&redis);
-    fleet.settings.shared_state = Some(shared_state::Settings { url, operation_timeout: PATIENT });
+    fleet.settings.shared_state = Some(shared_state::Settings { operation_timeout: PATIENT, ..url.into() });
     fleet.settings.http.ingest_token = Some(IngestToken::parse(TOKEN).unwrap());
     fleet.start_sharing(2).await;
     let mut clients = subscribers(&fleet).await;

@@ -155,7 +155,7 @@ impl Budget {
         let id = BucketId(self.next_id);
         let mut bucket = Bucket::new(limit, self.reserve, self.now);
         if self.parts > 1 {
-            bucket.split(self.reserve, self.parts);
+            bucket.split(self.reserve, self.parts, self.now);
         }
         self.buckets.push(NamedBucket { id, bucket });
         id

@@ -63,8 +63,8 @@ impl Budget {
         self.is_probing &= !is_probing;
     }
 
-    /// Makes it the budget of one who is alone from now on, and is one of so many.
-    pub(in super::super) fn split(&mut self, parts: u32, in_flight: ByClass<u64>, is_probing: bool) {
+    /// Makes it the budget of one who is alone, and is one of so many. What has come back since then is parted already.
+    pub(in super::super) fn split(&mut self, parts: u32, since: Duration, in_flight: ByClass<u64>, is_probing: bool) {
         self.lineage = fastrand::u64(..);
         self.parts = parts.max(1);
         for class in Class::ALL {
@@ -74,7 +74,7 @@ impl Budget {
         self.lag = Duration::ZERO;
         if self.parts > 1 {
             for named in &mut self.buckets {
-                named.bucket.split(self.reserve, self.parts);
+                named.bucket.split(self.reserve, self.parts, since);
             }
         }
     }
@@ -91,6 +91,18 @@ impl Budget {
         }
         self.is_probing = false;
         self.drain();
+    }
+
+    /// Sets the share that is left to others; gives back the one that was, if it is another.
+    pub(in super::super) fn set_reserve(&mut self, reserve: f64) -> Option<f64> {
+        let replaced = std::mem::replace(&mut self.reserve, reserve);
+        if replaced == reserve {
+            return None;
+        }
+        for named in &mut self.buckets {
+            named.bucket.set_reserve(reserve);
+        }
+        Some(replaced)
     }
 
     /// Takes all buckets for empty, since others may have taken calls that nobody told of.

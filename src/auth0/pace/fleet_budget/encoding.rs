@@ -129,7 +129,7 @@ mod tests {
                 }
                 value.settle(now + Duration::from_secs(60));
                 value.hear(ReplicaId(3));
-                value.part(ReplicaId(3));
+                value.part(ReplicaId(3), now);
                 prop_assert!(value.encode(b"", 100_000).is_some());
             }
         }

@@ -42,19 +42,37 @@ pub(super) async fn run(governor: Weak<Inner>, shared: SharedState, start: Insta
         let mut answer = Some(match shared.compare_and_set(&key, &expected, &value, BOUNDS).await {
             Ok(Step { time, other: None }) => Answer::Taken { time },
             Ok(Step { time, other: Some(value) }) => Answer::Current { time, value },
-            Err(_) => Answer::Unavailable,
+            Err(_) if shared.is_connected() => Answer::Lost,
+            Err(_) => Answer::Gone,
         });
+        let mut has_left = false;
         with(&mut |governor| {
             let Some(answer) = answer.take() else { return };
             let (outcome, status) = governor.change(|pacer, _, now| (pacer.exchanged(now, answer), pacer.fleet()));
             match outcome {
-                ExchangeOutcome::Taken { granted } => metrics.exchanged("taken", granted),
+                ExchangeOutcome::Taken { granted, replaced_reserve } => {
+                    metrics.exchanged("taken", granted);
+                    if let Some(others) = replaced_reserve {
+                        tracing::warn!(
+                            others,
+                            "RATE_RESERVE was another at the other replicas: from now on it is this one's for all"
+                        );
+                    }
+                }
                 ExchangeOutcome::Conflict => metrics.exchanged("conflict", 0),
                 ExchangeOutcome::Unavailable => metrics.exchanged("unavailable", 0),
+                ExchangeOutcome::Left => {
+                    metrics.exchanged("taken", 0);
+                    governor.0.left.notify_one();
+                    has_left = true;
+                }
             }
             if let Some(status) = status {
                 metrics.set_replicas(status.replicas.unwrap_or_default(), status.leases);
             }
         });
+        if has_left {
+            return;
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::Class;
 use super::super::budget::{BucketId, Grant, PacingMode};
 use super::super::fleet_budget::{CallEvent, EventKind, FleetBudget};
-use super::membership::{BEAT, Membership, Offer, UnderWay};
+use super::membership::{BEAT, Membership, Offer, Phase, UnderWay};
 use super::{Line, Pacer};
 
 /// Most leases ahead of the calls that wait, and the size of bucket below which there are none.
@@ -32,9 +32,6 @@ const EXCHANGE: Duration = Duration::from_millis(1);
 /// Bytes that no version has.
 const NO_VERSION: &[u8] = b"?";
 
-/// Most bytes of a value.
-pub(in super::super) const MOST_BYTES: usize = 64 * 1024;
-
 impl Pacer {
     /// A pacer of one of several replicas. It lets nothing go before it has heard of their budget, or that it is alone.
     pub(in super::super) fn sharing(settings: super::PaceSettings) -> Self {
@@ -48,7 +45,7 @@ impl Pacer {
     /// The time of the next exchange, if nothing else happens before; `None` while one is under way, and where there are none.
     pub(in super::super) fn next_exchange(&self) -> Option<Duration> {
         let member = self.membership.as_ref().filter(|member| member.under_way.is_none())?;
-        if member.has_to_look() || member.is_new {
+        if member.has_to_look() || member.has_to_step() {
             return Some(member.not_before);
         }
         Some(self.next_telling(member).min(self.next_look(member)).max(member.not_before))
@@ -110,7 +107,7 @@ impl Pacer {
             return None;
         }
         let has_to_tell =
-            self.membership.as_ref().is_some_and(|member| member.is_new || self.next_telling(member) <= now);
+            self.membership.as_ref().is_some_and(|member| member.has_to_step() || self.next_telling(member) <= now);
         let Self { known, membership, leases, discovery, lines, .. } = self;
         let member = membership.as_mut()?;
         let mut under_way = UnderWay { asked: now, events: member.events.len(), ..UnderWay::default() };
@@ -119,6 +116,11 @@ impl Pacer {
             return Some(Offer { expected: NO_VERSION.to_vec(), value: Vec::new() });
         }
         let (id, mut value) = (member.id, known.clone());
+        if member.is_leaving {
+            value.leave(id);
+            let offer = member.offers(under_way, value);
+            return self.part_without(offer);
+        }
         value.hear(id);
         value.forget_demands(id);
         value.want_probe(id, !discovery.is_empty() && !leases.has(PacingMode::Unknown));
@@ -148,15 +150,29 @@ impl Pacer {
         }
         under_way.step = member.next_step();
         value.set_step(id, under_way.step);
-        under_way.expected.clone_from(&member.version);
-        under_way.version = format!("{:016x}", fastrand::u64(..)).into_bytes();
-        let Some(text) = value.encode(&under_way.version, MOST_BYTES) else {
-            self.part(now);
-            return None;
+        let offer = member.offers(under_way, value);
+        self.part_without(offer)
+    }
+
+    /// Goes on alone where there is too much to be shared.
+    fn part_without(&mut self, offer: Option<Offer>) -> Option<Offer> {
+        if offer.is_none() {
+            self.part(self.now);
+        }
+        offer
+    }
+
+    /// Gives the leases back, and has the others told that this replica is no more. False if it shares with nobody.
+    pub(in super::super) fn leave_fleet(&mut self, now: Duration) -> bool {
+        self.settle(now);
+        let Some(member) = self.membership.as_mut().filter(|member| member.phase == Phase::Joined) else {
+            return false;
         };
-        under_way.value = Some(value);
-        member.under_way = Some(under_way);
-        Some(Offer { expected: member.version.clone(), value: text })
+        member.is_leaving = true;
+        for grant in self.leases.lapsed(|_, _| false) {
+            self.apply(CallEvent { grant, kind: EventKind::Withdrawn });
+        }
+        true
     }
 
     /// Takes note of a change to a call, and has the others told.

@@ -19,9 +19,12 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// Time between a failure and the next attempt. Up to half as much again is added at random.
 const RETRY: Duration = Duration::from_millis(250);
 
-/// Failures in a row after which it goes on alone, and the time to the next attempt before: the others count on it meanwhile.
-const MOST_FAILURES: u32 = 3;
+/// Time without an answer after which it goes on alone, and the time to the next attempt before: the others go on with what is its part.
+const LONGEST_SILENCE: Duration = Duration::from_millis(500);
 const RETRY_SOON: Duration = Duration::from_millis(10);
+
+/// Most steps that may have been taken. One is the rule: more are where Redis was paused, and a connection given up.
+const MOST_UNSURE: usize = 8;
 
 /// Step of a clock beyond which it has not only drifted.
 const LEAST_STEP: Duration = Duration::from_secs(1);
@@ -32,6 +35,9 @@ const MOST_CONFLICTS: u32 = 1;
 /// Most times that an attempt takes for which it does so, and the longest time.
 const MOST_TURNS: u32 = 16;
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// Most bytes of a value.
+pub(in super::super) const MOST_BYTES: usize = 64 * 1024;
 
 /// A step of compare-and-set. A value begins with its version.
 #[derive(Debug)]
@@ -52,18 +58,25 @@ pub(in super::super) enum Answer {
         time: Duration,
         value: Vec<u8>,
     },
-    Unavailable,
+    /// None came: what was offered may have been taken.
+    Lost,
+    /// There is nobody to ask.
+    Gone,
 }
 
 /// Outcome of an exchange.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(in super::super) enum ExchangeOutcome {
     Taken {
         /// Number of calls that were granted.
         granted: usize,
+        /// The share that the others left to the tenant's other clients until now, if this replica has set another.
+        replaced_reserve: Option<f64>,
     },
     Conflict,
     Unavailable,
+    /// The others know that this replica is no more.
+    Left,
 }
 
 /// The way in which a replica takes part.
@@ -81,8 +94,6 @@ pub(super) enum Phase {
 pub(super) struct UnderWay {
     pub(super) asked: Duration,
     pub(super) step: u32,
-    /// The version that it replaces.
-    pub(super) expected: Vec<u8>,
     /// The number of events that are told by it.
     pub(super) events: usize,
     pub(super) version: Vec<u8>,
@@ -104,13 +115,20 @@ pub(super) struct Membership {
     /// Buckets that leases were used of, and by which class, since the last exchange.
     pub(super) used: Vec<(BucketId, Class)>,
     pub(super) under_way: Option<UnderWay>,
-    /// An exchange that may have been taken, though no answer came.
-    unsure: Option<UnderWay>,
-    failures: u32,
+    /// Steps that replace the known version and may have been taken, one of them at the most, though no answer came.
+    unsure: Vec<UnderWay>,
     /// The number of the newest step.
     step: u32,
+    /// The time since which no answer came.
+    pub(super) silent_since: Option<Duration>,
     /// True until the others know of this replica.
-    pub(super) is_new: bool,
+    pub(super) is_joining: bool,
+    /// True until the others know that the buckets are to be taken for empty.
+    pub(super) drains: bool,
+    /// True once this replica is to be no more.
+    pub(super) is_leaving: bool,
+    /// The share that the others left to the tenant's other clients, until they know of this replica's.
+    pub(super) replaced_reserve: Option<f64>,
     pub(super) heard: Duration,
     pub(super) told: Duration,
     /// The next exchange is not before.
@@ -146,10 +164,13 @@ impl Membership {
             has_news_since: None,
             used: Vec::new(),
             under_way: None,
-            unsure: None,
-            failures: 0,
+            unsure: Vec::new(),
             step: 0,
-            is_new: true,
+            silent_since: None,
+            is_joining: true,
+            drains: false,
+            is_leaving: false,
+            replaced_reserve: None,
             heard: Duration::ZERO,
             told: Duration::ZERO,
             not_before: Duration::ZERO,
@@ -160,6 +181,14 @@ impl Membership {
 
     pub(super) fn is_sharing(&self) -> bool {
         self.phase != Phase::Away
+    }
+
+    /// Offers a value; `None` if it is too long.
+    pub(super) fn offers(&mut self, under_way: UnderWay, value: FleetBudget) -> Option<Offer> {
+        let version = format!("{:016x}", fastrand::u64(..)).into_bytes();
+        let text = value.encode(&version, MOST_BYTES)?;
+        self.under_way = Some(UnderWay { version, value: Some(value), ..under_way });
+        Some(Offer { expected: self.version.clone(), value: text })
     }
 
     /// Learns from an exchange what Redis' clock shows.
@@ -177,9 +206,9 @@ impl Membership {
     /// Forgets what the others were to be told, and has them told of this replica.
     pub(super) fn forget_events(&mut self) {
         self.events.clear();
-        self.unsure = None;
+        self.unsure.clear();
         self.has_news_since = None;
-        self.is_new = true;
+        self.is_joining = true;
     }
 
     /// Takes note of a class for which a bucket is used.
@@ -200,7 +229,12 @@ impl Membership {
 
     /// True if an exchange only looks: the replica does not know where it stands.
     pub(super) fn has_to_look(&self) -> bool {
-        self.phase != Phase::Joined || self.failures > 0
+        self.phase != Phase::Joined || self.silent_since.is_some()
+    }
+
+    /// True if an exchange is due that has to be heard of at once.
+    pub(super) fn has_to_step(&self) -> bool {
+        self.is_joining || self.drains || self.is_leaving
     }
 
     /// The number of a step that is to be taken.
@@ -211,29 +245,26 @@ impl Membership {
 
     pub(super) fn taken(&mut self, now: Duration) {
         (self.heard, self.told, self.not_before, self.conflicts) = (now, now, now + PAUSE, 0);
-        (self.unsure, self.failures) = (None, 0);
-        self.is_new = false;
+        (self.is_joining, self.drains, self.silent_since) = (false, false, None);
+        self.unsure.clear();
         self.used.clear();
     }
 
-    /// The exchange whose answer was lost, if it is seen to have been taken.
-    pub(super) fn found_taken(&mut self, value: &FleetBudget) -> Option<UnderWay> {
-        let unsure = self.unsure.take()?;
-        if value.step_of(self.id) == Some(unsure.step) {
-            self.is_new = false;
-            self.told = self.heard;
-            return Some(unsure);
+    /// The step whose answer was lost, if it is seen to have been taken in this version of the value.
+    pub(super) fn found_taken(&mut self, version: &[u8], value: &FleetBudget) -> Option<UnderWay> {
+        if self.version == version {
+            // They may be on their way.
+            return None;
         }
-        // It may be on its way, as long as what it replaces is there.
-        if self.version == unsure.expected {
-            self.unsure = Some(unsure);
-        }
-        None
+        let step = value.step_of(self.id);
+        let found = self.unsure.drain(..).find(|unsure| Some(unsure.step) == step)?;
+        self.told = self.heard;
+        Some(found)
     }
 
     /// Another value was there; for an attempt that came too late, which took that time.
     pub(super) fn heard(&mut self, now: Duration, late: Option<Duration>) {
-        (self.heard, self.failures) = (now, 0);
+        (self.heard, self.silent_since) = (now, None);
         self.not_before = now;
         if let Some(time) = late {
             self.conflicts += 1;
@@ -242,19 +273,19 @@ impl Membership {
         }
     }
 
-    /// Takes note of an exchange that was not answered. False if too many were not.
+    /// Takes note of an exchange that was not answered. False if none has been for too long, or too many steps may have been taken.
     pub(super) fn may_look_again(&mut self, now: Duration, under_way: UnderWay) -> bool {
+        let since = *self.silent_since.get_or_insert(under_way.asked);
         if under_way.value.is_some() {
-            self.unsure = Some(under_way);
+            self.unsure.push(under_way);
         }
-        self.failures += 1;
         self.conflicts = 0;
         self.not_before = now + RETRY_SOON + RETRY_SOON.mul_f64(fastrand::f64() / 2.0);
-        self.phase != Phase::Away && self.failures < MOST_FAILURES
+        self.phase != Phase::Away && now < since + LONGEST_SILENCE && self.unsure.len() <= MOST_UNSURE
     }
 
     pub(super) fn failed(&mut self, now: Duration) {
-        (self.conflicts, self.failures) = (0, 0);
+        (self.conflicts, self.silent_since) = (0, None);
         self.not_before = now + RETRY + RETRY.mul_f64(fastrand::f64() / 2.0);
     }
 }

@@ -26,8 +26,12 @@ impl Pacer {
             return ExchangeOutcome::Unavailable;
         };
         let outcome = match answer {
-            Answer::Unavailable => {
+            Answer::Lost => {
                 self.failed(now, under_way);
+                ExchangeOutcome::Unavailable
+            }
+            Answer::Gone => {
+                self.part(now);
                 ExchangeOutcome::Unavailable
             }
             Answer::Taken { time } => {
@@ -65,7 +69,7 @@ impl Pacer {
     fn make_up_for(&mut self, is_set_on: bool) {
         if is_set_on && let Some(member) = &mut self.membership {
             self.known.budget.drain();
-            member.is_new = true;
+            member.drains = true;
         }
     }
 
@@ -77,10 +81,16 @@ impl Pacer {
         let Some(member) = &mut self.membership else { return ExchangeOutcome::Conflict };
         self.known = value;
         self.known.budget.set_lag(lag);
+        if member.is_leaving {
+            self.known.part(member.id, now + self.offset);
+            self.membership = None;
+            return ExchangeOutcome::Left;
+        }
         member.version = version;
         member.events.drain(..events);
         member.has_news_since = member.events.first().map(|_| now);
         member.taken(now);
+        let replaced_reserve = member.replaced_reserve.take();
         self.known.settle(now + self.offset);
         for event in &member.events {
             self.known.apply(Some(member.id), event);
@@ -88,7 +98,7 @@ impl Pacer {
         let granted = grants.len();
         self.leases.add(grants, asked + LEASE_LIFE);
         self.start_over_if_ahead();
-        ExchangeOutcome::Taken { granted }
+        ExchangeOutcome::Taken { granted, replaced_reserve }
     }
 
     /// Goes on with the value that is there, if it is one.
@@ -97,20 +107,23 @@ impl Pacer {
         let Some(member) = &mut self.membership else { return };
         let (id, phase) = (member.id, member.phase);
         let (version, text) = text.split_at(text.len().min(VERSION_BYTES));
-        member.version = version.to_vec();
         let (in_flight, is_probing) = match phase {
             Phase::Joined => self.known.held_by(id),
             Phase::Joining | Phase::Away => (self.known.budget.in_flight(), self.known.budget.is_probing()),
         };
         match FleetBudget::decode(text, shared_now) {
             Some(value) => {
-                let is_known = phase == Phase::Joined && value.has(id);
+                let is_known = phase == Phase::Joined && !member.is_joining && value.has(id);
                 self.known = value;
                 self.known.budget.set_lag(lag);
                 self.known.settle(shared_now);
+                member.drains |= phase == Phase::Away;
+                if member.drains {
+                    self.known.budget.drain();
+                }
                 if is_known {
                     // An answer was lost, not the step.
-                    if let Some(UnderWay { asked, events, grants, .. }) = member.found_taken(&self.known) {
+                    if let Some(UnderWay { asked, events, grants, .. }) = member.found_taken(version, &self.known) {
                         member.events.drain(..events);
                         self.leases.add(grants, asked + LEASE_LIFE);
                     }
@@ -119,16 +132,15 @@ impl Pacer {
                     }
                 } else {
                     member.forget_events();
-                    if phase == Phase::Away {
-                        self.known.budget.drain();
-                    }
                     self.known.join(id, in_flight, is_probing);
+                    let others = self.known.budget.set_reserve(self.settings.reserve);
+                    member.replaced_reserve = others.or(member.replaced_reserve);
                 }
             }
             None if phase == Phase::Joined => {
                 // Somebody emptied Redis, or wrote into it: this is the best that is known.
                 self.known.budget.drain();
-                member.is_new = true;
+                member.drains = true;
             }
             None => {
                 member.forget_events();
@@ -143,6 +155,7 @@ impl Pacer {
         }
         if let Some(member) = &mut self.membership {
             member.phase = Phase::Joined;
+            member.version = version.to_vec();
         }
         self.start_over_if_ahead();
     }
@@ -171,7 +184,7 @@ impl Pacer {
     pub(super) fn part(&mut self, now: Duration) {
         let Some(member) = &mut self.membership else { return };
         if member.phase == Phase::Joined {
-            self.known.part(member.id);
+            self.known.part(member.id, member.silent_since.unwrap_or(now) + self.offset);
         }
         member.phase = Phase::Away;
         member.forget_events();

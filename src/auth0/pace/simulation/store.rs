@@ -18,9 +18,11 @@ pub(super) struct Store {
     latest: Duration,
     /// Time that a step is on its way, there and back each, in seconds.
     pub(super) latency: std::ops::Range<f64>,
-    /// The share of answers that do not come, of those that do not follow one that did not: more in a row are an outage.
+    /// The share of answers that do not come, and of steps that come when nobody waits for them any more.
     pub(super) mishaps: f64,
-    was_lost: bool,
+    pub(super) late: f64,
+    /// Number of answers that do not come next.
+    pub(super) lost_next: usize,
     /// Steps that were asked for, and those of them that were taken.
     pub(super) asked: usize,
     pub(super) taken: usize,
@@ -38,7 +40,8 @@ impl Store {
             latest: Duration::ZERO,
             latency: 0.000_2..0.002,
             mishaps: 0.0,
-            was_lost: false,
+            late: 0.0,
+            lost_next: 0,
             asked: 0,
             taken: 0,
             bytes: 0,
@@ -69,11 +72,18 @@ impl Store {
             Answer::Current { time, value: self.value.clone() }
         };
         let travel = self.travel();
-        self.was_lost = !self.was_lost && self.rng.f64() < self.mishaps;
-        (!self.was_lost).then_some((travel, answer))
+        let is_lost = self.lost_next > 0 || self.rng.f64() < self.mishaps;
+        self.lost_next = self.lost_next.saturating_sub(1);
+        (!is_lost).then_some((travel, answer))
     }
 
-    pub(super) fn travel(&mut self) -> Duration {
+    /// Time after which a step arrives.
+    pub(super) fn arrival(&mut self) -> Duration {
+        let late = if self.rng.f64() < self.late { TIMEOUT * self.rng.u32(1..10) } else { Duration::ZERO };
+        self.travel() + late
+    }
+
+    fn travel(&mut self) -> Duration {
         let share = self.rng.f64();
         Duration::from_secs_f64(self.latency.start + (self.latency.end - self.latency.start) * share)
     }

@@ -80,9 +80,14 @@ impl World {
     }
 
     pub(super) fn fleet_with(auth0: Auth0, seed: u64, replicas: usize, settings: PaceSettings) -> Self {
+        Self::fleet_of(auth0, seed, std::iter::repeat_n(settings, replicas))
+    }
+
+    /// Replicas that differ in their settings.
+    pub(super) fn fleet_of(auth0: Auth0, seed: u64, settings: impl IntoIterator<Item = PaceSettings>) -> Self {
         // Before there are pacers, whose ids are drawn by chance.
         fastrand::seed(seed);
-        Self::of(auth0, seed, (0..replicas).map(|_| Pacer::sharing(settings)).collect())
+        Self::of(auth0, seed, settings.into_iter().map(Pacer::sharing).collect())
     }
 
     fn of(auth0: Auth0, seed: u64, pacers: Vec<Pacer>) -> Self {
@@ -122,6 +127,13 @@ impl World {
     pub(super) fn crash(&mut self, replica: usize) {
         self.replicas[replica].is_crashed = true;
         self.waiting.retain(|&(of, _), _| of != replica);
+    }
+
+    /// Has a replica leave the others.
+    pub(super) fn leave(&mut self, replica: usize) {
+        let now = self.local(replica);
+        assert!(self.pacers[replica].leave_fleet(now));
+        self.decide(replica);
     }
 
     /// Stops a replica for a while, and all that comes to it.
@@ -270,9 +282,9 @@ impl World {
         if let Some(offer) = self.pacers[replica].offer(now) {
             let number = self.next_event + 1;
             self.replicas[replica].under_way = number;
-            let arrival = self.now + self.store.travel();
+            let arrival = self.now + self.store.arrival();
             self.schedule(arrival, Event::Offered(replica, number, offer));
-            self.schedule(self.now + TIMEOUT, Event::IsOffered(replica, number, Answer::Unavailable));
+            self.schedule(self.now + TIMEOUT, Event::IsOffered(replica, number, Answer::Lost));
         }
     }
 
