@@ -43,17 +43,6 @@ pub(crate) const AUDIT_TARGET: &str = "auth0_graphql::audit";
 /// Target of the spans of traces. They cost nothing where nothing is exported, for nothing else takes them.
 pub(crate) const TRACE_TARGET: &str = "auth0_graphql::trace";
 
-/// Beginnings of a request's trace.
-pub(crate) struct TraceOrigin<'a> {
-    pub(crate) request_id: &'a str,
-    /// The method of a request over HTTP.
-    pub(crate) method: Option<&'a str>,
-    /// The `traceparent` that came with it: <https://www.w3.org/TR/trace-context/#traceparent-header>.
-    pub(crate) traceparent: Option<&'a str>,
-    /// True if it came from a trusted proxy, whose traces are continued.
-    pub(crate) is_trusted: bool,
-}
-
 /// Settings of the log and of traces.
 #[derive(Debug, Clone, Default)]
 pub struct LogSettings {

@@ -21,7 +21,7 @@ use super::responder::{RefusalReason, Responder};
 use super::send_budget::Recipient;
 use super::{GRAPHQL, Shared, csrf, health, host, request_id};
 use crate::graphql::{GraphqlError, refuse};
-use crate::telemetry::{Metrics, Trace, TraceOrigin};
+use crate::telemetry::{Metrics, Trace};
 
 /// W3C's trace context: <https://www.w3.org/TR/trace-context/#traceparent-header>.
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -58,7 +58,7 @@ fn trace(request: &Request, id: &str) -> Trace {
     let traceparent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
     let peer = request.extensions().get::<Arc<ConnectionInfo>>();
     let is_trusted = peer.is_some_and(|peer| peer.is_proxy());
-    Trace::of_request(&TraceOrigin { request_id: id, method: Some(request.method().as_str()), traceparent, is_trusted })
+    Trace::of_request(id, Some(request.method().as_str()), traceparent, is_trusted)
 }
 
 /// Sets the headers that are the same for all responses, and those on which a response has none of its own: the playground has.

@@ -27,7 +27,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry, layer};
 use url::Url;
 
-use super::{TRACE_TARGET, TraceOrigin};
+use super::TRACE_TARGET;
 
 /// The tracer that begins traces, once they are exported, as they are for the whole process.
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
@@ -120,17 +120,17 @@ pub(crate) struct Trace(Option<Context>);
 impl Trace {
     /// Begins the trace of a request. It continues the trace that a `traceparent` belongs to, if a trusted proxy sends it. A
     /// stranger's is linked to a trace of our own: else strangers would decide what is sampled.
-    pub(crate) fn of_request(origin: &TraceOrigin<'_>) -> Self {
+    pub(crate) fn of_request(id: &str, method: Option<&str>, traceparent: Option<&str>, is_trusted: bool) -> Self {
         let Some(tracer) = TRACER.get() else { return Self(None) };
-        let remote = origin.traceparent.and_then(context_of);
-        let (parent, linked) = if origin.is_trusted { (remote, None) } else { (None, remote) };
+        let remote = traceparent.and_then(context_of);
+        let (parent, linked) = if is_trusted { (remote, None) } else { (None, remote) };
         let mut builder = SpanBuilder::from_name("request").with_kind(SpanKind::Server);
         if let Some(linked) = linked {
             builder = builder.with_links(vec![Link::with_context(linked.span().span_context().clone())]);
         }
         let trace = Self::begin(tracer, builder, parent);
-        trace.record("request_id", || origin.request_id.to_owned());
-        if let Some(method) = origin.method {
+        trace.record("request_id", || id.to_owned());
+        if let Some(method) = method {
             trace.record("http.request.method", || method.to_owned());
         }
         trace

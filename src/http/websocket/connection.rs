@@ -28,7 +28,7 @@ use super::operation::{self, OperationReply, StreamedReply};
 use crate::graphql::{Deadline, ErrorCode, GraphqlError, GraphqlResponse, Outcome, refuse};
 use crate::http::Shared;
 use crate::http::connection_info::WebSocketMembership;
-use crate::telemetry::{Trace, TraceOrigin};
+use crate::telemetry::Trace;
 
 /// Time for a client to close after the gateway did.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -258,8 +258,7 @@ impl Connection {
             return self.send_reply(&id, &refusal).await;
         }
         let span = tracing::info_span!("request", id = request_id);
-        let origin = TraceOrigin { request_id: &request_id, method: None, traceparent: None, is_trusted: false };
-        let trace = Trace::of_request(&origin);
+        let trace = Trace::of_request(&request_id, None, None, false);
         let operation = operation::execute(
             self.shared.clone(),
             init.clone(),
