@@ -119,8 +119,8 @@ pub(super) struct Membership {
     unsure: Vec<UnderWay>,
     /// The number of the newest step.
     step: u32,
-    /// The time since which no answer came.
-    pub(super) silent_since: Option<Duration>,
+    /// The time since which no answer came, and that at which one was missed last.
+    silence: Option<(Duration, Duration)>,
     /// True until the others know of this replica.
     pub(super) is_joining: bool,
     /// True until the others know that the buckets are to be taken for empty.
@@ -166,7 +166,7 @@ impl Membership {
             under_way: None,
             unsure: Vec::new(),
             step: 0,
-            silent_since: None,
+            silence: None,
             is_joining: true,
             drains: false,
             is_leaving: false,
@@ -229,7 +229,7 @@ impl Membership {
 
     /// True if an exchange only looks: the replica does not know where it stands.
     pub(super) fn has_to_look(&self) -> bool {
-        self.phase != Phase::Joined || self.silent_since.is_some()
+        self.phase != Phase::Joined || self.silence.is_some()
     }
 
     /// True if an exchange is due that has to be heard of at once.
@@ -245,7 +245,7 @@ impl Membership {
 
     pub(super) fn taken(&mut self, now: Duration) {
         (self.heard, self.told, self.not_before, self.conflicts) = (now, now, now + PAUSE, 0);
-        (self.is_joining, self.drains, self.silent_since) = (false, false, None);
+        (self.is_joining, self.drains, self.silence) = (false, false, None);
         self.unsure.clear();
         self.used.clear();
     }
@@ -264,7 +264,7 @@ impl Membership {
 
     /// Another value was there; for an attempt that came too late, which took that time.
     pub(super) fn heard(&mut self, now: Duration, late: Option<Duration>) {
-        (self.heard, self.silent_since) = (now, None);
+        (self.heard, self.silence) = (now, None);
         self.not_before = now;
         if let Some(time) = late {
             self.conflicts += 1;
@@ -275,7 +275,8 @@ impl Membership {
 
     /// Takes note of an exchange that was not answered. False if none has been for too long, or too many steps may have been taken.
     pub(super) fn may_look_again(&mut self, now: Duration, under_way: UnderWay) -> bool {
-        let since = *self.silent_since.get_or_insert(under_way.asked);
+        let since = self.silent_since(now);
+        self.silence = Some((since, now));
         if under_way.value.is_some() {
             self.unsure.push(under_way);
         }
@@ -284,8 +285,14 @@ impl Membership {
         self.phase != Phase::Away && now < since + LONGEST_SILENCE && self.unsure.len() <= MOST_UNSURE
     }
 
+    /// The time since which no answer came. One that has not asked for as long was paused, and the others went on meanwhile.
+    pub(super) fn silent_since(&self, now: Duration) -> Duration {
+        let recent = self.silence.filter(|(_, missed)| now < *missed + LONGEST_SILENCE);
+        recent.map_or(now, |(since, _)| since)
+    }
+
     pub(super) fn failed(&mut self, now: Duration) {
-        (self.conflicts, self.silent_since) = (0, None);
+        (self.conflicts, self.silence) = (0, None);
         self.not_before = now + RETRY + RETRY.mul_f64(fastrand::f64() / 2.0);
     }
 }

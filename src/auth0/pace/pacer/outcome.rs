@@ -184,7 +184,7 @@ impl Pacer {
     pub(super) fn part(&mut self, now: Duration) {
         let Some(member) = &mut self.membership else { return };
         if member.phase == Phase::Joined {
-            self.known.part(member.id, member.silent_since.unwrap_or(now) + self.offset);
+            self.known.part(member.id, member.silent_since(now) + self.offset);
         }
         member.phase = Phase::Away;
         member.forget_events();

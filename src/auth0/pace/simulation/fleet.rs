@@ -264,8 +264,9 @@ proptest! {
         latency in 0.001_f64..1.0,
         step in 0.000_2_f64..0.008,
         has_mishaps: bool,
-        lost_answers in prop_oneof![Just(0.0), 0.0_f64..0.6],
-        late_steps in prop_oneof![Just(0.0), 0.0_f64..0.2],
+        // Of more than these, half a second may be full, which is an outage.
+        lost_answers in prop_oneof![Just(0.0), 0.0_f64..0.25],
+        late_steps in prop_oneof![Just(0.0), 0.0_f64..0.1],
         pauses in prop::collection::vec((0_usize..5, 0_u64..5_000, 1_u64..15_000), 0..6),
         crash in prop::option::of((0_usize..5, 0_u64..20_000)),
         seed: u64,

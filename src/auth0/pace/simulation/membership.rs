@@ -48,6 +48,25 @@ fn answers_that_are_lost_one_after_the_other_are_made_up_for() {
 }
 
 #[test]
+fn one_that_was_paused_while_an_answer_was_lost_takes_nothing_of_what_the_others_used() {
+    for plan in [Auth0::free(), Auth0::enterprise()] {
+        let mut world = World::fleet(plan, 1, 4);
+        crowd(&mut world, 20);
+        for round in 1..6 {
+            world.run(20 * round * SECOND);
+            // One after the other, so that each is paused with a step on its way.
+            world.store.lost_next = 3;
+            world.run(world.now + Duration::from_millis(15));
+            for replica in 0..3 {
+                world.pause(replica, 9 * SECOND);
+            }
+        }
+        world.run(120 * SECOND);
+        assert_eq!(world.limited(), 0);
+    }
+}
+
+#[test]
 fn one_that_leaves_gives_back_what_it_was_granted_and_did_not_use() {
     let mut world = World::fleet(Auth0::shared(Bucket::new(50, 30.0)), 1, 2);
     for replica in 0..2 {
