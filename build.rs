@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What the bundle is made of. Named one by one, so that a `node_modules` made by hand
+/// The sources of the bundle. Named one by one, so that a `node_modules` made by hand
 /// beside them is neither copied nor watched.
 const SOURCES: [&str; 6] = [".npmrc", "bundle.mjs", "main.css", "main.jsx", "package-lock.json", "package.json"];
 

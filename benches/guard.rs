@@ -26,7 +26,7 @@ use tokio::runtime::{Builder, Runtime};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How often a stage is run while instructions are counted.
+/// The number of runs of a stage while instructions are counted.
 const ROUNDS: usize = 20;
 
 const RECORDS: usize = 100;

@@ -62,7 +62,7 @@ fn plan(name: &str) -> Plan {
     STAGES.plans(&normal).pop().expect("a page")
 }
 
-/// What Auth0 answers when it is asked for no more than what is selected.
+/// Auth0's answer when it is asked for no more than what is selected.
 fn records(name: &str) -> String {
     let root = scenario(name).only_root().expect("a page");
     list(&root.records(&TENANT, 0), root.keys().as_deref())
@@ -127,7 +127,7 @@ fn find_records_with_total(bencher: Bencher<'_, '_>, name: &str) {
     bencher.counter(BytesCount::new(body.len())).bench_local(|| auth0::bench::find_records(black_box(&body)));
 }
 
-/// What stands between a question and its call to Auth0.
+/// The steps between a question and its call to Auth0.
 mod toward_auth0 {
     use super::*;
 

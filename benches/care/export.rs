@@ -22,10 +22,10 @@ use super::stage::{Stage, keeping_nothing};
 const USERS: usize = 25_000;
 const IMPORTED: usize = 800;
 
-/// How long an export that is paced finds out what the bucket gives.
+/// The time in which a paced export finds out what the bucket gives.
 const START: TimeDelta = TimeDelta::seconds(10);
 
-/// How often a running export is looked at.
+/// The time between two looks at a running export.
 const GLANCE: Duration = Duration::from_millis(10);
 
 pub(crate) async fn measure(program: &Path, time: Duration, report: &mut Report) -> Result<()> {
@@ -145,7 +145,7 @@ async fn part(program: &Path, time: Duration) -> Result<Vec<Figure>> {
     ])
 }
 
-/// How many searches of users are made a second once it is known what the bucket gives.
+/// The number of searches of users in a second, once it is known what the bucket gives.
 async fn steady_rate(stage: &Stage) -> Result<f64> {
     let calls = stage.calls().await?;
     let searches = calls.iter().filter(|call| call.path == "/api/v2/users");
@@ -156,7 +156,7 @@ async fn steady_rate(stage: &Stage) -> Result<f64> {
     Ok((steady.len() - 1) as f64 * 1e3 / (*last - *first).num_milliseconds() as f64)
 }
 
-/// How many searches of users were answered with this status.
+/// The number of searches of users that were answered with this status.
 async fn users_calls(stage: &Stage, status: u16) -> Result<usize> {
     let calls = stage.calls().await?;
     Ok(calls.iter().filter(|call| call.path == "/api/v2/users" && call.status == Some(status)).count())

@@ -1,4 +1,4 @@
-//! How the gateway cares for its tenant, measured on sandbox tenants of this process: pacing, sharing, outages and exports.
+//! The gateway's care for its tenant, measured on sandbox tenants of this process: pacing, sharing, outages and exports.
 //!
 //! ```sh
 //! cargo bench --bench care
@@ -26,15 +26,15 @@ use self::report::Report;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How the gateway cares for its tenant: pacing, sharing, outages and exports.
+/// The gateway's care for its tenant: pacing, sharing, outages and exports.
 #[derive(Parser)]
 struct Options {
-    /// For how long a crowd asks more than the plan gives, in seconds. A minute is the least: a gateway with a reserve
-    /// makes some calls more at the start.
+    /// The time for which a crowd asks more than the plan gives, in seconds. A minute is the least: a gateway with a
+    /// reserve makes some calls more at the start.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(60..=600))]
     seconds: u64,
 
-    /// For how long Auth0 is down, in seconds.
+    /// The time for which Auth0 is down, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(5..=600))]
     outage: u64,
 

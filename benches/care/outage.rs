@@ -14,14 +14,14 @@ use super::stage::{Outcome, Stage, keeping_nothing, question};
 
 const CLIENTS: usize = 50;
 
-/// How long a client waits after an answer before it asks again.
+/// The time that a client waits after an answer before it asks again.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How long all is well before, and how long the load goes on after.
+/// The time for which all is well before, and that for which the load goes on after.
 const BEFORE: Duration = Duration::from_secs(6);
 const AFTER: Duration = Duration::from_secs(3);
 
-/// What was asked, and what came of it.
+/// The outcome of a question, and its times.
 struct Asked {
     outcome: Outcome,
     start: Instant,

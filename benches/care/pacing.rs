@@ -16,15 +16,15 @@ use super::stage::{Outcome, Stage, keeping_nothing, question, search};
 
 const CLIENTS: usize = 50;
 
-/// What those do who are not told when to come back.
+/// The pause of a client who is not told when to come back.
 const UNTOLD_PAUSE: Duration = Duration::from_secs(1);
 
-/// How many calls the bucket of a free tenant gives in that time, being full at the start.
+/// The number of calls that the bucket of a free tenant gives in that time, being full at the start.
 pub(crate) fn capacity(time: Duration) -> f64 {
     2.0_f64.mul_add(time.as_secs_f64(), 2.0)
 }
 
-/// How the questions come to Auth0.
+/// The way that questions take to Auth0.
 #[derive(Clone, PartialEq)]
 enum Way {
     Gateway,
@@ -32,13 +32,13 @@ enum Way {
     PassThrough(String),
 }
 
-/// What a client met with.
+/// The experience of a client.
 #[derive(Default)]
 struct Story {
     answered: u32,
-    /// How long the refusals took, in milliseconds.
+    /// The times that refusals took, in milliseconds.
     refusals: Vec<f64>,
-    /// How often it was told when to come back, did, and was answered; or not.
+    /// The number of times that it was told when to come back, did, and was answered; or not.
     kept: u32,
     broken: u32,
 }

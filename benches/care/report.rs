@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-/// What was measured.
+/// The results of the measurements.
 #[derive(Default)]
 pub(crate) struct Report {
     sections: Map<String, Value>,
@@ -13,9 +13,9 @@ pub(crate) struct Report {
 pub(crate) struct Figure {
     name: &'static str,
     value: Value,
-    /// How it is shown.
+    /// The value as it is shown.
     text: String,
-    /// What it should be, and whether it is.
+    /// The target, and whether it is met.
     mark: Option<(&'static str, bool)>,
 }
 

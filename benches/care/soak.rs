@@ -27,7 +27,7 @@ use super::stage::Stage;
 
 const CLIENTS: usize = 24;
 
-/// How long a client waits between two things that it does.
+/// The time that a client waits between two things that it does.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Time in which caches fill.
@@ -36,7 +36,7 @@ const WARM_UP: Duration = Duration::from_secs(60);
 /// Time in which all that is left of the load has ended: the longest is a connection that is idle.
 const REST: Duration = Duration::from_secs(90);
 
-/// What clients ask for, whole pages and refused ones among them. `%` is a number of a hundred.
+/// The documents that clients send, whole pages and refused ones among them. `%` is a number of a hundred.
 const DOCUMENTS: [&str; 10] = [
     "{ users(q: \"logins_count:[% TO *]\", perPage: 20) { nodes { userId email identities { provider } } total } }",
     "{ users(perPage: 3) { nodes { userId roles { nodes { name } } organizations { nodes { name } } } } }",
@@ -52,7 +52,7 @@ const DOCUMENTS: [&str; 10] = [
 
 const TAIL: &str = "subscription { logs { logId date type user { email } } }";
 
-/// What Auth0 does wrong now and then.
+/// The faults of Auth0, now and then.
 const FAULTS: [&str; 6] = [
     r#"{ "status": 503 }"#,
     r#"{ "status": 429, "retryAfter": 1 }"#,
@@ -62,7 +62,7 @@ const FAULTS: [&str; 6] = [
     r#""html""#,
 ];
 
-/// What the process holds.
+/// The resources that the process holds.
 #[derive(Clone, Copy, Debug)]
 struct Held {
     resident_mib: f64,

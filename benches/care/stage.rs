@@ -12,18 +12,18 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// How many are let in at once: a thousand is more than the defaults are for.
+/// The number of callers who are let in at once: a thousand is more than the defaults are for.
 const CROWD: NonZeroUsize = NonZeroUsize::new(2_000).unwrap();
 
 /// A tenant and its gateway.
 pub(crate) struct Stage {
     pub(crate) sandbox: Sandbox,
-    /// Where the gateway is: `127.0.0.1:PORT`.
+    /// The address of the gateway: `127.0.0.1:PORT`.
     pub(crate) address: String,
     pub(crate) http: reqwest::Client,
 }
 
-/// What became of a question.
+/// The outcome of a question.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Outcome {
     Answered,

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Most attempts at a replica: an address that was free may be taken by a connection before it is listened on.
 const MOST_ATTEMPTS: u32 = 5;
 
-/// How gateways are run.
+/// The programs, and how they are run.
 pub(crate) struct Ground {
     pub(crate) program: PathBuf,
     pub(crate) redis_server: PathBuf,

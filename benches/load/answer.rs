@@ -1,4 +1,4 @@
-//! What a right answer holds.
+//! The content of a right answer.
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
@@ -32,7 +32,7 @@ impl Scenario {
 }
 
 impl Root {
-    /// What the answer without GraphQL has to hold.
+    /// Checks the content of the answer without GraphQL.
     pub(crate) fn check_pass_through(&self, tenant: &Tenant, argument: usize, answer: &[u8]) -> Result<()> {
         let answer: Vec<Value> = serde_json::from_slice(answer).context("the answer is not a list")?;
         let expected = self.records(tenant, argument);
@@ -92,7 +92,7 @@ fn check(answer: &Value, value: &dyn Fn(&str) -> Result<Value>, fields: &[Field]
     Ok(())
 }
 
-/// Whether two values are the same. JavaScript writes `1e6` as 1000000: the same number.
+/// True if two values are the same. JavaScript writes `1e6` as 1000000: the same number.
 fn is_same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => one == other || one.as_f64() == other.as_f64(),

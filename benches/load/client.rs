@@ -19,11 +19,11 @@ pub(crate) struct Question {
     pub(crate) answer: Bytes,
 }
 
-/// What came of a stretch of load.
+/// The outcome of a stretch of load.
 pub(crate) struct Yield {
     pub(crate) operations: u64,
     pub(crate) elapsed: Duration,
-    /// Of every operation, in microseconds, sorted.
+    /// The latency of every operation, in microseconds, sorted.
     latencies: Vec<u32>,
 }
 

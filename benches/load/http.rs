@@ -1,4 +1,4 @@
-//! As much HTTP/1.1 as both ends of a measurement need: whole messages with a `Content-Length`.
+//! HTTP/1.1, as much as both ends of a measurement need: whole messages with a `Content-Length`.
 
 use anyhow::{Context, Result, ensure};
 use memchr::memmem;

@@ -40,7 +40,7 @@ use self::tenant::Tenant;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// What an operation costs the gateway, and servers beside it.
+/// The cost of an operation to the gateway, and to servers beside it.
 #[derive(Parser)]
 #[command(args_conflicts_with_subcommands = true)]
 struct Cli {
@@ -222,7 +222,7 @@ impl Bench {
         Ok(report)
     }
 
-    /// From nothing to the first right answer, several times.
+    /// Measures the time from nothing to the first right answer, several times.
     async fn start_up(&self, server: Server) -> Result<Start> {
         let Some(scenario) = scenario::ALL.first() else { bail!("there are no scenarios") };
         self.stand_in.delay(Duration::ZERO);

@@ -14,14 +14,14 @@ use tokio::time::sleep;
 /// Ticks per second in `/proc/PID/stat`: Linux tells user space 100 whatever its own clock does.
 const TICKS: f64 = 100.0;
 
-/// How long a server may take to start.
+/// The longest time that a server may take to start.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running server. Dropping it ends it.
 pub(crate) struct Process {
     child: Child,
     pub(crate) address: SocketAddr,
-    /// When it was told to start.
+    /// The time at which it was told to start.
     pub(crate) started: Instant,
 }
 

@@ -23,10 +23,10 @@ pub(crate) struct Report {
     gateway_failed: bool,
 }
 
-/// How a server starts.
+/// The start of a server.
 pub(crate) struct Start {
     pub(crate) server: Server,
-    /// From the start of the process to the first right answer, in milliseconds.
+    /// The time from the start of the process to the first right answer, in milliseconds.
     pub(crate) first_answer_ms: f64,
     /// Resident memory after that answer, in MiB.
     pub(crate) idle_mib: f64,
@@ -77,7 +77,7 @@ impl Row {
         self.median(|round| round.cpu_us)
     }
 
-    /// How far the rounds lie apart, as a share of the median.
+    /// The spread of the rounds, as a share of the median.
     fn spread(&self) -> f64 {
         let all = || self.rounds.iter().map(|round| round.cpu_us);
         (all().fold(0.0, f64::max) - all().fold(f64::INFINITY, f64::min)) / self.cpu_us()
@@ -117,7 +117,7 @@ impl Report {
         self.gateway_failed || self.starts.is_empty()
     }
 
-    /// What the gateway takes in the same scenario, in this run.
+    /// The gateway's cost in the same scenario, in this run.
     fn gateway(&self, scenario: &Scenario) -> Option<f64> {
         let row = |row: &&Row| row.server == Server::Gateway && row.scenario.name == scenario.name;
         self.rows.iter().find(row).map(Row::cpu_us)

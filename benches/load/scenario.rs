@@ -1,4 +1,4 @@
-//! What is asked: the operations and their arguments.
+//! The operations that are asked, and their arguments.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::tenant::{Record, Tenant};
 
-/// How many values the arguments take in turn, where they do.
+/// The number of values that the arguments take in turn, where they do.
 pub(crate) const ARGUMENTS: usize = 200;
 
 /// A load and the operation that it is made of.
@@ -17,7 +17,7 @@ pub(crate) struct Scenario {
     /// Every operation is the same one, which flatters whoever shares answers. Else arguments rotate.
     pub(crate) is_identical: bool,
     pub(crate) connections: usize,
-    /// How long the upstream takes to answer.
+    /// The time that the upstream takes to answer.
     pub(crate) latency: Duration,
     /// The most that an operation is to cost the gateway, in microseconds of CPU, if anything is asked.
     pub(crate) budget: Option<f64>,
@@ -45,7 +45,7 @@ pub(crate) struct Field {
     pub(crate) of: Of,
 }
 
-/// What a field is made of.
+/// The kind of a field's value.
 pub(crate) enum Of {
     /// A value that is given out as it is.
     Value,
@@ -138,7 +138,7 @@ const LOG_AND_USER: &[Field] = &[
     Field { name: "user", key: "user_id", of: Of::User(&[value("name", "name"), value("email", "email")]) },
 ];
 
-/// What the page of a user shows.
+/// The fields on the page of a user.
 const PAGE: &str = "user(id: $id) {
     userId email emailVerified name picture createdAt lastLogin loginsCount blocked appMetadata userMetadata
     identities { connection provider userId isSocial }
@@ -216,29 +216,29 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("C1000", "S1 from 1,000 connections", S1).connections(1000),
 ];
 
-/// What is run unless scenarios are named.
+/// The scenarios that are run unless others are named.
 pub(crate) const USUAL: &[&str] = &["S1", "S1=", "S2", "S3", "S4", "S5", "S6", "S6=", "L1", "L20"];
 
-/// How it grows: with the size of a page, and with the number of connections.
+/// The scenarios that show how cost grows: with the size of a page, and with the number of connections.
 pub(crate) const GROWTH: &[&str] = &["U1", "U10", "S2", "C1", "C16", "S1", "C1000"];
 
-/// How a server writes its lists.
+/// The form in which a server writes its lists.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lists {
-    /// As an object with `nodes`.
+    /// Objects with `nodes`.
     Pages,
-    /// As they are.
+    /// Lists as they are.
     Bare,
 }
 
 impl Scenario {
-    /// Whether logs are joined with their users.
+    /// True if logs are joined with their users.
     pub(crate) fn joins(&self) -> bool {
         let joins = |root: &Root| root.fields().iter().any(|field| matches!(field.of, Of::User(_)));
         self.roots.iter().any(joins)
     }
 
-    /// Whether it is the page of a user.
+    /// True if it is the page of a user.
     pub(crate) fn is_page(&self) -> bool {
         matches!(self.roots, [Root::Page])
     }
@@ -251,7 +251,7 @@ impl Scenario {
         }
     }
 
-    /// How many different operations there are.
+    /// The number of different operations.
     pub(crate) fn arguments(&self) -> usize {
         if self.is_identical { 1 } else { ARGUMENTS }
     }
@@ -322,7 +322,7 @@ impl Root {
         }
     }
 
-    /// What a client without GraphQL would ask Auth0: the path and query of the same records.
+    /// The question of a client without GraphQL to Auth0: the path and query of the same records.
     pub(crate) fn target(&self, tenant: &Tenant, argument: usize) -> String {
         let (_, _, value) = self.argument(tenant, argument);
         match self {

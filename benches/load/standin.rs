@@ -19,7 +19,7 @@ use tokio::time::sleep;
 use crate::http;
 use crate::tenant::{Tenant, list, object, text};
 
-/// What the gateway is granted: everything that the scenarios read.
+/// The gateway's scopes: everything that the scenarios read.
 const SCOPES: &str = "read:users read:users_app_metadata read:logs read:roles read:role_members read:organizations \
                       read:authentication_methods read:sessions read:refresh_tokens";
 
@@ -59,12 +59,12 @@ impl StandIn {
         format!("http://{}", self.0.address)
     }
 
-    /// How many reads there were; grants of tokens and traces do not count.
+    /// The number of reads; grants of tokens and traces do not count.
     pub(crate) fn calls(&self) -> u64 {
         self.0.calls.load(Ordering::Relaxed)
     }
 
-    /// How long each answer is held back from now on.
+    /// Holds each answer back for this time from now on.
     pub(crate) fn delay(&self, latency: Duration) {
         let milliseconds = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
         self.0.latency_ms.store(milliseconds, Ordering::Relaxed);

@@ -21,13 +21,13 @@ pub(crate) type Record = BTreeMap<String, Box<RawValue>>;
 const REACH: usize = 1_000;
 const PAGE: usize = 100;
 
-/// How many users the logs are of.
+/// The number of users that the logs are of.
 const AWAKE: usize = 45;
 
-/// How many users' pages are asked for.
+/// The number of users whose pages are asked for.
 const PAGES: usize = 40;
 
-/// How many records lie between where two arguments' pages begin.
+/// The number of records between the beginnings of two arguments' pages.
 const STEP: usize = 4;
 
 /// A tenant's users and logs, in Auth0's order.

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use crate::process::{Process, free_address, pinned};
 use crate::witness::number;
 
-/// How gateways are run.
+/// The program, and how it is run.
 pub(crate) struct Ground {
     pub(crate) program: PathBuf,
     /// The cores that the gateway may use, where `taskset` can see to that.

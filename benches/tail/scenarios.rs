@@ -16,7 +16,7 @@ use crate::report::{Figure, Report, percentile};
 use crate::subscriber::{Crowd, Subscriber};
 use crate::witness::Witness;
 
-/// How long subscribers may take to be there, and to have the last log.
+/// The longest time that subscribers may take to be there, and to have the last log.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Subscribers that are under way.
@@ -68,7 +68,7 @@ impl Subscribed {
     }
 }
 
-/// What all subscribers were told.
+/// The sum of what all subscribers were told.
 #[derive(Default)]
 struct Told {
     has_all: bool,

@@ -23,7 +23,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 
 use crate::witness::Witness;
 
-/// What subscribers ask for, ten documents of different sizes.
+/// The fields that subscribers ask for, ten documents of different sizes.
 const FIELDS: [&str; 10] = [
     "logId",
     "logId date",
@@ -40,14 +40,14 @@ const FIELDS: [&str; 10] = [
 /// Most subscriptions of one address, as the gateway counts them.
 const PER_ADDRESS: usize = 1_000;
 
-/// What all subscribers share.
+/// The state that all subscribers share.
 pub(crate) struct Crowd {
     pub(crate) gateway: SocketAddr,
-    /// How many are subscribed, or were.
+    /// The number of those who are subscribed, or were.
     pub(crate) ready: AtomicUsize,
-    /// For each, the number of the log that should come next.
+    /// The number of the log that should come next, for each.
     pub(crate) next: Vec<AtomicU64>,
-    /// How often a connection was made.
+    /// The number of connections that were made.
     pub(crate) connections: AtomicUsize,
 }
 

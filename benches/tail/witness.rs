@@ -1,4 +1,4 @@
-//! What a subscriber was told: each log should come once, and in order, but for those that are marked as late.
+//! The record of what a subscriber was told: each log should come once, and in order, but for those marked as late.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ pub(crate) fn number(log_id: &str) -> Option<u64> {
     log_id.get(log_id.len().checked_sub(19)?..)?.parse().ok()
 }
 
-/// What a subscriber was told.
+/// The record of what a subscriber was told.
 #[derive(Default)]
 pub(crate) struct Witness {
     /// The number of the log that should come next; none before the first.

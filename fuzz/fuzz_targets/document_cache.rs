@@ -4,7 +4,7 @@
 use auth0_graphql::graphql::fuzzing;
 use libfuzzer_sys::fuzz_target;
 
-/// How many documents a case has at most: each is asked for along with each other.
+/// The most documents of a case: each is asked for along with each other.
 const MOST: usize = 4;
 
 fuzz_target!(|data: &str| {

@@ -1,4 +1,4 @@
-//! What Auth0 answers: a `Link` header, a line break, a body.
+//! Auth0's answer: a `Link` header, a line break, a body.
 #![no_main]
 
 use auth0_graphql::auth0::fuzzing;

@@ -1,4 +1,4 @@
-//! What a client says over a WebSocket.
+//! A client's message over a WebSocket.
 #![no_main]
 
 use auth0_graphql::http::fuzzing;

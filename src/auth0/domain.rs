@@ -225,7 +225,7 @@ mod tests {
             let domain = Domain::parse(text);
             assert_eq!(domain.as_ref().map(Domain::default_audience), Ok(audience.to_owned()), "{text}");
             assert_eq!(domain.as_ref().map(Domain::is_loopback), Ok(is_loopback), "{text}");
-            // What `Display` writes can be read again.
+            // The text that `Display` writes can be read again.
             assert_eq!(domain.as_ref().map(|d| Domain::parse(&d.to_string())), Ok(domain.clone()), "{text}");
         }
     }

@@ -80,7 +80,7 @@ impl HttpClient {
             .user_agent(USER_AGENT)
             // To follow one would carry the token, or the secret, to wherever it points.
             .redirect(redirect::Policy::none())
-            // One that pacing does not see.
+            // Pacing would not see a retry.
             .retry(retry::never())
             .https_only(domain.is_https())
             .connect_timeout(CONNECT_TIMEOUT)

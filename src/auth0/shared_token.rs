@@ -64,7 +64,7 @@ pub(crate) async fn obtain(state: &SharedState, api: &AuthenticationApi, stale: 
             let grant = api.grant().await;
             let sealed = grant.as_ref().ok().and_then(|grant| exchange.sealing_key.seal(grant, Utc::now()));
             let sharing = tokio::spawn(async move { exchange.share(sealed, is_locked).await });
-            // Those who wait for the token do not wait for a Redis that is slow: it goes on without them.
+            // Callers who wait for the token do not wait for a Redis that is slow: it goes on without them.
             let _ = Deadline::within(state.operation_timeout()).limit(sharing).await;
             grant
         }

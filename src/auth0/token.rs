@@ -275,7 +275,7 @@ impl TokenCache {
             Err(error) => {
                 let now = Instant::now();
                 refresh.failure = Some(RememberedFailure { error: error.clone(), at: now });
-                // Those who wait for a token log its failure. A refresh in the background has nobody to report to.
+                // Callers who wait for a token log its failure. A refresh in the background has nobody to report to.
                 if self.0.current.load().as_ref().is_some_and(|token| token.lifespan.at(now) != Freshness::Expired) {
                     log_failed_refresh(&error);
                 }
@@ -313,7 +313,7 @@ mod tests {
         assert!(matches!(recalled(Error::Timeout, second / 4), Some(Error::Timeout)));
         assert!(recalled(Error::Timeout, second / 2).is_none());
 
-        // What is left of the wait is told, not the whole of it.
+        // The rest of the wait is told, not the whole of it.
         let left = |error: Option<Error>| match error {
             Some(Error::RateLimited { retry_after }) => retry_after,
             _ => None,

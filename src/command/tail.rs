@@ -75,7 +75,7 @@ async fn follow(
         let received = tokio::select! {
             received = source.next() => received?,
             () = &mut shutdown => {
-                // What was left out since the last line need not be read again.
+                // Logs that were left out since the last line need not be read again.
                 *position = source.position().or(position.take());
                 return Ok(());
             }

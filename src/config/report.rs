@@ -40,7 +40,7 @@ fn row(arg: &Arg, matches: &ArgMatches, dotenv: &HashSet<String>, serve: Option<
         Some(value) if name.ends_with("_FILE") && names_no_file(value.trim()) => {
             ("(names no file, not shown)".to_owned(), source(name, arg, matches, dotenv))
         }
-        // What is no domain may hold anything, a password without any mark of one too.
+        // A value that is no domain may hold anything, a password without any mark of one too.
         Some(value) if name == "AUTH0_DOMAIN" && Domain::parse(value.trim()).is_err() => {
             ("(no domain, not shown)".to_owned(), source(name, arg, matches, dotenv))
         }

@@ -208,7 +208,7 @@ fn failures(
     };
     let mut failures: Vec<_> = errors.into_iter().map(failure).collect();
     if code == ErrorCode::ParseFailed {
-        // What comes after is as a rule of its making.
+        // Errors after the first are as a rule of its making.
         failures.truncate(1);
     }
     failures

@@ -210,7 +210,7 @@ impl<'a> RootResponse<'a> {
                 }
                 PendingField::Ready(bytes)
             }
-            // What is joined is as old as it is by itself: this is not kept.
+            // Joined records are as old as they are by themselves: this is not kept.
             Ok(projected) => {
                 *bytes_left = bytes_left.saturating_sub(projected.json.len());
                 PendingField::Open(projected)

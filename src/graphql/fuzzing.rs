@@ -80,7 +80,7 @@ pub fn document(text: &str, variables: &str) {
         };
         prepared.plan(Caller::ANONYMOUS.authority().into());
         let Ok(again) = DOCUMENTS.with(|documents| documents.get(&once)) else {
-            // What is skipped leaves empty selections, which no document can have; and it can be longer than it was.
+            // Skipped fields leave empty selections, which no document can have; and the text can have grown.
             continue;
         };
         let chosen = operation::choose(&again, None).expect("a single operation");
@@ -189,7 +189,7 @@ mod tests {
         r#"{ "log_id" : "9" , "type" : "s" , "date" : "" , "details" : { "a" : { } } , "identities" : [ { } ] }"#,
     ];
 
-    /// One of `texts`, in which some words are left out, written twice or put in place of others.
+    /// A text of `texts`, in which some words are left out, written twice or put in place of others.
     fn mangled(texts: &'static [&'static str]) -> impl Strategy<Value = String> {
         let changes = vec((0..3, any::<Index>(), any::<Index>()), 0..4);
         (select(texts), changes).prop_map(|(text, changes)| {

@@ -25,7 +25,7 @@ pub enum Enforcement {
 
 /// Limits on the cost of a document and of an operation.
 ///
-/// What an operator may want to tune is a field; the rest are constants, each with its reason.
+/// Limits that an operator may want to tune are fields; the rest are constants, each with its reason.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
     /// The treatment of whatever is beyond a limit.

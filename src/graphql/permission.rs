@@ -189,7 +189,7 @@ pub(crate) fn authority(upstream: &Upstream, caller: &Caller) -> Authority {
 
 /// The way to Auth0, for callers who hold `scope`.
 ///
-/// What the gateway was granted comes with its token, and that with the first call: it is not fetched ahead of that call only to learn this,
+/// The gateway's own scopes come with its token, and that with the first call: it is not fetched ahead of that call only to learn them,
 /// for Auth0's own refusal says the same at the price of one call in the life of a process.
 pub(crate) fn authorize<'a>(
     upstream: &'a Upstream,

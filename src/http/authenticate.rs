@@ -39,7 +39,7 @@ fn credentials(headers: &HeaderMap) -> Result<Credentials<'_>, AmbiguousCredenti
     match (authorization.and_then(bearer), api_key) {
         (Some(_), Some(_)) => Err(AmbiguousCredentialsError::TokenAndApiKey),
         (Some(token), None) => Ok(Credentials::Bearer(token)),
-        // What is not ASCII is no key that was given to anybody.
+        // A value that is not ASCII is no key that was given to anybody.
         (None, Some(key)) => Ok(Credentials::ApiKey(key.to_str().unwrap_or_default())),
         (None, None) => Ok(Credentials::None),
     }
@@ -49,7 +49,7 @@ fn credentials(headers: &HeaderMap) -> Result<Credentials<'_>, AmbiguousCredenti
 pub(crate) fn bearer(authorization: &HeaderValue) -> Option<&str> {
     let bytes = authorization.as_bytes();
     let (scheme, token) = bytes.split_at(bytes.iter().position(|byte| *byte == b' ').unwrap_or(bytes.len()));
-    // What is not ASCII is no token, and is refused as one.
+    // A value that is not ASCII is no token, and is refused as one.
     scheme.eq_ignore_ascii_case(b"bearer").then(|| std::str::from_utf8(token).unwrap_or_default().trim_matches(' '))
 }
 

@@ -151,10 +151,10 @@ async fn serve_http<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
             closes_at = Some(now + GOAWAY_TIMEOUT);
             continue;
         }
-        // What begins and ends meanwhile moves the time, though never nearer than this.
+        // Activity that begins and ends meanwhile moves the time, though never nearer than this.
         let soon = now + limits.head_timeout.min(limits.idle_timeout).min(send.grace);
         tokio::select! {
-            // What has come is read before it is judged to have come too late.
+            // Bytes that have come are read before they are judged to have come too late.
             biased;
             ended = connection.as_mut() => {
                 if let Err(error) = ended {

@@ -188,7 +188,7 @@ impl Source {
         let permit = self.shared.send_budget.permit(events.len(), self.caller_key, activity);
         let permit = permit.map_err(|exhausted| self.subscription.end(*exhausted.error))?;
         let permit = if let Some(activity) = activity { permit.sent_on(activity, true) } else { permit };
-        // One whose client is gone is noticed by the loop.
+        // A stream whose client is gone is noticed by the loop.
         let _ = self.chunks.send(permit.hold(events.into())).await;
         Ok(())
     }

@@ -27,7 +27,7 @@ impl IngestToken {
     ///
     /// # Errors
     ///
-    /// One that could be guessed, or that a header cannot hold. It is not repeated.
+    /// A token that could be guessed, or that a header cannot hold. It is not repeated.
     pub fn parse(text: &str) -> Result<Self, IngestTokenError> {
         let is_token = text.len() >= SHORTEST_TOKEN && text.bytes().all(|byte| byte.is_ascii_graphic());
         if is_token { Ok(Self(Arc::new(ArcSwap::from_pointee(hash(text))))) } else { Err(IngestTokenError) }

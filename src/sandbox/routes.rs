@@ -349,7 +349,7 @@ impl Shared {
             }
         };
         if page.is_beyond_the_wall() {
-            // That it is an error is documented, its body is not.
+            // The error is documented, its body is not.
             return Err(Refusal::new(
                 StatusCode::BAD_REQUEST,
                 Some("invalid_paging"),

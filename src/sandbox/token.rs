@@ -176,7 +176,7 @@ impl Issuer {
         }
         let audience = text("audience");
         if audience.is_empty() {
-            // That it is a 403 is known, its words are not.
+            // The 403 is known, its words are not.
             return Err(Denial::new(
                 StatusCode::FORBIDDEN,
                 "access_denied",

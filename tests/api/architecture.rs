@@ -99,7 +99,7 @@ const KNOWS_ASYNC_GRAPHQL: [&str; 2] = ["graphql", "schema"];
 /// Files that may read the process's environment.
 const READS_ENVIRONMENT: &[&str] = &["config", "main"];
 
-/// In what these write, projected bytes of a response are lists of numbers.
+/// Functions that write projected bytes of a response as lists of numbers.
 const SERDE_WRITERS: &[&str] =
     &["to_string", "to_string_pretty", "to_value", "to_vec", "to_vec_pretty", "to_writer", "to_writer_pretty"];
 
@@ -154,7 +154,7 @@ fn no_files_know_each_other_but_parent_and_child() {
     assert_eq!(cycles, [] as [Vec<String>; 0], "files that know each other in a cycle");
 }
 
-/// What is wrong with a file, each fault with its line.
+/// The faults of a file, each with its line.
 fn faults_of(file: &Path, code: &str) -> Vec<String> {
     let module = module(file);
     let mut faults: Vec<_> = paths(&module, code)

@@ -1,4 +1,4 @@
-//! Who is let in, and with which scopes.
+//! The callers who are let in, and their scopes.
 
 mod api_keys;
 mod hostile;

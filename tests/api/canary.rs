@@ -16,7 +16,7 @@ use crate::gateway::{Setup, TestGateway};
 const EMAIL: &str = "canary.bird@example.com";
 const SECRET: &str = "canary-secret-9f2c";
 
-/// What has been said beside the data that was asked for.
+/// Everything that has been said beside the data that was asked for.
 #[derive(Default)]
 struct Said {
     text: String,

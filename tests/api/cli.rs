@@ -54,7 +54,7 @@ impl Run {
     }
 }
 
-/// How a run ended.
+/// The end of a run.
 #[derive(Debug)]
 struct End {
     code: Option<i32>,

@@ -1,4 +1,4 @@
-//! What the doctor finds, and that it gives nothing away.
+//! The doctor's findings, which give nothing away.
 
 mod access;
 mod proxied;
@@ -19,7 +19,7 @@ struct Doctor {
     settings: Vec<(&'static str, String)>,
 }
 
-/// What it said.
+/// The output and exit code of the doctor.
 #[derive(Debug)]
 struct Said {
     code: Option<i32>,
@@ -32,7 +32,7 @@ impl Doctor {
         Self { arguments: vec!["doctor"], settings }
     }
 
-    /// Of a gateway that reads from a sandbox as this client.
+    /// The doctor of a gateway that reads from a sandbox as this client.
     fn of_client(sandbox: &Sandbox, client: &Client) -> Self {
         Self::of(vec![
             ("AUTH0_DOMAIN", sandbox.url()),
@@ -107,7 +107,7 @@ impl Examined {
         checks.filter(|check| check["status"] == status).map(|check| check["name"].as_str().unwrap()).collect()
     }
 
-    /// That these failed and nothing else, and what is to be done about the first.
+    /// Expects that these failed and nothing else. Gives the remedy for the first.
     #[track_caller]
     fn failed(&self, names: &[&str]) -> &str {
         assert_eq!(self.that_are("failed"), names, "{self:#?}");
@@ -217,7 +217,7 @@ async fn wrong_settings_exit_64_in_either_form() {
     assert!(said.stdout.contains("FAIL  settings  PORT must be"), "{}", said.stdout);
 }
 
-/// Of a gateway that reads from a stand-in, or from nobody.
+/// The doctor of a gateway that reads from a stand-in, or from nobody.
 fn of_mock(url: &str) -> Doctor {
     Doctor::of(vec![
         ("AUTH0_DOMAIN", url.to_owned()),

@@ -1,4 +1,4 @@
-//! What lies between a gateway and a tenant that is not on this machine: a proxy, and behind it TLS.
+//! The edge between a gateway and a tenant that is not on this machine: a proxy, and behind it TLS.
 
 mod certificate;
 
@@ -16,12 +16,12 @@ pub(crate) use certificate::Certificate;
 
 /// A proxy on the way to one tenant.
 pub(crate) struct Edge {
-    /// Where the proxy is: address and port.
+    /// The address of the proxy, with its port.
     pub(crate) address: String,
     seen: Arc<Mutex<Seen>>,
 }
 
-/// What the proxy was asked for, and what was agreed upon behind it.
+/// The requests that the proxy saw, and the protocols that were agreed upon behind it.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Seen {
     /// The head of each request to the proxy.

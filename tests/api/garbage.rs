@@ -9,7 +9,7 @@ use wiremock::{Mock, ResponseTemplate};
 use crate::gateway::codes;
 use crate::mock;
 
-/// What no error may show: it stands in every answer that is garbage.
+/// Text that no error may show: it stands in every answer that is garbage.
 const SECRET: &str = "kept-to-ourselves";
 
 /// Has Auth0 answer the user search so, which must fail, and other reads properly, which must succeed.

@@ -13,15 +13,15 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// When it is in a test's tenant: what the sandbox makes up depends on nothing else.
+/// The present in a test's tenant: what the sandbox makes up depends on nothing else.
 pub(crate) const NOW: &str = "2026-11-02T08:00:00Z";
 
-/// What a test's gateway and tenant are like.
+/// The setup of a test's gateway and tenant.
 pub(crate) struct Setup {
     pub(crate) sandbox: Options,
     pub(crate) http: http::Settings,
     pub(crate) auth: auth::Settings,
-    /// Whether the access tokens of its sandbox are taken. Who shows none is let in all the same.
+    /// True if the access tokens of its sandbox are taken. A caller who shows none is let in all the same.
     pub(crate) takes_sandbox_tokens: bool,
     pub(crate) permissions: Permissions,
     pub(crate) policy: ClientPolicy,
@@ -197,7 +197,7 @@ impl TestGateway {
         self.http.delete(url).send().await.unwrap().error_for_status().unwrap();
     }
 
-    /// What the sandbox was asked for since the last time, tokens left out.
+    /// The requests to the sandbox since the last time, those for tokens left out.
     pub(crate) async fn asked(&self) -> Vec<String> {
         let targets = self.calls().await.iter().map(Call::target).collect();
         self.forget_calls().await;

@@ -1,4 +1,4 @@
-//! What the documents show is what the program takes.
+//! The documents, held against the program: it takes what they show.
 
 use std::collections::BTreeSet;
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::gateway::{TestGateway, codes};
 
-/// What a refusal may come to, in bytes, however much of the document it could repeat.
+/// The longest that a refusal may be, in bytes, however much of the document it could repeat.
 const LONGEST_REFUSAL: usize = 10_000;
 
 const PARSE: &str = "GRAPHQL_PARSE_FAILED";

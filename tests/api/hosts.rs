@@ -1,4 +1,4 @@
-//! Which names the gateway answers to: a web page whose name resolves to this machine must not reach it.
+//! The names that the gateway answers to: a web page whose name resolves to this machine must not reach it.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! What a document may cost, over HTTP: each limit refuses before anything runs, and never what tools and front ends send.
+//! Limits on the cost of a document, over HTTP: each refuses before anything runs, and never what tools and front ends send.
 
 use std::fmt::Write as _;
 

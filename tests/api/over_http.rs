@@ -13,18 +13,18 @@ const OLD: &str = "application/json";
 const TYPENAME: &str = "{ __typename }";
 const TYPE: &str = "query Type($name: String!) { __type(name: $name) { name } }";
 
-/// One of the audits.
+/// An audit.
 struct Audit {
     id: &'static str,
     promise: &'static str,
-    /// What precedes the blank line, without `Host`, each line ended.
+    /// The text before the blank line, without `Host`, each line ended.
     head: String,
     body: Option<String>,
     status: u16,
     then: Then,
 }
 
-/// What is promised beside the status.
+/// The promise beside the status.
 enum Then {
     Nothing,
     ContentType(&'static str),

@@ -36,7 +36,7 @@ fn logs(number: usize) -> String {
 /// An answer that says what it took.
 struct Answer {
     body: Value,
-    /// What `X-Upstream-Calls` says.
+    /// The value of `X-Upstream-Calls`.
     calls: String,
 }
 
@@ -81,7 +81,7 @@ async fn passing<T>(clock: &StoppedClock, gateway: &TestGateway, done: impl Futu
     }
 }
 
-/// What the gateway says of the tenant's rate limits.
+/// The tenant's rate limits, as the gateway tells them.
 async fn rate_limits(gateway: &TestGateway) -> Value {
     let query = "{ gateway { rateLimits { covers limit remaining refillPerSecond queued } } }";
     gateway.data(query).await["gateway"]["rateLimits"].take()
@@ -96,7 +96,7 @@ async fn breaker(gateway: &TestGateway) -> String {
     gateway.data("{ gateway { breaker } }").await["gateway"]["breaker"].as_str().unwrap().to_owned()
 }
 
-/// How the tenant answered the calls that it got.
+/// The statuses of the tenant's answers to the calls that it got.
 async fn statuses(gateway: &TestGateway) -> Vec<u16> {
     gateway.calls().await.iter().map(|call| call.status.unwrap_or(0)).collect()
 }

@@ -1,4 +1,4 @@
-//! What Auth0 really answered, as far as it was recorded: the gateway takes it in, and the sandbox answers alike.
+//! Auth0's real answers, as far as they were recorded: the gateway takes them in, and the sandbox answers alike.
 //!
 //! The recordings are not part of this project. Where they do not lie beside it, these tests say so and pass.
 

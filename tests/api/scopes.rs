@@ -1,4 +1,4 @@
-//! Who may see what: each caller what their scopes say, by whatever way they ask.
+//! The data that each caller may see: what their scopes say, by whatever way they ask.
 
 mod own_user;
 mod searches;
@@ -61,14 +61,14 @@ pub(crate) async fn token(gateway: &TestGateway, scopes: &[&str]) -> String {
     request.send(&gateway.sandbox.url()).await.unwrap()
 }
 
-/// What was asked of the tenant for callers, tokens included; those who verify theirs ask for its keys.
+/// The calls to the tenant for callers, those for tokens included; those who verify theirs ask for its keys.
 async fn upstream(gateway: &TestGateway) -> Vec<Call> {
     let mut calls = gateway.all_calls().await;
     calls.retain(|call| !call.path.starts_with("/.well-known/"));
     calls
 }
 
-/// What was read of the tenant for callers.
+/// The reads of the tenant for callers.
 async fn reads(gateway: &TestGateway) -> Vec<Call> {
     let mut calls = gateway.all_calls().await;
     calls.retain(|call| call.path.starts_with("/api/v2/"));

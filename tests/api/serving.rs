@@ -129,7 +129,7 @@ impl Client {
         }
     }
 
-    /// What comes up to and with `end`; less if the connection is closed before.
+    /// The bytes that come up to and with `end`; less if the connection is closed before.
     async fn read_until(&mut self, end: &str) -> String {
         let mut read = Vec::new();
         while !read.ends_with(end.as_bytes()) {
@@ -140,7 +140,7 @@ impl Client {
         String::from_utf8(read).unwrap()
     }
 
-    /// What comes before the connection is closed.
+    /// The bytes that come before the connection is closed.
     async fn rest(mut self) -> String {
         let mut read = String::new();
         // Closed with something unread is a reset.

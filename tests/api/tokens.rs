@@ -40,7 +40,7 @@ impl TestGateway {
         Self::in_front_of(self.sandbox, client).await
     }
 
-    /// How often a token was asked for.
+    /// The number of times that a token was asked for.
     async fn grants(&self) -> usize {
         self.all_calls().await.iter().filter(|call| call.path == "/oauth/token").count()
     }

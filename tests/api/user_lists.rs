@@ -1,4 +1,4 @@
-//! What belongs to a user, joined to them: roles, permissions, organizations, sessions and the like.
+//! The lists that belong to a user, joined to them: roles, permissions, organizations, sessions and the like.
 
 use auth0_graphql::graphql::Permissions;
 use auth0_graphql::sandbox::{Options, TokenRequest};

@@ -244,7 +244,7 @@ async fn with_tokens() -> TestGateway {
         .await
 }
 
-/// What a caller with these scopes gets of a user whom Auth0 describes with `body`.
+/// The view that a caller with these scopes gets of a user whom Auth0 describes with `body`.
 async fn seen(gateway: &TestGateway, scopes: &str, body: &Value, selection: &str) -> Value {
     let mut response = response_to(gateway, scopes, body, selection).await;
     assert_eq!(response.get("errors"), None, "{response}");

@@ -16,7 +16,7 @@ pub(crate) use self::client::Client;
 use crate::gateway::{Setup, TestGateway};
 use crate::mock;
 
-/// What needs no call of Auth0.
+/// A document that needs no call of Auth0.
 const VERSION: &str = "{ gateway { version } }";
 
 const USERS: &str = "{ users(perPage: 2) { nodes { userId email } } }";

@@ -41,12 +41,12 @@ impl Written {
         (tracing::subscriber::set_default(subscriber), other)
     }
 
-    /// What has been logged.
+    /// The log so far.
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 
-    /// What has been logged since the last time.
+    /// The log since the last time.
     pub(crate) fn take(&self) -> String {
         String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
     }

@@ -15,7 +15,7 @@ use auth0_graphql::sandbox::fuzzing::clauses;
 
 mod queries;
 
-/// As many differences are shown.
+/// The number of differences that are shown.
 const SHOWN: usize = 20;
 
 /// Queries that are under way at once.
@@ -107,7 +107,7 @@ fn sandbox(query: &str, lucene: Option<&[Clause]>) -> Result<(), String> {
     if sandbox.as_deref() == lucene { Ok(()) } else { Err(format!("sandbox: {sandbox:?}")) }
 }
 
-/// What the gateway lets pass without the scope must not use what the scope guards.
+/// Checks that a query uses nothing that a scope guards, if the gateway lets it pass without the scope.
 fn gateway(query: &str, lucene: Option<&[Clause]>) -> Result<(), String> {
     let scopes = guarded_scopes(query);
     for (kind, field, texts) in lucene.unwrap_or_default() {
@@ -132,7 +132,7 @@ fn gateway(query: &str, lucene: Option<&[Clause]>) -> Result<(), String> {
     Ok(())
 }
 
-/// What Lucene finds in each of the queries; none in those that it refuses.
+/// Lucene's clauses for each of the queries; none for those that it refuses.
 fn ask(classpath: &str, queries: &[String]) -> Vec<Option<Vec<Clause>>> {
     let mut lucene = Command::new("java")
         .args(["-Xss64m", "-cp", classpath, "Clauses"])

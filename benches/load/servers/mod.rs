@@ -38,7 +38,7 @@ pub(crate) enum Inner {
     Plain,
 }
 
-/// How servers are run.
+/// The programs, and how they are run.
 pub(crate) struct Ground {
     pub(crate) gateway: PathBuf,
     /// A tailcall other than its npm package's.
@@ -73,7 +73,7 @@ impl Server {
         }
     }
 
-    /// Whether the answers to one operation are the same, byte by byte: async-graphql answers root fields in the order in
+    /// True if the answers to one operation are the same, byte by byte: async-graphql answers root fields in the order in
     /// which they are done.
     pub(crate) fn is_exact(self) -> bool {
         self != Self::Plain
@@ -83,7 +83,7 @@ impl Server {
         if self == Self::Tailcall { Lists::Bare } else { Lists::Pages }
     }
 
-    /// Why the scenario cannot be asked of this server, if so.
+    /// The reason that the scenario cannot be asked of this server, if so.
     pub(crate) fn cannot(self, scenario: &Scenario) -> Option<&'static str> {
         match self {
             Self::Gateway => None,

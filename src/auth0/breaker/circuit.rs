@@ -289,7 +289,7 @@ mod tests {
         let current = bench.probe();
         assert_eq!(bench.admit(), None);
 
-        // What becomes of the silent one matters only if it is good.
+        // The silent one's outcome matters only if it is good.
         bench.report(silent, Health::Failing);
         bench.report(silent, Health::Unknown);
         assert_eq!(bench.admit(), None);

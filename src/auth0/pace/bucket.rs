@@ -194,7 +194,7 @@ impl Bucket {
 
     fn land(&mut self, observation: Observation) {
         self.observations.push(observation);
-        // What ended before another was sent that was counted, was counted before it, or never.
+        // A call that ended before another was sent that was counted, was counted before it, or never.
         let (newest, now) = (self.newest_counted, self.at);
         self.observations.retain(|observation| {
             observation.at >= newest && (observation.remaining.is_some() || observation.at + UNREAD_MEMORY >= now)

@@ -134,7 +134,7 @@ impl FleetBudget {
         if let Some(id) = replica
             && grant.is_counted
         {
-            // One that was taken for lost is not on its way any more.
+            // A call that was taken for lost is not on its way any more.
             grant.is_counted = self.holder_mut(id).is_some_and(|holder| holder.end(&grant, kind));
         }
         match kind {

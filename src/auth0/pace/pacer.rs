@@ -178,7 +178,7 @@ impl Pacer {
         if !self.freed.is_empty() || !self.refused.is_empty() {
             return Some(self.now);
         }
-        // What replicas share comes by exchanges.
+        // Replicas get what they share by exchanges.
         let is_alone = !self.is_sharing();
         let budget = &self.known.budget;
         let mut wakes = Vec::new();

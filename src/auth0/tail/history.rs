@@ -99,7 +99,7 @@ impl History {
             tail.metrics().read_history(page.is_ok());
             match page {
                 Ok(page) => self.pages().keep(page, self.most_bytes),
-                // That of another is told to the other.
+                // A rejection of another's log is told to the other.
                 Err(error) if is_final(&error) && (lowest == *id || !matches!(error, Error::Rejected { .. })) => {
                     return Err(error);
                 }

@@ -1,6 +1,6 @@
 //! A log as a line. Pure.
 //!
-//! What a log says was often written by whoever was refused: nothing of it reaches a terminal that is not to be read.
+//! The text of a log was often written by whoever was refused: nothing of it reaches a terminal that is not to be read.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -74,7 +74,7 @@ impl LineFormat {
             Self::Text { has_colors } => text_line(record, is_late, has_colors),
             Self::Json => json_line(record, is_late),
         };
-        // One that is of another form than the schema's is told as it is.
+        // A log of another form than the schema's is told as it is.
         lines.push_str(&line.unwrap_or_else(|| printable(record.get()).into_owned()));
         lines.push('\n');
     }

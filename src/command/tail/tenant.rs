@@ -34,7 +34,7 @@ impl TenantStream {
         let Serve { tenant, policy, .. } = serve;
         let tenant = OpenTenant::open(tenant).await?;
         let api = ManagementApi::new(tenant.settings.clone(), &policy).context("cannot set up the client of Auth0")?;
-        // Those of a gateway are for its callers.
+        // The limits and permissions of a gateway are for its callers.
         let (limits, permissions) = (Limits::default(), Permissions::default());
         let settings = Settings { mode: tenant.mode, limits, permissions, admits_anonymous: true };
         let engine = Engine::new(api, settings, DocumentSettings::default())?;

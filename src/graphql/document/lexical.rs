@@ -45,7 +45,7 @@ impl Scan {
                     TokenKind::Whitespace | TokenKind::Comment => {}
                     _ => reader.read(&token, &mut scan),
                 },
-                // What is no token is for the parser to refuse.
+                // Text that is no token is for the parser to refuse.
                 Err(_) => scan.measures.tokens += 1,
             }
         }

@@ -50,7 +50,7 @@ impl fmt::Display for Value {
             Self::Boolean(boolean) => boolean.fmt(f),
             Self::Int(int) => int.fmt(f),
             Self::Float(float) => float.fmt(f),
-            // What JSON escapes, GraphQL does, and in the same way.
+            // GraphQL escapes all that JSON does, and in the same way.
             Self::String(text) => serde_json::Value::from(text.as_str()).fmt(f),
             Self::Enum(name) => name.fmt(f),
             Self::List(items) => {

@@ -318,7 +318,7 @@ pub(crate) fn condition_of(
     filter: &Filter,
 ) -> Result<Option<Condition>, GraphqlError> {
     let q = match q.filter(|q| !q.trim().is_empty()) {
-        // What is not read to its end could close the parentheses that are put around it.
+        // A query that is not read to its end could close the parentheses that are put around it.
         Some(q) if SearchQuery::read(&q).is_none() => {
             let message = "Beside `filter`, and in a connection, `q` has to be simple: `field:value` with AND, OR, NOT and parentheses, no blank \
                            after the colon; a value is a word, a \"phrase\" or a range such as `[1 TO 5]`.";

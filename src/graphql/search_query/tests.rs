@@ -166,7 +166,7 @@ fn what_can_be_read_in_two_ways_is_outside_the_grammar() {
         r"name:a\",
         r#"name:"a\"#,
         "name:\\\u{3000}x",
-        // What is not closed, not opened, or empty.
+        // Texts that are not closed, not opened, or empty.
         "name:\"ada",
         "(name:ada",
         "name:ada)",

@@ -165,7 +165,7 @@ impl Projector {
     async fn answer(&self, batch: &LogBatch, logs: &[&BatchedLog]) -> Vec<FieldResult> {
         match self.try_answer(batch, logs).await {
             Ok(answers) => answers,
-            // One that cannot be read does not spoil the others.
+            // A log that cannot be read does not spoil the others.
             Err(_) if logs.len() > 1 => {
                 let mut answers = Vec::with_capacity(logs.len());
                 for log in logs {

@@ -204,7 +204,7 @@ impl Connection {
             ClientMessage::Subscribe { id, payload } => self.on_subscribe(id, payload.to_owned()).await,
             ClientMessage::Complete { id } => match self.operations.remove(&id) {
                 Some(operation) => self.cancel(&operation).await,
-                // One that has been answered meanwhile is not there any more, which is no fault of the client's.
+                // An operation answered meanwhile is not there any more, which is no fault of the client's.
                 None => Ok(()),
             },
         }

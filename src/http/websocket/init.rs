@@ -45,7 +45,7 @@ pub(crate) fn read(
     // Not those of the upgrade request: browsers say `Cache-Control: no-cache` in every one.
     let options = RequestOptions::read(&headers, settings).map_err(|failure| failure.message)?;
     for (name, value) in self::credentials(headers).iter() {
-        // Who says the same twice, in both ways that clients have, says one thing.
+        // A client that says the same twice, in both ways that clients have, says one thing.
         if !credentials.get_all(name).iter().any(|known| known == value) {
             credentials.append(name, value.clone());
         }

@@ -51,7 +51,7 @@ pub(super) fn paths(file: &[String], code: &str) -> Vec<Named> {
 /// Words that a path may follow.
 const KEYWORDS: &[&str] = &["as", "dyn", "for", "impl", "in", "match", "mut", "return", "use"];
 
-/// Whether a name after these tokens is not the first of its path, as `b` in `a::b` and in `<T>::b`, and unlike `b` in `use ::b`.
+/// True if a name after these tokens is not the first of its path, as `b` in `a::b` and in `<T>::b`, and unlike `b` in `use ::b`.
 fn goes_on(before: &[Token]) -> bool {
     let [.., start, separator] = before else {
         return false;

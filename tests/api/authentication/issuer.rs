@@ -180,7 +180,7 @@ impl TestIssuer {
         *self.answer.lock().unwrap() = answer;
     }
 
-    /// How often the keys were asked for.
+    /// The number of times that the keys were asked for.
     pub(super) async fn fetches(&self) -> usize {
         self.requests().await.iter().filter(|path| *path == "/keys").count()
     }

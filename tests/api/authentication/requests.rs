@@ -1,4 +1,4 @@
-//! How requests with and without credentials are met.
+//! Requests with and without credentials, and the answers to them.
 
 use auth0_graphql::auth::{ApiKeys, Settings};
 use reqwest::header::{AUTHORIZATION, HOST};

@@ -22,7 +22,7 @@ impl Run {
 }
 
 impl Running {
-    /// What is printed up to and with the first line that holds `text`; all of it if none does.
+    /// The text printed up to and with the first line that holds `text`; all of it if none does.
     pub(super) fn printed_until(&mut self, text: &str) -> String {
         let mut printed = String::new();
         let mut line = 0;
@@ -60,7 +60,7 @@ impl Drop for Running {
     }
 }
 
-/// What follows `name` on its line.
+/// The text after `name` on its line.
 pub(super) fn value<'a>(printed: &'a str, name: &str) -> &'a str {
     let mut lines = printed.lines().map(str::trim);
     lines.find_map(|line| line.strip_prefix(name)).unwrap().trim()

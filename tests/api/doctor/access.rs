@@ -1,4 +1,4 @@
-//! What Auth0 refuses.
+//! Refusals by Auth0.
 
 use serde_json::json;
 use wiremock::matchers::{method, path};

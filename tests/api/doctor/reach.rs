@@ -1,4 +1,4 @@
-//! What cannot be reached, and when.
+//! Servers that cannot be reached, and clocks that are off.
 
 use auth0_graphql::sandbox::Clock;
 use chrono::{TimeDelta, Utc};

@@ -17,7 +17,7 @@ pub(crate) struct Certificate {
 }
 
 impl Certificate {
-    /// For a host, good for a day from that moment on.
+    /// A certificate for a host, good for a day from that moment on.
     pub(crate) fn of(host: Ipv4Addr, from: DateTime<Utc>) -> Self {
         let random = SystemRandom::new();
         let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).unwrap();
@@ -41,7 +41,7 @@ fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", BASE64_STANDARD.encode(der))
 }
 
-/// What is signed (4.1.2).
+/// The part that is signed (4.1.2).
 fn describe(host: Ipv4Addr, from: DateTime<Utc>, public_key: &[u8]) -> Vec<u8> {
     let version_3 = der(0xa0, &[&der(0x02, &[&[2]])]);
     let serial = der(0x02, &[&[1]]);

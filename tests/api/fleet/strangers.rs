@@ -1,4 +1,4 @@
-//! What somebody else writes where replicas share: values of other versions, of no form, and of megabytes.
+//! Values that strangers write where replicas share: of other versions, of no form, and of megabytes.
 
 use auth0_graphql::http::{Period, RateLimit};
 use serde_json::json;

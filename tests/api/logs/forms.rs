@@ -1,4 +1,4 @@
-//! What comes of the many forms that logs have.
+//! The many forms that logs have, and what comes of them.
 
 use serde_json::json;
 

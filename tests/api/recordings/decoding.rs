@@ -65,7 +65,7 @@ fn fields(types: &[Value], ty: &str) -> String {
         .join(" ")
 }
 
-/// What GraphQL calls a key.
+/// The name of a key in GraphQL.
 fn name_of(key: &str) -> String {
     let mut name = String::new();
     let mut words = key.trim_start_matches(['_', '$']).split('_');

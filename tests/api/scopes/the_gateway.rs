@@ -1,4 +1,4 @@
-//! What the gateway itself was granted, and what it says of who may ask.
+//! The scopes of the gateway itself, and what it says of who may ask.
 
 use auth0_graphql::graphql::ScopeMode;
 use auth0_graphql::sandbox::Client;

@@ -1,4 +1,4 @@
-//! What a stranger may hold: answers that nobody reads, bodies that never come, connections that are never used.
+//! A stranger's share of resources: answers that nobody reads, bodies that never come, connections that are never used.
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;

@@ -1,4 +1,4 @@
-//! How serving ends: with nothing half done, and in bounded time.
+//! The end of serving: with nothing half done, and in bounded time.
 
 use auth0_graphql::http::{self, Connections};
 use tokio::net::TcpStream;

@@ -1,4 +1,4 @@
-//! How subscriptions end: each end says where to resume.
+//! The ends of subscriptions: each says where to resume.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a subscriber is told, and when.
+//! The logs that a subscriber is told, and when.
 
 use serde_json::json;
 

@@ -96,7 +96,7 @@ async fn strict(list: &'static str) -> MockServer {
     auth0
 }
 
-/// What was asked for in `fields`, call by call.
+/// The values of `fields` that were asked for, call by call.
 async fn fields_asked(auth0: &MockServer) -> Vec<Option<String>> {
     let requests = auth0.received_requests().await.unwrap();
     let reads = requests.iter().filter(|request| request.method == "GET");

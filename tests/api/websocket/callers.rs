@@ -1,4 +1,4 @@
-//! Who is let in over a WebSocket, and with which scopes.
+//! The callers who are let in over a WebSocket, and their scopes.
 
 use auth0_graphql::auth::{self, ApiKeys, Issuer, TokenSettings};
 use auth0_graphql::sandbox::{GATEWAY_AUDIENCE, Options, Sandbox, TokenRequest};

@@ -130,7 +130,7 @@ impl Client {
         }
     }
 
-    /// Whatever comes next. Reading it answers a ping.
+    /// The next message, of any kind. Reading it answers a ping.
     pub(crate) async fn next(&mut self) -> Option<Message> {
         let next = tokio::time::timeout_at(Instant::now() + PATIENCE, self.socket.next()).await;
         next.unwrap().map(|message| message.unwrap())

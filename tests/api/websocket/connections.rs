@@ -68,7 +68,7 @@ async fn a_web_socket_that_is_idle_makes_room_for_a_newcomer() {
     client.is_cut_off().await;
 }
 
-/// As proxies and browsers open them where they speak HTTP/2 (RFC 8441).
+/// WebSockets as proxies and browsers open them where they speak HTTP/2 (RFC 8441).
 #[tokio::test]
 async fn a_stream_of_http_2_can_be_a_web_socket() {
     // One place for the connection, one for its WebSocket.
@@ -112,7 +112,7 @@ async fn a_web_socket_on_a_stream_is_closed_when_the_gateway_stops() {
 const LARGE: &str = "{a:users(perPage:100){...F}b:users(perPage:100,page:1){...F}c:users(perPage:100,page:2){...F}\
      d:users(perPage:100,page:3){...F}}fragment F on UserPage{nodes{attributes,email,name,userId,identities{connection}}}";
 
-/// What a client of HTTP/2 lets come ahead of its reading, less what it has been told meanwhile.
+/// The window of a client of HTTP/2: what may come ahead of its reading, less what it has been told meanwhile.
 const WINDOW: usize = 65_000;
 
 /// Asks for a large answer by a WebSocket on a stream, and reads no more of it than the window lets through.

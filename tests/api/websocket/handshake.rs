@@ -1,4 +1,4 @@
-//! Which upgrade requests are let through.
+//! The upgrade requests that are let through.
 
 use auth0_graphql::http::{self, Origin, Origins};
 

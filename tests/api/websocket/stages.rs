@@ -82,7 +82,7 @@ async fn without_introspection_the_schema_is_not_told() {
     assert_eq!(client.run(json!({ "query": "{ __typename }" })).await, json!({ "data": { "__typename": "Query" } }));
 }
 
-/// Whether Auth0 was asked for something that begins so.
+/// True if Auth0 was asked for something that begins so.
 async fn called(gateway: &TestGateway, path: &str) -> bool {
     gateway.calls().await.iter().any(|call| call.path.starts_with(path))
 }

@@ -32,7 +32,7 @@ impl Budget {
         // Calls that were counted before it were counted elsewhere.
         let is_own = grant.lineage == self.lineage;
         match (reading, self.mode(grant.class)) {
-            // One that was taken for lost may have been counted before others that are known to be counted.
+            // A call that was taken for lost may have been counted before others that are known to be counted.
             (Some(reading), mode) if is_own && (grant.is_counted || !matches!(mode, PacingMode::Paced(_))) => {
                 self.learn(grant, reading);
             }
@@ -127,7 +127,7 @@ impl Budget {
         self.move_class(grant.class, PacingMode::Paced(id));
 
         let seen = self.sighting(id, grant, reading);
-        // Those sent after this call may all have been counted before it.
+        // All calls sent after this one may have been counted before it.
         let sent = grant.counts.sum(self.classes(id)).sent + 1;
         let sent_since = self.counts(id).sent.saturating_sub(sent) as f64;
         let promised = grant.taken_from.filter(|&(from, _)| from == id).map(|(_, left)| left - sent_since);

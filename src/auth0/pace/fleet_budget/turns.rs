@@ -137,7 +137,7 @@ impl FleetBudget {
         if before.calls == 0 {
             return Some(comes);
         }
-        // Those before have the first tokens, unless they let them lie.
+        // The replicas before have the first tokens, unless they let them lie.
         let now = self.budget.now();
         let lies_since = self.course(bucket).and_then(|course| course.lies_since).unwrap_or(now + comes);
         let is_passed_over = (lies_since + GRACE * before.replicas).saturating_sub(now);

@@ -113,7 +113,7 @@ impl Pacer {
             PacingMode::Unknown => (self.discovery.is_empty() && self.may_probe()).then_some(Duration::ZERO),
             PacingMode::Paced(id) => {
                 let line = self.lines.iter().find(|line| line.id == id)?;
-                // Those whose place is kept are not there: what they cannot take now is for whoever is.
+                // Callers whose place is kept are not there: what they cannot take now is for whoever is.
                 let is_free = line.queue.is_empty() && self.has_room(id);
                 Some(if is_free { Duration::ZERO } else { self.wait_in(line, waiter) })
             }

@@ -33,7 +33,7 @@ impl Client {
         }
     }
 
-    /// One that never stops asking a replica.
+    /// A client that never stops asking a replica.
     pub(super) fn busy_at(replica: usize, class: Class, caller: u64) -> Self {
         Self { replica, ..Self::busy(class, caller) }
     }

@@ -11,7 +11,7 @@ use super::world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
-/// One for each plan: what replicas share is written and read at each step, which takes its time.
+/// A seed for each plan: what replicas share is written and read at each step, which takes its time.
 const SEEDS: std::ops::Range<u64> = 0..1;
 
 /// So many at each replica who never stop asking, for users and logs in equal parts.
@@ -147,7 +147,7 @@ fn while_redis_is_away_each_takes_its_share_and_then_they_share_again() {
             let after = used(&world, Class::Users, taken, 20 * SECOND);
             assert!(away >= 0.5, "{away}");
             assert!(after >= 0.95, "{after}");
-            // Those who are alone may come together when they call, which is more than two at once for a free tenant.
+            // Replicas that are alone may call at the same time, which is more than two at once for a free tenant.
             assert!(world.limited() <= 12, "{}", world.limited());
         }
     }

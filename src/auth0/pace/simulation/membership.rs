@@ -54,7 +54,7 @@ fn one_that_was_paused_while_an_answer_was_lost_takes_nothing_of_what_the_others
         crowd(&mut world, 20);
         for round in 1..6 {
             world.run(20 * round * SECOND);
-            // One after the other, so that each is paused with a step on its way.
+            // They are paused one after the other, so that each has a step on its way.
             world.store.lost_next = 3;
             world.run(world.now + Duration::from_millis(15));
             for replica in 0..3 {

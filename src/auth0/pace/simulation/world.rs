@@ -255,7 +255,7 @@ impl World {
             }
             Event::Time(replica) => {
                 let wake = &mut self.replicas[replica].wake;
-                // One that was planned before an earlier one says nothing.
+                // A wake that was planned before an earlier one says nothing.
                 *wake = wake.filter(|wake| *wake > self.now);
             }
             Event::Exchange(replica) => self.exchanges(replica),

@@ -50,7 +50,7 @@ impl Role {
             (LeaseAnswer::Held, _) => Self::Leader,
             (LeaseAnswer::Anothers, _) => Self::Follower,
             (LeaseAnswer::Missing { is_gone: true }, _) | (_, Self::Deciding) => Self::Alone,
-            // One that is late says nothing.
+            // A late answer says nothing.
             (LeaseAnswer::Missing { is_gone: false }, role) => role,
         }
     }

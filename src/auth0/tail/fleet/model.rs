@@ -290,7 +290,7 @@ proptest! {
         }
         let mut arrived = 0;
         for step in &steps {
-            // What can be read late is within the look-back.
+            // Logs that can be read late are within the look-back.
             match step {
                 Step::Arrive(count) => arrived += count,
                 Step::Push(_) => arrived += 1,

@@ -104,7 +104,7 @@ impl Standing {
             Some(place) if place.fence == fence && entry.number < place.next => return Succession::Known,
             Some(place) if place.fence == fence => entry.number == place.next,
             Some(place) => entry.number == 0 && entry.previous.as_ref() == Some(place),
-            // What was before it came is read from Auth0, but for what was pushed lately.
+            // Entries from before it came are read from Auth0, but for what was pushed lately.
             None => Some(id) <= self.joined_at,
         };
         self.place = Some(Place { fence, next });

@@ -288,7 +288,7 @@ fn attributes_never_tell_what_a_scope_keeps_back() {
         let answer = user("attributes identities { accessToken attributes }", &json).unwrap();
         assert!(!answer.contains("made up") && !answer.contains("access_token"), "{answer}");
     }
-    // What the caller may see is kept.
+    // Everything that the caller may see is kept.
     let json = r#"{"blocked":"perhaps","app_metadata":{"plan":"free"},"identities":[{"isSocial":"perhaps"}]}"#;
     assert_eq!(
         user("attributes identities { attributes }", json).unwrap(),

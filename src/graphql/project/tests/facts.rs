@@ -64,7 +64,7 @@ fn next_is_where_auth0_says_or_the_greatest_log_id_or_where_the_reading_began() 
         (r#"[{"_id":"901"},{"log_id":"900"}]"#, &nothing, r#""901""#),
         // An answer of lesser ids than one began from does not happen; if it did, it would not be hidden.
         (r#"[{"log_id":"700"}]"#, &began, r#""700""#),
-        // What `logId` gives out, `next` takes in.
+        // `next` takes in the ids that `logId` gives out.
         (r#"[{"log_id":901},{"log_id":900}]"#, &began, r#""901""#),
         (r#"[{"log_id":9.5},{"log_id":["950"]},{"log_id":true}]"#, &began, r#""800""#),
         (r#"[{"log_id":"999","log_id":"901"}]"#, &began, r#""901""#),

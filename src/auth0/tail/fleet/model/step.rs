@@ -59,7 +59,7 @@ pub(super) enum Step {
     LoseFirst(usize),
     /// The stream loses its last entries, as when another Redis takes over.
     LoseLast(usize),
-    /// One of the last entries cannot be opened.
+    /// An entry among the last cannot be opened.
     Tamper(usize),
     /// A replica ends, and another starts in its place.
     Replace(usize),
