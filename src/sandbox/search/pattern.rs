@@ -153,15 +153,6 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_costs_no_more_than_the_value_is_long() {
-        let (pattern, value) = (format!("*{}b", "a".repeat(1 << 20)), "a".repeat(1_000));
-        let pattern = Pattern::wildcard(&pattern);
-        for _ in 0..1_000 {
-            assert!(!pattern.matches(&value, true));
-        }
-    }
-
-    #[test]
     fn a_leading_wildcard_needs_three_letters() {
         assert!(Pattern::wildcard("*ab").is_too_vague());
         assert!(Pattern::wildcard("*ab*").is_too_vague());
