@@ -1,10 +1,11 @@
 // Loads what ops/ has for Prometheus and Grafana into a real Prometheus, beside the gateway GATEWAY (a file) and a sandbox that
-// misbehaves: every query of the dashboard finds data, every rule is worked out, and every alert is explained in docs/operations.md.
+// misbehaves: every query of the dashboard finds data, every rule is worked out, every alert is explained in docs/operations.md, and the
+// tests of the rules have the buckets that the gateway has.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -110,6 +111,22 @@ const filled = (query) =>
     .replaceAll('$job', 'auth0-graphql')
     .replaceAll('$instance', '.+');
 
+/** The buckets of each histogram in series as Prometheus writes them. */
+function buckets(text) {
+  const found = {};
+  for (const [, name, bound] of text.matchAll(/(auth0_graphql_\w+)_bucket\{[^}]*\ble="([^"]+)"/g)) {
+    (found[name] ??= new Set()).add(bound === '+Inf' ? Infinity : Number(bound));
+  }
+  return found;
+}
+
+/** The reasons that the gateway gives for want of room, by its source. */
+const wantsOfRoom = () =>
+  readdirSync(join(root, 'src/http'), { recursive: true })
+    .filter((path) => path.endsWith('.rs'))
+    .flatMap((path) => [...read(join('src/http', path)).matchAll(/HttpError::busy\(\s*"(\w+)"/g)])
+    .map(([, reason]) => reason);
+
 async function run() {
   const dashboard = JSON.parse(read('ops/grafana/dashboards/auth0-graphql.json'));
   const queries = dashboard.panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => ({ title, expr })));
@@ -149,7 +166,15 @@ async function run() {
   const unexplained = alerts.map(({ name }) => name).filter((name) => !explained.includes(`| \`${name}\` |`));
   assert.deepEqual(unexplained, [], 'alerts without a line in docs/operations.md');
   const tested = read('ops/prometheus/tests/alerts.yaml');
-  assert.deepEqual(alerts.filter(({ name }) => !tested.includes(`alertname: ${name}\n`)), [], 'alerts without a test');
+  const fires = ({ name }) => new RegExp(`alertname: ${name}\\n.*\\n *exp_alerts:\\n`).test(tested);
+  assert.deepEqual(alerts.filter((alert) => !fires(alert)), [], 'alerts that no test sees firing');
+  const scrape = await (await fetch(`http://${admin}/metrics`)).text();
+  const own = buckets(scrape);
+  for (const [name, bounds] of Object.entries(buckets(tested))) {
+    assert.deepEqual([...bounds].filter((bound) => !own[name]?.has(bound)), [], `buckets that ${name} has in tests alone`);
+  }
+  const [, reasons] = /refusals_total\{reason=~"([\w|]+)"/.exec(alerts.find(({ name }) => name === 'Auth0GraphqlNoRoom').query);
+  assert.deepEqual(reasons.split('|'), [...new Set(wantsOfRoom())].sort(), 'reasons of Auth0GraphqlNoRoom');
   console.log(`${alerts.length} alerts are worked out, tested and explained`);
 }
 
