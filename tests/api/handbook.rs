@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 
 use crate::gateway::TestGateway;
 
+const ENV_TEMPLATE: &str = include_str!("../../.env.template");
 const FROM_REST: &str = include_str!("../../docs/from-rest.md");
+const MANIFEST: &str = include_str!("../../Cargo.toml");
+const OPERATIONS: &str = include_str!("../../docs/operations.md");
 const README: &str = include_str!("../../README.md");
 const SCHEMA: &str = include_str!("../../schema.graphql");
 
@@ -114,5 +117,29 @@ fn readme_names_the_limits_of_a_websocket() {
         format!("may have {max_operations} operations under way"),
     ] {
         assert!(README.contains(&claim), "{claim}");
+    }
+}
+
+#[test]
+fn operations_md_lists_the_secrets_that_may_be_in_files() {
+    let templates = ENV_TEMPLATE.lines().filter_map(|line| line.strip_prefix("# File that holds "));
+    let secrets: Vec<_> = templates.map(|rest| rest.split(' ').next().unwrap()).collect();
+    assert!(secrets.len() > 3, "{secrets:?}");
+    let listed = OPERATIONS.split("Every secret has a `_FILE` form: ").nth(1).unwrap().split(". ").next().unwrap();
+    let expected: Vec<_> = secrets.iter().map(|name| format!("`{name}_FILE`")).collect();
+    assert_eq!(BTreeSet::from_iter(listed.split(", ")), expected.iter().map(String::as_str).collect());
+}
+
+#[test]
+fn the_debian_package_has_the_files_that_its_pages_for_operators_refer_to() {
+    let assets = MANIFEST.split("\nassets = [").nth(1).unwrap().split("\n]").next().unwrap();
+    let sources: Vec<_> = assets.lines().filter_map(|line| line.split('"').nth(1)).collect();
+    let pages = [OPERATIONS, include_str!("../../docs/metrics.md")].concat();
+    let words = pages.split(|letter: char| !(letter.is_ascii_alphanumeric() || "/._-".contains(letter)));
+    let paths: BTreeSet<_> = words.filter_map(|word| word.find("ops/").map(|start| &word[start..])).collect();
+    assert!(paths.len() > 3, "{paths:?}");
+    for path in paths {
+        let has = |source: &str| source.strip_suffix("**/*").map_or(source == path, |folder| path.starts_with(folder));
+        assert!(sources.iter().any(|source| has(source)), "{path} in {sources:?}");
     }
 }

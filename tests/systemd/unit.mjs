@@ -1,5 +1,5 @@
-// What ops/auth0-graphql.service and docs/operations.md say of credentials, wrong settings and renewed certificates, done with the gateway GATEWAY
-// (a file). Needs openssl; systemd itself is not asked.
+// Does with the gateway GATEWAY (a file) as ops/auth0-graphql.service and docs/operations.md say: credentials, wrong settings, renewed
+// certificates. Needs openssl; systemd itself is not asked.
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -13,8 +13,8 @@ const root = resolve(import.meta.dirname, '../..');
 const read = (path) => readFileSync(join(root, path), 'utf8');
 const folder = mkdtempSync(join(tmpdir(), 'systemd-'));
 
-/** The values of a directive in the unit. */
 const unit = read('ops/auth0-graphql.service');
+/** The values of a directive in the unit. */
 const directive = (name) => [...unit.matchAll(new RegExp(`^${name}=(.*)$`, 'gm'))].map(([, value]) => value);
 
 /** Runs the unit's command with these settings, and those of the unit. */
