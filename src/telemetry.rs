@@ -24,6 +24,7 @@ use tracing_subscriber::{EnvFilter, Registry, registry};
 use url::Url;
 
 use self::audit_file::AuditFile;
+pub(crate) use self::audit_file::report_lost_lines;
 pub(crate) use self::metrics::{CONTENT_TYPE, OpenGuard, TailMetrics, timed};
 pub use self::metrics::{KeyMetrics, Metrics, ServerMetrics, SharedStateMetrics, UpstreamMetrics, UpstreamStatus};
 pub(crate) use self::throttle::LogThrottle;
@@ -198,7 +199,7 @@ pub fn init(settings: &LogSettings) -> Result<Telemetry, LogError> {
         AuditFile::open(path).map(Arc::new).map_err(|cause| LogError::AuditFile { path: path.clone(), cause })
     });
     let audit_file = audit_file.transpose()?;
-    let traces = settings.otlp_endpoint.as_ref().map(Traces::start).transpose();
+    let traces = Traces::start(settings.otlp_endpoint.as_ref(), |name| std::env::var(name).ok());
     let traces = traces.map_err(|error| LogError::Traces(error.into()))?;
     let layers = layers(settings, audit_file.as_ref(), traces.as_ref());
     registry().with(layers).with(trace::sampling(traces.is_some())).try_init()?;

@@ -15,7 +15,7 @@ pub(super) struct DocumentArgs {
     /// Fate of documents beyond a limit: enforce refuses them, measure counts and runs them.
     ///
     /// With measure, what keeps the process itself from harm is refused all the same: documents that nest too deeply or grow
-    /// without bounds when their fragments are written out.
+    /// without bounds when their fragments are written out, and introspection of more than any tool asks for.
     #[arg(long, env, value_name = "MODE", default_value_t = Checked::of(Limits::default().enforcement))]
     limits: Checked<Enforcement>,
 

@@ -38,8 +38,8 @@ pub(super) struct TelemetryArgs {
 
     /// Collector that traces are exported to, by OTLP over HTTP. Off without it.
     ///
-    /// The base of OTLP's paths, such as http://127.0.0.1:4318: /v1/traces is added. The other variables of OpenTelemetry hold as well, among them
-    /// OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG, OTEL_EXPORTER_OTLP_HEADERS and OTEL_SERVICE_NAME.
+    /// The base of OTLP's paths, such as http://127.0.0.1:4318: /v1/traces is added. Of the other variables of OpenTelemetry some hold, such as
+    /// OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG, OTEL_EXPORTER_OTLP_HEADERS and OTEL_SERVICE_NAME: docs/operations.md lists them.
     #[arg(long, env, value_name = "URL")]
     otel_exporter_otlp_endpoint: Option<Checked<Collector>>,
 }

@@ -15,7 +15,7 @@ use super::execution_context::ExecutionContext;
 use super::prepared_operation::PreparedOperation;
 use super::{DocumentSource, GraphqlResponse, Outcome, RequestContext};
 use crate::auth::{Caller, Identity};
-use crate::telemetry::{AUDIT_TARGET, trace_id};
+use crate::telemetry::{AUDIT_TARGET, report_lost_lines, trace_id};
 
 /// The end of an operation, as the trail names it, and in a sentence.
 type Ending = (&'static str, &'static str);
@@ -36,6 +36,7 @@ pub(crate) struct Audit<'t> {
     /// The document and the operation that are run, if anything can be.
     found: Option<(Arc<Document>, Arc<PreparedOperation>)>,
     execution: Option<Arc<ExecutionContext>>,
+    begun: Instant,
     ending: Ending,
     errors: String,
 }
@@ -44,7 +45,15 @@ impl<'t> Audit<'t> {
     /// None where nobody keeps a trail.
     pub(crate) fn begin(source: &'t DocumentSource, terms: &'t RequestContext<'t>) -> Option<Self> {
         let is_kept = tracing::enabled!(target: AUDIT_TARGET, tracing::Level::INFO);
-        is_kept.then(|| Self { terms, source, found: None, execution: None, ending: ABANDONED, errors: String::new() })
+        is_kept.then(|| Self {
+            terms,
+            source,
+            found: None,
+            execution: None,
+            begun: Instant::now(),
+            ending: ABANDONED,
+            errors: String::new(),
+        })
     }
 
     /// Takes in what the operation is, once that is known.
@@ -143,15 +152,16 @@ impl Drop for StreamAudit {
             operation = operation.as_deref(),
             document = &**document,
             delivered,
-            duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            duration_ms = milliseconds_since(*begun),
             request_id = &**request_id,
         );
+        report_lost_lines();
     }
 }
 
 impl Drop for Audit<'_> {
     fn drop(&mut self) {
-        let Self { terms, source, found, execution, ending: (outcome, message), errors } = self;
+        let Self { terms, source, found, execution, begun, ending: (outcome, message), errors } = self;
         let (kind, name, subject) = named(&terms.caller);
         let (document, prepared) = found.as_ref().map(|(document, prepared)| (&**document, &**prepared)).unzip();
         let told = prepared.map(|prepared| &prepared.audit);
@@ -177,10 +187,16 @@ impl Drop for Audit<'_> {
             scopes.denied = some(&denied.to_string()),
             errors = some(errors),
             upstream_calls = calls.unwrap_or_default(),
+            duration_ms = milliseconds_since(*begun),
             request_id = terms.request_id,
             trace_id = trace_id().as_deref(),
         );
+        report_lost_lines();
     }
+}
+
+fn milliseconds_since(begun: Instant) -> u64 {
+    u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 fn some(text: &str) -> Option<&str> {

@@ -212,7 +212,12 @@ pub(crate) fn report(error: auth0::Error) -> GraphqlError {
         auth0::Error::Rejected { error_code, .. } => error_code.clone().unwrap_or_default(),
         _ => error.causes(),
     };
-    code.log(&error.summary(), &cause);
+    // That Auth0 is not asked for a while has been logged, once.
+    if error.is_breaker_open() {
+        tracing::debug!(code = code.as_str(), cause, "{}", error.summary());
+    } else {
+        code.log(&error.summary(), &cause);
+    }
     let failure = GraphqlError::new(code, error.to_string());
     match error {
         auth0::Error::RateLimited { retry_after: Some(wait) } => {

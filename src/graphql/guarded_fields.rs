@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::error::{ErrorCode, GraphqlError};
 use super::operation::{SelectedField, Value};
+use super::schema::joins::joins_of;
 use super::schema::object::{Kind, Object};
 use super::schema::root::root_field;
 use super::search_query::SearchQuery;
@@ -27,6 +28,10 @@ enum Cause {
     /// The query is outside the grammar that is read here: it may use anything.
     OutsideGrammar,
 }
+
+/// Names that Auth0's search has for joined records, and the joins.
+/// <https://auth0.com/docs/manage-users/user-search/user-search-query-syntax>
+const SEARCHED_JOINS: &[(&str, &str)] = &[("organization_id", "organizations")];
 
 /// A key that has a scope of its own.
 type Guarded = (&'static str, Scope);
@@ -91,9 +96,15 @@ fn in_sort(object: &'static Object, name: &str) -> Option<GuardedFieldUse> {
     Some(GuardedFieldUse { argument: "sort", cause: Cause::Named(key), scope })
 }
 
-/// The guarded keys of an object itself.
+/// The guarded keys of an object itself, and those by which its joins can be searched.
 fn guarded_keys(object: &'static Object) -> impl Iterator<Item = Guarded> {
-    object.fields.iter().flat_map(|field| field.keys.iter().filter_map(|key| Some((*key, field.scope?))))
+    let own = object.fields.iter().flat_map(|field| field.keys.iter().filter_map(|key| Some((*key, field.scope?))));
+    own.chain(SEARCHED_JOINS.iter().flat_map(move |row| searched_join(object, row)))
+}
+
+fn searched_join(object: &'static Object, row: &'static (&str, &str)) -> impl Iterator<Item = Guarded> {
+    let joins = joins_of(object).filter(|join| join.name == row.1);
+    joins.flat_map(|join| join.scopes.iter().map(|scope| (row.0, *scope)))
 }
 
 /// Everything guarded in an object and in the objects within it.
@@ -113,6 +124,9 @@ fn guarded_at(object: &'static Object, within: &'static str, path: &str) -> Vec<
     let matching = |known: &&&str| known.eq_ignore_ascii_case(key);
     let mut known =
         object.fields.iter().filter_map(|field| Some((field, *field.keys.iter().find(matching)?))).peekable();
+    if let Some(row) = SEARCHED_JOINS.iter().find(|row| row.0.eq_ignore_ascii_case(key)) {
+        return searched_join(object, row).collect();
+    }
     if known.peek().is_none() {
         // Where secrets live, what is unknown is one.
         let guards = object.fields.iter().filter_map(|field| match field.kind {
@@ -130,6 +144,9 @@ fn guarded_at(object: &'static Object, within: &'static str, path: &str) -> Vec<
             (Kind::Guarded(guard), rest) if rest.is_none_or(|rest| !guard.open.contains(&rest)) => {
                 guarded.extend(guard.scope.map(|scope| (known, scope)));
             }
+            (Kind::Guarded(_), _) => {}
+            // A value that has no form for its field has room for what is unknown.
+            (_, Some(_)) => guarded.extend(object.guard().and_then(|guard| guard.scope).map(|scope| (known, scope))),
             _ => {}
         }
         guarded

@@ -19,7 +19,8 @@ pub enum Enforcement {
     #[default]
     Enforce,
     /// It is counted and logged, and runs: to learn which limits one's clients need. The limits that keep the process itself from harm,
-    /// on nesting and on what validation has to walk, hold all the same.
+    /// on nesting, on what validation has to walk and on the values of introspection, hold all
+    /// the same.
     Measure,
 }
 
@@ -172,9 +173,10 @@ impl Measure {
         }
     }
 
-    /// True if the process comes to harm beyond this limit: its stack overflows, or a core is busy for good.
+    /// True if the process comes to harm beyond this limit: its stack overflows, a core is busy for good, or an answer from no call
+    /// at all grows without bound.
     const fn guards_the_process(self) -> bool {
-        matches!(self, Self::Nesting | Self::Expansion)
+        matches!(self, Self::Nesting | Self::Expansion | Self::IntrospectionSize)
     }
 }
 

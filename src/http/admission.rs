@@ -25,6 +25,7 @@ pub(crate) struct AdmissionControl {
     busy: LogThrottle,
     rates: Option<RateLimits>,
     rate_limited: LogThrottle,
+    unauthenticated: LogThrottle,
 }
 
 /// A request is not admitted.
@@ -68,6 +69,7 @@ impl AdmissionControl {
             busy: LogThrottle::default(),
             rates: settings.rate_limit.map(|limit| RateLimits::new(limit, shared)),
             rate_limited: LogThrottle::default(),
+            unauthenticated: LogThrottle::default(),
         }
     }
 
@@ -113,7 +115,9 @@ impl AdmissionControl {
                 }
             }
             AdmissionError::Unauthenticated(_) => {
-                refusal.error.code.log(&refusal.error.message, "authentication");
+                if let Some(requests) = self.unauthenticated.count() {
+                    refusal.error.code.log(&refusal.error.message, &format!("authentication; requests={requests}"));
+                }
             }
         }
         refusal

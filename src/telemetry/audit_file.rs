@@ -3,9 +3,33 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use arc_swap::ArcSwap;
+
+use super::LogThrottle;
+
+/// The number of lines that the file did not take, for the whole process, as the log is.
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+static LOSSES: LazyLock<LogThrottle> = LazyLock::new(LogThrottle::default);
+
+/// The number of lines of the audit that were lost since the start.
+pub(super) fn lost_lines() -> u64 {
+    LOST.load(Ordering::Relaxed)
+}
+
+/// Tells the log of lines that were lost since it was told last, now and then. Not done where they are lost: an event within an
+/// event would confuse the filters of the layers that are still to come.
+pub(crate) fn report_lost_lines() {
+    static TOLD: AtomicU64 = AtomicU64::new(0);
+    if lost_lines() > TOLD.load(Ordering::Relaxed) && LOSSES.count().is_some() {
+        let lost = lost_lines();
+        let lines = lost.saturating_sub(TOLD.swap(lost, Ordering::Relaxed));
+        tracing::error!(lines, "AUDIT_FILE takes no lines, which are lost: is its disk full?");
+    }
+}
 
 /// A file that lines are appended to. It can be opened anew, so that whoever rotates files may move it away before.
 #[derive(Debug)]
@@ -38,7 +62,11 @@ fn append(path: &Path) -> io::Result<File> {
 /// A line is one write, and appending is atomic: lines of several threads do not mix.
 impl Write for &AuditFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        (&**self.file.load()).write(bytes)
+        let written = (&**self.file.load()).write(bytes);
+        if written.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Interrupted) {
+            LOST.fetch_add(1, Ordering::Relaxed);
+        }
+        written
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -38,13 +38,18 @@ const SERVICE_NAME: Key = Key::from_static_str("service.name");
 pub(super) struct Traces(SdkTracerProvider);
 
 impl Traces {
-    /// Begins to export to the collector at `endpoint`, the base of OTLP's paths. The SDK reads the other `OTEL_` variables itself.
-    pub(super) fn start(endpoint: &Url) -> Result<Self, ExporterBuildError> {
-        let url = format!("{}/v1/traces", endpoint.as_str().trim_end_matches('/'));
+    /// Begins to export to the collector at `endpoint`, the base of OTLP's paths, if there is one to export to.
+    ///
+    /// `variable` reads a variable of the environment. Those that are not read here, the SDK reads itself.
+    pub(super) fn start(
+        endpoint: Option<&Url>,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Self>, StartError> {
+        let Some(url) = destination(endpoint, variable)? else { return Ok(None) };
         let exporter = SpanExporter::builder().with_http().with_endpoint(url).build()?;
         let provider = SdkTracerProvider::builder().with_resource(resource()).with_batch_exporter(exporter).build();
         TRACER.get_or_init(|| tracer(&provider));
-        Ok(Self(provider))
+        Ok(Some(Self(provider)))
     }
 
     pub(super) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(&self) -> impl Layer<S> + use<S> {
@@ -57,6 +62,49 @@ impl Traces {
             .with_context_activation(false)
             .with_filter(filter_fn(is_of_traces).with_max_level_hint(LevelFilter::INFO))
     }
+}
+
+/// Traces cannot be exported.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StartError {
+    /// A variable of OpenTelemetry's asks for something that this program cannot do, and the SDK would pass over.
+    #[error("{variable} can be {known}, not {value:?}")]
+    Unsupported { variable: &'static str, known: &'static str, value: String },
+    #[error(transparent)]
+    Exporter(#[from] ExporterBuildError),
+}
+
+/// Samplers that the SDK knows. For others it takes its default, without a word.
+const SAMPLERS: &str =
+    "always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, parentbased_traceidratio";
+
+/// The URL that traces go to, as OpenTelemetry's variables have it; none if there are to be no traces.
+/// <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>
+fn destination(
+    endpoint: Option<&Url>,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Option<String>, StartError> {
+    let of_traces = variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").filter(|url| !url.is_empty());
+    let url = of_traces.or_else(|| Some(format!("{}/v1/traces", endpoint?.as_str().trim_end_matches('/'))));
+    let is_off = variable("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"))
+        || variable("OTEL_TRACES_EXPORTER").is_some_and(|value| value == "none");
+    if url.is_none() || is_off {
+        return Ok(None);
+    }
+    for (name, known) in [
+        ("OTEL_TRACES_EXPORTER", "otlp, none"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "none"),
+        ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "none"),
+        ("OTEL_TRACES_SAMPLER", SAMPLERS),
+    ] {
+        let value = variable(name).filter(|value| !value.is_empty());
+        if let Some(value) = value.filter(|value| !known.split(", ").any(|word| word == value)) {
+            return Err(StartError::Unsupported { variable: name, known, value });
+        }
+    }
+    Ok(url)
 }
 
 fn tracer(provider: &SdkTracerProvider) -> SdkTracer {
@@ -230,5 +278,55 @@ impl Extractor for Carrier<'_> {
 
     fn keys(&self) -> Vec<&str> {
         vec!["traceparent"]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent_to(endpoint: Option<&str>, variables: &[(&str, &str)]) -> Result<Option<String>, String> {
+        let endpoint = endpoint.map(|url| url.parse().unwrap());
+        let find =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        destination(endpoint.as_ref(), find).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_variables_of_opentelemetry_say_whether_and_where_to() {
+        let base = Some("http://collector:4318/otlp/");
+        let of_traces = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://other/traces");
+        for (endpoint, variables, expected) in [
+            (None, &[][..], None),
+            (base, &[], Some("http://collector:4318/otlp/v1/traces")),
+            (base, &[of_traces], Some("http://other/traces")),
+            (None, &[of_traces], Some("http://other/traces")),
+            (base, &[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "")], Some("http://collector:4318/otlp/v1/traces")),
+            (base, &[("OTEL_SDK_DISABLED", "TRUE")], None),
+            (base, &[("OTEL_SDK_DISABLED", "false")], Some("http://collector:4318/otlp/v1/traces")),
+            (base, &[("OTEL_TRACES_EXPORTER", "none"), of_traces], None),
+            (base, &[("OTEL_TRACES_EXPORTER", "otlp")], Some("http://collector:4318/otlp/v1/traces")),
+            (base, &[("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")], Some("http://collector:4318/otlp/v1/traces")),
+            (base, &[("OTEL_TRACES_SAMPLER", "traceidratio")], Some("http://collector:4318/otlp/v1/traces")),
+            // Nothing is exported, so that nothing can be wrong with how.
+            (None, &[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")], None),
+        ] {
+            assert_eq!(sent_to(endpoint, variables), Ok(expected.map(str::to_owned)), "{endpoint:?} {variables:?}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_the_sdk_would_pass_over_is_refused() {
+        for (name, value) in [
+            ("OTEL_TRACES_EXPORTER", "jaeger"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+            ("OTEL_TRACES_SAMPLER", "sometimes"),
+            ("OTEL_TRACES_SAMPLER", "or"),
+        ] {
+            let refusal = sent_to(Some("http://collector:4318"), &[(name, value)]).unwrap_err();
+            assert!(refusal.starts_with(name) && refusal.contains(value), "{refusal}");
+        }
     }
 }

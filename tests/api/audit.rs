@@ -53,8 +53,10 @@ async fn ask(gateway: &TestGateway, token: &str, request: Value) {
 async fn line_of(log: &Written, gateway: &TestGateway, token: &str, request: Value) -> Value {
     trail(log);
     ask(gateway, token, request.clone()).await;
-    let [line] = trail(log).try_into().unwrap_or_else(|lines| panic!("{request}: {lines:?}"));
+    let [mut line]: [Value; 1] = trail(log).try_into().unwrap_or_else(|lines| panic!("{request}: {lines:?}"));
     assert_eq!(line["request_id"], "the-id", "{line}");
+    let duration = line.as_object_mut().unwrap().remove("duration_ms");
+    assert!(duration.is_some_and(|milliseconds| milliseconds.is_u64()), "{line}");
     line
 }
 

@@ -15,6 +15,7 @@ use crate::gateway::{Call, Setup, TestGateway, codes};
 pub(crate) const USERS: &str = "read:users";
 const APP_METADATA: &str = "read:users_app_metadata";
 const TOKENS: &str = "read:user_idp_tokens";
+const ORGANIZATIONS: &str = "read:organizations";
 pub(crate) const LOGS: &str = "read:logs";
 
 /// Root fields, with what each needs.
@@ -126,7 +127,7 @@ fn denials(body: &Value) -> Vec<(&str, String)> {
 }
 
 fn all_but(scope: &str) -> Vec<&'static str> {
-    [USERS, APP_METADATA, TOKENS, LOGS].into_iter().filter(|other| *other != scope).collect()
+    [USERS, APP_METADATA, TOKENS, LOGS, ORGANIZATIONS].into_iter().filter(|other| *other != scope).collect()
 }
 
 #[tokio::test]

@@ -202,6 +202,7 @@ async fn no_form_of_auth0_s_brings_a_refresh_token_to_light() {
     assert!(!fields.contains(&"token"), "{fields:?}");
     let token = json!({
         "id": "1", "token": "SECRET", "refresh_token": "SECRET", "rotating": "perhaps",
+        "client_id": { "refresh_token": "SECRET" }, "session_id": ["a", ["SECRET"]],
         "device": { "key": "SECRET", "initial_ip": ["1.1.1.1", "2.2.2.2"] },
         "resource_servers": [{ "audience": "a", "scopes": "b", "key": "SECRET" }, ["SECRET"]],
     });
@@ -216,7 +217,7 @@ async fn no_form_of_auth0_s_brings_a_refresh_token_to_light() {
     assert_eq!(nodes[0]["id"], "1");
     assert!(!response.to_string().contains("SECRET"), "{response}");
     // What is known of it and does not fit is no secret.
-    assert_eq!(nodes[0]["attributes"], json!({ "rotating": "perhaps" }));
+    assert_eq!(nodes[0]["attributes"], json!({ "rotating": "perhaps", "client_id": null, "session_id": null }));
     assert_eq!(nodes[0]["device"]["attributes"], json!({ "initial_ip": ["1.1.1.1", "2.2.2.2"] }));
     // What is kept back all the same is told of.
     let at = |index: usize, field: &str| json!(["user", "refreshTokens", "nodes", index, field]);

@@ -270,15 +270,16 @@ async fn what_is_unknown_of_an_identity_is_for_who_may_see_its_tokens() {
     let mut identity = secrets.clone();
     identity["provider"] = "p".into();
     identity["isSocial"] = "perhaps".into();
+    identity["connection"] = json!({ "access_token": "secret" });
     let body = json!({ "user_id": "auth0|1", "identities": [identity] });
     let selection = "identities { provider attributes } attributes";
     // A value that did not fit its field is no secret: the field itself is for everybody.
-    let kept =
-        json!({ "identities": [{ "provider": "p", "attributes": { "isSocial": "perhaps" } }], "attributes": {} });
+    let kept = json!({ "identities": [{ "provider": "p", "attributes": { "isSocial": "perhaps", "connection": null } }], "attributes": {} });
     assert_eq!(seen(&gateway, "", &body, selection).await, kept);
     let all = seen(&gateway, "read:user_idp_tokens", &body, selection).await;
     let mut expected = secrets;
     expected["isSocial"] = "perhaps".into();
+    expected["connection"] = json!({ "access_token": "secret" });
     assert_eq!(all["identities"][0]["attributes"], expected);
 }
 

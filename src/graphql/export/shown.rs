@@ -68,12 +68,14 @@ impl<'a> Records<'a> for Shown<'_> {
         self.out.extend_from_slice(self.separator);
         key.write(self.out);
         self.out.push(b':');
+        let guard = self.object.guard().filter(|guard| !guard.is_lifted_for(self.held));
         let is_shown = match self.object.field_of_key(&name) {
-            Some(field) => write_field(field, value, self.held, self.out),
-            None => {
-                let guard = self.object.guard().filter(|guard| !guard.is_lifted_for(self.held));
-                guard.is_none_or(|guard| guard.is_open(|open| name == open, value)) && write_all(value, self.out)
+            Some(field) => {
+                let has_table = matches!(field.kind, Kind::Object(_) | Kind::Objects(_) | Kind::Guarded(_));
+                (guard.is_none() || has_table || !field.kind.leaves_room_in(value))
+                    && write_field(field, value, self.held, self.out)
             }
+            None => guard.is_none_or(|guard| guard.is_open(|open| name == open, value)) && write_all(value, self.out),
         };
         if is_shown {
             self.separator = b",";

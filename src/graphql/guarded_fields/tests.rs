@@ -12,9 +12,25 @@ fn scopes(q: &str) -> Vec<Scope> {
 }
 
 const APP_METADATA: (Cause, Scope) = (Cause::Named("app_metadata"), Scope::ReadUsersAppMetadata);
-const BARE: (Cause, Scope) = (Cause::BareTerm("app_metadata"), Scope::ReadUsersAppMetadata);
-const ANYTHING: [(Cause, Scope); 2] =
-    [(Cause::OutsideGrammar, Scope::ReadUsersAppMetadata), (Cause::OutsideGrammar, Scope::ReadUserIdpTokens)];
+const ORGANIZATION: (Cause, Scope) = (Cause::Named("organization_id"), Scope::ReadOrganizations);
+const BARE: [(Cause, Scope); 2] = [
+    (Cause::BareTerm("app_metadata"), Scope::ReadUsersAppMetadata),
+    (Cause::BareTerm("organization_id"), Scope::ReadOrganizations),
+];
+const ANYTHING: [(Cause, Scope); 3] = [
+    (Cause::OutsideGrammar, Scope::ReadUsersAppMetadata),
+    (Cause::OutsideGrammar, Scope::ReadOrganizations),
+    (Cause::OutsideGrammar, Scope::ReadUserIdpTokens),
+];
+
+#[test]
+fn to_search_for_members_is_to_read_organizations() {
+    for q in ["organization_id:org_1", "name:x AND _exists_:Organization_Id", "organization_id.x:1"] {
+        assert_eq!(in_users(q), [ORGANIZATION], "{q}");
+    }
+    let used = in_filter(&USER, &["email".to_owned(), "organization_id".to_owned()]);
+    assert_eq!(used.iter().map(|used| used.scope).collect::<Vec<_>>(), [Scope::ReadOrganizations]);
+}
 
 #[test]
 fn a_guarded_field_is_found_where_it_is_named() {
@@ -51,6 +67,7 @@ fn where_secrets_live_unknown_names_are_guarded() {
         "identities.profileData.email.x:abc",
         "identities:abc",
         "_exists_:identities.Access_Token",
+        "identities.connection.access_token:abc",
     ] {
         assert_eq!(scopes(q), [Scope::ReadUserIdpTokens], "{q}");
     }
@@ -62,7 +79,7 @@ fn where_secrets_live_unknown_names_are_guarded() {
 #[test]
 fn a_term_without_a_field_is_looked_for_in_guarded_fields() {
     for q in ["gold", "\"gold\"", "name:ada gold", "(gold)", "NOT gold", "[a TO b]", "name:ada and nickname:x"] {
-        assert_eq!(in_users(q), [BARE], "{q}");
+        assert_eq!(in_users(q), BARE, "{q}");
     }
     for q in ["", " ", "*", "*:*", "(*:*)", "name:ada AND NOT *:*"] {
         assert_eq!(in_users(q), [], "{q}");

@@ -8,7 +8,7 @@ use super::json::{self, Raw};
 use super::value;
 use crate::auth::Scopes;
 use crate::graphql::plan::may_see_all_of;
-use crate::graphql::schema::object::{Field, Guard, Kind, Object};
+use crate::graphql::schema::object::{Field, Guard, Object};
 
 /// The entries of a record. Of several under one key, the last.
 pub(super) type Entries<'a> = IndexMap<Cow<'a, str>, Raw<'a>>;
@@ -24,13 +24,11 @@ pub(super) fn write(
     out.push(b'{');
     let mut is_first = true;
     for (key, value) in entries {
-        let is_kept = match object.field_of_key(key) {
+        let field = object.field_of_key(key);
+        let is_kept = match field {
             None => guard.is_none_or(|guard| guard.is_open(|name| key == name, *value)),
             Some(field) => {
-                !value.is_null()
-                    && may_see_all_of(field, authority)
-                    && (guard.is_none() || is_simple(field, *value))
-                    && !is_given_out(field, key, *value, entries)
+                !value.is_null() && may_see_all_of(field, authority) && !is_given_out(field, key, *value, entries)
             }
         };
         if !is_kept {
@@ -41,14 +39,13 @@ pub(super) fn write(
         }
         json::write_string(key, out);
         out.push(b':');
-        value.write(out);
+        // The key without its value: that there was something is no secret, and no other value is null here.
+        match guard.and(field).is_some_and(|field| field.kind.leaves_room_in(*value)) {
+            true => out.extend_from_slice(b"null"),
+            false => value.write(out),
+        }
     }
     out.push(b'}');
-}
-
-/// True if nothing can be in the value that is unknown. In the place of an object, a list or another object has room for anything.
-fn is_simple(field: &Field, value: Raw<'_>) -> bool {
-    !matches!(field.kind, Kind::Object(_) | Kind::Objects(_)) || !matches!(value.first(), b'{' | b'[')
 }
 
 /// True if the field gives out all of the value that stands under one of its keys.

@@ -3,7 +3,7 @@
 //! The schema, `fields=`, the scope check and the projection all read the same rows.
 
 use crate::auth::{Scope, Scopes};
-use crate::graphql::project::json::Raw;
+use crate::graphql::project::json::{self, Raw};
 
 /// An object type: what one record of Auth0's holds.
 pub(crate) struct Object {
@@ -58,6 +58,22 @@ pub(crate) enum Kind {
     /// Everything that the table does not know, and what a field could not give out whole. Under a guard, the former only for those
     /// who hold its scope, but for the entries that are open.
     Attributes(Option<&'static Guard>),
+}
+
+impl Kind {
+    /// True if `value` can hold what is unknown, which a value of this kind cannot: it is an object, or a list that is not of plain values.
+    pub(crate) fn leaves_room_in(&self, value: Raw<'_>) -> bool {
+        match value.first() {
+            b'{' => true,
+            b'[' if matches!(self, Self::Object(_) | Self::Objects(_)) => true,
+            b'[' => {
+                let mut is_plain = true;
+                let read = json::read_array(value.bytes(), |item| is_plain &= !matches!(item.first(), b'{' | b'['));
+                read.is_err() || !is_plain
+            }
+            _ => false,
+        }
+    }
 }
 
 /// A guard of values in which secrets live: what is unknown there is withheld.

@@ -65,7 +65,7 @@ pub(super) static ROOT_FIELDS: &[RootField] = &[
         arguments: &[
             Argument::new::<Option<String>>(
                 "q",
-                "What to search for, in Auth0's Lucene syntax: <https://auth0.com/docs/manage-users/user-search/user-search-query-syntax>. All users when absent or blank. A field that needs a scope needs it here too, and so does a term without a field, which is looked for in `app_metadata` as well.",
+                "What to search for, in Auth0's Lucene syntax: <https://auth0.com/docs/manage-users/user-search/user-search-query-syntax>. All users when absent or blank. A field that needs a scope needs it here too, and so does a term without a field, which is looked for in `app_metadata` and `organization_id` as well.",
             ),
             Filter::argument(|registry| USER_FILTER.register(registry)),
             Argument::new::<i32>("page", "Which page, counted from 0.").or("0"),

@@ -166,7 +166,7 @@ static IDENTITY: Object = Object {
             &UNKNOWN,
             "What Auth0 sent beyond the fields of this type, under the names that it has there, as one JSON object. It can hold \
              credentials: without the scope `read:user_idp_tokens`, what is unknown is left out. A value that its field could \
-             not give out, or not in full, is kept here too.",
+             not give out, or not in full, is kept here too; without the scope, one that is an object or a list with others in it is null.",
         ),
     ],
 };

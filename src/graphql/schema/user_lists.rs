@@ -118,8 +118,8 @@ static SECRETS: Guard = Guard { scope: None, open: &[] };
 const fn attributes_without_secrets() -> Field {
     Field::attributes_under(
         &SECRETS,
-        "Each value that its field could not give out, or not in full, under the name that Auth0 has for it. What Auth0 sent beyond the \
-         fields of this type is not here: it could be a secret.",
+        "Each value that its field could not give out, or not in full, under the name that Auth0 has for it: null for an object or a list \
+         with others in it. What Auth0 sent beyond the fields of this type is not here. Either could be a secret.",
     )
 }
 

@@ -9,6 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::{register, seconds};
+use crate::telemetry::audit_file::lost_lines;
 
 /// Metrics of the process.
 #[derive(Debug, Default)]
@@ -19,6 +20,7 @@ pub(super) struct ProcessMetrics {
     open_files: Gauge,
     max_files: Gauge,
     start: Gauge<f64, AtomicU64>,
+    audit_lost: Counter,
 }
 
 /// Figures of `/proc/self/stat`, in clock ticks, bytes and pages.
@@ -51,11 +53,17 @@ impl ProcessMetrics {
         register(registry, "process_open_fds", self.open_files.clone());
         register(registry, "process_max_fds", self.max_files.clone());
         register(registry, "process_start_time_seconds", self.start.clone());
+        register(registry, "auth0_graphql_audit_lost_lines_total", self.audit_lost.clone());
     }
 
     /// Brings the figures up to date.
-    #[cfg(target_os = "linux")]
     pub(super) fn read(&self) {
+        self.audit_lost.inc_by(lost_lines().saturating_sub(self.audit_lost.get()));
+        self.read_proc();
+    }
+
+    #[cfg(target_os = "linux")]
+    fn read_proc(&self) {
         use rustix::param::{clock_ticks_per_second, page_size};
         use rustix::process::{Resource, getrlimit};
 
@@ -75,7 +83,7 @@ impl ProcessMetrics {
 
     /// There is no `/proc`.
     #[cfg(not(target_os = "linux"))]
-    pub(super) fn read(&self) {}
+    fn read_proc(&self) {}
 }
 
 #[cfg(test)]

@@ -257,6 +257,23 @@ async fn the_audit_has_a_file_that_may_be_moved_away() {
     assert!(rest.is_empty(), "{rest:?}");
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn lines_that_the_audits_file_does_not_take_are_told_of_and_counted() {
+    let arguments = ["--sandbox", "--port", "0", "--audit-file", "/dev/full"];
+    let mut gateway = Run::new("audit_full", &arguments).env("LOG", "error").start();
+    let address = address(&gateway.printed_until("Ctrl-C"));
+    let log = lines(gateway.child.stderr.take().unwrap());
+    for _ in 0..3 {
+        query(address, &[]).await;
+    }
+    let line = wait_for(&log, "AUDIT_FILE takes no lines");
+    assert!(line.contains("lines=1"), "{line}");
+    let metrics = exchange(address, "GET /metrics", "").unwrap();
+    assert!(metrics.contains("auth0_graphql_audit_lost_lines_total 3"), "{metrics}");
+    assert_eq!(gateway.stop("TERM"), Some(0));
+}
+
 #[test]
 fn systemd_is_told_when_the_gateway_is_ready_and_when_it_stops() {
     let mut run = Run::new("notify", &["--sandbox", "--port", "0"]);

@@ -3,11 +3,13 @@
 use auth0_graphql::graphql::ScopeMode;
 use serde_json::{Value, json};
 
-use super::{APP_METADATA, LOGS, Reply, TOKENS, USERS, ask, codes, denials, gateway, reads, token, upstream};
+use super::{
+    APP_METADATA, LOGS, ORGANIZATIONS, Reply, TOKENS, USERS, ask, codes, denials, gateway, reads, token, upstream,
+};
 use crate::gateway::TestGateway;
 
 /// Searches, with the scope that each needs beside that of users.
-const SEARCHES: [(&str, &str); 10] = [
+const SEARCHES: [(&str, &str); 13] = [
     ("app_metadata.plan:gold", APP_METADATA),
     ("email:*example.com AND (name:a* OR NOT app_metadata.plan:\"gold\")", APP_METADATA),
     ("_exists_:app_metadata.plan", APP_METADATA),
@@ -17,7 +19,10 @@ const SEARCHES: [(&str, &str); 10] = [
     ("gold", APP_METADATA),
     ("name:ada \"gold\"", APP_METADATA),
     ("identities.access_token:a*", TOKENS),
+    ("identities.connection.access_token:a*", TOKENS),
     ("identities.*:a*", TOKENS),
+    ("organization_id:org_gold", ORGANIZATIONS),
+    ("_exists_:organization_id", ORGANIZATIONS),
 ];
 
 /// Searches that Lucene reads in ways that do not meet the eye: WORD is looked for in every field, or in a guarded one.
@@ -95,7 +100,7 @@ async fn a_search_that_can_be_read_in_two_ways_needs_every_scope() {
     let gateway = gateway(ScopeMode::Filter).await;
     let searches: Vec<_> =
         DISGUISED.iter().map(|q| q.replace("WORD", "gold")).chain(REFUSED.map(str::to_owned)).collect();
-    for scope in [APP_METADATA, TOKENS] {
+    for scope in [APP_METADATA, TOKENS, ORGANIZATIONS] {
         let without = token(&gateway, &super::all_but(scope)).await;
         for q in &searches {
             for Reply { status, body, .. } in search(&gateway, &without, q).await {
@@ -125,7 +130,7 @@ async fn a_search_that_is_too_long_is_refused_before_it_is_read() {
 #[tokio::test]
 async fn a_word_of_metadata_cannot_be_guessed_by_a_disguised_search() {
     let gateway = gateway(ScopeMode::Filter).await;
-    let all = token(&gateway, &[USERS, APP_METADATA, TOKENS]).await;
+    let all = token(&gateway, &[USERS, APP_METADATA, TOKENS, ORGANIZATIONS]).await;
     let without = token(&gateway, &super::all_but(APP_METADATA)).await;
     let found = async |token: &str, q: &str, word: &str| {
         let q = Value::from(q.replace("WORD", word)).to_string();
@@ -166,7 +171,7 @@ async fn a_search_by_a_field_that_everybody_sees_needs_no_other_scope() {
 #[tokio::test]
 async fn a_search_by_what_the_caller_may_see_passes_as_it_is() {
     let gateway = gateway(ScopeMode::Filter).await;
-    let all = token(&gateway, &[USERS, APP_METADATA, TOKENS]).await;
+    let all = token(&gateway, &[USERS, APP_METADATA, TOKENS, ORGANIZATIONS]).await;
     for (q, _) in SEARCHES {
         gateway.forget_calls().await;
         for Reply { body, .. } in search(&gateway, &all, q).await {

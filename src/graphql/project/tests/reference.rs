@@ -79,7 +79,13 @@ impl Reference<'_> {
                     **value != Tree::Null && self.may_see_all_of(row) && (is_lost || !self.is_whole(&row.kind, value))
                 }
             });
-        Tree::Object(kept.map(|(key, value)| ((*key).to_owned(), (*value).clone())).collect())
+        let guard = guard.filter(|guard| !guard.is_lifted_for(self.authority));
+        let shown = kept.map(|(key, value)| {
+            let row = object.fields.iter().find(|field| field.keys.contains(key));
+            let is_shown = guard.and(row).is_none_or(|row| !leaves_room(&row.kind, value));
+            ((*key).to_owned(), if is_shown { (*value).clone() } else { Tree::Null })
+        });
+        Tree::Object(shown.collect())
     }
 
     fn may_see(&self, scope: Option<Scope>) -> bool {
@@ -216,6 +222,15 @@ impl Reference<'_> {
                 _ => needs.keys.extend(field.keys.first()),
             }
         }
+    }
+}
+
+/// True if there can be anything in `value`, which is no value of the kind.
+fn leaves_room(kind: &Kind, value: &Tree) -> bool {
+    let is_tree = |value: &Tree| matches!(value, Tree::List(_) | Tree::Object(_));
+    match value {
+        Tree::List(items) => matches!(kind, Kind::Object(_) | Kind::Objects(_)) || items.iter().any(is_tree),
+        value => is_tree(value),
     }
 }
 
