@@ -14,6 +14,9 @@ use super::sanitize::sanitize;
 /// More scopes than this are no longer read.
 const MOST_SCOPES: usize = 20;
 
+/// More names for `fields` than this are no longer read. The longest list that is known has 19.
+const MOST_FIELDS: usize = 200;
+
 /// The Management API's error envelope, `{statusCode, error, message, errorCode?}`, or OAuth's, `{error, error_description}`. Each
 /// part may be missing or of a wrong type.
 struct Envelope {
@@ -53,16 +56,26 @@ pub(crate) fn is_token_refused(response: &UpstreamResponse) -> bool {
     }
 }
 
-/// The names that an endpoint says it takes, if it refused those that were sent in `fields`; empty if it does not say. Its words are
-/// `… Must be a comma separated list of the following values: phone_number,email,…' on property fields (…).`
-pub(crate) fn refused_fields(response: &UpstreamResponse) -> Option<Vec<String>> {
-    if response.status != StatusCode::BAD_REQUEST {
+/// The names that an endpoint says it takes, if it refused those that were `sent` in `fields`; empty if it names none. Its words are
+/// `Query validation error: 'String 'a,b' does not match pattern. Must be a comma separated list of the following values:
+/// phone_number,email,…' on property fields (…).`
+///
+/// Refusals of other parameters repeat what a caller wrote, which may be these very words. Auth0's quote follows it: where nothing is
+/// quoted but the names that were sent and a list of names, there is no room for a caller's text.
+pub(crate) fn refused_fields(response: &UpstreamResponse, sent: &[&str]) -> Option<Vec<String>> {
+    if response.status != StatusCode::BAD_REQUEST || sent.is_empty() {
         return None;
     }
     let message = Envelope::read(&response.body)?.message?;
-    let (told, _) = message.split_once("' on property fields")?;
-    let (_, list) = told.rsplit_once("following values:").unwrap_or_default();
-    Some(list.split(',').map(str::trim).filter(|name| is_name(name)).map(str::to_owned).collect())
+    let told = message.strip_prefix("Query validation error: 'String '")?.strip_prefix(&*sent.join(","))?;
+    let told =
+        told.strip_prefix("' does not match pattern. Must be a comma separated list of the following values:")?;
+    let (list, description) = told.split_once("' on property fields (")?;
+    let names: Vec<_> = list.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    if description.contains('\'') || !names.iter().all(|name| is_name(name)) {
+        return None;
+    }
+    Some(names.into_iter().take(MOST_FIELDS).map(str::to_owned).collect())
 }
 
 /// True if a 404 for a user means that there is no such user.
@@ -270,21 +283,59 @@ mod tests {
 
     #[test]
     fn an_endpoint_says_which_fields_it_takes() {
-        let list = |status, message: &str| {
-            let body = serde_json::json!({ "message": message }).to_string();
-            let answer = UpstreamResponse {
-                status: StatusCode::from_u16(status).unwrap_or_default(),
-                headers: HeaderMap::new(),
-                body: body.into(),
-            };
-            refused_fields(&answer)
+        let refusal = |list: &str| {
+            format!(
+                "Query validation error: 'String 'email,x' {PATTERN}{list}' on property fields (A list: of fields)."
+            )
         };
-        let message = "Query validation error: 'String 'email,x' does not match pattern. Must be a comma separated list of \
-                       the following values: email,name,user_id' on property fields (A list: of fields).";
-        assert_eq!(list(400, message), Some(["email", "name", "user_id"].map(str::to_owned).to_vec()));
-        assert_eq!(list(400, "Query validation error: 'No' on property fields (x)."), Some(Vec::new()));
-        assert_eq!(list(400, "Query validation error: 'No' on property q (fields)."), None);
-        assert_eq!(list(403, message), None);
+        for (list, expected) in [
+            (" email,name,user_id", &["email", "name", "user_id"][..]),
+            ("email, name", &["email", "name"]),
+            (" ", &[]),
+        ] {
+            let expected = expected.iter().map(|name| (*name).to_owned()).collect();
+            assert_eq!(fields_told(400, &refusal(list)), Some(expected), "{list:?}");
+        }
+        assert_eq!(fields_told(403, &refusal(" email")), None);
+        assert_eq!(refused_fields(&said(400, &refusal(" email")), &[]), None);
+        assert_eq!(refused_fields(&said(400, &refusal(" email")), &["email"]), None);
+    }
+
+    const PATTERN: &str = "does not match pattern. Must be a comma separated list of the following values:";
+
+    fn said(status: u16, message: &str) -> UpstreamResponse {
+        let body = serde_json::json!({ "message": message }).to_string();
+        UpstreamResponse { body: body.into(), ..answer(status, "") }
+    }
+
+    fn fields_told(status: u16, message: &str) -> Option<Vec<String>> {
+        refused_fields(&said(status, message), &["email", "x"])
+    }
+
+    #[test]
+    fn no_text_of_a_callers_is_a_refusal_of_fields() {
+        let words = format!("email,x' {PATTERN} y' on property fields (z).");
+        for message in [
+            "Query validation error: 'No' on property fields (x).".to_owned(),
+            "Query validation error: 'No' on property q (fields).".to_owned(),
+            "The query 'a:[ ' on property fields' cannot be parsed.".to_owned(),
+            words.clone(),
+            format!("The query '{words}' cannot be parsed."),
+            format!(
+                "Query validation error: 'String 'Query validation error: 'String '{words}' {PATTERN} a' on property q (b)."
+            ),
+            // As Auth0 refuses a parameter of a pattern.
+            format!(
+                "Query validation error: 'String '{words}' does not match pattern. Must be an address' on property email (c)."
+            ),
+            format!(
+                "Query validation error: 'String 'email,x' {PATTERN} y' on property fields (z' on property sort (c)."
+            ),
+            format!("Query validation error: 'String 'email,x' {PATTERN} <b>,y' on property fields (z)."),
+            format!("Path validation error: 'String '{words}' on property id (c)."),
+        ] {
+            assert_eq!(fields_told(400, &message), None, "{message}");
+        }
     }
 
     #[test]

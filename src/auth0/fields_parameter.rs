@@ -75,8 +75,12 @@ impl LearnedFields {
         self.lock().get_mut(endpoint.name).is_some_and(|learned| learned.refuse(names))
     }
 
-    /// Keeps the list that an endpoint named when it refused the request. Without one, it is sent no names any more.
-    pub(crate) fn learn(&self, endpoint: &Endpoint, names: &[&'static str], taken: Vec<String>) {
+    /// Keeps the list that an endpoint named when it refused the request, as far as it is of names that are known of it. Without one,
+    /// it is sent no names any more.
+    pub(crate) fn learn(&self, endpoint: &Endpoint, names: &[&'static str], mut taken: Vec<String>) {
+        if let Selectable::Listed { names: known, .. } = endpoint.selectable {
+            taken.retain(|name| known.contains(&name.as_str()));
+        }
         let mut endpoints = self.lock();
         let learned = endpoints.entry(endpoint.name).or_default();
         learned.taken = taken;

@@ -155,7 +155,7 @@ impl Reader {
     async fn attempt(&self, request: &RequestTarget, attempts: &mut Attempts) -> Result<Payload, Error> {
         let Inner { transport, tokens, fields, .. } = &*self.0;
         let mut has_fields = !request.field_names.is_empty() && !fields.refuse(request.endpoint, &request.field_names);
-        let mut refusals = 0;
+        let (mut refusals, mut refused_list) = (0, None);
         loop {
             // Its failure is not tried again here: that was done where the token was asked for.
             let token = tokens.token(attempts.deadline()).await?;
@@ -166,7 +166,8 @@ impl Reader {
                 if is_token_refused(response) {
                     return Ok(ReadOutcome::TokenRefused);
                 }
-                match refused_fields(response).filter(|_| has_fields) {
+                let sent = if has_fields { &*request.field_names } else { &[] };
+                match refused_fields(response, sent) {
                     Some(list) => Ok(ReadOutcome::FieldsRefused(list)),
                     None => {
                         Payload::read(response, request.endpoint, transport.domain().host()).map(ReadOutcome::Payload)
@@ -174,9 +175,15 @@ impl Reader {
                 }
             };
             match transport.attempt_until_settled(attempts, || Ok(Cow::Borrowed(&upstream)), judge).await? {
-                ReadOutcome::Payload(payload) => return Ok(payload),
+                ReadOutcome::Payload(payload) => {
+                    if let Some(list) = refused_list {
+                        fields.learn(request.endpoint, &request.field_names, list);
+                    }
+                    return Ok(payload);
+                }
+                // It is learned once whole records have come: only then were the fields to blame.
                 ReadOutcome::FieldsRefused(list) => {
-                    fields.learn(request.endpoint, &request.field_names, list);
+                    refused_list = Some(list);
                     has_fields = false;
                 }
                 // Keys are rotated and grants are withdrawn while a token lives: one that is refused is

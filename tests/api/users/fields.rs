@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use wiremock::matchers::{method, path, query_param_is_missing};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use crate::gateway::TestGateway;
+use crate::gateway::{TestGateway, codes};
 use crate::mock::{answering, gateway_to};
 
 /// Fields whose keys Auth0 refuses to be asked for by name.
@@ -67,16 +67,36 @@ async fn every_field_of_a_user_can_be_had_by_itself() {
     }
 }
 
-/// Auth0's refusal of a name, with the names that it takes.
-fn refusal(list: &str) -> ResponseTemplate {
-    let message = format!(
-        "Query validation error: 'String 'x' does not match pattern. Must be a comma separated list of the following \
+/// Auth0's words for a refusal of names in `fields`, with those that it takes.
+fn refusal_of(names: &str, list: &str) -> String {
+    format!(
+        "Query validation error: 'String '{names}' does not match pattern. Must be a comma separated list of the following \
          values: {list}' on property fields (A comma separated list of fields)."
-    );
+    )
+}
+
+fn rejection(message: &str) -> ResponseTemplate {
     let error = json!({
         "statusCode": 400, "error": "Bad Request", "message": message, "errorCode": "invalid_query_string",
     });
     ResponseTemplate::new(400).set_body_json(error)
+}
+
+/// The value of a parameter.
+fn parameter(request: &Request, name: &str) -> Option<String> {
+    request.url.query_pairs().find(|(other, _)| other == name).map(|(_, value)| value.into_owned())
+}
+
+/// Auth0's refusal of the names in `fields`, with those that it takes.
+fn refusing(list: &'static str) -> impl Fn(&Request) -> ResponseTemplate {
+    move |request| rejection(&refusal_of(&parameter(request, "fields").unwrap_or_default(), list))
+}
+
+/// An Auth0 that refuses every read for its `fields`.
+async fn refusing_all(list: &'static str) -> MockServer {
+    let auth0 = answering(ResponseTemplate::new(404)).await;
+    Mock::given(method("GET")).respond_with(refusing(list)).with_priority(8).mount(&auth0).await;
+    auth0
 }
 
 /// An Auth0 that refuses `fields`, and says that it takes the `list`, unless all that is asked for is on it.
@@ -84,13 +104,13 @@ async fn strict(list: &'static str) -> MockServer {
     let user = json!({ "user_id": "auth0|1", "email": "ada@example.com", "name": "Ada", "nickname": "ada" });
     let auth0 = answering(ResponseTemplate::new(200).set_body_json(&user)).await;
     let is_refused = move |request: &Request| {
-        let fields = request.url.query_pairs().find(|(name, _)| name == "fields");
-        fields.is_some_and(|(_, names)| !names.split(',').all(|name| list.split(',').any(|taken| taken == name)))
+        let fields = parameter(request, "fields");
+        fields.is_some_and(|names| !names.split(',').all(|name| list.split(',').any(|taken| taken == name)))
     };
     Mock::given(method("GET"))
         .and(path("/api/v2/users/auth0%7C1"))
         .and(is_refused)
-        .respond_with(refusal(list))
+        .respond_with(refusing(list))
         .mount(&auth0)
         .await;
     auth0
@@ -100,11 +120,7 @@ async fn strict(list: &'static str) -> MockServer {
 async fn fields_asked(auth0: &MockServer) -> Vec<Option<String>> {
     let requests = auth0.received_requests().await.unwrap();
     let reads = requests.iter().filter(|request| request.method == "GET");
-    reads
-        .map(|request| {
-            request.url.query_pairs().find(|(name, _)| name == "fields").map(|(_, names)| names.into_owned())
-        })
-        .collect()
+    reads.map(|request| parameter(request, "fields")).collect()
 }
 
 #[tokio::test]
@@ -140,7 +156,7 @@ async fn a_refusal_without_a_list_ends_the_asking_for_fields() {
 #[tokio::test]
 async fn a_search_whose_fields_are_refused_is_made_again_for_whole_records() {
     let users = json!([{ "user_id": "auth0|1", "email": "ada@example.com" }]);
-    let auth0 = answering(refusal("email,user_id")).await;
+    let auth0 = refusing_all("email,user_id").await;
     Mock::given(method("GET"))
         .and(path("/api/v2/users"))
         .and(query_param_is_missing("fields"))
@@ -154,9 +170,66 @@ async fn a_search_whose_fields_are_refused_is_made_again_for_whole_records() {
 
 #[tokio::test]
 async fn an_endpoint_that_refuses_whole_records_for_their_fields_is_asked_no_third_time() {
-    let auth0 = answering(refusal("email,user_id")).await;
+    let auth0 = refusing_all("email,user_id").await;
     let gateway = gateway_to(&auth0).await;
-    let response = gateway.query("{ users { nodes { email } } }").await;
-    assert_eq!(response["errors"][0]["extensions"]["code"], json!("UPSTREAM_REJECTED"));
-    assert_eq!(fields_asked(&auth0).await, [Some("email".to_owned()), None]);
+    // Since it was not for the fields, they are sent the next time as well.
+    for _ in 0..2 {
+        let response = gateway.query("{ users { nodes { email name } } }").await;
+        assert_eq!(response["errors"][0]["extensions"]["code"], json!("UPSTREAM_REJECTED"));
+    }
+    let fields = Some("email,name".to_owned());
+    assert_eq!(fields_asked(&auth0).await, [fields.clone(), None, fields, None]);
+}
+
+/// An Auth0 that refuses what holds the words of its own refusals, and says so in them.
+async fn echoing() -> MockServer {
+    let echo = |request: &Request| {
+        let asked = |name| parameter(request, name).unwrap_or_default();
+        let id = request.url.path_segments().and_then(Iterator::last).unwrap_or_default();
+        let id = percent_encoding::percent_decode_str(id).decode_utf8_lossy().into_owned();
+        let (q, email) = (asked("q"), asked("email"));
+        let is_hostile = |text: &str| text.contains("on property");
+        if is_hostile(&q) {
+            rejection(&format!("The query '{q}' cannot be parsed. Please revise the query."))
+        } else if is_hostile(&email) {
+            rejection(&format!(
+                "Query validation error: 'String '{email}' does not match pattern. Must be an address.' on property email (An address)."
+            ))
+        } else if is_hostile(&id) {
+            rejection(&format!(
+                "Path validation error: 'Object didn't pass validation for format user-id: {id}' on property id (An id)."
+            ))
+        } else {
+            let record = json!({ "user_id": "auth0|1", "email": "ada@example.com", "log_id": "9001", "type": "s" });
+            let is_record = request.url.path().starts_with("/api/v2/users/");
+            ResponseTemplate::new(200).set_body_json(if is_record { record } else { json!([record]) })
+        }
+    };
+    let auth0 = answering(ResponseTemplate::new(404)).await;
+    Mock::given(method("GET")).respond_with(echo).with_priority(8).mount(&auth0).await;
+    auth0
+}
+
+#[tokio::test]
+async fn no_value_of_a_callers_ends_the_asking_for_fields() {
+    let refusal = refusal_of("email", "user_id");
+    let words = refusal.strip_prefix("Query validation error: 'String '").unwrap();
+    for (query, harmless, fields) in [
+        ("query($v: String) { searchLogs(q: $v) { nodes { type } } }", "type:s", "type"),
+        ("query($v: String!) { usersByEmail(email: $v) { email } }", "ada@example.com", "email"),
+        ("query($v: ID!) { user(id: $v) { email } }", "auth0|1", "email"),
+    ] {
+        let auth0 = echoing().await;
+        let gateway = gateway_to(&auth0).await;
+        let hostile = ["a:[ ' on property fields", "' on property fields (", words, &refusal];
+        for value in hostile {
+            let response = gateway.send(json!({ "query": query, "variables": { "v": value } })).await;
+            assert_eq!(codes(&response), ["UPSTREAM_REJECTED"], "{value}: {response}");
+        }
+        let response = gateway.send(json!({ "query": query, "variables": { "v": harmless } })).await;
+        assert_eq!(response.get("errors"), None, "{response}");
+        assert_eq!(fields_asked(&auth0).await, vec![Some(fields.to_owned()); hostile.len() + 1], "{query}");
+        let told = gateway.data("{ gateway { warnings } }").await["gateway"]["warnings"].to_string();
+        assert!(!told.contains("does not take"), "{told}");
+    }
 }
