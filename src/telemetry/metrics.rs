@@ -62,6 +62,7 @@ const TABLE: &[Row] = &[
     row("auth0_graphql_tail_late_logs_total", MetricType::Counter, &[], "Those of them that became visible behind others"),
     row("auth0_graphql_tail_pushed_logs_total", MetricType::Counter, &["outcome"], "Logs that Auth0 pushed (new; known, or too old to tell; passed_on to the replica that reads, since nobody followed here; unheard, since nobody followed yet)"),
     row("auth0_graphql_tail_delivered_logs_total", MetricType::Counter, &[], "Logs that subscribers were told of, all together"),
+    row("auth0_graphql_tail_left_out_records_total", MetricType::Counter, &[], "Records that reads brought and that no subscriber was told of, since they are no logs or have no id; one that is read again counts again"),
     row("auth0_graphql_tail_gaps_total", MetricType::Counter, &[], "Times that a subscriber was told that logs may be missing"),
     row("auth0_graphql_tail_overflows_total", MetricType::Counter, &[], "Subscribers that read so slowly that what came next was not kept for them"),
     row("auth0_graphql_tail_leads", MetricType::Gauge, &[], "1 while this replica reads logs for all that share, 0 otherwise"),

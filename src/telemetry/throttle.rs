@@ -21,14 +21,19 @@ struct State {
 impl LogThrottle {
     /// Counts an occurrence. Gives back the count since the last line when it is time for the next one.
     pub(crate) fn count(&self) -> Option<u64> {
+        self.add(1)
+    }
+
+    /// Counts so many occurrences at once.
+    pub(crate) fn add(&self, occurrences: u64) -> Option<u64> {
         // Nothing in here is left half done by a panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).count(Instant::now())
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).add(occurrences, Instant::now())
     }
 }
 
 impl State {
-    fn count(&mut self, now: Instant) -> Option<u64> {
-        self.unlogged += 1;
+    fn add(&mut self, occurrences: u64, now: Instant) -> Option<u64> {
+        self.unlogged += occurrences;
         if self.logged_at.is_some_and(|logged_at| now < logged_at + INTERVAL) {
             return None;
         }
@@ -45,7 +50,10 @@ mod tests {
     fn the_first_is_logged_at_once_and_the_others_together() {
         let (mut state, start) = (State::default(), Instant::now());
         let seconds = |seconds| start + Duration::from_secs(seconds);
-        let logged: Vec<_> = [0, 0, 9, 10, 11, 40].into_iter().map(|at| state.count(seconds(at))).collect();
-        assert_eq!(logged, [Some(1), None, None, Some(3), None, Some(2)]);
+        let logged: Vec<_> = [(0, 1), (0, 1), (9, 5), (10, 1), (11, 1), (40, 2)]
+            .into_iter()
+            .map(|(at, occurrences)| state.add(occurrences, seconds(at)))
+            .collect();
+        assert_eq!(logged, [Some(1), None, None, Some(7), None, Some(3)]);
     }
 }

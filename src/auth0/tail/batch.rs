@@ -121,10 +121,23 @@ impl Delivery {
     }
 }
 
-/// The logs in a JSON array. Those without an id have no place in the stream.
+/// The logs of an answer.
+pub(super) struct RawLogs<'a> {
+    pub(super) logs: Vec<RawLog<'a>>,
+    /// The number of records beside them that are no logs, or have no id: they have no place in the stream.
+    pub(super) left_out: usize,
+}
+
+/// The logs in a JSON array.
 pub(super) fn read(records: &str) -> Result<Vec<RawLog<'_>>, Error> {
+    read_all(records).map(|read| read.logs)
+}
+
+/// The logs in a JSON array, and the number of records that are left out.
+pub(super) fn read_all(records: &str) -> Result<RawLogs<'_>, Error> {
     let unreadable = |error| Error::unavailable_because(Reason::NotJson, error);
     let records: Vec<&RawValue> = serde_json::from_str(records).map_err(unreadable)?;
+    let count = records.len();
     let logs = records.into_iter().filter_map(|record| {
         let json = Some(record.get()).filter(|json| json.starts_with('{'))?;
         // A key that is there twice, or holds something else, is no reason to lose the log.
@@ -137,7 +150,9 @@ pub(super) fn read(records: &str) -> Result<Vec<RawLog<'_>>, Error> {
         let date = text("date").and_then(|date| DateTime::parse_from_rfc3339(&date).ok());
         Some(RawLog { mark: LogMark { id, date: date.map(|date| date.timestamp_millis()) }, json })
     });
-    Ok(logs.collect())
+    let logs: Vec<_> = logs.collect();
+    let left_out = count - logs.len();
+    Ok(RawLogs { logs, left_out })
 }
 
 /// The entries of an object, in their order.
@@ -179,7 +194,8 @@ mod tests {
     fn logs_are_read_whatever_else_they_hold() {
         let records = r#"[{"log_id":"9002","date":"2026-11-02T08:00:00.250Z","x":"\ud800"},{"_id":"9001","date":{}},{"date":"soon"},null,7,["9","9","9"],{"log_id":""},
             {"_id":5,"log_id":"9003","date":"soon","date":"2026-11-02T08:00:00.250Z"},{"log_id":7,"_id":"9004"}]"#;
-        let logs = read(records).unwrap();
+        let RawLogs { logs, left_out } = read_all(records).unwrap();
+        assert_eq!(left_out, 5);
         let marks: Vec<_> = logs.iter().map(|log| (log.mark.id.as_str(), log.mark.date)).collect();
         assert_eq!(
             marks,

@@ -165,8 +165,9 @@ impl Checkpoint {
         self.known.get(first.saturating_sub(1)).map(|log| &log.mark.id)
     }
 
-    /// Takes in the answer to [`Self::begin_read`], and tells each log's part.
-    pub(super) fn take_in(&mut self, page: &[LogMark]) -> Vec<Arrival> {
+    /// Takes in the answer to [`Self::begin_read`], and tells each log's part. `left_out` is the number of its records that are not in
+    /// `page`: they are of no use, but there may be more behind them.
+    pub(super) fn take_in(&mut self, page: &[LogMark], left_out: usize) -> Vec<Arrival> {
         self.on_its_way = None;
         let cursor = self.cursor().cloned();
         let arrivals: Vec<_> = page.iter().map(|log| self.arrival(log, cursor.as_ref())).collect();
@@ -174,7 +175,7 @@ impl Checkpoint {
         self.remember(page);
         self.rests = std::mem::take(&mut self.is_pushed_to);
         self.failures = 0;
-        self.is_full = self.stage != Stage::Start && page.len() >= PAGE;
+        self.is_full = self.stage != Stage::Start && !page.is_empty() && page.len() + left_out >= PAGE;
         let has_news = arrivals.iter().any(|arrival| matches!(arrival, Arrival::New | Arrival::Late));
         // Past logs tell nothing of how busy the tenant is.
         let is_past = matches!(self.stage, Stage::Start | Stage::Seeding(_)) && self.read_up_to.is_some();

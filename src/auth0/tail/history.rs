@@ -11,7 +11,7 @@ use super::super::error::Error;
 use super::super::fields_parameter::Fields;
 use super::super::ids::LogId;
 use super::super::list_parameters::{LogCheckpoint, LogSearch};
-use super::batch::{self, LogBatch};
+use super::batch::{self, LogBatch, RawLogs};
 use super::checkpoint::PAGE;
 use super::{Inner, context, is_final};
 
@@ -148,8 +148,9 @@ async fn read(tail: &Inner, after: &LogId) -> Result<HistoryPage, Error> {
     let low = tail.state().ring.low().cloned().unwrap_or_else(|| after.clone());
     let page = tail.api.read(&ApiRequest::logs_after(&LogCheckpoint::page_after(after.clone())), &context()).await?;
     let records = String::from_utf8_lossy(&page.records);
-    let logs = batch::read(&records)?;
-    let is_last = logs.len() < PAGE;
+    let RawLogs { logs, left_out } = batch::read_all(&records)?;
+    tail.leave_out(left_out);
+    let is_last = logs.len() + left_out < PAGE;
     let up_to = logs.last().map(|log| log.mark.id.clone()).filter(|last| !is_last && *last < low).unwrap_or(low);
     let logs = logs.iter().filter(|log| log.mark.id <= up_to);
     Ok(HistoryPage { after: after.clone(), batch: Arc::new(LogBatch::new(logs.map(|log| (log, false)))), up_to })

@@ -34,7 +34,7 @@ use super::error::Error;
 use super::ids::LogId;
 use super::reader::Reader;
 use crate::deadline::Deadline;
-use crate::telemetry::TailMetrics;
+use crate::telemetry::{LogThrottle, TailMetrics};
 
 /// Time for a read of the poller. It takes the turns that are left over.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
@@ -86,6 +86,8 @@ struct Inner {
     read_now: Notify,
     /// Tells that there is something to tell other replicas.
     reported: Notify,
+    /// Records that were left out.
+    left_out: LogThrottle,
 }
 
 struct State {
@@ -140,7 +142,8 @@ impl LogTail {
         let state = Mutex::new(State::new(&settings, api.tokens().shared_state().is_some()));
         let (news, _) = watch::channel(());
         let (readers_changed, read_now, reported) = (Notify::new(), Notify::new(), Notify::new());
-        Self(Arc::new(Inner { api, settings, history, state, news, readers_changed, read_now, reported }))
+        let left_out = LogThrottle::default();
+        Self(Arc::new(Inner { api, settings, history, state, news, readers_changed, read_now, reported, left_out }))
     }
 
     /// Takes in logs that Auth0 has pushed: the body of a request of a custom log stream.
@@ -189,6 +192,17 @@ impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing in here is left half done by a panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts records of an answer that have no place in the stream.
+    fn leave_out(&self, records: usize) {
+        if records == 0 {
+            return;
+        }
+        self.metrics().left_out(records);
+        if let Some(records) = self.left_out.add(records as u64) {
+            tracing::warn!(records, "records of Auth0's are no logs, or have no id: the tail of logs leaves them out");
+        }
     }
 
     fn leave(&self) {

@@ -9,7 +9,7 @@ use super::super::api_request::ApiRequest;
 use super::super::error::Error;
 use super::super::ids::LogId;
 use super::super::list_parameters::{LogCheckpoint, LogSearch};
-use super::batch::{self, LogBatch, RawLog};
+use super::batch::{self, LogBatch, RawLog, RawLogs};
 use super::checkpoint::{Arrival, Checkpoint, NextRead};
 use super::fleet::{Reading, Report, Role, SharedLog};
 use super::history::marks;
@@ -97,12 +97,13 @@ impl Poller {
         let context = context().fresh();
         let page = tail.api.read(&request, &context).await?;
         let records = String::from_utf8_lossy(&page.records);
-        let logs = batch::read(&records)?;
+        let RawLogs { logs, left_out } = batch::read_all(&records)?;
+        tail.leave_out(left_out);
         // An outage may be over before all attempts at one read have failed.
         let gap = if is_recovering || context.stats().retries > 0 { gap(tail).await? } else { None };
         let lost = &mut self.lost;
         let arrivals = tail.change(|state| {
-            let arrivals = state.take_in(&logs, from, gap, lost);
+            let arrivals = state.take_in(&logs, left_out, from, gap, lost);
             let is_all = state.checkpoint.is_seeded() && !state.checkpoint.is_full();
             state.membership.read(began_at, is_all);
             arrivals
@@ -158,10 +159,12 @@ impl State {
         }
     }
 
-    /// Takes in the logs that were read after `from`, with what is known to be missing before them.
+    /// Takes in the logs that were read after `from`, with what is known to be missing before them. `left_out` is the number of records
+    /// beside them.
     pub(super) fn take_in(
         &mut self,
         logs: &[RawLog<'_>],
+        left_out: usize,
         from: Option<LogId>,
         gap: Option<LogId>,
         lost: &mut Option<LogId>,
@@ -169,7 +172,7 @@ impl State {
         let was_seeded = self.checkpoint.is_seeded();
         let marks: Vec<_> = logs.iter().map(|log| log.mark.clone()).collect();
         let unshared = self.unshared(logs);
-        let logs: Vec<_> = logs.iter().zip(self.checkpoint.take_in(&marks)).collect();
+        let logs: Vec<_> = logs.iter().zip(self.checkpoint.take_in(&marks, left_out)).collect();
         let is_seeded = !was_seeded && self.checkpoint.is_seeded();
         if self.checkpoint.is_seeded() {
             let gap = lost.clone().filter(|_| is_seeded).or_else(|| gap.clone());

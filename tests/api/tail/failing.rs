@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use auth0_graphql::auth0::TailSettings;
+use auth0_graphql::http;
 use auth0_graphql::sandbox::Plan;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
+use tracing::Level;
 use wiremock::matchers::method;
 use wiremock::{Mock, Request, ResponseTemplate};
 
@@ -15,6 +17,7 @@ use super::{arrive, ids, next, setup, subscribed};
 use crate::gateway::{Setup, TestGateway};
 use crate::mock::answering;
 use crate::websocket::Client;
+use crate::written::Written;
 
 /// Waits until so many calls for logs have been answered so.
 async fn answered(gateway: &TestGateway, status: u16, count: usize) {
@@ -86,6 +89,56 @@ async fn an_outage_that_is_over_within_one_read_is_looked_behind_as_well() {
     let extensions = &payload["errors"][0]["extensions"];
     assert_eq!((&extensions["code"], &extensions["after"]), (&json!("LOGS_MISSED"), &json!("9001")), "{payload}");
     assert_eq!(ids(&mut client, 1).await, ["9005"]);
+}
+
+#[tokio::test]
+async fn records_that_are_no_logs_are_counted_and_said() {
+    let log = Written::default();
+    let _logging = log.keep(Level::WARN);
+    let reads = AtomicUsize::new(0);
+    let answer = move |request: &Request| {
+        let is_first = request.url.query_pairs().all(|(name, _)| name != "from");
+        ResponseTemplate::new(200).set_body_json(match reads.fetch_add(1, Ordering::Relaxed) {
+            _ if is_first => json!([{ "log_id": "9001" }]),
+            2 => json!([null, "x", { "log_id": "9002" }, { "type": "s" }, { "log_id": "9003" }]),
+            _ => json!([]),
+        })
+    };
+    let auth0 = answering(ResponseTemplate::new(404)).await;
+    Mock::given(method("GET")).respond_with(answer).with_priority(1).mount(&auth0).await;
+    let http = http::Settings { metrics: true, ..http::Settings::default() };
+    let gateway = TestGateway::spawn_with(Setup { upstream: Some(auth0.uri()), http, ..setup() }).await;
+    let mut client = Client::ready(&gateway).await;
+    client.subscribe("1", json!({ "query": "subscription { logs { logId } }" })).await;
+    assert_eq!(ids(&mut client, 2).await, ["9002", "9003"]);
+    let metrics = gateway.http.get(format!("{}/metrics", gateway.url)).send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("\nauth0_graphql_tail_left_out_records_total 3\n"), "{metrics}");
+    let written = log.text();
+    let lines: Vec<_> = written.lines().filter(|line| line.contains("leaves them out")).collect();
+    assert!(matches!(lines[..], [line] if line.contains("records=3")), "{written}");
+}
+
+#[tokio::test]
+async fn a_page_of_history_is_read_on_from_although_records_of_it_are_no_logs() {
+    let log = |number: usize| json!({ "log_id": number.to_string() });
+    let answer = move |request: &Request| {
+        let query: HashMap<_, _> = request.url.query_pairs().collect();
+        let is_oldest = query.get("sort").is_some_and(|sort| sort.ends_with(":1"));
+        ResponseTemplate::new(200).set_body_json(match query.get("from").map(|from| &**from) {
+            None if is_oldest => json!([log(9000)]),
+            None => json!([log(9101)]),
+            Some("9000") => (9001..=9099).map(log).chain([Value::Null]).collect(),
+            Some("9099") => json!([log(9100), log(9101)]),
+            Some(_) => json!([]),
+        })
+    };
+    let auth0 = answering(ResponseTemplate::new(404)).await;
+    Mock::given(method("GET")).respond_with(answer).with_priority(1).mount(&auth0).await;
+    let gateway = TestGateway::spawn_with(Setup { upstream: Some(auth0.uri()), ..setup() }).await;
+    let mut client = Client::ready(&gateway).await;
+    client.subscribe("1", json!({ "query": "subscription { logs(from: \"9000\") { logId } }" })).await;
+    let expected: Vec<_> = (9001..=9101).map(|number| number.to_string()).collect();
+    assert_eq!(ids(&mut client, expected.len()).await, expected);
 }
 
 #[tokio::test]

@@ -16,8 +16,8 @@ fn mark(number: u64, date: i64) -> LogMark {
 fn following(known: impl IntoIterator<Item = (u64, i64)>) -> Checkpoint {
     let mut checkpoint = Checkpoint::new(Duration::from_secs(5));
     let marks: Vec<_> = known.into_iter().map(|(number, date)| mark(number, date)).collect();
-    checkpoint.take_in(&marks);
-    checkpoint.take_in(&[]);
+    checkpoint.take_in(&marks, 0);
+    checkpoint.take_in(&[], 0);
     checkpoint
 }
 
@@ -38,7 +38,7 @@ fn a_short_page_is_followed_by_a_look_back_of_fifty_logs_or_five_seconds() {
 fn a_full_page_is_followed_by_the_next_at_once() {
     let mut checkpoint = following([(1, 0)]);
     let page: Vec<_> = (2..102).map(|number| mark(number, 0)).collect();
-    assert!(checkpoint.take_in(&page).iter().all(|arrival| *arrival == Arrival::New));
+    assert!(checkpoint.take_in(&page, 0).iter().all(|arrival| *arrival == Arrival::New));
     assert_eq!((checkpoint.next_read(), checkpoint.wait()), (NextRead::After(id(101)), Duration::ZERO));
 }
 
@@ -46,10 +46,10 @@ fn a_full_page_is_followed_by_the_next_at_once() {
 fn what_was_there_before_anybody_listened_is_past() {
     let mut checkpoint = Checkpoint::new(Duration::from_secs(5));
     assert_eq!(checkpoint.next_read(), NextRead::Newest);
-    assert_eq!(checkpoint.take_in(&[mark(9, 0), mark(5, 0)]), [Arrival::Known; 2]);
+    assert_eq!(checkpoint.take_in(&[mark(9, 0), mark(5, 0)], 0), [Arrival::Known; 2]);
     assert!(!checkpoint.is_seeded());
     assert_eq!(checkpoint.next_read(), NextRead::After(id(5)));
-    let arrivals = checkpoint.take_in(&[mark(7, 0), mark(9, 0), mark(11, 0)]);
+    let arrivals = checkpoint.take_in(&[mark(7, 0), mark(9, 0), mark(11, 0)], 0);
     assert_eq!(arrivals, [Arrival::Past, Arrival::Past, Arrival::New]);
     assert!(checkpoint.is_seeded());
 }
@@ -57,9 +57,9 @@ fn what_was_there_before_anybody_listened_is_past() {
 #[test]
 fn the_first_logs_of_a_tenant_are_new() {
     let mut checkpoint = Checkpoint::new(Duration::from_secs(5));
-    checkpoint.take_in(&[]);
+    checkpoint.take_in(&[], 0);
     assert!(checkpoint.is_seeded());
-    assert_eq!(checkpoint.take_in(&[mark(2, 0), mark(1, 0)]), [Arrival::New; 2]);
+    assert_eq!(checkpoint.take_in(&[mark(2, 0), mark(1, 0)], 0), [Arrival::New; 2]);
     assert_eq!(checkpoint.next_read(), NextRead::After(id(1)));
 }
 
@@ -67,9 +67,9 @@ fn the_first_logs_of_a_tenant_are_new() {
 fn waits_grow_while_nothing_comes_and_after_failures() {
     let mut checkpoint = following([(1, 0)]);
     assert_eq!(checkpoint.wait(), Duration::from_secs(1), "whoever begins to listen waits no longer");
-    checkpoint.take_in(&[mark(2, 0)]);
+    checkpoint.take_in(&[mark(2, 0)], 0);
     assert_eq!(checkpoint.wait(), Duration::from_secs(1));
-    let waits: Vec<_> = (0..4).map(|_| (checkpoint.take_in(&[]), checkpoint.wait().as_secs()).1).collect();
+    let waits: Vec<_> = (0..4).map(|_| (checkpoint.take_in(&[], 0), checkpoint.wait().as_secs()).1).collect();
     assert_eq!(waits, [2, 4, 5, 5]);
     let waits: Vec<_> = (0..4).map(|_| checkpoint.fail(None).as_secs()).collect();
     assert_eq!(waits, [1, 2, 4, 5]);
@@ -85,7 +85,7 @@ fn what_is_pushed_is_told_once_and_what_push_lost_is_read_late() {
     assert_eq!(checkpoint.next_read(), NextRead::After(id(1)), "nothing of it has been read");
     let read: Vec<_> = (2..=6).map(|number| mark(number, 0)).collect();
     let expected = [Arrival::Known, Arrival::Known, Arrival::Late, Arrival::Known, Arrival::New];
-    assert_eq!(checkpoint.take_in(&read), expected);
+    assert_eq!(checkpoint.take_in(&read, 0), expected);
     // Too old to tell whether it was told.
     assert_eq!(checkpoint.take_in_pushed(&[mark(0, 0)]), Some(vec![Arrival::Past]));
 }
@@ -103,14 +103,14 @@ fn what_is_told_while_a_read_is_on_its_way_is_not_told_again_by_its_answer() {
     let mut checkpoint = following([(7, 0)]);
     assert_eq!(checkpoint.begin_read(), NextRead::After(id(7)));
     told(&mut checkpoint);
-    assert!(checkpoint.take_in(page).iter().all(|arrival| *arrival == Arrival::Known));
+    assert!(checkpoint.take_in(page, 0).iter().all(|arrival| *arrival == Arrival::Known));
     assert_eq!(checkpoint.known.len(), LOOK_BACK + 1, "then they are forgotten");
     // The same of a tenant that had no logs.
     let mut checkpoint = Checkpoint::new(Duration::from_secs(5));
-    checkpoint.take_in(&[]);
+    checkpoint.take_in(&[], 0);
     assert_eq!(checkpoint.begin_read(), NextRead::Newest);
     told(&mut checkpoint);
-    assert!(checkpoint.take_in(page).iter().all(|arrival| *arrival == Arrival::Known));
+    assert!(checkpoint.take_in(page, 0).iter().all(|arrival| *arrival == Arrival::Known));
     // A read that fails brings nothing.
     let mut checkpoint = following([(7, 0)]);
     checkpoint.begin_read();
@@ -124,9 +124,9 @@ fn what_is_told_while_a_read_is_on_its_way_is_not_told_again_by_its_answer() {
 fn reads_rest_while_logs_are_pushed_and_are_bounded_in_what_they_wait_for() {
     let mut checkpoint = following([(1, 0)]);
     checkpoint.take_in_pushed(&[mark(2, 0)]).unwrap();
-    checkpoint.take_in(&[mark(2, 0)]);
+    checkpoint.take_in(&[mark(2, 0)], 0);
     assert_eq!(checkpoint.wait(), Duration::from_secs(60));
-    checkpoint.take_in(&[]);
+    checkpoint.take_in(&[], 0);
     assert!(checkpoint.wait() <= Duration::from_secs(5), "nothing was pushed since");
     let many: Vec<_> = (3..MOST_KNOWN as u64).map(|number| mark(number, 0)).collect();
     assert!(checkpoint.take_in_pushed(&many).is_some() && checkpoint.is_nearly_full());
@@ -134,7 +134,7 @@ fn reads_rest_while_logs_are_pushed_and_are_bounded_in_what_they_wait_for() {
     let mut next = 2;
     while checkpoint.is_nearly_full() {
         let page: Vec<_> = (next + 1..=next + PAGE as u64).map(|number| mark(number, 0)).collect();
-        assert!(checkpoint.take_in(&page).iter().all(|arrival| *arrival == Arrival::Known));
+        assert!(checkpoint.take_in(&page, 0).iter().all(|arrival| *arrival == Arrival::Known));
         next += PAGE as u64;
         assert_eq!(checkpoint.next_read(), NextRead::After(id(next)));
     }
@@ -188,7 +188,7 @@ proptest! {
                 visible.iter().filter(|n| id(**n) > from).take(PAGE).map(|n| (*n, mark(*n, 0))).collect();
             is_behind_reach.extend(visible.iter().filter(|n| **n > 0 && id(**n) <= from && !delivered.contains(*n)));
             let marks: Vec<_> = page.iter().map(|(_, mark)| mark.clone()).collect();
-            for ((number, _), arrival) in page.iter().zip(checkpoint.take_in(&marks)) {
+            for ((number, _), arrival) in page.iter().zip(checkpoint.take_in(&marks, 0)) {
                 match arrival {
                     Arrival::Known => prop_assert!(delivered.contains(number) || *number == 0),
                     Arrival::Past => prop_assert!(false, "nothing is past"),
@@ -233,6 +233,6 @@ proptest! {
         let mut checkpoint = following((0..=100).filter(|n| *n != 100 - late).map(|n| (n, 0)));
         let NextRead::After(from) = checkpoint.next_read() else { panic!("it has been seeded") };
         prop_assert!(from < id(100 - late));
-        prop_assert_eq!(checkpoint.take_in(&[mark(100 - late, 0)]), [Arrival::Late]);
+        prop_assert_eq!(checkpoint.take_in(&[mark(100 - late, 0)], 0), [Arrival::Late]);
     }
 }

@@ -243,7 +243,7 @@ impl World {
         let records = records(page.iter());
         let logs = batch::read(&records).unwrap();
         let replica = &mut self.replicas[at];
-        replica.state.take_in(&logs, from, None, &mut None);
+        replica.state.take_in(&logs, 0, from, None, &mut None);
         let checkpoint = &replica.state.checkpoint;
         let is_all = checkpoint.is_seeded() && !checkpoint.is_full();
         if checkpoint.is_seeded() && replica.began.is_none() {

@@ -18,6 +18,7 @@ pub(crate) struct TailMetrics {
     late: Counter,
     pushed: Counters<1>,
     delivered: Counter,
+    left_out: Counter,
     gaps: Counter,
     overflows: Counter,
     leads: Gauge,
@@ -38,6 +39,7 @@ impl Default for TailMetrics {
             late: Counter::default(),
             pushed: counters("outcome", &["new", "known", "passed_on", "unheard"]),
             delivered: Counter::default(),
+            left_out: Counter::default(),
             gaps: Counter::default(),
             overflows: Counter::default(),
             leads: Gauge::default(),
@@ -57,6 +59,7 @@ impl TailMetrics {
         register(registry, "auth0_graphql_tail_late_logs_total", self.late.clone());
         register(registry, "auth0_graphql_tail_pushed_logs_total", self.pushed.clone());
         register(registry, "auth0_graphql_tail_delivered_logs_total", self.delivered.clone());
+        register(registry, "auth0_graphql_tail_left_out_records_total", self.left_out.clone());
         register(registry, "auth0_graphql_tail_gaps_total", self.gaps.clone());
         register(registry, "auth0_graphql_tail_overflows_total", self.overflows.clone());
         register(registry, "auth0_graphql_tail_leads", self.leads.clone());
@@ -96,6 +99,11 @@ impl TailMetrics {
         self.delivered.inc_by(logs as u64);
     }
 
+    /// Counts records that have no place in the stream.
+    pub(crate) fn left_out(&self, records: usize) {
+        self.left_out.inc_by(records as u64);
+    }
+
     pub(crate) fn gap(&self) {
         self.gaps.inc();
     }
@@ -103,6 +111,7 @@ impl TailMetrics {
     pub(crate) fn overflow(&self) {
         self.overflows.inc();
     }
+
     /// Sets whether this replica reads for all.
     pub(crate) fn leads(&self, leads: bool) {
         self.leads.set(i64::from(leads));
