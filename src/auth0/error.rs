@@ -53,7 +53,7 @@ pub enum Error {
         /// The fault and its remedy, for the log.
         #[source]
         what: MisconfigurationError,
-        /// The scopes of which Auth0 wants one (or all), when [`MisconfigurationError::MissingScope`] is
+        /// The scopes of which Auth0 wants one, or all, when [`MisconfigurationError::MissingScope`] is
         /// the trouble.
         missing_scopes: Vec<String>,
     },
@@ -225,7 +225,10 @@ pub enum MisconfigurationError {
         "the application lacks a scope: in the Auth0 dashboard, open Applications > APIs > Auth0 Management API > \
          Machine to Machine Applications and grant it"
     )]
-    MissingScope,
+    MissingScope {
+        /// True if it needs all of the scopes that are told with it, and not any one of them.
+        needs_all: bool,
+    },
     /// The tenant's subscription does not include it.
     #[error("the tenant's Auth0 subscription does not include this")]
     PlanLimit,
@@ -266,7 +269,7 @@ fn try_again(after: Option<Duration>) -> String {
 
 fn for_the_caller(what: &MisconfigurationError, missing_scopes: &[String]) -> String {
     match what {
-        MisconfigurationError::MissingScope if !missing_scopes.is_empty() => format!(
+        MisconfigurationError::MissingScope { .. } if !missing_scopes.is_empty() => format!(
             "The gateway's Auth0 application lacks a scope that this needs ({}): its operator can \
              grant it",
             missing_scopes.join(", ")
@@ -287,7 +290,7 @@ mod tests {
     #[test]
     fn the_caller_is_told_the_scope_and_the_operator_the_remedy() {
         let error = Error::Misconfigured {
-            what: MisconfigurationError::MissingScope,
+            what: MisconfigurationError::MissingScope { needs_all: false },
             missing_scopes: vec!["read:users".to_owned(), "read:user_idp_tokens".to_owned()],
         };
         insta::assert_snapshot!(error, @"The gateway's Auth0 application lacks a scope that this needs (read:users, read:user_idp_tokens): its operator can grant it");

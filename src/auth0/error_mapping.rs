@@ -143,29 +143,30 @@ pub(crate) fn error_of(response: &UpstreamResponse, host: &str, scope: &str, now
 /// `insufficient_scope` for both.
 fn forbidden(envelope: Envelope, scope: &str) -> Error {
     let message = envelope.message.unwrap_or_default();
-    let missing_scopes = expected_scopes(&message, scope);
+    let (missing_scopes, needs_all) = expected_scopes(&message, scope);
     let what = match envelope.error_code.as_deref() {
         Some("insufficient_entitlement") => MisconfigurationError::PlanLimit,
         _ if message.to_ascii_lowercase().contains("upgrade your subscription") => MisconfigurationError::PlanLimit,
-        Some("insufficient_scope") => MisconfigurationError::MissingScope,
-        _ if !missing_scopes.is_empty() => MisconfigurationError::MissingScope,
+        Some("insufficient_scope") => MisconfigurationError::MissingScope { needs_all },
+        _ if !missing_scopes.is_empty() => MisconfigurationError::MissingScope { needs_all },
         _ => MisconfigurationError::Forbidden,
     };
     Error::Misconfigured { what, missing_scopes }
 }
 
-/// The scopes in "Insufficient scope, expected any of: …": names joined by commas. Where any of them will do, it is the one that the
-/// gateway is meant to have, if that is among them: to be told of the others too, an operator would grant more than is needed.
-fn expected_scopes(message: &str, meant: &str) -> Vec<String> {
+/// The scopes in "Insufficient scope, expected any of: …": names joined by commas; and true if all of them are expected. Where any of
+/// them will do, it is the one that the gateway is meant to have, if that is among them: to be told of the others too, an operator would
+/// grant more than is needed.
+fn expected_scopes(message: &str, meant: &str) -> (Vec<String>, bool) {
     let any_of = message.split_once("any of:");
     let Some((_, list)) = any_of.or_else(|| message.split_once("all of:")) else {
-        return Vec::new();
+        return (Vec::new(), false);
     };
     let scopes = list.split([',', ' ']).filter(|scope| is_name(scope)).take(MOST_SCOPES);
     if any_of.is_some() && scopes.clone().any(|scope| scope == meant) {
-        return vec![meant.to_owned()];
+        return (vec![meant.to_owned()], false);
     }
-    scopes.map(str::to_owned).collect()
+    (scopes.map(str::to_owned).collect(), any_of.is_none())
 }
 
 /// True if a text is a plain name, such as a scope or an error code: nothing that needs cleaning.
@@ -222,15 +223,15 @@ mod tests {
     fn a_missing_scope_is_told_from_a_plan_limit() {
         insta::assert_snapshot!(
             judge(403, r#"{"statusCode":403,"message":"Insufficient scope, expected any of: read:users,read:user_idp_tokens","errorCode":"insufficient_scope"}"#),
-            @r#"Misconfigured { what: MissingScope, missing_scopes: ["read:users"] }"#
+            @r#"Misconfigured { what: MissingScope { needs_all: false }, missing_scopes: ["read:users"] }"#
         );
         insta::assert_snapshot!(
             judge(403, r#"{"message":"Insufficient scope, expected all of: read:users,read:roles"}"#),
-            @r#"Misconfigured { what: MissingScope, missing_scopes: ["read:users", "read:roles"] }"#
+            @r#"Misconfigured { what: MissingScope { needs_all: true }, missing_scopes: ["read:users", "read:roles"] }"#
         );
         insta::assert_snapshot!(
             judge(403, r#"{"message":"Insufficient scope, expected any of: read:logs <b>, x\u0000y"}"#),
-            @r#"Misconfigured { what: MissingScope, missing_scopes: ["read:logs"] }"#
+            @r#"Misconfigured { what: MissingScope { needs_all: false }, missing_scopes: ["read:logs"] }"#
         );
         insta::assert_snapshot!(
             judge(403, r#"{"message":"Please upgrade your subscription to enable this.","errorCode":"insufficient_scope"}"#),

@@ -113,7 +113,8 @@ impl MissingScopeError {
                 GraphqlError::new(ErrorCode::Forbidden, message).with("scope", scope.as_str())
             }
             Party::Gateway => {
-                let (what, missing_scopes) = (MisconfigurationError::MissingScope, vec![scope.as_str().to_owned()]);
+                let what = MisconfigurationError::MissingScope { needs_all: true };
+                let missing_scopes = vec![scope.as_str().to_owned()];
                 report(Error::Misconfigured { what, missing_scopes })
             }
         }

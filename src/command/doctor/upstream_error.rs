@@ -6,14 +6,27 @@ use crate::auth0::{Error, MisconfigurationError};
 const GRANT_THEM: &str = "in Auth0's dashboard, open Applications > APIs > Auth0 Management API > Machine to Machine \
      Applications, and grant it to the application";
 
+const EXPLAINED_IN_LOG: &str = "Auth0's explanation, which may repeat what was asked, is in the gateway's log as soon as a caller meets \
+     the same";
+
 /// The check that failed for an error of Auth0's.
 pub(super) fn check_of(name: &'static str, error: &Error) -> Check {
     let told = match error {
-        Error::Misconfigured { what: MisconfigurationError::MissingScope, missing_scopes }
+        Error::Misconfigured { what: MisconfigurationError::MissingScope { needs_all }, missing_scopes }
             if !missing_scopes.is_empty() =>
         {
-            let finding = format!("the application lacks a scope: Auth0 asks for any of {}", missing_scopes.join(", "));
+            let asked = match (missing_scopes.len(), needs_all) {
+                (1, _) => "",
+                (_, true) => "all of ",
+                (_, false) => "any of ",
+            };
+            let finding = format!("the application lacks a scope: Auth0 asks for {asked}{}", missing_scopes.join(", "));
             return Check::failed(name, finding, Some(GRANT_THEM.to_owned()));
+        }
+        // As below: the explanation is Auth0's, and no remedy.
+        Error::Misconfigured { what: MisconfigurationError::Refused { status, .. }, .. } => {
+            let finding = format!("the Management API refuses the gateway's call (status {status})");
+            return Check::failed(name, finding, Some(EXPLAINED_IN_LOG.to_owned()));
         }
         Error::Misconfigured { what: what @ MisconfigurationError::GrantRefused { .. }, .. } => {
             let remedy = "look for the failed exchange in the tenant's log (Auth0's dashboard > Monitoring > Logs)";

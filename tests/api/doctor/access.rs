@@ -63,6 +63,38 @@ async fn an_endpoint_that_fails_is_told_and_the_others_are_asked_all_the_same() 
     assert_eq!(examined.check("GET /logs")["status"], "ok");
 }
 
+#[tokio::test]
+async fn the_scopes_that_auth0_asks_for_are_told_as_it_asks_for_them() {
+    for (expected, finding) in [
+        ("all of: read:users,read:roles", "Auth0 asks for all of read:users, read:roles"),
+        ("any of: read:roles,read:clients", "Auth0 asks for any of read:roles, read:clients"),
+        ("any of: read:users,read:clients", "Auth0 asks for read:users"),
+    ] {
+        let refusal =
+            json!({ "message": format!("Insufficient scope, expected {expected}"), "errorCode": "insufficient_scope" });
+        let auth0 = answering(ResponseTemplate::new(200).set_body_json(json!([]))).await;
+        let users = Mock::given(method("GET")).and(path("/api/v2/users"));
+        users.respond_with(ResponseTemplate::new(403).set_body_json(refusal)).mount(&auth0).await;
+        let examined = of_mock(&auth0.uri()).examine().await;
+        let told = examined.check("GET /users")["finding"].as_str().unwrap();
+        assert!(told.ends_with(finding), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn an_explanation_of_auth0s_is_no_remedy() {
+    let auth0 = answering(ResponseTemplate::new(200).set_body_json(json!([]))).await;
+    let refusal =
+        ResponseTemplate::new(418).set_body_json(json!({ "message": "No tea: auth0|somebody, brew coffee." }));
+    let users = Mock::given(method("GET")).and(path("/api/v2/users"));
+    users.respond_with(refusal).mount(&auth0).await;
+    let examined = of_mock(&auth0.uri()).examine().await;
+    let check = examined.check("GET /users");
+    assert_eq!(check["finding"], "the Management API refuses the gateway's call (status 418)", "{examined:#?}");
+    assert!(check["remedy"].as_str().unwrap().contains("is in the gateway's log"), "{check}");
+    assert!(!format!("{examined:?}").contains("coffee"), "{examined:#?}");
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_key_is_as_good_as_a_secret_and_told_when_others_can_read_it() {
