@@ -16,6 +16,12 @@ use crate::single_flight::FlightError;
 /// other caller memory.
 pub(crate) const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
+/// The longest wait that anybody is told. Auth0's quotas on tokens are for a month at most, and whoever comes back in a day learns more.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The wait that is told where Auth0 says that there is none, right after it refused: a failed grant is remembered for as long.
+const LEAST_WAIT: Duration = Duration::from_secs(1);
+
 /// A call to Auth0 that gave no answer to be used. Cheap to clone, for one failure may have
 /// many waiters.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -28,7 +34,7 @@ pub enum Error {
     #[error(transparent)]
     Unavailable(#[from] UnavailableError),
     /// Auth0 answered 429.
-    #[error("Auth0's rate limit is reached: {}", try_again(*.retry_after))]
+    #[error("Auth0's rate limit is reached: {}", try_again(.retry_after.map(told_wait)))]
     RateLimited {
         /// Time to wait, if Auth0 said so.
         retry_after: Option<Duration>,
@@ -82,6 +88,15 @@ impl Error {
         let chain: Vec<String> =
             std::iter::successors(first, |error| error.source()).map(ToString::to_string).collect();
         chain.join(": ")
+    }
+
+    /// The time to wait, as it is told; none if Auth0 did not say, or there is no use in waiting.
+    #[must_use]
+    pub fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after } => retry_after.map(told_wait),
+            _ => None,
+        }
     }
 
     /// The error for the log, which is to hold nothing of what was asked: Auth0's explanations repeat it.
@@ -259,10 +274,14 @@ pub enum MisconfigurationError {
 )]
 pub struct BuildError(#[source] pub(crate) reqwest::Error);
 
+fn told_wait(wait: Duration) -> Duration {
+    if wait.is_zero() { LEAST_WAIT } else { wait.min(LONGEST_WAIT) }
+}
+
 fn try_again(after: Option<Duration>) -> String {
     match after {
         // Rounded up: who comes back early is refused again.
-        Some(wait) => format!("try again in {} s", wait.as_millis().div_ceil(1000).max(1)),
+        Some(wait) => format!("try again in {} s", wait.as_micros().div_ceil(1_000_000)),
         None => "try again in a moment".to_owned(),
     }
 }
@@ -312,13 +331,18 @@ mod tests {
 
     #[test]
     fn a_wait_is_rounded_up() {
-        for (wait, text) in [
-            (Some(Duration::ZERO), "in 1 s"),
-            (Some(Duration::from_millis(1001)), "in 2 s"),
-            (Some(Duration::from_secs(3540)), "in 3540 s"),
-            (None, "in a moment"),
+        for (wait, told, text) in [
+            (Some(Duration::ZERO), Some(1_000), "in 1 s"),
+            (Some(Duration::from_micros(1)), Some(0), "in 1 s"),
+            (Some(Duration::from_millis(1001)), Some(1_001), "in 2 s"),
+            (Some(Duration::from_secs(3540)), Some(3_540_000), "in 3540 s"),
+            (Some(Duration::from_secs(u64::MAX)), Some(86_400_000), "in 86400 s"),
+            (None, None, "in a moment"),
         ] {
-            assert!(Error::RateLimited { retry_after: wait }.to_string().ends_with(text));
+            let error = Error::RateLimited { retry_after: wait };
+            assert!(error.to_string().ends_with(text), "{error}");
+            assert_eq!(error.wait().map(|wait| wait.as_millis()), told);
         }
+        assert_eq!(Error::Timeout.wait(), None);
     }
 }

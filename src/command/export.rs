@@ -192,10 +192,7 @@ fn is_transient(error: &Error) -> bool {
 }
 
 fn wait_after(error: &Error, failures: u32) -> Duration {
-    match error {
-        Error::RateLimited { retry_after: Some(wait) } => *wait,
-        _ => Duration::from_secs(1 << failures.min(5)),
-    }
+    error.wait().unwrap_or_else(|| Duration::from_secs(1 << failures.min(5)))
 }
 
 /// The file or standard output, and how far it is.

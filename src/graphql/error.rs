@@ -219,10 +219,11 @@ pub(crate) fn report(error: auth0::Error) -> GraphqlError {
         code.log(&error.summary(), &cause);
     }
     let failure = GraphqlError::new(code, error.to_string());
+    if let Some(wait) = error.wait() {
+        // Rounded up: whoever comes sooner is refused once more.
+        return failure.with("retryAfterMs", u64::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX));
+    }
     match error {
-        auth0::Error::RateLimited { retry_after: Some(wait) } => {
-            failure.with("retryAfterMs", u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
-        }
         auth0::Error::OverBudget { limit } => failure.with("measure", "upstream calls").with("limit", limit),
         auth0::Error::Rejected { error_code: Some(code), .. } => failure.with("auth0Code", code),
         auth0::Error::Misconfigured { missing_scopes, .. } if !missing_scopes.is_empty() => {

@@ -71,6 +71,19 @@ async fn a_quota_on_tokens_is_a_rate_limit() {
 }
 
 #[tokio::test]
+async fn a_wait_is_told_alike_in_words_and_in_numbers() {
+    for (told, words, milliseconds) in [(0, "try again in 1 s", 1_000), (u64::MAX, "try again in 86400 s", 86_400_000)]
+    {
+        let gateway = TestGateway::uncached().await;
+        let quota = json!({ "status": 429, "retryAfter": told });
+        gateway.fault(json!({ "path": "/oauth/token", "times": 9, "fault": quota })).await;
+        let error = gateway.query(USERS).await["errors"][0].take();
+        assert!(error["message"].as_str().unwrap().ends_with(words), "{error}");
+        assert_eq!(error["extensions"]["retryAfterMs"], milliseconds, "{error}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_set_up_at_auth0_is_told_apart_for_the_operator_alone() {
     let wrong_secret = async {
         let setup = Setup::uncached();
