@@ -120,8 +120,14 @@ fn granted(body: &[u8], asked_at: Instant) -> Result<Grant, Error> {
     })
 }
 
+/// The names in a `scope`. What is no name of a scope is left out: callers are shown them.
 fn split(scope: &str) -> Vec<String> {
-    scope.split_whitespace().map(str::to_owned).collect()
+    scope.split_whitespace().filter(|name| is_scope_token(name)).map(str::to_owned).collect()
+}
+
+/// True if a text is made of the characters of a scope's name (RFC 6749, section 3.3).
+fn is_scope_token(text: &str) -> bool {
+    text.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }
 
 /// The `scope` claim of a JWT. The signature is not looked at: Auth0 will, and nothing is decided
@@ -206,9 +212,16 @@ mod tests {
             grant(&format!(r#"{{"access_token":"e30.{payload}.x"}}"#)).map(|grant| grant.scopes)
         };
         assert_eq!(scopes(r#"{"scope":"read:users"}"#)?, Some(vec!["read:users".to_owned()]));
+        assert_eq!(scopes(r#"{"scope":"read:users a\u001b[31m b\u202ec"}"#)?, Some(vec!["read:users".to_owned()]));
         assert_eq!(scopes(r#"{"scope":17}"#)?, None);
         assert_eq!(scopes("not JSON")?, None);
         Ok(())
+    }
+
+    #[test]
+    fn what_is_no_name_of_a_scope_is_none() {
+        let scope = "read:users\u{a0}x!y~ \u{1b}[31m a\u{202e}b \u{e0041} q\"uote back\\slash é\u{7f} \u{200b}";
+        assert_eq!(split(scope), ["read:users", "x!y~"]);
     }
 
     #[tokio::test]

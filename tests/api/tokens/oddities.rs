@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use serde_json::json;
+use wiremock::matchers::{method, path};
+use wiremock::{Mock, ResponseTemplate};
 
 use super::{FAILURE_IS_FORGOTTEN, USERS};
 use crate::gateway::{TestGateway, codes};
+use crate::mock::{answering, gateway_to};
 use crate::time::later;
 
 #[tokio::test]
@@ -37,6 +40,19 @@ async fn lifetimes_that_are_none_are_survived() {
         assert_eq!(gateway.statuses().await, [200; 3], "{lifetime}");
         assert!(gateway.grants().await <= 3, "{lifetime}");
     }
+}
+
+#[tokio::test]
+async fn what_is_no_name_of_a_scope_reaches_nobody() {
+    let auth0 = answering(ResponseTemplate::new(200).set_body_json(json!([]))).await;
+    let scope = "read:users a\u{1b}[31m b\u{202e}c \u{e0041} read:logs";
+    let grant = json!({ "access_token": "e30.e30.e30", "expires_in": 86_400, "scope": scope });
+    let grant = ResponseTemplate::new(200).set_body_json(grant);
+    Mock::given(method("POST")).and(path("/oauth/token")).respond_with(grant).mount(&auth0).await;
+    let gateway = gateway_to(&auth0).await;
+    gateway.data(USERS).await;
+    let told = gateway.data("{ gateway { token { scopes } } }").await;
+    assert_eq!(told["gateway"]["token"]["scopes"], json!(["read:users", "read:logs"]));
 }
 
 #[tokio::test]
