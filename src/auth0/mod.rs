@@ -68,6 +68,7 @@ pub use pace::{BucketStatus, Class, FleetStatus};
 pub use page::{AnswerIdentity, Page};
 pub use payload::FromPayload;
 pub use probe::{Probe, ProbeError, TlsError};
+pub(crate) use sanitize::is_format;
 pub use search_condition::{Condition, Path, SHORTEST_SUFFIX, Searched};
 pub use tail::{BatchedLog, Delivery, LogBatch, LogReader, LogTail, PushError, TailError, TailEvent, TailSettings};
 pub use token::TokenStatus;

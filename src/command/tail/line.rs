@@ -10,6 +10,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::auth0::is_format;
 use crate::graphql::log_selection;
 
 /// Most characters of a text that are written out.
@@ -131,8 +132,8 @@ fn text(value: Option<&RawValue>) -> Option<String> {
     (!text.is_empty()).then(|| if is_long { format!("{shown}…") } else { shown.into_owned() })
 }
 
-/// The text with what is not to be read escaped, as JSON escapes it: characters that command a terminal, that end a line, or that
-/// turn the direction of what follows.
+/// The text with what is not to be read escaped, as JSON escapes it: characters that command a terminal, that end a line, that
+/// turn the direction of what follows, or that are not seen.
 pub(super) fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_hidden) {
         return text.into();
@@ -140,7 +141,9 @@ pub(super) fn printable(text: &str) -> Cow<'_, str> {
     let mut shown = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         if is_hidden(c) {
-            let _ = write!(shown, "\\u{:04x}", u32::from(c));
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(shown, "\\u{unit:04x}");
+            }
         } else {
             shown.push(c);
         }
@@ -149,9 +152,7 @@ pub(super) fn printable(text: &str) -> Cow<'_, str> {
 }
 
 fn is_hidden(c: char) -> bool {
-    let is_bidirectional =
-        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    c.is_control() || is_bidirectional || matches!(c, '\u{2028}' | '\u{2029}')
+    c.is_control() || is_format(c) || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]
@@ -192,6 +193,17 @@ mod tests {
         let json: serde_json::Value =
             serde_json::from_str(&line(LineFormat::Json, &log.replace("\\ud800", ""), false)).unwrap();
         assert_eq!(json["userName"], "\u{1b}]0;owned\u{7}\u{9b}31m\r\nlogin ok\u{9b}\u{7f}\u{202e}");
+    }
+
+    #[test]
+    fn what_is_not_seen_is_written_out() {
+        let unseen = "a\u{200b}d\u{feff}m\u{2060}i\u{ad}n\u{e0041}";
+        let log = format!(r#"{{"type":"f","userName":"{unseen}"}}"#);
+        let written = r"a\u200bd\ufeffm\u2060i\u00adn\udb40\udc41";
+        assert!(line(TEXT, &log, false).ends_with(&format!("  {written}\n")));
+        let json = line(LineFormat::Json, &log, false);
+        assert!(json.contains(written), "{json}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["userName"], unseen);
     }
 
     #[test]
