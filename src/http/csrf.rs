@@ -5,7 +5,7 @@
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::Response;
 use tower_http::csrf::{ConfigError, CsrfLayer, ProtectionError};
 
@@ -37,10 +37,24 @@ pub(crate) fn layer(origins: &Origins) -> Result<Option<CsrfLayer<Rejection>>, C
 /// The refusal of a GET, or of a WebSocket over HTTP/2, of a page that may not send it. The library's layer lets GETs pass since
 /// they change nothing; ours cost calls to Auth0, and an image's address is enough to send one. Browsers open WebSockets to every
 /// host, whatever their rules for other requests are: so it is for the host to refuse.
+///
+/// A POST is for the layer to judge, but for one that names no origin, or several: the layer takes the first of them for all, and an
+/// empty one for none.
 pub(crate) fn refusal(request: &Request, shared: &Shared) -> Option<HttpError> {
-    let is_judged = matches!(*request.method(), Method::GET | Method::CONNECT);
-    let is_foreign = || is_foreign(request.headers(), host::host(request), &shared.settings.cors_origins);
-    (is_judged && is_foreign()).then(foreign)
+    let headers = request.headers();
+    let (host, origins) = (host::host(request), &shared.settings.cors_origins);
+    let is_refused = match *request.method() {
+        Method::GET | Method::CONNECT => is_foreign(headers, host, origins),
+        Method::POST => is_ambiguous(headers) && origins.page_origin(headers, host) == PageOrigin::Foreign,
+        _ => false,
+    };
+    is_refused.then(foreign)
+}
+
+/// True if there is more than one `Origin`, or an empty one. No browser sends that.
+fn is_ambiguous(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(header::ORIGIN).iter();
+    lines.next().is_some_and(|first| first.is_empty() || lines.next().is_some())
 }
 
 fn is_foreign(headers: &HeaderMap, authority: Option<&str>, origins: &Origins) -> bool {

@@ -156,6 +156,13 @@ async fn posts_of_foreign_pages_are_refused_before_anything_runs() {
         "Origin: https://example.org\r\n",
         "Origin: https://localhost.example.org\r\n",
         "Origin: null\r\n",
+        // Of two, somebody on the way might believe the other; and none is written by leaving it out.
+        "Origin: http://localhost\r\nOrigin: https://example.org\r\n",
+        "Origin: https://app.example.com\r\nOrigin: https://example.org\r\n",
+        "Sec-Fetch-Site: same-origin\r\nOrigin: http://localhost\r\nOrigin: http://localhost\r\n",
+        "Origin:\r\n",
+        "Origin:\r\nOrigin: http://localhost\r\n",
+        "Sec-Fetch-Site: none\r\nOrigin:\r\n",
     ] {
         post(&gateway, headers, BODY).await.must_refuse(headers, 403, "FORBIDDEN", "CORS_ORIGINS");
     }
