@@ -111,6 +111,10 @@ async fn serve_http<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
 ) {
     let (activity, peer, mut phase) =
         (connection.activity().clone(), Arc::clone(connection.peer()), connection.phase());
+    if connection.is_stopping() {
+        // It was accepted last, and is told like those from before.
+        phase.mark_changed();
+    }
     let connection = Arc::new(connection);
     let stream = TokioIo::new(WatchedStream::new(stream, activity.clone(), Arc::clone(connection.metrics())));
     let service = service_fn({

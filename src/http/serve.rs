@@ -4,7 +4,7 @@ use std::future::{Future, pending};
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use hyper_util::server::conn::auto::Builder;
 use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::sleep;
+use tokio::task::coop::consume_budget;
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_rustls::TlsAcceptor;
 
 use super::connection;
@@ -37,6 +38,10 @@ const RESERVED: usize = 32;
 
 /// Time after which a connection that waits tries to join the pool again.
 const REJOIN_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Time for the connections that wait with the system when the server stops. It is longer than idle ones take to make room, and an
+/// end where strangers connect faster than connections are accepted.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Connections to the admin address at once: those of a few Prometheus servers, and of probes.
 const ADMIN_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(32).unwrap();
@@ -75,8 +80,9 @@ impl Server {
         self
     }
 
-    /// Serves on `listener` until `stop` resolves, for the shutdown delay after, and until no connection waits with the system. Then
-    /// requests under way are finished, and connections that take longer than any request may are cut off.
+    /// Serves on `listener` until `stop` resolves, and for the shutdown delay after. Then the connections that wait with the system are
+    /// accepted, as far as there is room for them within `QUEUE_TIMEOUT`, requests under way are finished, and connections that take
+    /// longer than any request may are cut off. The admin address is served to the end.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
         let Self { shared, router, tls, admin } = self;
         let Settings { connections, shutdown_delay, request_timeout, .. } = shared.settings;
@@ -89,39 +95,48 @@ impl Server {
                 "MAX_CONNECTIONS is more than the limit of open files allows"
             );
         }
-        let acceptor = Acceptor::new(router, tls, connections, &shared);
-        let accept = async {
-            acceptor.accept_until(&listener, stop).await;
-            shutdown.enter(Phase::Stopping);
-            if !shutdown_delay.is_zero() {
-                tracing::info!(delay = ?shutdown_delay, "stopping: /readyz says so, and requests are still taken");
-                acceptor.accept_until(&listener, sleep(shutdown_delay)).await;
-            }
-        };
-        let accept_admin = async {
+        let serve_admin = async {
             let Some(listener) = admin else { return pending().await };
             let connections = Connections { most: ADMIN_CONNECTIONS, ..connections };
             let acceptor = Acceptor::new(admin_router(&shared), None, connections, &shared);
-            acceptor.accept_until(&listener, pending()).await;
+            // Its connections are not waited for, but end with this.
+            let acceptor = Acceptor { shutdown: Shutdown::new(), ..acceptor };
+            acceptor.accept_until(&listener, None, pending()).await;
+        };
+        let serve = async {
+            let acceptor = Acceptor::new(router, tls, connections, &shared);
+            let mut waiting = acceptor.accept_until(&listener, None, stop).await;
+            shutdown.enter(Phase::Stopping);
+            if !shutdown_delay.is_zero() {
+                tracing::info!(delay = ?shutdown_delay, "stopping: /readyz says so, and requests are still taken");
+                waiting = acceptor.accept_until(&listener, waiting, sleep(shutdown_delay)).await;
+            }
+            // First, since those who are told to leave make room for those who wait.
+            shutdown.enter(Phase::Draining);
+            let pool = Arc::clone(&acceptor.pool);
+            let drain = async {
+                acceptor.accept_queued(listener, waiting).await;
+                drop(acceptor);
+                shutdown.drained().await;
+            };
+            tokio::select! {
+                () = drain => {}
+                () = sleep(request_timeout + connections.drain_timeout) => {
+                    tracing::warn!(connections = pool.len(), "cut off: they took too long to finish");
+                    shutdown.enter(Phase::Over);
+                    shutdown.drained().await;
+                }
+            }
         };
         tokio::select! {
-            () = accept => {}
-            () = accept_admin => {}
-        }
-        acceptor.accept_queued(listener).await;
-        let pool = Arc::clone(&acceptor.pool);
-        drop(acceptor);
-        shutdown.enter(Phase::Draining);
-        tokio::select! {
-            () = shutdown.drained() => {}
-            () = sleep(request_timeout + connections.drain_timeout) => {
-                tracing::warn!(connections = pool.len(), "cut off: they took too long to finish");
-                shutdown.enter(Phase::Over);
-                shutdown.drained().await;
-            }
+            () = serve => {}
+            () = serve_admin => {}
         }
     }
 }
+
+/// A connection that was accepted.
+type Accepted = (TcpStream, SocketAddr);
 
 struct Acceptor {
     router: Router,
@@ -154,38 +169,68 @@ impl Acceptor {
         }
     }
 
-    async fn accept_until(&self, listener: &TcpListener, end: impl Future<Output = ()>) {
+    /// Accepts connections until `end` resolves, and serves them, `waiting` first. Gives back the one for which there was no room by then.
+    async fn accept_until(
+        &self,
+        listener: &TcpListener,
+        mut waiting: Option<Accepted>,
+        end: impl Future<Output = ()>,
+    ) -> Option<Accepted> {
         let mut end = pin!(end);
         loop {
-            let (stream, address) = tokio::select! {
-                biased;
-                () = &mut end => return,
-                accepted = accept(listener) => accepted,
+            let accepted = match waiting.take() {
+                Some(waiting) => waiting,
+                None => tokio::select! {
+                    biased;
+                    () = &mut end => return None,
+                    accepted = accept(listener) => accepted,
+                },
             };
-            self.serve(stream, address).await;
-        }
-    }
-
-    /// Accepts the connections that wait with the system, which would reset them with the listener's end.
-    async fn accept_queued(&self, listener: TcpListener) {
-        // Not through the runtime, which may not have been told yet of those that have just come.
-        let Ok(listener) = listener.into_std() else { return };
-        while let Ok((stream, address)) = listener.accept() {
-            if stream.set_nonblocking(true).is_ok()
-                && let Ok(stream) = TcpStream::from_std(stream)
-            {
-                self.serve(stream, address).await;
+            if let Err(accepted) = self.serve_or_end(accepted, end.as_mut()).await {
+                return Some(accepted);
             }
         }
     }
 
-    async fn serve(&self, stream: TcpStream, address: SocketAddr) {
-        let connection = self.join(address).await;
+    /// Accepts the connections that wait with the system, which would reset them with the listener's end, `waiting` first. Those for
+    /// which there is no room in time are dropped.
+    async fn accept_queued(&self, listener: TcpListener, waiting: Option<Accepted>) {
+        // Not through the runtime, which may not have been told yet of those that have just come.
+        let Ok(listener) = listener.into_std() else { return };
+        let queued = std::iter::from_fn(|| listener.accept().ok()).filter_map(|(stream, address)| {
+            stream.set_nonblocking(true).ok()?;
+            Some((TcpStream::from_std(stream).ok()?, address))
+        });
+        let until = Instant::now() + QUEUE_TIMEOUT;
+        let mut end = pin!(sleep_until(until));
+        for accepted in waiting.into_iter().chain(queued) {
+            // There may always be room, and another one.
+            let is_over = Instant::now() >= until;
+            if is_over || self.serve_or_end(accepted, end.as_mut()).await.is_err() {
+                tracing::warn!(most = self.connections.most, "connections that waited are dropped: there are too many");
+                return;
+            }
+            consume_budget().await;
+        }
+    }
+
+    /// Serves a connection once there is room for it, or gives it back if `end` resolves before.
+    async fn serve_or_end(
+        &self,
+        (stream, address): Accepted,
+        end: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<(), Accepted> {
+        let connection = tokio::select! {
+            biased;
+            connection = self.join(address) => connection,
+            () = end => return Err((stream, address)),
+        };
         let (router, protocols, tls) = (self.router.clone(), Arc::clone(&self.protocols), self.tls.clone());
         let (limits, send) = (self.connections, self.send);
         tokio::spawn(async move {
             connection::serve(stream, tls.as_ref(), router, &protocols, &limits, &send, connection).await;
         });
+        Ok(())
     }
 
     /// Joins the pool. Clients that connect meanwhile wait with the system.

@@ -52,6 +52,11 @@ pub(crate) struct Serving {
 
 impl Serving {
     pub(crate) async fn start(http: http::Settings) -> Self {
+        Self::start_with(http, |app| app).await
+    }
+
+    /// The same, with something done to the gateway before it serves.
+    pub(crate) async fn start_with(http: http::Settings, prepare: impl FnOnce(App) -> App) -> Self {
         let auth0 = HeldAuth0::start().await;
         let domain = Domain::parse(&auth0.url).unwrap();
         let settings = auth0::Settings {
@@ -60,7 +65,7 @@ impl Serving {
             client_id: "an-id".to_owned(),
             authentication: SecretString::from("a-secret").into(),
         };
-        let app = App::build(Settings { http, ..Settings::new(settings) }).unwrap();
+        let app = prepare(App::build(Settings { http, ..Settings::new(settings) }).unwrap());
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
