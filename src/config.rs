@@ -123,7 +123,7 @@ pub enum Invocation {
 /// A question to a gateway on this machine.
 #[derive(Debug)]
 pub struct HealthProbe {
-    /// Address that the gateway listens on.
+    /// Address that is asked.
     pub address: SocketAddr,
     /// Path that answers: `/livez` or `/readyz`.
     pub path: &'static str,

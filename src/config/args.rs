@@ -75,9 +75,9 @@ Exit codes: 0 nothing failed, though there may be warnings; 1 something failed; 
     Doctor(DoctorArgs),
     /// Ask the gateway that runs on this machine whether it is well; for the health check of a container.
     ///
-    /// It is asked where HOST and PORT say that it listens.
+    /// It is asked at ADMIN_ADDRESS, where others keep nobody waiting, or without one where HOST and PORT say that it listens.
     #[command(after_long_help = "\
-Exit codes: 0 it is well, 1 it says that it is not, 64 HOST or PORT is wrong, 69 nothing answers.")]
+Exit codes: 0 it is well, 1 it says that it is not, 64 HOST, PORT or ADMIN_ADDRESS is wrong, 69 nothing answers.")]
     Health(HealthArgs),
     /// Print the settings in effect and where each comes from. Secrets are not shown.
     Config(ConfigArgs),
@@ -158,8 +158,10 @@ impl HealthArgs {
     pub(super) fn probe(&self) -> Result<HealthProbe, Problems> {
         let mut problems = Problems::default();
         let address = self.server.address(&mut problems);
+        let admin_address = self.server.admin_address(&mut problems);
         let path = if self.ready { "/readyz" } else { "/livez" };
-        let probe = HealthProbe { address, path, has_tls: self.tls.is_given() };
+        let has_tls = admin_address.is_none() && self.tls.is_given();
+        let probe = HealthProbe { address: admin_address.unwrap_or(address), path, has_tls };
         if problems.is_empty() { Ok(probe) } else { Err(problems) }
     }
 }

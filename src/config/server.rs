@@ -113,9 +113,9 @@ type Count = Number<NonZeroUsize, 1, 100_000>;
 impl ServerArgs {
     /// `sandbox` says that its people are made up, so that nothing need be kept from whoever comes by.
     pub(super) fn settings(&self, bounds: &BoundsArgs, sandbox: bool, problems: &mut Problems) -> Server {
-        let Server { mut http, mut admin_address, .. } = Server::default();
+        let Server { mut http, .. } = Server::default();
         let address = self.address(problems);
-        self.admin_address.set_some(&mut admin_address, problems);
+        let admin_address = self.admin_address(problems);
         self.allowed_hosts.set(&mut http.allowed_hosts, problems);
         self.cors_origins.set(&mut http.cors_origins, problems);
         self.cors_headers.set(&mut http.cors_headers, problems);
@@ -132,6 +132,13 @@ impl ServerArgs {
         http.explains = sandbox;
         http.metrics = sandbox;
         Server { address, admin_address, http }
+    }
+
+    /// The address for metrics and health, if there is one.
+    pub(super) fn admin_address(&self, problems: &mut Problems) -> Option<SocketAddr> {
+        let mut address = None;
+        self.admin_address.set_some(&mut address, problems);
+        address
     }
 
     /// The address to listen on.

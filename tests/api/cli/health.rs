@@ -1,5 +1,6 @@
 //! `health`: a container's question to the gateway in it.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
 
 use super::running::value;
@@ -22,6 +23,25 @@ fn a_gateway_that_serves_is_well_wherever_it_listens() {
         let path = if argument.is_some() { "/readyz" } else { "/livez" };
         assert_eq!(end.stdout, format!("{path} answers 200: ok\n"));
     }
+}
+
+#[test]
+fn a_gateway_with_an_admin_address_is_asked_there() {
+    let arguments = ["serve", "--sandbox", "--port", "0", "--admin-address", "127.0.0.1:0"];
+    let mut gateway = Run::new("health_admin_gateway", &arguments).start();
+    let log = BufReader::new(gateway.child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let line =
+        log.take_while(|line| !line.contains("listening address")).find(|line| line.contains("metrics and health"));
+    let line = line.unwrap();
+    let (_, address) = line.split_once("address=").unwrap();
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port().to_string();
+    // Nobody answers at the other one; and whatever that speaks, this has no TLS.
+    for certificate in [&[][..], &["--tls-cert", "cert.pem", "--tls-key", "key.pem"]] {
+        let arguments = [&["health", "--port", &free, "--admin-address", address][..], certificate].concat();
+        let end = Run::new("health_admin", &arguments).end();
+        assert_eq!((end.code, end.stdout.as_str()), (Some(0), "/livez answers 200: ok\n"), "{end:#?}");
+    }
+    Run::new("health_admin_wrong", &["health", "--admin-address", "9090"]).end().must_be_usage(&["ADMIN_ADDRESS must"]);
 }
 
 #[test]
