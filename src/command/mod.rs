@@ -17,6 +17,8 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{ConfigError, Invocation, Problems};
 use crate::{graphql, telemetry};
@@ -143,29 +145,51 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, CommandError> {
     })
 }
 
-/// Resolves when the program is asked to stop, by Ctrl-C or SIGTERM.
+/// Resolves when the program is asked to stop.
 ///
 /// The handlers are set when this is called, not when the future is first polled.
-#[cfg(unix)]
 fn shutdown_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
+    let mut signals = ShutdownSignals::new()?;
+    Ok(async move { signals.next().await })
 }
 
-/// Resolves when the program is asked to stop, by Ctrl-C.
+/// The signals by which the program is asked to stop: Ctrl-C and SIGTERM.
+#[cfg(unix)]
+struct ShutdownSignals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+#[cfg(unix)]
+impl ShutdownSignals {
+    /// Sets the handlers: from now on a signal does not end the program by itself.
+    fn new() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for the next one.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// The signal by which the program is asked to stop: Ctrl-C.
 #[cfg(not(unix))]
-fn shutdown_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
-    Ok(async {
+struct ShutdownSignals;
+
+#[cfg(not(unix))]
+impl ShutdownSignals {
+    fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    /// Waits for the next one.
+    async fn next(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
-    })
+    }
 }

@@ -4,19 +4,20 @@ use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use sd_notify::NotifyState;
+use tokio::sync::oneshot;
 
 use super::banner::{Banner, Callers};
 use super::tenant::OpenTenant;
-use super::{CommandError, listen, print, reload, shutdown_signal};
+use super::{CommandError, ShutdownSignals, listen, print, reload};
 use crate::app::{App, Settings};
 use crate::auth0::ManagementApi;
 use crate::config::{self, Serve, Server, Tenant};
 use crate::telemetry::Log;
 
-/// Serves until the program is asked to stop.
+/// Serves until the program is asked to stop, and requests under way are finished or it is asked again.
 pub(super) async fn run(serve: Serve, log: Log) -> Result<(), CommandError> {
     // First, so that a signal that comes while starting is not lost.
-    let shutdown = shutdown_signal()?;
+    let mut signals = ShutdownSignals::new()?;
     let reload_on_hangup = reload::on_hangup()?;
     for warning in serve.warnings() {
         tracing::warn!("{warning}");
@@ -70,13 +71,19 @@ pub(super) async fn run(serve: Serve, log: Log) -> Result<(), CommandError> {
     print(&banner.text())?;
     let reloading = reload_on_hangup(app.reloader(), log);
     notify(NotifyState::Ready);
-    app.serve(listener, async {
-        shutdown.await;
+    let (stop, stopped) = oneshot::channel();
+    let asked_twice = async move {
+        signals.next().await;
         notify(NotifyState::Stopping);
-    })
-    .await;
+        // It ends with the gateway.
+        let _ = stop.send(());
+        signals.next().await;
+    };
+    tokio::select! {
+        () = app.serve(listener, async { drop(stopped.await) }) => tracing::info!("stopped"),
+        () = asked_twice => tracing::warn!("stopped at once, for a second signal: requests under way are cut off"),
+    }
     reloading.abort();
-    tracing::info!("stopped");
     Ok(())
 }
 

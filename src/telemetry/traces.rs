@@ -6,6 +6,7 @@
 //! tracing's, and there are none unless it is sampled: what is not sampled costs one decision.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use futures_util::future::Either;
 use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
@@ -32,9 +33,12 @@ use super::TRACE_TARGET;
 /// The tracer that begins traces, once they are exported, as they are for the whole process.
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
 
+/// Time for what is still to be sent when the program ends: a collector that hangs is not waited for.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+
 const SERVICE_NAME: Key = Key::from_static_str("service.name");
 
-/// The export of traces. What is still to be sent is sent when this is dropped.
+/// The export of traces. What is still to be sent is sent when this is dropped, within [`FLUSH_TIMEOUT`].
 pub(super) struct Traces(SdkTracerProvider);
 
 impl Traces {
@@ -145,7 +149,7 @@ fn is_of_traces(metadata: &Metadata<'_>) -> bool {
 
 impl Drop for Traces {
     fn drop(&mut self) {
-        if let Err(error) = self.0.shutdown() {
+        if let Err(error) = self.0.shutdown_with_timeout(FLUSH_TIMEOUT) {
             tracing::warn!(%error, "the last traces could not be sent");
         }
     }
