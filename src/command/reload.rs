@@ -1,10 +1,17 @@
 //! SIGHUP: what can be read anew is, while requests go on.
 
 use std::io;
+use std::time::Duration;
+
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use crate::app::{Reload, Reloader};
 use crate::config::{self, ConfigError, Serve, Tenant};
 use crate::telemetry::Log;
+
+/// Longest time for reading the files: a disk may hang, and each secret may come from a pipe that nobody writes to.
+const READ_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Reloads at each SIGHUP, for as long as it is polled.
 ///
@@ -17,7 +24,10 @@ pub(super) fn on_hangup() -> io::Result<impl FnOnce(Reloader, Log) -> tokio::tas
     Ok(move |reloader: Reloader, log: Log| {
         tokio::spawn(async move {
             while hangup.recv().await.is_some() {
-                reload(&reloader, &log);
+                // A task of its own: the next signal is heeded, whatever becomes of this one.
+                if let Err(error) = tokio::spawn(reload(reloader.clone(), log.clone())).await {
+                    tracing::error!(is_panic = error.is_panic(), "the reload failed");
+                }
             }
         })
     })
@@ -30,17 +40,30 @@ pub(super) fn on_hangup() -> io::Result<impl FnOnce(Reloader, Log) -> tokio::tas
 }
 
 /// Opens the audit's file anew, and takes what the other files hold: all of it, or none if anything is wrong with it.
-fn reload(reloader: &Reloader, log: &Log) {
-    if let Err(error) = log.reopen() {
+async fn reload(reloader: Reloader, log: Log) {
+    // Requests go on meanwhile, on a single core, too.
+    let read = spawn_blocking(move || (log.reopen(), config::read_again()));
+    let (reopened, read) = match timeout(READ_TIMEOUT, read).await {
+        Ok(Ok(read)) => read,
+        Ok(Err(error)) => {
+            tracing::error!(is_panic = error.is_panic(), "cannot reload: everything stays as it was");
+            return;
+        }
+        Err(_) => {
+            tracing::error!(timeout = ?READ_TIMEOUT, "cannot reload, for the files cannot be read in time: secrets stay as they were");
+            return;
+        }
+    };
+    if let Err(error) = reopened {
         tracing::error!(%error, "AUDIT_FILE cannot be opened anew: the file from before is written on");
     }
-    match config::read_again() {
+    match read {
         Ok(serve) => {
             for warning in serve.warnings() {
                 tracing::warn!("{warning}");
             }
             reloader.reload(replaceable(serve));
-            tracing::info!("reloaded: secrets, certificates, trusted documents");
+            tracing::info!("reloaded: credentials for Auth0, API keys, INGEST_TOKEN, certificate, trusted documents");
         }
         Err(ConfigError::Problems(problems)) => {
             for (setting, fault) in problems.iter() {

@@ -51,12 +51,27 @@ impl AuditFile {
     }
 }
 
+/// Opens a file to append to. A pipe by name is refused: whoever opens it waits for its reader, and whoever writes for its reading.
 fn append(path: &Path) -> io::Result<File> {
+    #[cfg(unix)]
+    if is_named_pipe(path) {
+        return Err(io::Error::other("it is a pipe: give it a file"));
+    }
     let mut options = OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
+}
+
+/// True for a pipe in a folder. Standard output may be one, too, which is open already.
+#[cfg(unix)]
+fn is_named_pipe(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+
+    const OPEN_FILES: [&str; 5] = ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc/self/fd", "/proc/thread-self/fd"];
+    let is_open = OPEN_FILES.iter().any(|open| path.starts_with(open));
+    !is_open && path.metadata().is_ok_and(|metadata| metadata.file_type().is_fifo())
 }
 
 /// A line is one write, and appending is atomic: lines of several threads do not mix.

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::process::ChildStderr;
+use std::process::{ChildStderr, Command};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -272,6 +272,69 @@ async fn lines_that_the_audits_file_does_not_take_are_told_of_and_counted() {
     let metrics = exchange(address, "GET /metrics", "").unwrap();
     assert!(metrics.contains("auth0_graphql_audit_lost_lines_total 3"), "{metrics}");
     assert_eq!(gateway.stop("TERM"), Some(0));
+}
+
+#[tokio::test]
+async fn an_audit_file_that_is_a_pipe_is_refused_and_stops_nothing() {
+    let pipe = |path: &Path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    let arguments = ["--sandbox", "--port", "0", "--audit-file", "audit.log"];
+    let refused = Run::new("audit_pipe", &arguments);
+    pipe(&refused.folder.join("audit.log"));
+    let end = refused.end();
+    assert_eq!(end.code, Some(1), "{end:#?}");
+    assert!(end.stderr.contains("AUDIT_FILE (audit.log) cannot be opened: it is a pipe"), "{end:#?}");
+
+    let run = Run::new("audit_pipe_later", &arguments);
+    let folder = run.folder.clone();
+    let mut gateway = run.start();
+    let address = address(&gateway.printed_until("Ctrl-C"));
+    let log = lines(gateway.child.stderr.take().unwrap());
+    fs::rename(folder.join("audit.log"), folder.join("audit.log.1")).unwrap();
+    pipe(&folder.join("audit.log"));
+    gateway.signal("HUP");
+    wait_for(&log, "AUDIT_FILE cannot be opened anew");
+    assert_eq!(query(address, &[]).await.0, 200);
+    assert_eq!(fs::read_to_string(folder.join("audit.log.1")).unwrap().lines().count(), 1);
+    assert_eq!(gateway.stop("TERM"), Some(0));
+}
+
+#[test]
+fn an_audit_file_may_be_standard_output_that_is_a_pipe() {
+    let mut gateway = Run::new("audit_stdout", &["--sandbox", "--port", "0", "--audit-file", "/dev/stdout"]).start();
+    let address = address(&gateway.printed_until("Ctrl-C"));
+    let answer = exchange(address, "POST /graphql", r#"{"query":"{ __typename }"}"#);
+    assert!(is_answered(&answer), "{answer:?}");
+    assert!(gateway.printed_until("auth0_graphql::audit").contains("auth0_graphql::audit"));
+    assert_eq!(gateway.stop("TERM"), Some(0));
+}
+
+#[test]
+fn a_log_that_nobody_reads_any_more_stops_nothing() {
+    let mut gateway = Run::new("log_closed", &["--sandbox", "--port", "0"]).start();
+    let address = address(&gateway.printed_until("Ctrl-C"));
+    drop(gateway.child.stderr.take());
+    for _ in 0..2 {
+        let answer = exchange(address, "POST /graphql", r#"{"query":"{ __typename }"}"#);
+        assert!(is_answered(&answer), "{answer:?}");
+    }
+    let metrics = exchange(address, "GET /metrics", "").unwrap();
+    assert!(metrics.contains("auth0_graphql_panics_total 0\n"), "{metrics}");
+    assert_eq!(gateway.stop("TERM"), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_a_stop_at_once() {
+    for signal in ["TERM", "INT"] {
+        let arguments = ["--sandbox", "--port", "0", "--shutdown-delay", "60s"];
+        let mut gateway = Run::new(&format!("stop_twice_{signal}"), &arguments).start();
+        gateway.printed_until("Ctrl-C");
+        let log = lines(gateway.child.stderr.take().unwrap());
+        gateway.signal("TERM");
+        wait_for(&log, "stopping:");
+        gateway.signal(signal);
+        wait_for(&log, "stopped at once, for a second signal");
+        assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+    }
 }
 
 #[test]
