@@ -5,8 +5,10 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
+use futures_util::FutureExt as _;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tracing::{Instrument as _, Span};
@@ -47,14 +49,20 @@ pub(crate) enum FlightError {
     /// The waiter's own deadline came first.
     #[error(transparent)]
     Elapsed(#[from] Elapsed),
-    /// The task ended without an outcome: it panicked, or its runtime is shutting down.
+    /// The task ended without an outcome: its runtime is shutting down.
     #[error("the task that was waited for has gone")]
     Interrupted,
+    /// The work panicked.
+    #[error("the task that was waited for panicked")]
+    Panicked,
 }
+
+/// The outcome to come, or the error in its place.
+type Outcome<V> = watch::Receiver<Option<Result<V, FlightError>>>;
 
 #[derive(Debug)]
 struct InFlight<V> {
-    outcome: watch::Receiver<Option<V>>,
+    outcome: Outcome<V>,
     deadline: SharedDeadline,
     /// The span that it was started in, which those who join it follow.
     span: Span,
@@ -82,7 +90,7 @@ impl<V: Clone> Waiter<V> {
     pub(crate) async fn outcome(self, deadline: Deadline) -> Result<V, FlightError> {
         let mut outcome = self.in_flight.outcome.clone();
         let outcome = deadline.limit(outcome.wait_for(Option::is_some)).await?;
-        outcome.ok().and_then(|outcome| outcome.clone()).ok_or(FlightError::Interrupted)
+        outcome.ok().and_then(|outcome| outcome.clone()).unwrap_or(Err(FlightError::Interrupted))
     }
 }
 
@@ -158,7 +166,8 @@ where
         let kept = (self.cancellation == Cancellation::Never).then(|| Arc::clone(&in_flight));
         let task = async move {
             let (entry, _kept) = (entry, kept);
-            let outcome = work.await;
+            // What the panic left half done is dropped with the work.
+            let outcome = AssertUnwindSafe(work).catch_unwind().await.map_err(|_| FlightError::Panicked);
             // Off the map first: whoever comes from here on starts anew, or finds what was kept of this.
             drop(entry);
             sender.send_replace(Some(outcome));
@@ -181,7 +190,7 @@ where
 struct Entry<K: Eq + Hash, V> {
     map: Arc<Mutex<Map<K, V>>>,
     key: K,
-    outcome: watch::Receiver<Option<V>>,
+    outcome: Outcome<V>,
 }
 
 impl<K: Eq + Hash, V> Drop for Entry<K, V> {

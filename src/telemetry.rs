@@ -2,6 +2,7 @@
 
 mod audit_file;
 mod metrics;
+mod panics;
 mod throttle;
 #[cfg(feature = "otlp")]
 mod traces;
@@ -189,7 +190,7 @@ pub enum LogError {
     Traces(Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Logs and traces from now on, for the whole process.
+/// Logs and traces from now on, for the whole process, and counts panics.
 ///
 /// # Errors
 ///
@@ -203,6 +204,7 @@ pub fn init(settings: &LogSettings) -> Result<Telemetry, LogError> {
     let traces = traces.map_err(|error| LogError::Traces(error.into()))?;
     let layers = layers(settings, audit_file.as_ref(), traces.as_ref());
     registry().with(layers).with(trace::sampling(traces.is_some())).try_init()?;
+    panics::watch();
     Ok(Telemetry { log: Log { audit_file }, _traces: traces })
 }
 
@@ -223,7 +225,8 @@ fn is_audit(metadata: &Metadata<'_>) -> bool {
 }
 
 fn log_layer<S: Subscriber + for<'a> LookupSpan<'a>>(settings: &LogSettings) -> impl Layer<S> + use<S> {
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    // There is nowhere to report that standard error is closed; the library would print it there, and panic.
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).log_internal_errors(false);
     // In color on a terminal, unless NO_COLOR is set.
     let has_color = io::stderr().is_terminal();
     let lines = match settings.format {

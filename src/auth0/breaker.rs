@@ -64,8 +64,8 @@ impl Health {
             None | Some(Error::RateLimited { .. } | Error::Rejected { .. } | Error::Misconfigured { .. }) => {
                 Self::Alive
             }
-            // Not an attempt at all.
-            Some(Error::OverBudget { .. }) => Self::Unknown,
+            // Not an attempt at all, or none that says something of Auth0.
+            Some(Error::OverBudget { .. } | Error::Internal) => Self::Unknown,
             Some(Error::Timeout) if took < FAIR_TIME => Self::Unknown,
             Some(Error::Timeout) => Self::Failing,
             Some(Error::Unavailable(outage)) => match outage.reason {

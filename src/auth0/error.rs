@@ -53,6 +53,9 @@ pub enum Error {
         /// The most calls of an operation.
         limit: u32,
     },
+    /// The gateway's own work on the call panicked. Auth0 is not to blame.
+    #[error("The gateway failed. Report the request id to whoever runs it.")]
+    Internal,
     /// The gateway itself is not set up as Auth0 wants it; only its operator can mend that.
     #[error("{}", for_the_caller(.what, .missing_scopes))]
     Misconfigured {
@@ -76,6 +79,7 @@ impl From<FlightError> for Error {
         match error {
             FlightError::Elapsed(elapsed) => elapsed.into(),
             FlightError::Interrupted => Self::unavailable(Reason::Interrupted),
+            FlightError::Panicked => Self::Internal,
         }
     }
 }
@@ -327,6 +331,12 @@ mod tests {
         let error = Error::Rejected { message: "The query 'name:ada' cannot be parsed.".to_owned(), error_code: None };
         assert!(error.to_string().contains("ada"));
         assert!(!error.summary().contains("ada") && error.causes().is_empty());
+    }
+
+    #[test]
+    fn a_panic_is_no_fault_of_auth0s() {
+        let error = Error::from(FlightError::Panicked);
+        assert!(matches!(error, Error::Internal) && !error.to_string().contains("Auth0"), "{error}");
     }
 
     #[test]

@@ -88,9 +88,11 @@ impl FailureClass {
                 | Reason::TooLarge
                 | Reason::BreakerOpen => Self::Permanent,
             },
-            Error::Timeout | Error::Rejected { .. } | Error::OverBudget { .. } | Error::Misconfigured { .. } => {
-                Self::Permanent
-            }
+            Error::Timeout
+            | Error::Rejected { .. }
+            | Error::OverBudget { .. }
+            | Error::Internal
+            | Error::Misconfigured { .. } => Self::Permanent,
         }
     }
 

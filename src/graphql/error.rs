@@ -206,6 +206,7 @@ pub(crate) fn report(error: auth0::Error) -> GraphqlError {
         auth0::Error::RateLimited { .. } => ErrorCode::RateLimited,
         auth0::Error::Rejected { .. } => ErrorCode::UpstreamRejected,
         auth0::Error::OverBudget { .. } => ErrorCode::TooComplex,
+        auth0::Error::Internal => return GraphqlError::bug("the work on a call panicked"),
         auth0::Error::Misconfigured { .. } => ErrorCode::UpstreamMisconfigured,
     };
     let cause = match &error {

@@ -172,6 +172,7 @@ fn admin_router(shared: &Shared) -> Router {
         .route(METRICS, get(render_metrics))
         .route(health::LIVE, get(health::live))
         .route(health::READY, get(health::ready))
+        .layer(CatchPanicLayer::custom(middleware::panicked))
         .layer(from_fn_with_state(shared.metrics.clone(), middleware::identify))
         .with_state(shared.clone())
 }

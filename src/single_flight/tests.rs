@@ -211,9 +211,9 @@ async fn what_is_never_cancelled_goes_on_without_a_waiter_and_is_joined() {
 }
 
 #[tokio::test]
-async fn a_call_that_panics_wedges_nobody() {
+async fn a_call_that_panics_wedges_nobody_and_is_told_apart_from_one_that_was_interrupted() {
     let flights = flights();
     let outcome = join(&flights, "a", deadline(5), false, async { panic!("on purpose") }).await.unwrap().1;
-    assert_eq!(outcome, Err(FlightError::Interrupted));
+    assert_eq!(outcome, Err(FlightError::Panicked));
     assert_eq!(flights.in_flight(), 0);
 }

@@ -40,7 +40,7 @@ const TABLE: &[Row] = &[
     row("auth0_graphql_operation_duration_seconds", MetricType::Histogram, &[], "Time from an operation to its response, that for Auth0 included"),
     row("auth0_graphql_operation_busy_seconds", MetricType::Histogram, &[], "Time of it in which the gateway worked on the operation itself, and waited for nothing"),
     row("auth0_graphql_refusals_total", MetricType::Counter, &["reason"], "Requests that were refused before they were operations"),
-    row("auth0_graphql_panics_total", MetricType::Counter, &[], "Requests and operations that panicked"),
+    row("auth0_graphql_panics_total", MetricType::Counter, &[], "Panics of the process, whatever they were of: each is a bug"),
     row("auth0_graphql_audit_lost_lines_total", MetricType::Counter, &[], "Lines of the audit that AUDIT_FILE did not take"),
     row("auth0_graphql_connections", MetricType::Gauge, &[], "Open connections"),
     row("auth0_graphql_connections_opened_total", MetricType::Counter, &[], "Connections that were accepted"),

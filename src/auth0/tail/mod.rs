@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use tokio::sync::{Notify, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 pub use self::batch::{BatchedLog, Delivery, LogBatch};
 use self::checkpoint::{Arrival, Checkpoint};
@@ -38,6 +38,9 @@ use crate::telemetry::{LogThrottle, TailMetrics};
 
 /// Time for a read of the poller. It takes the turns that are left over.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Pause after a panic: what caused it may still be there.
+const PANIC_PAUSE: Duration = Duration::from_secs(1);
 
 /// The poller, among callers of Auth0.
 const CALLER: CallerKey = CallerKey(u64::MAX);
@@ -175,7 +178,7 @@ impl LogTail {
         state.idle_since = None;
         if !std::mem::replace(&mut state.is_polling, true) {
             self.0.metrics().poller_started();
-            tokio::spawn(run(Arc::clone(&self.0)));
+            tokio::spawn(keep_running(Arc::clone(&self.0)));
         }
         let head = state.ring.head();
         drop(state);
@@ -226,6 +229,14 @@ impl Inner {
             self.reported.notify_one();
         }
         changed
+    }
+}
+
+/// Reads on until nobody follows, and begins anew after a panic: else those who follow would wait for ever.
+async fn keep_running(tail: Arc<Inner>) {
+    while tokio::spawn(run(Arc::clone(&tail))).await.is_err_and(|error| error.is_panic()) {
+        tracing::error!("the tail of logs panicked, and begins anew");
+        sleep(PANIC_PAUSE).await;
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) fn check_of(name: &'static str, error: &Error) -> Check {
             let remedy = "try again; REQUEST_TIMEOUT is how long the gateway waits".to_owned();
             return Check::failed(name, "Auth0 did not answer in time", Some(remedy));
         }
-        Error::Unavailable(_) | Error::OverBudget { .. } => {
+        Error::Unavailable(_) | Error::OverBudget { .. } | Error::Internal => {
             let (finding, remedy) = split(&error.to_string());
             let causes = error.causes();
             let finding = if causes.is_empty() { finding } else { format!("{finding} ({causes})") };

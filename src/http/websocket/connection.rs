@@ -292,10 +292,9 @@ impl Connection {
         match outcome {
             Ok(Ok(executed)) => self.send_reply(&id, &executed.reply).await,
             Ok(Err(reason)) => Err(reason.into()),
-            // The panic's own message can hold anything, and has gone to the log by the panic hook.
+            // The panic hook has counted it, and logged where it was.
             Err(_) => {
                 tracing::error!("an operation panicked");
-                self.shared.metrics.server().panicked();
                 let reply = refuse(&[GraphqlError::internal()], &self.upgrade.id);
                 self.send_reply(&id, &reply).await
             }

@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 
 use super::{Counters, LATENCY, OpenGuard};
 use crate::telemetry::metrics::{register, seconds};
+use crate::telemetry::panics;
 
 /// Bounds of the buckets of the gateway's own work, in seconds: it is as short as no wait for Auth0 is. The greatest are far above what
 /// `Auth0GraphqlBusy` asks for, since a quantile is never above the greatest bound.
@@ -65,7 +66,7 @@ impl Default for ServerMetrics {
             duration: Histogram::new(LATENCY),
             busy: Histogram::new(BUSY),
             refusals: Family::default(),
-            panics: Counter::default(),
+            panics: panics::counter(),
             connections: Gauge::default(),
             opened: Counter::default(),
             // Looked up once, since there are several reads and writes to a request.
@@ -106,10 +107,6 @@ impl ServerMetrics {
 
     pub(crate) fn refused(&self, reason: &'static str) {
         self.refusals.get_or_create(&[("reason", reason)]).inc();
-    }
-
-    pub(crate) fn panicked(&self) {
-        self.panics.inc();
     }
 
     /// Counts a connection, as an open one until the guard is dropped.
