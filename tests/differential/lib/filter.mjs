@@ -23,9 +23,15 @@ function momentOf(text, fail) {
   return seconds * 1000000000n + BigInt(fraction);
 }
 
-/** A filter as a test for records; `fail` is called for what is refused. `uses` is told the fields that it names. */
-export function filterOf(kind, given, fail, uses = () => {}) {
-  const hasDate = (rec) => indexed(kind, rec, DATE[kind]).some((text) => millisecondsOf(text) >= 0);
+/**
+ * A filter as a test for records; `fail` is called for what is refused. `uses` is told the fields that it names. Logs that are judged as
+ * they come (`isTail`) need no date for a negation: there is no search that it would have to be taken from.
+ */
+export function filterOf(kind, given, fail, uses = () => {}, isTail = false) {
+  // The tail has no index: it compares the texts that are there.
+  const textsOf = (value) => [value].flat().filter((it) => typeof it === 'string').map((it) => it.toWellFormed());
+  const valuesOf = (rec, path) => (isTail ? textsOf(rec.json.get(path)) : indexed(kind, rec, path));
+  const hasDate = (rec) => isTail || indexed(kind, rec, DATE[kind]).some((text) => millisecondsOf(text) >= 0);
   const text = (value) => (value === null ? fail('null') : value === '' || control.test(value) ? fail('text') : value);
   const entriesOf = (value) => {
     if (value === null || value === undefined) return fail('null');
@@ -37,7 +43,7 @@ export function filterOf(kind, given, fail, uses = () => {}) {
 
   const ofText = (path, operator, value) => {
     const fold = foldsCase(kind, path) ? (it) => it.toLowerCase() : (it) => it;
-    const any = (test) => (rec) => indexed(kind, rec, path).some((it) => test(fold(it)));
+    const any = (test) => (rec) => valuesOf(rec, path).some((it) => test(fold(it)));
     if (operator === 'in') {
       const wanted = listOf(value).map((item) => fold(text(item)));
       return any((it) => wanted.includes(it));
@@ -107,7 +113,7 @@ export function filterOf(kind, given, fail, uses = () => {}) {
         const tests = entriesOf(value).map(([operator, wanted]) => {
           const outcomes = operator === 'in' ? listOf(wanted) : [wanted ?? fail('null')];
           const holds = (rec) => {
-            const types = indexed(kind, rec, path);
+            const types = valuesOf(rec, path);
             return outcomes.includes('OTHER') ? hasDate(rec) && types.every((it) => outcomes.includes(LOG_TYPES.outcomes[it] ?? 'OTHER')) : types.some((it) => outcomes.includes(LOG_TYPES.outcomes[it] ?? 'OTHER'));
           };
           return holds;
