@@ -1,9 +1,9 @@
-// Connections, walked from end to end by pages of every size: each record once, in the oracle's order, and every cursor a place to go on from.
+// Connections, walked from end to end by pages of several sizes: each record once, in the oracle's order, and every cursor a place to go on from.
+// With IMPORTED=1, for the fake Auth0 too, over more users than a call brings, most of them of one millisecond.
 import { readFileSync } from 'node:fs';
 import { ask, snapshot } from './lib/gateway.mjs';
 import { buildOracle } from './lib/oracle.mjs';
 import { learn, pageOf } from './lib/walks.mjs';
-import { compare } from './lib/compare.mjs';
 
 const sdl = readFileSync(process.env.SDL ?? 'schema.graphql', 'utf8');
 const { walks, cursors } = await learn(ask);
@@ -13,15 +13,10 @@ const expect = (is, walk, what) => is || found.push(`${JSON.stringify(walk.walk)
 if (walks.length < 8) found.push(`only ${walks.length} searches brought something`);
 let pages = 0;
 for (const walk of walks) {
-  // The learned order is the oracle's.
-  const asked = [];
-  const verdict = await (async () => {
-    const request = { query: '' };
-    await pageOf(async ({ query }) => { request.query = query; return ask({ query }); }, walk.walk, 500);
-    return compare(await ask(request), oracle.run(request));
-  })();
-  expect(verdict === null, walk, JSON.stringify(verdict));
-  for (const first of [1, 2, 7, 20, 50, 99]) {
+  const { query } = await new Promise((resolve) => pageOf(async (request) => (resolve(request), {}), walk.walk, 500));
+  const idsOf = (data) => data.entries[0][1].get('edges').map((edge) => edge.get('node').get('id'));
+  expect(JSON.stringify(walk.ids) === JSON.stringify(idsOf(oracle.run({ query }).data)), walk, "not the oracle's order");
+  for (const first of process.env.IMPORTED ? [7, 50, 100, 333] : [1, 2, 7, 20, 50, 99]) {
     const ids = [];
     let after;
     for (let turn = 0; ; turn++) {
@@ -40,9 +35,12 @@ for (const walk of walks) {
     expect(JSON.stringify(ids) === JSON.stringify(walk.ids), walk, `by ${first}: ${ids.length} records, not the ${walk.ids.length} in order`);
   }
   for (const [index, cursor] of walk.cursors.entries()) {
+    if (process.env.IMPORTED && index % 5 !== 3) continue;
     const { page } = await pageOf(ask, walk.walk, 500, cursor);
     pages++;
-    expect(JSON.stringify(page?.edges.map(({ id }) => id)) === JSON.stringify(walk.ids.slice(index + 1)), walk, `behind record ${index}`);
+    const [got, wanted] = [page?.edges.map(({ id }) => id) ?? [], walk.ids.slice(index + 1)];
+    // A page may leave the last few to the next.
+    expect(JSON.stringify(got) === JSON.stringify(page?.pageInfo.hasNextPage ? wanted.slice(0, got.length) : wanted), walk, `behind record ${index}`);
   }
 }
 found.forEach((what) => console.log(what));

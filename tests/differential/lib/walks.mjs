@@ -41,10 +41,15 @@ export async function learn(ask) {
   const walks = [];
   const cursors = new Map();
   for (const walk of WALKS) {
-    const { page } = await pageOf(ask, walk, 500);
-    const own = page?.edges.map(({ cursor }) => cursor) ?? [];
+    const edges = [];
+    let page;
+    do {
+      ({ page } = await pageOf(ask, walk, 500, page?.pageInfo.endCursor));
+      edges.push(...(page?.edges ?? []));
+    } while (page?.pageInfo.hasNextPage && edges.length < 2000);
+    const own = edges.map(({ cursor }) => cursor);
     own.forEach((cursor, index) => cursors.set(cursor, { key: keyOf(walk), before: index + 1 }));
-    if (own.length > 0) walks.push({ id: walks.length, walk, field: walk[0], args: walk[1], cursors: own, ids: page.edges.map(({ id }) => id) });
+    if (own.length > 0) walks.push({ id: walks.length, walk, field: walk[0], args: walk[1], cursors: own, ids: edges.map(({ id }) => id) });
   }
   return { walks, cursors };
 }
