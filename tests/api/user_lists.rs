@@ -207,7 +207,8 @@ async fn no_form_of_auth0_s_brings_a_refresh_token_to_light() {
         "resource_servers": [{ "audience": "a", "scopes": "b", "key": "SECRET" }, ["SECRET"]],
     });
     let odd = json!({ "id": "2", "device": ["SECRET"], "resource_servers": { "token": "SECRET" } });
-    answers(&gateway, &below("refresh-tokens"), json!({ "tokens": [token, odd] })).await;
+    let simple = json!({ "id": "3", "device": 5 });
+    answers(&gateway, &below("refresh-tokens"), json!({ "tokens": [token, odd, simple] })).await;
     let query = format!(
         "{{ user(id: {id:?}) {{ refreshTokens {{ nodes {{ id userId clientId sessionId rotating createdAt attributes
             device {{ initialIp attributes }} resourceServers {{ audience scopes attributes }} }} }} }} }}"
@@ -219,6 +220,7 @@ async fn no_form_of_auth0_s_brings_a_refresh_token_to_light() {
     // What is known of it and does not fit is no secret.
     assert_eq!(nodes[0]["attributes"], json!({ "rotating": "perhaps", "client_id": null, "session_id": null }));
     assert_eq!(nodes[0]["device"]["attributes"], json!({ "initial_ip": ["1.1.1.1", "2.2.2.2"] }));
+    assert_eq!(nodes[2]["attributes"], json!({ "device": 5 }));
     // What is kept back all the same is told of.
     let at = |index: usize, field: &str| json!(["user", "refreshTokens", "nodes", index, field]);
     let mut told: Vec<_> = response["errors"].as_array().unwrap().iter().map(|error| error["path"].clone()).collect();

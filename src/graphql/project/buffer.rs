@@ -135,7 +135,9 @@ impl<'p, 'a> RecordBuffer<'p, 'a> {
                 }
                 Output::Object(slots, _, number) => inner.next().zip(value(slots)).is_some_and(|(buffer, value)| {
                     let is_written = buffer.write_object(value, out);
-                    if let (false, Some(number)) = (is_written, number) {
+                    // What has room for nothing unknown is in `attributes`.
+                    let is_kept_back = !is_written && matches!(value.first(), b'{' | b'[');
+                    if let (true, Some(number)) = (is_kept_back, number) {
                         out.leave_out(*number, 1);
                     }
                     is_written

@@ -30,9 +30,8 @@ export function listsOf(users, values) {
     return `{${rng.shuffle(entries).map(([key, raw]) => `${q(key)}:${raw}`).join(',')}}`;
   };
   const several = (make, most) => `[${Array.from({ length: rng.int(0, most) }, () => (rng.chance(0.05) ? rng.pick(NO_RECORDS) : make())).join(',')}]`;
-  const ODD = ['null', '[]', '{}', '["secret"]', '{"token":"secret"}'];
-  const within = (make, odd = [...ODD, '"text"', '5']) => () => (rng.chance(0.12) ? rng.pick(odd) : make());
-  const device = (odd) => within(() => object({ initial_user_agent: STRINGS, initial_ip: STRINGS, initial_asn: STRINGS, last_user_agent: STRINGS, last_ip: STRINGS, last_asn: STRINGS, key: UNKNOWN }), odd);
+  const within = (make) => () => (rng.chance(0.12) ? rng.pick(['null', '[]', '"text"', '5', '{}', '["secret"]', '{"token":"secret"}']) : make());
+  const device = within(() => object({ initial_user_agent: STRINGS, initial_ip: STRINGS, initial_asn: STRINGS, last_user_agent: STRINGS, last_ip: STRINGS, last_asn: STRINGS, key: UNKNOWN }));
   const dates = (...names) => Object.fromEntries(names.map((name) => [name, DATES]));
   const MAKE = {
     roles: () => object({ id: ['"rol_1"', '"rol_2"', ...IDS], name: ['"Admin"', ...STRINGS], description: STRINGS, more: JSONS }),
@@ -54,14 +53,14 @@ export function listsOf(users, values) {
     enrollments: () => object({ id: IDS, status: ['"confirmed"', ...STRINGS], type: STRINGS, name: STRINGS, identifier: STRINGS, phone_number: STRINGS, auth_method: STRINGS, ...dates('enrolled_at', 'last_auth'), more: JSONS }),
     sessions: () =>
       object({
-        id: IDS, user_id: IDS, ...dates('created_at', 'updated_at', 'authenticated_at', 'idle_expires_at', 'expires_at', 'last_interacted_at'), device: device(),
+        id: IDS, user_id: IDS, ...dates('created_at', 'updated_at', 'authenticated_at', 'idle_expires_at', 'expires_at', 'last_interacted_at'), device,
         clients: within(() => several(() => object({ client_id: STRINGS, more: JSONS }), 3)),
         authentication: within(() => object({ methods: within(() => several(() => object({ name: STRINGS, timestamp: DATES, type: STRINGS, more: JSONS }), 3)), more: JSONS })),
         cookie: ['{"mode":"persistent"}'], session_metadata: JSONS, metadata: JSONS,
       }),
     'refresh-tokens': () =>
       object({
-        id: IDS, user_id: IDS, client_id: STRINGS, session_id: ['null', ...IDS], rotating: BOOLEANS, ...dates('created_at', 'idle_expires_at', 'expires_at', 'last_exchanged_at'), device: device(ODD),
+        id: IDS, user_id: IDS, client_id: STRINGS, session_id: ['null', ...IDS], rotating: BOOLEANS, ...dates('created_at', 'idle_expires_at', 'expires_at', 'last_exchanged_at'), device,
         resource_servers: within(() => several(() => object({ audience: STRINGS, scopes: WORDS, key: UNKNOWN }), 3)), token: UNKNOWN, refresh_token: UNKNOWN,
       }),
     'user-blocks': () => object({ identifier: ['"ada@example.com"', ...STRINGS], ip: ['null', ...STRINGS], connection: STRINGS, more: JSONS }),
