@@ -31,17 +31,24 @@ impl<'a> Records<'a> for Entries<'_, 'a> {
 }
 
 impl Entries<'_, '_> {
-    /// The texts under a key: a client's id was seen to be a list.
+    /// The texts under a key, numbers as they are written, which is how fields give them out: a client's id was seen to be a list.
     fn values(&self, key: &str) -> Vec<String> {
         // Of several entries under one key the last counts, as in what is projected.
         let Some((_, value)) = self.found.iter().rev().find(|(found, _)| *found == key) else { return Vec::new() };
         let mut texts = Vec::new();
         if value.first() == b'[' {
-            let _ = read_array(value.bytes(), |element| texts.extend(element.string().map(Cow::into_owned)));
+            let _ = read_array(value.bytes(), |element| texts.extend(text(element)));
         } else {
-            texts.extend(value.string().map(Cow::into_owned));
+            texts.extend(text(*value));
         }
         texts
+    }
+}
+
+fn text(value: Raw<'_>) -> Option<String> {
+    match value.first() {
+        b'-' | b'0'..=b'9' => Some(value.text().to_owned()),
+        _ => value.string().map(Cow::into_owned),
     }
 }
 
@@ -55,7 +62,7 @@ mod tests {
 
     #[test]
     fn conditions_are_judged_by_what_a_log_holds() {
-        let log = br#"{"type":"f\u0070","client_id":["a","b"],"user_id":null,"ip":"192.0.2.1","ip":"192.0.2.2"}"#;
+        let log = br#"{"type":"f\u0070","client_id":["a","b"],"user_id":null,"connection":17,"ip":"192.0.2.1","ip":"192.0.2.2"}"#;
         let starts = |key: &str, text: &str| Condition::StartsWith(Path::parse(key).unwrap(), text.to_owned());
         let ends = |key: &str, text: &str| Condition::EndsWith(Path::parse(key).unwrap(), text.to_owned());
         let not = |condition| Condition::Not(Box::new(condition));
@@ -64,6 +71,7 @@ mod tests {
             (one_of("type", &["FP"]), false),
             (one_of("client_id", &["b"]), true),
             (one_of("user_id", &["null"]), false),
+            (one_of("connection", &["17"]), true),
             (not(one_of("user_id", &["x"])), true),
             (starts("ip", "192.0."), true),
             (ends("ip", ".0.2.2"), true),

@@ -1,6 +1,7 @@
 // What a `filter` finds: judged over the records themselves, from what schema.graphql says of it. No search is made of it here.
 import { readFileSync } from 'node:fs';
 import { isDateTime } from './coerce.mjs';
+import { Num } from './json.mjs';
 import { foldsCase, indexed, millisecondsOf } from './lucene.mjs';
 
 const LOG_TYPES = JSON.parse(readFileSync(new URL('../data/log-types.json', import.meta.url), 'utf8'));
@@ -29,7 +30,7 @@ function momentOf(text, fail) {
  */
 export function filterOf(kind, given, fail, uses = () => {}, isTail = false) {
   // The tail has no index: it compares the texts that are there.
-  const textsOf = (value) => [value].flat().filter((it) => typeof it === 'string').map((it) => it.toWellFormed());
+  const textsOf = (value) => [value].flat().flatMap((it) => (typeof it === 'string' ? it.toWellFormed() : it instanceof Num ? it.raw : []));
   const valuesOf = (rec, path) => (isTail ? textsOf(rec.json.get(path)) : indexed(kind, rec, path));
   const hasDate = (rec) => isTail || indexed(kind, rec, DATE[kind]).some((text) => millisecondsOf(text) >= 0);
   const text = (value) => (value === null ? fail('null') : value === '' || control.test(value) ? fail('text') : value);
