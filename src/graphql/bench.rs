@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::document::{self, DocumentSettings, Documents};
-use super::execute::FieldResult;
 use super::field_request::PageFacts;
+use super::field_result::FieldResult;
 use super::limits::{Limiter, Limits};
 use super::operation::{self, Operation, SelectedField};
 use super::plan::{Planner, Projection, RequiredKeys};
@@ -16,7 +16,6 @@ use super::prepared_operation::PreparedOperation;
 use super::project;
 use super::project::json::{self, Raw, Records};
 use super::response::ExecutionResult;
-use super::schema::local::LocalAnswer;
 use super::schema::root::root_field;
 use super::type_system::TypeSystem;
 use super::{GraphqlError, Permissions, Variables, sdl};
@@ -82,7 +81,7 @@ impl Stages {
     pub fn plans(&self, operation: &Normal) -> Vec<Plan> {
         let plan = |field: &SelectedField| {
             let row = root_field(field)?;
-            let projection = Planner::new(Caller::ANONYMOUS.authority()).root(0, row.shape, &field.fields);
+            let projection = Planner::new(Caller::ANONYMOUS.authority()).root(0, row.shape, field);
             let mut required = RequiredKeys::default();
             projection.add_keys(&mut required);
             black_box(required);
@@ -111,7 +110,7 @@ impl Ready {
     /// Writes the response that has these bytes under the first root field.
     pub fn respond(&self, projected: Bytes) -> Vec<u8> {
         let answers = [FieldResult { json: Some(projected), errors: Vec::new() }];
-        ExecutionResult { prepared: &self.0, answers: &answers, local: &LocalAnswer::default() }.write(None, "")
+        ExecutionResult { prepared: &self.0, answers: &answers }.write(None, "")
     }
 }
 

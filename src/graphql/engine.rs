@@ -12,10 +12,9 @@ use super::execution_context::ExecutionContext;
 use super::limits::Limiter;
 use super::operation::{self, Operation};
 use super::permission::{ScopeMode, Upstream, authority};
-use super::prepared_operation::{OperationCache, PreparedOperation};
+use super::prepared_operation::{FieldSource, OperationCache, PreparedOperation};
 use super::projection_cache::ProjectionCache;
 use super::schema::federation::with_entities;
-use super::schema::local::LocalAnswer;
 use super::schema::{self, Schema, write_sdl};
 use super::subscription::{ResponseStream, Subscriptions};
 use super::type_system::{SchemaError, TypeSystem};
@@ -240,16 +239,19 @@ impl Engine {
         if let Some(audit) = audit {
             audit.runs(&execution);
         }
-        let answers = execute::answer(&execution, &self.upstream, &self.projections).await;
+        let mut answers = execute::answer(&execution, &self.upstream, &self.projections).await;
         // Last, so that what the gateway says of itself has in it what the rest has taught it.
-        let local = match &prepared.local {
+        if let Some(local) = &prepared.local {
             // In a box: most operations have none of it, and all would have its size.
-            Some(local) => Box::pin(local.execute(&self.schema, context.caller.clone())).await,
-            None => LocalAnswer::default(),
-        };
+            let mut local = Box::pin(local.execute(&self.schema, context.caller.clone())).await;
+            let fields = prepared.roots.iter().zip(&prepared.operation.fields).zip(&mut answers);
+            for ((_, field), answer) in fields.filter(|((root, _), _)| matches!(root.kind, FieldSource::Local)) {
+                *answer = local.result(&self.types, field);
+            }
+        }
         let explanation = (context.explain == Explain::Run)
             .then(|| explain::entries(&execution.explain(), prepared.operation.fields.iter().map(|field| &field.key)));
-        let answered = response::ExecutionResult { prepared: &prepared, answers: &answers, local: &local };
+        let answered = response::ExecutionResult { prepared: &prepared, answers: &answers };
         GraphqlResponse {
             kind: OperationKind::Query,
             outcome: Outcome::Executed,

@@ -134,6 +134,14 @@ pub(crate) struct FieldError {
     pub(crate) path: Vec<PathSegment>,
 }
 
+impl FieldError {
+    /// The error of a field that stands at a place in the document, unless it has a nearer one.
+    pub(crate) fn at(error: GraphqlError, path: Vec<PathSegment>, location: Location) -> Self {
+        let error = if error.locations.is_empty() { error.at(location) } else { error };
+        Self { error, path }
+    }
+}
+
 /// A step on the way to a field of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PathSegment {

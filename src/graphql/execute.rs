@@ -2,7 +2,6 @@
 
 mod connection;
 mod fetched_records;
-mod field_errors;
 mod join_calls;
 mod joins;
 mod records;
@@ -14,14 +13,14 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 
 use self::connection::ConnectionPage;
-use self::field_errors::FieldErrors;
 use self::join_calls::SINGLE_LOOKUPS;
 use self::joins::Joins;
 pub(crate) use self::records::answer_each;
 use self::splice::Splicer;
-use super::error::{ErrorCode, FieldError, GraphqlError, report};
+use super::error::{ErrorCode, GraphqlError, report};
 use super::execution_context::{CallOrigin, ExecutionContext};
 use super::field_request::{PageArgs, PageFacts, Prepare, PreparedRequest};
+use super::field_result::{FieldErrors, FieldResult};
 use super::limits::ANSWER_BYTES;
 use super::permission::{Upstream, authority};
 use super::plan::{CallPlan, ExecutionPlan, Projection};
@@ -29,13 +28,6 @@ use super::prepared_operation::{FieldSource, Permitted, PreparedField, PreparedO
 use super::project::{self, ProjectError, Projected};
 use super::projection_cache::ProjectionCache;
 use crate::auth0::{AnswerIdentity, CallContext, Page, Priority};
-
-/// The result of a root field: JSON, or null where there is none, and its errors.
-#[derive(Default)]
-pub(crate) struct FieldResult {
-    pub(crate) json: Option<Bytes>,
-    pub(crate) errors: Vec<FieldError>,
-}
 
 /// Answers the root fields of the operation that ask Auth0, each at its place.
 pub(crate) async fn answer(
@@ -91,6 +83,7 @@ pub(crate) async fn answer(
 enum PendingField {
     Null,
     Ready(Bytes),
+    Known(FieldResult),
     /// It has slots to fill, or nulls to be told of.
     Open(Projected),
     Failed(GraphqlError),
@@ -100,8 +93,7 @@ impl PendingField {
     /// The answer as far as it is known beforehand.
     fn known(root: &PreparedField, projection: Option<&Projection>, bytes_left: &mut usize) -> Self {
         match &root.kind {
-            FieldSource::Known(Ok(json)) => Self::Ready(json.clone()),
-            FieldSource::Known(Err(failure)) => Self::Failed(failure.clone()),
+            FieldSource::Known(result) => Self::Known(result.clone()),
             FieldSource::Entities(_) => {
                 let Some(projection) = projection else { return Self::Null };
                 match project::project(projection, &[], &PageFacts::default(), *bytes_left) {
@@ -119,7 +111,7 @@ impl PendingField {
     fn open(&mut self) -> Option<&mut Projected> {
         match self {
             Self::Open(projected) => Some(projected),
-            Self::Null | Self::Ready(_) | Self::Failed(_) => None,
+            Self::Null | Self::Ready(_) | Self::Known(_) | Self::Failed(_) => None,
         }
     }
 
@@ -131,8 +123,9 @@ impl PendingField {
         bytes_left: &mut usize,
     ) -> FieldResult {
         let mut errors = FieldErrors::new(&root.key, root.location);
-        let outcome = match (self, projection) {
+        let value = match (self, projection) {
             (Self::Null, _) => return FieldResult::default(),
+            (Self::Known(result), _) => return result,
             (Self::Ready(json), _) => return FieldResult { json: Some(json), errors: Vec::new() },
             (Self::Failed(failure), _) => Err(failure),
             (Self::Open(projected), Some(projection)) => {
@@ -141,13 +134,9 @@ impl PendingField {
             }
             (Self::Open(_), None) => Err(GraphqlError::bug("an answer has no projection")),
         };
-        match outcome {
-            Ok(json) => {
-                *bytes_left = bytes_left.saturating_sub(json.len());
-                FieldResult { json: Some(json.into()), errors: errors.finish() }
-            }
-            Err(failure) => FieldResult { json: None, errors: errors.whole(failure) },
-        }
+        let result = errors.result(value);
+        *bytes_left = bytes_left.saturating_sub(result.json.as_ref().map_or(0, Bytes::len));
+        result
     }
 }
 

@@ -145,7 +145,7 @@ pub fn projection(choice: u8, body: &[u8]) {
     let operation = &OPERATIONS[usize::from(choice) % OPERATIONS.len()];
     let root = operation.fields.first().expect("each selects something");
     let row = root_field(root).expect("each asks Auth0");
-    let projection = Planner::new(Caller::ANONYMOUS.authority()).root(0, row.shape, &root.fields);
+    let projection = Planner::new(Caller::ANONYMOUS.authority()).root(0, row.shape, root);
     let facts = PageFacts { per_page: 3, ..PageFacts::default() };
     let projected = project::project(&projection, body, &facts, usize::MAX);
     let is_projected = projected.is_ok();

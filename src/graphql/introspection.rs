@@ -5,18 +5,17 @@
 use apollo_compiler::ast;
 use apollo_compiler::executable::{self, Selection, SelectionSet};
 use apollo_compiler::introspection::partial_execute;
-use apollo_compiler::response::JsonValue;
 use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Name, Node, name};
+use serde_json::Value as Json;
 
 use super::error::GraphqlError;
 use super::operation::{Arguments, SelectedField, Value};
-use super::project::json;
 use super::type_system::TypeSystem;
 
-/// The answer to `field`, a `__schema`, a `__type` or a `__typename` at the root, in JSON. It is the same for whoever asks.
-pub(crate) fn answer(types: &TypeSystem, field: &SelectedField) -> Result<Vec<u8>, GraphqlError> {
+/// The value of `field`, a `__schema`, a `__type` or a `__typename` at the root. It is the same for whoever asks.
+pub(crate) fn answer(types: &TypeSystem, field: &SelectedField) -> Result<Json, GraphqlError> {
     let operation = executable::Operation {
         operation_type: ast::OperationType::Query,
         name: None,
@@ -31,10 +30,11 @@ pub(crate) fn answer(types: &TypeSystem, field: &SelectedField) -> Result<Vec<u8
     if let Some(error) = response.errors.first() {
         return Err(GraphqlError::bug(&error.message));
     }
-    let data = response.data.unwrap_or_default();
-    let mut out = Vec::new();
-    write(types, field, data.get(field.key.as_str()), &mut out);
-    Ok(out)
+    let mut data = response.data.unwrap_or_default();
+    let value = data.remove(field.key.as_str()).unwrap_or_default();
+    let mut value = serde_json::to_value(value).map_err(|error| GraphqlError::bug(&error.to_string()))?;
+    put_is_one_of(types, &field.fields, &mut value);
+    Ok(value)
 }
 
 /// A field of `__Type` that apollo-compiler 1.33 does not answer; the name of the type tells.
@@ -72,37 +72,27 @@ fn literal(value: &Value) -> ast::Value {
     }
 }
 
-fn write(types: &TypeSystem, field: &SelectedField, value: Option<&JsonValue>, out: &mut Vec<u8>) {
+/// Puts the truth in place of the names that were asked for it.
+fn put_is_one_of(types: &TypeSystem, fields: &[SelectedField], value: &mut Json) {
     match value {
-        None | Some(JsonValue::Null) => out.extend_from_slice(b"null"),
-        Some(JsonValue::Bool(boolean)) => out.extend_from_slice(if *boolean { b"true" } else { b"false" }),
-        Some(JsonValue::Number(number)) => out.extend_from_slice(number.to_string().as_bytes()),
-        Some(JsonValue::String(name)) if field.name == IS_ONE_OF => {
-            out.extend_from_slice(match types.get(name.as_str()) {
-                Some(ExtendedType::InputObject(object)) if object.directives.has("oneOf") => b"true".as_slice(),
-                Some(ExtendedType::InputObject(_)) => b"false",
-                _ => b"null",
-            });
-        }
-        Some(JsonValue::String(text)) => json::write_string(text.as_str(), out),
-        Some(JsonValue::Array(items)) => {
-            out.push(b'[');
-            for (index, item) in items.iter().enumerate() {
-                json::write_comma(index, out);
-                write(types, field, Some(item), out);
+        Json::Array(items) => items.iter_mut().for_each(|item| put_is_one_of(types, fields, item)),
+        Json::Object(values) => {
+            for field in fields {
+                match values.get_mut(field.key.as_str()) {
+                    Some(name) if field.name == IS_ONE_OF => *name = is_one_of(types, name),
+                    Some(value) => put_is_one_of(types, &field.fields, value),
+                    None => {}
+                }
             }
-            out.push(b']');
         }
-        Some(JsonValue::Object(values)) => {
-            out.push(b'{');
-            for (index, inner) in field.fields.iter().enumerate() {
-                json::write_comma(index, out);
-                json::write_string(&inner.key, out);
-                out.push(b':');
-                write(types, inner, values.get(inner.key.as_str()), out);
-            }
-            out.push(b'}');
-        }
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
+    }
+}
+
+fn is_one_of(types: &TypeSystem, name: &Json) -> Json {
+    match name.as_str().and_then(|name| types.get(name)) {
+        Some(ExtendedType::InputObject(object)) => object.directives.has("oneOf").into(),
+        _ => Json::Null,
     }
 }
 
@@ -110,6 +100,7 @@ fn write(types: &TypeSystem, field: &SelectedField, value: Option<&JsonValue>, o
 mod tests {
     use std::sync::Arc;
 
+    use crate::graphql::completion::complete;
     use crate::graphql::document::{DocumentSettings, Documents};
     use crate::graphql::limits::Limits;
     use crate::graphql::operation::{Operation, choose};
@@ -121,7 +112,10 @@ mod tests {
         let documents = Documents::new(Arc::clone(&types), Limits::default(), DocumentSettings::default());
         let document = documents.get(text).unwrap();
         let operation = Operation::new(&types, &document, choose(&document, None).unwrap(), &[]).unwrap();
-        String::from_utf8(super::answer(&types, &operation.fields[0]).unwrap()).unwrap()
+        let [field] = &*operation.fields else { unreachable!("one root field is asked for") };
+        let value = super::answer(&types, field).unwrap();
+        let json = complete(&types, field, Ok(&value)).json.unwrap_or_else(|| "null".into());
+        String::from_utf8(json.into()).unwrap()
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod audit;
 #[doc(hidden)]
 pub mod bench;
 mod coercion;
+mod completion;
 mod document;
 mod engine;
 mod error;
@@ -20,6 +21,7 @@ mod execution_context;
 mod explain;
 mod export;
 mod field_request;
+mod field_result;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod guarded_fields;

@@ -41,6 +41,8 @@ pub(crate) struct Operation {
     pub(crate) kind: OperationType,
     /// The root fields, in the order in which they are answered.
     pub(crate) fields: Vec<SelectedField>,
+    /// The error for which nothing is answered: a condition among the root fields is null.
+    pub(crate) failure: Option<GraphqlError>,
     /// Bytes that the values of variables come to in the arguments, about.
     pub(crate) argument_bytes: usize,
 }
@@ -59,6 +61,8 @@ pub(crate) struct SelectedField {
     pub(crate) location: Location,
     /// Empty for leaves, and where everything that was selected is skipped.
     pub(crate) fields: Vec<SelectedField>,
+    /// The object types of whose fields a condition is null, each with the error that every such object is.
+    pub(crate) failures: Vec<(Name, GraphqlError)>,
 }
 
 /// The arguments of a field, in the schema's order. Those that are absent and have no default are left out.
@@ -85,6 +89,11 @@ impl SelectedField {
     /// The value of the argument of this name. None where the arguments do not fit.
     pub(crate) fn argument(&self, name: &str) -> Option<&Value> {
         self.arguments.as_ref().ok()?.get(name)
+    }
+
+    /// The error that every object of this type is.
+    pub(crate) fn failure(&self, object: &str) -> Option<&GraphqlError> {
+        self.failures.iter().find_map(|(of, failure)| (of == object).then_some(failure))
     }
 
     /// The most records that it brings by its arguments: 1 where none of them sizes a page or lists them. A size beyond the greatest is refused where the
@@ -125,13 +134,17 @@ impl Operation {
     ) -> Result<Self, Vec<GraphqlError>> {
         let variables = coerce_variables(types, &document.lines, operation, values)?;
         let normal = Normalizer { types, document, variables: VariableValues::new(variables) };
-        let fields = normal.root(&operation.selection_set);
+        let root = &operation.selection_set;
+        let selected = normal.merge(&root.ty, &[root]);
         let argument_bytes = normal.variables.copied();
         if argument_bytes > ARGUMENT_BYTES {
             return Err(vec![too_large(argument_bytes)]);
         }
+        let (fields, mut failures) = selected.map_err(|failure| vec![failure])?;
+        let fields = fields.into_iter().map(node::resolve).collect();
+        let failure = failures.pop().map(|(_, failure)| failure);
         let (name, kind) = (operation.name.clone(), operation.operation_type);
-        Ok(Self { name, kind, fields: fields.map_err(|failure| vec![failure])?, argument_bytes })
+        Ok(Self { name, kind, fields, failure, argument_bytes })
     }
 }
 
@@ -190,47 +203,31 @@ struct Normalizer<'d> {
 /// Fields by their response keys.
 type Groups<'d> = IndexMap<&'d Name, Vec<&'d Node<executable::Field>>>;
 
-impl<'d> Normalizer<'d> {
-    /// The root fields. One in which a condition cannot be decided is null, with the error; where it cannot be null, nothing is
-    /// answered.
-    fn root(&self, selection: &'d SelectionSet) -> Result<Vec<SelectedField>, GraphqlError> {
-        // Nothing runs then: the request is refused.
-        let refusal = |failure| GraphqlError { code: ErrorCode::ValidationFailed, ..failure };
-        let groups = self.group(&selection.ty, &[selection]).map_err(refusal)?;
-        let fields = groups.into_iter().map(|(key, group)| match self.field(&selection.ty, key, &group) {
-            Ok(SelectedField { arguments: Err(failure), .. }) | Err(failure) => {
-                let Some(first) = group.first().filter(|field| !field.ty().is_non_null()) else {
-                    return Err(refusal(failure));
-                };
-                Ok(node::resolve(SelectedField {
-                    parent: selection.ty.clone(),
-                    key: key.clone(),
-                    name: first.name.clone(),
-                    arguments: Err(failure),
-                    location: self.document.lines.location(first.location()),
-                    fields: Vec::new(),
-                }))
-            }
-            field => field.map(node::resolve),
-        });
-        fields.collect()
-    }
+/// What selections come to: [`SelectedField::fields`] and [`SelectedField::failures`].
+type Merged = (Vec<SelectedField>, Vec<(Name, GraphqlError)>);
 
+impl<'d> Normalizer<'d> {
     /// The fields that `selections` come to, which are of the type `ty`.
-    fn merge(&self, ty: &Name, selections: &[&'d SelectionSet]) -> Result<Vec<SelectedField>, GraphqlError> {
-        let mut fields = Vec::new();
+    fn merge(&self, ty: &Name, selections: &[&'d SelectionSet]) -> Result<Merged, GraphqlError> {
+        let (mut fields, mut failures) = Merged::default();
         if selections.iter().all(|selection| selection.is_empty()) {
-            return Ok(fields);
+            return Ok((fields, failures));
         }
         for object in self.types.possible_types(ty) {
-            for (key, group) in self.group(&object, selections)? {
-                fields.push(self.field(&object, key, &group)?);
+            match self.group(&object, selections) {
+                Ok(groups) => {
+                    for (key, group) in groups {
+                        fields.push(self.field(&object, key, &group)?);
+                    }
+                }
+                Err(failure) => failures.push((object, failure)),
             }
         }
-        Ok(fields)
+        Ok((fields, failures))
     }
 
-    /// <https://spec.graphql.org/September2025/#CollectFields()>, and the same for what the fields select.
+    /// <https://spec.graphql.org/September2025/#CollectFields()>, and the same for what the fields select. An error if a condition is
+    /// null.
     fn group(&self, object: &Name, selections: &[&'d SelectionSet]) -> Result<Groups<'d>, GraphqlError> {
         let (mut groups, mut visited) = (Groups::new(), HashSet::new());
         for selection in selections {
@@ -247,6 +244,10 @@ impl<'d> Normalizer<'d> {
         groups: &mut Groups<'d>,
     ) -> Result<(), GraphqlError> {
         for item in &selection.selections {
+            // As in graphql-js, whose conditions count where a fragment is spread first.
+            if matches!(item, Selection::FragmentSpread(spread) if visited.contains(&spread.fragment_name)) {
+                continue;
+            }
             if !self.is_included(item.directives())? {
                 continue;
             }
@@ -284,13 +285,15 @@ impl<'d> Normalizer<'d> {
             .ok_or_else(|| GraphqlError::bug("a valid document has a field that its type has not"))?;
         let location = self.document.lines.location(first.location());
         let selections: Vec<_> = group.iter().map(|field| &field.selection_set).collect();
+        let (fields, failures) = self.merge(definition.ty.inner_named_type(), &selections)?;
         Ok(SelectedField {
             parent: parent.clone(),
             key: key.clone(),
             name: first.name.clone(),
             arguments: self.arguments(&definition.arguments, &first.arguments),
             location,
-            fields: self.merge(definition.ty.inner_named_type(), &selections)?,
+            fields,
+            failures,
         })
     }
 
@@ -313,14 +316,11 @@ impl<'d> Normalizer<'d> {
     }
 
     fn is_included(&self, directives: &DirectiveList) -> Result<bool, GraphqlError> {
-        for directive in directives.iter() {
-            let wanted = match directive.name.as_str() {
-                "include" => true,
-                "skip" => false,
-                _ => continue,
-            };
-            let definitions = self.types.directive(&directive.name);
-            let arguments = self.arguments(definitions, &directive.arguments)?;
+        for (name, wanted) in [("skip", false), ("include", true)] {
+            let Some(directive) = directives.get(name) else { continue };
+            let arguments = self.arguments(self.types.directive(name), &directive.arguments);
+            let arguments =
+                arguments.map_err(|failure| failure.at(self.document.lines.location(directive.location())))?;
             if arguments.get("if") != Some(&Value::Boolean(wanted)) {
                 return Ok(false);
             }

@@ -5,12 +5,14 @@ mod cache;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
+use serde_json::Value as Json;
 
 pub(crate) use self::cache::OperationCache;
 use super::audit::summary::AuditSummary;
+use super::completion::complete;
 use super::error::{GraphqlError, Location};
 use super::field_request::{FieldRequest, Prepare, TailRequest};
+use super::field_result::FieldResult;
 use super::guarded_fields::{GuardedFieldUse, guarded_field_uses, in_filter};
 use super::introspection;
 use super::limits::Limiter;
@@ -53,6 +55,8 @@ pub(crate) struct PreparedField {
     /// The response key as the answer has it, quotes and colon included.
     pub(crate) written_key: Box<[u8]>,
     pub(crate) location: Location,
+    /// True if nothing is answered where it is null.
+    pub(crate) is_non_null: bool,
     pub(crate) kind: FieldSource,
 }
 
@@ -60,8 +64,8 @@ pub(crate) struct PreparedField {
 pub(crate) enum FieldSource {
     /// Auth0.
     Upstream(Box<UpstreamField>),
-    /// The answer itself, in JSON: it is the same each time.
-    Known(Result<Bytes, GraphqlError>),
+    /// The answer itself: it is the same each time.
+    Known(FieldResult),
     /// Joins alone, of records that the arguments name.
     Entities(Vec<Result<Representation, GraphqlError>>),
     /// The gateway.
@@ -154,8 +158,8 @@ impl PreparedOperation {
     /// The bytes of the answers that are known.
     pub(crate) fn known_bytes(&self) -> usize {
         let known = self.roots.iter().map(|root| match &root.kind {
-            FieldSource::Known(Ok(json)) => json.len(),
-            _ => 0,
+            FieldSource::Known(result) => result.size(),
+            FieldSource::Upstream(_) | FieldSource::Entities(_) | FieldSource::Local => 0,
         });
         known.sum()
     }
@@ -199,8 +203,8 @@ impl PreparedOperation {
         let mut planner = Planner::new(authority);
         let fields =
             self.roots.iter().zip(&self.operation.fields).enumerate().map(|(index, (root, field))| match &root.kind {
-                FieldSource::Upstream(upstream) => Some(planner.root(index, upstream.table.shape, &field.fields)),
-                FieldSource::Entities(asked) => Some(planner.entities(index, asked, &field.fields)),
+                FieldSource::Upstream(upstream) => Some(planner.root(index, upstream.table.shape, field)),
+                FieldSource::Entities(asked) => Some(planner.entities(index, asked, field)),
                 FieldSource::Known(_) | FieldSource::Local => None,
             });
         let fields = fields.collect();
@@ -247,9 +251,14 @@ fn leave_out_unasked(field: &mut SelectedField) {
     }
 }
 
-fn known(types: &TypeSystem, field: &SelectedField) -> Result<Bytes, GraphqlError> {
-    field.arguments.as_ref().map_err(Clone::clone)?;
-    introspection::answer(types, field).map(Bytes::from)
+/// The value of a root field that is the same each time.
+fn known(types: &TypeSystem, field: &SelectedField) -> Option<Result<Json, GraphqlError>> {
+    match &field.arguments {
+        Err(failure) => Some(Err(failure.clone())),
+        Ok(_) if field.name == federation::SERVICE => Some(Ok(federation::service(field))),
+        Ok(_) if field.name.starts_with("__") => Some(introspection::answer(types, field)),
+        Ok(_) => None,
+    }
 }
 
 impl PreparedField {
@@ -258,7 +267,8 @@ impl PreparedField {
         let mut written_key = Vec::new();
         json::write_string(&key, &mut written_key);
         written_key.push(b':');
-        let name = field.name.as_str();
+        let definition = types.field(&field.parent, &field.name);
+        let is_non_null = definition.is_some_and(|definition| definition.ty.is_non_null());
         let kind = match root_field(field) {
             Some(table) => {
                 let request = field.arguments.as_ref().map_err(Clone::clone).and_then(table.parse);
@@ -266,14 +276,13 @@ impl PreparedField {
                 let guarded = generated.map(|generated| in_filter(table.shape.object(), &generated.paths));
                 FieldSource::Upstream(Box::new(UpstreamField { table, request, guarded: guarded.unwrap_or_default() }))
             }
-            None if name == federation::SERVICE => FieldSource::Known(Ok(federation::service(field).into())),
-            None if name.starts_with("__") => FieldSource::Known(known(types, field)),
-            None => match representations(field) {
-                Some(asked) => FieldSource::Entities(asked),
-                None => FieldSource::Local,
+            None => match (known(types, field), representations(field)) {
+                (Some(value), _) => FieldSource::Known(complete(types, field, value.as_ref().map_err(Clone::clone))),
+                (None, Some(asked)) => FieldSource::Entities(asked),
+                (None, None) => FieldSource::Local,
             },
         };
-        Self { key, written_key: written_key.into(), location: field.location, kind }
+        Self { key, written_key: written_key.into(), location: field.location, is_non_null, kind }
     }
 
     fn upstream(&self) -> Option<&UpstreamField> {

@@ -3,12 +3,11 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::error::{FieldError, GraphqlError, Location, PathSegment};
-use super::execute::FieldResult;
+use super::error::{GraphqlError, Location, PathSegment};
 use super::explain::{ExplainEntry, ExplainedPlan};
-use super::prepared_operation::{FieldSource, PreparedField, PreparedOperation};
+use super::field_result::FieldResult;
+use super::prepared_operation::{PreparedField, PreparedOperation};
 use super::project::json;
-use super::schema::local::LocalAnswer;
 
 /// The most errors of an operation that never ran. The first few are what somebody mends; a document can be wrong in
 /// thousands of places.
@@ -43,7 +42,6 @@ pub(crate) struct ExecutionResult<'a> {
     pub(crate) prepared: &'a PreparedOperation,
     /// The results of the root fields.
     pub(crate) answers: &'a [FieldResult],
-    pub(crate) local: &'a LocalAnswer,
 }
 
 impl<'a> ExecutionResult<'a> {
@@ -59,7 +57,7 @@ impl<'a> ExecutionResult<'a> {
         }
         if self.errors().next().is_some() {
             out.push(b',');
-            write_errors(self.errors().map(|failed| (&failed.error, &*failed.path)), MOST_ERRORS, request_id, &mut out);
+            write_errors(self.errors(), MOST_ERRORS, request_id, &mut out);
         }
         if let Some(upstream) = upstream {
             out.extend_from_slice(br#","extensions":{"upstream":"#);
@@ -70,25 +68,19 @@ impl<'a> ExecutionResult<'a> {
         out
     }
 
-    /// True if a root field failed that cannot be null.
+    /// True if the operation failed, or a root field that cannot be null.
     fn is_null(&self) -> bool {
         let mut answers = self.prepared.roots.iter().zip(self.answers);
-        answers.any(|(root, answer)| matches!(root.kind, FieldSource::Entities(_)) && answer.json.is_none())
+        self.prepared.operation.failure.is_some()
+            || answers.any(|(root, answer)| root.is_non_null && answer.json.is_none())
     }
 
     fn write_data(&self, out: &mut Vec<u8>) {
         out.push(b'{');
-        for (index, ((root, field), answer)) in
-            self.prepared.roots.iter().zip(&self.prepared.operation.fields).zip(self.answers).enumerate()
-        {
+        for (index, (root, answer)) in self.prepared.roots.iter().zip(self.answers).enumerate() {
             json::write_comma(index, out);
             out.extend_from_slice(&root.written_key);
-            match &root.kind {
-                FieldSource::Upstream(_) | FieldSource::Known(_) | FieldSource::Entities(_) => {
-                    out.extend_from_slice(answer.json.as_deref().unwrap_or(b"null"));
-                }
-                FieldSource::Local => self.local.write(&root.key, &field.fields, out),
-            }
+            out.extend_from_slice(answer.json.as_deref().unwrap_or(b"null"));
         }
         out.push(b'}');
     }
@@ -96,7 +88,7 @@ impl<'a> ExecutionResult<'a> {
     /// The codes of the errors, each once, in the order in which they come.
     pub(crate) fn codes(&self) -> Vec<String> {
         let mut codes: Vec<String> = Vec::new();
-        for FieldError { error, .. } in self.errors() {
+        for (error, _) in self.errors() {
             let code = error.code.as_str();
             if !codes.iter().any(|known| known == code) {
                 codes.push(code.to_owned());
@@ -105,8 +97,11 @@ impl<'a> ExecutionResult<'a> {
         codes
     }
 
-    fn errors(&self) -> impl Iterator<Item = &'a FieldError> + use<'a> {
-        self.answers.iter().flat_map(|answer| &answer.errors).chain(&self.local.errors)
+    /// The errors, each with its path.
+    fn errors(&self) -> impl Iterator<Item = (&'a GraphqlError, &'a [PathSegment])> + use<'a> {
+        let whole = self.prepared.operation.failure.iter().map(|failure| (failure, &[][..]));
+        let fields = self.answers.iter().flat_map(|answer| &answer.errors);
+        whole.chain(fields.map(|failed| (&failed.error, &*failed.path)))
     }
 }
 

@@ -11,6 +11,7 @@ mod canary;
 mod cli;
 mod coercions;
 mod compression;
+mod conditions;
 mod connections;
 mod doctor;
 mod documents;

@@ -1,12 +1,12 @@
 //! Answers a subscription's root field for each of the records that came together.
 
-use super::field_errors::FieldErrors;
 use super::join_calls::SINGLE_LOOKUPS;
 use super::joins::Joins;
 use super::splice::Splicer;
-use super::{FieldResult, unprojectable};
+use super::unprojectable;
 use crate::graphql::error::GraphqlError;
 use crate::graphql::execution_context::ExecutionContext;
+use crate::graphql::field_result::{FieldErrors, FieldResult};
 use crate::graphql::limits::ANSWER_BYTES;
 use crate::graphql::permission::{Upstream, authority};
 use crate::graphql::plan::ShapePlan;
@@ -40,10 +40,7 @@ pub(crate) async fn answer_each(
     let mut splicer = Splicer::new(&joins, &mut errors, ANSWER_BYTES);
     let answers = each.iter().map(|each| {
         let (spliced, errors) = splicer.record(projection, &projected, &each.segment, no_errors());
-        match spliced {
-            Ok(json) => FieldResult { json: Some(json.into()), errors: errors.finish() },
-            Err(failure) => FieldResult { json: None, errors: errors.whole(failure) },
-        }
+        errors.result(spliced)
     });
     Ok(answers.collect())
 }

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::fetched_records::SlotValue;
-use super::field_errors::{FieldErrors, Frames};
 use super::joins::Joins;
 use super::too_large;
 use crate::graphql::error::{ErrorCode, GraphqlError};
+use crate::graphql::field_result::{FieldErrors, Frames};
 use crate::graphql::plan::{PathStep, PathTemplate, Projection, Withheld};
 use crate::graphql::project::{JoinSlot, Projected, Segment};
 

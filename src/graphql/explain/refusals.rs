@@ -2,6 +2,7 @@
 
 use crate::auth::Caller;
 use crate::graphql::error::{FieldError, GraphqlError, Location, PathSegment};
+use crate::graphql::field_result::FieldResult;
 use crate::graphql::permission::Upstream;
 use crate::graphql::plan::{EntityPlan, ExecutionPlan, PathStep, PathTemplate, Projection, ShapePlan, Withheld};
 use crate::graphql::prepared_operation::{FieldSource, PreparedField, PreparedOperation};
@@ -10,8 +11,7 @@ use crate::graphql::prepared_operation::{FieldSource, PreparedField, PreparedOpe
 pub(super) fn refusal(root: &PreparedField, caller: &Caller, upstream: &Upstream) -> Option<GraphqlError> {
     match &root.kind {
         FieldSource::Upstream(field) => field.permit(upstream, caller).err(),
-        FieldSource::Known(known) => known.as_ref().err().cloned(),
-        FieldSource::Entities(_) | FieldSource::Local => None,
+        FieldSource::Known(_) | FieldSource::Entities(_) | FieldSource::Local => None,
     }
 }
 
@@ -22,7 +22,9 @@ pub(super) fn refusals(
     plan: &ExecutionPlan,
     refused_roots: &[Option<GraphqlError>],
 ) -> Vec<FieldError> {
-    let mut errors = Vec::new();
+    let whole =
+        prepared.operation.failure.iter().map(|failure| FieldError { error: failure.clone(), path: Vec::new() });
+    let mut errors: Vec<_> = whole.collect();
     for (index, ((root, refused), projection)) in prepared.roots.iter().zip(refused_roots).zip(&plan.fields).enumerate()
     {
         let start = Place { path: vec![PathSegment::Key(root.key.clone())], location: root.location };
@@ -41,7 +43,11 @@ pub(super) fn refusals(
                     withheld(&join.projection, &place, &mut errors);
                 }
             }
-            (None, None) => {}
+            (None, None) => {
+                if let FieldSource::Known(FieldResult { errors: known, .. }) = &root.kind {
+                    errors.extend_from_slice(known);
+                }
+            }
         }
     }
     errors
@@ -83,6 +89,6 @@ impl Place {
     }
 
     fn error(self, failure: GraphqlError) -> FieldError {
-        FieldError { error: failure.at(self.location), path: self.path }
+        FieldError::at(failure, self.path, self.location)
     }
 }

@@ -6,7 +6,10 @@ use super::{Arguments, Name, Operation, SelectedField, Value};
 
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_fields(&self.fields, f)
+        match &self.failure {
+            Some(failure) => write!(f, "!{{{}}}", failure.message),
+            None => write_fields(&self.fields, f),
+        }
     }
 }
 
@@ -30,6 +33,7 @@ impl fmt::Display for SelectedField {
             Ok(Arguments(arguments)) => write!(f, "({})", join(arguments))?,
             Err(failure) => write!(f, "!({})", failure.message)?,
         }
+        self.failures.iter().try_for_each(|(object, failure)| write!(f, " !{object}{{{}}}", failure.message))?;
         if self.fields.is_empty() {
             Ok(())
         } else {

@@ -115,7 +115,7 @@ pub(crate) struct Withheld {
 #[derive(Debug)]
 pub(crate) enum WithheldReason {
     MissingScope(MissingScopeError),
-    /// Its arguments are out of bounds.
+    /// Its arguments are out of bounds, or a condition among its fields is null.
     Refused(GraphqlError),
 }
 
@@ -137,6 +137,8 @@ pub(crate) struct RecordPlan {
     pub(crate) keys: Vec<&'static str>,
     /// The slots of an id without which there is no record.
     pub(crate) id: Option<Slots>,
+    /// The one of the projection's withheld fields that every record is.
+    pub(crate) failure: Option<usize>,
 }
 
 /// The projection of a page.
@@ -144,21 +146,25 @@ pub(crate) struct PagePlan {
     pub(crate) fields: Vec<OutputField<PageOutput>>,
     /// The part of a record that the cursor is read from: keys, and no fields.
     pub(crate) cursor: RecordPlan,
+    /// The one of the projection's withheld fields that the page is.
+    pub(crate) failure: Option<usize>,
 }
 
 /// One entry of the answer.
 pub(crate) struct OutputField<O> {
     /// The bytes before its value: the response key, between the brace or the comma in front of it and the colon.
     pub(crate) lead: Box<[u8]>,
+    /// True if the answer is null where its value would be.
+    pub(crate) is_non_null: bool,
     pub(crate) output: O,
 }
 
 impl<O> OutputField<O> {
-    fn push(fields: &mut Vec<Self>, key: &Name, output: O) {
+    fn push(fields: &mut Vec<Self>, key: &Name, is_non_null: bool, output: O) {
         let mut lead = vec![if fields.is_empty() { b'{' } else { b',' }];
         json::write_string(key, &mut lead);
         lead.push(b':');
-        fields.push(Self { lead: lead.into(), output });
+        fields.push(Self { lead: lead.into(), is_non_null, output });
     }
 
     /// The end of the object that has these entries.

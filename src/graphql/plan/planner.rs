@@ -63,9 +63,9 @@ impl Planner {
     }
 
     /// The projection of the root field of this index.
-    pub(crate) fn root(&mut self, root: usize, shape: Shape, selection: &[SelectedField]) -> Projection {
+    pub(crate) fn root(&mut self, root: usize, shape: Shape, field: &SelectedField) -> Projection {
         self.root = root;
-        self.projection(shape, selection)
+        self.projection(shape, field)
     }
 
     /// The projection of the root field of this index, which asks for records by their keys.
@@ -73,13 +73,13 @@ impl Planner {
         &mut self,
         root: usize,
         representations: &[Result<Representation, GraphqlError>],
-        selection: &[SelectedField],
+        field: &SelectedField,
     ) -> Projection {
         self.root = root;
         let outer = std::mem::take(&mut self.state);
         self.state.path.push(PathStep::Index);
         let planned = lookups(representations).into_iter().map(|(row, _)| {
-            let join = self.joined(row, Ok(&Arguments::default()), selection);
+            let join = self.joined(row, Ok(&Arguments::default()), field);
             (row, join.map_err(|reason| self.withhold(reason)))
         });
         let planned: Vec<_> = planned.collect();
@@ -115,30 +115,30 @@ impl Planner {
         ExecutionPlan { calls: Vec::new(), fields, joins, fetches }
     }
 
-    fn projection(&mut self, shape: Shape, selection: &[SelectedField]) -> Projection {
+    /// The projection of this shape, of which `field` tells what is selected.
+    fn projection(&mut self, shape: Shape, field: &SelectedField) -> Projection {
         let outer = std::mem::take(&mut self.state);
         let shape = match shape {
-            Shape::Page(page) => ShapePlan::Page(self.page(page, selection)),
+            Shape::Page(page) => ShapePlan::Page(self.page(page, field)),
             Shape::List(object) => {
                 let number = self.state.add_list();
-                ShapePlan::List(self.elements(object, selection), number)
+                ShapePlan::List(self.elements(object, field), number)
             }
-            Shape::Record(object) => ShapePlan::Record(self.record(object, selection)),
-            Shape::Connection(connection) => {
-                ShapePlan::Connection(self.record(connection.object, selection), connection)
-            }
+            Shape::Record(object) => ShapePlan::Record(self.record(object, field)),
+            Shape::Connection(connection) => ShapePlan::Connection(self.record(connection.object, field), connection),
         };
         let ProjectionState { withheld, list_paths, .. } = std::mem::replace(&mut self.state, outer);
         Projection { shape, withheld, list_paths }
     }
 
-    fn page(&mut self, page: &'static PageType, selection: &[SelectedField]) -> PagePlan {
+    fn page(&mut self, page: &'static PageType, field: &SelectedField) -> PagePlan {
+        let failure = self.failure(page.name, field);
         let mut fields = Vec::new();
-        for field in selection {
+        for field in &field.fields {
             let output = match page.field(&field.name) {
                 Some(row) if row.kind == PageKind::Nodes => self.at(field, |planner| {
                     let number = planner.state.add_list();
-                    let mut plan = planner.elements(page.object, &field.fields);
+                    let mut plan = planner.elements(page.object, field);
                     let cursor = plan.slots(page.cursor);
                     PageOutput::Nodes(plan, number, cursor)
                 }),
@@ -147,24 +147,27 @@ impl Planner {
                 // Validation has refused fields that the type does not have.
                 None => continue,
             };
-            OutputField::push(&mut fields, &field.key, output);
+            OutputField::push(&mut fields, &field.key, matches!(output, PageOutput::Nodes(..)), output);
         }
-        let cursor = RecordPlan { object: page.object, fields: Vec::new(), keys: page.cursor.to_vec(), id: None };
-        PagePlan { fields, cursor }
+        let (object, keys) = (page.object, page.cursor.to_vec());
+        let cursor = RecordPlan { object, fields: Vec::new(), keys, id: None, failure: None };
+        PagePlan { fields, cursor, failure }
     }
 
     /// The plan for each record of a list.
-    fn elements(&mut self, object: &'static Object, selection: &[SelectedField]) -> RecordPlan {
+    fn elements(&mut self, object: &'static Object, field: &SelectedField) -> RecordPlan {
         self.state.path.push(PathStep::Index);
-        let plan = self.record(object, selection);
+        let plan = self.record(object, field);
         self.state.path.pop();
         plan
     }
 
-    fn record(&mut self, object: &'static Object, selection: &[SelectedField]) -> RecordPlan {
-        let mut plan = RecordPlan { object, fields: Vec::new(), keys: Vec::new(), id: None };
-        for field in selection.iter().filter(|field| field.parent == object.name) {
-            let output = match object.field(&field.name) {
+    fn record(&mut self, object: &'static Object, field: &SelectedField) -> RecordPlan {
+        let failure = self.failure(object.name, field);
+        let mut plan = RecordPlan { object, fields: Vec::new(), keys: Vec::new(), id: None, failure };
+        for field in field.fields.iter().filter(|field| field.parent == object.name) {
+            let row = object.field(&field.name);
+            let output = match row {
                 Some(row) => self.at(field, |planner| planner.output(row, field, &mut plan)),
                 None if field.name == "__typename" => Output::Typename(object.name),
                 None => match join(object, &field.name) {
@@ -172,7 +175,7 @@ impl Planner {
                     None => continue,
                 },
             };
-            OutputField::push(&mut plan.fields, &field.key, output);
+            OutputField::push(&mut plan.fields, &field.key, row.is_some_and(|row| row.is_non_null), output);
         }
         plan
     }
@@ -189,12 +192,12 @@ impl Planner {
             }
             Kind::Object(inner) => {
                 let number = self.is_kept_back(row, plan.object).then(|| self.state.add_list());
-                let inner = self.inside(plan.object, |planner| planner.record(inner, &field.fields));
+                let inner = self.inside(plan.object, |planner| planner.record(inner, field));
                 Output::Object(plan.slots(row.keys), inner, number)
             }
             Kind::Objects(inner) => {
                 let (number, is_kept_back) = (self.state.add_list(), self.is_kept_back(row, plan.object));
-                let inner = self.inside(plan.object, |planner| planner.elements(inner, &field.fields));
+                let inner = self.inside(plan.object, |planner| planner.elements(inner, field));
                 Output::Objects(plan.slots(row.keys), inner, number, is_kept_back)
             }
             Kind::Guarded(guard) if guard.is_lifted_for(self.authority.caller) => {
@@ -232,8 +235,13 @@ impl Planner {
         self.state.withheld.len() - 1
     }
 
+    /// Withholds objects of this type at the present path, if they are errors.
+    fn failure(&mut self, object: &str, field: &SelectedField) -> Option<usize> {
+        field.failure(object).map(|failure| self.withhold(WithheldReason::Refused(failure.clone())))
+    }
+
     fn join(&mut self, row: &'static Join, field: &SelectedField, plan: &mut RecordPlan) -> Output {
-        match self.joined(row, field.arguments.as_ref(), &field.fields) {
+        match self.joined(row, field.arguments.as_ref(), field) {
             Ok(join) => Output::Join(plan.slots(row.keys), join),
             Err(reason) => Output::Withheld(self.withhold(reason)),
         }
@@ -244,7 +252,7 @@ impl Planner {
         &mut self,
         row: &'static Join,
         arguments: Result<&Arguments, &GraphqlError>,
-        selection: &[SelectedField],
+        field: &SelectedField,
     ) -> Result<usize, WithheldReason> {
         if let Some(denied) = row.scopes.iter().find_map(|scope| self.authority.check(*scope).err()) {
             return Err(WithheldReason::MissingScope(denied));
@@ -255,7 +263,7 @@ impl Planner {
         // The joins within it come behind it.
         self.joins.push(None);
         let (parent, guard) = (self.within.replace(join), self.guard.take());
-        let mut projection = self.projection(row.shape, selection);
+        let mut projection = self.projection(row.shape, field);
         (self.within, self.guard) = (parent, guard);
         let id = match &mut projection.shape {
             ShapePlan::Record(plan) => plan.slot_for(plan.object.id_key()),

@@ -88,7 +88,7 @@ impl OperationCache {
     }
 }
 
-/// The number of fields of a selection, inner ones included.
+/// The number of fields of a selection, inner ones and errors included.
 fn count(fields: &[SelectedField]) -> usize {
-    fields.iter().map(|field| 1 + count(&field.fields)).sum()
+    fields.iter().map(|field| 1 + field.failures.len() + count(&field.fields)).sum()
 }

@@ -1,7 +1,7 @@
 //! A buffer for the values of a record until it has been read: an answer's order is seldom the record's.
 
 use super::json::{self, Raw, Records};
-use super::projected::{Projected, Segment};
+use super::projected::{Failed, Projected, Segment};
 use super::{attributes, value};
 use crate::graphql::plan::{Output, OutputField, RecordPlan, Slots};
 
@@ -120,8 +120,13 @@ impl<'p, 'a> RecordBuffer<'p, 'a> {
     }
 
     /// Appends what the plan makes of the record that was taken in, and clears the buffer for the next one.
-    pub(super) fn write(&mut self, out: &mut Projected) {
+    pub(super) fn write(&mut self, out: &mut Projected) -> Result<(), Failed> {
         let plan = self.plan;
+        if let Some(failure) = plan.failure {
+            self.clear();
+            return Err(out.fail(failure));
+        }
+        let start = out.json.len();
         let mut inner = self.inner.iter_mut();
         for field in &plan.fields {
             if out.is_full() {
@@ -131,79 +136,85 @@ impl<'p, 'a> RecordBuffer<'p, 'a> {
             let value = |slots: &Slots| first_of(&self.values, slots);
             let is_written = match &field.output {
                 Output::Value(slots, kind) => {
-                    value(slots).is_some_and(|value| value::write(kind, value, &mut out.json))
+                    Ok(value(slots).is_some_and(|value| value::write(kind, value, &mut out.json)))
                 }
-                Output::Object(slots, _, number) => inner.next().zip(value(slots)).is_some_and(|(buffer, value)| {
-                    let is_written = buffer.write_object(value, out);
-                    // What has room for nothing unknown is in `attributes`.
-                    let is_kept_back = !is_written && matches!(value.first(), b'{' | b'[');
-                    if let (true, Some(number)) = (is_kept_back, number) {
-                        out.leave_out(*number, 1);
-                    }
-                    is_written
-                }),
-                Output::Objects(slots, _, number, is_kept_back) => {
-                    inner.next().zip(value(slots)).is_some_and(|(buffer, value)| {
-                        let left_out = buffer.write_objects(value, out);
-                        match left_out {
-                            Some(left_out @ 1..) => out.leave_out(*number, left_out),
-                            None if *is_kept_back => out.leave_out(*number, 1),
-                            _ => {}
-                        }
-                        left_out.is_some()
-                    })
-                }
+                Output::Object(slots, _, number) => match inner.next().zip(value(slots)) {
+                    Some((buffer, value)) => buffer.write_object(value, *number, out),
+                    None => Ok(false),
+                },
+                Output::Objects(slots, _, number, is_kept_back) => match inner.next().zip(value(slots)) {
+                    Some((buffer, value)) => buffer.write_objects(value, *number, *is_kept_back, out),
+                    None => Ok(false),
+                },
                 Output::Join(slots, join) => {
                     if let Some(key) = value(slots).and_then(value::id) {
                         out.open_slot(*join, key.into());
                     }
-                    false
+                    Ok(false)
                 }
                 Output::Typename(name) => {
                     json::write_string(name, &mut out.json);
-                    true
+                    Ok(true)
                 }
                 Output::Attributes(authority, guard) => {
                     if let Some(entries) = &self.entries {
                         attributes::write(plan.object, *authority, *guard, entries, &mut out.json);
                     }
-                    true
+                    Ok(true)
                 }
                 Output::Withheld(field) => {
                     out.withhold(*field);
-                    false
+                    Ok(false)
                 }
             };
-            if !is_written {
-                out.json.extend_from_slice(b"null");
+            match is_written {
+                Ok(true) => {}
+                Err(Failed) if field.is_non_null => {
+                    self.clear();
+                    return Err(out.take_back(start));
+                }
+                Ok(false) | Err(Failed) => out.json.extend_from_slice(b"null"),
             }
         }
         out.json.extend_from_slice(OutputField::end(&plan.fields));
         self.clear();
+        Ok(())
     }
 
-    /// Appends the object and says so, or appends nothing if it is none.
-    fn write_object(&mut self, value: Raw<'a>, out: &mut Projected) -> bool {
-        if value.first() != b'{' {
-            return false;
-        }
+    /// Appends the object and says so, or appends nothing if it is none, and tells of that under the number.
+    fn write_object(&mut self, value: Raw<'a>, number: Option<usize>, out: &mut Projected) -> Result<bool, Failed> {
         let mut alone = SingleRecordProjector::new(self, out);
         // The value was found well-formed when it was passed over: reading it again cannot fail half-way.
-        json::read_record(value.bytes(), &mut alone).is_ok() && alone.is_object
+        let is_read = value.first() == b'{' && json::read_record(value.bytes(), &mut alone).is_ok();
+        let written = alone.written.filter(|_| is_read);
+        // What has room for nothing unknown is in `attributes`.
+        let is_kept_back = written.is_none() && matches!(value.first(), b'{' | b'[');
+        if let (true, Some(number)) = (is_kept_back, number) {
+            out.leave_out(number, 1);
+        }
+        written.transpose().map(|written| written.is_some())
     }
 
-    /// Appends the objects of the array and tells how many elements are none, or appends nothing if it is no array.
-    fn write_objects(&mut self, value: Raw<'a>, out: &mut Projected) -> Option<usize> {
+    /// Appends the objects of the array and says so, or appends nothing if it is no array. Of elements that are no objects it is told
+    /// under the number; of what is no array, if that is kept back.
+    fn write_objects(
+        &mut self,
+        value: Raw<'a>,
+        number: usize,
+        is_kept_back: bool,
+        out: &mut Projected,
+    ) -> Result<bool, Failed> {
         if value.first() != b'[' {
-            return None;
+            if is_kept_back {
+                out.leave_out(number, 1);
+            }
+            return Ok(false);
         }
-        out.json.push(b'[');
-        let mut projection = RecordProjector::new(self, out);
+        let mut list = RecordProjector::list(self, out);
         // As above.
-        let read = json::read_records(value.bytes(), &mut projection);
-        let left_out = projection.left_out;
-        out.json.push(b']');
-        read.is_ok().then_some(left_out)
+        let read = json::read_records(value.bytes(), &mut list);
+        list.end_list(number)?;
+        Ok(read.is_ok())
     }
 
     /// Forgets the record that was taken in, but not what its keys were.
@@ -225,16 +236,40 @@ fn first_of<'a>(values: &[Option<Raw<'a>>], slots: &Slots) -> Option<Raw<'a>> {
 /// Reads records into a buffer, and appends what is made of each when it is over.
 pub(super) struct RecordProjector<'d, 'p, 'a> {
     buffer: &'d mut RecordBuffer<'p, 'a>,
+    /// The offset at which the first of them is written, or their list.
+    start: usize,
     /// The number of records that were written.
     written: usize,
     /// The number of elements that were no objects, or lacked their ids.
-    pub(super) left_out: usize,
+    left_out: usize,
+    /// True once an element is an error: then the list is, and those behind it are not looked at.
+    has_failed: bool,
     out: &'d mut Projected,
 }
 
 impl<'d, 'p, 'a> RecordProjector<'d, 'p, 'a> {
     pub(super) fn new(buffer: &'d mut RecordBuffer<'p, 'a>, out: &'d mut Projected) -> Self {
-        Self { buffer, written: 0, left_out: 0, out }
+        Self { buffer, start: out.json.len(), written: 0, left_out: 0, has_failed: false, out }
+    }
+
+    /// The same, for the elements of a list.
+    pub(super) fn list(buffer: &'d mut RecordBuffer<'p, 'a>, out: &'d mut Projected) -> Self {
+        let list = Self::new(buffer, out);
+        list.out.json.push(b'[');
+        list
+    }
+
+    /// Ends the list, which has this number.
+    pub(super) fn end_list(self, number: usize) -> Result<(), Failed> {
+        let Self { start, left_out, has_failed, out, .. } = self;
+        if left_out > 0 {
+            out.leave_out(number, left_out);
+        }
+        if has_failed {
+            return Err(out.take_back(start));
+        }
+        out.json.push(b']');
+        Ok(())
     }
 
     /// The value that the record has in a slot of the plan.
@@ -250,7 +285,9 @@ impl<'d, 'p, 'a> RecordProjector<'d, 'p, 'a> {
     /// Appends what is made of the record that was taken in, as no element of a list.
     pub(super) fn alone(&mut self) -> Segment {
         let before = self.out.whole();
-        self.buffer.write(self.out);
+        if let Err(Failed) = self.buffer.write(self.out) {
+            self.out.json.extend_from_slice(b"null");
+        }
         self.out.since(&before)
     }
 }
@@ -271,12 +308,12 @@ impl<'a> Records<'a> for RecordProjector<'_, '_, 'a> {
             self.left_out += 1;
             return self.buffer.clear();
         }
-        if self.out.is_full() {
+        if self.has_failed || self.out.is_full() {
             return self.buffer.clear();
         }
         json::write_comma(self.written, &mut self.out.json);
         self.out.trail.push(self.written);
-        self.buffer.write(self.out);
+        self.has_failed = self.buffer.write(self.out).is_err();
         self.out.trail.pop();
         self.written += 1;
     }
@@ -285,12 +322,13 @@ impl<'a> Records<'a> for RecordProjector<'_, '_, 'a> {
 /// Reads a single record, which stands in no list.
 pub(super) struct SingleRecordProjector<'d, 'p, 'a> {
     projection: RecordProjector<'d, 'p, 'a>,
-    pub(super) is_object: bool,
+    /// None if it is no object, or lacks its id.
+    pub(super) written: Option<Result<(), Failed>>,
 }
 
 impl<'d, 'p, 'a> SingleRecordProjector<'d, 'p, 'a> {
     pub(super) fn new(buffer: &'d mut RecordBuffer<'p, 'a>, out: &'d mut Projected) -> Self {
-        Self { projection: RecordProjector::new(buffer, out), is_object: false }
+        Self { projection: RecordProjector::new(buffer, out), written: None }
     }
 }
 
@@ -306,11 +344,11 @@ impl<'a> Records<'a> for SingleRecordProjector<'_, '_, 'a> {
     }
 
     fn end(&mut self, is_object: bool) {
-        self.is_object = is_object && self.projection.buffer.is_complete();
-        if self.is_object {
-            self.projection.buffer.write(self.projection.out);
+        let RecordProjector { buffer, out, .. } = &mut self.projection;
+        if is_object && buffer.is_complete() {
+            self.written = Some(buffer.write(out));
         } else {
-            self.projection.buffer.clear();
+            buffer.clear();
         }
     }
 }

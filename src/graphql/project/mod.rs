@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 use self::buffer::{RecordBuffer, RecordProjector, SingleRecordProjector};
 use self::json::{Malformed, Raw, Records};
+use self::projected::Failed;
 pub(crate) use self::projected::{JoinSlot, Projected, Segment};
 use super::field_request::PageFacts;
 use super::plan::{EntityPlan, OutputField, PageOutput, PagePlan, Projection, RecordPlan, ShapePlan};
@@ -24,6 +25,24 @@ pub(crate) enum ProjectError {
     TooLarge,
 }
 
+/// The reason why a value is not written to its end.
+enum Stop {
+    Malformed(Malformed),
+    Failed(Failed),
+}
+
+impl From<Malformed> for Stop {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
+impl From<Failed> for Stop {
+    fn from(failed: Failed) -> Self {
+        Self::Failed(failed)
+    }
+}
+
 /// Makes of Auth0's `json` what the projection says, in not much more than `limit` bytes.
 pub(crate) fn project(
     projection: &Projection,
@@ -33,11 +52,22 @@ pub(crate) fn project(
 ) -> Result<Projected, ProjectError> {
     json::check_utf8(json)?;
     let mut out = Projected::within(limit);
-    match &projection.shape {
-        ShapePlan::Page(plan) => page(plan, json, facts, &mut out)?,
-        ShapePlan::List(plan, number) => _ = list(plan, *number, json, &[], &mut out)?,
-        ShapePlan::Record(plan) | ShapePlan::Connection(plan, _) => record(plan, json, &mut out)?,
-        ShapePlan::Entities(plan) => entities(plan, &mut out),
+    let written = match &projection.shape {
+        ShapePlan::Page(plan) => page(plan, json, facts, &mut out),
+        ShapePlan::List(plan, number) => list(plan, *number, json, &[], &mut out).map(drop),
+        ShapePlan::Record(plan) | ShapePlan::Connection(plan, _) => record(plan, json, &mut out),
+        ShapePlan::Entities(plan) => {
+            entities(plan, &mut out);
+            Ok(())
+        }
+    };
+    match written {
+        Ok(()) => {}
+        Err(Stop::Malformed(malformed)) => return Err(malformed.into()),
+        Err(Stop::Failed(Failed)) => {
+            out.take_back(0);
+            out.json.extend_from_slice(b"null");
+        }
     }
     if out.is_full() { Err(ProjectError::TooLarge) } else { Ok(out) }
 }
@@ -90,7 +120,10 @@ pub(crate) fn project_each<'a>(
     if out.is_full() { Err(ProjectError::TooLarge) } else { Ok((out, each)) }
 }
 
-fn page(plan: &PagePlan, records: &[u8], facts: &PageFacts<'_>, out: &mut Projected) -> Result<(), Malformed> {
+fn page(plan: &PagePlan, records: &[u8], facts: &PageFacts<'_>, out: &mut Projected) -> Result<(), Stop> {
+    if let Some(failure) = plan.failure {
+        return Err(out.fail(failure).into());
+    }
     // Auth0's word goes first.
     let wants_cursor = facts.next.is_none()
         && plan.fields.iter().any(|field| matches!(field.output, PageOutput::Fact(PageKind::Next)));
@@ -121,11 +154,11 @@ fn page(plan: &PagePlan, records: &[u8], facts: &PageFacts<'_>, out: &mut Projec
     Ok(())
 }
 
-fn record(plan: &RecordPlan, record: &[u8], out: &mut Projected) -> Result<(), Malformed> {
+fn record(plan: &RecordPlan, record: &[u8], out: &mut Projected) -> Result<(), Stop> {
     let mut buffer = RecordBuffer::new(plan);
     let mut alone = SingleRecordProjector::new(&mut buffer, out);
     json::read_record(record, &mut alone)?;
-    if alone.is_object { Ok(()) } else { Err(Malformed) }
+    Ok(alone.written.ok_or(Malformed)??)
 }
 
 /// Appends a list of nothing but slots and nulls: what fills them is joined.
@@ -217,7 +250,7 @@ fn list<'a>(
     records: &'a [u8],
     cursor: &[u16],
     out: &mut Projected,
-) -> Result<Seen<'a>, Malformed> {
+) -> Result<Seen<'a>, Stop> {
     struct Both<'c, 'd, 'p, 'a> {
         cursor: &'c [u16],
         seen: Seen<'a>,
@@ -241,15 +274,10 @@ fn list<'a>(
         }
     }
     let mut buffer = RecordBuffer::new(plan);
-    out.json.push(b'[');
-    let mut both = Both { cursor, seen: Seen::default(), reader: RecordProjector::new(&mut buffer, out) };
+    let mut both = Both { cursor, seen: Seen::default(), reader: RecordProjector::list(&mut buffer, out) };
     json::read_records(records, &mut both)?;
-    let Both { seen, reader: RecordProjector { left_out, .. }, .. } = both;
-    out.json.push(b']');
-    if left_out > 0 {
-        out.leave_out(number, left_out);
-    }
-    Ok(seen)
+    both.reader.end_list(number)?;
+    Ok(both.seen)
 }
 
 #[cfg(test)]

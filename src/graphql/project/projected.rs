@@ -17,6 +17,11 @@ pub(crate) struct Projected {
     limit: usize,
 }
 
+/// An object or a list that is an error, of which it has been told. Nothing of it is appended; it is null, as is what cannot be
+/// without it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Failed;
+
 /// A null that stands where a joined record belongs.
 #[derive(Debug)]
 pub(crate) struct JoinSlot {
@@ -96,6 +101,21 @@ impl Projected {
     pub(super) fn withhold(&mut self, field: usize) {
         let indices = self.remember_trail();
         self.nulls.push(WithheldNull { field, indices });
+    }
+
+    /// The same for what is an error.
+    #[cold]
+    pub(super) fn fail(&mut self, field: usize) -> Failed {
+        self.withhold(field);
+        Failed
+    }
+
+    /// Takes back what has been appended since there were so many bytes, but not the errors in it.
+    #[cold]
+    pub(super) fn take_back(&mut self, start: usize) -> Failed {
+        self.json.truncate(start);
+        self.slots.retain(|slot| slot.at < start);
+        Failed
     }
 
     pub(super) fn leave_out(&mut self, list: usize, count: usize) {

@@ -8,12 +8,12 @@ use std::sync::LazyLock;
 
 use apollo_compiler::ast::{Argument, Definition, Directive, Document, Value as AstValue};
 use apollo_compiler::{Node, name};
+use serde_json::Value as Json;
 
 use super::joins::{ENTITY, Fetch, Join, join, joins_of};
 use super::sdl;
 use crate::graphql::error::{ErrorCode, GraphqlError};
 use crate::graphql::operation::{REPRESENTATIONS, SelectedField, Value};
-use crate::graphql::project::json;
 
 /// The root field that looks up records by their keys.
 const ENTITIES: &str = "_entities";
@@ -85,18 +85,14 @@ fn shareable() -> Node<Directive> {
     Node::new(Directive { name: name!("shareable"), arguments: Vec::new() })
 }
 
-/// The answer to `_service`, in JSON.
-pub(crate) fn service(field: &SelectedField) -> Vec<u8> {
+/// The value of `_service`.
+pub(crate) fn service(field: &SelectedField) -> Json {
     static SDL: LazyLock<String> = LazyLock::new(subgraph_sdl);
-    let mut out = vec![b'{'];
-    for (index, selected) in field.fields.iter().enumerate() {
-        json::write_comma(index, &mut out);
-        json::write_string(&selected.key, &mut out);
-        out.push(b':');
-        json::write_string(if selected.name == "sdl" { &SDL } else { &selected.parent }, &mut out);
-    }
-    out.push(b'}');
-    out
+    let fields = field.fields.iter().map(|selected| {
+        let value = if selected.name == "sdl" { &**SDL } else { &*selected.parent };
+        (selected.key.to_string(), Json::from(value))
+    });
+    fields.collect()
 }
 
 /// A record that is asked for.

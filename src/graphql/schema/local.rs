@@ -6,22 +6,23 @@ use async_graphql::parser::types::{
     SelectionSet,
 };
 use async_graphql::{Name as AstName, PathSegment as AstSegment, Pos, Positioned, Request, Value as AstValue};
+use serde_json::Value as Json;
 
 use super::Schema;
 use crate::auth::Caller;
+use crate::graphql::completion::complete;
 use crate::graphql::error::{FieldError, GraphqlError, Location, PathSegment};
+use crate::graphql::field_result::FieldResult;
 use crate::graphql::operation::{Arguments, Name, SelectedField, Value};
-use crate::graphql::project::json;
 use crate::graphql::type_system::TypeSystem;
 
 /// The root fields of an operation that the gateway answers itself.
 pub(crate) struct LocalDocument(ExecutableDocument);
 
 /// The answer to a [`LocalDocument`].
-#[derive(Default)]
 pub(crate) struct LocalAnswer {
-    data: AstValue,
-    pub(crate) errors: Vec<FieldError>,
+    data: Json,
+    errors: Vec<FieldError>,
 }
 
 impl LocalDocument {
@@ -54,14 +55,18 @@ impl LocalDocument {
             });
             FieldError { error: at.fold(GraphqlError::internal(), GraphqlError::at), path: path.collect() }
         });
-        LocalAnswer { errors: errors.collect(), data: response.data }
+        // A float that is no number, which JSON cannot have, would be a bug.
+        let data = response.data.into_json().unwrap_or_default();
+        LocalAnswer { errors: errors.collect(), data }
     }
 }
 
 impl LocalAnswer {
-    /// Writes the answer under `key`, of which `fields` were selected.
-    pub(crate) fn write(&self, key: &Name, fields: &[SelectedField], out: &mut Vec<u8>) {
-        write(&self.data, key, fields, out);
+    /// The result of one of the root fields. The first that is asked for has the errors of all, each of which has its path.
+    pub(crate) fn result(&mut self, types: &TypeSystem, field: &SelectedField) -> FieldResult {
+        let mut result = complete(types, field, Ok(self.data.get(field.key.as_str()).unwrap_or(&Json::Null)));
+        result.errors.append(&mut self.errors);
+        result
     }
 }
 
@@ -118,44 +123,5 @@ pub(super) fn const_value(value: &Value) -> AstValue {
         Value::Object(fields) => {
             AstValue::Object(fields.iter().map(|(name, value)| (AstName::new(name), const_value(value))).collect())
         }
-    }
-}
-
-fn write(answer: &AstValue, key: &Name, fields: &[SelectedField], out: &mut Vec<u8>) {
-    match answer {
-        AstValue::Object(answers) => match answers.get(key.as_str()) {
-            Some(value) => write_value(value, fields, out),
-            None => out.extend_from_slice(b"null"),
-        },
-        _ => out.extend_from_slice(b"null"),
-    }
-}
-
-/// Depth is bounded: values that async-graphql builds are the schema's own.
-fn write_value(value: &AstValue, fields: &[SelectedField], out: &mut Vec<u8>) {
-    match value {
-        AstValue::Object(_) => {
-            out.push(b'{');
-            for (index, field) in fields.iter().enumerate() {
-                json::write_comma(index, out);
-                json::write_string(&field.key, out);
-                out.push(b':');
-                write(value, &field.key, &field.fields, out);
-            }
-            out.push(b'}');
-        }
-        AstValue::List(items) => {
-            out.push(b'[');
-            for (index, item) in items.iter().enumerate() {
-                json::write_comma(index, out);
-                write_value(item, fields, out);
-            }
-            out.push(b']');
-        }
-        AstValue::Null | AstValue::Binary(_) => out.extend_from_slice(b"null"),
-        AstValue::Boolean(boolean) => out.extend_from_slice(if *boolean { b"true" } else { b"false" }),
-        AstValue::Number(number) => out.extend_from_slice(number.to_string().as_bytes()),
-        AstValue::String(text) => json::write_string(text, out),
-        AstValue::Enum(name) => json::write_string(name, out),
     }
 }

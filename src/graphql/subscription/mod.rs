@@ -14,7 +14,7 @@ use chrono::Utc;
 use self::projector::{ProjectedLog, Projector, Shared};
 use super::audit::StreamAudit;
 use super::error::{ErrorCode, FieldError, GraphqlError, PathSegment, report};
-use super::execute::FieldResult;
+use super::field_result::FieldResult;
 use super::permission::{Upstream, authorize};
 use super::prepared_operation::{PreparedField, PreparedOperation};
 use super::schema::root::Access;

@@ -12,8 +12,9 @@ use crate::auth::Caller;
 use crate::auth0::{BatchedLog, Condition, LogBatch};
 use crate::deadline::Deadline;
 use crate::graphql::error::{FieldError, GraphqlError, PathSegment};
-use crate::graphql::execute::{FieldResult, answer_each};
+use crate::graphql::execute::answer_each;
 use crate::graphql::execution_context::ExecutionContext;
+use crate::graphql::field_result::FieldResult;
 use crate::graphql::operation::SelectedField;
 use crate::graphql::permission::Upstream;
 use crate::graphql::prepared_operation::{PreparedField, PreparedOperation};
@@ -24,9 +25,8 @@ use crate::telemetry::LogThrottle;
 /// Most bytes of responses that are kept for those who are yet to read them.
 const CAPACITY: u64 = 32 << 20;
 
-/// Bytes that a projected log takes beside its JSON, and each of its errors, about.
+/// Bytes that a projected log takes beside its response, about.
 const OVERHEAD: usize = 256;
-const ERROR_BYTES: usize = 1_024;
 
 /// Time for which they are kept. Whoever comes later has them made anew. They are most of what many different subscriptions take
 /// together, and those who keep up ask within a second or two.
@@ -212,9 +212,7 @@ impl ProjectedLog {
     fn size(&self) -> usize {
         let response = match &self.response {
             ProjectedResponse::Written(response) => response.len(),
-            ProjectedResponse::WithErrors(FieldResult { json, errors }) => {
-                json.as_ref().map_or(0, Bytes::len) + errors.len() * ERROR_BYTES
-            }
+            ProjectedResponse::WithErrors(answer) => answer.size(),
         };
         response + OVERHEAD
     }

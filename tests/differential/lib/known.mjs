@@ -5,7 +5,6 @@ const q = (request) => request?.query ?? '';
 /** [id, who is right by the specification, in a sentence, whether a disagreement is of this kind]. */
 export const KNOWN = [
   ['decimal-id', 'the gateway', 'a JSON number with a fraction or an exponent as an ID: 1.0, 1e2', (v, r) => v.kind === 'refuses' && /The variable `[^`]*` does not fit: a value of type `ID!?` is expected/.test(v.why) && /:\s*-?\d+(\.\d|[eE][-+]?\d)/.test(r?.variablesText ?? '')],
-  ['null-condition', 'either', 'null for the condition of @skip or @include in a field that is never null, or at the root: a refusal, and not data: null. CollectFields() itself has no error there', (v) => v.kind === 'refuses' && /The argument `if` does not fit: a value of type `Boolean!` is expected/.test(v.why)],
   ['zeros-in-escape', 'the gateway', '\\u{…} with more leading zeros than graphql-js reads', (v, r) => v.kind === 'accepts' && /Invalid Unicode escape sequence/.test(v.why) && /\\u\{0{5,}/.test(q(r))],
   ['other-operation-type', 'the gateway, by the draft of September 2025', 'a document with a mutation or a subscription beside the query that is run', (v) => v.kind === 'refuses' && /`(mutation|subscription)` root operation type is not defined/.test(v.why)],
   ['empty-operation-name', 'either', 'an empty operationName is as none', (v, r) => v.kind === 'accepts' && /Unknown operation named ""/.test(v.why) && r?.operationName === ''],

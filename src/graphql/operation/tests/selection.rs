@@ -80,7 +80,7 @@ fn skip_and_include_are_decided() {
         (
             with_default,
             json!({"x": null}),
-            "GRAPHQL_VALIDATION_FAILED: The argument `if` does not fit: a value of type `Boolean!` is expected.",
+            "!{The argument `if` does not fit: a value of type `Boolean!` is expected.}",
         ),
         (
             with_default,
@@ -110,4 +110,34 @@ fn a_selection_of_which_everything_is_skipped_is_empty_and_not_absent() {
         ("{ __schema { types { name @skip(if: true) } } }", "{ __schema { types } }"),
         ("{ user(id: 1) { id @skip(if: true) } user(id: 1) { email } }", r#"{ user(id: "1") { email } }"#),
     ]);
+}
+
+/// A selection that a condition of null stands in.
+const FAILED: &str = "{The argument `if` does not fit: a value of type `Boolean!` is expected.}";
+
+#[test]
+fn a_condition_that_is_null_is_an_error_of_the_selection_in_which_it_stands() {
+    for (selections, expected) in [
+        ("user(id: 1) { id @skip(if: $x) } half", format!(r#"{{ user(id: "1") !User{FAILED} half }}"#)),
+        (
+            "user(id: 1) { email friends { id @include(if: $x) } }",
+            format!(r#"{{ user(id: "1") {{ email friends !User{FAILED} }} }}"#),
+        ),
+        ("user(id: 1) { ... @skip(if: $x) { id } }", format!(r#"{{ user(id: "1") !User{FAILED} }}"#)),
+        ("user(id: 1) { ...F @skip(if: $x) }", format!(r#"{{ user(id: "1") !User{FAILED} }}"#)),
+        ("user(id: 1) { id } user(id: 1) { email @skip(if: $x) }", format!(r#"{{ user(id: "1") !User{FAILED} }}"#)),
+        ("half @skip(if: $x)", format!("!{FAILED}")),
+        ("half ...Q @include(if: $x)", format!("!{FAILED}")),
+        // Both conditions are looked at, the one of `@skip` first, until one of them decides.
+        ("half @include(if: false) @skip(if: $x)", format!("!{FAILED}")),
+        ("half @include(if: $x) @skip(if: true)", "{}".to_owned()),
+        ("user(id: 1) @skip(if: true) { id @skip(if: $x) } half", "{ half }".to_owned()),
+        ("user(id: 1) { ...F ...F @skip(if: $x) }", r#"{ user(id: "1") { id } }"#.to_owned()),
+    ] {
+        let used = ["F", "Q"].map(|name| selections.contains(&format!("...{name}")));
+        let fragments = ["fragment F on User { id }", "fragment Q on Query { half }"];
+        let fragments: Vec<_> = used.iter().zip(fragments).filter_map(|(used, text)| used.then_some(text)).collect();
+        let document = format!("query ($x: Boolean = true) {{ {selections} }} {}", fragments.join(" "));
+        assert_eq!(normal_form(&document, None, json!({ "x": null })), expected, "{document}");
+    }
 }

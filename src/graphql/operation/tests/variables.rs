@@ -224,17 +224,3 @@ fn a_string_is_what_graphql_says_that_it_is() {
         assert_eq!(operation.fields[0].argument("q"), Some(&Value::String(expected.to_owned())), "{written}");
     }
 }
-
-#[test]
-fn a_condition_that_is_null_is_an_error_at_the_nearest_field_that_can_be_null() {
-    let at_field = "query ($x: Boolean = true) { user(id: 1) { id @skip(if: $x) } half }";
-    assert_eq!(
-        normal_form(at_field, None, json!({ "x": null })),
-        "{ user!(The argument `if` does not fit: a value of type `Boolean!` is expected.) half }"
-    );
-    let at_root = "query ($x: Boolean = true) { half @skip(if: $x) }";
-    assert_eq!(
-        normal_form(at_root, None, json!({ "x": null })),
-        "GRAPHQL_VALIDATION_FAILED: The argument `if` does not fit: a value of type `Boolean!` is expected."
-    );
-}

@@ -64,7 +64,7 @@ fn answer_record(of: &'static Object, operation: &Operation, json: &[u8]) -> Res
 }
 
 fn plan(shape: Shape, operation: &Operation) -> Projection {
-    Planner::new(AUTHORITY).root(0, shape, &operation.fields[0].fields)
+    Planner::new(AUTHORITY).root(0, shape, &operation.fields[0])
 }
 
 /// The answer to `{ users { … } }`.

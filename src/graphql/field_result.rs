@@ -1,4 +1,6 @@
-//! Errors of a root field, one for each null that should not be one.
+//! The result of a root field, with an error for each null that should not be one.
+
+use bytes::Bytes;
 
 use crate::graphql::error::{FieldError, GraphqlError, Location, PathSegment};
 use crate::graphql::operation::Name;
@@ -7,8 +9,25 @@ use crate::graphql::plan::{PathStep, PathTemplate};
 /// The most nulls below a root field that have an error each. Of the rest it is told how many there are.
 const MOST_NULLS: usize = 50;
 
+/// Bytes that an error takes in memory, about.
+const ERROR_BYTES: usize = 1_024;
+
+/// The result of a root field: JSON, or null where there is none, and its errors.
+#[derive(Clone, Default)]
+pub(crate) struct FieldResult {
+    pub(crate) json: Option<Bytes>,
+    pub(crate) errors: Vec<FieldError>,
+}
+
+impl FieldResult {
+    /// Bytes that it takes in memory, about.
+    pub(crate) fn size(&self) -> usize {
+        self.json.as_ref().map_or(0, Bytes::len) + self.errors.len() * ERROR_BYTES
+    }
+}
+
 /// A root field's errors.
-pub(super) struct FieldErrors<'r> {
+pub(crate) struct FieldErrors<'r> {
     key: &'r Name,
     location: Location,
     told: Vec<FieldError>,
@@ -26,34 +45,42 @@ struct Rest {
 }
 
 /// The paths to a projection, each in the projection of the one before, with their list indices.
-pub(super) type Frames<'a> = Vec<(&'a PathTemplate, &'a [usize])>;
+pub(crate) type Frames<'a> = Vec<(&'a PathTemplate, &'a [usize])>;
 
 impl<'r> FieldErrors<'r> {
-    pub(super) fn new(key: &'r Name, location: Location) -> Self {
+    pub(crate) fn new(key: &'r Name, location: Location) -> Self {
         Self { key, location, told: Vec::new(), nulls: 0, rest: Vec::new() }
     }
 
-    /// The whole field is null.
-    pub(super) fn whole(mut self, failure: GraphqlError) -> Vec<FieldError> {
-        self.told = vec![located(failure, self.start(), self.location)];
-        self.told
+    /// The result of the field, whose value this is. Where it has none, no other error counts.
+    pub(crate) fn result(self, value: Result<Vec<u8>, GraphqlError>) -> FieldResult {
+        match value {
+            Ok(json) => {
+                let json = (json != b"null").then(|| json.into());
+                FieldResult { json, errors: self.finish() }
+            }
+            Err(failure) => {
+                let errors = vec![FieldError::at(failure, self.start(), self.location)];
+                FieldResult { json: None, errors }
+            }
+        }
     }
 
     /// All errors.
-    pub(super) fn finish(self) -> Vec<FieldError> {
+    fn finish(self) -> Vec<FieldError> {
         let rest = self.rest.into_iter().map(|Rest { mut failure, path, location, count }| {
             failure.message = format!("{} There are {count} more of these.", failure.message);
-            located(failure.with("count", count), path, location)
+            FieldError::at(failure.with("count", count), path, location)
         });
         self.told.into_iter().chain(rest).collect()
     }
 
     /// A null at the end of `frames`.
-    pub(super) fn null(&mut self, frames: &Frames<'_>, failure: &GraphqlError) {
+    pub(crate) fn null(&mut self, frames: &Frames<'_>, failure: &GraphqlError) {
         self.nulls += 1;
         if self.nulls <= MOST_NULLS {
             let (path, location) = self.path(frames, usize::MAX);
-            return self.told.push(located(failure.clone(), path, location));
+            return self.told.push(FieldError::at(failure.clone(), path, location));
         }
         // Seldom more than a handful.
         if let Some(rest) = self.rest.iter_mut().find(|rest| rest.failure == *failure) {
@@ -86,8 +113,4 @@ impl<'r> FieldErrors<'r> {
         }
         (path, location)
     }
-}
-
-fn located(failure: GraphqlError, path: Vec<PathSegment>, location: Location) -> FieldError {
-    FieldError { error: failure.at(location), path }
 }
