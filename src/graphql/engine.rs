@@ -6,6 +6,7 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, Span, info_span};
 
 use super::audit::Audit;
+use super::completion::complete;
 use super::document::{Document, DocumentSettings, DocumentSource, Documents};
 use super::error::{ErrorCode, GraphqlError};
 use super::execution_context::ExecutionContext;
@@ -246,7 +247,9 @@ impl Engine {
             let mut local = Box::pin(local.execute(&self.schema, context.caller.clone())).await;
             let fields = prepared.roots.iter().zip(&prepared.operation.fields).zip(&mut answers);
             for ((_, field), answer) in fields.filter(|((root, _), _)| matches!(root.kind, FieldSource::Local)) {
-                *answer = local.result(&self.types, field);
+                *answer = complete(&self.types, field, Ok(local.value(&field.key)));
+                // The first has the errors of all, each of which has its path.
+                answer.errors.append(&mut local.errors);
             }
         }
         let explanation = (context.explain == Explain::Run)

@@ -8,6 +8,7 @@ use apollo_compiler::introspection::partial_execute;
 use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Name, Node, name};
+use serde::Serialize as _;
 use serde_json::Value as Json;
 
 use super::error::GraphqlError;
@@ -32,7 +33,8 @@ pub(crate) fn answer(types: &TypeSystem, field: &SelectedField) -> Result<Json, 
     }
     let mut data = response.data.unwrap_or_default();
     let value = data.remove(field.key.as_str()).unwrap_or_default();
-    let mut value = serde_json::to_value(value).map_err(|error| GraphqlError::bug(&error.to_string()))?;
+    let mut value =
+        value.serialize(serde_json::value::Serializer).map_err(|error| GraphqlError::bug(&error.to_string()))?;
     put_is_one_of(types, &field.fields, &mut value);
     Ok(value)
 }

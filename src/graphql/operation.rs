@@ -203,7 +203,7 @@ struct Normalizer<'d> {
 /// Fields by their response keys.
 type Groups<'d> = IndexMap<&'d Name, Vec<&'d Node<executable::Field>>>;
 
-/// What selections come to: [`SelectedField::fields`] and [`SelectedField::failures`].
+/// Merged selections: [`SelectedField::fields`] and [`SelectedField::failures`].
 type Merged = (Vec<SelectedField>, Vec<(Name, GraphqlError)>);
 
 impl<'d> Normalizer<'d> {

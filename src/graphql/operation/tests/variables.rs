@@ -17,7 +17,11 @@ fn variables_take_their_places() {
         (page, json!({"p": 3}), "{ users(page: 3) { total } }"),
         (page, json!({"p": 3.0}), "{ users(page: 3) { total } }"),
         (page, json!({"p": 3, "other": {}}), "{ users(page: 3) { total } }"),
-        (page, json!({"p": null}), "{ users!(The argument `page` does not fit: a value of type `Int!` is expected.) }"),
+        (
+            page,
+            json!({"p": null}),
+            "{ users!(The argument `page` does not fit: a value of type `Int!` is expected.) { total } }",
+        ),
         (
             page,
             json!({"p": "3"}),
@@ -123,7 +127,7 @@ fn enums_input_objects_and_lists_are_coerced() {
         (
             order,
             json!({"o": null}),
-            "{ users!(The argument `sort.order` does not fit: a value of type `Order!` is expected.) }",
+            "{ users!(The argument `sort.order` does not fit: a value of type `Order!` is expected.) { total } }",
         ),
         (orders, json!({"o": "ASC"}), "{ users(page: 0, orders: [ASC]) { total } }"),
         (orders, json!({"o": ["ASC", "DESC"]}), "{ users(page: 0, orders: [ASC, DESC]) { total } }"),
