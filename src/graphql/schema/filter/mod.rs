@@ -15,6 +15,8 @@ use crate::auth0::Searched;
 pub(crate) struct Filter {
     pub(crate) name: &'static str,
     pub(crate) description: &'static str,
+    /// Description of `not`.
+    pub(crate) negation: &'static str,
     pub(crate) searched: Searched,
     pub(crate) fields: &'static [FilterField],
 }
@@ -83,12 +85,7 @@ impl Filter {
         let mut fields: Vec<_> = own.collect();
         fields.push(input_value("and", "All of these.", list.clone(), None));
         fields.push(input_value("or", "At least one of these.", list, None));
-        fields.push(input_value(
-            "not",
-            "Not this, of the records that have a date: users without one are not found.",
-            self.name.to_owned(),
-            None,
-        ));
+        fields.push(input_value("not", self.negation, self.name.to_owned(), None));
         insert_input(registry, self.name, self.description, fields);
         self.name.to_owned()
     }

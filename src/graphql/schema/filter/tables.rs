@@ -13,6 +13,7 @@ const fn field(name: &'static str, path: &'static str, kind: FilterKind, descrip
 pub(crate) static USER_FILTER: Filter = Filter {
     name: "UserFilter",
     description: "Conditions on users, of which all must hold.",
+    negation: "Not this, of the users who have a date of creation: others are not found.",
     searched: Searched::Users,
     fields: &[
         field("userId", "user_id", Text, "The id, such as `auth0|…`. Auth0 compares it by case."),
@@ -57,6 +58,7 @@ pub(crate) static USER_FILTER: Filter = Filter {
 pub(crate) static LOG_FILTER: Filter = Filter {
     name: "LogFilter",
     description: "Conditions on logs, of which all must hold. Auth0 compares all of them by case.",
+    negation: "Not this, of the logs that have a date: others are not found.",
     searched: Searched::Logs,
     fields: &[
         field("type", "type", Text, "The code of the type, such as `fp`."),
@@ -76,6 +78,7 @@ pub(crate) static LOG_FILTER: Filter = Filter {
 pub(crate) static LOG_TAIL_FILTER: Filter = Filter {
     name: "LogTailFilter",
     description: "Conditions on logs as they come, of which all must hold. All are compared by case, as Auth0 does.",
+    negation: "Not this.",
     searched: Searched::Logs,
     fields: &[
         field("type", "type", Text, "The code of the type, such as `fp`."),
