@@ -176,11 +176,12 @@ impl ManagementApi {
         self.reader.transport().governor().fleet()
     }
 
-    /// Leaves the replicas that it shares with, so that they need not wait for what is its part. It takes no longer than an operation waits
+    /// Leaves the replicas that it shares with, so that they need not wait for what is its part, nor for the lease by which it reads their logs. It takes no longer than an operation waits
     /// for Redis. To be called when no more calls are made.
     pub async fn leave(&self) {
         if let Some(shared) = self.shared_state() {
-            self.reader.transport().governor().leave(Deadline::within(shared.operation_timeout())).await;
+            let deadline = Deadline::within(shared.operation_timeout());
+            tokio::join!(self.reader.transport().governor().leave(deadline), self.tail.leave(deadline));
         }
     }
 

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 pub use self::batch::{BatchedLog, Delivery, LogBatch};
@@ -91,6 +92,9 @@ struct Inner {
     reported: Notify,
     /// Records that were left out.
     left_out: LogThrottle,
+    /// Has the task that reads end, and leave the other replicas.
+    stop: Notify,
+    task: Mutex<Option<JoinHandle<()>>>,
 }
 
 struct State {
@@ -144,9 +148,19 @@ impl LogTail {
         let history = History::new(settings.buffer_bytes);
         let state = Mutex::new(State::new(&settings, api.tokens().shared_state().is_some()));
         let (news, _) = watch::channel(());
-        let (readers_changed, read_now, reported) = (Notify::new(), Notify::new(), Notify::new());
-        let left_out = LogThrottle::default();
-        Self(Arc::new(Inner { api, settings, history, state, news, readers_changed, read_now, reported, left_out }))
+        Self(Arc::new(Inner {
+            api,
+            settings,
+            history,
+            state,
+            news,
+            readers_changed: Notify::new(),
+            read_now: Notify::new(),
+            reported: Notify::new(),
+            left_out: LogThrottle::default(),
+            stop: Notify::new(),
+            task: Mutex::default(),
+        }))
     }
 
     /// Takes in logs that Auth0 has pushed: the body of a request of a custom log stream.
@@ -170,6 +184,16 @@ impl LogTail {
         self.0.state().membership.leads(Instant::now())
     }
 
+    /// Ends the poller, and lets another replica read at once if this one does for all. To be called when nobody follows any more.
+    pub(super) async fn leave(&self, deadline: Deadline) {
+        let task = self.0.task().take().filter(|task| !task.is_finished());
+        if let Some(task) = task {
+            self.0.stop.notify_one();
+            // The lease ends by itself.
+            let _ = deadline.limit(task).await;
+        }
+    }
+
     /// Follows the logs after `from`, or those that come from now on. The first who follows starts the poller.
     #[must_use]
     pub fn follow(&self, from: Option<LogId>) -> LogReader {
@@ -178,7 +202,7 @@ impl LogTail {
         state.idle_since = None;
         if !std::mem::replace(&mut state.is_polling, true) {
             self.0.metrics().poller_started();
-            tokio::spawn(keep_running(Arc::clone(&self.0)));
+            *self.0.task() = Some(tokio::spawn(keep_running(Arc::clone(&self.0))));
         }
         let head = state.ring.head();
         drop(state);
@@ -206,6 +230,10 @@ impl Inner {
         if let Some(records) = self.left_out.add(records as u64) {
             tracing::warn!(records, "records of Auth0's are no logs, or have no id: the tail of logs leaves them out");
         }
+    }
+
+    fn task(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn leave(&self) {
@@ -248,6 +276,7 @@ async fn run(tail: Arc<Inner>) {
         Some(mut member) => {
             tokio::select! {
                 () = poller::run(&tail) => {}
+                () = tail.stop.notified() => {}
                 never = member.run() => match never {},
             }
             member.leave().await;

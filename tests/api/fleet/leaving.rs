@@ -6,6 +6,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::redis::RedisServer;
+use super::tail::subscribe_at;
 use super::{Fleet, PATIENT, Setup, USERS, listener};
 
 #[tokio::test]
@@ -52,4 +53,28 @@ async fn a_replica_is_stopped_as_soon_where_redis_does_not_answer() {
     stop.send(()).unwrap();
     serving.await.unwrap();
     redis.signal("CONT");
+}
+
+#[tokio::test]
+async fn a_replica_that_reads_for_all_and_is_stopped_lets_another_read_at_once() {
+    let Some(redis) = RedisServer::start("leaving-tail") else { return };
+    let tenant = Options { clock: Clock::system(), logs: 300, logs_per_minute: 0, ..Options::default() };
+    let mut fleet = Fleet::of(&redis, PATIENT, tenant).await;
+    // Its poller outlives whoever follows.
+    assert!(!fleet.settings.policy.tail.linger.is_zero());
+    let (stop, stopped) = oneshot::channel::<()>();
+    let own = listener().await;
+    fleet.urls.push(format!("http://{}", own.local_addr().unwrap()));
+    let app = App::build(fleet.settings.clone()).unwrap();
+    let serving = tokio::spawn(app.serve(own, async { stopped.await.unwrap_or_default() }));
+    while !fleet.is_in_state(0, "up").await {}
+    let made = fleet.control("logs", json!({ "count": 1 })).await;
+    let client = subscribe_at(&fleet.urls[0], made["ids"][0].as_str().unwrap()).await;
+    while fleet.metric(0, "tail_leads").await == 0 {}
+    let leases = || redis.keys().iter().filter(|key| key.contains(":tail-lease:")).count();
+    assert_eq!(leases(), 1);
+    drop(client);
+    stop.send(()).unwrap();
+    serving.await.unwrap();
+    assert_eq!(leases(), 0);
 }
