@@ -1,8 +1,8 @@
 //! The access token that replicas share: fetched by one of them, taken by the others.
 //!
 //! Whoever finds none takes a lock and asks Auth0; the others look again until it is there. The lock ends by itself, so that a replica
-//! that dies with it delays nobody for longer. Without the shared state each asks for itself. A Redis that is slow is waited for: a grant of
-//! Auth0's takes longer, and costs one of those that a tenant pays for.
+//! that dies with it delays nobody for longer. Without the shared state each asks for itself. A Redis that is slow is waited for, as long as a grant of
+//! Auth0's would take, which costs one of those that a tenant pays for; and for longer where nobody waits for the token.
 
 use std::time::Duration;
 
@@ -51,12 +51,14 @@ struct Exchange {
     lock: Key,
     /// A text that only this attempt knows.
     owner: [u8; 16],
+    /// Longest time that an answer is waited for.
+    patience: Duration,
     unwanted: Option<TokenHash>,
 }
 
 /// The token of another replica, or one that is asked for and shared.
 pub(crate) async fn obtain(state: &SharedState, api: &AuthenticationApi, stale: Option<Stale>) -> Result<Grant, Error> {
-    state.settled_within(state.background_timeout()).await;
+    state.settled().await;
     let Some(exchange) = Exchange::new(state, api, stale) else { return api.grant().await };
     match exchange.turn(stale).await.unwrap_or(Turn::Ask { is_locked: false }) {
         Turn::Take(grant) => Ok(grant),
@@ -80,19 +82,25 @@ impl Exchange {
         let token = state.key("token", &sealing_key.name);
         let lock = state.key("token-lock", &sealing_key.name);
         let unwanted = stale.map(|(Stale::Aging(hash) | Stale::Refused(hash))| hash);
-        Some(Self { state: state.clone(), sealing_key, token, lock, owner, unwanted })
+        let patience = match stale {
+            // It goes on serving meanwhile.
+            Some(Stale::Aging(_)) => state.background_timeout(),
+            Some(Stale::Refused(_)) | None => state.token_timeout(),
+        };
+        Some(Self { state: state.clone(), sealing_key, token, lock, owner, patience, unwanted })
     }
 
+    /// The means to a token. The first answer that is missed is the last that is waited for.
     async fn turn(&self, stale: Option<Stale>) -> Result<Turn, Unavailable> {
         if let Some(Stale::Refused(hash)) = stale {
-            self.state.delete_if_begins(&self.token, &hash.beginning()).await?;
+            self.state.delete_if_begins(&self.token, &hash.beginning(), self.patience).await?;
         }
         let give_up = Instant::now() + LOCK_LIFE;
         loop {
             if let Some(grant) = self.look().await? {
                 return Ok(Turn::Take(grant));
             }
-            if self.state.set_if_absent(&self.lock, &self.owner, LOCK_LIFE).await? {
+            if self.state.set_if_absent(&self.lock, &self.owner, LOCK_LIFE, self.patience).await? {
                 // It may have come between the look and the lock.
                 return Ok(match self.look().await? {
                     Some(grant) => {
@@ -110,7 +118,7 @@ impl Exchange {
     }
 
     async fn look(&self) -> Result<Option<Grant>, Unavailable> {
-        let value = self.state.get(&self.token, MOST_BYTES).await?;
+        let value = self.state.get(&self.token, MOST_BYTES, self.patience).await?;
         Ok(value.and_then(|value| self.sealing_key.open(&value, Utc::now(), self.unwanted)))
     }
 
@@ -127,6 +135,6 @@ impl Exchange {
 
     async fn unlock(&self) {
         // It ends by itself.
-        let _ = self.state.delete_if_begins(&self.lock, &self.owner).await;
+        let _ = self.state.delete_if_begins(&self.lock, &self.owner, self.patience).await;
     }
 }

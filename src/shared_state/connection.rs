@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::error::Failure;
 use super::url::{Route, Sentinels, at};
-use super::{Inner, Link, RedisUrl};
+use super::{Inner, Link, RedisUrl, Standing};
 use crate::deadline::Deadline;
 
 /// Longest time that connecting takes, TLS and authentication included.
@@ -26,6 +26,17 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Life of what an attempt writes.
 const PROBE_LIFE_MS: u64 = 1_000;
+
+/// Number of writes in a row that a Redis that was late has to answer in time before it is used again, and the time between them: one that
+/// answers in about the time that an operation waits would come and go.
+const LEAST_WRITES: u32 = 5;
+const WRITE_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A write as operations have it done: by a script, which takes the time. ARGV: life in ms.
+const SCRIPTED_WRITE: &str = "
+local now = redis.call('TIME')
+redis.call('SET', KEYS[1], now[1], 'PX', ARGV[1])
+return 1";
 
 /// Most nodes of a cluster to which one after the other sends on. A cluster that is at peace does so once.
 const MOST_REDIRECTIONS: usize = 4;
@@ -45,9 +56,20 @@ pub(super) async fn keep(state: Weak<Inner>, url: RedisUrl, mut link: watch::Rec
         let Some(inner) = state.upgrade() else { return };
         let prefix = inner.prefix.clone();
         let (operation_timeout, background_timeout) = (inner.operation_timeout, inner.background_timeout);
+        let was_late = inner.link.borrow().standing() == Standing::Late;
         // Nothing is held while waiting: the state may end meanwhile.
         drop(inner);
-        let found = find(&url, &prefix, operation_timeout).await;
+        let mut found = find(&url, &prefix, operation_timeout).await;
+        if was_late && let Ok(Found { connection, written, .. }) = &mut found {
+            let probe = Probe { prefix: &prefix, timeout: operation_timeout };
+            for _ in 1..LEAST_WRITES {
+                if written.is_err() {
+                    break;
+                }
+                sleep(WRITE_INTERVAL).await;
+                *written = probe.write_as_operations_do(connection).await.unwrap_or_else(|moved| Err(moved.into()));
+            }
+        }
         let Some(inner) = state.upgrade() else { return };
         let connection = match found {
             Ok(Found { connection, written, .. }) => {
@@ -119,15 +141,37 @@ pub(super) async fn open(info: ConnectionInfo) -> Result<MultiplexedConnection, 
 }
 
 /// A write of no meaning.
-struct Probe<'a> {
-    prefix: &'a str,
-    timeout: Duration,
+pub(super) struct Probe<'a> {
+    pub(super) prefix: &'a str,
+    pub(super) timeout: Duration,
 }
 
 impl Probe<'_> {
-    async fn write(&self, connection: &mut MultiplexedConnection) -> RedisResult<Result<(), Failure>> {
+    /// Writes, and once more by a script. The first tells a Redis that takes no writes from one that runs no scripts.
+    async fn write_as_operations_do(&self, connection: &mut MultiplexedConnection) -> RedisResult<Result<(), Failure>> {
+        if let Err(failure) = self.write(connection).await? {
+            return Ok(Err(failure));
+        }
+        let mut command = redis::cmd("EVAL");
+        command.arg(SCRIPTED_WRITE).arg(1).arg(self.key()).arg(PROBE_LIFE_MS);
+        self.send(command, connection).await
+    }
+
+    pub(super) async fn write(&self, connection: &mut MultiplexedConnection) -> RedisResult<Result<(), Failure>> {
         let mut command = redis::cmd("SET");
-        command.arg(format!("{}probe", self.prefix)).arg(1).arg("PX").arg(PROBE_LIFE_MS);
+        command.arg(self.key()).arg(1).arg("PX").arg(PROBE_LIFE_MS);
+        self.send(command, connection).await
+    }
+
+    fn key(&self) -> String {
+        format!("{}probe", self.prefix)
+    }
+
+    async fn send(
+        &self,
+        command: redis::Cmd,
+        connection: &mut MultiplexedConnection,
+    ) -> RedisResult<Result<(), Failure>> {
         match Deadline::within(self.timeout).limit(command.query_async::<()>(connection)).await {
             Ok(Err(error)) if error.kind() == ErrorKind::Server(ServerErrorKind::Moved) => Err(error),
             Ok(written) => Ok(written.map_err(Failure::from)),
@@ -164,7 +208,7 @@ async fn follow(mut node: ConnectionInfo, probe: &Probe<'_>) -> Result<Found, Fa
     let mut redirections = 0;
     loop {
         let mut connection = open(node.clone()).await?;
-        match probe.write(&mut connection).await {
+        match probe.write_as_operations_do(&mut connection).await {
             Ok(written) => return Ok(Found { connection, written, is_redirected: redirections > 0 }),
             Err(moved) => match target(&moved) {
                 Some((host, port)) if redirections < MOST_REDIRECTIONS => node = at(&node, host, port),

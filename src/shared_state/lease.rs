@@ -129,7 +129,7 @@ impl SharedState {
     /// Gives the lease up, if it is `owner`'s under that fence.
     pub(crate) async fn release(&self, leased: &LeasedStream, owner: &str, fence: &Fence) {
         // It ends by itself.
-        let _ = self.delete_if_begins(&leased.lease, holder(owner, fence).as_bytes()).await;
+        let _ = self.delete_if_begins(&leased.lease, holder(owner, fence).as_bytes(), self.background_timeout()).await;
     }
 
     /// Adds an entry to the stream. `None` if the lease is not held any more: nothing has been written then.

@@ -3,7 +3,8 @@
 //! Nothing in it is needed: whoever asks is told the answer or [`Unavailable`], within 20 ms, and then does what a
 //! process does alone. One task for the process keeps the connection (`connection`); while there is none, asking costs nothing.
 //!
-//! Redis that answers late is none to those who wait for an answer, and still one to work in the background, for which nobody waits.
+//! Redis that answers late is none to those who wait for an answer, and still one to work in the background, for which nobody waits. Whoever
+//! waits for a new token waits for an answer a little longer, since a grant takes as long.
 //!
 //! Keys carry a version, so that replicas of different versions leave each other's alone, and the tenant as a hash tag: so all of them are on
 //! one node of a cluster, and a connection to that one is enough.
@@ -28,7 +29,7 @@ use tokio::sync::watch;
 
 pub(crate) use self::compare_and_set::{Step, ValueBounds};
 pub use self::error::Unavailable;
-use self::error::{Failure, log_away, log_back};
+use self::error::{Failure, StandingLog};
 pub(crate) use self::lease::{BoundedStream, Fence, Holding, LeasedStream};
 pub(crate) use self::scripts::{MapBounds, Rate};
 pub(crate) use self::stream::{StreamEntry, StreamId, StreamReader};
@@ -39,6 +40,9 @@ use crate::telemetry::SharedStateMetrics;
 
 /// Longest time that an operation waits for Redis. Within a data center it answers in one or two.
 const OPERATION_TIMEOUT: Duration = Duration::from_millis(20);
+
+/// Longest time that whoever needs a new token waits for an answer: about as long as for one of Auth0's.
+const TOKEN_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Longest time that work in the background waits for Redis. Nobody's request is kept waiting by it.
 const BACKGROUND_TIMEOUT: Duration = Duration::from_secs(1);
@@ -59,13 +63,20 @@ pub struct Settings {
     pub url: RedisUrl,
     /// Longest time that an operation waits for an answer.
     pub operation_timeout: Duration,
+    /// The same for an operation that needs a new token. The first answer that is missed is the last that it waits for.
+    pub token_timeout: Duration,
     /// The same for work in the background.
     pub background_timeout: Duration,
 }
 
 impl From<RedisUrl> for Settings {
     fn from(url: RedisUrl) -> Self {
-        Self { url, operation_timeout: OPERATION_TIMEOUT, background_timeout: BACKGROUND_TIMEOUT }
+        Self {
+            url,
+            operation_timeout: OPERATION_TIMEOUT,
+            token_timeout: TOKEN_TIMEOUT,
+            background_timeout: BACKGROUND_TIMEOUT,
+        }
     }
 }
 
@@ -78,17 +89,36 @@ struct Inner {
     prefix: String,
     url: RedisUrl,
     operation_timeout: Duration,
+    token_timeout: Duration,
     background_timeout: Duration,
     link: watch::Sender<Link>,
     /// Answers in a row that did not come in time.
     timeouts: AtomicU32,
+    log: StandingLog,
     metrics: SharedStateMetrics,
+}
+
+/// Standing of Redis with a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Standing {
+    /// Not known yet.
+    #[default]
+    Unknown,
+    /// It is there, and all that replicas share is shared.
+    Up,
+    /// It answers late, or not at all. Nobody waits for it; the token and the tail of logs are shared as far as it answers.
+    Late,
+    /// It cannot be reached, or refuses what it is asked: nothing is shared.
+    Gone,
 }
 
 /// The way to Redis.
 enum Link {
     /// Not known yet.
-    Connecting,
+    Connecting {
+        /// True once it has been waited for in vain.
+        is_overdue: bool,
+    },
     Up(Connection),
     /// Answers come late. It is for work in the background, until another is there.
     Slow(Connection),
@@ -118,21 +148,29 @@ impl SharedState {
     /// `tenant` is the domain of the tenant whose gateways share.
     #[must_use]
     pub fn connect(settings: Settings, tenant: &str, metrics: SharedStateMetrics) -> Self {
-        let Settings { url, operation_timeout, background_timeout } = settings;
-        let (link, watched) = watch::channel(Link::Connecting);
+        let Settings { url, operation_timeout, token_timeout, background_timeout } = settings;
+        let (link, watched) = watch::channel(Link::Connecting { is_overdue: false });
         let prefix = prefix(tenant);
-        let background_timeout = background_timeout.max(operation_timeout);
-        let timeouts = AtomicU32::default();
-        let inner = Inner { prefix, url: url.clone(), operation_timeout, background_timeout, link, timeouts, metrics };
+        let inner = Inner {
+            prefix,
+            url: url.clone(),
+            operation_timeout,
+            token_timeout: token_timeout.max(operation_timeout),
+            background_timeout: background_timeout.max(operation_timeout),
+            link,
+            timeouts: AtomicU32::default(),
+            log: StandingLog::default(),
+            metrics,
+        };
         let state = Self(Arc::new(inner));
         tokio::spawn(connection::keep(Arc::downgrade(&state.0), url, watched));
         state
     }
 
-    /// True while Redis is gone or late, so that each process does what it does alone.
+    /// Standing of Redis with this process.
     #[must_use]
-    pub fn is_down(&self) -> bool {
-        self.0.link.borrow().is_down()
+    pub fn standing(&self) -> Standing {
+        self.0.link.borrow().standing()
     }
 
     /// True while Redis is gone: it refuses connections or commands, or none has been had.
@@ -150,6 +188,11 @@ impl SharedState {
         self.0.background_timeout
     }
 
+    /// Longest time that an operation waits for an answer that it needs for a new token.
+    pub(crate) fn token_timeout(&self) -> Duration {
+        self.0.token_timeout
+    }
+
     /// Longest time that an operation waits.
     pub(crate) fn operation_timeout(&self) -> Duration {
         self.0.operation_timeout
@@ -160,15 +203,19 @@ impl SharedState {
         &self.0.metrics
     }
 
-    /// Waits until it is known whether Redis is there, but no longer than [`FIRST_CONNECTION_WAIT`].
+    /// Waits until it is known whether Redis is there, but no longer than [`FIRST_CONNECTION_WAIT`], which nobody waits for twice in vain.
     pub(crate) async fn settled(&self) {
-        self.settled_within(FIRST_CONNECTION_WAIT).await;
+        let mut link = self.0.link.subscribe();
+        let settled = link.wait_for(|link| !matches!(link, Link::Connecting { is_overdue: false }));
+        if Deadline::within(FIRST_CONNECTION_WAIT).limit(settled).await.is_err() {
+            self.0.is_overdue();
+        }
     }
 
     /// Waits until it is known whether Redis is there, but no longer than that.
     pub(crate) async fn settled_within(&self, wait: Duration) {
         let mut link = self.0.link.subscribe();
-        let settled = link.wait_for(|link| !matches!(link, Link::Connecting));
+        let settled = link.wait_for(|link| !matches!(link, Link::Connecting { .. }));
         // Without an answer by then the first command says so.
         let _ = Deadline::within(wait).limit(settled).await;
     }
@@ -178,10 +225,10 @@ impl SharedState {
         Key(format!("{}{kind}:{name}", self.0.prefix))
     }
 
-    /// The value of a key, in the background. One that is longer than `most` bytes is none, and is not read.
-    pub(crate) async fn get(&self, key: &Key, most: usize) -> Result<Option<Vec<u8>>, Unavailable> {
+    /// The value of a key, of a Redis that is late, too, within `timeout`. One that is longer than `most` bytes is none, and is not read.
+    pub(crate) async fn get(&self, key: &Key, most: usize, timeout: Duration) -> Result<Option<Vec<u8>>, Unavailable> {
         let value: Vec<u8> = self
-            .run_in_background(async |connection| {
+            .run_within(timeout, async |connection| {
                 redis::cmd("GETRANGE").arg(&key.0).arg(0).arg(most).query_async(connection).await
             })
             .await?;
@@ -197,11 +244,17 @@ impl SharedState {
         .await
     }
 
-    /// Sets the value of a key for a time, in the background, unless there is one. True if it was set.
-    pub(crate) async fn set_if_absent(&self, key: &Key, value: &[u8], life: Duration) -> Result<bool, Unavailable> {
+    /// Sets the value of a key for a time, unless there is one, of a Redis that is late, too, within `timeout`. True if it was set.
+    pub(crate) async fn set_if_absent(
+        &self,
+        key: &Key,
+        value: &[u8],
+        life: Duration,
+        timeout: Duration,
+    ) -> Result<bool, Unavailable> {
         let life = milliseconds(life);
         let answer: Option<String> = self
-            .run_in_background(async |connection| {
+            .run_within(timeout, async |connection| {
                 redis::cmd("SET").arg(&key.0).arg(value).arg("NX").arg("PX").arg(life).query_async(connection).await
             })
             .await?;
@@ -245,15 +298,49 @@ impl SharedState {
         &self,
         command: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
     ) -> Result<T, Unavailable> {
+        self.run_within(self.background_timeout(), command).await
+    }
+
+    /// Runs a command on a connection that may be late, for no longer than that. Less than the time for work in the background shows nothing.
+    async fn run_within<T: FromRedisValue>(
+        &self,
+        timeout: Duration,
+        command: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
+    ) -> Result<T, Unavailable> {
         let Connection { mut connection, generation } = self.0.background_connection().ok_or(Unavailable)?;
-        connection::bounded(self.background_timeout(), command(&mut connection)).await.map_err(|failure| {
-            self.0.failed(&failure, generation);
+        connection::bounded(timeout, command(&mut connection)).await.map_err(|failure| {
+            if matches!(failure, Failure::Timeout) && timeout < self.background_timeout() {
+                self.0.metrics.failed(failure.reason());
+            } else {
+                self.0.failed(&failure, generation);
+            }
             Unavailable
         })
     }
 }
 
+impl Standing {
+    /// The name of the state in the metrics.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "alone",
+            Self::Up => "up",
+            Self::Late => "late",
+            Self::Gone => "down",
+        }
+    }
+}
+
 impl Link {
+    fn standing(&self) -> Standing {
+        match self {
+            Self::Connecting { is_overdue: false } => Standing::Unknown,
+            Self::Up(_) => Standing::Up,
+            Self::Slow(_) => Standing::Late,
+            Self::Connecting { is_overdue: true } | Self::Down => Standing::Gone,
+        }
+    }
+
     fn is_down(&self) -> bool {
         matches!(self, Self::Slow(_) | Self::Down)
     }
@@ -263,14 +350,14 @@ impl Inner {
     fn connection(&self) -> Option<Connection> {
         match &*self.link.borrow() {
             Link::Up(connection) => Some(connection.clone()),
-            Link::Connecting | Link::Slow(_) | Link::Down => None,
+            Link::Connecting { .. } | Link::Slow(_) | Link::Down => None,
         }
     }
 
     fn background_connection(&self) -> Option<Connection> {
         match &*self.link.borrow() {
             Link::Up(connection) | Link::Slow(connection) => Some(connection.clone()),
-            Link::Connecting | Link::Down => None,
+            Link::Connecting { .. } | Link::Down => None,
         }
     }
 
@@ -282,6 +369,13 @@ impl Inner {
                 Some(if matches!(failure, Failure::Timeout) { Link::Slow(current.clone()) } else { Link::Down })
             }
             _ => None,
+        });
+    }
+
+    /// Takes note that the first connection has been waited for in vain.
+    fn is_overdue(&self) {
+        self.change_link(Some(&Failure::Timeout), |link| {
+            matches!(link, Link::Connecting { is_overdue: false }).then_some(Link::Connecting { is_overdue: true })
         });
     }
 
@@ -310,24 +404,21 @@ impl Inner {
         }
     }
 
-    /// Changes the way to Redis, for the worse if there is a failure, and tells if that is news.
+    /// Changes the way to Redis, for the worse if there is a failure, and tells what is news.
     fn change_link(&self, failure: Option<&Failure>, change: impl FnOnce(&Link) -> Option<Link>) {
-        let mut was_down = false;
-        let is_changed = self.link.send_if_modified(|link| {
-            let Some(changed) = change(link) else { return false };
-            was_down = link.is_down();
-            *link = changed;
-            true
+        let mut standing = Standing::Unknown;
+        self.link.send_if_modified(|link| {
+            let changed = change(link);
+            let is_changed = changed.is_some();
+            if let Some(changed) = changed {
+                *link = changed;
+            }
+            standing = link.standing();
+            // In here, so that of two changes the later one is shown.
+            self.metrics.set_state(standing.name());
+            is_changed
         });
-        if !is_changed {
-            return;
-        }
-        self.metrics.is_up(failure.is_none());
-        match failure {
-            None => log_back(),
-            Some(failure) if !was_down => log_away(failure),
-            Some(_) => {}
-        }
+        self.log.tell(standing, failure);
     }
 }
 

@@ -79,9 +79,14 @@ pub(crate) struct Rate {
 }
 
 impl SharedState {
-    /// Deletes a key, in the background, if its value begins so.
-    pub(crate) async fn delete_if_begins(&self, key: &Key, beginning: &[u8]) -> Result<(), Unavailable> {
-        self.run_in_background(async |connection| {
+    /// Deletes a key if its value begins so, of a Redis that is late, too, within `timeout`.
+    pub(crate) async fn delete_if_begins(
+        &self,
+        key: &Key,
+        beginning: &[u8],
+        timeout: Duration,
+    ) -> Result<(), Unavailable> {
+        self.run_within(timeout, async |connection| {
             DELETE_IF_BEGINS_SCRIPT.key(&key.0).arg(beginning).invoke_async::<()>(connection).await
         })
         .await

@@ -8,7 +8,7 @@ use redis::ConnectionInfo;
 use redis::aio::MultiplexedConnection;
 use tokio::time::Instant;
 
-use super::connection::{self, Found, bounded};
+use super::connection::{self, Found, Probe, bounded};
 use super::error::Failure;
 use super::url::Route;
 use super::{RedisUrl, prefix};
@@ -36,6 +36,8 @@ pub struct Survey {
     pub has_append_only_file: bool,
     /// True if it takes writes.
     pub is_writable: bool,
+    /// True if it runs scripts for the user: most of what replicas share is written by one.
+    pub runs_scripts: bool,
     /// The way in which it is kept up.
     pub deployment: Deployment,
     /// Number of addresses that are known of it.
@@ -81,11 +83,15 @@ impl From<Failure> for SurveyError {
 ///
 /// See [`SurveyError`].
 pub async fn survey(url: &RedisUrl, tenant: &str) -> Result<Survey, SurveyError> {
-    let Found { mut connection, written, is_redirected, .. } = connection::find(url, &prefix(tenant), PATIENCE).await?;
+    let prefix = prefix(tenant);
+    let Found { mut connection, written, is_redirected, .. } = connection::find(url, &prefix, PATIENCE).await?;
+    let runs_scripts = written.is_ok();
+    let probe = Probe { prefix: &prefix, timeout: PATIENCE };
+    let is_writable = runs_scripts || matches!(probe.write(&mut connection).await, Ok(Ok(())));
     let latency = latency(&mut connection).await?;
     // The gateway itself can do without it, and its user may not be allowed to ask.
     let info = bounded(PATIENCE, redis::cmd("INFO").query_async::<String>(&mut connection)).await.unwrap_or_default();
-    let survey = read(&info, latency, written.is_ok());
+    let survey = Survey { runs_scripts, ..read(&info, latency, is_writable) };
     let (addresses, deployment) = match url.route() {
         Route::Sentinels(sentinels) => (&sentinels.addresses, Deployment::Sentinels),
         Route::Nodes(nodes) if is_redirected || nodes.len() > 1 => (nodes, Deployment::Cluster),
@@ -130,6 +136,7 @@ fn read(info: &str, latency: Duration, is_writable: bool) -> Survey {
         memory_policy: if policy.is_empty() { "noeviction" } else { policy }.to_owned(),
         has_append_only_file: number("aof_enabled") == 1,
         is_writable,
+        runs_scripts: true,
         deployment: if number("cluster_enabled") == 1 { Deployment::Cluster } else { Deployment::Single },
         addresses: 1,
         silent_addresses: 0,

@@ -75,7 +75,7 @@ const TABLE: &[Row] = &[
     row("auth0_graphql_jwks_fetches_total", MetricType::Counter, &["outcome"], "Fetches of the issuer's keys (ok, failed)"),
     row("auth0_graphql_jwks_keys", MetricType::Gauge, &[], "Keys of the issuer that are kept"),
     row("auth0_graphql_jwks_fetched_timestamp_seconds", MetricType::Gauge, &[], "Time of the last fetch of the issuer's keys that succeeded; 0 before"),
-    row("auth0_graphql_redis_state", MetricType::Gauge, &["state"], "1 for the state of what replicas share (alone without REDIS_URL, up, down), 0 for the others"),
+    row("auth0_graphql_redis_state", MetricType::Gauge, &["state"], "1 for the state of what replicas share (alone without REDIS_URL or until it is known, up, late, down), 0 for the others"),
     row("auth0_graphql_redis_failures_total", MetricType::Counter, &["reason"], "Commands and connections that failed (timeout, unreachable, refused)"),
     row("auth0_graphql_budget_exchanges_total", MetricType::Counter, &["outcome"], "Exchanges with other replicas about the tenant's rate limits (taken; conflict, when another was first; unavailable)"),
     row("auth0_graphql_budget_leases_granted_total", MetricType::Counter, &[], "Calls that were granted by them"),

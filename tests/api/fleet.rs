@@ -34,6 +34,8 @@ const USERS: &str = "{ users(perPage: 1) { page } }";
 const TENANT: &str = "example.us.auth0.com";
 const WARNINGS: &str = "{ gateway { warnings replicas { isShared leadsTail } } }";
 const ALONE: &str = "Redis is not there: this replica does alone what replicas share.";
+const LATE: &str = "Redis answers late, or not at all: operations do not wait for it; the rate limit, \
+                    RATE_LIMIT and documents are each replica's own until it is quick again.";
 
 /// Longer than any machine takes: these tests are about what is shared, and not about how fast.
 const PATIENT: Duration = Duration::from_secs(10);
@@ -124,11 +126,20 @@ impl Fleet {
         serde_json::from_str(&response.text().await.unwrap()).unwrap_or_default()
     }
 
+    /// True while Redis is gone or late, which a gateway warns of.
     async fn is_alone(&self, gateway: usize) -> bool {
+        let warning = self.warning(gateway).await;
+        assert!(warning.as_deref().is_none_or(|warning| [ALONE, LATE].contains(&warning)), "{warning:?}");
+        warning.is_some()
+    }
+
+    /// The warning of Redis; there is one exactly while the gateway does not share, once it knows.
+    async fn warning(&self, gateway: usize) -> Option<String> {
         let data = self.data(gateway, WARNINGS).await;
-        let is_alone = data["gateway"]["warnings"].as_array().unwrap().iter().any(|warning| warning == ALONE);
-        assert_eq!(data["gateway"]["replicas"]["isShared"], !is_alone);
-        is_alone
+        let warnings = data["gateway"]["warnings"].as_array().unwrap().iter().map(|warning| warning.as_str().unwrap());
+        let warning = warnings.filter(|warning| warning.contains("Redis")).map(str::to_owned).next();
+        assert_eq!(data["gateway"]["replicas"]["isShared"], warning.is_none());
+        warning
     }
 
     async fn is_in_state(&self, gateway: usize, state: &str) -> bool {
@@ -145,8 +156,7 @@ impl Fleet {
 
     /// Waits until a gateway knows that it is alone, or that it is not.
     async fn until_alone(&self, gateway: usize, is_alone: bool) {
-        let state = if is_alone { "down" } else { "up" };
-        while !self.is_in_state(gateway, state).await {
+        while self.is_in_state(gateway, "up").await == is_alone {
             // This asks Redis, and is answered without it, too.
             let answer = self.send(gateway, &hash_alone(&"0".repeat(64))).await;
             assert_eq!(codes(&answer), ["PERSISTED_QUERY_NOT_FOUND"]);
@@ -248,12 +258,17 @@ async fn replicas_go_on_alone_while_redis_does_not_do_its_work() {
     assert!(!fleet.is_alone(0).await);
 
     // Nothing is answered, and connections are taken.
+    let probes = redis.count("eval");
     redis.signal("STOP");
     fleet.control("tokens/expire", json!({})).await;
     fleet.data(0, USERS).await;
     fleet.until_alone(0, true).await;
+    assert!(fleet.is_in_state(0, "late").await);
+    assert_eq!(fleet.warning(0).await.as_deref(), Some(LATE));
     redis.signal("CONT");
     fleet.until_alone(0, false).await;
+    // One write in time would not have been enough, and each was one as operations make it.
+    assert!(redis.count("eval") >= probes + 5);
 
     for (breaks, mends) in
         [("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"), ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0")]
@@ -263,6 +278,7 @@ async fn replicas_go_on_alone_while_redis_does_not_do_its_work() {
         fleet.control("tokens/expire", json!({})).await;
         fleet.data(0, USERS).await;
         fleet.until_alone(0, true).await;
+        assert_eq!(fleet.warning(0).await.as_deref(), Some(ALONE));
         redis.command(mends);
         fleet.until_alone(0, false).await;
     }
@@ -274,10 +290,11 @@ async fn replicas_go_on_alone_while_redis_does_not_do_its_work() {
     redis.restart();
     fleet.until_alone(0, false).await;
 
+    assert!(log.text().contains("Redis answers late"));
     // A line for each time that it went away, and one for each that it came.
     let log = log.text();
     let lines = ["WARN", "INFO"]
-        .map(|level| log.lines().filter(|line| line.contains(level) && line.contains("Redis is")).count());
+        .map(|level| log.lines().filter(|line| line.contains(level) && line.contains(" Redis ")).count());
     assert_eq!(lines, [4, 5], "{log}");
     for reason in ["does not answer in time", "READONLY", "OOM"] {
         assert!(log.contains(reason), "{reason}: {log}");
@@ -295,10 +312,33 @@ async fn a_user_with_the_rights_in_the_handbook_is_all_that_a_replica_needs() {
         assert!(fleet.is_in_state(gateway, "up").await);
     }
     let survey = shared_state::survey(&url, TENANT).await.unwrap();
-    assert!(survey.is_writable);
+    assert!(survey.is_writable && survey.runs_scripts);
     let wrong = redis.url_of("gateway:made-up-and-wrong");
     let wrong = shared_state::survey(&wrong, TENANT).await.unwrap_err().to_string();
     assert!(wrong.contains("WRONGPASS") && !wrong.contains("made-up"), "{wrong}");
+}
+
+#[tokio::test]
+async fn a_user_who_may_run_no_scripts_shares_nothing_and_doctor_says_why() {
+    let Some(redis) = RedisServer::start("no-scripts") else { return };
+    let log = Written::default();
+    let _logging = log.keep(Level::INFO);
+    let url = user_of_the_handbook(&redis);
+    assert_eq!(redis.command("ACL SETUSER gateway -@scripting"), ["+OK"]);
+    let survey = shared_state::survey(&url, TENANT).await.unwrap();
+    assert!(survey.is_writable && !survey.runs_scripts, "{survey:?}");
+    let mut fleet = Fleet::sharing_at(url, PATIENT, Setup::default().sandbox).await;
+    let looks = redis.count("set");
+    fleet.start(1).await;
+    fleet.data(0, USERS).await;
+    // It looks again and again, and does not come back.
+    while redis.count("set") < looks + 3 {
+        fleet.send(0, &hash_alone(&"0".repeat(64))).await;
+    }
+    assert!(fleet.is_in_state(0, "down").await);
+    let log = log.text();
+    assert!(log.contains("NOPERM") && !log.contains("Redis is there"), "{log}");
+    assert_eq!(log.matches("Redis is not there").count(), 1, "{log}");
 }
 
 #[tokio::test]
@@ -311,7 +351,7 @@ async fn a_survey_tells_what_redis_is_like() {
     assert_eq!((survey.deployment, survey.addresses, survey.silent_addresses), (Deployment::Single, 1, 0));
     redis.command("CONFIG SET maxmemory 1");
     let survey = shared_state::survey(&redis.url(), TENANT).await.unwrap();
-    assert_eq!((survey.is_writable, survey.max_memory), (false, Some(1)));
+    assert_eq!((survey.is_writable, survey.runs_scripts, survey.max_memory), (false, false, Some(1)));
     redis.kill();
     let error = shared_state::survey(&redis.url(), TENANT).await.unwrap_err().to_string();
     assert!(error.contains("cannot be reached") && !error.contains("made-up"), "{error}");
@@ -320,8 +360,13 @@ async fn a_survey_tells_what_redis_is_like() {
 #[test]
 fn readme_tells_for_how_long_an_operation_waits_for_redis() {
     let settings = shared_state::Settings::from(RedisUrl::parse("redis://127.0.0.1").unwrap());
-    let claim = format!("waits for it for {} ms at the most", settings.operation_timeout.as_millis());
-    assert!(include_str!("../../README.md").contains(&claim), "{claim}");
+    let readme = include_str!("../../README.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    for claim in [
+        format!("waits for it for {} ms at the most", settings.operation_timeout.as_millis()),
+        format!("needs a new token waits {} ms for an answer", settings.token_timeout.as_millis()),
+    ] {
+        assert!(readme.contains(&claim), "{claim}");
+    }
 }
 
 #[tokio::test]
@@ -333,6 +378,26 @@ async fn a_fleet_without_redis_starts_and_serves() {
     join_all([0, 1].map(|gateway| fleet.data(gateway, USERS))).await;
     assert_eq!(fleet.grants().await, 2);
     fleet.until_alone(1, true).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_hangs_from_the_start_on_is_not_waited_for_longer_than_it_takes_to_know() {
+    let Some(redis) = RedisServer::start("hung") else { return };
+    let mut fleet = Fleet::through(&redis, PATIENT).await;
+    // As they are by default.
+    fleet.settings.shared_state = Some(redis.url().into());
+    redis.signal("STOP");
+    fleet.start(1).await;
+    let data = fleet.data(0, WARNINGS).await;
+    assert_eq!(data["gateway"]["replicas"]["isShared"], false);
+    fleet.data(0, USERS).await;
+    // Whoever needs a token has found that Redis is not there, and those who come know.
+    assert_eq!(fleet.warning(0).await.as_deref(), Some(ALONE));
+    // Nothing was asked of it: there was no answer to wait for.
+    assert!(fleet.is_in_state(0, "down").await);
+    assert_eq!(fleet.grants().await, 1);
+    redis.signal("CONT");
+    fleet.until_alone(0, false).await;
 }
 
 #[tokio::test]

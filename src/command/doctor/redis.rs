@@ -8,6 +8,9 @@ use crate::shared_state::{Deployment, Survey, SurveyError};
 /// Time to an answer from which on operations might be told too late.
 const SLOW: Duration = Duration::from_millis(10);
 
+/// The first version of Redis that has all that is asked of it. All of Valkey's have.
+const LEAST_VERSION: u32 = 6;
+
 /// The policy under which a full Redis takes no writes.
 const NO_EVICTION: &str = "noeviction";
 
@@ -37,6 +40,25 @@ pub(super) fn judge(survey: &Result<Survey, SurveyError>) -> Check {
             Deployment::Sentinels => "see whether the sentinels agree on a primary, and give it memory to spare",
         };
         return Check::failed(NAME, format!("{version} takes no writes"), Some(remedy.to_owned()));
+    }
+    if !survey.runs_scripts {
+        return Check::failed(
+            NAME,
+            format!("{version} does not run the gateway's scripts"),
+            Some(
+                "give the user in REDIS_URL the rights +@scripting and +time (docs/operations.md has all that are needed); until then, \
+                 each replica is alone"
+                    .to_owned(),
+            ),
+        );
+    }
+    if is_too_old(version) {
+        let finding = format!("{version} is older than Redis {LEAST_VERSION}");
+        return Check::warning(
+            NAME,
+            finding,
+            "use Redis 6 or newer, or Valkey: the gateway is tried with no older one",
+        );
     }
     if survey.silent_addresses > 0 {
         let finding =
@@ -83,6 +105,12 @@ pub(super) fn judge(survey: &Result<Survey, SurveyError>) -> Check {
     )
 }
 
+/// True of an old version of Redis' own.
+fn is_too_old(version: &str) -> bool {
+    let major = version.strip_prefix("Redis ").and_then(|version| version.split('.').next()?.parse::<u32>().ok());
+    major.is_some_and(|major| major < LEAST_VERSION)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::report::Status;
@@ -97,6 +125,7 @@ mod tests {
             memory_policy: NO_EVICTION.to_owned(),
             has_append_only_file: false,
             is_writable: true,
+            runs_scripts: true,
             deployment: Deployment::Single,
             addresses: 1,
             silent_addresses: 0,
@@ -113,7 +142,10 @@ mod tests {
             (Ok(Survey { latency: Duration::from_millis(30), ..survey() }), Status::Warning, "takes 30 ms"),
             (Ok(full.clone()), Status::Warning, "nearly full"),
             (Ok(Survey { memory_policy: "allkeys-lru".to_owned(), ..full }), Status::Ok, "allkeys-lru"),
-            (Ok(Survey { is_writable: false, ..survey() }), Status::Failed, "takes no writes"),
+            (Ok(Survey { is_writable: false, runs_scripts: false, ..survey() }), Status::Failed, "takes no writes"),
+            (Ok(Survey { runs_scripts: false, ..survey() }), Status::Failed, "does not run the gateway's scripts"),
+            (Ok(Survey { version: "Redis 5.0.14".to_owned(), ..survey() }), Status::Warning, "older than Redis 6"),
+            (Ok(Survey { version: "Redis 6.0.0".to_owned(), ..survey() }), Status::Ok, "Redis 6.0.0 answers"),
             (
                 Ok(Survey { deployment: Deployment::Cluster, ..survey() }),
                 Status::Ok,

@@ -7,7 +7,7 @@ use crate::auth::{Caller, Identity, Scope};
 use crate::auth0::{BucketStatus, RefusedFields, TokenStatus};
 use crate::graphql::limits::ExceededLimit;
 use crate::graphql::permission::Upstream;
-use crate::shared_state::SharedState;
+use crate::shared_state::{SharedState, Standing};
 
 /// The gateway: what it is, and how it stands with Auth0.
 #[derive(SimpleObject)]
@@ -41,7 +41,7 @@ pub(crate) struct Gateway {
 /// The replicas of the gateway in front of one tenant, as the one that answers sees them.
 #[derive(SimpleObject)]
 struct Replicas {
-    /// True while this replica shares with the others; false while Redis is not there, and each does alone what they share.
+    /// True while this replica shares with the others; false while Redis is not there or late, and each does alone what operations would wait for.
     is_shared: bool,
     /// True while this replica reads the tail of logs for all of them.
     leads_tail: bool,
@@ -56,7 +56,7 @@ impl Replicas {
         let fleet = upstream.fleet();
         let number = |number| u32::try_from(number).unwrap_or(u32::MAX);
         Self {
-            is_shared: !shared.is_down(),
+            is_shared: shared.standing() == Standing::Up,
             leads_tail: upstream.leads_tail(),
             count: fleet.and_then(|fleet| fleet.replicas).map(number),
             leases: number(fleet.map_or(0, |fleet| fleet.leases)),
@@ -193,8 +193,16 @@ fn warnings(upstream: &Upstream) -> Vec<String> {
             "ANONYMOUS ACCESS: whoever reaches this gateway can read the tenant without credentials ({scopes})."
         ));
     }
-    if upstream.shared_state().is_some_and(SharedState::is_down) {
-        warnings.push("Redis is not there: this replica does alone what replicas share.".to_owned());
+    match upstream.shared_state().map(SharedState::standing) {
+        Some(Standing::Gone) => {
+            warnings.push("Redis is not there: this replica does alone what replicas share.".to_owned());
+        }
+        Some(Standing::Late) => warnings.push(
+            "Redis answers late, or not at all: operations do not wait for it; the rate limit, RATE_LIMIT and documents are \
+             each replica's own until it is quick again."
+                .to_owned(),
+        ),
+        Some(Standing::Up | Standing::Unknown) | None => {}
     }
     if limiter.only_measures() {
         warnings.push("LIMITS=measure: operations beyond most limits are counted here, and run.".to_owned());

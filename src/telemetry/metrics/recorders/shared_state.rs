@@ -30,7 +30,7 @@ impl Default for SharedStateMetrics {
             leases: Gauge::default(),
             replicas: Gauge::default(),
         };
-        metrics.set("alone");
+        metrics.set_state("alone");
         metrics
     }
 }
@@ -45,9 +45,11 @@ impl SharedStateMetrics {
         register(registry, "auth0_graphql_replicas", self.replicas.clone());
     }
 
-    /// Sets whether the state is shared.
-    pub(crate) fn is_up(&self, is_up: bool) {
-        self.set(if is_up { "up" } else { "down" });
+    /// Sets how the state is shared.
+    pub(crate) fn set_state(&self, state: &'static str) {
+        for name in ["alone", "up", "late", "down"] {
+            self.state.get_or_create(&[("state", name)]).set(i64::from(name == state));
+        }
     }
 
     /// Counts a failure.
@@ -65,11 +67,5 @@ impl SharedStateMetrics {
     pub(crate) fn set_replicas(&self, replicas: usize, leases: usize) {
         self.replicas.set(i64::try_from(replicas).unwrap_or(i64::MAX));
         self.leases.set(i64::try_from(leases).unwrap_or(i64::MAX));
-    }
-
-    fn set(&self, state: &'static str) {
-        for name in ["alone", "up", "down"] {
-            self.state.get_or_create(&[("state", name)]).set(i64::from(name == state));
-        }
     }
 }
