@@ -56,14 +56,29 @@ pub struct LogSettings {
     pub audit_file: Option<PathBuf>,
     /// Collector that traces are exported to, the base of OTLP's paths.
     pub otlp_endpoint: Option<Url>,
+    /// The [variables of OpenTelemetry's](OPENTELEMETRY_VARIABLES) that are set, with their values.
+    pub opentelemetry: Vec<(&'static str, String)>,
 }
+
+/// Variables of OpenTelemetry's that say whether and where traces are exported, or how, where the SDK would pass over what it cannot do.
+/// The SDK reads others itself.
+pub const OPENTELEMETRY_VARIABLES: [&str; 8] = [
+    "OTEL_SDK_DISABLED",
+    "OTEL_TRACES_EXPORTER",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_PROTOCOL",
+    "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+    "OTEL_EXPORTER_OTLP_COMPRESSION",
+    "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
+];
 
 impl LogSettings {
     /// The settings for a command that answers nobody: it leaves no audit trail and exports no traces.
     #[must_use]
     pub(crate) fn of_command(&self) -> Self {
         let filter = Filter(format!("{},{AUDIT_TARGET}=off", self.filter));
-        Self { filter, audit_file: None, otlp_endpoint: None, ..self.clone() }
+        Self { filter, audit_file: None, otlp_endpoint: None, opentelemetry: Vec::new(), ..self.clone() }
     }
 }
 
@@ -200,7 +215,7 @@ pub fn init(settings: &LogSettings) -> Result<Telemetry, LogError> {
         AuditFile::open(path).map(Arc::new).map_err(|cause| LogError::AuditFile { path: path.clone(), cause })
     });
     let audit_file = audit_file.transpose()?;
-    let traces = Traces::start(settings.otlp_endpoint.as_ref(), |name| std::env::var(name).ok());
+    let traces = Traces::start(settings.otlp_endpoint.as_ref(), &settings.opentelemetry);
     let traces = traces.map_err(|error| LogError::Traces(error.into()))?;
     let layers = layers(settings, audit_file.as_ref(), traces.as_ref());
     registry().with(layers).with(trace::sampling(traces.is_some())).try_init()?;

@@ -4,10 +4,10 @@ use std::io;
 use std::time::Duration;
 
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 
 use crate::app::{Reload, Reloader};
 use crate::config::{self, ConfigError, Serve, Tenant};
+use crate::deadline::Deadline;
 use crate::telemetry::Log;
 
 /// Longest time for reading the files: a disk may hang, and each secret may come from a pipe that nobody writes to.
@@ -43,7 +43,7 @@ pub(super) fn on_hangup() -> io::Result<impl FnOnce(Reloader, Log) -> tokio::tas
 async fn reload(reloader: Reloader, log: Log) {
     // Requests go on meanwhile, on a single core, too.
     let read = spawn_blocking(move || (log.reopen(), config::read_again()));
-    let (reopened, read) = match timeout(READ_TIMEOUT, read).await {
+    let (reopened, read) = match Deadline::within(READ_TIMEOUT).limit(read).await {
         Ok(Ok(read)) => read,
         Ok(Err(error)) => {
             tracing::error!(is_panic = error.is_panic(), "cannot reload: everything stays as it was");

@@ -75,7 +75,7 @@ Exit codes: 0 nothing failed, though there may be warnings; 1 something failed; 
     Doctor(DoctorArgs),
     /// Ask the gateway that runs on this machine whether it is well; for the health check of a container.
     ///
-    /// It is asked at ADMIN_ADDRESS, where others keep nobody waiting, or without one where HOST and PORT say that it listens.
+    /// It is asked at the admin address, where others keep nobody waiting, or without one where HOST and PORT say that it listens.
     #[command(after_long_help = "\
 Exit codes: 0 it is well, 1 it says that it is not, 64 HOST, PORT or ADMIN_ADDRESS is wrong, 69 nothing answers.")]
     Health(HealthArgs),

@@ -1,6 +1,7 @@
 //! Settings of the log.
 #![expect(clippy::doc_markdown, reason = "the comments are read on a terminal, not as Markdown")]
 
+use std::env;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -9,7 +10,7 @@ use url::Url;
 use super::Problems;
 use super::kinds::{Choice, quoted};
 use super::setting::{Checked, GivenSetting as _, Setting, WithDefault};
-use crate::telemetry::{Filter, Format, LogSettings};
+use crate::telemetry::{Filter, Format, LogSettings, OPENTELEMETRY_VARIABLES};
 
 #[derive(Args)]
 #[command(next_help_heading = "Logging")]
@@ -48,7 +49,13 @@ impl TelemetryArgs {
     pub(super) fn set(&self, settings: &mut LogSettings, problems: &mut Problems) {
         self.audit_file.set_some(&mut settings.audit_file, problems);
         self.otel_exporter_otlp_endpoint.set_some(&mut settings.otlp_endpoint, problems);
+        settings.opentelemetry = opentelemetry();
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "they are OpenTelemetry's, and have no flags")]
+fn opentelemetry() -> Vec<(&'static str, String)> {
+    OPENTELEMETRY_VARIABLES.iter().filter_map(|name| Some((*name, env::var(name).ok()?))).collect()
 }
 
 /// The URL of a collector.

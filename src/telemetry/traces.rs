@@ -43,13 +43,8 @@ pub(super) struct Traces(SdkTracerProvider);
 
 impl Traces {
     /// Begins to export to the collector at `endpoint`, the base of OTLP's paths, if there is one to export to.
-    ///
-    /// `variable` reads a variable of the environment. Those that are not read here, the SDK reads itself.
-    pub(super) fn start(
-        endpoint: Option<&Url>,
-        variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<Option<Self>, StartError> {
-        let Some(url) = destination(endpoint, variable)? else { return Ok(None) };
+    pub(super) fn start(endpoint: Option<&Url>, variables: &[(&str, String)]) -> Result<Option<Self>, StartError> {
+        let Some(url) = destination(endpoint, variables)? else { return Ok(None) };
         let exporter = SpanExporter::builder().with_http().with_endpoint(url).build()?;
         let provider = SdkTracerProvider::builder().with_resource(resource()).with_batch_exporter(exporter).build();
         TRACER.get_or_init(|| tracer(&provider));
@@ -84,14 +79,15 @@ const SAMPLERS: &str =
 
 /// The URL that traces go to, as OpenTelemetry's variables have it; none if there are to be no traces.
 /// <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>
-fn destination(
-    endpoint: Option<&Url>,
-    variable: impl Fn(&str) -> Option<String>,
-) -> Result<Option<String>, StartError> {
-    let of_traces = variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").filter(|url| !url.is_empty());
+fn destination(endpoint: Option<&Url>, variables: &[(&str, String)]) -> Result<Option<String>, StartError> {
+    let variable = |name: &str| {
+        let value = variables.iter().find_map(|(known, value)| (*known == name).then_some(value.as_str()));
+        value.filter(|value| !value.is_empty())
+    };
+    let of_traces = variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").map(str::to_owned);
     let url = of_traces.or_else(|| Some(format!("{}/v1/traces", endpoint?.as_str().trim_end_matches('/'))));
     let is_off = variable("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"))
-        || variable("OTEL_TRACES_EXPORTER").is_some_and(|value| value == "none");
+        || variable("OTEL_TRACES_EXPORTER") == Some("none");
     if url.is_none() || is_off {
         return Ok(None);
     }
@@ -103,9 +99,8 @@ fn destination(
         ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "none"),
         ("OTEL_TRACES_SAMPLER", SAMPLERS),
     ] {
-        let value = variable(name).filter(|value| !value.is_empty());
-        if let Some(value) = value.filter(|value| !known.split(", ").any(|word| word == value)) {
-            return Err(StartError::Unsupported { variable: name, known, value });
+        if let Some(value) = variable(name).filter(|value| !known.split(", ").any(|word| word == *value)) {
+            return Err(StartError::Unsupported { variable: name, known, value: value.to_owned() });
         }
     }
     Ok(url)
@@ -291,9 +286,8 @@ mod tests {
 
     fn sent_to(endpoint: Option<&str>, variables: &[(&str, &str)]) -> Result<Option<String>, String> {
         let endpoint = endpoint.map(|url| url.parse().unwrap());
-        let find =
-            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        destination(endpoint.as_ref(), find).map_err(|error| error.to_string())
+        let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        destination(endpoint.as_ref(), &variables).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -15,10 +15,7 @@ pub(super) enum Traces {}
 pub(super) struct NotBuiltError;
 
 impl Traces {
-    pub(super) fn start(
-        endpoint: Option<&Url>,
-        _: impl Fn(&str) -> Option<String>,
-    ) -> Result<Option<Self>, NotBuiltError> {
+    pub(super) fn start(endpoint: Option<&Url>, _: &[(&str, String)]) -> Result<Option<Self>, NotBuiltError> {
         endpoint.map_or(Ok(None), |_| Err(NotBuiltError))
     }
 
