@@ -45,7 +45,7 @@ impl From<AmbiguousCredentialsError> for AuthenticationError {
 }
 
 /// Credentials are refused. `Display` is for the caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum CredentialsError {
     /// A token, where only API keys are taken.
     #[error("The gateway takes API keys, not access tokens.")]

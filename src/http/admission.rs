@@ -1,8 +1,9 @@
 //! Admission control: authentication, a rate limit per caller, and a cap on concurrent operations.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode};
@@ -12,7 +13,7 @@ use super::Settings;
 use super::authenticate::{authenticate, refusal};
 use super::error::HttpError;
 use super::rate_limit::{RateLimitKey, RateLimits};
-use crate::auth::{AuthenticationError, Authenticator, Caller};
+use crate::auth::{AuthenticationError, Authenticator, Caller, CredentialsError};
 use crate::graphql::{Deadline, ErrorCode};
 use crate::shared_state::SharedState;
 use crate::telemetry::LogThrottle;
@@ -25,7 +26,8 @@ pub(crate) struct AdmissionControl {
     busy: LogThrottle,
     rates: Option<RateLimits>,
     rate_limited: LogThrottle,
-    unauthenticated: LogThrottle,
+    /// Throttles by what is wrong with credentials; under none, by all else that keeps callers out.
+    unauthenticated: Mutex<HashMap<Option<CredentialsError>, LogThrottle>>,
 }
 
 /// A request is not admitted.
@@ -69,7 +71,7 @@ impl AdmissionControl {
             busy: LogThrottle::default(),
             rates: settings.rate_limit.map(|limit| RateLimits::new(limit, shared)),
             rate_limited: LogThrottle::default(),
-            unauthenticated: LogThrottle::default(),
+            unauthenticated: Mutex::default(),
         }
     }
 
@@ -114,8 +116,14 @@ impl AdmissionControl {
                     tracing::warn!(requests, "refused: callers are over RATE_LIMIT");
                 }
             }
-            AdmissionError::Unauthenticated(_) => {
-                if let Some(requests) = self.unauthenticated.count() {
+            AdmissionError::Unauthenticated(error) => {
+                let fault = match error {
+                    AuthenticationError::InvalidCredentials(fault) => Some(*fault),
+                    _ => None,
+                };
+                // Nothing in here is left half done by a panic.
+                let mut throttles = self.unauthenticated.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(requests) = throttles.entry(fault).or_default().count() {
                     refusal.error.code.log(&refusal.error.message, &format!("authentication; requests={requests}"));
                 }
             }
