@@ -56,24 +56,24 @@ pub struct LogSettings {
     pub audit_file: Option<PathBuf>,
     /// Collector that traces are exported to, the base of OTLP's paths.
     pub otlp_endpoint: Option<Url>,
-    /// The [variables of OpenTelemetry's](OPENTELEMETRY_VARIABLES) that are set, with their values.
+    /// The [variables of OpenTelemetry's](Self::OPENTELEMETRY) that are set, with their values.
     pub opentelemetry: Vec<(&'static str, String)>,
 }
 
-/// Variables of OpenTelemetry's that say whether and where traces are exported, or how, where the SDK would pass over what it cannot do.
-/// The SDK reads others itself.
-pub const OPENTELEMETRY_VARIABLES: [&str; 8] = [
-    "OTEL_SDK_DISABLED",
-    "OTEL_TRACES_EXPORTER",
-    "OTEL_TRACES_SAMPLER",
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_PROTOCOL",
-    "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
-    "OTEL_EXPORTER_OTLP_COMPRESSION",
-    "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
-];
-
 impl LogSettings {
+    /// Variables of OpenTelemetry's that say whether and where traces are exported, or how, where the SDK would pass over what it cannot do.
+    /// The SDK reads others itself.
+    pub const OPENTELEMETRY: [&str; 8] = [
+        "OTEL_SDK_DISABLED",
+        "OTEL_TRACES_EXPORTER",
+        "OTEL_TRACES_SAMPLER",
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+        "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+        "OTEL_EXPORTER_OTLP_COMPRESSION",
+        "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
+    ];
+
     /// The settings for a command that answers nobody: it leaves no audit trail and exports no traces.
     #[must_use]
     pub(crate) fn of_command(&self) -> Self {

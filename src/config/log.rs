@@ -10,7 +10,7 @@ use url::Url;
 use super::Problems;
 use super::kinds::{Choice, quoted};
 use super::setting::{Checked, GivenSetting as _, Setting, WithDefault};
-use crate::telemetry::{Filter, Format, LogSettings, OPENTELEMETRY_VARIABLES};
+use crate::telemetry::{Filter, Format, LogSettings};
 
 #[derive(Args)]
 #[command(next_help_heading = "Logging")]
@@ -55,7 +55,7 @@ impl TelemetryArgs {
 
 #[expect(clippy::disallowed_methods, reason = "they are OpenTelemetry's, and have no flags")]
 fn opentelemetry() -> Vec<(&'static str, String)> {
-    OPENTELEMETRY_VARIABLES.iter().filter_map(|name| Some((*name, env::var(name).ok()?))).collect()
+    LogSettings::OPENTELEMETRY.into_iter().filter_map(|name| Some((name, env::var(name).ok()?))).collect()
 }
 
 /// The URL of a collector.
