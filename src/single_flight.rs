@@ -166,7 +166,7 @@ where
         let kept = (self.cancellation == Cancellation::Never).then(|| Arc::clone(&in_flight));
         let task = async move {
             let (entry, _kept) = (entry, kept);
-            // What the panic left half done is dropped with the work.
+            // Everything that the panic left half done is dropped with the work.
             let outcome = AssertUnwindSafe(work).catch_unwind().await.map_err(|_| FlightError::Panicked);
             // Off the map first: whoever comes from here on starts anew, or finds what was kept of this.
             drop(entry);

@@ -221,7 +221,7 @@ pub(crate) fn report(error: auth0::Error) -> GraphqlError {
         auth0::Error::Rejected { error_code, .. } => error_code.clone().unwrap_or_default(),
         _ => error.causes(),
     };
-    // That Auth0 is not asked for a while has been logged, once.
+    // The breaker has logged, once, that Auth0 is not asked for a while.
     if error.is_breaker_open() {
         tracing::debug!(code = code.as_str(), cause, "{}", error.summary());
     } else {

@@ -11,8 +11,10 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::error::Failure;
+use super::link::Link;
+use super::standing::Standing;
 use super::url::{Route, Sentinels, at};
-use super::{Inner, Link, RedisUrl, Standing};
+use super::{Inner, RedisUrl};
 use crate::deadline::Deadline;
 
 /// Longest time that connecting takes, TLS and authentication included.

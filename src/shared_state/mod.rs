@@ -13,7 +13,9 @@ mod compare_and_set;
 mod connection;
 mod error;
 mod lease;
+mod link;
 mod scripts;
+mod standing;
 mod stream;
 mod survey;
 mod url;
@@ -28,10 +30,13 @@ use redis::{FromRedisValue, RedisResult};
 use tokio::sync::watch;
 
 pub(crate) use self::compare_and_set::{Step, ValueBounds};
+use self::error::Failure;
 pub use self::error::Unavailable;
-use self::error::{Failure, StandingLog};
 pub(crate) use self::lease::{BoundedStream, Fence, Holding, LeasedStream};
+use self::link::{Connection, Link};
 pub(crate) use self::scripts::{MapBounds, Rate};
+pub use self::standing::Standing;
+use self::standing::StandingLog;
 pub(crate) use self::stream::{StreamEntry, StreamId, StreamReader};
 pub use self::survey::{Deployment, Survey, SurveyError, survey};
 pub use self::url::{RedisUrl, RedisUrlError};
@@ -96,40 +101,6 @@ struct Inner {
     timeouts: AtomicU32,
     log: StandingLog,
     metrics: SharedStateMetrics,
-}
-
-/// Standing of Redis with a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Standing {
-    /// Not known yet.
-    #[default]
-    Unknown,
-    /// It is there, and all that replicas share is shared.
-    Up,
-    /// It answers late, or not at all. Nobody waits for it; the token and the tail of logs are shared as far as it answers.
-    Late,
-    /// It cannot be reached, or refuses what it is asked: nothing is shared.
-    Gone,
-}
-
-/// The way to Redis.
-enum Link {
-    /// Not known yet.
-    Connecting {
-        /// True once it has been waited for in vain.
-        is_overdue: bool,
-    },
-    Up(Connection),
-    /// Answers come late. It is for work in the background, until another is there.
-    Slow(Connection),
-    Down,
-}
-
-#[derive(Clone)]
-struct Connection {
-    connection: MultiplexedConnection,
-    /// Counts connections, so that a failure on an old one does not end its successor.
-    generation: u64,
 }
 
 /// A key, written out.
@@ -319,46 +290,13 @@ impl SharedState {
     }
 }
 
-impl Standing {
-    /// The name of the state in the metrics.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Unknown => "alone",
-            Self::Up => "up",
-            Self::Late => "late",
-            Self::Gone => "down",
-        }
-    }
-}
-
-impl Link {
-    fn standing(&self) -> Standing {
-        match self {
-            Self::Connecting { is_overdue: false } => Standing::Unknown,
-            Self::Up(_) => Standing::Up,
-            Self::Slow(_) => Standing::Late,
-            Self::Connecting { is_overdue: true } | Self::Down => Standing::Gone,
-        }
-    }
-
-    fn is_down(&self) -> bool {
-        matches!(self, Self::Slow(_) | Self::Down)
-    }
-}
-
 impl Inner {
     fn connection(&self) -> Option<Connection> {
-        match &*self.link.borrow() {
-            Link::Up(connection) => Some(connection.clone()),
-            Link::Connecting { .. } | Link::Slow(_) | Link::Down => None,
-        }
+        self.link.borrow().connection()
     }
 
     fn background_connection(&self) -> Option<Connection> {
-        match &*self.link.borrow() {
-            Link::Up(connection) | Link::Slow(connection) => Some(connection.clone()),
-            Link::Connecting { .. } | Link::Down => None,
-        }
+        self.link.borrow().background_connection()
     }
 
     /// Takes note of a failure that ends a connection, or makes it one for work in the background.

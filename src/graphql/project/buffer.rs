@@ -187,7 +187,7 @@ impl<'p, 'a> RecordBuffer<'p, 'a> {
         // The value was found well-formed when it was passed over: reading it again cannot fail half-way.
         let is_read = value.first() == b'{' && json::read_record(value.bytes(), &mut alone).is_ok();
         let written = alone.written.filter(|_| is_read);
-        // What has room for nothing unknown is in `attributes`.
+        // A value that has no room for the unknown is in `attributes`.
         let is_kept_back = written.is_none() && matches!(value.first(), b'{' | b'[');
         if let (true, Some(number)) = (is_kept_back, number) {
             out.leave_out(number, 1);

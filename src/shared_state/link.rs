@@ -1,0 +1,56 @@
+//! The way to Redis: a connection for those who wait, one that is late, or none.
+
+use redis::aio::MultiplexedConnection;
+
+use super::standing::Standing;
+
+/// The way to Redis.
+pub(super) enum Link {
+    /// Not known yet.
+    Connecting {
+        /// True once it has been waited for in vain.
+        is_overdue: bool,
+    },
+    Up(Connection),
+    /// Answers come late. It is for work in the background, until another is there.
+    Slow(Connection),
+    Down,
+}
+
+#[derive(Clone)]
+pub(super) struct Connection {
+    pub(super) connection: MultiplexedConnection,
+    /// Counts connections, so that a failure on an old one does not end its successor.
+    pub(super) generation: u64,
+}
+
+impl Link {
+    pub(super) fn standing(&self) -> Standing {
+        match self {
+            Self::Connecting { is_overdue: false } => Standing::Unknown,
+            Self::Up(_) => Standing::Up,
+            Self::Slow(_) => Standing::Late,
+            Self::Connecting { is_overdue: true } | Self::Down => Standing::Gone,
+        }
+    }
+
+    pub(super) fn is_down(&self) -> bool {
+        matches!(self, Self::Slow(_) | Self::Down)
+    }
+
+    /// The connection for those who wait.
+    pub(super) fn connection(&self) -> Option<Connection> {
+        match self {
+            Self::Up(connection) => Some(connection.clone()),
+            Self::Connecting { .. } | Self::Slow(_) | Self::Down => None,
+        }
+    }
+
+    /// The connection for work in the background.
+    pub(super) fn background_connection(&self) -> Option<Connection> {
+        match self {
+            Self::Up(connection) | Self::Slow(connection) => Some(connection.clone()),
+            Self::Connecting { .. } | Self::Down => None,
+        }
+    }
+}
