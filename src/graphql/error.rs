@@ -1,9 +1,12 @@
 //! Errors of GraphQL responses: their codes, and what callers are told.
 
+use std::sync::LazyLock;
+
 use apollo_compiler::Name;
 use serde_json::Value;
 
 use crate::auth0;
+use crate::telemetry::LogThrottle;
 
 /// The stable code that every error carries in `extensions.code`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -206,6 +209,9 @@ impl From<auth0::ArgumentError> for GraphqlError {
     }
 }
 
+/// Calls that met the tenant's rate limit, for the log of the process.
+static RATE_LIMITED: LazyLock<LogThrottle> = LazyLock::new(LogThrottle::default);
+
 /// Logs the failure of a call, cause and all, and gives what the caller is told: the error's `Display`.
 pub(crate) fn report(error: auth0::Error) -> GraphqlError {
     let code = match &error {
@@ -221,11 +227,16 @@ pub(crate) fn report(error: auth0::Error) -> GraphqlError {
         auth0::Error::Rejected { error_code, .. } => error_code.clone().unwrap_or_default(),
         _ => error.causes(),
     };
-    // The breaker has logged, once, that Auth0 is not asked for a while.
-    if error.is_breaker_open() {
-        tracing::debug!(code = code.as_str(), cause, "{}", error.summary());
-    } else {
-        code.log(&error.summary(), &cause);
+    match &error {
+        // The breaker has logged, once, that Auth0 is not asked for a while.
+        _ if error.is_breaker_open() => tracing::debug!(code = code.as_str(), cause, "{}", error.summary()),
+        // One that is over its rate limit refuses many; the audit has a line for each.
+        auth0::Error::RateLimited { .. } => {
+            if let Some(calls) = RATE_LIMITED.count() {
+                tracing::warn!(code = code.as_str(), cause, calls, "{}", error.summary());
+            }
+        }
+        _ => code.log(&error.summary(), &cause),
     }
     let failure = GraphqlError::new(code, error.to_string());
     if let Some(wait) = error.wait() {

@@ -14,6 +14,7 @@ use wiremock::ResponseTemplate;
 use crate::gateway::{Setup, TestGateway, codes};
 use crate::mock;
 use crate::time::StoppedClock;
+use crate::written::Written;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -246,6 +247,21 @@ async fn a_429_is_waited_out_as_told() {
     assert_eq!((limited.calls.as_str(), limited.explained("retries")), ("2", &json!(1)));
     assert!(patient.explained("waitedMs").as_u64().unwrap() >= 2_900, "{}", patient.body);
     assert_eq!(statuses(&gateway).await.iter().filter(|status| **status == 429).count(), 1);
+}
+
+#[tokio::test]
+async fn calls_that_the_rate_limit_refuses_are_no_line_of_the_log_each() {
+    let (gateway, _clock) = gateway_to(Plan::Enterprise).await;
+    let fault = json!({ "path": "/api/v2/users", "times": 1, "fault": { "status": 429, "retryAfter": 3_600 } });
+    gateway.fault(fault).await;
+    let log = Written::default();
+    let _guards = log.keep(tracing::Level::WARN);
+    for number in 0..10 {
+        assert_eq!(codes(&Answer::to(&gateway, users(number), SECOND).await.body), ["RATE_LIMITED"]);
+    }
+    // The throttle is the process', which other tests share: there may be none.
+    let lines = log.text().lines().filter(|line| line.contains("rate limit")).count();
+    assert!(lines < 3, "{}", log.text());
 }
 
 #[tokio::test]
