@@ -6,14 +6,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::endpoints::{
-    Endpoint, LOG, LOG_SEARCH, LOG_STREAM, USER, USER_AUTHENTICATION_METHODS, USER_BLOCKS, USER_ENROLLMENTS, USER_LOGS,
-    USER_ORGANIZATIONS, USER_PERMISSIONS, USER_REFRESH_TOKENS, USER_ROLES, USER_SESSIONS, USERS, USERS_BY_EMAIL,
+    Endpoint, ID, LOG, LOG_SEARCH, LOG_STREAM, USER, USER_AUTHENTICATION_METHODS, USER_BLOCKS, USER_ENROLLMENTS,
+    USER_LOGS, USER_ORGANIZATIONS, USER_PERMISSIONS, USER_REFRESH_TOKENS, USER_ROLES, USER_SESSIONS, USERS,
+    USERS_BY_EMAIL,
 };
 use super::fields_parameter::Fields;
 use super::ids::{Email, LogId, UserId};
 use super::list_parameters::{LogCheckpoint, LogSearch, UserListPart, UserLogs, UserSearch};
 use super::pace::Class;
 use super::page::Page;
+use super::payload::Payload;
 use super::request_target::{RequestTarget, TargetBuilder};
 
 /// A read of the Management API that brings a `T`, to be made as often as need be. Cheap to clone.
@@ -142,8 +144,21 @@ impl ApiRequest<Option<Bytes>> {
     }
 }
 
+impl ApiRequest<Payload> {
+    /// The cheapest call to an endpoint, with as little of a record as it gives out. `id` is that of a record of the list that the endpoint's
+    /// sample names.
+    pub(crate) fn sample(endpoint: &'static Endpoint, id: &str) -> Self {
+        let parameters = endpoint.sample.parameters.iter();
+        let target = parameters.fold(TargetBuilder::of_id(endpoint, id), |target, (name, value)| {
+            target.with(name, if *value == ID { id } else { value })
+        });
+        Self::new(target.with_fields(&Fields::Only(Vec::new())))
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::endpoints::ENDPOINTS;
     use super::*;
 
     #[test]
@@ -153,5 +168,27 @@ mod tests {
         assert_eq!(request.target(true), "/api/v2/users-by-email?email=a%40b&fields=email&include_fields=true");
         assert_eq!(request.target(false), "/api/v2/users-by-email?email=a%40b");
         assert_eq!(request.field_names, ["email"]);
+    }
+
+    #[test]
+    fn a_sample_is_one_record_and_its_id_if_that_can_be_chosen() {
+        let samples = ENDPOINTS.map(|endpoint| ApiRequest::sample(endpoint, "a|1").0.target(true).to_owned());
+        insta::assert_snapshot!(samples.join("\n"), @"
+        /api/v2/users?page=0&per_page=1&search_engine=v3&fields=user_id&include_fields=true
+        /api/v2/users/a%7C1?fields=user_id&include_fields=true
+        /api/v2/users-by-email?email=nobody%40example.invalid&fields=user_id&include_fields=true
+        /api/v2/logs?page=0&per_page=1&sort=date%3A-1&fields=log_id&include_fields=true
+        /api/v2/logs?from=a%7C1&take=1
+        /api/v2/logs/a%7C1
+        /api/v2/users/a%7C1/logs?page=0&per_page=1
+        /api/v2/users/a%7C1/roles?page=0&per_page=1
+        /api/v2/users/a%7C1/permissions?page=0&per_page=1
+        /api/v2/users/a%7C1/organizations?page=0&per_page=1
+        /api/v2/users/a%7C1/authentication-methods?page=0&per_page=1
+        /api/v2/users/a%7C1/enrollments
+        /api/v2/users/a%7C1/sessions?take=1
+        /api/v2/users/a%7C1/refresh-tokens?take=1
+        /api/v2/user-blocks/a%7C1
+        ");
     }
 }

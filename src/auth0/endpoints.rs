@@ -22,6 +22,30 @@ pub(crate) struct Endpoint {
     pub(crate) response: ResponseKind,
     /// The scope that the gateway is meant to hold for it, of those that Auth0 takes.
     pub(crate) scope: &'static str,
+    pub(crate) sample: Sample,
+}
+
+/// The cheapest call to an endpoint, by which it is seen whether it answers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sample {
+    /// The list that has an id for it, if it needs one.
+    pub(crate) id_of: Option<&'static Endpoint>,
+    /// Its parameters but `fields`; [`ID`] is the value where the id goes.
+    pub(crate) parameters: &'static [(&'static str, &'static str)],
+}
+
+/// The value of a parameter that is the id, and in a path the part that is.
+pub(crate) const ID: &str = "{}";
+
+impl Endpoint {
+    /// Method and path, with the parameter that makes it another endpoint: `GET /users/{id}`, `GET /logs?from`.
+    pub(crate) fn label(&self) -> String {
+        let path = self.path.replace(ID, "{id}");
+        match self.sample.parameters.iter().find(|(_, value)| *value == ID) {
+            Some((name, _)) => format!("GET /{path}?{name}"),
+            None => format!("GET /{path}"),
+        }
+    }
 }
 
 /// The parameter `fields` of an endpoint.
@@ -73,6 +97,34 @@ pub(crate) const USER_FIELDS: Selectable = Selectable::Listed {
     ],
 };
 
+/// The first record of a list that comes by page.
+const FIRST_OF_PAGES: &[(&str, &str)] = &[("page", "0"), ("per_page", "1")];
+
+/// The first record of a list that is read on from a checkpoint.
+const FIRST_OF_CHECKPOINTS: &[(&str, &str)] = &[("take", "1")];
+
+/// An address that nobody has (RFC 2606): Auth0 answers with an empty list.
+const NOBODY: &str = "nobody@example.invalid";
+
+/// Every endpoint. One that has an id for others comes before them.
+pub(crate) static ENDPOINTS: [&Endpoint; 15] = [
+    &USERS,
+    &USER,
+    &USERS_BY_EMAIL,
+    &LOG_SEARCH,
+    &LOG_STREAM,
+    &LOG,
+    &USER_LOGS,
+    &USER_ROLES,
+    &USER_PERMISSIONS,
+    &USER_ORGANIZATIONS,
+    &USER_AUTHENTICATION_METHODS,
+    &USER_ENROLLMENTS,
+    &USER_SESSIONS,
+    &USER_REFRESH_TOKENS,
+    &USER_BLOCKS,
+];
+
 const USER_LIST: ResponseKind = ResponseKind::List { key: "users" };
 const LOG_LIST: ResponseKind = ResponseKind::List { key: "logs" };
 
@@ -85,6 +137,7 @@ pub(crate) static USERS: Endpoint = Endpoint {
     selectable: Selectable::Any { least: "user_id" },
     response: USER_LIST,
     scope: "read:users",
+    sample: Sample { id_of: None, parameters: &[("page", "0"), ("per_page", "1"), ("search_engine", "v3")] },
 };
 
 pub(crate) static USER: Endpoint = Endpoint {
@@ -95,6 +148,7 @@ pub(crate) static USER: Endpoint = Endpoint {
     selectable: USER_FIELDS,
     response: ResponseKind::Record { is_absent: is_absent_user },
     scope: "read:users",
+    sample: Sample { id_of: Some(&USERS), parameters: &[] },
 };
 
 pub(crate) static USERS_BY_EMAIL: Endpoint = Endpoint {
@@ -105,6 +159,7 @@ pub(crate) static USERS_BY_EMAIL: Endpoint = Endpoint {
     selectable: USER_FIELDS,
     response: USER_LIST,
     scope: "read:users",
+    sample: Sample { id_of: None, parameters: &[("email", NOBODY)] },
 };
 
 /// The log search, by page.
@@ -116,6 +171,7 @@ pub(crate) static LOG_SEARCH: Endpoint = Endpoint {
     selectable: Selectable::Any { least: "log_id" },
     response: LOG_LIST,
     scope: "read:logs",
+    sample: Sample { id_of: None, parameters: &[("page", "0"), ("per_page", "1"), ("sort", "date:-1")] },
 };
 
 /// The same endpoint, read on from a checkpoint: Auth0 ignores every parameter but `from` and `take` there.
@@ -127,6 +183,7 @@ pub(crate) static LOG_STREAM: Endpoint = Endpoint {
     selectable: Selectable::Nothing,
     response: LOG_LIST,
     scope: "read:logs",
+    sample: Sample { id_of: Some(&LOG_SEARCH), parameters: &[("from", ID), ("take", "1")] },
 };
 
 pub(crate) static LOG: Endpoint = Endpoint {
@@ -137,6 +194,7 @@ pub(crate) static LOG: Endpoint = Endpoint {
     selectable: Selectable::Nothing,
     response: ResponseKind::Record { is_absent: is_absent_log },
     scope: "read:logs",
+    sample: Sample { id_of: Some(&LOG_SEARCH), parameters: &[] },
 };
 
 /// The logs of one user. The bucket that it counts in is not documented.
@@ -148,10 +206,17 @@ pub(crate) static USER_LOGS: Endpoint = Endpoint {
     selectable: Selectable::Nothing,
     response: LOG_LIST,
     scope: "read:logs",
+    sample: Sample { id_of: Some(&USERS), parameters: FIRST_OF_PAGES },
 };
 
 /// An endpoint for a list that belongs to a user. In which bucket it counts is not documented.
-const fn list_of_user(name: &'static str, path: &'static str, key: &'static str, scope: &'static str) -> Endpoint {
+const fn list_of_user(
+    name: &'static str,
+    path: &'static str,
+    key: &'static str,
+    scope: &'static str,
+    parameters: &'static [(&'static str, &'static str)],
+) -> Endpoint {
     Endpoint {
         name,
         path,
@@ -160,32 +225,65 @@ const fn list_of_user(name: &'static str, path: &'static str, key: &'static str,
         selectable: Selectable::Nothing,
         response: ResponseKind::ListOfUser { key },
         scope,
+        sample: Sample { id_of: Some(&USERS), parameters },
     }
 }
 
 /// Auth0 asks for `read:users`, `read:roles` and `read:role_members`, all three.
-pub(crate) static USER_ROLES: Endpoint = list_of_user("user-roles", "users/{}/roles", "roles", "read:roles");
+pub(crate) static USER_ROLES: Endpoint =
+    list_of_user("user-roles", "users/{}/roles", "roles", "read:roles", FIRST_OF_PAGES);
 
 pub(crate) static USER_PERMISSIONS: Endpoint =
-    list_of_user("user-permissions", "users/{}/permissions", "permissions", "read:users");
+    list_of_user("user-permissions", "users/{}/permissions", "permissions", "read:users", FIRST_OF_PAGES);
 
 pub(crate) static USER_ORGANIZATIONS: Endpoint =
-    list_of_user("user-organizations", "users/{}/organizations", "organizations", "read:organizations");
+    list_of_user("user-organizations", "users/{}/organizations", "organizations", "read:organizations", FIRST_OF_PAGES);
 
 pub(crate) static USER_AUTHENTICATION_METHODS: Endpoint = list_of_user(
     "user-authentication-methods",
     "users/{}/authentication-methods",
     "authenticators",
     "read:authentication_methods",
+    FIRST_OF_PAGES,
 );
 
 pub(crate) static USER_ENROLLMENTS: Endpoint =
-    list_of_user("user-enrollments", "users/{}/enrollments", "enrollments", "read:users");
+    list_of_user("user-enrollments", "users/{}/enrollments", "enrollments", "read:users", &[]);
 
 pub(crate) static USER_SESSIONS: Endpoint =
-    list_of_user("user-sessions", "users/{}/sessions", "sessions", "read:sessions");
+    list_of_user("user-sessions", "users/{}/sessions", "sessions", "read:sessions", FIRST_OF_CHECKPOINTS);
 
-pub(crate) static USER_REFRESH_TOKENS: Endpoint =
-    list_of_user("user-refresh-tokens", "users/{}/refresh-tokens", "tokens", "read:refresh_tokens");
+pub(crate) static USER_REFRESH_TOKENS: Endpoint = list_of_user(
+    "user-refresh-tokens",
+    "users/{}/refresh-tokens",
+    "tokens",
+    "read:refresh_tokens",
+    FIRST_OF_CHECKPOINTS,
+);
 
-pub(crate) static USER_BLOCKS: Endpoint = list_of_user("user-blocks", "user-blocks/{}", "blocked_for", "read:users");
+pub(crate) static USER_BLOCKS: Endpoint =
+    list_of_user("user-blocks", "user-blocks/{}", "blocked_for", "read:users", &[]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_that_needs_an_id_comes_behind_the_list_that_has_it() {
+        for (index, endpoint) in ENDPOINTS.iter().enumerate() {
+            let Sample { id_of, parameters } = endpoint.sample;
+            let needs_id = endpoint.path.contains(ID) || parameters.iter().any(|(_, value)| *value == ID);
+            assert_eq!(id_of.is_some(), needs_id, "{}", endpoint.name);
+            let Some(list) = id_of else { continue };
+            assert!(ENDPOINTS[..index].iter().any(|earlier| std::ptr::eq(*earlier, list)), "{}", endpoint.name);
+            assert!(matches!(list.selectable, Selectable::Any { .. }), "{} tells no id", list.name);
+        }
+    }
+
+    #[test]
+    fn no_two_endpoints_have_one_label() {
+        let labels: std::collections::BTreeSet<_> = ENDPOINTS.iter().map(|endpoint| endpoint.label()).collect();
+        assert_eq!(labels.len(), ENDPOINTS.len());
+        assert!(labels.contains("GET /logs?from") && labels.contains("GET /users/{id}/roles"), "{labels:?}");
+    }
+}

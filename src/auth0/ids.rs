@@ -139,7 +139,7 @@ impl Email {
 /// Checks what will be one segment of a path. Percent-encoding does for nearly all of it: ids hold backslashes (`DOMAIN\user`),
 /// and slashes, where an identity provider's subjects are URLs or Base64. But `.` and `..` alone have a meaning that encoding
 /// does not take away.
-fn path_segment(argument: &'static str, text: &str) -> Result<Box<str>, ArgumentError> {
+pub(crate) fn path_segment(argument: &'static str, text: &str) -> Result<Box<str>, ArgumentError> {
     let problem = if text.is_empty() {
         ArgumentProblem::Empty
     } else if text.len() > LONGEST_ID {

@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use chrono::Utc;
 
-use super::endpoints::{Endpoint, ResponseKind};
+use super::endpoints::{Endpoint, ResponseKind, Selectable};
 use super::error::Error;
 use super::error_mapping::{error_of, is_absent_user};
 use super::http_client::UpstreamResponse;
+use super::ids::path_segment;
 use super::page::{self, Page};
 
 /// The payload of a read.
@@ -44,6 +45,13 @@ impl Payload {
         }
     }
 
+    /// The id of the first record, if it is a list of which `endpoint` lets ids be chosen.
+    pub(crate) fn first_id(&self, endpoint: &Endpoint) -> Option<Box<str>> {
+        let (Self::Page(page), Selectable::Any { least }) = (self, endpoint.selectable) else { return None };
+        let records: Vec<serde_json::Value> = serde_json::from_slice(&page.records).ok()?;
+        path_segment("id", records.first()?.get(least)?.as_str()?).ok()
+    }
+
     /// Its size in bytes.
     pub(crate) fn len(&self) -> usize {
         match self {
@@ -66,6 +74,7 @@ pub trait FromPayload: sealed::FromPayload {}
 
 impl FromPayload for Page {}
 impl FromPayload for Option<Bytes> {}
+impl FromPayload for Payload {}
 
 pub(super) mod sealed {
     pub trait FromPayload: Sized {
@@ -88,5 +97,11 @@ impl sealed::FromPayload for Option<Bytes> {
             Payload::Record(record) => Some(record),
             Payload::Page(_) => None,
         }
+    }
+}
+
+impl sealed::FromPayload for Payload {
+    fn from_payload(payload: Payload) -> Option<Self> {
+        Some(payload)
     }
 }

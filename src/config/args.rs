@@ -68,8 +68,9 @@ Exit codes: 0 interrupted, or whoever reads has left; 64 wrong usage or settings
     Schema(SchemaArgs),
     /// Examine what `serve` would serve: can the tenant be reached, does it let the gateway in, are the scopes right?
     ///
-    /// Asks each endpoint of Auth0 that the gateway reads from once. Prints what is wrong with the remedy for it, and which scopes
-    /// the gateway's application has: too few, or more than it needs. Prints no secret, no token and nothing of the tenant's users.
+    /// Asks each endpoint of Auth0 that the gateway reads from once; those of a single user or log, of the first that is found. Prints what
+    /// is wrong with the remedy for it, and which scopes the gateway's application has: too few, or more than it needs. Prints no secret,
+    /// no token and nothing of the tenant's users.
     #[command(after_long_help = "\
 Exit codes: 0 nothing failed, though there may be warnings; 1 something failed; 64 settings are missing or wrong.")]
     Doctor(DoctorArgs),

@@ -123,8 +123,23 @@ impl Examined {
     }
 }
 
-const ENDPOINTS: [&str; 6] =
-    ["GET /users", "GET /users/{id}", "GET /users-by-email", "GET /logs", "GET /logs?from", "GET /logs/{id}"];
+const ENDPOINTS: [&str; 15] = [
+    "GET /users",
+    "GET /users/{id}",
+    "GET /users-by-email",
+    "GET /logs",
+    "GET /logs?from",
+    "GET /logs/{id}",
+    "GET /users/{id}/logs",
+    "GET /users/{id}/roles",
+    "GET /users/{id}/permissions",
+    "GET /users/{id}/organizations",
+    "GET /users/{id}/authentication-methods",
+    "GET /users/{id}/enrollments",
+    "GET /users/{id}/sessions",
+    "GET /users/{id}/refresh-tokens",
+    "GET /user-blocks/{id}",
+];
 
 async fn sandbox() -> Sandbox {
     sandbox_at(Clock::system()).await
@@ -184,8 +199,10 @@ async fn the_keys_of_the_report_are_those_that_scripts_rely_on() {
     let names: Vec<_> = checks.iter().map(|check| check["name"].as_str().unwrap()).collect();
     assert_eq!(
         names.join(", "),
-        "settings, callers, dns, connection, tls, clock, token, audience, GET /users, GET /users/{id}, \
-         GET /users-by-email, GET /logs, GET /logs?from, GET /logs/{id}, scopes, plan, keys"
+        format!(
+            "settings, callers, dns, connection, tls, clock, token, audience, {}, scopes, plan, keys",
+            ENDPOINTS.join(", ")
+        )
     );
     let timed: Vec<_> =
         checks.iter().filter(|check| check["durationMs"].is_u64()).map(|check| &check["name"]).collect();

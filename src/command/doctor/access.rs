@@ -2,13 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
+use super::Token;
 use super::endpoints::{EndpointResult, Outcome};
 use super::report::{Check, Status};
 use super::upstream_error::check_of;
-use crate::auth0::{ClientAuthentication, Error, MisconfigurationError, TokenStatus};
-
-/// Outcome of the request for a token; `None` if there was none.
-pub(super) type Token = Option<Result<TokenStatus, Error>>;
+use crate::auth0::{ClientAuthentication, Error, MisconfigurationError};
 
 /// Name of the means by which the application shows that it is the one.
 pub(super) const fn way(authentication: &ClientAuthentication) -> &'static str {
@@ -41,7 +39,7 @@ pub(super) fn audience(token: &Token, audience: &str, endpoints: &[EndpointResul
         // Tokens are given for any API of the tenant; only its own one takes them.
         Some(Ok(_)) => match endpoints.iter().find_map(EndpointResult::token_refusal) {
             Some(error) => check_of("audience", error),
-            None if endpoints.iter().any(|endpoint| matches!(endpoint.outcome, Outcome::Answered)) => {
+            None if endpoints.iter().any(|endpoint| matches!(endpoint.outcome, Outcome::Answered { .. })) => {
                 Check::ok("audience", audience)
             }
             None => Check::skipped("audience", "no call shows whether the Management API takes the token"),

@@ -1,53 +1,43 @@
-//! Checks of the endpoints: a cheap call to each that the gateway reads from.
+//! Checks of the endpoints: the cheapest call to each that the gateway reads from.
 //!
 //! The calls go the way that the gateway's own go: paced by the tenant's rate limit, and repeated where that is worth it. They ask for
-//! ids and nothing else, and of those nothing is told.
+//! one record, and for nothing but its id where the endpoint lets fields be chosen. Of what comes nothing is told.
 
+use std::ptr;
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
-
-use super::report::Check;
+use super::report::{Check, Status};
+use super::scopes::is_required;
 use super::upstream_error::check_of;
 use crate::auth::{Scope, Scopes};
 use crate::auth0::{
-    ApiRequest, ArgumentError, CallBudget, CallContext, CallerKey, Email, Error, Fields, LogCheckpoint, LogId,
-    LogSearch, ManagementApi, MisconfigurationError, Page, UserId, UserSearch,
+    ApiRequest, CallBudget, CallContext, CallerKey, ENDPOINTS, Endpoint, Error, ManagementApi, MisconfigurationError,
+    Payload,
 };
 use crate::deadline::Deadline;
-
-const USERS: &str = "GET /users";
-const USER: &str = "GET /users/{id}";
-const USERS_BY_EMAIL: &str = "GET /users-by-email";
-const LOGS: &str = "GET /logs";
-const LOGS_FROM: &str = "GET /logs?from";
-const LOG: &str = "GET /logs/{id}";
-
-/// Every endpoint, in the order of the calls.
-const ALL: [&str; 6] = [USERS, USER, USERS_BY_EMAIL, LOGS, LOGS_FROM, LOG];
-
-/// Nobody has it (RFC 2606), and Auth0 answers with an empty list.
-const NOBODY: &str = "nobody@example.invalid";
 
 /// Outcome of the call to an endpoint.
 #[derive(Debug)]
 pub(super) struct EndpointResult {
-    pub(super) name: &'static str,
+    endpoint: &'static Endpoint,
     pub(super) outcome: Outcome,
     took: Duration,
 }
 
 #[derive(Debug)]
 pub(super) enum Outcome {
-    Answered,
+    Answered {
+        /// Id of the first record, if the endpoint lists records that others are called for.
+        first_id: Option<Box<str>>,
+    },
     Failed(Error),
     /// Not called, for this reason.
-    Skipped(&'static str),
+    Skipped(String),
 }
 
 impl EndpointResult {
-    fn skipped(name: &'static str, why: &'static str) -> Self {
-        Self { name, outcome: Outcome::Skipped(why), took: Duration::ZERO }
+    fn skipped(endpoint: &'static Endpoint, why: String) -> Self {
+        Self { endpoint, outcome: Outcome::Skipped(why), took: Duration::ZERO }
     }
 
     /// The error, if it is the token itself that was not taken.
@@ -60,126 +50,74 @@ impl EndpointResult {
         }
     }
 
+    fn lacks_optional_scope(&self, error: &Error) -> bool {
+        matches!(error, Error::Misconfigured { what: MisconfigurationError::MissingScope { .. }, .. })
+            && Scope::parse(self.endpoint.scope).is_some_and(|scope| !is_required(scope))
+    }
+
     pub(super) fn check(&self) -> Check {
+        let name = self.endpoint.label();
         match &self.outcome {
-            Outcome::Skipped(why) => Check::skipped(self.name, *why),
-            Outcome::Failed(_) if self.token_refusal().is_some() => Check::skipped(self.name, "needs audience"),
-            Outcome::Failed(error) => check_of(self.name, error).took(self.took),
-            Outcome::Answered => Check::ok(self.name, format!("{} ms", self.took.as_millis())).took(self.took),
+            Outcome::Skipped(why) => Check::skipped(name, why.clone()),
+            Outcome::Failed(_) if self.token_refusal().is_some() => Check::skipped(name, "needs audience"),
+            Outcome::Failed(error) if self.lacks_optional_scope(error) => {
+                Check { status: Status::Skipped, remedy: None, ..check_of(name, error).took(self.took) }
+            }
+            Outcome::Failed(error) => check_of(name, error).took(self.took),
+            Outcome::Answered { .. } => Check::ok(name, format!("{} ms", self.took.as_millis())).took(self.took),
         }
     }
 }
 
 /// No endpoint is called.
-pub(super) fn skip_all(why: &'static str) -> Vec<EndpointResult> {
-    ALL.into_iter().map(|name| EndpointResult::skipped(name, why)).collect()
+pub(super) fn skip_all(why: &str) -> Vec<EndpointResult> {
+    ENDPOINTS.into_iter().map(|endpoint| EndpointResult::skipped(endpoint, why.to_owned())).collect()
 }
 
-/// Calls every endpoint, each for at most `timeout`, but for those that are of use to no caller.
-pub(super) async fn call_all(
-    api: &ManagementApi,
+/// Calls every endpoint, each for at most `timeout`, but for those that are of use to no caller or for which no id was found.
+pub(super) async fn call_all(api: &ManagementApi, useful: Scopes, timeout: Duration) -> Vec<EndpointResult> {
+    let mut results = Vec::with_capacity(ENDPOINTS.len());
+    for endpoint in ENDPOINTS {
+        results.push(match request(endpoint, useful, &results) {
+            Ok(request) => call(api, endpoint, &request, timeout).await,
+            Err(why) => EndpointResult::skipped(endpoint, why),
+        });
+    }
+    results
+}
+
+/// The call to an endpoint, or the reason why it is not tried.
+fn request(
+    endpoint: &'static Endpoint,
     useful: Scopes,
+    earlier: &[EndpointResult],
+) -> Result<ApiRequest<Payload>, String> {
+    // A token that was refused twice is refused to every other call as well.
+    if earlier.iter().any(|result| result.token_refusal().is_some()) {
+        return Err("needs audience".to_owned());
+    }
+    if !Scope::parse(endpoint.scope).is_some_and(|scope| useful.holds(scope)) {
+        return Err(format!("no caller can hold {}", endpoint.scope));
+    }
+    let Some(list) = endpoint.sample.id_of else { return Ok(ApiRequest::sample(endpoint, "")) };
+    match earlier.iter().find(|result| ptr::eq(result.endpoint, list)).map(|result| &result.outcome) {
+        Some(Outcome::Answered { first_id: Some(id) }) => Ok(ApiRequest::sample(endpoint, id)),
+        Some(Outcome::Answered { first_id: None }) => Err(format!("not tried: the tenant has no {}", list.name)),
+        _ => Err(format!("needs {} for an id", list.label())),
+    }
+}
+
+async fn call(
+    api: &ManagementApi,
+    endpoint: &'static Endpoint,
+    request: &ApiRequest<Payload>,
     timeout: Duration,
-) -> Result<Vec<EndpointResult>, ArgumentError> {
-    let mut calls =
-        EndpointCalls { api, timeout, ids_only: Fields::Only(Vec::new()), results: Vec::with_capacity(ALL.len()) };
-    if useful.holds(Scope::ReadUsers) {
-        calls.users().await?;
-    } else {
-        calls.skip(&[USERS, USER, USERS_BY_EMAIL], "no caller can hold read:users");
-    }
-    if calls.results.iter().any(|result| result.token_refusal().is_some()) {
-        calls.skip(&[LOGS, LOGS_FROM, LOG], "needs audience");
-    } else if useful.holds(Scope::ReadLogs) {
-        calls.logs().await?;
-    } else {
-        calls.skip(&[LOGS, LOGS_FROM, LOG], "no caller can hold read:logs");
-    }
-    Ok(calls.results)
-}
-
-struct EndpointCalls<'a> {
-    api: &'a ManagementApi,
-    timeout: Duration,
-    ids_only: Fields,
-    results: Vec<EndpointResult>,
-}
-
-impl EndpointCalls<'_> {
-    async fn users(&mut self) -> Result<(), ArgumentError> {
-        let (api, ids_only) = (self.api, self.ids_only.clone());
-        let (search, email) = (UserSearch::new(None, 0, 1, None)?, Email::parse(NOBODY)?);
-        let page = self
-            .call(USERS, async |context| api.read(&ApiRequest::users(&search, &ids_only, false), context).await)
-            .await;
-        match page.as_ref().and_then(first_id::<HasUserId>).and_then(|id| UserId::parse(&id.user_id).ok()) {
-            Some(id) => {
-                self.call(USER, async |context| api.read(&ApiRequest::user(&id, &ids_only), context).await).await;
-            }
-            None if page.is_some() => self.skip(&[USER], "the tenant has no user to look up"),
-            None => self.skip(&[USER], "needs GET /users for an id"),
-        }
-        self.call(USERS_BY_EMAIL, async |context| {
-            api.read(&ApiRequest::users_by_email(&email, &ids_only), context).await
-        })
-        .await;
-        Ok(())
-    }
-
-    async fn logs(&mut self) -> Result<(), ArgumentError> {
-        let (api, ids_only) = (self.api, self.ids_only.clone());
-        let search = LogSearch::newest(1)?;
-        let page = self
-            .call(LOGS, async |context| api.read(&ApiRequest::search_logs(&search, &ids_only), context).await)
-            .await;
-        match page.as_ref().and_then(first_id::<HasLogId>).and_then(|id| LogId::parse(&id.log_id).ok()) {
-            Some(id) => {
-                let from = LogCheckpoint::new(id.as_str(), 1)?;
-                self.call(LOGS_FROM, async |context| api.read(&ApiRequest::logs_after(&from), context).await).await;
-                self.call(LOG, async |context| api.read(&ApiRequest::log(&id), context).await).await;
-            }
-            None if page.is_some() => self.skip(&[LOGS_FROM, LOG], "the tenant has no log to look up"),
-            None => self.skip(&[LOGS_FROM, LOG], "needs GET /logs for an id"),
-        }
-        Ok(())
-    }
-
-    fn skip(&mut self, names: &[&'static str], why: &'static str) {
-        self.results.extend(names.iter().map(|name| EndpointResult::skipped(name, why)));
-    }
-
-    async fn call<T>(
-        &mut self,
-        name: &'static str,
-        call: impl AsyncFnOnce(&CallContext) -> Result<T, Error>,
-    ) -> Option<T> {
-        // A token that was refused twice is refused to every other call as well.
-        if self.results.iter().any(|result| result.token_refusal().is_some()) {
-            self.skip(&[name], "needs audience");
-            return None;
-        }
-        let context = CallContext::new(Deadline::within(self.timeout), CallerKey::default(), CallBudget::new(1));
-        let start = Instant::now();
-        let (outcome, answer) = match call(&context).await {
-            Ok(answer) => (Outcome::Answered, Some(answer)),
-            Err(error) => (Outcome::Failed(error), None),
-        };
-        self.results.push(EndpointResult { name, outcome, took: start.elapsed() });
-        answer
-    }
-}
-
-#[derive(Deserialize)]
-struct HasUserId {
-    user_id: String,
-}
-
-#[derive(Deserialize)]
-struct HasLogId {
-    log_id: String,
-}
-
-/// The first record of a page, if there is one of that form.
-fn first_id<T: serde::de::DeserializeOwned>(page: &Page) -> Option<T> {
-    serde_json::from_slice::<Vec<T>>(&page.records).ok()?.into_iter().next()
+) -> EndpointResult {
+    let context = CallContext::new(Deadline::within(timeout), CallerKey::default(), CallBudget::new(1));
+    let start = Instant::now();
+    let outcome = match api.read(request, &context).await {
+        Ok(payload) => Outcome::Answered { first_id: payload.first_id(endpoint) },
+        Err(error) => Outcome::Failed(error),
+    };
+    EndpointResult { endpoint, outcome, took: start.elapsed() }
 }

@@ -1,6 +1,6 @@
 //! `doctor`: can the gateway do its work with these settings, and if not, what has to be mended?
 //!
-//! [`examine`] observes: it probes the tenant, asks for a token, and calls each endpoint once. The files beside it judge what was
+//! [`examine`] observes: it probes the tenant, asks for a token, and calls each endpoint once, as far as the tenant has a record for it. The files beside it judge what was
 //! observed, each one subject: reachability (`reach`), the token and its audience (`access`), the `endpoints`, the granted `scopes`, the
 //! `plan`, the gateway's own `callers`, and what replicas share (`redis`). What depends on something that failed is skipped, so that a cause is not buried under its
 //! effects.
@@ -22,19 +22,20 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use chrono::Utc;
 
-use self::access::Token;
 use self::endpoints::EndpointResult;
 use self::report::{Bucket, Check, Report, Status};
 use super::tenant::OpenTenant;
 use super::{CommandError, USAGE, print};
 use crate::auth::{self, Scopes};
-use crate::auth0::{self, ArgumentError, ClientPolicy, ManagementApi, Probe, ProbeError};
+use crate::auth0::{self, ClientPolicy, Error, ManagementApi, Probe, ProbeError, TokenStatus};
 use crate::config::{Problems, Serve, Server};
 use crate::deadline::Deadline;
 use crate::shared_state::{self, RedisUrl};
+
+/// Outcome of the request for a token; `None` if there was none.
+type Token = Option<Result<TokenStatus, Error>>;
 
 /// A gateway to examine: its settings, as it would be served.
 struct Target {
@@ -71,7 +72,7 @@ pub(super) async fn run(
             // A sandbox runs until it is dropped.
             let settings = tenant.settings.clone();
             let target = Target { tenant: settings, policy, auth, address, redis, timeout, exposed_files };
-            examine(target).await.context("cannot examine the tenant")?
+            examine(target).await
         }
         Err(problems) => Report::of_problems(&problems),
     };
@@ -84,9 +85,8 @@ pub(super) async fn run(
     }))
 }
 
-/// Observes and judges, with about ten calls at the pace that the tenant's rate limit allows. Fails only for an argument of the doctor's
-/// own that is wrong: a bug.
-async fn examine(target: Target) -> Result<Report, ArgumentError> {
+/// Observes and judges, with about twenty calls at the pace that the tenant's rate limit allows.
+async fn examine(target: Target) -> Report {
     let Target { tenant, policy, auth, address, redis, timeout, exposed_files } = target;
     let way = access::way(&tenant.authentication);
     let (domain, audience, client_id) = (tenant.domain.clone(), tenant.audience.clone(), tenant.client_id.clone());
@@ -94,7 +94,7 @@ async fn examine(target: Target) -> Result<Report, ArgumentError> {
 
     let lookup = domain.look_up(Deadline::within(timeout)).await;
     let observed = match ManagementApi::new(tenant, &policy) {
-        Ok(api) => observe(&api, holdable, timeout).await?,
+        Ok(api) => observe(&api, holdable, timeout).await,
         Err(error) => Observations::none(ProbeError::of(&error)),
     };
     let keys = match &auth.tokens {
@@ -116,7 +116,7 @@ async fn examine(target: Target) -> Result<Report, ArgumentError> {
     if let Some(url) = &redis {
         checks.push(redis::judge(&shared_state::survey(url, &domain.to_string()).await));
     }
-    Ok(Report::new(domain.to_string(), checks, matrix, buckets))
+    Report::new(domain.to_string(), checks, matrix, buckets)
 }
 
 /// The settings have been read; what is left to say of them.
@@ -142,15 +142,15 @@ impl Observations {
     }
 }
 
-async fn observe(api: &ManagementApi, useful: Scopes, timeout: Duration) -> Result<Observations, ArgumentError> {
+async fn observe(api: &ManagementApi, useful: Scopes, timeout: Duration) -> Observations {
     let probe = match api.probe(Deadline::within(timeout)).await {
         Ok(probe) => probe,
-        Err(error) => return Ok(Observations::none(error)),
+        Err(error) => return Observations::none(error),
     };
     let token = api.authenticate(Deadline::within(timeout)).await;
     let endpoints = match &token {
-        Ok(_) => endpoints::call_all(api, useful, timeout).await?,
+        Ok(_) => endpoints::call_all(api, useful, timeout).await,
         Err(_) => endpoints::skip_all("needs token"),
     };
-    Ok(Observations { probe: Ok(probe), token: Some(token), endpoints, buckets: Bucket::of(&api.rate_limits()) })
+    Observations { probe: Ok(probe), token: Some(token), endpoints, buckets: Bucket::of(&api.rate_limits()) }
 }

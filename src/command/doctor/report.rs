@@ -1,5 +1,6 @@
-//! The report.
+//! Report of the doctor: its checks, each with a status, and the JSON that scripts read.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -13,7 +14,7 @@ use crate::config::Problems;
 pub(super) enum Status {
     /// It could not be looked at, or there is nothing to look at.
     Skipped,
-    /// Well.
+    /// Nothing to mend.
     Ok,
     /// It works, and somebody should look at it all the same.
     Warning,
@@ -52,7 +53,7 @@ pub(super) struct ScopeRow {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Check {
     /// The name by which scripts find it.
-    pub(super) name: &'static str,
+    pub(super) name: Cow<'static, str>,
     pub(super) status: Status,
     pub(super) finding: String,
     /// The way to mend it.
@@ -62,20 +63,28 @@ pub(super) struct Check {
 }
 
 impl Check {
-    pub(super) fn ok(name: &'static str, finding: impl Into<String>) -> Self {
-        Self { name, status: Status::Ok, finding: finding.into(), remedy: None, duration_ms: None }
+    pub(super) fn ok(name: impl Into<Cow<'static, str>>, finding: impl Into<String>) -> Self {
+        Self { name: name.into(), status: Status::Ok, finding: finding.into(), remedy: None, duration_ms: None }
     }
 
     /// The remedy may be unknown.
-    pub(super) fn failed(name: &'static str, finding: impl Into<String>, remedy: Option<String>) -> Self {
+    pub(super) fn failed(
+        name: impl Into<Cow<'static, str>>,
+        finding: impl Into<String>,
+        remedy: Option<String>,
+    ) -> Self {
         Self { status: Status::Failed, remedy, ..Self::ok(name, finding) }
     }
 
-    pub(super) fn warning(name: &'static str, finding: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(super) fn warning(
+        name: impl Into<Cow<'static, str>>,
+        finding: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
         Self { status: Status::Warning, remedy: Some(remedy.into()), ..Self::ok(name, finding) }
     }
 
-    pub(super) fn skipped(name: &'static str, why: impl Into<String>) -> Self {
+    pub(super) fn skipped(name: impl Into<Cow<'static, str>>, why: impl Into<String>) -> Self {
         Self { status: Status::Skipped, ..Self::ok(name, why) }
     }
 

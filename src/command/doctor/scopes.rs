@@ -1,6 +1,6 @@
 //! Check of the granted scopes: neither fewer nor more than the gateway needs. Pure.
 
-use super::access::Token;
+use super::Token;
 use super::report::{Check, ScopeRow, ScopeState};
 use crate::auth::{Scope, Scopes};
 
@@ -28,6 +28,11 @@ fn purpose(scope: Scope) -> (&'static str, bool) {
         Scope::ReadSessions => ("User.sessions", false),
         Scope::ReadRefreshTokens => ("User.refreshTokens, which shows no token", false),
     }
+}
+
+/// True if the gateway fails without the scope, and not only some fields.
+pub(super) fn is_required(scope: Scope) -> bool {
+    purpose(scope).1
 }
 
 /// A scope for which the gateway can do without this one. Auth0 takes either of the two for logs:

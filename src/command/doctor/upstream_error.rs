@@ -1,5 +1,7 @@
 //! Meaning of Auth0's errors for an operator: a finding and its remedy. Pure.
 
+use std::borrow::Cow;
+
 use super::report::Check;
 use crate::auth0::{Error, MisconfigurationError};
 
@@ -10,7 +12,7 @@ const EXPLAINED_IN_LOG: &str = "Auth0's explanation, which may repeat what was a
      the same";
 
 /// The check that failed for an error of Auth0's.
-pub(super) fn check_of(name: &'static str, error: &Error) -> Check {
+pub(super) fn check_of(name: impl Into<Cow<'static, str>>, error: &Error) -> Check {
     let told = match error {
         Error::Misconfigured { what: MisconfigurationError::MissingScope { needs_all }, missing_scopes }
             if !missing_scopes.is_empty() =>

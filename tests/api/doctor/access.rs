@@ -64,6 +64,27 @@ async fn an_endpoint_that_fails_is_told_and_the_others_are_asked_all_the_same() 
 }
 
 #[tokio::test]
+async fn an_endpoint_of_single_users_is_not_tried_where_the_tenant_has_none() {
+    let auth0 = answering(ResponseTemplate::new(200).set_body_json(json!([]))).await;
+    let examined = of_mock(&auth0.uri()).examine().await;
+    assert_eq!(examined.code, Some(0), "{examined:#?}");
+    for endpoint in ENDPOINTS {
+        let check = examined.check(endpoint);
+        let (status, records) = match endpoint {
+            "GET /logs?from" | "GET /logs/{id}" => ("skipped", "logs"),
+            _ if endpoint.contains("{id}") => ("skipped", "users"),
+            _ => ("ok", ""),
+        };
+        assert_eq!(check["status"], status, "{check}");
+        let finding = check["finding"].as_str().unwrap();
+        assert!(status == "ok" || finding == format!("not tried: the tenant has no {records}"), "{check}");
+    }
+    let asked = auth0.received_requests().await.unwrap();
+    let asked = asked.iter().filter(|request| request.url.path().starts_with("/api/v2/")).count();
+    assert_eq!(asked, 3);
+}
+
+#[tokio::test]
 async fn the_scopes_that_auth0_asks_for_are_told_as_it_asks_for_them() {
     for (expected, finding) in [
         ("all of: read:users,read:roles", "Auth0 asks for all of read:users, read:roles"),

@@ -26,6 +26,19 @@ async fn a_missing_scope_is_named() {
 }
 
 #[tokio::test]
+async fn an_endpoint_whose_scope_the_gateway_can_do_without_is_no_failure() {
+    let sandbox = sandbox().await;
+    let doctor = of_scopes(&sandbox, &["read:users", "read:logs"]).await;
+    let examined = doctor.argument("--strict").examine().await;
+    assert_eq!((examined.code, examined.that_are("failed")), (Some(0), vec![]), "{examined:#?}");
+    let roles = examined.check("GET /users/{id}/roles");
+    assert_eq!((&roles["status"], &roles["remedy"]), (&json!("skipped"), &json!(null)), "{roles}");
+    let finding = roles["finding"].as_str().unwrap();
+    assert!(finding.ends_with("Auth0 asks for all of read:users, read:roles, read:role_members"), "{roles}");
+    assert_eq!(examined.check("GET /users/{id}/permissions")["status"], "ok");
+}
+
+#[tokio::test]
 async fn a_scope_of_no_use_is_a_warning_which_only_the_strict_exit_with() {
     let sandbox = sandbox().await;
     let scopes = ["read:users", "read:logs", "delete:users"];
