@@ -12,12 +12,14 @@ mod check;
 mod documents;
 mod dotenv;
 mod export;
+mod file;
 mod kinds;
 mod log;
 mod problems;
 mod replicas;
 mod report;
 mod resume;
+mod row;
 mod sandbox;
 mod secret;
 mod server;
@@ -31,7 +33,7 @@ use std::path::Path;
 #[cfg(feature = "sandbox")]
 use std::path::PathBuf;
 
-use clap::{CommandFactory, FromArgMatches, Parser as _};
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use self::args::{Cli, Command, ServeArgs, ServeCommandArgs, TailCommandArgs};
 pub use self::dotenv::DotEnvError;
@@ -167,7 +169,7 @@ pub enum Tenant {
         /// The tenant to start.
         options: Options,
         /// Names of the settings of a real tenant that were given all the same.
-        ignored: Vec<&'static str>,
+        ignored: Vec<String>,
     },
 }
 
@@ -217,30 +219,32 @@ pub fn read() -> Result<Invocation, ConfigError> {
         _ => {}
     }
     let from_dotenv = dotenv?;
+    let given = of_command(&matches);
     Ok(match command {
         Command::Schema(args) => Invocation::Schema { federation: args.federation },
         Command::Serve(args) => {
-            let serve = Box::new(Serve::new(&args.serve)?);
+            let serve = Box::new(Serve::new(&args.serve, given)?);
             if args.check { Invocation::Check(serve) } else { Invocation::Serve(serve) }
         }
         Command::Export(args) => {
+            let serve = Box::new(Serve::new(&args.serve, given)?);
             let given = GivenCommand::of(&Cli::command(), &matches, "export", "after");
-            Invocation::Export(args.export.export(given), Box::new(Serve::new(&args.serve)?))
+            Invocation::Export(Export { given, ..args.export }, serve)
         }
         Command::Tail(args) => {
+            let source = tail_source(&args, given)?;
             let given = GivenCommand::of(&Cli::command(), &matches, "tail", "from");
-            Invocation::Tail(args.tail.tail(given), tail_source(&args)?)
+            Invocation::Tail(Tail { given, ..args.tail }, source)
         }
         Command::Health(args) => Invocation::Health(args.probe()?),
         Command::Sandbox(args) => sandbox_invocation(args)?,
         Command::Doctor(args) => {
-            let serve = Serve::new(&args.serve).map(Box::new);
+            let serve = Serve::new(&args.serve, given).map(Box::new);
             Invocation::Doctor { serve, json: args.json, strict: args.strict }
         }
         Command::Config(args) => {
-            let serve = Serve::new(&args.serve);
-            let matches = matches.subcommand_matches("config").unwrap_or(&matches);
-            let report = report::settings(&Cli::command(), matches, &from_dotenv, serve.as_ref().ok());
+            let serve = Serve::new(&args.serve, given);
+            let report = report::settings(&Cli::command(), given, &from_dotenv, serve.as_ref().ok());
             Invocation::Config { report, problems: serve.err() }
         }
     })
@@ -258,9 +262,15 @@ fn without_env_values(command: clap::Command) -> clap::Command {
 ///
 /// Files that are missing or wrong by now.
 pub fn read_again() -> Result<Serve, ConfigError> {
-    let Cli { command, serve } = Cli::try_parse()?;
+    let matches = Cli::command().try_get_matches()?;
+    let Cli { command, serve } = Cli::from_arg_matches(&matches)?;
     let args = if let Some(Command::Serve(args)) = command { args.serve } else { serve };
-    Ok(Serve::new(&args)?)
+    Ok(Serve::new(&args, of_command(&matches))?)
+}
+
+/// Arguments of the command, which is `serve` where none is named.
+fn of_command(matches: &ArgMatches) -> &ArgMatches {
+    matches.subcommand().map_or(matches, |(_, matches)| matches)
 }
 
 /// The name by which the program was called.
@@ -270,12 +280,12 @@ pub fn program_name() -> String {
 }
 
 impl Serve {
-    fn new(args: &ServeArgs) -> Result<Self, Problems> {
+    fn new(args: &ServeArgs, given: &ArgMatches) -> Result<Self, Problems> {
         let mut problems = Problems::default();
         check::note_problems(args, &mut problems);
         let is_sandbox = args.sandbox.sandbox;
         let mut limits = Limits::default();
-        let tenant = tenant(args, &mut problems);
+        let tenant = tenant(args, given, &mut problems);
         let policy = args.policy.settings(&mut limits, &mut problems);
         let auth = args.callers.settings(&mut problems);
         let permissions = args.callers.permissions(&mut problems);
@@ -287,11 +297,7 @@ impl Serve {
         let redis = args.replicas.redis_url.take(&mut problems);
         let mut log = args.log.settings(&mut problems);
         args.telemetry.set(&mut log, &mut problems);
-        let exposed_files = args.auth0.exposed_files();
-        let exposed_files =
-            exposed_files.chain(args.callers.api_keys.exposed_file()).chain(args.server.ingest_token.exposed_file());
-        let exposed_files = exposed_files.chain(args.tls.exposed_file());
-        let exposed_files = exposed_files.chain(args.replicas.redis_url.exposed_file()).collect();
+        let exposed_files = row::exposed_files(&Cli::command(), given);
         match tenant {
             Some(tenant) if problems.is_empty() => {
                 Ok(Self { tenant, policy, limits, documents, server, auth, permissions, redis, log, exposed_files })
@@ -307,17 +313,23 @@ impl Serve {
     }
 }
 
-fn tenant(args: &ServeArgs, problems: &mut Problems) -> Option<Tenant> {
-    #[cfg(feature = "sandbox")]
+#[cfg(feature = "sandbox")]
+fn tenant(args: &ServeArgs, given: &ArgMatches, problems: &mut Problems) -> Option<Tenant> {
     if args.sandbox.sandbox {
-        return Some(Tenant::Sandbox { options: args.sandbox.options(), ignored: args.auth0.given() });
+        let ignored = row::given_under(auth0::TENANT, &Cli::command(), given);
+        return Some(Tenant::Sandbox { options: args.sandbox.options(), ignored });
     }
     args.auth0.settings(problems).map(Tenant::Auth0)
 }
 
-fn tail_source(args: &TailCommandArgs) -> Result<TailSource, Problems> {
+#[cfg(not(feature = "sandbox"))]
+fn tenant(args: &ServeArgs, _: &ArgMatches, problems: &mut Problems) -> Option<Tenant> {
+    args.auth0.settings(problems).map(Tenant::Auth0)
+}
+
+fn tail_source(args: &TailCommandArgs, given: &ArgMatches) -> Result<TailSource, Problems> {
     if !args.tail.is_of_gateway() {
-        return Ok(TailSource::Tenant(Box::new(Serve::new(&args.serve)?)));
+        return Ok(TailSource::Tenant(Box::new(Serve::new(&args.serve, given)?)));
     }
     let mut problems = Problems::default();
     let log = args.serve.log.settings(&mut problems);

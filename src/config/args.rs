@@ -5,12 +5,12 @@ use clap::{Args, Parser, Subcommand};
 use super::auth0::{Auth0Args, PolicyArgs};
 use super::callers::CallerArgs;
 use super::documents::DocumentArgs;
-use super::export::ExportArgs;
+use super::export::Export;
 use super::log::{LogArgs, TelemetryArgs};
 use super::replicas::ReplicaArgs;
 use super::sandbox::{SandboxArgs, ServeSandboxArgs};
 use super::server::{BoundsArgs, ServerArgs};
-use super::tail::TailArgs;
+use super::tail::Tail;
 use super::tls::TlsArgs;
 use super::{HealthProbe, Problems};
 
@@ -130,7 +130,7 @@ pub(super) struct ServeCommandArgs {
 #[derive(Args)]
 pub(super) struct ExportCommandArgs {
     #[command(flatten)]
-    pub(super) export: ExportArgs,
+    pub(super) export: Export,
     #[command(flatten)]
     pub(super) serve: ServeArgs,
 }
@@ -138,7 +138,7 @@ pub(super) struct ExportCommandArgs {
 #[derive(Args)]
 pub(super) struct TailCommandArgs {
     #[command(flatten)]
-    pub(super) tail: TailArgs,
+    pub(super) tail: Tail,
     #[command(flatten)]
     pub(super) serve: ServeArgs,
 }

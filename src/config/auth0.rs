@@ -3,21 +3,31 @@
 use clap::Args;
 use secrecy::SecretString;
 
-use super::Problems;
 use super::kinds::{Choice, Number, OpaqueText, Share, Time, is_one_word, quoted};
+use super::row::{DerivedDefault, Redaction, SecretFile};
 use super::secret::{InFile, Secret, SecretArg};
 use super::setting::{Checked, GivenSetting as _, Setting};
+use super::{Problems, Serve, Tenant};
 use crate::auth0::{AssertionAlgorithm, AssertionKey, ClientAuthentication, ClientPolicy, Domain, Settings};
 use crate::graphql::Limits;
 
+/// Heading of the settings of a tenant, which a sandbox has no use for.
+pub(super) const TENANT: &str = "Auth0";
+
 #[derive(Args)]
-#[command(next_help_heading = "Auth0")]
+#[command(next_help_heading = TENANT)]
 pub(super) struct Auth0Args {
     /// Domain of the tenant: a host name such as example.us.auth0.com, or the tenant's custom domain.
     ///
     /// In Auth0's dashboard: Applications > your machine-to-machine application > Settings > Domain. An http:// URL is taken for
     /// loopback hosts only, for the sandbox and other stand-ins for Auth0.
-    #[arg(long, env, value_name = "YOUR_TENANT.us.auth0.com")]
+    // A text that is no domain may hold anything, a password without any mark of one too.
+    #[arg(
+        long,
+        env,
+        value_name = "YOUR_TENANT.us.auth0.com",
+        add = Redaction(|text| Domain::parse(text).is_err().then_some("(no domain, not shown)"))
+    )]
     pub(super) auth0_domain: Option<Checked<Domain>>,
 
     /// Client ID of a machine-to-machine application that is authorized for the Auth0 Management API.
@@ -34,7 +44,7 @@ pub(super) struct Auth0Args {
     /// openssl genrsa -out auth0.pem 2048 && openssl rsa -in auth0.pem -pubout -out auth0.pub.pem
     ///
     /// The private key is for the gateway alone to read (chmod 600).
-    #[arg(long, env, value_name = "PATH")]
+    #[arg(long, env, value_name = "PATH", add = SecretFile, add = Redaction::OF_PATH)]
     pub(super) auth0_client_assertion_key_file: Option<Checked<InFile<AssertionKey>>>,
 
     /// Algorithm with which the public key was registered at Auth0.
@@ -44,7 +54,7 @@ pub(super) struct Auth0Args {
     /// Identifier of the Management API. Default: the domain as a URL, with /api/v2/ after it.
     ///
     /// Needed with a custom domain, for the identifier keeps the tenant's own, such as `https://example.us.auth0.com/api/v2/`.
-    #[arg(long, env, value_name = "URL")]
+    #[arg(long, env, value_name = "URL", add = DerivedDefault(audience))]
     pub(super) auth0_audience: Option<Checked<Audience>>,
 }
 
@@ -76,21 +86,6 @@ pub(super) struct PolicyArgs {
 }
 
 impl Auth0Args {
-    /// The names of the settings that were given.
-    #[cfg(feature = "sandbox")]
-    pub(super) fn given(&self) -> Vec<&'static str> {
-        [
-            ("AUTH0_DOMAIN", self.auth0_domain.is_given()),
-            ("AUTH0_CLIENT_ID", self.auth0_client_id.is_given()),
-            ("AUTH0_CLIENT_SECRET", self.auth0_client_secret.is_given()),
-            ("AUTH0_CLIENT_ASSERTION_KEY_FILE", self.auth0_client_assertion_key_file.is_given()),
-            ("AUTH0_AUDIENCE", self.auth0_audience.is_given()),
-        ]
-        .into_iter()
-        .filter_map(|(name, is_given)| is_given.then_some(name))
-        .collect()
-    }
-
     /// The tenant, if nothing is missing or wrong.
     pub(super) fn settings(&self, problems: &mut Problems) -> Option<Settings> {
         let domain = self.auth0_domain.take(problems);
@@ -110,7 +105,7 @@ impl Auth0Args {
     fn authentication(&self, problems: &mut Problems) -> Option<ClientAuthentication> {
         let secret = self.auth0_client_secret.take(problems);
         let algorithm = self.auth0_client_assertion_algorithm.take(problems);
-        let key = self.auth0_client_assertion_key_file.take(problems).map(|key| key.value);
+        let key = self.auth0_client_assertion_key_file.take(problems);
         if self.auth0_client_secret.is_given() && self.auth0_client_assertion_key_file.is_given() {
             problems.add(
                 "AUTH0_CLIENT_ASSERTION_KEY_FILE",
@@ -120,12 +115,13 @@ impl Auth0Args {
         let by_key = key.zip(algorithm).map(|(key, algorithm)| ClientAuthentication::PrivateKeyJwt(key, algorithm));
         by_key.or(secret.map(ClientAuthentication::Secret))
     }
+}
 
-    /// Names of the settings whose files every user of the machine can read.
-    pub(super) fn exposed_files(&self) -> impl Iterator<Item = String> {
-        let key = self.auth0_client_assertion_key_file.value().filter(|key| key.is_exposed);
-        let key = key.map(|_| "AUTH0_CLIENT_ASSERTION_KEY_FILE".to_owned());
-        self.auth0_client_secret.exposed_file().into_iter().chain(key)
+fn audience(serve: &Serve) -> Option<String> {
+    match &serve.tenant {
+        Tenant::Auth0(settings) => Some(settings.audience.clone()),
+        #[cfg(feature = "sandbox")]
+        Tenant::Sandbox { .. } => None,
     }
 }
 

@@ -3,10 +3,11 @@
 
 use clap::Args;
 
-use super::Problems;
 use super::kinds::{Choice, OnOff, YesNo, entries, is_one_word, quoted};
+use super::row::DerivedDefault;
 use super::secret::{Secret, SecretArg};
 use super::setting::{Checked, GivenSetting as _, Setting};
+use super::{Problems, Serve, Tenant};
 use crate::auth::{ApiKeys, Issuer, SecureUrl, Settings, TokenSettings};
 use crate::graphql::{Permissions, ScopeMode};
 
@@ -17,7 +18,7 @@ pub(super) struct CallerArgs {
     ///
     /// A token's iss is compared with it letter by letter; Auth0's ends with a slash. Tokens are JWTs in an Authorization: Bearer header.
     /// Their scopes (scope, permissions) decide what a caller may read. With it or API_KEYS set, callers have to show credentials.
-    #[arg(long, env, value_name = "URL")]
+    #[arg(long, env, value_name = "URL", add = DerivedDefault(of_sandbox))]
     pub(super) jwt_issuer: Option<Checked<Issuer>>,
 
     /// Identifier of the API that the tokens must be for (aud), or several, separated by commas.
@@ -25,7 +26,7 @@ pub(super) struct CallerArgs {
     /// Needed with JWT_ISSUER, for else any token of the issuer would do. In Auth0's dashboard: Applications > APIs > Create API, with an
     /// identifier of your choice such as `https://gateway.example.com` and the permissions read:users, read:logs and so on. An
     /// application's client ID is none: it is the audience of ID tokens, which are not for APIs.
-    #[arg(long, env, value_name = "IDENTIFIERS")]
+    #[arg(long, env, value_name = "IDENTIFIERS", add = DerivedDefault(of_sandbox))]
     pub(super) jwt_audience: Option<Checked<Audiences>>,
 
     /// Address of the issuer's keys. Default: what the issuer's .well-known/openid-configuration says.
@@ -55,6 +56,12 @@ pub(super) struct CallerArgs {
     /// give somebody else the same sub.
     #[arg(long, env, value_name = "SWITCH", default_value_t = Checked::of(Permissions::default().self_access))]
     pub(super) self_access: Checked<OnOff>,
+}
+
+/// Tokens of callers are the sandbox's where nothing is said of others.
+fn of_sandbox(serve: &Serve) -> Option<String> {
+    let is_real = matches!(serve.tenant, Tenant::Auth0(_));
+    (!is_real && serve.auth.tokens.is_none()).then(|| "(the sandbox's)".to_owned())
 }
 
 impl CallerArgs {

@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::Problems;
 use super::kinds::{Choice, Number, OnOff};
-use super::setting::{Checked, GivenSetting as _};
+use super::row::DerivedDefault;
+use super::setting::{Checked, GivenSetting as _, WithDefault as _};
 use crate::graphql::{DocumentSettings, Enforcement, Limits, TrustedDocuments, TrustedMode};
 
 #[derive(Args)]
@@ -30,7 +31,12 @@ pub(super) struct DocumentArgs {
     /// Lets clients ask for the schema. Default: on with the sandbox and on loopback addresses, else off.
     ///
     /// With off, errors suggest no names either. The command schema prints the schema in any case.
-    #[arg(long, env, value_name = "SWITCH")]
+    #[arg(
+        long,
+        env,
+        value_name = "SWITCH",
+        add = DerivedDefault(|serve| Some(OnOff::show(&serve.documents.introspection)))
+    )]
     introspection: Option<Checked<OnOff>>,
 
     /// Lets clients have documents kept by their hash (automatic persisted queries).

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::Problems;
 use super::kinds::{Choice, quoted};
+use super::row::{DerivedDefault, Redaction};
 use super::setting::{Checked, GivenSetting as _, Setting, WithDefault};
 use crate::telemetry::{Filter, Format, LogSettings};
 
@@ -24,7 +25,7 @@ pub(super) struct LogArgs {
     log: Checked<Filter>,
 
     /// Form of the log: text, json with one object a line, or pretty, in short lines. Default: pretty on a terminal, else text.
-    #[arg(long, env, value_name = "FORM")]
+    #[arg(long, env, value_name = "FORM", add = DerivedDefault(|serve| Some(Format::show(&serve.log.format))))]
     log_format: Option<Checked<Format>>,
 }
 
@@ -34,7 +35,7 @@ pub(super) struct TelemetryArgs {
     /// File that the audit trail goes to in place of standard error, whole and whatever LOG says.
     ///
     /// Lines are appended; json with LOG_FORMAT=json, else text. After a SIGHUP the file is opened anew: move the old one away, and send one.
-    #[arg(long, env, value_name = "PATH")]
+    #[arg(long, env, value_name = "PATH", add = Redaction::OF_PATH)]
     audit_file: Option<Checked<AppendedFile>>,
 
     /// Collector that traces are exported to, by OTLP over HTTP. Off without it.

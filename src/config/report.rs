@@ -5,12 +5,10 @@ use std::collections::HashSet;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches};
 
-use super::kinds::{OnOff, without_credentials};
-use super::secret::names_no_file;
-use super::setting::{WithDefault as _, given};
+use super::auth0::TENANT;
+use super::kinds::without_credentials;
+use super::row::{DerivedDefault, Redaction, text};
 use super::{Serve, Tenant};
-use crate::auth0::Domain;
-use crate::telemetry::Format;
 
 /// The settings, one a line. Of those that are hidden from `--help`, which are secrets, is told that they are set, and nothing else.
 ///
@@ -29,25 +27,16 @@ pub(super) fn settings(
 
 fn row(arg: &Arg, matches: &ArgMatches, dotenv: &HashSet<String>, serve: Option<&Serve>) -> Option<[String; 3]> {
     let name = arg.get_env()?.to_str()?;
-    let text = matches
-        .get_raw(arg.get_id().as_str())
-        .and_then(|mut values| values.next())
-        .map(|value| value.to_string_lossy())
-        .filter(|value| given(value).is_some());
-    let ignored = is_ignored(name, serve);
+    let text = text(arg, matches);
+    let ignored = is_ignored(arg, serve);
     let (value, source) = match &text {
         Some(_) if arg.is_hide_env_values_set() => ("(set, not shown)".to_owned(), source(name, arg, matches, dotenv)),
-        Some(value) if name.ends_with("_FILE") && names_no_file(value.trim()) => {
-            ("(names no file, not shown)".to_owned(), source(name, arg, matches, dotenv))
-        }
-        // A value that is no domain may hold anything, a password without any mark of one too.
-        Some(value) if name == "AUTH0_DOMAIN" && Domain::parse(value.trim()).is_err() => {
-            ("(no domain, not shown)".to_owned(), source(name, arg, matches, dotenv))
-        }
         Some(value) => {
-            (without_credentials(value.trim()).escape_debug().to_string(), source(name, arg, matches, dotenv))
+            let redacted = arg.get::<Redaction>().and_then(|Redaction(redact)| redact(value.trim()));
+            let shown = || without_credentials(value.trim()).escape_debug().to_string();
+            (redacted.map_or_else(shown, str::to_owned), source(name, arg, matches, dotenv))
         }
-        None => match default(name, arg, serve) {
+        None => match default(arg, serve) {
             Some(value) => (value, "default"),
             None if ignored => ("-".to_owned(), "not needed with the sandbox"),
             None => ("-".to_owned(), "not set"),
@@ -69,31 +58,13 @@ fn source(name: &str, arg: &Arg, matches: &ArgMatches, dotenv: &HashSet<String>)
     }
 }
 
-fn is_ignored(name: &str, serve: Option<&Serve>) -> bool {
+fn is_ignored(arg: &Arg, serve: Option<&Serve>) -> bool {
     let real = matches!(serve.map(|serve| &serve.tenant), None | Some(Tenant::Auth0(_)));
-    !real && name.starts_with("AUTH0_")
+    !real && arg.get_help_heading() == Some(TENANT)
 }
 
 /// The value that holds where none was given.
-fn default(name: &str, arg: &Arg, serve: Option<&Serve>) -> Option<String> {
+fn default(arg: &Arg, serve: Option<&Serve>) -> Option<String> {
     let declared = arg.get_default_values().first().map(|value| value.to_string_lossy().into_owned());
-    declared.or_else(|| derived(name, serve?))
-}
-
-/// The value of a setting whose default depends on others, or on the machine.
-fn derived(name: &str, serve: &Serve) -> Option<String> {
-    let http = &serve.server.http;
-    match (name, &serve.tenant) {
-        ("AUTH0_AUDIENCE", Tenant::Auth0(settings)) => Some(settings.audience.clone()),
-        #[cfg(feature = "sandbox")]
-        ("JWT_ISSUER" | "JWT_AUDIENCE", Tenant::Sandbox { .. }) if serve.auth.tokens.is_none() => {
-            Some("(the sandbox's)".to_owned())
-        }
-        ("LOG_FORMAT", _) => Some(Format::show(&serve.log.format)),
-        ("PLAYGROUND", _) => Some(OnOff::show(&http.playground)),
-        ("INTROSPECTION", _) => Some(OnOff::show(&serve.documents.introspection)),
-        ("MAX_CONNECTIONS", _) => Some(http.connections.most.to_string()),
-        ("MAX_CONCURRENT_REQUESTS", _) => Some(http.max_concurrent_requests.to_string()),
-        _ => None,
-    }
+    declared.or_else(|| arg.get::<DerivedDefault>().and_then(|DerivedDefault(derive)| derive(serve?)))
 }

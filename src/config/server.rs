@@ -8,8 +8,9 @@ use clap::Args;
 use ipnet::IpNet;
 
 use super::kinds::{Host, HostNames, Number, OnOff, Time, entries, quoted};
+use super::row::DerivedDefault;
 use super::secret::{Secret, SecretArg};
-use super::setting::{Checked, GivenSetting as _, Setting};
+use super::setting::{Checked, GivenSetting as _, Setting, WithDefault as _};
 use super::{Problems, Server};
 use crate::http::{CorsHeaders, IngestToken, Origin, Origins, Period, RateLimit, Settings};
 
@@ -55,7 +56,12 @@ pub(super) struct ServerArgs {
     cors_headers: Option<Checked<CorsHeaders>>,
 
     /// GraphQL playground at GET /. Default: on with the sandbox and on loopback addresses, else off.
-    #[arg(long, env, value_name = "SWITCH")]
+    #[arg(
+        long,
+        env,
+        value_name = "SWITCH",
+        add = DerivedDefault(|serve| Some(OnOff::show(&serve.server.http.playground)))
+    )]
     playground: Option<Checked<OnOff>>,
 
     #[command(flatten)]
@@ -84,13 +90,23 @@ pub(super) struct BoundsArgs {
     ///
     /// The next replaces the longest idle one of the address that holds most. A WebSocket is one, too. Each takes an open file, of
     /// which the gateway allows itself as many as the system lets it have (ulimit -Hn).
-    #[arg(long, env, value_name = "NUMBER")]
+    #[arg(
+        long,
+        env,
+        value_name = "NUMBER",
+        add = DerivedDefault(|serve| Some(serve.server.http.connections.most.to_string()))
+    )]
     max_connections: Option<Checked<Count>>,
 
     /// Most GraphQL requests at once, from 1 to 100000; the next is answered 503. Default: 4000, or what memory allows.
     ///
     /// Requests mostly wait for Auth0. More of them than it answers within REQUEST_TIMEOUT would wait in vain.
-    #[arg(long, env, value_name = "NUMBER")]
+    #[arg(
+        long,
+        env,
+        value_name = "NUMBER",
+        add = DerivedDefault(|serve| Some(serve.server.http.max_concurrent_requests.to_string()))
+    )]
     max_concurrent_requests: Option<Checked<Count>>,
 
     /// Most GraphQL requests of one caller, such as 100/s, 600/m or 5000/h; the next is answered 429.

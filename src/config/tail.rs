@@ -16,69 +16,50 @@ use super::{Problems, Serve};
 use crate::auth::SecureUrl;
 use crate::telemetry::LogSettings;
 
-/// Flags of `tail`.
-#[derive(Args)]
-pub(super) struct TailArgs {
+/// `tail`, as it was asked for.
+#[derive(Debug, Args)]
+pub struct Tail {
     /// Go on after this log, as an interrupted tail told: what came since is printed first. Without it, logs come from now on.
     #[arg(long, value_name = "LOG_ID")]
-    from: Option<String>,
+    pub from: Option<String>,
 
     /// Only logs of these types: Auth0's codes such as f,fp, commas between them.
     #[arg(long = "type", value_delimiter = ',', value_parser = NotEmpty::new(), value_name = "TYPES")]
-    types: Vec<String>,
+    pub types: Vec<String>,
 
     /// Only logs of these outcomes, commas between them.
     #[arg(long = "outcome", value_enum, value_delimiter = ',', value_name = "OUTCOMES")]
-    outcomes: Vec<TailOutcome>,
+    pub outcomes: Vec<TailOutcome>,
 
     /// Only logs of the user with this id. Again for another, here and below.
     #[arg(long = "user", value_parser = NotEmpty::new(), value_name = "USER_ID")]
-    users: Vec<String>,
+    pub users: Vec<String>,
 
     /// Only logs of the application with this id.
     #[arg(long = "client", value_parser = NotEmpty::new(), value_name = "CLIENT_ID")]
-    clients: Vec<String>,
+    pub clients: Vec<String>,
 
     /// Only logs of the connection of this name.
     #[arg(long = "connection", value_parser = NotEmpty::new(), value_name = "NAME")]
-    connections: Vec<String>,
+    pub connections: Vec<String>,
 
     /// Only logs of requests from this address.
     #[arg(long = "ip", value_parser = address, value_name = "ADDRESS")]
-    ips: Vec<String>,
+    pub ips: Vec<String>,
 
     /// Print each log as a line of JSON, with all that it has, by the names of the schema.
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 
     /// Follow the logs that a gateway tells of: the URL of its GraphQL endpoint, such as `https://gateway.example.com/graphql`.
     ///
     /// The settings of a tenant are not needed. An access token for it is taken from the variable TAIL_TOKEN, an API key from TAIL_API_KEY, or
     /// either from the file that TAIL_TOKEN_FILE or TAIL_API_KEY_FILE names; never from an argument, which all users of the machine can see.
     #[arg(long, value_name = "URL")]
-    url: Option<String>,
-}
+    pub(super) url: Option<String>,
 
-/// `tail`, as it was asked for.
-#[derive(Debug)]
-pub struct Tail {
-    /// The log to go on after.
-    pub from: Option<String>,
-    /// Types; all if there are none, as of the other conditions.
-    pub types: Vec<String>,
-    /// Outcomes.
-    pub outcomes: Vec<TailOutcome>,
-    /// Ids of users.
-    pub users: Vec<String>,
-    /// Ids of applications.
-    pub clients: Vec<String>,
-    /// Names of connections.
-    pub connections: Vec<String>,
-    /// Addresses.
-    pub ips: Vec<String>,
-    /// True if lines are JSON.
-    pub json: bool,
     /// The command itself.
+    #[arg(skip)]
     pub given: GivenCommand,
 }
 
@@ -128,7 +109,7 @@ impl TailOutcome {
     }
 }
 
-impl TailArgs {
+impl Tail {
     /// True if a gateway's logs are to be followed.
     pub(super) fn is_of_gateway(&self) -> bool {
         self.url.is_some()
@@ -145,21 +126,6 @@ impl TailArgs {
                 problems.add("--url", format!("{error}, not {}", quoted(text)));
                 None
             }
-        }
-    }
-
-    pub(super) fn tail(&self, given: GivenCommand) -> Tail {
-        let Self { from, types, outcomes, users, clients, connections, ips, json, url: _ } = self;
-        Tail {
-            from: from.clone(),
-            types: types.clone(),
-            outcomes: outcomes.clone(),
-            users: users.clone(),
-            clients: clients.clone(),
-            connections: connections.clone(),
-            ips: ips.clone(),
-            json: *json,
-            given,
         }
     }
 }
@@ -180,7 +146,7 @@ fn secret(name: &str, problems: &mut Problems) -> Option<SecretString> {
     let (name, read) = match (given(&text), given(&path)) {
         (Some(_), Some(_)) => (&*file_name, Err(format!("is set beside {name}: set one of the two"))),
         (Some(text), None) => (name, Credential::parse(text)),
-        (None, Some(path)) => (&*file_name, InFile::<Credential>::parse(path).map(|file| file.value)),
+        (None, Some(path)) => (&*file_name, InFile::<Credential>::parse(path)),
         (None, None) => return None,
     };
     read.map_err(|fault| problems.add(name, fault)).ok()

@@ -15,7 +15,7 @@ const HASH: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789ab
 fn parsed(flags: &[&str]) -> Result<Serve, Problems> {
     let command = Cli::command().mut_args(|arg| arg.env(None::<&'static str>));
     let matches = command.try_get_matches_from([&["auth0-graphql"], flags].concat()).unwrap();
-    Serve::new(&Cli::from_arg_matches(&matches).unwrap().serve)
+    Serve::new(&Cli::from_arg_matches(&matches).unwrap().serve, &matches)
 }
 
 /// The settings of a tenant and these flags.

@@ -4,6 +4,7 @@ use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Problems;
+use super::row::{Redaction, SecretFile};
 use super::secret::InFile;
 use super::setting::{Checked, GivenSetting as _, Setting};
 use crate::http::{Certificate, CertificateError};
@@ -18,7 +19,7 @@ pub(super) struct TlsArgs {
     tls_cert: Option<Checked<InFile<Chain>>>,
 
     /// File of the certificate's private key (PEM).
-    #[arg(long, env, value_name = "PATH")]
+    #[arg(long, env, value_name = "PATH", add = SecretFile, add = Redaction::OF_PATH)]
     tls_key: Option<Checked<InFile<Key>>>,
 }
 
@@ -37,7 +38,7 @@ impl TlsArgs {
             }
         }
         let (chain, key) = (self.tls_cert.take(problems), self.tls_key.take(problems));
-        let (chain, key) = (chain?.value, key?.value);
+        let (chain, key) = (chain?, key?);
         match Certificate::parse(&chain, key.expose_secret()) {
             Ok(certificate) => Some(certificate),
             Err(error) => {
@@ -46,11 +47,6 @@ impl TlsArgs {
                 None
             }
         }
-    }
-
-    /// Name of the setting whose file every user of the machine can read, if it is so.
-    pub(super) fn exposed_file(&self) -> Option<String> {
-        self.tls_key.value().filter(|key| key.is_exposed).map(|_| "TLS_KEY".to_owned())
     }
 }
 
