@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 
 use self::gateway::GatewayStream;
 use self::line::{LineFormat, printable};
-use self::response::{Answer, Ending, Received};
+use self::response::{Ending, ParsedResponse, Received};
 use self::tenant::TenantStream;
 use super::{CommandError, USAGE, is_closed, shutdown_signal, tell};
 use crate::config::{Tail, TailSource};
@@ -97,13 +97,13 @@ async fn follow(
 async fn print(received: Vec<Received>, format: LineFormat) -> anyhow::Result<Option<Ending>> {
     let mut lines = String::new();
     for Received { body, .. } in received {
-        match Answer::read(&body)? {
-            Answer::Log { record, is_late } => format.write(record, is_late, &mut lines),
-            Answer::Notice(message) => {
+        match ParsedResponse::read(&body)? {
+            ParsedResponse::Log { record, is_late } => format.write(record, is_late, &mut lines),
+            ParsedResponse::Notice(message) => {
                 write(std::mem::take(&mut lines)).await?;
                 tell(&printable(&message));
             }
-            Answer::End(ending) => {
+            ParsedResponse::End(ending) => {
                 write(lines).await?;
                 return Ok(Some(ending));
             }

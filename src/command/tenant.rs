@@ -75,7 +75,7 @@ impl OpenTenant {
         };
         let scope = Scope::ALL.map(Scope::as_str).join(" ");
         let request = TokenRequest { scope, expires_in: PLAYGROUND_TOKEN_LIFETIME, ..TokenRequest::default() };
-        let playground_token = request.send(&sandbox.url()).await.context("the sandbox issues no tokens")?;
+        let playground_token = sandbox.user_token(&request).context("the sandbox issues no tokens")?;
         Ok(Self {
             settings,
             mode: GatewayMode::Sandbox,

@@ -7,10 +7,12 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
+use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use super::State as Shared;
 use super::assertion::PublicKey;
@@ -41,14 +43,9 @@ async fn forget_calls(State(shared): State<Arc<Shared>>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-async fn add_fault(State(shared): State<Arc<Shared>>, body: Bytes) -> Response<Body> {
-    match Order::parse(&body) {
-        Ok(order) => {
-            shared.faults.add(order);
-            envelope::json(StatusCode::CREATED, &json!({}))
-        }
-        Err(message) => refused(StatusCode::BAD_REQUEST, &message),
-    }
+async fn add_fault(State(shared): State<Arc<Shared>>, body: Bytes) -> Outcome {
+    shared.faults.add(Order::parse(&body).map_err(|error| bad_request(&error))?);
+    Ok(envelope::json(StatusCode::CREATED, &json!({})))
 }
 
 async fn clear_faults(State(shared): State<Arc<Shared>>) -> StatusCode {
@@ -56,15 +53,11 @@ async fn clear_faults(State(shared): State<Arc<Shared>>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-async fn issue_token(State(shared): State<Arc<Shared>>, body: Bytes) -> Response<Body> {
-    let request: TokenRequest = match serde_json::from_slice(&body) {
-        Ok(request) => request,
-        Err(error) => return refused(StatusCode::BAD_REQUEST, &error.to_string()),
-    };
-    match shared.issuer.user_token(&request, &shared.somebody, shared.clock.now()) {
-        Ok(token) => envelope::json(StatusCode::CREATED, &json!({"access_token": token})),
-        Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
-    }
+async fn issue_token(State(shared): State<Arc<Shared>>, body: Bytes) -> Outcome {
+    let request: TokenRequest = parsed(&body)?;
+    let token =
+        shared.issuer.user_token(&request, &shared.somebody, shared.clock.now()).map_err(|error| failed(&error))?;
+    Ok(envelope::json(StatusCode::CREATED, &json!({"access_token": token})))
 }
 
 async fn expire_tokens(State(shared): State<Arc<Shared>>) -> StatusCode {
@@ -93,23 +86,14 @@ fn yes() -> bool {
     true
 }
 
-async fn add_client(State(shared): State<Arc<Shared>>, body: Bytes) -> Response<Body> {
-    let new: NewClient = match serde_json::from_slice(&body) {
-        Ok(new) => new,
-        Err(error) => return refused(StatusCode::BAD_REQUEST, &error.to_string()),
-    };
-    let key = match new.public_key.as_deref().map(PublicKey::parse).transpose() {
-        Ok(key) => key,
-        Err(error) => return refused(StatusCode::BAD_REQUEST, &error.to_string()),
-    };
-    let rights = Rights { scopes: new.scopes, grants: new.grants, audience: new.audience };
-    match shared.issuer.register(rights, key) {
-        Ok(client) => envelope::json(
-            StatusCode::CREATED,
-            &json!({"client_id": client.id, "client_secret": client.secret.expose_secret()}),
-        ),
-        Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
-    }
+async fn add_client(State(shared): State<Arc<Shared>>, body: Bytes) -> Outcome {
+    let NewClient { scopes, grants, audience, public_key } = parsed(&body)?;
+    let key = public_key.as_deref().map(PublicKey::parse).transpose().map_err(|error| bad_request(&error))?;
+    let client = shared.issuer.register(Rights { scopes, grants, audience }, key).map_err(|error| failed(&error))?;
+    Ok(envelope::json(
+        StatusCode::CREATED,
+        &json!({"client_id": client.id, "client_secret": client.secret.expose_secret()}),
+    ))
 }
 
 #[derive(Deserialize)]
@@ -118,15 +102,13 @@ struct Advance {
     advance_ms: u64,
 }
 
-async fn advance_clock(State(shared): State<Arc<Shared>>, body: Bytes) -> Response<Body> {
-    let advance: Advance = match serde_json::from_slice(&body) {
-        Ok(advance) => advance,
-        Err(error) => return refused(StatusCode::BAD_REQUEST, &error.to_string()),
-    };
-    if shared.clock.advance(Duration::from_millis(advance.advance_ms)) {
-        envelope::json(StatusCode::OK, &json!({"now": rfc3339(shared.clock.now())}))
+async fn advance_clock(State(shared): State<Arc<Shared>>, body: Bytes) -> Outcome {
+    let Advance { advance_ms } = parsed(&body)?;
+    if shared.clock.advance(Duration::from_millis(advance_ms)) {
+        Ok(envelope::json(StatusCode::OK, &json!({"now": rfc3339(shared.clock.now())})))
     } else {
-        refused(StatusCode::CONFLICT, "this sandbox follows the system's clock, which cannot be moved")
+        let message = "this sandbox follows the system's clock, which cannot be moved";
+        Err(ControlError { status: StatusCode::CONFLICT, message: message.to_owned() })
     }
 }
 
@@ -143,14 +125,12 @@ struct NewLogs {
     held: u64,
 }
 
-async fn make_logs(State(shared): State<Arc<Shared>>, body: Bytes) -> Response<Body> {
-    match serde_json::from_slice(&body) {
-        Ok(NewLogs { count, held }) if count <= MOST_LOGS => {
-            envelope::json(StatusCode::CREATED, &json!({"ids": shared.tenant.make_logs(count, held, shared.now())}))
-        }
-        Ok(_) => refused(StatusCode::BAD_REQUEST, &format!("at most {MOST_LOGS} logs are made at once")),
-        Err(error) => refused(StatusCode::BAD_REQUEST, &error.to_string()),
+async fn make_logs(State(shared): State<Arc<Shared>>, body: Bytes) -> Outcome {
+    let NewLogs { count, held } = parsed(&body)?;
+    if count > MOST_LOGS {
+        return Err(bad_request(&format_args!("at most {MOST_LOGS} logs are made at once")));
     }
+    Ok(envelope::json(StatusCode::CREATED, &json!({"ids": shared.tenant.make_logs(count, held, shared.now())})))
 }
 
 async fn release_logs(State(shared): State<Arc<Shared>>) -> StatusCode {
@@ -158,6 +138,28 @@ async fn release_logs(State(shared): State<Arc<Shared>>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-fn refused(status: StatusCode, message: &str) -> Response<Body> {
-    envelope::json(status, &Value::from_iter([("error", message)]))
+type Outcome = Result<Response<Body>, ControlError>;
+
+/// The refusal of an order.
+struct ControlError {
+    status: StatusCode,
+    message: String,
+}
+
+impl IntoResponse for ControlError {
+    fn into_response(self) -> Response<Body> {
+        envelope::json(self.status, &json!({"error": self.message}))
+    }
+}
+
+fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, ControlError> {
+    serde_json::from_slice(body).map_err(|error| bad_request(&error))
+}
+
+fn bad_request(error: &impl ToString) -> ControlError {
+    ControlError { status: StatusCode::BAD_REQUEST, message: error.to_string() }
+}
+
+fn failed(error: &impl ToString) -> ControlError {
+    ControlError { status: StatusCode::INTERNAL_SERVER_ERROR, message: error.to_string() }
 }

@@ -26,9 +26,9 @@ pub(crate) fn with_text(status: StatusCode, body: String) -> Response<Body> {
     response
 }
 
-/// The Management API says no.
+/// A refusal of the Management API, in its own form.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Refusal {
+pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     pub(crate) message: String,
     /// `errorCode`, which Auth0 often leaves out.
@@ -37,7 +37,7 @@ pub(crate) struct Refusal {
     pub(crate) repeated: bool,
 }
 
-impl Refusal {
+impl ApiError {
     pub(crate) fn new(status: StatusCode, code: Option<&'static str>, message: impl Into<String>) -> Self {
         Self { status, message: message.into(), code, repeated: false }
     }
@@ -72,7 +72,7 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response<Body> {
         let mut response = json(self.status, &self.body());
         if self.status == StatusCode::UNAUTHORIZED {

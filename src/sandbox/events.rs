@@ -5,7 +5,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::clock::{from_millis, rfc3339};
 use super::fixtures::{APPLICATIONS, CONNECTIONS, Connection, Fixtures, MACHINE, ORGANIZATIONS, Stream, rng};
@@ -72,14 +74,14 @@ impl Events {
     /// The positions of the logs that are there at `now`, oldest first, and of those among them that are held back.
     pub(crate) fn visible(&self, now: i64) -> std::ops::Range<u64> {
         let natural = self.timeline.visible(now, |position| self.arrival(position));
-        let end = natural.max(self.ordered.lock().unwrap_or_else(PoisonError::into_inner).end);
+        let end = natural.max(self.ordered.lock().end);
         end.saturating_sub(self.timeline.history + RETAINED)..end
     }
 
     /// Has the next `count` logs arrive now, but holds the first `held` of them back. Returns the ids of all.
     pub(crate) fn arrive(&self, count: u64, held: u64, now: i64) -> Vec<String> {
         let start = self.visible(now).end;
-        let mut ordered = self.ordered.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ordered = self.ordered.lock();
         ordered.end = start + count;
         ordered.held.extend(start..start + held.min(count));
         (start..start + count).map(|position| self.at(position).log_id()).collect()
@@ -87,12 +89,12 @@ impl Events {
 
     /// Lets the logs that were held back be seen.
     pub(crate) fn release(&self) {
-        self.ordered.lock().unwrap_or_else(PoisonError::into_inner).held.clear();
+        self.ordered.lock().held.clear();
     }
 
     /// True if the log at a position is held back.
     pub(crate) fn is_held(&self, position: u64) -> bool {
-        self.ordered.lock().unwrap_or_else(PoisonError::into_inner).held.contains(&position)
+        self.ordered.lock().held.contains(&position)
     }
 
     fn arrival(&self, position: u64) -> i64 {

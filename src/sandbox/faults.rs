@@ -1,16 +1,16 @@
 //! Misbehavior on demand, and at random when there is to be chaos.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use futures_util::{StreamExt as _, stream};
+use parking_lot::{Mutex, MutexGuard};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::envelope::{self, Refusal};
+use super::envelope::{self, ApiError};
 use super::fixtures::{Stream, rng};
 
 /// An order to misbehave, as `POST /_sandbox/faults` takes it.
@@ -128,7 +128,7 @@ impl Faults {
 
     /// The fault of a call in twenty when there is chaos.
     fn by_chance(&self) -> Option<Fault> {
-        let mut rng = self.chaos.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rng = self.chaos.as_ref()?.lock();
         if rng.u32(..20) != 0 {
             return None;
         }
@@ -142,8 +142,8 @@ impl Faults {
         })
     }
 
-    fn orders(&self) -> std::sync::MutexGuard<'_, Vec<Order>> {
-        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    fn orders(&self) -> MutexGuard<'_, Vec<Order>> {
+        self.orders.lock()
     }
 }
 
@@ -179,7 +179,7 @@ impl Fault {
     }
 
     /// Spoils the right answer.
-    pub(crate) async fn spoil(&self, response: Response<Body>) -> Response<Body> {
+    pub(crate) async fn corrupt(&self, response: Response<Body>) -> Response<Body> {
         if *self != Fault::Connection(ConnectionFault::Cut) {
             return response;
         }
@@ -219,8 +219,8 @@ fn failed(status: StatusCode, path: &str) -> Response<Body> {
         return envelope::json(status, &json!({"error": error, "error_description": description}));
     }
     match status {
-        StatusCode::TOO_MANY_REQUESTS => Refusal::too_many(),
-        _ => Refusal::new(status, None, reason),
+        StatusCode::TOO_MANY_REQUESTS => ApiError::too_many(),
+        _ => ApiError::new(status, None, reason),
     }
     .into_response()
 }

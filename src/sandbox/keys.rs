@@ -19,9 +19,9 @@ pub(crate) struct SigningKey {
     id: String,
 }
 
-/// A token is not one of this key.
+/// A token that is not one of this key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct InvalidToken;
+pub(crate) struct InvalidTokenError;
 
 impl SigningKey {
     /// The key of this process, made on first use.
@@ -65,24 +65,24 @@ impl SigningKey {
     }
 
     /// The claims of a token that this key signed. Says nothing about who may use it, or when.
-    pub(crate) fn verify(&self, token: &str) -> Result<Map<String, Value>, InvalidToken> {
-        let (signed, signature) = token.rsplit_once('.').ok_or(InvalidToken)?;
-        let (header, claims) = signed.split_once('.').ok_or(InvalidToken)?;
+    pub(crate) fn verify(&self, token: &str) -> Result<Map<String, Value>, InvalidTokenError> {
+        let (signed, signature) = token.rsplit_once('.').ok_or(InvalidTokenError)?;
+        let (header, claims) = signed.split_once('.').ok_or(InvalidTokenError)?;
         let header = decode(header)?;
         if header.get("alg") != Some(&"RS256".into()) || header.get("kid") != Some(&self.id.as_str().into()) {
-            return Err(InvalidToken);
+            return Err(InvalidTokenError);
         }
-        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| InvalidToken)?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| InvalidTokenError)?;
         UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, self.pair.public_key())
             .verify(signed.as_bytes(), &signature)
-            .map_err(|_| InvalidToken)?;
+            .map_err(|_| InvalidTokenError)?;
         decode(claims)
     }
 }
 
-fn decode(part: &str) -> Result<Map<String, Value>, InvalidToken> {
-    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| InvalidToken)?;
-    serde_json::from_slice(&bytes).map_err(|_| InvalidToken)
+fn decode(part: &str) -> Result<Map<String, Value>, InvalidTokenError> {
+    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| InvalidTokenError)?;
+    serde_json::from_slice(&bytes).map_err(|_| InvalidTokenError)
 }
 
 /// A text that nobody guesses, of `bytes` random bytes.
@@ -112,7 +112,7 @@ mod tests {
             "a.b.c".to_owned(),
             String::new(),
         ] {
-            assert_eq!(key.verify(&forged), Err(InvalidToken), "{forged}");
+            assert_eq!(key.verify(&forged), Err(InvalidTokenError), "{forged}");
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Sizes from Auth0's "Rate Limit Configurations". Auth0 reports when a bucket is *full* again,
 //! whatever its documentation says: that was measured on 551 recorded answers.
 
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 
 /// A plan of Auth0; it decides how many requests per second the Management API takes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -19,14 +19,7 @@ pub enum Plan {
     PrivateCloud,
 }
 
-/// The text is not the name of a plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a plan: use free, essentials, enterprise or private-cloud")]
-pub struct UnknownPlan;
-
 impl Plan {
-    const ALL: [Self; 4] = [Self::Free, Self::Essentials, Self::Enterprise, Self::PrivateCloud];
-
     /// The name, as it is written on a command line.
     pub fn name(self) -> &'static str {
         match self {
@@ -41,14 +34,6 @@ impl Plan {
 impl std::fmt::Display for Plan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(self.name())
-    }
-}
-
-impl std::str::FromStr for Plan {
-    type Err = UnknownPlan;
-
-    fn from_str(name: &str) -> Result<Self, UnknownPlan> {
-        Self::ALL.into_iter().find(|plan| plan.name() == name).ok_or(UnknownPlan)
     }
 }
 
@@ -69,7 +54,7 @@ pub(crate) struct Limits {
 
 /// The values of the rate-limit headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Reading {
+pub(crate) struct RateLimitValues {
     pub(crate) limit: u32,
     pub(crate) remaining: u32,
     /// The second since the Unix epoch at which the bucket is full.
@@ -100,17 +85,17 @@ impl Limits {
     }
 
     /// Takes one request out of the endpoint's bucket; `None` if it is empty.
-    pub(crate) fn take(&self, endpoint: Endpoint, now: i64) -> Option<Reading> {
+    pub(crate) fn take(&self, endpoint: Endpoint, now: i64) -> Option<RateLimitValues> {
         let position = match (self.plan, endpoint) {
             (Plan::Essentials, Endpoint::Logs) => 1,
             _ => 0,
         };
-        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)[position].take(now)
+        self.buckets.lock()[position].take(now)
     }
 }
 
 impl Bucket {
-    fn take(&mut self, now: i64) -> Option<Reading> {
+    fn take(&mut self, now: i64) -> Option<RateLimitValues> {
         let per_ms = f64::from(self.refill) / 60_000.0;
         let size = f64::from(self.size);
         let passed = (now - self.at).max(0) as f64;
@@ -121,7 +106,7 @@ impl Bucket {
         }
         self.level -= 1.0;
         let full_in = ((size - self.level) / per_ms).ceil() as i64;
-        Some(Reading {
+        Some(RateLimitValues {
             limit: self.size,
             remaining: self.level as u32,
             reset: (now + full_in).div_euclid(1_000) + i64::from((now + full_in) % 1_000 > 0),
@@ -131,6 +116,8 @@ impl Bucket {
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum as _;
+
     use super::*;
 
     const NOW: i64 = 1_800_000_000_000;
@@ -155,7 +142,7 @@ mod tests {
         for _ in 0..40 {
             last = limits.take(Endpoint::Users, NOW);
         }
-        let reading = Reading {
+        let reading = RateLimitValues {
             limit: 50,
             remaining: 10,
             // 40 are missing, 16 come back per second.
@@ -174,9 +161,9 @@ mod tests {
 
     #[test]
     fn plans_are_read_as_they_are_written() {
-        for plan in Plan::ALL {
-            assert_eq!(plan.to_string().parse(), Ok(plan));
+        for plan in Plan::value_variants() {
+            assert_eq!(Plan::from_str(&plan.to_string(), false), Ok(*plan));
         }
-        assert_eq!("Free".parse::<Plan>(), Err(UnknownPlan));
+        assert!(Plan::from_str("Free", false).is_err());
     }
 }

@@ -13,6 +13,7 @@
 //! The module knows no other module. That the client under test and the sandbox share no type is
 //! the point: a wrong field name cannot agree with itself.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -28,10 +29,10 @@ use tokio::sync::watch;
 
 pub use assertion::PublicKey;
 pub use clock::Clock;
-pub use limits::{Plan, UnknownPlan};
+pub use limits::Plan;
 pub use people::Person;
 pub use token::Client;
-pub use user_token::{GATEWAY_AUDIENCE, TokenError, TokenRequest};
+pub use user_token::{GATEWAY_AUDIENCE, TokenRequest};
 
 use clock::{http_date, rfc3339};
 use events::Events;
@@ -111,14 +112,20 @@ impl Default for Options {
 }
 
 /// A running tenant. Dropping it stops the server.
-#[derive(Debug)]
 pub struct Sandbox {
+    state: Arc<State>,
     url: String,
     audience: String,
     client: Client,
     people: Vec<Person>,
     /// Closed when dropped, which every task of the server watches.
     _running: watch::Sender<()>,
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sandbox({})", self.url)
+    }
 }
 
 /// The state that handlers share.
@@ -180,7 +187,7 @@ impl Sandbox {
         let app = Router::new()
             .merge(control::router())
             .fallback_service(api.with_state(Arc::clone(&state)))
-            .with_state(state);
+            .with_state(Arc::clone(&state));
         // Else the end of a long answer may wait for the client to acknowledge its beginning.
         let listener = listener.tap_io(|connection| {
             let _ = connection.set_nodelay(true);
@@ -190,7 +197,7 @@ impl Sandbox {
             // It ends by being stopped, and says nothing else.
             let _ = axum::serve(listener, app).with_graceful_shutdown(stopped).await;
         });
-        Ok(Self { url, audience, client, people: introduced, _running: stop })
+        Ok(Self { state, url, audience, client, people: introduced, _running: stop })
     }
 
     /// The tenant's address: `http://127.0.0.1:PORT`.
@@ -211,6 +218,15 @@ impl Sandbox {
     /// A client that may read everything.
     pub fn client(&self) -> Client {
         self.client.clone()
+    }
+
+    /// Issues an access token to a user of the tenant, as `POST /_sandbox/tokens` does.
+    ///
+    /// # Errors
+    ///
+    /// The machine gives no random numbers to sign it with.
+    pub fn user_token(&self, request: &TokenRequest) -> std::io::Result<String> {
+        self.state.issuer.user_token(request, &self.state.somebody, self.state.clock.now())
     }
 
     /// People worth looking up, each for something that is special about them. They have the
@@ -270,7 +286,7 @@ async fn serve(
         state.request_log.answered(number, response.status().as_u16());
     }
     match fault {
-        Some(fault) => fault.spoil(response).await,
+        Some(fault) => fault.corrupt(response).await,
         None => response,
     }
 }

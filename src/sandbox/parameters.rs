@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
-use super::envelope::Refusal;
+use super::envelope::ApiError;
 
 /// The parameters of a call, each known to the endpoint and given once.
 #[derive(Debug)]
@@ -11,7 +11,7 @@ pub(crate) struct Parameters<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'a> Parameters<'a> {
     /// Reads a query string for an endpoint that knows the `allowed` parameters.
-    pub(crate) fn read(query: Option<&'a str>, allowed: &[&str]) -> Result<Self, Refusal> {
+    pub(crate) fn read(query: Option<&'a str>, allowed: &[&str]) -> Result<Self, ApiError> {
         let given: Vec<_> = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()).collect();
         let unknown: Vec<_> =
             given.iter().filter(|(name, _)| !allowed.contains(&name.as_ref())).map(|(name, _)| name.as_ref()).collect();
@@ -39,7 +39,7 @@ impl<'a> Parameters<'a> {
         bounds: RangeInclusive<u64>,
         default: u64,
         meaning: &str,
-    ) -> Result<u64, Refusal> {
+    ) -> Result<u64, ApiError> {
         let Some(text) = self.text(name) else {
             return Ok(default);
         };
@@ -62,7 +62,7 @@ impl<'a> Parameters<'a> {
     }
 
     /// `true` or `false`, or `default`.
-    pub(crate) fn flag(&self, name: &str, default: bool) -> Result<bool, Refusal> {
+    pub(crate) fn flag(&self, name: &str, default: bool) -> Result<bool, ApiError> {
         match self.text(name) {
             None => Ok(default),
             Some("true") => Ok(true),
@@ -72,7 +72,7 @@ impl<'a> Parameters<'a> {
     }
 
     /// `field:1` or `field:-1`: the field, and whether it is descending.
-    pub(crate) fn sort(&self) -> Result<Option<(&str, bool)>, Refusal> {
+    pub(crate) fn sort(&self) -> Result<Option<(&str, bool)>, ApiError> {
         let Some(text) = self.text("sort") else {
             return Ok(None);
         };
@@ -86,7 +86,7 @@ impl<'a> Parameters<'a> {
     }
 
     /// The selection of `fields` and `include_fields`.
-    pub(crate) fn selection(&self) -> Result<Selection<'_>, Refusal> {
+    pub(crate) fn selection(&self) -> Result<Selection<'_>, ApiError> {
         let include = self.flag("include_fields", true)?;
         let names: Vec<_> =
             self.text("fields").unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
@@ -98,7 +98,7 @@ impl<'a> Parameters<'a> {
     }
 
     /// The same for the endpoints of single users, which take the names of a list and no other.
-    pub(crate) fn user_selection(&self) -> Result<Selection<'_>, Refusal> {
+    pub(crate) fn user_selection(&self) -> Result<Selection<'_>, ApiError> {
         let selection = self.selection()?;
         match &selection {
             Selection::Only(names) | Selection::Without(names)
@@ -157,8 +157,8 @@ impl Selection<'_> {
     }
 }
 
-fn invalid(fault: &str) -> Refusal {
-    Refusal::query(format!("Query validation error: '{fault}"))
+fn invalid(fault: &str) -> ApiError {
+    ApiError::query(format!("Query validation error: '{fault}"))
 }
 
 #[cfg(test)]

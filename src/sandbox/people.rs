@@ -2,8 +2,9 @@
 //! sandboxes of a process that agree on these share them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
 use super::fixtures::{CONNECTIONS, Fixtures};
@@ -94,7 +95,7 @@ impl People {
         const KEPT: usize = 4;
         static MADE: Mutex<Vec<Arc<People>>> = Mutex::new(Vec::new());
 
-        let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = MADE.lock();
         let same =
             |people: &&Arc<Self>| people.seed == seed && people.users.len() == count && people.imported == imported;
         if let Some(people) = made.iter().find(same) {

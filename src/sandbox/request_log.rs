@@ -1,8 +1,8 @@
 //! The calls that the tenant got, for those who test a client.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 /// The number of calls that are remembered; then the oldest are forgotten.
@@ -14,67 +14,43 @@ pub(crate) struct RequestLog(Mutex<Pages>);
 
 #[derive(Debug, Default)]
 struct Pages {
-    calls: VecDeque<Call>,
+    calls: VecDeque<Value>,
     /// The number of calls that were forgotten or cleared, which is that of the first one in `calls`.
     gone: u64,
-}
-
-#[derive(Debug)]
-struct Call {
-    method: String,
-    path: String,
-    query: String,
-    at: String,
-    status: Option<u16>,
 }
 
 impl RequestLog {
     /// Notes that a call came in; returns its number. It has no status until it is answered.
     pub(crate) fn arrived(&self, method: &str, path: &str, query: Option<&str>, at: String) -> u64 {
-        let mut pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pages = self.0.lock();
         if pages.calls.len() == REMEMBERED {
             pages.calls.pop_front();
             pages.gone += 1;
         }
-        pages.calls.push_back(Call {
-            method: method.to_owned(),
-            path: path.to_owned(),
-            query: query.unwrap_or_default().to_owned(),
-            at,
-            status: None,
-        });
+        let query = query.unwrap_or_default();
+        pages.calls.push_back(json!({ "method": method, "path": path, "query": query, "status": null, "at": at }));
         pages.gone + pages.calls.len() as u64 - 1
     }
 
     /// Notes how the call with a number was answered.
     pub(crate) fn answered(&self, number: u64, status: u16) {
-        let mut pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pages = self.0.lock();
         let position = number.checked_sub(pages.gone).map(|n| n as usize);
         if let Some(call) = position.and_then(|position| pages.calls.get_mut(position)) {
-            call.status = Some(status);
+            call["status"] = status.into();
         }
     }
 
     /// Forgets everything.
     pub(crate) fn clear(&self) {
-        let mut pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pages = self.0.lock();
         pages.gone += pages.calls.len() as u64;
         pages.calls.clear();
     }
 
     /// The calls as JSON.
     pub(crate) fn list(&self) -> Value {
-        let pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        pages
-            .calls
-            .iter()
-            .map(|call| {
-                json!({
-                    "method": call.method, "path": call.path, "query": call.query,
-                    "status": call.status, "at": call.at,
-                })
-            })
-            .collect()
+        self.0.lock().calls.iter().cloned().collect()
     }
 }
 

@@ -13,8 +13,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::State as Shared;
-use super::envelope::{self, Refusal};
-use super::limits::{Endpoint, Reading};
+use super::envelope::{self, ApiError};
+use super::limits::{Endpoint, RateLimitValues};
 use super::parameters::Parameters;
 use super::search::logs::LogQuery;
 use super::search::users::UserQuery;
@@ -31,7 +31,7 @@ const PER_PAGE: &str = "Number of results per page. Defaults to 50";
 const PAGE: &str = "Page index of the results to return. First page is 0";
 const TAKE: &str = "Number of entries to retrieve. Default 50, max 100";
 
-type Answer = Result<Response<Body>, Refusal>;
+type Answer = Result<Response<Body>, ApiError>;
 
 pub(super) fn router() -> Router<Arc<Shared>> {
     Router::new()
@@ -51,7 +51,7 @@ pub(super) fn router() -> Router<Arc<Shared>> {
 }
 
 async fn nothing_here() -> Response<Body> {
-    Refusal::nothing_here().into_response()
+    ApiError::nothing_here().into_response()
 }
 
 async fn token(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
@@ -83,17 +83,17 @@ async fn users(State(shared): State<Arc<Shared>>, headers: HeaderMap, RawQuery(q
         let sort = given.sort()?;
         if sort.is_some_and(|(field, _)| field.starts_with("app_metadata") || field.starts_with("user_metadata")) {
             // Documented as impossible, in words that are not known.
-            return Err(Refusal::query("Sorting by app_metadata or user_metadata is not supported."));
+            return Err(ApiError::query("Sorting by app_metadata or user_metadata is not supported."));
         }
         search_engine(&given)?;
         if page.is_beyond_the_wall() {
-            return Err(Refusal::new(
+            return Err(ApiError::new(
                 StatusCode::BAD_REQUEST,
                 Some("invalid_paging"),
                 "You can only page through the first 1000 records. See https://auth0.com/docs/users/search/v3/view-search-results-by-page#limitation",
             ));
         }
-        let query = given.text("q").map(UserQuery::parse).transpose().map_err(Refusal::query)?;
+        let query = given.text("q").map(UserQuery::parse).transpose().map_err(ApiError::query)?;
         let (found, total) = shared.tenant.users(query.as_ref(), sort, page);
         let with_idp_tokens = grant.has("read:user_idp_tokens");
         let records: Vec<_> = found.into_iter().map(|user| record(user, &selection, with_idp_tokens)).collect();
@@ -108,17 +108,17 @@ async fn users(State(shared): State<Arc<Shared>>, headers: HeaderMap, RawQuery(q
 }
 
 /// `connection` belongs to version 1 of the search, which is gone.
-fn search_engine(given: &Parameters<'_>) -> Result<(), Refusal> {
+fn search_engine(given: &Parameters<'_>) -> Result<(), ApiError> {
     match given.text("search_engine") {
         None | Some("v2" | "v3") => {}
         Some(other) => {
-            return Err(Refusal::query(format!(
+            return Err(ApiError::query(format!(
                 "Query validation error: 'No enum match for: {other}' on property search_engine (The version of the search engine)."
             )));
         }
     }
     if given.text("connection").is_some() {
-        return Err(Refusal::query(
+        return Err(ApiError::query(
             "The connection parameter works with search_engine=v1 only. Use q=identities.connection:\"name\" instead.",
         ));
     }
@@ -134,7 +134,7 @@ async fn user(
     shared.call(&headers, Endpoint::Users, READ_USER, |grant| {
         let given = Parameters::read(query.as_deref(), &["fields", "include_fields"])?;
         let selection = given.user_selection()?;
-        let Path(id) = id.map_err(|_| Refusal::nothing_here())?;
+        let Path(id) = id.map_err(|_| ApiError::nothing_here())?;
         let user = shared.tenant.user(&id)?;
         ok(&record(user, &selection, grant.has("read:user_idp_tokens")))
     })
@@ -148,7 +148,7 @@ async fn user_logs(
 ) -> Response<Body> {
     shared.call(&headers, Endpoint::Users, READ_LOGS, |_| {
         let given = Parameters::read(query.as_deref(), &["page", "per_page", "include_totals", "sort"])?;
-        let Path(id) = id.map_err(|_| Refusal::nothing_here())?;
+        let Path(id) = id.map_err(|_| ApiError::nothing_here())?;
         shared.logs_in(&given, Some(&LogQuery::of_user(&id)))
     })
 }
@@ -175,7 +175,7 @@ async fn user_blocks(
     RawQuery(query): RawQuery,
 ) -> Response<Body> {
     shared.call(&headers, Endpoint::Users, USER_BLOCKS.scopes, |_| {
-        let Path(id) = id.map_err(|_| Refusal::nothing_here())?;
+        let Path(id) = id.map_err(|_| ApiError::nothing_here())?;
         shared.user_list(&USER_BLOCKS, &id, query.as_deref())
     })
 }
@@ -190,7 +190,7 @@ async fn users_by_email(
         let selection = given.user_selection()?;
         let email = given
             .text("email")
-            .ok_or_else(|| Refusal::query("Query validation error: 'Missing required property: email'."))?;
+            .ok_or_else(|| ApiError::query("Query validation error: 'Missing required property: email'."))?;
         let with_idp_tokens = grant.has("read:user_idp_tokens");
         let found = shared.tenant.users_by_email(email);
         ok(&found.into_iter().map(|user| record(user, &selection, with_idp_tokens)).collect::<Vec<_>>())
@@ -219,7 +219,7 @@ async fn log(
 ) -> Response<Body> {
     shared.call(&headers, Endpoint::Logs, READ_LOGS, |_| {
         Parameters::read(query.as_deref(), &[])?;
-        let Path(id) = id.map_err(|_| Refusal::nothing_here())?;
+        let Path(id) = id.map_err(|_| ApiError::nothing_here())?;
         ok(&shared.tenant.log(&id, shared.now())?)
     })
 }
@@ -250,20 +250,25 @@ impl Shared {
             .unwrap_or_else(IntoResponse::into_response)
     }
 
-    fn admit(&self, headers: &HeaderMap, endpoint: Endpoint, needed: Needed) -> Result<(Grant, Reading), Refusal> {
+    fn admit(
+        &self,
+        headers: &HeaderMap,
+        endpoint: Endpoint,
+        needed: Needed,
+    ) -> Result<(Grant, RateLimitValues), ApiError> {
         let grant = self.issuer.bearer(headers, self.clock.now())?;
         let (is_enough, how_many, scopes) = match needed {
             Needed::AnyOf(scopes) => (scopes.iter().any(|scope| grant.has(scope)), "any", scopes),
             Needed::AllOf(scopes) => (scopes.iter().all(|scope| grant.has(scope)), "all", scopes),
         };
         if !is_enough {
-            return Err(Refusal::new(
+            return Err(ApiError::new(
                 StatusCode::FORBIDDEN,
                 Some("insufficient_scope"),
                 format!("Insufficient scope, expected {how_many} of: {}", scopes.join(",")),
             ));
         }
-        let reading = self.limits.take(endpoint, self.now()).ok_or_else(Refusal::too_many)?;
+        let reading = self.limits.take(endpoint, self.now()).ok_or_else(ApiError::too_many)?;
         Ok((grant, reading))
     }
 
@@ -328,7 +333,7 @@ impl Shared {
             .map(LogQuery::parse)
             .transpose()
             // Neither source of these messages quotes an errorCode.
-            .map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, None, message));
+            .map_err(|message| ApiError::new(StatusCode::BAD_REQUEST, None, message));
         match query {
             Ok(query) => self.logs_in(given, query.as_ref()),
             // The other parameters are judged first.
@@ -345,12 +350,12 @@ impl Shared {
             Some(("date", descending)) => Some(descending),
             Some((field, _)) => {
                 // Only `date` is documented; the words of the refusal are not.
-                return Err(Refusal::query(format!("Logs cannot be sorted by {field}.")));
+                return Err(ApiError::query(format!("Logs cannot be sorted by {field}.")));
             }
         };
         if page.is_beyond_the_wall() {
             // The error is documented, its body is not.
-            return Err(Refusal::new(
+            return Err(ApiError::new(
                 StatusCode::BAD_REQUEST,
                 Some("invalid_paging"),
                 "You can only page through the first 1000 records. Use from and take to read further.",
@@ -371,7 +376,7 @@ impl Shared {
     }
 }
 
-fn page(given: &Parameters<'_>) -> Result<Page, Refusal> {
+fn page(given: &Parameters<'_>) -> Result<Page, ApiError> {
     Ok(Page {
         number: given.integer("page", 0..=u64::from(u32::MAX), 0, PAGE)?,
         size: given.integer("per_page", 0..=100, 50, PER_PAGE)?,
@@ -381,5 +386,5 @@ fn page(given: &Parameters<'_>) -> Result<Page, Refusal> {
 fn ok(body: &impl Serialize) -> Answer {
     serde_json::to_string(body)
         .map(|text| envelope::with_text(StatusCode::OK, text))
-        .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, None, error.to_string()))
+        .map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, None, error.to_string()))
 }

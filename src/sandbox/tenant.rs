@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::envelope::Refusal;
+use super::envelope::ApiError;
 use super::events::Events;
 use super::fixtures::Fixtures;
 use super::parameters::Selection;
@@ -127,14 +127,14 @@ impl Tenant {
     }
 
     /// The user with this id.
-    pub(crate) fn user(&self, id: &str) -> Result<&User, Refusal> {
+    pub(crate) fn user(&self, id: &str) -> Result<&User, ApiError> {
         self.people
             .by_id(id)
-            .ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, Some("inexistent_user"), "The user does not exist."))
+            .ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, Some("inexistent_user"), "The user does not exist."))
     }
 
     /// A list of the user with this id.
-    pub(crate) fn user_list(&self, list: &UserList, id: &str) -> Result<Vec<Value>, Refusal> {
+    pub(crate) fn user_list(&self, list: &UserList, id: &str) -> Result<Vec<Value>, ApiError> {
         Ok(list.records(self.user(id)?, &self.fixtures))
     }
 
@@ -191,11 +191,11 @@ impl Tenant {
     }
 
     /// The log with this id. The words are Auth0's, the `errorCode` is not known.
-    pub(crate) fn log(&self, id: &str, now: i64) -> Result<Map<String, Value>, Refusal> {
+    pub(crate) fn log(&self, id: &str, now: i64) -> Result<Map<String, Value>, ApiError> {
         self.events
             .by_id(id, &self.events.visible(now))
             .map(|event| event.entry())
-            .ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, None, "Log not found"))
+            .ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, None, "Log not found"))
     }
 }
 

@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use chrono::{DateTime, Utc};
+use parking_lot::Mutex;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
 
 use super::assertion::{self, PublicKey, Taken};
-use super::envelope::{self, Refusal};
+use super::envelope::{self, ApiError};
 use super::keys::{SigningKey, secret};
 use super::user_token::TokenRequest;
 
@@ -85,15 +85,15 @@ enum Credential {
     Key(PublicKey),
 }
 
-/// The token endpoint says no, in OAuth's words.
-struct Denial {
+/// A refusal of the token endpoint, in OAuth's form.
+struct OAuthError {
     status: StatusCode,
     error: &'static str,
     description: String,
     uri: Option<&'static str>,
 }
 
-impl Denial {
+impl OAuthError {
     fn new(status: StatusCode, error: &'static str, description: impl Into<String>) -> Self {
         Self { status, error, description: description.into(), uri: None }
     }
@@ -122,7 +122,7 @@ impl Issuer {
         // Auth0's ids have 32 characters, its secrets 64.
         let client = Client { id: secret(24)?, secret: secret(48)?.into() };
         let credential = key.map_or_else(|| Credential::Secret(client.secret.clone()), Credential::Key);
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner).insert(client.id.clone(), (credential, rights));
+        self.clients.lock().insert(client.id.clone(), (credential, rights));
         Ok(client)
     }
 
@@ -149,16 +149,16 @@ impl Issuer {
         response
     }
 
-    fn grant(&self, headers: &HeaderMap, body: &[u8], now: DateTime<Utc>) -> Result<Value, Denial> {
+    fn grant(&self, headers: &HeaderMap, body: &[u8], now: DateTime<Utc>) -> Result<Value, OAuthError> {
         let request = parameters(headers, body)?;
         let text = |name: &str| request.get(name).and_then(Value::as_str).unwrap_or_default();
         let grant_type = text("grant_type");
         if grant_type.is_empty() {
-            return Err(Denial::malformed("Missing required parameter: grant_type"));
+            return Err(OAuthError::malformed("Missing required parameter: grant_type"));
         }
         let rights = self.client(&text, now)?;
         if !rights.grants.iter().any(|grant| grant == grant_type) {
-            let mut denial = Denial::new(
+            let mut denial = OAuthError::new(
                 StatusCode::FORBIDDEN,
                 "unauthorized_client",
                 format!("Grant type '{grant_type}' not allowed for the client."),
@@ -168,7 +168,7 @@ impl Issuer {
         }
         if grant_type != "client_credentials" {
             // RFC 6749, 5.2; the sandbox has no people who could log in.
-            return Err(Denial::new(
+            return Err(OAuthError::new(
                 StatusCode::FORBIDDEN,
                 "unsupported_grant_type",
                 format!("Unsupported grant type: {grant_type}"),
@@ -177,21 +177,21 @@ impl Issuer {
         let audience = text("audience");
         if audience.is_empty() {
             // The 403 is known, its words are not.
-            return Err(Denial::new(
+            return Err(OAuthError::new(
                 StatusCode::FORBIDDEN,
                 "access_denied",
                 "No audience parameter was provided, and no default audience has been configured.",
             ));
         }
         if audience != self.audience {
-            return Err(Denial::new(
+            return Err(OAuthError::new(
                 StatusCode::FORBIDDEN,
                 "access_denied",
                 format!("Service not enabled within domain: {audience}"),
             ));
         }
         if !rights.audience {
-            return Err(Denial::new(
+            return Err(OAuthError::new(
                 StatusCode::FORBIDDEN,
                 "access_denied",
                 format!(
@@ -200,30 +200,30 @@ impl Issuer {
             ));
         }
         self.issue(text("client_id"), &rights.scopes.join(" "), now)
-            .map_err(|error| Denial::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", error.to_string()))
+            .map_err(|error| OAuthError::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", error.to_string()))
     }
 
     /// Authenticates the client of a request, by a secret or by an assertion.
-    fn client<'a>(&self, text: &impl Fn(&str) -> &'a str, now: DateTime<Utc>) -> Result<Rights, Denial> {
-        let unauthorized = || Denial::new(StatusCode::UNAUTHORIZED, "access_denied", "Unauthorized");
+    fn client<'a>(&self, text: &impl Fn(&str) -> &'a str, now: DateTime<Utc>) -> Result<Rights, OAuthError> {
+        let unauthorized = || OAuthError::new(StatusCode::UNAUTHORIZED, "access_denied", "Unauthorized");
         let (id, secret, assertion) = (text("client_id"), text("client_secret"), text("client_assertion"));
         if !assertion.is_empty() && !secret.is_empty() {
-            return Err(Denial::malformed("A client authenticates by one method only (RFC 6749, section 2.3)"));
+            return Err(OAuthError::malformed("A client authenticates by one method only (RFC 6749, section 2.3)"));
         }
         if !assertion.is_empty() && text("client_assertion_type") != assertion::ASSERTION_TYPE {
-            return Err(Denial::malformed("client_assertion_type is missing or unknown"));
+            return Err(OAuthError::malformed("client_assertion_type is missing or unknown"));
         }
-        let clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let clients = self.clients.lock();
         let (credential, rights) = clients.get(id).ok_or_else(unauthorized)?;
         match credential {
             Credential::Secret(own) if assertion.is_empty() && own.expose_secret() == secret => Ok(rights.clone()),
             Credential::Key(key) if !assertion.is_empty() => {
-                let mut assertions = self.assertions.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut assertions = self.assertions.lock();
                 match assertions.take(assertion, key, id, &self.issuer, now) {
                     Ok(()) => Ok(rights.clone()),
                     Err(fault) => {
                         let description = format!("Client authentication failed: {fault}");
-                        Err(Denial::new(StatusCode::UNAUTHORIZED, "invalid_client", description))
+                        Err(OAuthError::new(StatusCode::UNAUTHORIZED, "invalid_client", description))
                     }
                 }
             }
@@ -265,8 +265,8 @@ impl Issuer {
     }
 
     /// The bearer of a request.
-    pub(crate) fn bearer(&self, headers: &HeaderMap, now: DateTime<Utc>) -> Result<Grant, Refusal> {
-        let unauthorized = |message: &str| Refusal::new(StatusCode::UNAUTHORIZED, None, message);
+    pub(crate) fn bearer(&self, headers: &HeaderMap, now: DateTime<Utc>) -> Result<Grant, ApiError> {
+        let unauthorized = |message: &str| ApiError::new(StatusCode::UNAUTHORIZED, None, message);
         let given = headers.get(header::AUTHORIZATION).ok_or_else(|| unauthorized("Missing authentication"))?;
         let token = given
             .to_str()
@@ -275,7 +275,7 @@ impl Issuer {
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim())
             .filter(|token| token.split('.').count() == 3)
-            .ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, None, "Bad HTTP authentication header format"))?;
+            .ok_or_else(|| ApiError::new(StatusCode::BAD_REQUEST, None, "Bad HTTP authentication header format"))?;
         let claims = self.key.verify(token).map_err(|_| unauthorized("Invalid token"))?;
         let text = |claim: &str| claims.get(claim).and_then(Value::as_str).unwrap_or_default();
         if text("aud") != self.audience {
@@ -315,16 +315,16 @@ impl Issuer {
 }
 
 /// The parameters of a token request, which comes as JSON or as a form.
-fn parameters(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, Denial> {
+fn parameters(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, OAuthError> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if kind.eq_ignore_ascii_case("application/json") {
-        serde_json::from_slice(body).map_err(|_| Denial::malformed("The body is not a JSON object"))
+        serde_json::from_slice(body).map_err(|_| OAuthError::malformed("The body is not a JSON object"))
     } else if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         Ok(url::form_urlencoded::parse(body)
             .map(|(name, value)| (name.into_owned(), value.into_owned().into()))
             .collect())
     } else {
-        Err(Denial::malformed("The content type is neither application/json nor application/x-www-form-urlencoded"))
+        Err(OAuthError::malformed("The content type is neither application/json nor application/x-www-form-urlencoded"))
     }
 }

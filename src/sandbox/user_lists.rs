@@ -245,15 +245,15 @@ pub(crate) mod cursor {
     use base64::Engine as _;
     use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 
-    use crate::sandbox::envelope::Refusal;
+    use crate::sandbox::envelope::ApiError;
 
     pub(crate) fn write(position: u64) -> String {
         BASE64.encode(position.to_be_bytes())
     }
 
     /// Auth0's words for a bad one are not known.
-    pub(crate) fn read(text: &str) -> Result<u64, Refusal> {
+    pub(crate) fn read(text: &str) -> Result<u64, ApiError> {
         let bytes = BASE64.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
-        bytes.map(u64::from_be_bytes).ok_or_else(|| Refusal::query("Invalid checkpoint in from."))
+        bytes.map(u64::from_be_bytes).ok_or_else(|| ApiError::query("Invalid checkpoint in from."))
     }
 }

@@ -1,8 +1,8 @@
 //! Throttling of log lines about what happens too often to be logged each time.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// Least time between two lines.
@@ -27,7 +27,7 @@ impl LogThrottle {
     /// Counts so many occurrences at once.
     pub(crate) fn add(&self, occurrences: u64) -> Option<u64> {
         // Nothing in here is left half done by a panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).add(occurrences, Instant::now())
+        self.0.lock().add(occurrences, Instant::now())
     }
 }
 

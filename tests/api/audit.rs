@@ -40,7 +40,7 @@ async fn gateway(scope_mode: ScopeMode) -> TestGateway {
 
 async fn token(gateway: &TestGateway, sub: &str, scope: &str) -> String {
     let request = TokenRequest { scope: scope.to_owned(), sub: Some(sub.to_owned()), ..TokenRequest::default() };
-    request.send(&gateway.sandbox.url()).await.unwrap()
+    gateway.sandbox.user_token(&request).unwrap()
 }
 
 async fn ask(gateway: &TestGateway, token: &str, request: Value) {

@@ -132,13 +132,13 @@ async fn tokens_of_the_sandbox_are_taken_where_it_is_the_issuer() {
     let gateway = gateway_with(Settings::default().or_tokens(tokens)).await;
 
     let request = TokenRequest { scope: "read:logs".to_owned(), ..TokenRequest::default() };
-    let token = request.send(&sandbox.url()).await.unwrap();
+    let token = sandbox.user_token(&request).unwrap();
     assert_eq!(whoami_with(&gateway, &token).await.scopes(), ["read:logs"]);
     assert_eq!(Answer::to(whoami(&gateway)).await.scopes().len(), 9, "nobody is shut out");
 
-    let expired = TokenRequest { expires_in: -60, ..request.clone() }.send(&sandbox.url()).await.unwrap();
+    let expired = sandbox.user_token(&TokenRequest { expires_in: -60, ..request.clone() }).unwrap();
     assert!(whoami_with(&gateway, &expired).await.refusal(401, "UNAUTHENTICATED").contains("expired"));
     let other = TokenRequest { audience: "https://other.example".to_owned(), ..request };
-    let other = other.send(&sandbox.url()).await.unwrap();
+    let other = sandbox.user_token(&other).unwrap();
     assert!(whoami_with(&gateway, &other).await.refusal(401, "UNAUTHENTICATED").contains("audience"));
 }

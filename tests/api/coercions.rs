@@ -106,7 +106,7 @@ async fn hold(root: &str, records: &str, types: &[(&str, &[(&str, &str)])]) {
         let scope = "read:users read:logs read:users_app_metadata read:user_idp_tokens read:roles read:role_members read:organizations \
                      read:authentication_methods read:sessions read:refresh_tokens";
         let token = TokenRequest { scope: scope.to_owned(), ..TokenRequest::default() };
-        let token = token.send(&gateway.sandbox.url()).await.unwrap();
+        let token = gateway.sandbox.user_token(&token).unwrap();
         let all = fields_of(&gateway, ty).await;
         assert!(all.iter().any(|(name, _)| name == "attributes"), "{ty} has no room for what does not fit");
         let mut selection = all

@@ -245,7 +245,7 @@ async fn connections_websockets_and_bytes_are_counted() {
 async fn the_issuer_s_keys_are_counted_when_they_are_fetched() {
     let setup = Setup { sandbox: Options::default(), takes_sandbox_tokens: true, ..setup() };
     let gateway = TestGateway::spawn_with(setup).await;
-    let token = TokenRequest::default().send(&gateway.sandbox.url()).await.unwrap();
+    let token = gateway.sandbox.user_token(&TokenRequest::default()).unwrap();
     let post = gateway.http.post(format!("{}/graphql", gateway.url)).bearer_auth(token);
     assert_eq!(post.json(&json!({ "query": "{ __typename }" })).send().await.unwrap().status(), 200);
     let scrape = Scrape::of(&gateway).await;

@@ -59,7 +59,7 @@ pub(crate) async fn gateway(scope_mode: ScopeMode) -> TestGateway {
 
 pub(crate) async fn token(gateway: &TestGateway, scopes: &[&str]) -> String {
     let request = TokenRequest { scope: scopes.join(" "), ..TokenRequest::default() };
-    request.send(&gateway.sandbox.url()).await.unwrap()
+    gateway.sandbox.user_token(&request).unwrap()
 }
 
 /// The calls to the tenant for callers, those for tokens included; those who verify theirs ask for its keys.

@@ -267,7 +267,7 @@ async fn with_token(scopes: &str, self_access: bool) -> (TestGateway, String, St
     let gateway = TestGateway::spawn_with(setup).await;
     let ada = gateway.sandbox.people()[0].user_id.clone();
     let request = TokenRequest { scope: scopes.to_owned(), sub: Some(ada.clone()), ..TokenRequest::default() };
-    let token = request.send(&gateway.sandbox.url()).await.unwrap();
+    let token = gateway.sandbox.user_token(&request).unwrap();
     (gateway, token, ada)
 }
 

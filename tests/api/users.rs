@@ -255,7 +255,7 @@ async fn seen(gateway: &TestGateway, scopes: &str, body: &Value, selection: &str
 async fn response_to(gateway: &TestGateway, scopes: &str, body: &Value, selection: &str) -> Value {
     gateway.fault(json!({ "path": "/api/v2/users/", "times": 1, "fault": { "body": body.to_string() } })).await;
     let request = TokenRequest { scope: format!("read:users {scopes}"), ..TokenRequest::default() };
-    let token = request.send(&gateway.sandbox.url()).await.unwrap();
+    let token = gateway.sandbox.user_token(&request).unwrap();
     let query = json!({ "query": format!("{{ user(id: \"auth0|1\") {{ {selection} }} }}") });
     let request = gateway.http.post(format!("{}/graphql", gateway.url)).bearer_auth(token).json(&query);
     request.send().await.unwrap().json().await.unwrap()

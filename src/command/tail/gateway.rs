@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::Subscription;
 use super::event_parser::EventParser;
 use super::line::printable;
-use super::response::{Answer, Received};
+use super::response::{ParsedResponse, Received};
 use crate::command::{CommandError, UNAVAILABLE, tell};
 use crate::config::GatewayEndpoint;
 
@@ -221,9 +221,9 @@ async fn message_of(mut response: Response) -> Option<String> {
             return None;
         }
     }
-    match Answer::read(&body).ok()? {
-        Answer::End(ending) => Some(ending.message),
-        Answer::Notice(message) => Some(message),
-        Answer::Log { .. } => None,
+    match ParsedResponse::read(&body).ok()? {
+        ParsedResponse::End(ending) => Some(ending.message),
+        ParsedResponse::Notice(message) => Some(message),
+        ParsedResponse::Log { .. } => None,
     }
 }

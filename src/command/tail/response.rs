@@ -13,7 +13,7 @@ pub(super) struct Received {
 
 /// A response, read.
 #[derive(Debug)]
-pub(super) enum Answer<'a> {
+pub(super) enum ParsedResponse<'a> {
     /// A log, a JSON object with the fields that were selected.
     Log { record: &'a RawValue, is_late: bool },
     /// Something that the stream goes on after.
@@ -80,7 +80,7 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
     T::deserialize(deserializer).map(Some)
 }
 
-impl<'a> Answer<'a> {
+impl<'a> ParsedResponse<'a> {
     /// Reads a response.
     pub(super) fn read(body: &'a [u8]) -> anyhow::Result<Self> {
         let response: Response<'a> = serde_json::from_slice(body).context("an answer is no GraphQL response")?;
@@ -104,10 +104,10 @@ mod tests {
     use super::*;
 
     fn read(body: &str) -> String {
-        match Answer::read(body.as_bytes()) {
-            Ok(Answer::Log { record, is_late }) => format!("{record} {is_late}"),
-            Ok(Answer::Notice(message)) => message,
-            Ok(Answer::End(Ending { code, message, from })) => format!("{code}, {message}, {from:?}"),
+        match ParsedResponse::read(body.as_bytes()) {
+            Ok(ParsedResponse::Log { record, is_late }) => format!("{record} {is_late}"),
+            Ok(ParsedResponse::Notice(message)) => message,
+            Ok(ParsedResponse::End(Ending { code, message, from })) => format!("{code}, {message}, {from:?}"),
             Err(error) => format!("{error}"),
         }
     }

@@ -1,6 +1,6 @@
 //! Lucene's classic grammar: the clauses of a query, the field and the value of each.
 
-use super::token::{Bound, Token, tokens, unescape};
+use super::token::{RangeEnd, Token, tokens, unescape};
 use super::{Expression, SyntaxError};
 
 /// Groups within groups, so that no query exhausts the stack.
@@ -154,10 +154,10 @@ fn distance(text: &str) -> Result<Option<f32>, SyntaxError> {
     if is_bad { Err(SyntaxError) } else { Ok(distance) }
 }
 
-fn bound(bound: Bound<'_>) -> Result<Option<String>, SyntaxError> {
+fn bound(bound: RangeEnd<'_>) -> Result<Option<String>, SyntaxError> {
     match bound {
-        Bound::Word("*") => Ok(None),
-        Bound::Word(text) | Bound::Quoted(text) => unescape(text).map(Some),
+        RangeEnd::Word("*") => Ok(None),
+        RangeEnd::Word(text) | RangeEnd::Quoted(text) => unescape(text).map(Some),
     }
 }
 

@@ -28,8 +28,8 @@ pub(super) enum Token<'q> {
     /// A regular expression, without its slashes.
     Regex(&'q str),
     Range {
-        lower: Bound<'q>,
-        upper: Bound<'q>,
+        lower: RangeEnd<'q>,
+        upper: RangeEnd<'q>,
         lower_inclusive: bool,
         upper_inclusive: bool,
     },
@@ -41,7 +41,7 @@ pub(super) enum Token<'q> {
 
 /// An end of a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Bound<'q> {
+pub(super) enum RangeEnd<'q> {
     Word(&'q str),
     Quoted(&'q str),
 }
@@ -215,7 +215,7 @@ impl<'q> Lexer<'q> {
     fn range(&mut self) -> Result<Token<'q>, SyntaxError> {
         let lower_inclusive = self.take(1) == "[";
         let lower = self.bound().ok_or(SyntaxError)?;
-        if self.bound() != Some(Bound::Word("TO")) {
+        if self.bound() != Some(RangeEnd::Word("TO")) {
             return Err(SyntaxError);
         }
         let upper = self.bound().ok_or(SyntaxError)?;
@@ -224,7 +224,7 @@ impl<'q> Lexer<'q> {
         Ok(Token::Range { lower, upper, lower_inclusive, upper_inclusive: end == "]" })
     }
 
-    fn bound(&mut self) -> Option<Bound<'q>> {
+    fn bound(&mut self) -> Option<RangeEnd<'q>> {
         self.skip_blanks_of_range();
         let word = self.bound_end();
         if let Some(inner) = self.rest.strip_prefix('"')
@@ -234,9 +234,9 @@ impl<'q> Lexer<'q> {
             self.take(1);
             let text = self.take(end);
             self.take(1);
-            return Some(Bound::Quoted(text));
+            return Some(RangeEnd::Quoted(text));
         }
-        (word > 0).then(|| Bound::Word(self.take(word)))
+        (word > 0).then(|| RangeEnd::Word(self.take(word)))
     }
 
     /// The end of a word in a range, where only spaces and closing brackets end one.

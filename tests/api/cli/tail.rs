@@ -165,7 +165,7 @@ async fn the_sandbox_has_logs_too() {
 async fn the_logs_of_a_gateway_are_followed_with_a_token_that_no_argument_holds() {
     let gateway = TestGateway::spawn_with(Setup { takes_sandbox_tokens: true, ..setup() }).await;
     let token = TokenRequest { scope: "read:logs".to_owned(), ..TokenRequest::default() };
-    let token = token.send(&gateway.sandbox.url()).await.unwrap();
+    let token = gateway.sandbox.user_token(&token).unwrap();
     let known = newest_by(&gateway, &token).await;
     let url = graphql(&gateway);
     let run = |folder: &str, token: &str| {

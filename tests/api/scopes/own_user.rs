@@ -18,7 +18,7 @@ async fn gateway(scope_mode: ScopeMode, self_access: bool) -> TestGateway {
 
 async fn token_of(gateway: &TestGateway, sub: &str, scopes: &[&str]) -> String {
     let request = TokenRequest { scope: scopes.join(" "), sub: Some(sub.to_owned()), ..TokenRequest::default() };
-    request.send(&gateway.sandbox.url()).await.unwrap()
+    gateway.sandbox.user_token(&request).unwrap()
 }
 
 #[tokio::test]

@@ -122,7 +122,7 @@ async fn a_subscription_does_not_outlive_its_token() {
     let gateway = TestGateway::spawn_with(Setup { takes_sandbox_tokens: true, ..with_settings(settings) }).await;
     // Clocks may differ by half a minute.
     let request = TokenRequest { scope: "read:logs".to_owned(), expires_in: -27, ..TokenRequest::default() };
-    let token = format!("Bearer {}", request.send(&gateway.sandbox.url()).await.unwrap());
+    let token = format!("Bearer {}", gateway.sandbox.user_token(&request).unwrap());
     let mut events = Events::subscribe(&gateway, LOGS, &[("authorization", &token)]).await;
     let mut client = Client::connect(&gateway).await;
     client.init(json!({ "authorization": token })).await;
@@ -139,7 +139,7 @@ async fn a_subscription_does_not_outlive_its_token() {
 async fn a_subscription_needs_the_scope_of_logs() {
     let gateway = TestGateway::spawn_with(Setup { takes_sandbox_tokens: true, ..setup() }).await;
     let request = TokenRequest { scope: "read:users".to_owned(), ..TokenRequest::default() };
-    let token = format!("Bearer {}", request.send(&gateway.sandbox.url()).await.unwrap());
+    let token = format!("Bearer {}", gateway.sandbox.user_token(&request).unwrap());
     let mut events = Events::subscribe(&gateway, LOGS, &[("authorization", &token)]).await;
     assert_eq!(end(&mut events).await["code"], "FORBIDDEN");
     assert!(!gateway.calls().await.iter().any(|call| call.path.starts_with("/api/")), "nothing is asked of Auth0");
@@ -176,7 +176,7 @@ async fn the_streams_of_an_http2_connection_are_bounded_for_each_caller_and_for_
     for person in &gateway.sandbox.people()[..2] {
         let (sub, scope) = (Some(person.user_id.clone()), "read:logs".to_owned());
         let request = TokenRequest { sub, scope, ..TokenRequest::default() };
-        tokens.push(request.send(&gateway.sandbox.url()).await.unwrap());
+        tokens.push(gateway.sandbox.user_token(&request).unwrap());
     }
     let [ada, bob] = tokens.try_into().unwrap();
     let http = || reqwest::Client::builder().http2_prior_knowledge().no_proxy().build().unwrap();

@@ -31,7 +31,7 @@ async fn closed() -> (Sandbox, TestGateway) {
 
 async fn token(sandbox: &Sandbox, expires_in: i64) -> String {
     let request = TokenRequest { scope: "read:users".to_owned(), expires_in, ..TokenRequest::default() };
-    format!("Bearer {}", request.send(&sandbox.url()).await.unwrap())
+    format!("Bearer {}", sandbox.user_token(&request).unwrap())
 }
 
 /// The scopes of whoever opens a connection so, or the close code and the reason.

@@ -31,7 +31,7 @@ async fn refusal(client: &mut Client, payload: Value) -> Value {
 /// A connection of a caller of the sandbox with these scopes.
 async fn with_scopes(gateway: &TestGateway, scope: &str) -> Client {
     let request = TokenRequest { scope: scope.to_owned(), ..TokenRequest::default() };
-    let token = request.send(&gateway.sandbox.url()).await.unwrap();
+    let token = gateway.sandbox.user_token(&request).unwrap();
     let mut client = Client::connect(gateway).await;
     client.init(json!({ "authorization": format!("Bearer {token}") })).await;
     assert_eq!(client.hear().await["type"], "connection_ack");
