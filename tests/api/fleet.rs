@@ -9,8 +9,10 @@ mod sentinels;
 mod sharing;
 mod slow;
 mod strangers;
+mod survey;
 mod tail;
 mod tls;
+mod tokens;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -19,7 +21,7 @@ use auth0_graphql::app::{App, Settings};
 use auth0_graphql::auth0::{self, ClientPolicy, Domain};
 use auth0_graphql::http::{self, Period, RateLimit};
 use auth0_graphql::sandbox::{Options, Sandbox};
-use auth0_graphql::shared_state::{self, Deployment, RedisUrl};
+use auth0_graphql::shared_state::{self, RedisUrl};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -30,8 +32,6 @@ use crate::gateway::{Setup, codes};
 use crate::written::Written;
 
 const USERS: &str = "{ users(perPage: 1) { page } }";
-/// A tenant to survey for: nothing is asked of it.
-const TENANT: &str = "example.us.auth0.com";
 const WARNINGS: &str = "{ gateway { warnings replicas { isShared leadsTail } } }";
 const ALONE: &str = "Redis is not there: this replica does alone what replicas share.";
 const LATE: &str = "Redis answers late, or not at all: operations do not wait for it; the rate limit, \
@@ -179,75 +179,6 @@ fn hash_alone(hash: &str) -> Value {
 }
 
 #[tokio::test]
-async fn replicas_that_start_together_ask_for_one_token() {
-    let Some(redis) = RedisServer::start("token") else { return };
-    let mut fleet = Fleet::through(&redis, PATIENT).await;
-    fleet.start_sharing(4).await;
-    join_all((0..4).map(|gateway| fleet.data(gateway, USERS))).await;
-    assert_eq!(fleet.grants().await, 1);
-
-    // One that comes later, too.
-    fleet.start_sharing(1).await;
-    fleet.data(4, USERS).await;
-    assert_eq!(fleet.grants().await, 1);
-
-    // Under the tenant's hash tag and a version, with an end, and unreadable.
-    let keys = redis.keys();
-    let tenant = format!("auth0-graphql:1:{{{}}}:", fleet.sandbox.url());
-    assert!(keys.iter().all(|key| key.starts_with(&tenant)), "{keys:?}");
-    let token = keys.iter().find(|key| key.contains(":token:")).unwrap();
-    let life: i64 = redis.command(&format!("TTL {token}"))[0].trim_start_matches(':').parse().unwrap();
-    assert!((1..=86_400).contains(&life), "{life}");
-    let value = redis.command(&format!("GET {token}")).join("\n");
-    assert!(!value.contains("Bearer") && !value.contains("eyJ") && value.len() > 100, "{value:?}");
-}
-
-#[tokio::test]
-async fn a_token_that_auth0_refuses_is_replaced_once_for_all() {
-    let Some(redis) = RedisServer::start("refused") else { return };
-    let mut fleet = Fleet::through(&redis, PATIENT).await;
-    fleet.start_sharing(4).await;
-    join_all((0..4).map(|gateway| fleet.data(gateway, USERS))).await;
-    for grants in [2, 3] {
-        fleet.control("tokens/expire", json!({})).await;
-        join_all((0..4).map(|gateway| fleet.data(gateway, USERS))).await;
-        assert_eq!(fleet.grants().await, grants);
-    }
-}
-
-#[tokio::test]
-async fn what_is_stored_in_a_tokens_place_is_as_good_as_none() {
-    let Some(redis) = RedisServer::start("tampered") else { return };
-    let mut fleet = Fleet::through(&redis, PATIENT).await;
-    fleet.start_sharing(1).await;
-    fleet.data(0, USERS).await;
-    let token = redis.keys().into_iter().find(|key| key.contains(":token:")).unwrap();
-    redis.command(&format!("SETRANGE {token} 60 tampered"));
-    fleet.start_sharing(1).await;
-    fleet.data(1, USERS).await;
-    assert_eq!(fleet.grants().await, 2);
-    // It has been replaced by one that is good.
-    fleet.start_sharing(1).await;
-    fleet.data(2, USERS).await;
-    assert_eq!(fleet.grants().await, 2);
-}
-
-#[tokio::test]
-async fn a_replica_that_dies_while_it_asks_for_a_token_holds_nobody_up() {
-    let Some(redis) = RedisServer::start("lock") else { return };
-    let mut fleet = Fleet::through(&redis, PATIENT).await;
-    fleet.start_sharing(1).await;
-    fleet.data(0, USERS).await;
-    let token = redis.keys().into_iter().find(|key| key.contains(":token:")).unwrap();
-    redis.command(&format!("DEL {token}"));
-    // A lock that nobody will take away, and that outlives the wait for it.
-    redis.command(&format!("SET {} somebody", token.replace(":token:", ":token-lock:")));
-    fleet.start_sharing(2).await;
-    join_all([1, 2].map(|gateway| fleet.data(gateway, USERS))).await;
-    assert!(fleet.grants().await <= 3);
-}
-
-#[tokio::test]
 async fn replicas_go_on_alone_while_redis_does_not_do_its_work() {
     let Some(mut redis) = RedisServer::start("outages") else { return };
     let log = Written::default();
@@ -300,61 +231,6 @@ async fn replicas_go_on_alone_while_redis_does_not_do_its_work() {
         assert!(log.contains(reason), "{reason}: {log}");
     }
     assert!(!log.contains("made-up-for-this-test"), "{log}");
-}
-
-#[tokio::test]
-async fn a_user_with_the_rights_in_the_handbook_is_all_that_a_replica_needs() {
-    let Some(redis) = RedisServer::start("acl") else { return };
-    let url = user_of_the_handbook(&redis);
-    let mut fleet = Fleet::sharing_at(url.clone(), PATIENT, Setup::default().sandbox).await;
-    fleet.must_share([&url, &url]).await;
-    for gateway in [0, 1] {
-        assert!(fleet.is_in_state(gateway, "up").await);
-    }
-    let survey = shared_state::survey(&url, TENANT).await.unwrap();
-    assert!(survey.is_writable && survey.runs_scripts);
-    let wrong = redis.url_of("gateway:made-up-and-wrong");
-    let wrong = shared_state::survey(&wrong, TENANT).await.unwrap_err().to_string();
-    assert!(wrong.contains("WRONGPASS") && !wrong.contains("made-up"), "{wrong}");
-}
-
-#[tokio::test]
-async fn a_user_who_may_run_no_scripts_shares_nothing_and_doctor_says_why() {
-    let Some(redis) = RedisServer::start("no-scripts") else { return };
-    let log = Written::default();
-    let _logging = log.keep(Level::INFO);
-    let url = user_of_the_handbook(&redis);
-    assert_eq!(redis.command("ACL SETUSER gateway -@scripting"), ["+OK"]);
-    let survey = shared_state::survey(&url, TENANT).await.unwrap();
-    assert!(survey.is_writable && !survey.runs_scripts, "{survey:?}");
-    let mut fleet = Fleet::sharing_at(url, PATIENT, Setup::default().sandbox).await;
-    let looks = redis.count("set");
-    fleet.start(1).await;
-    fleet.data(0, USERS).await;
-    // It looks again and again, and does not come back.
-    while redis.count("set") < looks + 3 {
-        fleet.send(0, &hash_alone(&"0".repeat(64))).await;
-    }
-    assert!(fleet.is_in_state(0, "down").await);
-    let log = log.text();
-    assert!(log.contains("NOPERM") && !log.contains("Redis is there"), "{log}");
-    assert_eq!(log.matches("Redis is not there").count(), 1, "{log}");
-}
-
-#[tokio::test]
-async fn a_survey_tells_what_redis_is_like() {
-    let Some(mut redis) = RedisServer::start("survey") else { return };
-    let survey = shared_state::survey(&redis.url(), TENANT).await.unwrap();
-    assert!(survey.version.starts_with("Redis ") || survey.version.starts_with("Valkey "), "{survey:?}");
-    assert!(survey.is_writable && survey.used_memory > 0 && survey.latency < Duration::from_secs(2), "{survey:?}");
-    assert_eq!((survey.max_memory, survey.has_append_only_file), (None, false));
-    assert_eq!((survey.deployment, survey.addresses, survey.silent_addresses), (Deployment::Single, 1, 0));
-    redis.command("CONFIG SET maxmemory 1");
-    let survey = shared_state::survey(&redis.url(), TENANT).await.unwrap();
-    assert_eq!((survey.is_writable, survey.runs_scripts, survey.max_memory), (false, false, Some(1)));
-    redis.kill();
-    let error = shared_state::survey(&redis.url(), TENANT).await.unwrap_err().to_string();
-    assert!(error.contains("cannot be reached") && !error.contains("made-up"), "{error}");
 }
 
 #[test]
