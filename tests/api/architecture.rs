@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 
 use self::paths::{Named, paths};
 
-/// A module: the other modules, or single items of theirs, that it may use, and the libraries that it must never see.
+/// A module: the other modules, or single items of theirs, that it may use; the libraries that are for it and for no module that does not list
+/// them; and those that it must never see.
 struct Module {
     name: &'static str,
     may_use: &'static [&'static str],
+    libraries: &'static [&'static str],
     must_never_see: &'static [&'static str],
 }
 
@@ -25,26 +27,39 @@ const MODULES: &[Module] = &[
     Module {
         name: "auth0",
         may_use: &[DEADLINE, FLIGHT, SHARED_STATE, "telemetry"],
+        libraries: &["reqwest", "jsonwebtoken"],
         must_never_see: &["axum", "async_graphql", "hyper"],
     },
-    Module { name: "auth", may_use: &[DEADLINE, FLIGHT, "telemetry"], must_never_see: &["async_graphql"] },
+    Module {
+        name: "auth",
+        may_use: &[DEADLINE, FLIGHT, "telemetry"],
+        libraries: &["reqwest", "jsonwebtoken"],
+        must_never_see: &["async_graphql"],
+    },
     // It knows no header and no status.
     Module {
         name: "graphql",
         may_use: &["auth0", "auth", DEADLINE, FLIGHT, SHARED_STATE, "telemetry"],
+        libraries: &["apollo_compiler", "apollo_parser", "async_graphql"],
         must_never_see: &["axum", "http", "hyper", "reqwest", "tower_http"],
     },
-    Module { name: "http", may_use: &["graphql", "auth", DEADLINE, SHARED_STATE, "telemetry"], must_never_see: &[] },
+    Module {
+        name: "http",
+        may_use: &["graphql", "auth", DEADLINE, SHARED_STATE, "telemetry"],
+        libraries: &["axum", "hyper", "tower", "tower_http"],
+        must_never_see: &[],
+    },
     // It shares no types with the client, so that a wrong field name cannot agree with itself.
-    Module { name: "sandbox", may_use: &[], must_never_see: &[] },
-    Module { name: DEADLINE, may_use: &[], must_never_see: &[] },
-    Module { name: FLIGHT, may_use: &[DEADLINE, "telemetry"], must_never_see: &[] },
+    Module { name: "sandbox", may_use: &[], libraries: &["axum", "clap"], must_never_see: &[] },
+    Module { name: DEADLINE, may_use: &[], libraries: &[], must_never_see: &[] },
+    Module { name: FLIGHT, may_use: &[DEADLINE, "telemetry"], libraries: &[], must_never_see: &[] },
     Module {
         name: SHARED_STATE,
         may_use: &[DEADLINE, "telemetry"],
+        libraries: &["redis"],
         must_never_see: &["axum", "async_graphql", "reqwest"],
     },
-    Module { name: "telemetry", may_use: &[], must_never_see: &[] },
+    Module { name: "telemetry", may_use: &[], libraries: &["opentelemetry"], must_never_see: &[] },
     // It fills in the settings that the modules define, and knows nothing else of them.
     Module {
         name: "config",
@@ -86,6 +101,7 @@ const MODULES: &[Module] = &[
             "telemetry::Format",
             "telemetry::LogSettings",
         ],
+        libraries: &["clap"],
         must_never_see: &["axum", "async_graphql", "reqwest", "tokio"],
     },
 ];
@@ -120,13 +136,32 @@ fn every_module_uses_only_what_it_may() {
 }
 
 #[test]
-fn architecture_md_has_a_row_for_each_module() {
+fn architecture_md_has_a_row_for_each_module_and_says_what_it_may_use_and_never_sees() {
     let document = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md")).unwrap();
     let table = document.split("\n## ").find_map(|section| section.strip_prefix("Modules\n")).unwrap();
-    let first_cells = table.lines().filter(|line| line.starts_with("| `")).filter_map(|line| line.split('|').nth(1));
-    let rows: BTreeSet<_> = first_cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
-    let modules = MODULES.iter().map(|module| module.name).chain(["command"]).collect();
-    assert_eq!(rows, modules);
+    let rows = table.lines().filter(|line| line.starts_with("| `")).map(|line| line.split('|').map(names).collect());
+    let rows: Vec<Vec<_>> = rows.collect();
+    let modules: BTreeSet<_> = MODULES.iter().map(|module| module.name).chain(["command"]).collect();
+    assert_eq!(rows.iter().flat_map(|row| row[1].clone()).collect::<BTreeSet<_>>(), owned(&modules));
+    for Module { name, may_use, libraries, must_never_see } in MODULES {
+        let row = rows.iter().find(|row| row[1].contains(*name)).unwrap();
+        let used: BTreeSet<_> = may_use.iter().filter_map(|path| path.split("::").next()).collect();
+        let allowed = used.iter().chain(*libraries).copied().collect();
+        assert_eq!(row[3], owned(&allowed), "what `{name}` may use");
+        let unseen = must_never_see.iter().copied().collect();
+        let told: BTreeSet<_> = row[4].iter().filter(|told| !modules.contains(told.as_str())).cloned().collect();
+        assert!(row[4].is_superset(&owned(&unseen)) && told.is_subset(&owned(&unseen)), "what `{name}` never sees");
+        assert!(row[4].iter().all(|told| !used.contains(told.as_str())), "what `{name}` never sees and may use");
+    }
+}
+
+/// The names in a cell, as they are written in code.
+fn names(cell: &str) -> BTreeSet<String> {
+    cell.split('`').skip(1).step_by(2).map(|name| name.replace('-', "_")).collect()
+}
+
+fn owned(names: &BTreeSet<&str>) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
 }
 
 #[test]
@@ -157,7 +192,7 @@ fn faults_of(file: &Path, code: &str) -> Vec<String> {
     let module = module(file);
     let mut faults: Vec<_> = paths(&module, code)
         .into_iter()
-        .filter_map(|Named { line, path }| {
+        .filter_map(|Named { line, path, .. }| {
             let fault = environment(&module, &path)
                 .or_else(|| async_graphql(&module, &path))
                 .or_else(|| response_writer(&module, &path))
@@ -199,8 +234,13 @@ fn dependency(module: &[String], path: &[String]) -> Option<String> {
     };
     let written = path.join("::");
     if path[0] != "crate" {
-        let forbidden = module.must_never_see.contains(&path[0].as_str());
-        return forbidden.then(|| format!("{here} must never see {} ({written})", path[0]));
+        let library = path[0].as_str();
+        if module.must_never_see.contains(&library) {
+            return Some(format!("{here} must never see {library} ({written})"));
+        }
+        let is_of_others = MODULES.iter().any(|module| module.libraries.contains(&library));
+        return (is_of_others && !module.libraries.contains(&library))
+            .then(|| format!("{here} may not use {library} ({written})"));
     }
     let inside = path[1..].join("::");
     let allowed = path[1] == here
@@ -242,6 +282,7 @@ fn what_a_module_may_not_use_is_found() {
         ("sandbox/seed.rs", "fn f(u: &crate::auth0::User) {}", "1: sandbox may not use crate::auth0::User"),
         ("auth0/token.rs", "use super::super::graphql::Plan;", "1: auth0 may not use crate::graphql::Plan"),
         ("auth0/token.rs", "\nuse axum::Router;", "2: auth0 must never see axum (axum::Router)"),
+        ("telemetry/traces.rs", "use reqwest::Client;", "1: telemetry may not use reqwest (reqwest::Client)"),
         (
             "graphql/user.rs",
             "type T = axum::http::StatusCode;",
