@@ -176,7 +176,7 @@ async fn a_healthy_gateway_is_called_so() {
     assert_eq!((examined.code, &examined.report["status"]), (Some(0), &json!("ok")), "{examined:#?}");
     assert_eq!(examined.that_are("skipped"), ["tls"]);
     assert_eq!(examined.scopes(), []);
-    assert_eq!(examined.report["rateLimits"], json!([{ "covers": ["users", "logs"], "limit": 50 }]));
+    assert_eq!(examined.report["rateLimits"], json!([{ "covers": ["users", "logs", "others"], "limit": 50 }]));
     assert!(examined.check("plan")["finding"].as_str().unwrap().starts_with("Enterprise"), "{examined:#?}");
 
     let said = of_health(&sandbox).say().await;
