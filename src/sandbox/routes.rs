@@ -31,7 +31,7 @@ const PER_PAGE: &str = "Number of results per page. Defaults to 50";
 const PAGE: &str = "Page index of the results to return. First page is 0";
 const TAKE: &str = "Number of entries to retrieve. Default 50, max 100";
 
-type Answer = Result<Response<Body>, ApiError>;
+type RouteResult = Result<Response<Body>, ApiError>;
 
 pub(super) fn router() -> Router<Arc<Shared>> {
     Router::new()
@@ -232,7 +232,7 @@ impl Shared {
         headers: &HeaderMap,
         endpoint: Endpoint,
         needed: Needed,
-        answer: impl FnOnce(&Grant) -> Answer,
+        answer: impl FnOnce(&Grant) -> RouteResult,
     ) -> Response<Body> {
         self.admit(headers, endpoint, needed)
             .and_then(|(grant, reading)| {
@@ -272,7 +272,7 @@ impl Shared {
         Ok((grant, reading))
     }
 
-    fn user_list(&self, list: &UserList, id: &str, query: Option<&str>) -> Answer {
+    fn user_list(&self, list: &UserList, id: &str, query: Option<&str>) -> RouteResult {
         match list.paging {
             Paging::Whole => {
                 Parameters::read(query, &[])?;
@@ -315,7 +315,7 @@ impl Shared {
     }
 
     /// Checkpoint mode: everything but `from` and `take` is ignored.
-    fn checkpoint(&self, from: &str, take: u64) -> Answer {
+    fn checkpoint(&self, from: &str, take: u64) -> RouteResult {
         let logs = self.tenant.logs_after(from, take, self.now());
         let last = logs.last().and_then(|log| log.get("log_id")).and_then(Value::as_str).unwrap_or(from);
         let last: String = url::form_urlencoded::byte_serialize(last.as_bytes()).collect();
@@ -327,7 +327,7 @@ impl Shared {
         Ok(response)
     }
 
-    fn log_search(&self, given: &Parameters<'_>) -> Answer {
+    fn log_search(&self, given: &Parameters<'_>) -> RouteResult {
         let query = given
             .text("q")
             .map(LogQuery::parse)
@@ -341,7 +341,7 @@ impl Shared {
         }
     }
 
-    fn logs_in(&self, given: &Parameters<'_>, query: Option<&LogQuery>) -> Answer {
+    fn logs_in(&self, given: &Parameters<'_>, query: Option<&LogQuery>) -> RouteResult {
         let page = page(given)?;
         let totals = given.flag("include_totals", false)?;
         let selection = given.selection()?;
@@ -383,7 +383,7 @@ fn page(given: &Parameters<'_>) -> Result<Page, ApiError> {
     })
 }
 
-fn ok(body: &impl Serialize) -> Answer {
+fn ok(body: &impl Serialize) -> RouteResult {
     serde_json::to_string(body)
         .map(|text| envelope::with_text(StatusCode::OK, text))
         .map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, None, error.to_string()))

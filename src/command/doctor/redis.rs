@@ -42,49 +42,35 @@ pub(super) fn judge(survey: &Result<Survey, SurveyError>) -> Check {
         return Check::failed(NAME, format!("{version} takes no writes"), Some(remedy.to_owned()));
     }
     if !survey.runs_scripts {
-        return Check::failed(
-            NAME,
-            format!("{version} does not run the gateway's scripts"),
-            Some(
-                "give the user in REDIS_URL the rights +@scripting and +time (docs/operations.md has all that are needed); until then, \
-                 each replica is alone"
-                    .to_owned(),
-            ),
-        );
+        let remedy = "give the user in REDIS_URL the rights +@scripting and +time (docs/operations.md has all that are needed); until then, \
+                      each replica is alone";
+        return Check::failed(NAME, format!("{version} does not run the gateway's scripts"), Some(remedy.to_owned()));
     }
-    if is_too_old(version) {
-        let finding = format!("{version} is older than Redis {LEAST_VERSION}");
-        return Check::warning(
-            NAME,
-            finding,
+    let (silent, is_full) = (survey.silent_addresses, max_memory.is_some_and(|most| *used_memory > most / 10 * 9));
+    let warnings = [
+        (
+            is_too_old(version),
+            format!("{version} is older than Redis {LEAST_VERSION}"),
             "use Redis 6 or newer, or Valkey: the gateway is tried with no older one",
-        );
-    }
-    if survey.silent_addresses > 0 {
-        let finding =
-            format!("{} of {} addresses in REDIS_URL do not answer", survey.silent_addresses, survey.addresses);
-        return Check::warning(
-            NAME,
-            finding,
+        ),
+        (
+            silent > 0,
+            format!("{silent} of {} addresses in REDIS_URL do not answer", survey.addresses),
             "have each of them reached from here: they are there for when one of them fails",
-        );
-    }
-    if *latency > SLOW {
-        let finding = format!("{version} takes {} ms to answer", latency.as_millis());
-        return Check::warning(
-            NAME,
-            finding,
+        ),
+        (
+            *latency > SLOW,
+            format!("{version} takes {} ms to answer", latency.as_millis()),
             "use one that is near: operations wait for it only for a few milliseconds",
-        );
-    }
-    let is_nearly_full = max_memory.is_some_and(|most| *used_memory > most / 10 * 9);
-    if is_nearly_full && memory_policy == NO_EVICTION {
-        let finding = format!("{version} is nearly full, and takes no writes then (maxmemory-policy noeviction)");
-        return Check::warning(
-            NAME,
-            finding,
+        ),
+        (
+            is_full && memory_policy == NO_EVICTION,
+            format!("{version} is nearly full, and takes no writes then (maxmemory-policy noeviction)"),
             "raise maxmemory, or have it make room (volatile-ttl): all that is shared expires",
-        );
+        ),
+    ];
+    if let Some((_, finding, remedy)) = warnings.into_iter().find(|(holds, ..)| *holds) {
+        return Check::warning(NAME, finding, remedy);
     }
     let memory = match max_memory {
         Some(bytes) => format!("at most {} MB, {memory_policy}", bytes / 1_000_000),
