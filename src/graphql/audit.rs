@@ -31,7 +31,7 @@ const UNSUBSCRIBED: &str = "unsubscribed";
 
 /// The line of an operation. It is written when this is dropped: whoever hangs up, or makes the gateway panic, is in the trail as well.
 pub(crate) struct Audit<'t> {
-    terms: &'t RequestContext<'t>,
+    context: &'t RequestContext<'t>,
     source: &'t DocumentSource,
     /// The document and the operation that are run, if anything can be.
     found: Option<(Arc<Document>, Arc<PreparedOperation>)>,
@@ -43,10 +43,10 @@ pub(crate) struct Audit<'t> {
 
 impl<'t> Audit<'t> {
     /// None where nobody keeps a trail.
-    pub(crate) fn begin(source: &'t DocumentSource, terms: &'t RequestContext<'t>) -> Option<Self> {
+    pub(crate) fn begin(source: &'t DocumentSource, context: &'t RequestContext<'t>) -> Option<Self> {
         let is_kept = tracing::enabled!(target: AUDIT_TARGET, tracing::Level::INFO);
         is_kept.then(|| Self {
-            terms,
+            context,
             source,
             found: None,
             execution: None,
@@ -71,10 +71,10 @@ impl<'t> Audit<'t> {
         self.ending = SUBSCRIBED;
         let (document, prepared) = self.found.as_ref().map(|(document, prepared)| (&**document, &**prepared)).unzip();
         StreamAudit {
-            caller: self.terms.caller.clone(),
+            caller: self.context.caller.clone(),
             operation: prepared.and_then(|prepared| prepared.audit.operation.clone()),
             document: name_of(self.source, document).into(),
-            request_id: self.terms.request_id.into(),
+            request_id: self.context.request_id.into(),
             begun: Instant::now(),
             delivered: 0,
             reason: UNSUBSCRIBED,
@@ -161,12 +161,12 @@ impl Drop for StreamAudit {
 
 impl Drop for Audit<'_> {
     fn drop(&mut self) {
-        let Self { terms, source, found, execution, begun, ending: (outcome, message), errors } = self;
-        let (kind, name, subject) = named(&terms.caller);
+        let Self { context, source, found, execution, begun, ending: (outcome, message), errors } = self;
+        let (kind, name, subject) = named(&context.caller);
         let (document, prepared) = found.as_ref().map(|(document, prepared)| (&**document, &**prepared)).unzip();
         let told = prepared.map(|prepared| &prepared.audit);
         let needed = prepared.map(|prepared| prepared.requirements.scopes()).unwrap_or_default();
-        let denied = needed.without(terms.caller.authority());
+        let denied = needed.without(context.caller.authority());
         let used = needed.without(denied);
         // Of an operation that was abandoned, the calls that are still under way are not known.
         let calls = execution.as_ref().map(|execution| execution.upstream_calls());
@@ -188,7 +188,7 @@ impl Drop for Audit<'_> {
             errors = some(errors),
             upstream_calls = calls.unwrap_or_default(),
             duration_ms = milliseconds_since(*begun),
-            request_id = terms.request_id,
+            request_id = context.request_id,
             trace_id = trace_id().as_deref(),
         );
         report_lost_lines();

@@ -114,7 +114,7 @@ enum Step {
 }
 
 /// One level of a value, in whichever notation.
-enum Form<'a> {
+enum ShallowValue<'a> {
     Null,
     Boolean(bool),
     /// An integer with all its digits.
@@ -132,18 +132,18 @@ enum Form<'a> {
 impl Coercion<'_> {
     /// The coerced value; null where it does not fit, which then is among the errors.
     fn value(&mut self, ty: &Type, input: Input<'_>) -> Value {
-        let form = match input.form() {
-            Form::Variable(name) => match self.variables.copy(name) {
+        let shallow = match input.shallow() {
+            ShallowValue::Variable(name) => match self.variables.copy(name) {
                 // It has been coerced to a type that may stand here, but for null.
                 Some(value) if value != Value::Null => return value,
-                _ => Form::Null,
+                _ => ShallowValue::Null,
             },
-            form => form,
+            shallow => shallow,
         };
-        match (ty, form) {
-            (Type::Named(_) | Type::List(_), Form::Null) => Value::Null,
-            (Type::NonNullNamed(_) | Type::NonNullList(_), Form::Null) => self.misfit(ty),
-            (Type::List(item) | Type::NonNullList(item), Form::List(inputs)) => {
+        match (ty, shallow) {
+            (Type::Named(_) | Type::List(_), ShallowValue::Null) => Value::Null,
+            (Type::NonNullNamed(_) | Type::NonNullList(_), ShallowValue::Null) => self.misfit(ty),
+            (Type::List(item) | Type::NonNullList(item), ShallowValue::List(inputs)) => {
                 let items = inputs.into_iter().enumerate();
                 Value::List(
                     items
@@ -152,25 +152,25 @@ impl Coercion<'_> {
                 )
             }
             (Type::List(item) | Type::NonNullList(item), _) => Value::List(vec![self.value(item, input)]),
-            (Type::Named(name) | Type::NonNullNamed(name), form) => {
+            (Type::Named(name) | Type::NonNullNamed(name), shallow) => {
                 let types = self.types;
                 let value = match types.get(name) {
-                    Some(ExtendedType::InputObject(object)) => match form {
-                        Form::Object(given) => Some(self.object(name, &object.fields, &given)),
+                    Some(ExtendedType::InputObject(object)) => match shallow {
+                        ShallowValue::Object(given) => Some(self.object(name, &object.fields, &given)),
                         _ => None,
                     },
                     Some(ExtendedType::Enum(definition)) => {
-                        let chosen = match &form {
-                            Form::Enum(name) => Some(name.as_str()),
+                        let chosen = match &shallow {
+                            ShallowValue::Enum(name) => Some(name.as_str()),
                             // JSON has no enums.
-                            Form::String(name) if matches!(input, Input::Json(_)) => Some(name.as_str()),
+                            ShallowValue::String(name) if matches!(input, Input::Json(_)) => Some(name.as_str()),
                             _ => None,
                         };
                         let known = chosen.and_then(|chosen| definition.values.get_key_value(chosen));
                         known.map(|(name, _)| Value::Enum(name.clone()))
                     }
                     _ if name == ANY => self.any(input),
-                    _ => scalar(name, form, input),
+                    _ => scalar(name, shallow, input),
                 };
                 value.unwrap_or_else(|| self.misfit(ty))
             }
@@ -179,19 +179,21 @@ impl Coercion<'_> {
 
     /// A value that has no type within. Its nesting is bounded by the document's and the variables'.
     fn any(&self, input: Input<'_>) -> Option<Value> {
-        Some(match input.form() {
-            Form::Null => Value::Null,
-            Form::Boolean(boolean) => Value::Boolean(boolean),
-            Form::Integer(digits) | Form::Decimal(digits) => Value::Float(digits.parse().ok()?),
-            Form::String(text) => Value::String(text),
-            Form::Enum(name) => Value::Enum(name.clone()),
-            Form::List(items) => Value::List(items.into_iter().map(|item| self.any(item)).collect::<Option<_>>()?),
-            Form::Object(fields) => {
+        Some(match input.shallow() {
+            ShallowValue::Null => Value::Null,
+            ShallowValue::Boolean(boolean) => Value::Boolean(boolean),
+            ShallowValue::Integer(digits) | ShallowValue::Decimal(digits) => Value::Float(digits.parse().ok()?),
+            ShallowValue::String(text) => Value::String(text),
+            ShallowValue::Enum(name) => Value::Enum(name.clone()),
+            ShallowValue::List(items) => {
+                Value::List(items.into_iter().map(|item| self.any(item)).collect::<Option<_>>()?)
+            }
+            ShallowValue::Object(fields) => {
                 let field = |(name, value): (String, Input<'_>)| Some((Name::new(&name).ok()?, self.any(value)?));
                 Value::Object(fields.into_iter().map(field).collect::<Option<_>>()?)
             }
-            Form::Variable(name) => self.variables.copy(name).unwrap_or(Value::Null),
-            Form::Unreadable => return None,
+            ShallowValue::Variable(name) => self.variables.copy(name).unwrap_or(Value::Null),
+            ShallowValue::Unreadable => return None,
         })
     }
 
@@ -268,20 +270,20 @@ const LONGEST_NAME: usize = 60;
 const ANY: &str = "_Any";
 
 /// GraphQL's own scalars, the only ones that this schema takes in beside [`ANY`].
-fn scalar(name: &Name, form: Form<'_>, input: Input<'_>) -> Option<Value> {
-    match (name.as_str(), form) {
-        ("Int", Form::Integer(digits)) => digits.parse().ok().map(Value::Int),
+fn scalar(name: &Name, shallow: ShallowValue<'_>, input: Input<'_>) -> Option<Value> {
+    match (name.as_str(), shallow) {
+        ("Int", ShallowValue::Integer(digits)) => digits.parse().ok().map(Value::Int),
         // JSON has one kind of number: `1.0` is an Int too.
-        ("Int", Form::Decimal(digits)) if matches!(input, Input::Json(_)) => {
+        ("Int", ShallowValue::Decimal(digits)) if matches!(input, Input::Json(_)) => {
             whole(digits.parse().ok()?).map(Value::Int)
         }
-        ("Float", Form::Integer(digits) | Form::Decimal(digits)) => {
+        ("Float", ShallowValue::Integer(digits) | ShallowValue::Decimal(digits)) => {
             digits.parse().ok().filter(|number: &f64| number.is_finite()).map(Value::Float)
         }
         // The reader of the argument checks that it is a moment.
-        ("String" | "ID" | "DateTime", Form::String(text)) => Some(Value::String(text)),
-        ("ID", Form::Integer(digits)) => Some(Value::String(digits.to_owned())),
-        ("Boolean", Form::Boolean(boolean)) => Some(Value::Boolean(boolean)),
+        ("String" | "ID" | "DateTime", ShallowValue::String(text)) => Some(Value::String(text)),
+        ("ID", ShallowValue::Integer(digits)) => Some(Value::String(digits.to_owned())),
+        ("Boolean", ShallowValue::Boolean(boolean)) => Some(Value::Boolean(boolean)),
         _ => None,
     }
 }
@@ -293,44 +295,44 @@ fn whole(number: f64) -> Option<i32> {
 }
 
 impl<'a> Input<'a> {
-    fn form(self) -> Form<'a> {
+    fn shallow(self) -> ShallowValue<'a> {
         match self {
-            Self::Json(text) => json_form(text.trim_ascii_start()).unwrap_or(Form::Unreadable),
-            Self::Literal(literal) => literal_form(literal),
+            Self::Json(text) => shallow_json(text.trim_ascii_start()).unwrap_or(ShallowValue::Unreadable),
+            Self::Literal(literal) => shallow_literal(literal),
         }
     }
 }
 
-fn literal_form(literal: &ast::Value) -> Form<'_> {
+fn shallow_literal(literal: &ast::Value) -> ShallowValue<'_> {
     match literal {
-        ast::Value::Null => Form::Null,
-        ast::Value::Boolean(boolean) => Form::Boolean(*boolean),
-        ast::Value::Int(number) => Form::Integer(number.as_str()),
-        ast::Value::Float(number) => Form::Decimal(number.as_str()),
-        ast::Value::String(text) => Form::String(text.clone()),
-        ast::Value::Enum(name) => Form::Enum(name),
-        ast::Value::List(items) => Form::List(items.iter().map(|item| Input::Literal(item)).collect()),
+        ast::Value::Null => ShallowValue::Null,
+        ast::Value::Boolean(boolean) => ShallowValue::Boolean(*boolean),
+        ast::Value::Int(number) => ShallowValue::Integer(number.as_str()),
+        ast::Value::Float(number) => ShallowValue::Decimal(number.as_str()),
+        ast::Value::String(text) => ShallowValue::String(text.clone()),
+        ast::Value::Enum(name) => ShallowValue::Enum(name),
+        ast::Value::List(items) => ShallowValue::List(items.iter().map(|item| Input::Literal(item)).collect()),
         ast::Value::Object(fields) => {
-            Form::Object(fields.iter().map(|(name, value)| (name.to_string(), Input::Literal(value))).collect())
+            ShallowValue::Object(fields.iter().map(|(name, value)| (name.to_string(), Input::Literal(value))).collect())
         }
-        ast::Value::Variable(name) => Form::Variable(name),
+        ast::Value::Variable(name) => ShallowValue::Variable(name),
     }
 }
 
-fn json_form(text: &str) -> serde_json::Result<Form<'_>> {
+fn shallow_json(text: &str) -> serde_json::Result<ShallowValue<'_>> {
     Ok(match text.as_bytes().first() {
-        Some(b'"') => Form::String(serde_json::from_str(text)?),
+        Some(b'"') => ShallowValue::String(serde_json::from_str(text)?),
         Some(b'[') => {
             let items: Vec<&RawValue> = serde_json::from_str(text)?;
-            Form::List(items.into_iter().map(|item| Input::Json(item.get())).collect())
+            ShallowValue::List(items.into_iter().map(|item| Input::Json(item.get())).collect())
         }
         Some(b'{') => {
             let fields: BTreeMap<String, &RawValue> = serde_json::from_str(text)?;
-            Form::Object(fields.into_iter().map(|(name, value)| (name, Input::Json(value.get()))).collect())
+            ShallowValue::Object(fields.into_iter().map(|(name, value)| (name, Input::Json(value.get()))).collect())
         }
-        Some(b't' | b'f') => Form::Boolean(serde_json::from_str(text)?),
-        Some(b'n') => Form::Null,
-        _ if text.contains(['.', 'e', 'E']) => Form::Decimal(text.trim_ascii_end()),
-        _ => Form::Integer(text.trim_ascii_end()),
+        Some(b't' | b'f') => ShallowValue::Boolean(serde_json::from_str(text)?),
+        Some(b'n') => ShallowValue::Null,
+        _ if text.contains(['.', 'e', 'E']) => ShallowValue::Decimal(text.trim_ascii_end()),
+        _ => ShallowValue::Integer(text.trim_ascii_end()),
     })
 }

@@ -30,7 +30,7 @@ impl FieldResult {
 pub(crate) struct FieldErrors<'r> {
     key: &'r Name,
     location: Location,
-    told: Vec<FieldError>,
+    errors: Vec<FieldError>,
     nulls: usize,
     rest: Vec<Rest>,
 }
@@ -49,7 +49,7 @@ pub(crate) type Frames<'a> = Vec<(&'a PathTemplate, &'a [usize])>;
 
 impl<'r> FieldErrors<'r> {
     pub(crate) fn new(key: &'r Name, location: Location) -> Self {
-        Self { key, location, told: Vec::new(), nulls: 0, rest: Vec::new() }
+        Self { key, location, errors: Vec::new(), nulls: 0, rest: Vec::new() }
     }
 
     /// The result of the field, whose value this is. Where it has none, no other error counts.
@@ -72,7 +72,7 @@ impl<'r> FieldErrors<'r> {
             failure.message = format!("{} There are {count} more of these.", failure.message);
             FieldError::at(failure.with("count", count), path, location)
         });
-        self.told.into_iter().chain(rest).collect()
+        self.errors.into_iter().chain(rest).collect()
     }
 
     /// A null at the end of `frames`.
@@ -80,7 +80,7 @@ impl<'r> FieldErrors<'r> {
         self.nulls += 1;
         if self.nulls <= MOST_NULLS {
             let (path, location) = self.path(frames, usize::MAX);
-            return self.told.push(FieldError::at(failure.clone(), path, location));
+            return self.errors.push(FieldError::at(failure.clone(), path, location));
         }
         // Seldom more than a handful.
         if let Some(rest) = self.rest.iter_mut().find(|rest| rest.failure == *failure) {

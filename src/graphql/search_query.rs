@@ -31,22 +31,22 @@ pub(crate) struct SearchQuery<'q> {
 impl<'q> SearchQuery<'q> {
     /// Reads a query in linear time. None: it is outside the grammar, and can name anything.
     pub(crate) fn read(q: &'q str) -> Option<Self> {
-        let mut reader = Reader { rest: q, query: Self::default() };
-        reader.skip_blanks();
-        if !reader.rest.is_empty() {
-            reader.clauses(false, 0)?;
+        let mut parser = Parser { rest: q, query: Self::default() };
+        parser.skip_blanks();
+        if !parser.rest.is_empty() {
+            parser.clauses(false, 0)?;
         }
-        reader.rest.is_empty().then_some(reader.query)
+        parser.rest.is_empty().then_some(parser.query)
     }
 }
 
 /// A recursive-descent parser: the text still to be read, and the fields that were read. Each method takes one rule of the grammar off `rest`.
-struct Reader<'q> {
+struct Parser<'q> {
     rest: &'q str,
     query: SearchQuery<'q>,
 }
 
-impl<'q> Reader<'q> {
+impl<'q> Parser<'q> {
     /// `has_field`: the values among the clauses belong to a field that stands before their group.
     fn clauses(&mut self, has_field: bool, depth: usize) -> Option<()> {
         loop {

@@ -37,7 +37,7 @@ pub(crate) struct Scan {
 impl Scan {
     pub(crate) fn of(text: &str) -> Self {
         let mut scan = Self { measures: TokenMeasures::default(), fault: None, blanks: Vec::new() };
-        let mut reader = Reader::default();
+        let mut reader = TokenReader::default();
         for token in Lexer::new(text) {
             match token {
                 Ok(token) => match token.kind() {
@@ -75,7 +75,7 @@ impl Scan {
 
 /// Goes through the tokens that mean something.
 #[derive(Default)]
-struct Reader {
+struct TokenReader {
     /// The brackets that are open.
     open: Vec<TokenKind>,
     before: Option<TokenKind>,
@@ -85,7 +85,7 @@ struct Reader {
     needs_colon: bool,
 }
 
-impl Reader {
+impl TokenReader {
     fn read(&mut self, token: &Token<'_>, scan: &mut Scan) {
         let kind = token.kind();
         if self.needs_colon && kind != TokenKind::Colon {

@@ -46,11 +46,11 @@ pub enum ManifestError {
 struct Apollo {
     format: String,
     version: u64,
-    operations: Vec<Operation>,
+    operations: Vec<ApolloOperation>,
 }
 
 #[derive(Deserialize)]
-struct Operation {
+struct ApolloOperation {
     id: String,
     body: String,
 }
@@ -76,7 +76,7 @@ fn apollo(object: Map<String, Value>) -> Option<Vec<ManifestEntry>> {
     let manifest: Apollo = serde_json::from_value(Value::Object(object)).ok()?;
     let is_known = manifest.format == APOLLO && manifest.version == 1;
     is_known.then(|| {
-        manifest.operations.into_iter().map(|Operation { id, body }| ManifestEntry { id, text: body }).collect()
+        manifest.operations.into_iter().map(|ApolloOperation { id, body }| ManifestEntry { id, text: body }).collect()
     })
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use std::{fmt, fs, io};
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::manifest::{self, ManifestError};
@@ -220,7 +221,7 @@ impl Manifests {
     fn refresh(&self) -> bool {
         let Self { path, current, seen, look: _ } = self;
         let now = files(path).unwrap_or_default();
-        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = seen.lock();
         if *seen == now {
             return false;
         }

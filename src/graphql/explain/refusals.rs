@@ -27,7 +27,7 @@ pub(super) fn refusals(
     let mut errors: Vec<_> = whole.collect();
     for (index, ((root, refused), projection)) in prepared.roots.iter().zip(refused_roots).zip(&plan.fields).enumerate()
     {
-        let start = Place { path: vec![PathSegment::Key(root.key.clone())], location: root.location };
+        let start = FieldLocation { path: vec![PathSegment::Key(root.key.clone())], location: root.location };
         match (refused, projection) {
             (Some(failure), _) => errors.push(start.error(failure.clone())),
             (None, Some(projection)) => {
@@ -54,7 +54,7 @@ pub(super) fn refusals(
 }
 
 /// Adds the errors of what a projection withholds, which itself is at `place`.
-fn withheld(projection: &Projection, place: &Place, errors: &mut Vec<FieldError>) {
+fn withheld(projection: &Projection, place: &FieldLocation, errors: &mut Vec<FieldError>) {
     if let ShapePlan::Entities(entities) = &projection.shape {
         for (index, entity) in entities.iter().enumerate() {
             let EntityPlan::Withheld(number) = entity else { continue };
@@ -71,12 +71,12 @@ fn withheld(projection: &Projection, place: &Place, errors: &mut Vec<FieldError>
 
 /// A place in the answer, and where in the document its field stands.
 #[derive(Clone)]
-struct Place {
+struct FieldLocation {
     path: Vec<PathSegment>,
     location: Location,
 }
 
-impl Place {
+impl FieldLocation {
     /// The end of a way that begins here.
     fn at(mut self, way: &PathTemplate) -> Self {
         for step in &way.0 {

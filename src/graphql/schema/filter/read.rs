@@ -17,15 +17,15 @@ type Entries = [(Name, Value)];
 
 /// The condition that the value of a `filter` stands for.
 pub(crate) fn read(filter: &Filter, given: &Value) -> Result<Condition, GraphqlError> {
-    Reader { path: vec!["filter".to_owned()] }.filter(filter, given)
+    ConditionReader { path: vec!["filter".to_owned()] }.filter(filter, given)
 }
 
 /// The place in the filter that is being read, for errors.
-struct Reader {
+struct ConditionReader {
     path: Vec<String>,
 }
 
-impl Reader {
+impl ConditionReader {
     fn filter(&mut self, filter: &Filter, given: &Value) -> Result<Condition, GraphqlError> {
         self.each(given, |this, name, value| match name {
             "and" => this.filters(filter, value).map(Condition::All),
