@@ -11,7 +11,7 @@ use super::field_request::PageFacts;
 use super::field_result::FieldResult;
 use super::limits::{Limiter, Limits};
 use super::operation::{self, Operation, SelectedField};
-use super::plan::{Planner, Projection, RequiredKeys};
+use super::plan::{PlanCompiler, Projection, RequiredKeys};
 use super::prepared_operation::PreparedOperation;
 use super::project;
 use super::project::json::{self, Raw, Records};
@@ -42,15 +42,15 @@ pub struct Plan(Projection);
 
 /// A stage refused what it was given.
 #[derive(Debug)]
-pub struct Refused;
+pub struct BenchError;
 
-impl From<GraphqlError> for Refused {
+impl From<GraphqlError> for BenchError {
     fn from(_: GraphqlError) -> Self {
         Self
     }
 }
 
-impl From<Vec<GraphqlError>> for Refused {
+impl From<Vec<GraphqlError>> for BenchError {
     fn from(_: Vec<GraphqlError>) -> Self {
         Self
     }
@@ -58,20 +58,20 @@ impl From<Vec<GraphqlError>> for Refused {
 
 impl Stages {
     /// Stages of the gateway's own schema.
-    pub fn new() -> Result<Self, Refused> {
-        let types = Arc::new(TypeSystem::parse(&sdl()).map_err(|_| Refused)?);
+    pub fn new() -> Result<Self, BenchError> {
+        let types = Arc::new(TypeSystem::parse(&sdl()).map_err(|_| BenchError)?);
         let limiter = Limiter::from(Limits::default());
         let documents = Documents::new(Arc::clone(&types), limiter.clone(), DocumentSettings::default());
         Ok(Self { types, limiter, documents })
     }
 
     /// Parses, bounds and validates a document, or finds that this was done.
-    pub fn document(&self, text: &str) -> Result<Document, Refused> {
+    pub fn document(&self, text: &str) -> Result<Document, BenchError> {
         Ok(Document(self.documents.get(text)?))
     }
 
     /// Brings the document's one operation into normal form.
-    pub fn normal(&self, document: &Document, variables: Variables) -> Result<Normal, Refused> {
+    pub fn normal(&self, document: &Document, variables: Variables) -> Result<Normal, BenchError> {
         let operation = operation::choose(&document.0, None)?;
         let values = operation::values_of(operation, variables);
         Ok(Normal(Operation::new(&self.types, &document.0, operation, &values)?))
@@ -81,7 +81,7 @@ impl Stages {
     pub fn plans(&self, operation: &Normal) -> Vec<Plan> {
         let plan = |field: &SelectedField| {
             let row = root_field(field)?;
-            let projection = Planner::new(Caller::ANONYMOUS.authority()).root(0, row.shape, field);
+            let projection = PlanCompiler::new(Caller::ANONYMOUS.authority()).root(0, row.shape, field);
             let mut required = RequiredKeys::default();
             projection.add_keys(&mut required);
             black_box(required);
@@ -93,15 +93,15 @@ impl Stages {
 
 impl Plan {
     /// Projects Auth0's records.
-    pub fn project(&self, records: &[u8]) -> Result<Vec<u8>, Refused> {
+    pub fn project(&self, records: &[u8]) -> Result<Vec<u8>, BenchError> {
         let projected = project::project(&self.0, records, &PageFacts::default(), usize::MAX);
-        Ok(projected.map_err(|_| Refused)?.json)
+        Ok(projected.map_err(|_| BenchError)?.json)
     }
 }
 
 impl Normal {
     /// Works out everything that is the same each time.
-    pub fn prepare(self, stages: &Stages) -> Result<Ready, Refused> {
+    pub fn prepare(self, stages: &Stages) -> Result<Ready, BenchError> {
         Ok(Ready(PreparedOperation::new(self.0, &stages.types, &stages.limiter, Permissions::default())?))
     }
 }
@@ -115,7 +115,7 @@ impl Ready {
 }
 
 /// Goes through records and does nothing else: the number of their entries.
-pub fn scan(records: &str) -> Result<usize, Refused> {
+pub fn scan(records: &str) -> Result<usize, BenchError> {
     struct Count(usize);
     impl<'a> Records<'a> for Count {
         fn entry(&mut self, _: Raw<'a>, _: bool, _: Raw<'a>) {
@@ -125,6 +125,6 @@ pub fn scan(records: &str) -> Result<usize, Refused> {
         fn end(&mut self, _: bool) {}
     }
     let mut count = Count(0);
-    json::read_records(records.as_bytes(), &mut count).map_err(|_| Refused)?;
+    json::read_records(records.as_bytes(), &mut count).map_err(|_| BenchError)?;
     Ok(count.0)
 }

@@ -15,16 +15,16 @@ use super::operation::{self, Operation};
 use super::permission::{ScopeMode, Upstream, authority};
 use super::prepared_operation::{FieldSource, OperationCache, PreparedOperation};
 use super::projection_cache::ProjectionCache;
+use super::response::refuse;
 use super::schema::federation::with_entities;
 use super::schema::{self, Schema, write_sdl};
 use super::subscription::{ResponseStream, Subscriptions};
 use super::type_system::{SchemaError, TypeSystem};
 use super::variables::Variables;
 use super::{
-    Explain, GraphqlRequest, GraphqlResponse, OperationKind, Outcome, Readiness, RequestContext, Settings, execute,
-    explain, response,
+    Explain, GraphqlRequest, GraphqlResponse, OperationKind, Readiness, RequestContext, Settings, execute, explain,
+    response,
 };
-use crate::auth::Scopes;
 use crate::auth0::{BreakerStatus, ManagementApi, PushError};
 use crate::shared_state::SharedState;
 use crate::telemetry::TRACE_TARGET;
@@ -40,8 +40,8 @@ pub struct Engine {
     upstream: Arc<Upstream>,
 }
 
-/// The outcome of a request.
-pub enum Execution {
+/// The response to a request, or the stream of them.
+pub enum EngineResponse {
     /// A single response.
     Reply(GraphqlResponse),
     /// The responses to a subscription.
@@ -101,13 +101,13 @@ impl Engine {
             Err(GraphqlError::new(ErrorCode::BadRequest, message))
         };
         match self.execute_with(request, context, refuse_stream).await {
-            Execution::Reply(reply) => reply,
-            Execution::Stream(mut stream) => stream.end(GraphqlError::bug("a stream was begun for one answer")),
+            EngineResponse::Reply(reply) => reply,
+            EngineResponse::Stream(mut stream) => stream.end(GraphqlError::bug("a stream was begun for one answer")),
         }
     }
 
     /// Answers `request`, or begins the stream that it asks for.
-    pub async fn execute_or_subscribe(&self, request: GraphqlRequest, context: &RequestContext<'_>) -> Execution {
+    pub async fn execute_or_subscribe(&self, request: GraphqlRequest, context: &RequestContext<'_>) -> EngineResponse {
         self.execute_with(request, context, |prepared| self.subscriptions.begin(prepared, context)).await
     }
 
@@ -116,7 +116,7 @@ impl Engine {
         request: GraphqlRequest,
         context: &RequestContext<'_>,
         begin: impl FnOnce(&Arc<PreparedOperation>) -> Result<ResponseStream, GraphqlError>,
-    ) -> Execution {
+    ) -> EngineResponse {
         let span = info_span!(
             target: TRACE_TARGET,
             "operation",
@@ -133,7 +133,7 @@ impl Engine {
         request: GraphqlRequest,
         context: &RequestContext<'_>,
         begin: impl FnOnce(&Arc<PreparedOperation>) -> Result<ResponseStream, GraphqlError>,
-    ) -> Execution {
+    ) -> EngineResponse {
         let GraphqlRequest { document: source, operation_name, variables } = request;
         let mut audit = Audit::begin(&source, context);
         // In a box: most gateways are alone, and all operations would have its size.
@@ -160,7 +160,7 @@ impl Engine {
                     None if prepared.subscription().is_some() => match begin(&prepared) {
                         Ok(mut stream) => {
                             stream.audit(audit.as_mut().map(Audit::subscribes));
-                            return Execution::Stream(Box::new(stream));
+                            return EngineResponse::Stream(Box::new(stream));
                         }
                         Err(failure) => refuse(&[failure], context.request_id),
                     },
@@ -174,7 +174,7 @@ impl Engine {
             audit.ends(&reply);
         }
         Span::current().record("code", reply.first_code()).record("upstream_calls", i64::from(reply.upstream_calls));
-        Execution::Reply(reply)
+        EngineResponse::Reply(reply)
     }
 
     fn prepare(
@@ -212,14 +212,7 @@ impl Engine {
     fn plan(&self, prepared: &PreparedOperation, context: &RequestContext<'_>) -> GraphqlResponse {
         let plan = prepared.plan(authority(&self.upstream, &context.caller));
         let explained = explain::explain(prepared, &plan, &context.caller, &self.upstream);
-        GraphqlResponse {
-            kind: OperationKind::Query,
-            outcome: Outcome::Executed,
-            body: response::plan(&explained, context.request_id),
-            upstream_calls: 0,
-            error_codes: Vec::new(),
-            lacking: Scopes::default(),
-        }
+        response::executed(response::plan(&explained, context.request_id), 0, Vec::new())
     }
 
     async fn run(
@@ -255,29 +248,7 @@ impl Engine {
         let explanation = (context.explain == Explain::Run)
             .then(|| explain::entries(&execution.explain(), prepared.operation.fields.iter().map(|field| &field.key)));
         let answered = response::ExecutionResult { prepared: &prepared, answers: &answers };
-        GraphqlResponse {
-            kind: OperationKind::Query,
-            outcome: Outcome::Executed,
-            body: answered.write(explanation.as_deref(), context.request_id),
-            upstream_calls: execution.upstream_calls(),
-            error_codes: answered.codes(),
-            lacking: Scopes::default(),
-        }
-    }
-}
-
-/// An answer that says why nothing ran. The first failure's code stands for all.
-#[must_use]
-pub fn refuse(failures: &[GraphqlError], request_id: &str) -> GraphqlResponse {
-    let code = failures.first().map_or(ErrorCode::Internal, |failure| failure.code);
-    let mut error_codes: Vec<_> = failures.iter().map(|failure| failure.code.as_str().to_owned()).collect();
-    error_codes.dedup();
-    GraphqlResponse {
-        kind: OperationKind::Unknown,
-        outcome: Outcome::Refused(code),
-        body: response::refusal(failures, request_id),
-        upstream_calls: 0,
-        error_codes,
-        lacking: Scopes::default(),
+        let body = answered.write(explanation.as_deref(), context.request_id);
+        response::executed(body, execution.upstream_calls(), answered.codes())
     }
 }

@@ -22,8 +22,8 @@ use super::execution_context::{CallOrigin, ExecutionContext};
 use super::field_request::{PageArgs, PageFacts, Prepare, PreparedRequest};
 use super::field_result::{FieldErrors, FieldResult};
 use super::limits::ANSWER_BYTES;
-use super::permission::{Upstream, authority};
-use super::plan::{CallPlan, ExecutionPlan, Projection};
+use super::permission::{self, Upstream};
+use super::plan::{CallPlan, CallRequest, ExecutionPlan, Projection};
 use super::prepared_operation::{FieldSource, Permitted, PreparedField, PreparedOperation, UpstreamField};
 use super::project::{self, ProjectError, Projected};
 use super::projection_cache::ProjectionCache;
@@ -36,22 +36,27 @@ pub(crate) async fn answer(
     projections: &ProjectionCache,
 ) -> Vec<FieldResult> {
     let prepared = &*execution.prepared;
-    let run = |number| RootCall { execution, upstream, prepared, number }.run();
-    let fetched = match prepared.calls.len() {
-        0 => Vec::new(),
+    let authority = || permission::authority(upstream, &execution.caller);
+    let authority_before = authority();
+    let plan_before = prepared.plan(authority_before);
+    let run = |call| RootCall { execution, upstream, prepared, call }.run();
+    let mut calls = plan_before.root_calls();
+    let fetched = match (calls.next(), calls.next()) {
+        (None, _) => Vec::new(),
         // A single call, which is the rule, needs nobody to look after it.
-        1 => vec![run(0).await],
-        count => join_all((0..count).map(run)).await,
+        (Some(call), None) => vec![run(call).await],
+        (Some(_), Some(_)) => join_all(plan_before.root_calls().map(run)).await,
     };
-    // Planned anew: what the gateway was granted comes with its token, and that may have come with one of these very calls.
-    let plan = prepared.plan(authority(upstream, &execution.caller));
+    // What the gateway was granted comes with its token, and that may have come with one of these very calls.
+    let authority = authority();
+    let plan = if authority == authority_before { Arc::clone(&plan_before) } else { prepared.plan(authority) };
     let mut bytes_left = ANSWER_BYTES;
     let known = |(root, projection): (&PreparedField, &Option<Projection>)| {
         PendingField::known(root, projection.as_ref(), &mut bytes_left)
     };
     let mut fields: Vec<_> = prepared.roots.iter().zip(&plan.fields).map(known).collect();
-    for (call, fetched) in prepared.calls.iter().zip(&fetched) {
-        for index in call {
+    for (call, fetched) in plan.root_calls().zip(&fetched) {
+        for index in &*call.roots {
             let Some(projection) = plan.fields.get(*index).and_then(Option::as_ref) else { continue };
             let field = match fetched {
                 Ok(fetched) => fetched.project(&plan, *index, projection, projections, &mut bytes_left),
@@ -70,9 +75,9 @@ pub(crate) async fn answer(
         field.finish(root, projection.as_ref(), &joins, &mut bytes_left)
     };
     let mut results: Vec<_> = fields.map(finish).collect();
-    for (call, fetched) in prepared.calls.iter().zip(&fetched) {
+    for (call, fetched) in plan.root_calls().zip(&fetched) {
         let Ok(RootResponse { unplaced: unplaced @ 1.., .. }) = fetched else { continue };
-        for index in call {
+        for index in &*call.roots {
             results[*index].errors.push(connection::left_out(*unplaced, &prepared.roots[*index]));
         }
     }
@@ -145,7 +150,7 @@ struct RootCall<'a> {
     execution: &'a ExecutionContext,
     upstream: &'a Upstream,
     prepared: &'a PreparedOperation,
-    number: usize,
+    call: &'a CallPlan,
 }
 
 /// The response to a call: records, or a single one, or nothing where Auth0 knows no such record.
@@ -212,35 +217,31 @@ impl<'a> RootResponse<'a> {
 impl<'a> RootCall<'a> {
     /// Makes the call, for what all its root fields need together.
     async fn run(self) -> Result<RootResponse<'a>, GraphqlError> {
-        let Self { execution, upstream, prepared, number } = self;
+        let Self { execution, upstream, prepared, call } = self;
+        let CallPlan { request: ready, keys, roots, .. } = call;
         // They ask the same: any of them speaks for all.
-        let root = prepared.calls.get(number).and_then(|call| prepared.roots.get(*call.first()?));
+        let root = roots.first().and_then(|root| prepared.roots.get(*root));
         let Some(FieldSource::Upstream(field)) = root.map(|root| &root.kind) else {
             return Err(GraphqlError::bug("a call is of no root field"));
         };
         let UpstreamField { table, .. } = &**field;
-        let caller = &execution.caller;
-        let (permitted, request) = field.permit(upstream, caller)?;
-        let plan = prepared.plan(authority(upstream, caller));
-        let Some(CallPlan { keys, request: ready }) = plan.calls.get(number) else {
-            return Err(GraphqlError::bug("a plan lacks a call"));
-        };
+        let (permitted, request) = field.permit(upstream, &execution.caller)?;
         let priority = match request.prepare {
             Prepare::Connection(_) | Prepare::Tail(_) => Priority::Bulk,
             Prepare::Shared(_) | Prepare::OwnUser(_) => Priority::Interactive,
         };
-        let context = execution.call_context(CallOrigin::Call(number), priority);
+        let context = execution.call_context(CallOrigin::Roots(roots.clone()), priority);
         match (permitted, ready, &request.prepare) {
-            (Permitted::Any(api), Some(PreparedRequest::List(read)), _) => {
+            (Permitted::Any(api), CallRequest::Root(Some(PreparedRequest::List(read))), _) => {
                 let page = api.read(read, &context).await.map_err(report)?;
                 Ok(RootResponse::list(&request.page, page, &context))
             }
-            (Permitted::Any(api), Some(PreparedRequest::Record(read)), _) => {
+            (Permitted::Any(api), CallRequest::Root(Some(PreparedRequest::Record(read))), _) => {
                 Ok(RootResponse::record(&request.page, api.read(read, &context).await.map_err(report)?))
             }
-            (Permitted::Any(api), None, Prepare::Connection(request_of_page)) => {
+            (Permitted::Any(api), CallRequest::Root(None), Prepare::Connection(request_of_page)) => {
                 let object = table.shape.object();
-                let calls = prepared.calls_of(number);
+                let calls = prepared.calls_of(roots);
                 // Where pages overlap, or a search is too slow, a page takes more than its share.
                 let most_calls = calls.saturating_add(execution.take_spare_calls(calls));
                 let read = connection::read(request_of_page, api, keys, object, most_calls, &context).await?;

@@ -1,7 +1,9 @@
 //! The execution of an operation: its caller, its deadline, and the calls that it has made upstream so far.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::explain::ExplainedCall;
 use super::prepared_operation::PreparedOperation;
@@ -27,10 +29,10 @@ pub(crate) struct ExecutionContext {
 /// The part of an operation that a call is made for.
 #[derive(Debug, Clone)]
 pub(crate) enum CallOrigin {
-    /// This one of the operation's calls.
-    Call(usize),
+    /// These of its root fields, which share it.
+    Roots(Arc<[usize]>),
     /// Joins below these of its root fields.
-    Join(Arc<[usize]>),
+    Joins(Arc<[usize]>),
 }
 
 impl ExecutionContext {
@@ -64,34 +66,28 @@ impl ExecutionContext {
         let mut context = CallContext::new(self.deadline, CallerKey(self.caller.key()), self.budget.clone());
         context.priority = if self.is_bulk { Priority::Bulk } else { priority };
         let context = Arc::new(if self.is_fresh { context.fresh() } else { context });
-        self.calls().push((origin, Arc::clone(&context)));
+        self.calls.lock().push((origin, Arc::clone(&context)));
         context
     }
 
     /// The operation's calls and what each took, with the root fields that it was made for.
     pub(crate) fn explain(&self) -> Vec<ExplainedCall> {
-        let fields = |origin: &CallOrigin| match origin {
-            CallOrigin::Call(call) => self.prepared.keys_of_call(*call).cloned().collect(),
-            CallOrigin::Join(roots) => roots.iter().filter_map(|root| self.prepared.key(*root).cloned()).collect(),
+        let explained = |(origin, context): &(CallOrigin, Arc<CallContext>)| {
+            let (roots, generated_q) = match origin {
+                CallOrigin::Roots(roots) => (roots, roots.first().and_then(|root| self.prepared.generated_q(*root))),
+                CallOrigin::Joins(roots) => (roots, None),
+            };
+            ExplainedCall {
+                fields: roots.iter().filter_map(|root| self.prepared.key(*root).cloned()).collect(),
+                generated_q: generated_q.map(ToOwned::to_owned),
+                stats: context.stats(),
+            }
         };
-        self.calls()
-            .iter()
-            .map(|(origin, context)| {
-                let generated_q = match origin {
-                    CallOrigin::Call(call) => self.prepared.generated_q(*call).map(ToOwned::to_owned),
-                    CallOrigin::Join(_) => None,
-                };
-                ExplainedCall { fields: fields(origin), generated_q, stats: context.stats() }
-            })
-            .collect()
+        self.calls.lock().iter().map(explained).collect()
     }
 
     /// The number of calls that were made for the operation so far.
     pub(crate) fn upstream_calls(&self) -> u32 {
-        self.calls().iter().map(|(_, context)| context.stats().calls).sum()
-    }
-
-    fn calls(&self) -> MutexGuard<'_, Vec<(CallOrigin, Arc<CallContext>)>> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+        self.calls.lock().iter().map(|(_, context)| context.stats().calls).sum()
     }
 }

@@ -12,7 +12,7 @@ use super::field_request::PageFacts;
 use super::guarded_fields::in_query as guarded_in_query;
 use super::limits::Limiter;
 use super::operation::{self, Name, Operation};
-use super::plan::Planner;
+use super::plan::PlanCompiler;
 use super::prepared_operation::PreparedOperation;
 use super::project::{self, json};
 use super::schema::filter::{self, USER_FILTER};
@@ -145,7 +145,7 @@ pub fn projection(choice: u8, body: &[u8]) {
     let operation = &OPERATIONS[usize::from(choice) % OPERATIONS.len()];
     let root = operation.fields.first().expect("each selects something");
     let row = root_field(root).expect("each asks Auth0");
-    let projection = Planner::new(Caller::ANONYMOUS.authority()).root(0, row.shape, root);
+    let projection = PlanCompiler::new(Caller::ANONYMOUS.authority()).root(0, row.shape, root);
     let facts = PageFacts { per_page: 3, ..PageFacts::default() };
     let projected = project::project(&projection, body, &facts, usize::MAX);
     let is_projected = projected.is_ok();

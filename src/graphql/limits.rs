@@ -1,10 +1,9 @@
 //! Limits on the cost of a document and of an operation, judged before it is paid.
 //!
 //! A document is judged by its length, by its tokens before it is parsed, and by a walk over its syntax in which each fragment is
-//! measured once, however often it is spread. Then the values of its variables and, in normal form, its [cost] and its calls to
-//! Auth0 are judged.
+//! measured once, however often it is spread. Then the values of its variables and, in normal form, its
+//! [cost](super::plan::cost) and its calls to Auth0 are judged.
 
-mod cost;
 mod limiter;
 mod tree;
 mod variable;
@@ -110,67 +109,32 @@ pub(crate) enum Measure {
 }
 
 impl Measure {
-    const ALL: [Self; 16] = [
-        Self::Bytes,
-        Self::Tokens,
-        Self::Word,
-        Self::Nesting,
-        Self::Expansion,
-        Self::Fields,
-        Self::Depth,
-        Self::RootFields,
-        Self::Aliases,
-        Self::Directives,
-        Self::IntrospectionDepth,
-        Self::IntrospectionSize,
-        Self::List,
-        Self::String,
-        Self::UpstreamCalls,
-        Self::Cost,
+    /// The measures in their order, each with its name, as errors have it in `extensions.measure`, and its unit, which follows a number.
+    const ALL: [(Self, &'static str, &'static str); 16] = [
+        (Self::Bytes, "document bytes", "bytes"),
+        (Self::Tokens, "tokens", "tokens"),
+        (Self::Word, "name length", "bytes in a name or number"),
+        (Self::Nesting, "nesting", "levels of nesting"),
+        (Self::Expansion, "expansion", "fields in all operations and fragments, with fragments written out"),
+        (Self::Fields, "fields", "fields, with fragments written out"),
+        (Self::Depth, "depth", "levels of fields"),
+        (Self::RootFields, "root fields", "root fields"),
+        (Self::Aliases, "aliases", "aliases, with fragments written out"),
+        (Self::Directives, "directives", "directives, with fragments written out"),
+        (Self::IntrospectionDepth, "introspection depth", "levels of introspection"),
+        (Self::IntrospectionSize, "introspection size", "values of introspection"),
+        (Self::List, "list length", "items in a list"),
+        (Self::String, "string length", "bytes in a string"),
+        (Self::UpstreamCalls, "upstream calls", "calls to Auth0"),
+        (Self::Cost, "cost", "values, rows times fields"),
     ];
 
-    /// The name, as errors have it in `extensions.measure`.
     const fn name(self) -> &'static str {
-        match self {
-            Self::Bytes => "document bytes",
-            Self::Tokens => "tokens",
-            Self::Word => "name length",
-            Self::Nesting => "nesting",
-            Self::Expansion => "expansion",
-            Self::Fields => "fields",
-            Self::Depth => "depth",
-            Self::RootFields => "root fields",
-            Self::Aliases => "aliases",
-            Self::Directives => "directives",
-            Self::IntrospectionDepth => "introspection depth",
-            Self::IntrospectionSize => "introspection size",
-            Self::List => "list length",
-            Self::String => "string length",
-            Self::UpstreamCalls => "upstream calls",
-            Self::Cost => "cost",
-        }
+        Self::ALL[self as usize].1
     }
 
-    /// The unit of the measure; follows a number.
     const fn unit(self) -> &'static str {
-        match self {
-            Self::Bytes => "bytes",
-            Self::Tokens => "tokens",
-            Self::Word => "bytes in a name or number",
-            Self::Nesting => "levels of nesting",
-            Self::Expansion => "fields in all operations and fragments, with fragments written out",
-            Self::Fields => "fields, with fragments written out",
-            Self::Depth => "levels of fields",
-            Self::RootFields => "root fields",
-            Self::Aliases => "aliases, with fragments written out",
-            Self::Directives => "directives, with fragments written out",
-            Self::IntrospectionDepth => "levels of introspection",
-            Self::IntrospectionSize => "values of introspection",
-            Self::List => "items in a list",
-            Self::String => "bytes in a string",
-            Self::UpstreamCalls => "calls to Auth0",
-            Self::Cost => "values, rows times fields",
-        }
+        Self::ALL[self as usize].2
     }
 
     /// True if the process comes to harm beyond this limit: its stack overflows, a core is busy for good, or an answer from no call

@@ -42,14 +42,16 @@ mod type_system;
 mod variables;
 
 use crate::auth::{Caller, Scopes};
+use crate::deadline::Deadline;
 
 pub use self::document::{DocumentSettings, DocumentSource, TrustedDocuments, TrustedDocumentsError, TrustedMode};
-pub use self::engine::{Engine, Execution, refuse};
+pub use self::engine::{Engine, EngineResponse};
 pub use self::error::{ErrorCode, GraphqlError, Location};
 pub(crate) use self::export::{ExportSelection, is_known_log_type};
 pub use self::export::{log_selection, search_condition};
 pub use self::limits::{Enforcement, Limits};
 pub use self::permission::{Permissions, ScopeMode};
+pub use self::response::refuse;
 pub use self::schema::federation::subgraph_sdl;
 pub use self::schema::gateway::GatewayMode;
 pub use self::schema::sdl;
@@ -57,7 +59,6 @@ pub use self::subscription::{ResponseStream, StreamedResponse};
 pub use self::type_system::SchemaError;
 pub use self::variables::Variables;
 pub use crate::auth0::PushError;
-pub use crate::deadline::Deadline;
 
 /// Settings by which operations are run.
 #[derive(Clone, Copy, Debug)]

@@ -3,15 +3,16 @@
 
 mod cache;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde_json::Value as Json;
 
 pub(crate) use self::cache::OperationCache;
 use super::audit::summary::AuditSummary;
 use super::completion::complete;
 use super::error::{GraphqlError, Location};
-use super::field_request::{FieldRequest, Prepare, TailRequest};
+use super::field_request::{FieldRequest, Prepare, PreparedRequest, TailRequest};
 use super::field_result::FieldResult;
 use super::guarded_fields::{GuardedFieldUse, guarded_field_uses, in_filter};
 use super::introspection;
@@ -19,7 +20,8 @@ use super::limits::Limiter;
 use super::operation::{Name, Operation, OperationType, SelectedField};
 use super::permission::{Authority, OwnUser, Permissions, Upstream, authorize, authorize_self, authorize_strictly};
 use super::plan::{
-    CallCount, CallPlan, ExecutionPlan, Planner, RequiredKeys, entity_calls, is_same_call, root_calls, worst_case,
+    CallCount, ExecutionPlan, PlanCompiler, RequiredKeys, cost, entity_calls, group_calls, root_calls,
+    root_field_groups, worst_case,
 };
 use super::project::json;
 use super::required_scopes::RequiredScopes;
@@ -30,8 +32,8 @@ use super::type_system::TypeSystem;
 use crate::auth::Caller;
 use crate::auth0::ManagementApi;
 
-/// The most authorities for which an operation's plans are kept. There are four scopes to hold; in practice callers come in two
-/// or three kinds.
+/// The most authorities for which an operation's plans are kept, those that were asked for last. In practice callers come in two or
+/// three kinds.
 const KEPT_PLANS: usize = 8;
 
 /// An operation that may run.
@@ -41,11 +43,10 @@ pub(crate) struct PreparedOperation {
     pub(crate) audit: AuditSummary,
     /// The root fields, in the order in which they are answered.
     pub(crate) roots: Vec<PreparedField>,
-    /// The root fields that ask Auth0 the same, and so are answered by one call.
-    pub(crate) calls: Vec<Vec<usize>>,
     pub(crate) local: Option<LocalDocument>,
     /// The most calls that it can come to.
     pub(crate) calls_at_worst: CallCount,
+    /// The one that was asked for last stands last.
     plans: Mutex<Vec<(Authority, Arc<ExecutionPlan>)>>,
 }
 
@@ -118,18 +119,14 @@ impl PreparedOperation {
     ) -> Result<Self, GraphqlError> {
         operation.fields.iter_mut().for_each(leave_out_unasked);
         let fields = &operation.fields;
-        let mut calls: Vec<Vec<usize>> = Vec::new();
-        for (index, field) in fields.iter().enumerate().filter(|(_, field)| root_field(field).is_some()) {
-            match calls.iter_mut().find(|call| is_same_call(&fields[call[0]], field)) {
-                Some(call) => call.push(index),
-                None => calls.push(vec![index]),
-            }
-        }
+        let groups = root_field_groups(fields);
         // Before any argument is read: the work for an operation is bounded by what it may ask.
-        let certain = root_calls(fields, &calls, u64::MAX).saturating_add(entity_calls(fields));
-        limiter.check_operation(types, &operation, certain)?;
-        let calls_at_worst = worst_case(fields, &calls, limiter.upstream_calls().into());
-        limiter.check_joins(calls_at_worst)?;
+        let certain = root_calls(fields, &groups, u64::MAX).saturating_add(entity_calls(fields));
+        limiter.check_operation(certain, cost(types, &operation))?;
+        let calls_at_worst = worst_case(fields, &groups, limiter.upstream_calls().into());
+        if calls_at_worst.is_per_parent {
+            limiter.check_joins(calls_at_worst.calls, calls_at_worst.largest_page)?;
+        }
         let mut roots: Vec<_> = fields.iter().map(|field| PreparedField::new(types, field)).collect();
         note_guarded_fields(fields, &mut roots);
         let guarded = roots.iter().map(|root| root.upstream().map(|upstream| &*upstream.guarded).unwrap_or_default());
@@ -137,7 +134,7 @@ impl PreparedOperation {
         let local = fields.iter().zip(&roots).filter(|(_, root)| matches!(root.kind, FieldSource::Local));
         let local = LocalDocument::new(types, local.map(|(field, _)| field));
         let audit = AuditSummary::of(&operation);
-        Ok(Self { operation, requirements, audit, roots, calls, local, calls_at_worst, plans: Mutex::default() })
+        Ok(Self { operation, requirements, audit, roots, local, calls_at_worst, plans: Mutex::default() })
     }
 
     /// The one root field of a subscription, the access that it needs, and its request. None for queries.
@@ -164,21 +161,15 @@ impl PreparedOperation {
         known.sum()
     }
 
-    /// The search that was made of a call's `filter`.
-    pub(crate) fn generated_q(&self, call: usize) -> Option<&str> {
-        let upstream = self.roots.get(*self.calls.get(call)?.first()?)?.upstream()?;
-        upstream.request.as_ref().ok()?.generated.as_ref().map(|generated| &*generated.q)
+    /// The search that was made of a root field's `filter`.
+    pub(crate) fn generated_q(&self, root: usize) -> Option<&str> {
+        let request = self.roots.get(root)?.upstream()?.request.as_ref().ok()?;
+        request.generated.as_ref().map(|generated| &*generated.q)
     }
 
-    /// The number of calls that one answer to root fields comes to.
-    pub(crate) fn calls_of(&self, call: usize) -> u32 {
-        let call = self.calls.get(call..=call).unwrap_or_default();
-        u32::try_from(root_calls(&self.operation.fields, call, u64::MAX)).unwrap_or(u32::MAX)
-    }
-
-    /// The keys of the root fields that a call is for.
-    pub(crate) fn keys_of_call(&self, call: usize) -> impl Iterator<Item = &Name> {
-        self.calls.get(call).into_iter().flatten().filter_map(|root| self.key(*root))
+    /// The number of calls that one answer to these root fields, which share it, comes to.
+    pub(crate) fn calls_of(&self, roots: &[usize]) -> u32 {
+        u32::try_from(group_calls(&self.operation.fields, roots, u64::MAX)).unwrap_or(u32::MAX)
     }
 
     /// The key of a root field.
@@ -188,42 +179,37 @@ impl PreparedOperation {
 
     /// The plan for callers of this authority.
     pub(crate) fn plan(&self, authority: Authority) -> Arc<ExecutionPlan> {
-        let mut kept = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, plan)) = kept.iter().find(|(of, _)| *of == authority) {
-            return Arc::clone(plan);
+        let mut kept = self.plans.lock();
+        if let Some(index) = kept.iter().position(|(of, _)| *of == authority) {
+            kept[index..].rotate_left(1);
+        } else {
+            if kept.len() == KEPT_PLANS {
+                kept.remove(0);
+            }
+            kept.push((authority, Arc::new(self.compile(authority))));
         }
-        let plan = Arc::new(self.compile(authority));
-        if kept.len() < KEPT_PLANS {
-            kept.push((authority, Arc::clone(&plan)));
-        }
-        plan
+        Arc::clone(&kept[kept.len() - 1].1)
     }
 
     fn compile(&self, authority: Authority) -> ExecutionPlan {
-        let mut planner = Planner::new(authority);
+        let mut compiler = PlanCompiler::of(authority, &self.operation.fields);
         let fields =
             self.roots.iter().zip(&self.operation.fields).enumerate().map(|(index, (root, field))| match &root.kind {
-                FieldSource::Upstream(upstream) => Some(planner.root(index, upstream.table.shape, field)),
-                FieldSource::Entities(asked) => Some(planner.entities(index, asked, field)),
+                FieldSource::Upstream(upstream) => Some(compiler.root(index, upstream.table.shape, field)),
+                FieldSource::Entities(asked) => Some(compiler.entities(index, asked, field)),
                 FieldSource::Known(_) | FieldSource::Local => None,
             });
         let fields = fields.collect();
-        let mut plan = planner.finish(fields);
-        plan.calls = self.calls.iter().map(|call| self.compile_call(call, &plan)).collect();
-        plan
+        compiler.finish(fields, |root, keys| self.request(root, keys))
     }
 
-    /// The call of the root fields at these places.
-    fn compile_call(&self, call: &[usize], plan: &ExecutionPlan) -> CallPlan {
-        let mut keys = RequiredKeys::default();
-        let projections = call.iter().filter_map(|index| plan.fields.get(*index)?.as_ref());
-        projections.for_each(|projection| projection.add_keys(&mut keys));
-        let field = call.first().and_then(|index| self.roots.get(*index)?.upstream());
-        let request = field.and_then(|field| match &field.request.as_ref().ok()?.prepare {
-            Prepare::Shared(prepare) => Some(prepare(&keys.fields(field.table.shape.object()), keys.total)),
+    /// The request of a root field for these keys, if it is the same for every caller.
+    fn request(&self, root: usize, keys: &RequiredKeys) -> Option<PreparedRequest> {
+        let UpstreamField { table, request, .. } = self.roots.get(root)?.upstream()?;
+        match &request.as_ref().ok()?.prepare {
+            Prepare::Shared(prepare) => Some(prepare(&keys.fields(table.shape.object()), keys.total)),
             Prepare::OwnUser(_) | Prepare::Connection(_) | Prepare::Tail(_) => None,
-        });
-        CallPlan { keys, request }
+        }
     }
 }
 

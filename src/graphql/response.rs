@@ -3,11 +3,13 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::error::{GraphqlError, Location, PathSegment};
+use super::error::{ErrorCode, GraphqlError, Location, PathSegment};
 use super::explain::{ExplainEntry, ExplainedPlan};
 use super::field_result::FieldResult;
 use super::prepared_operation::{PreparedField, PreparedOperation};
 use super::project::json;
+use super::{GraphqlResponse, OperationKind, Outcome};
+use crate::auth::Scopes;
 
 /// The most errors of an operation that never ran. The first few are what somebody mends; a document can be wrong in
 /// thousands of places.
@@ -16,8 +18,36 @@ const MOST_REASONS: usize = 10;
 /// The most errors of an operation that ran: more than it can have root fields, unless an operator allows for that.
 const MOST_ERRORS: usize = 100;
 
+/// An answer that says why nothing ran. The first failure's code stands for all.
+#[must_use]
+pub fn refuse(failures: &[GraphqlError], request_id: &str) -> GraphqlResponse {
+    let code = failures.first().map_or(ErrorCode::Internal, |failure| failure.code);
+    let mut error_codes: Vec<_> = failures.iter().map(|failure| failure.code.as_str().to_owned()).collect();
+    error_codes.dedup();
+    GraphqlResponse {
+        kind: OperationKind::Unknown,
+        outcome: Outcome::Refused(code),
+        body: refusal(failures, request_id),
+        upstream_calls: 0,
+        error_codes,
+        lacking: Scopes::default(),
+    }
+}
+
+/// The response of a query that was run, or planned.
+pub(crate) fn executed(body: Vec<u8>, upstream_calls: u32, error_codes: Vec<String>) -> GraphqlResponse {
+    GraphqlResponse {
+        kind: OperationKind::Query,
+        outcome: Outcome::Executed,
+        body,
+        upstream_calls,
+        error_codes,
+        lacking: Scopes::default(),
+    }
+}
+
 /// Writes a response to an operation that never ran: there is no `data`.
-pub(crate) fn refusal(failures: &[GraphqlError], request_id: &str) -> Vec<u8> {
+fn refusal(failures: &[GraphqlError], request_id: &str) -> Vec<u8> {
     let mut out = vec![b'{'];
     write_errors(failures.iter().map(|failure| (failure, &[][..])), MOST_REASONS, request_id, &mut out);
     out.push(b'}');

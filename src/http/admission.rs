@@ -14,7 +14,8 @@ use super::authenticate::{authenticate, refusal};
 use super::error::HttpError;
 use super::rate_limit::{RateLimitKey, RateLimits};
 use crate::auth::{AuthenticationError, Authenticator, Caller, CredentialsError};
-use crate::graphql::{Deadline, ErrorCode};
+use crate::deadline::Deadline;
+use crate::graphql::ErrorCode;
 use crate::shared_state::SharedState;
 use crate::telemetry::LogThrottle;
 

@@ -7,7 +7,8 @@ use super::error::{BUSY_WAIT, HttpError};
 use crate::auth::{
     AmbiguousCredentialsError, AuthenticationError, Authenticator, Caller, Credentials, CredentialsError, Scopes,
 };
-use crate::graphql::{Deadline, ErrorCode, GraphqlError};
+use crate::deadline::Deadline;
+use crate::graphql::{ErrorCode, GraphqlError};
 
 /// The header of an API key.
 pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");

@@ -18,7 +18,7 @@ use super::address::network;
 use super::error::HttpError;
 use super::pool::{Pool, Replaceable};
 use super::settings::Settings;
-use crate::graphql::Deadline;
+use crate::deadline::Deadline;
 
 /// Most bytes of a refused body that are read: as many as are sent by mistake, and less than would be worth an attacker's while.
 const MAX_DISCARDED: usize = 20_000_000;

@@ -16,7 +16,8 @@ use super::rate_limit::RateLimitKey;
 use super::request_options::RequestOptions;
 use super::responder::Responder;
 use super::{Parts, Shared, body, parameters, request_id, websocket};
-use crate::graphql::{self, Deadline, Execution, GraphqlError, OperationKind, RequestContext};
+use crate::deadline::Deadline;
+use crate::graphql::{self, EngineResponse, GraphqlError, OperationKind, RequestContext};
 use crate::telemetry::timed;
 
 /// Answers GraphQL, over HTTP or over a WebSocket.
@@ -78,12 +79,12 @@ async fn execute(shared: &Shared, request: Request, options: RequestOptions, acc
     let (execution, times) = timed(async {
         match &subscriber {
             Some(_) => engine.execute_or_subscribe(request, &context).await,
-            None => Execution::Reply(engine.execute(request, &context).await),
+            None => EngineResponse::Reply(engine.execute(request, &context).await),
         }
     })
     .await;
     let reply = match (execution, subscriber) {
-        (Execution::Stream(mut stream), Some(subscriber)) => {
+        (EngineResponse::Stream(mut stream), Some(subscriber)) => {
             metrics.server().operation("sse", OperationKind::Subscription.name(), None, times);
             return match shared.subscriptions.permit(caller_key) {
                 Ok(permit) => event_stream::of_subscription(stream, subscriber, shared, permit),
@@ -94,8 +95,8 @@ async fn execute(shared: &Shared, request: Request, options: RequestOptions, acc
                 }
             };
         }
-        (Execution::Stream(mut stream), None) => stream.end(GraphqlError::internal()),
-        (Execution::Reply(reply), _) => reply,
+        (EngineResponse::Stream(mut stream), None) => stream.end(GraphqlError::internal()),
+        (EngineResponse::Reply(reply), _) => reply,
     };
     metrics.server().operation("http", reply.kind.name(), reply.first_code(), times);
     if !accepted.json {

@@ -13,7 +13,8 @@ use super::connection_info::{self, ConnectionInfo};
 use super::error::HttpError;
 use super::responder::Responder;
 use super::{Shared, body};
-use crate::graphql::{Deadline, ErrorCode, GraphqlError, PushError};
+use crate::deadline::Deadline;
+use crate::graphql::{ErrorCode, GraphqlError, PushError};
 
 /// The path that logs are pushed to.
 pub(super) const PATH: &str = "/ingest/auth0-logs";

@@ -14,7 +14,8 @@ use super::rate_limit::RateLimitKey;
 use super::settings::SubscriptionSettings;
 use super::shutdown::Phase;
 use crate::auth::{AuthenticationError, Caller};
-use crate::graphql::{Deadline, ErrorCode, GraphqlError, GraphqlResponse, ResponseStream, StreamedResponse};
+use crate::deadline::Deadline;
+use crate::graphql::{ErrorCode, GraphqlError, GraphqlResponse, ResponseStream, StreamedResponse};
 
 /// The subscriptions that there are, of all callers.
 pub(crate) struct SubscriptionCounter {

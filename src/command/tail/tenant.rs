@@ -13,8 +13,8 @@ use crate::command::tenant::OpenTenant;
 use crate::config::Serve;
 use crate::deadline::Deadline;
 use crate::graphql::{
-    DocumentSettings, DocumentSource, Engine, Execution, Explain, GraphqlRequest, Limits, Permissions, RequestContext,
-    ResponseStream, Settings, Variables,
+    DocumentSettings, DocumentSource, Engine, EngineResponse, Explain, GraphqlRequest, Limits, Permissions,
+    RequestContext, ResponseStream, Settings, Variables,
 };
 
 /// Time to begin in; the stream itself has no end.
@@ -45,8 +45,8 @@ impl TenantStream {
         let stream = match &mut self.stream {
             Some(stream) => stream,
             None => match self.begin().await? {
-                Execution::Stream(stream) => self.stream.insert(stream),
-                Execution::Reply(reply) => return Ok(vec![Received { body: reply.body }]),
+                EngineResponse::Stream(stream) => self.stream.insert(stream),
+                EngineResponse::Reply(reply) => return Ok(vec![Received { body: reply.body }]),
             },
         };
         match stream.next().await {
@@ -57,7 +57,7 @@ impl TenantStream {
         }
     }
 
-    async fn begin(&self) -> Result<Execution, CommandError> {
+    async fn begin(&self) -> Result<EngineResponse, CommandError> {
         let variables: Variables = serde_json::from_str(&self.subscription.variables().to_string())?;
         let document = DocumentSource::Text(self.subscription.document.clone());
         let request = GraphqlRequest { document, operation_name: None, variables };

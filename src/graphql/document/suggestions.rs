@@ -3,15 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
-use apollo_compiler::Node;
 use apollo_compiler::ast::{self, Argument, Definition, DirectiveList, InputValueDefinition, Selection, Value};
 use apollo_compiler::diagnostic::ToCliReport as _;
 use apollo_compiler::parser::SourceSpan;
 use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::validation::DiagnosticList;
+use apollo_compiler::{Name, Node};
 use strsim::osa_distance;
 
-use crate::graphql::operation::Name;
 use crate::graphql::type_system::TypeSystem;
 
 /// The most names that one suggestion has, as with graphql-js.

@@ -7,13 +7,12 @@ use apollo_compiler::executable::{Operation, Selection, SelectionSet};
 use apollo_compiler::parser::SourceSpan;
 use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::validation::Valid;
-use apollo_compiler::{ExecutableDocument, Node};
+use apollo_compiler::{ExecutableDocument, Name, Node};
 
 use super::failures;
 use super::lines::Lines;
 use super::suggestions::Suggestions;
 use crate::graphql::error::{ErrorCode, GraphqlError};
-use crate::graphql::operation::Name;
 use crate::graphql::type_system::TypeSystem;
 
 /// The document that `syntax` is, or everything that is wrong with it. Suggestions tell of the schema: there are none without

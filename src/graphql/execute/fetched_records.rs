@@ -1,20 +1,20 @@
-//! Records that a fetch has brought, by the keys that they were asked for with.
+//! Records that a call of joins has brought, by the keys that they were asked for with.
 
 use indexmap::IndexMap;
 
 use crate::graphql::error::GraphqlError;
-use crate::graphql::plan::FetchPlan;
+use crate::graphql::plan::CallPlan;
 use crate::graphql::project::{Projected, Segment};
 
-/// The records of one fetch of a plan, as each of its joins projects them.
+/// The records of one call of a plan, as each of its joins projects them.
 pub(super) struct FetchedRecords {
     /// The keys by their numbers, each with its state.
     known: IndexMap<Box<str>, State, foldhash::fast::RandomState>,
     /// The records that were found, each by its batch and its index there.
     found: Vec<(usize, usize)>,
-    /// The batches of each join of the fetch.
+    /// The batches of each join of the call.
     batches: Vec<Vec<Batch>>,
-    /// Flags, by join of the fetch and found key, that are true once its slots have been opened.
+    /// Flags, by join of the call and found key, that are true once its slots have been opened.
     opened: Vec<Vec<bool>>,
 }
 
@@ -42,12 +42,12 @@ pub(super) enum SlotValue<'a> {
 }
 
 impl FetchedRecords {
-    pub(super) fn new(fetch: &FetchPlan) -> Self {
+    pub(super) fn new(call: &CallPlan) -> Self {
         Self {
             known: IndexMap::default(),
             found: Vec::new(),
-            batches: fetch.joins.iter().map(|_| Vec::new()).collect(),
-            opened: fetch.joins.iter().map(|_| Vec::new()).collect(),
+            batches: call.joins.iter().map(|_| Vec::new()).collect(),
+            opened: call.joins.iter().map(|_| Vec::new()).collect(),
         }
     }
 
@@ -59,14 +59,14 @@ impl FetchedRecords {
         number
     }
 
-    /// The record of a key, as the join of this number has it.
-    pub(super) fn get(&self, number: usize, key: usize) -> SlotValue<'_> {
+    /// The record of a key, as the join of this index has it.
+    pub(super) fn get(&self, join: usize, key: usize) -> SlotValue<'_> {
         let found = match self.known.get_index(key).map(|(_, state)| state) {
             Some(State::Found(found)) => *found,
             Some(State::Failed(failure)) => return SlotValue::Failed(failure),
             Some(State::Sought | State::Absent) | None => return SlotValue::Absent,
         };
-        let record = self.found.get(found).zip(self.batches.get(number)).and_then(|((batch, index), batches)| {
+        let record = self.found.get(found).zip(self.batches.get(join)).and_then(|((batch, index), batches)| {
             let Batch { projected, segments } = batches.get(*batch)?;
             Some(SlotValue::Record(projected, segments.get(*index)?))
         });
@@ -74,9 +74,9 @@ impl FetchedRecords {
     }
 
     /// The batch and index of the record that was found for a key, if the slots that one of the joins has in it are still to be opened.
-    pub(super) fn unopened(&mut self, number: usize, key: usize) -> Option<(usize, usize)> {
+    pub(super) fn unopened(&mut self, join: usize, key: usize) -> Option<(usize, usize)> {
         let (_, State::Found(found)) = self.known.get_index(key)? else { return None };
-        let opened = self.opened.get_mut(number)?;
+        let opened = self.opened.get_mut(join)?;
         if opened.len() <= *found {
             opened.resize(found + 1, false);
         }
@@ -104,12 +104,12 @@ impl FetchedRecords {
         self.batches.first().map_or(0, Vec::len)
     }
 
-    pub(super) fn add_batch(&mut self, number: usize, batch: Batch) {
-        self.batches[number].push(batch);
+    pub(super) fn add_batch(&mut self, join: usize, batch: Batch) {
+        self.batches[join].push(batch);
     }
 
-    pub(super) fn batch(&mut self, number: usize, batch: usize) -> Option<&mut Batch> {
-        self.batches.get_mut(number)?.get_mut(batch)
+    pub(super) fn batch(&mut self, join: usize, batch: usize) -> Option<&mut Batch> {
+        self.batches.get_mut(join)?.get_mut(batch)
     }
 
     pub(super) fn find(&mut self, key: usize, index: (usize, usize)) {

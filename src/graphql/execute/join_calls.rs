@@ -1,11 +1,11 @@
-//! The calls of a fetch: searches for many ids at once, or a call for each parent.
+//! The calls of joins: searches for many ids at once, or a call for each parent.
 
 use super::fetched_records::FetchedRecords;
 use crate::auth0::Fields;
 use crate::graphql::error::{ErrorCode, GraphqlError};
 use crate::graphql::field_request::{PageArgs, PreparedRequest};
-use crate::graphql::plan::FetchPlan;
-use crate::graphql::schema::joins::{ByIds, Fetch};
+use crate::graphql::plan::{CallPlan, CallRequest};
+use crate::graphql::schema::joins::{ByIds, Join};
 
 /// Length that a search by ids may get, in bytes: a third of what Auth0 is known to take in an address, since each byte may become
 /// three there.
@@ -15,9 +15,10 @@ const LONGEST_SEARCH: usize = 2_500;
 /// few are really to be had; most are gone for good, and each costs a call.
 pub(super) const SINGLE_LOOKUPS: usize = 10;
 
-/// A call for a fetch.
+/// A call to make.
 pub(super) struct JoinCall<'p> {
-    pub(super) fetch: usize,
+    /// The one of the plan's calls that it is.
+    pub(super) plan: usize,
     /// The numbers of the keys that it is for.
     pub(super) keys: Vec<usize>,
     pub(super) request: PreparedRequest,
@@ -34,34 +35,31 @@ impl JoinCall<'_> {
 
 /// Plans the calls for the keys that are sought. Those that cannot be asked for are settled.
 pub(super) fn plan_calls<'p>(
-    number: usize,
-    fetch: &'p FetchPlan,
+    plan: usize,
+    call: &'p CallPlan,
     fetched: &mut FetchedRecords,
     calls: &mut Vec<JoinCall<'p>>,
 ) {
     let sought = fetched.sought();
-    match (&fetch.row.fetch, &fetch.request) {
-        (Fetch::ByIds(by_ids), _) => search(number, by_ids, &fields(fetch), fetched, sought, calls),
-        (Fetch::PerParent(_), Some(request)) => {
+    match &call.request {
+        // Those are made before any join is.
+        CallRequest::Root(_) => {}
+        CallRequest::ByIds(row, by_ids) => search(plan, by_ids, &fields(call, row), fetched, sought, calls),
+        CallRequest::PerParent(_, request) => {
             for key in sought {
                 match (request.prepare)(fetched.name(key)) {
                     Some(prepared) => {
-                        let page = Some(&request.page);
-                        calls.push(JoinCall { fetch: number, keys: vec![key], request: prepared, page });
+                        calls.push(JoinCall { plan, keys: vec![key], request: prepared, page: Some(&request.page) });
                     }
                     None => fetched.settle(key),
                 }
             }
         }
-        (Fetch::PerParent(_), None) => {
-            let failure = GraphqlError::bug("a join has no request");
-            sought.iter().for_each(|key| fetched.fail(*key, &failure));
-        }
     }
 }
 
 fn search(
-    number: usize,
+    plan: usize,
     by_ids: &ByIds,
     fields: &Fields,
     fetched: &mut FetchedRecords,
@@ -83,7 +81,7 @@ fn search(
         let (keys, others) = rest.split_at(len);
         rest = others;
         match (by_ids.search)(&search, fields) {
-            Ok(request) => calls.push(JoinCall { fetch: number, keys: keys.to_vec(), request, page: None }),
+            Ok(request) => calls.push(JoinCall { plan, keys: keys.to_vec(), request, page: None }),
             Err(failure) => keys.iter().for_each(|key| fetched.fail(*key, &failure)),
         }
     }
@@ -91,18 +89,18 @@ fn search(
 
 /// Plans look-ups of the records that no search found, as many as `left` allows.
 pub(super) fn plan_lookups<'p>(
-    number: usize,
-    fetch: &'p FetchPlan,
+    plan: usize,
+    call: &'p CallPlan,
     fetched: &mut FetchedRecords,
     left: &mut usize,
     calls: &mut Vec<JoinCall<'p>>,
 ) {
-    let Fetch::ByIds(by_ids) = &fetch.row.fetch else { return };
+    let CallRequest::ByIds(row, by_ids) = &call.request else { return };
     let sought = fetched.sought();
     if sought.is_empty() {
         return;
     }
-    let fields = fields(fetch);
+    let fields = fields(call, row);
     for key in sought {
         if *left == 0 {
             fetched.fail(key, &too_many());
@@ -111,15 +109,15 @@ pub(super) fn plan_lookups<'p>(
         match (by_ids.single)(fetched.name(key), &fields) {
             Ok(request) => {
                 *left -= 1;
-                calls.push(JoinCall { fetch: number, keys: vec![key], request, page: None });
+                calls.push(JoinCall { plan, keys: vec![key], request, page: None });
             }
             Err(failure) => fetched.fail(key, &failure),
         }
     }
 }
 
-fn fields(fetch: &FetchPlan) -> Fields {
-    fetch.keys.fields(fetch.row.shape.object())
+fn fields(call: &CallPlan, row: &Join) -> Fields {
+    call.keys.fields(row.shape.object())
 }
 
 fn too_many() -> GraphqlError {
@@ -179,7 +177,7 @@ fn push_quoted(text: &str, search: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graphql::schema::joins::join;
+    use crate::graphql::schema::joins::{Fetch, join};
     use crate::graphql::schema::log::LOG;
 
     /// The way of logs to their users.

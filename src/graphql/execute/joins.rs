@@ -15,15 +15,15 @@ use crate::graphql::execution_context::{CallOrigin, ExecutionContext};
 use crate::graphql::field_request::PreparedRequest;
 use crate::graphql::permission::{Upstream, authorize_all};
 use crate::graphql::plan::{ExecutionPlan, JoinPlan, ShapePlan};
-use crate::graphql::project::json::Malformed;
-use crate::graphql::project::{self, Each, JoinSlot, ProjectError, Projected};
+use crate::graphql::project::json::JsonError;
+use crate::graphql::project::{self, JoinSlot, ProjectError, Projected, ProjectedRecord};
 use crate::telemetry::TRACE_TARGET;
 
 /// The joined records of an operation.
 pub(super) struct Joins<'p> {
     plan: &'p ExecutionPlan,
-    /// The records of each fetch of the plan.
-    fetches: Vec<FetchedRecords>,
+    /// The records of each call of the plan, of which those of root fields have none here. Empty where nothing is joined.
+    fetched: Vec<FetchedRecords>,
     /// The number of records that may still be looked up one by one, so that the calls which are certain to come have theirs.
     lookups: usize,
     /// The most that projections may come to in all, in bytes.
@@ -35,8 +35,9 @@ type OpenSlot = (usize, usize);
 
 impl<'p> Joins<'p> {
     pub(super) fn new(plan: &'p ExecutionPlan, lookups: usize, limit: usize) -> Self {
-        let fetches = plan.fetches.iter().map(FetchedRecords::new).collect();
-        Self { plan, fetches, lookups: lookups.min(SINGLE_LOOKUPS), limit }
+        let calls = if plan.joins.is_empty() { &[] } else { &*plan.calls };
+        let fetched = calls.iter().map(FetchedRecords::new).collect();
+        Self { plan, fetched, lookups: lookups.min(SINGLE_LOOKUPS), limit }
     }
 
     /// Fetches what belongs in the slots of `projections`, in the slots of that, and so on.
@@ -66,16 +67,15 @@ impl<'p> Joins<'p> {
 
     /// The value of a slot of the present plan.
     pub(super) fn get(&self, slot: &JoinSlot) -> SlotValue<'_> {
-        let fetched =
-            self.plan.joins.get(slot.join).and_then(|join| Some((self.fetches.get(join.fetch)?, join.number)));
-        fetched.map_or(SlotValue::Absent, |(fetched, number)| fetched.get(number, slot.target))
+        let fetched = self.plan.joins.get(slot.join).and_then(|join| Some((self.fetched.get(join.call)?, join.index)));
+        fetched.map_or(SlotValue::Absent, |(fetched, join)| fetched.get(join, slot.target))
     }
 
     /// Takes down what slots ask for.
     fn register(&mut self, slots: &mut [JoinSlot], open: &mut Vec<OpenSlot>) {
         for slot in slots {
             let Some(join) = self.plan.joins.get(slot.join) else { continue };
-            let Some(fetched) = self.fetches.get_mut(join.fetch) else { continue };
+            let Some(fetched) = self.fetched.get_mut(join.call) else { continue };
             slot.target = fetched.seek(std::mem::take(&mut slot.key));
             open.push((slot.join, slot.target));
         }
@@ -84,8 +84,8 @@ impl<'p> Joins<'p> {
     /// Opens the slots of what was found for a key, unless that has been done.
     fn open(&mut self, join: usize, key: usize, open: &mut Vec<OpenSlot>) {
         let Some(join) = self.plan.joins.get(join) else { return };
-        let Some(fetched) = self.fetches.get_mut(join.fetch) else { return };
-        let Some((batch, index)) = fetched.unopened(join.number, key) else { return };
+        let Some(fetched) = self.fetched.get_mut(join.call) else { return };
+        let Some((batch, index)) = fetched.unopened(join.index, key) else { return };
         let Some(Batch { projected, segments }) = self.batch(join, batch) else { return };
         let Some(range) = segments.get(index).map(|segment| segment.slots.clone()) else { return };
         // Out of the batch while they are taken down: they may ask for what stands beside them.
@@ -96,24 +96,24 @@ impl<'p> Joins<'p> {
         }
     }
 
-    fn batch(&mut self, join: &JoinPlan, number: usize) -> Option<&mut Batch> {
-        self.fetches.get_mut(join.fetch)?.batch(join.number, number)
+    fn batch(&mut self, join: &JoinPlan, batch: usize) -> Option<&mut Batch> {
+        self.fetched.get_mut(join.call)?.batch(join.index, batch)
     }
 
     /// Fetches everything that is sought.
     async fn fetch(&mut self, execution: &ExecutionContext, upstream: &Upstream) {
         let mut calls = Vec::new();
         let mut apis = Vec::new();
-        for (number, (fetch, fetched)) in self.plan.fetches.iter().zip(&mut self.fetches).enumerate() {
+        for (index, (call, fetched)) in self.plan.calls.iter().zip(&mut self.fetched).enumerate() {
             let sought = fetched.sought();
-            if sought.is_empty() {
+            let Some(row) = call.join().filter(|_| !sought.is_empty()) else {
                 apis.push(None);
                 continue;
-            }
-            match authorize_all(upstream, &execution.caller, fetch.row.scopes) {
+            };
+            match authorize_all(upstream, &execution.caller, row.scopes) {
                 Ok(api) => {
                     apis.push(Some(api));
-                    plan_calls(number, fetch, fetched, &mut calls);
+                    plan_calls(index, call, fetched, &mut calls);
                 }
                 Err(failure) => {
                     apis.push(None);
@@ -123,8 +123,8 @@ impl<'p> Joins<'p> {
         }
         self.make(execution, &apis, calls).await;
         let mut lookups = Vec::new();
-        for (number, (fetch, fetched)) in self.plan.fetches.iter().zip(&mut self.fetches).enumerate() {
-            plan_lookups(number, fetch, fetched, &mut self.lookups, &mut lookups);
+        for (index, (call, fetched)) in self.plan.calls.iter().zip(&mut self.fetched).enumerate() {
+            plan_lookups(index, call, fetched, &mut self.lookups, &mut lookups);
         }
         self.make(execution, &apis, lookups).await;
     }
@@ -132,9 +132,9 @@ impl<'p> Joins<'p> {
     /// Makes calls, all at once, and takes in what they bring.
     async fn make(&mut self, execution: &ExecutionContext, apis: &[Option<&ManagementApi>], calls: Vec<JoinCall<'p>>) {
         let answers = calls.into_iter().map(|call| {
-            let api = apis.get(call.fetch).copied().flatten();
-            let roots = self.plan.fetches.get(call.fetch).map(|fetch| fetch.roots.clone());
-            let context = execution.call_context(CallOrigin::Join(roots.unwrap_or_default()), Priority::Interactive);
+            let api = apis.get(call.plan).copied().flatten();
+            let roots = self.plan.calls.get(call.plan).map(|plan| plan.roots.clone());
+            let context = execution.call_context(CallOrigin::Joins(roots.unwrap_or_default()), Priority::Interactive);
             async move {
                 let Some(api) = api else { return (call, Err(GraphqlError::bug("a join is made without permission"))) };
                 let answer = match &call.request {
@@ -158,7 +158,7 @@ impl<'p> Joins<'p> {
             Ok(None) => Ok(()),
             Err(failure) => Err(failure),
         };
-        let fetched = &mut self.fetches[call.fetch];
+        let fetched = &mut self.fetched[call.plan];
         match outcome {
             Err(failure) => call.keys.iter().for_each(|key| fetched.fail(*key, &failure)),
             // A search may not know yet what there is.
@@ -167,14 +167,14 @@ impl<'p> Joins<'p> {
         }
     }
 
-    /// Projects an answer, for each join of its fetch.
+    /// Projects an answer, for each join of its call.
     fn project(&mut self, call: &JoinCall<'_>, answer: &Page) -> Result<(), GraphqlError> {
         let plan = self.plan;
-        let Some(fetch) = plan.fetches.get(call.fetch) else { return Err(GraphqlError::bug("a call is of no fetch")) };
-        let fetched = &mut self.fetches[call.fetch];
+        let Some(call_plan) = plan.calls.get(call.plan) else { return Err(GraphqlError::bug("a call is of no plan")) };
+        let fetched = &mut self.fetched[call.plan];
         let mut found: Vec<Option<usize>> = Vec::new();
         let batch = fetched.next_batch();
-        for (number, join) in fetch.joins.iter().enumerate() {
+        for (index, join) in call_plan.joins.iter().enumerate() {
             let join = &plan.joins[*join];
             let (projected, segments) = match (&join.projection.shape, call.page) {
                 (_, Some(page)) => {
@@ -202,14 +202,14 @@ impl<'p> Joins<'p> {
             };
             // Together they may come to no more than one answer.
             self.limit = self.limit.saturating_sub(projected.json.len());
-            fetched.add_batch(number, Batch { projected, segments });
+            fetched.add_batch(index, Batch { projected, segments });
         }
         if call.page.is_some() {
             call.keys.iter().for_each(|key| fetched.find(*key, (batch, 0)));
         }
         if call.is_single() && found.iter().all(Option::is_none) {
             // There is a record, and it cannot be shown: that is not as if there were none.
-            return Err(unprojectable(ProjectError::Malformed(Malformed), Some(&answer.identity)));
+            return Err(unprojectable(ProjectError::Malformed(JsonError), Some(&answer.identity)));
         }
         for (index, key) in found.into_iter().enumerate() {
             if let Some(key) = key {
@@ -221,7 +221,11 @@ impl<'p> Joins<'p> {
 }
 
 /// The number of the key that a record was asked for with. Who was asked for alone is who came, whatever the record says of its id.
-fn found_as(call: &JoinCall<'_>, fetched: &FetchedRecords, Each { id, is_complete, .. }: &Each<'_>) -> Option<usize> {
+fn found_as(
+    call: &JoinCall<'_>,
+    fetched: &FetchedRecords,
+    ProjectedRecord { id, is_complete, .. }: &ProjectedRecord<'_>,
+) -> Option<usize> {
     let key = if call.is_single() { call.keys.first().copied() } else { id.as_ref().and_then(|id| fetched.key(id)) };
     key.filter(|_| *is_complete)
 }

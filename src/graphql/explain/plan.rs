@@ -11,8 +11,8 @@ use crate::graphql::error::FieldError;
 use crate::graphql::field_request::{FieldRequest, Prepare, PreparedRequest};
 use crate::graphql::operation::SelectedField;
 use crate::graphql::permission::{Upstream, authorize_all};
-use crate::graphql::plan::{CallPlan, ExecutionPlan, JoinCount, join_counts};
-use crate::graphql::prepared_operation::{FieldSource, PreparedOperation};
+use crate::graphql::plan::{CallPlan, CallRequest, ExecutionPlan, JoinCount, join_counts};
+use crate::graphql::prepared_operation::{FieldSource, PreparedField, PreparedOperation};
 use crate::graphql::schema::joins::Fetch;
 
 /// The plan of an operation, as whoever asks for it is told.
@@ -47,10 +47,10 @@ pub(crate) fn explain(
 ) -> ExplainedPlan {
     let refused_roots: Vec<_> = prepared.roots.iter().map(|root| refusal(root, caller, upstream)).collect();
     let is_refused = |root: usize| refused_roots.get(root).is_none_or(Option::is_some);
-    let roots = prepared.calls.iter().enumerate().filter_map(|(number, indices)| {
-        let index = *indices.first()?;
-        let asked = if is_refused(index) { None } else { request(prepared, plan, number) }?;
-        let calls = u64::from(prepared.calls_of(number));
+    let roots = plan.root_calls().filter_map(|call| {
+        let index = *call.roots.first()?;
+        let asked = if is_refused(index) { None } else { request(prepared.roots.get(index)?, call) }?;
+        let calls = u64::from(prepared.calls_of(&call.roots));
         Some(planned(prepared.key(index)?.to_string(), asked, calls, upstream))
     });
     let mut calls: Vec<_> = roots.collect();
@@ -64,19 +64,23 @@ pub(crate) fn explain(
         let is_allowed = is_reached && authorize_all(upstream, caller, row.scopes).is_ok();
         let request = if is_allowed { join_request(&row.fetch, field) } else { None };
         is_asked.push(request.is_some());
-        calls.extend(request.map(|request| planned(path, Asked { q: None, ..Asked::of(&request) }, count, upstream)));
+        calls.extend(
+            request.map(|request| {
+                planned(path, PlannedRequest { q: None, ..PlannedRequest::of(&request) }, count, upstream)
+            }),
+        );
     }
     ExplainedPlan { calls, refused: refusals(prepared, plan, &refused_roots) }
 }
 
 /// A request, as far as it is told.
-struct Asked {
+struct PlannedRequest {
     endpoint: &'static str,
     class: Class,
     q: Option<String>,
 }
 
-impl Asked {
+impl PlannedRequest {
     fn of(request: &PreparedRequest) -> Self {
         match request {
             PreparedRequest::List(read) => Self { endpoint: read.endpoint(), class: read.class(), q: read.q() },
@@ -85,28 +89,27 @@ impl Asked {
     }
 }
 
-fn planned(field: String, asked: Asked, calls: u64, upstream: &Upstream) -> PlannedCall {
-    let Asked { endpoint, class, q } = asked;
+fn planned(field: String, asked: PlannedRequest, calls: u64, upstream: &Upstream) -> PlannedCall {
+    let PlannedRequest { endpoint, class, q } = asked;
     PlannedCall { field, endpoint, calls, q, wait_ms: milliseconds(wait(upstream, class, calls)) }
 }
 
-/// The request of a call.
-fn request(prepared: &PreparedOperation, plan: &ExecutionPlan, number: usize) -> Option<Asked> {
-    let root = prepared.roots.get(*prepared.calls.get(number)?.first()?)?;
+/// The request of a call, which is this root field's.
+fn request(root: &PreparedField, call: &CallPlan) -> Option<PlannedRequest> {
     let FieldSource::Upstream(field) = &root.kind else { return None };
     let FieldRequest { prepare, .. } = field.request.as_ref().ok()?;
-    let CallPlan { keys, request } = plan.calls.get(number)?;
+    let CallPlan { keys, request, .. } = call;
     match (request, prepare) {
-        (Some(request), _) => Some(Asked::of(request)),
-        (None, Prepare::Connection(page)) => {
+        (CallRequest::Root(Some(request)), _) => Some(PlannedRequest::of(request)),
+        (_, Prepare::Connection(page)) => {
             let fields = keys.fields(field.table.shape.object());
             let read = page.keyset.walk(page.from.clone()).request(page.first, &fields, keys.total).ok()?;
-            Some(Asked::of(&read.into()))
+            Some(PlannedRequest::of(&read.into()))
         }
         // Again and again, for as long as somebody listens.
-        (None, Prepare::Tail(_)) => Some(Asked { endpoint: "logs", class: Class::Logs, q: None }),
-        (None, Prepare::OwnUser(_) | Prepare::Shared(_)) => {
-            Some(Asked { endpoint: "user", class: Class::Users, q: None })
+        (_, Prepare::Tail(_)) => Some(PlannedRequest { endpoint: "logs", class: Class::Logs, q: None }),
+        (_, Prepare::OwnUser(_) | Prepare::Shared(_)) => {
+            Some(PlannedRequest { endpoint: "user", class: Class::Users, q: None })
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::shown::{write_all, write_field};
 use crate::auth::{Scope, Scopes};
 use crate::auth0::{Fields, Searched};
-use crate::graphql::project::json::{self, Malformed, Raw, Records};
+use crate::graphql::project::json::{self, JsonError, Raw, Records};
 use crate::graphql::schema::log::LOG;
 use crate::graphql::schema::object::{Field, Kind, Object};
 use crate::graphql::schema::user::USER;
@@ -112,7 +112,7 @@ impl ExportSelection {
     /// # Errors
     ///
     /// It is no JSON. What was appended is to be thrown away.
-    pub(crate) fn write(&self, record: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
+    pub(crate) fn write(&self, record: &[u8], out: &mut Vec<u8>) -> Result<(), JsonError> {
         out.push(b'{');
         json::read_record(record, &mut ObjectWriter { selection: self, separator: b"", out })?;
         out.push(b'}');
@@ -124,7 +124,7 @@ impl ExportSelection {
     /// # Errors
     ///
     /// It is no JSON.
-    pub(crate) fn values(&self, record: &[u8]) -> Result<Vec<Option<Vec<u8>>>, Malformed> {
+    pub(crate) fn values(&self, record: &[u8]) -> Result<Vec<Option<Vec<u8>>>, JsonError> {
         let columns = self.columns();
         let mut cells = Cells { selection: self, columns: &columns, values: vec![None; columns.len()] };
         json::read_record(record, &mut cells)?;

@@ -5,12 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use apollo_compiler::ast::Document;
 
-use super::{Enforcement, Limits, Measure, cost, tree, variable};
+use super::{Enforcement, Limits, Measure, tree, variable};
 use crate::graphql::document::{Lines, TokenMeasures};
 use crate::graphql::error::{ErrorCode, GraphqlError};
-use crate::graphql::operation::Operation;
-use crate::graphql::plan::CallCount;
-use crate::graphql::type_system::TypeSystem;
 use crate::telemetry::LogThrottle;
 
 /// Holds to [`Limits`]. Cheap to clone: all clones count together.
@@ -52,11 +49,11 @@ impl Limiter {
 
     /// The limits that were exceeded, by measure.
     pub(crate) fn exceeded(&self) -> impl Iterator<Item = ExceededLimit> {
-        Measure::ALL.into_iter().zip(&*self.counters).filter_map(|(measure, counter)| {
+        Measure::ALL.into_iter().zip(&*self.counters).filter_map(|((measure, name, _), counter)| {
             let times = counter.times.load(Ordering::Relaxed);
             let greatest = counter.greatest.load(Ordering::Relaxed);
             let limit = self.limits.of(measure);
-            (times > 0).then_some(ExceededLimit { measure: measure.name(), limit, times, greatest })
+            (times > 0).then_some(ExceededLimit { measure: name, limit, times, greatest })
         })
     }
 
@@ -86,16 +83,10 @@ impl Limiter {
         self.hold(Measure::String, string)
     }
 
-    /// Judges an operation in normal form, as far as its cost can be told before it runs. `calls` is how many calls to Auth0
-    /// its root fields come to.
-    pub(crate) fn check_operation(
-        &self,
-        types: &TypeSystem,
-        operation: &Operation,
-        calls: u64,
-    ) -> Result<(), GraphqlError> {
+    /// Judges an operation in normal form: the number of calls to Auth0 that are certain to come, and its cost in values.
+    pub(crate) fn check_operation(&self, calls: u64, cost: u64) -> Result<(), GraphqlError> {
         self.hold(Measure::UpstreamCalls, calls)?;
-        self.hold(Measure::Cost, cost::cost(types, operation))
+        self.hold(Measure::Cost, cost)
     }
 
     /// The most calls to Auth0 that an operation may make.
@@ -103,9 +94,9 @@ impl Limiter {
         self.limits.upstream_calls
     }
 
-    /// Judges the calls of joins that make one for each record that they are joined to, before the first of them is made.
-    pub(crate) fn check_joins(&self, count: CallCount) -> Result<(), GraphqlError> {
-        let CallCount { calls, is_per_parent: true, largest_page } = count else { return Ok(()) };
+    /// Judges the number of calls that an operation with a join for each record can come to, before the first of them is made. Pages
+    /// of at most `largest_page` records keep within the limit, if any do.
+    pub(crate) fn check_joins(&self, calls: u64, largest_page: Option<u64>) -> Result<(), GraphqlError> {
         self.hold(Measure::UpstreamCalls, calls).map_err(|failure| {
             let limit = self.limits.upstream_calls;
             let (advice, failure) = match largest_page {

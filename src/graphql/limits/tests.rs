@@ -193,8 +193,8 @@ fn what_is_refused_is_not_counted() {
 
 #[test]
 fn each_measure_has_its_own_counter() {
-    for (place, measure) in Measure::ALL.into_iter().enumerate() {
-        assert_eq!(measure as usize, place, "{measure:?}");
+    for (index, (measure, ..)) in Measure::ALL.into_iter().enumerate() {
+        assert_eq!(measure as usize, index, "{measure:?}");
     }
 }
 

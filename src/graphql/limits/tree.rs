@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 
-use apollo_compiler::Node;
 use apollo_compiler::ast::{Argument, Definition, DirectiveList, Document, FragmentDefinition, Selection, Value};
+use apollo_compiler::{Name, Node};
 
 use super::{Limiter, Measure};
 use crate::graphql::document::Lines;
 use crate::graphql::error::{ErrorCode, GraphqlError};
-use crate::graphql::operation::Name;
 
 /// The assumed length of a list of the schema, such as the fields of a type. Ours are shorter as a rule, and few are longer.
 const LIST_OF_SCHEMA: u64 = 10;

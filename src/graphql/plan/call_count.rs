@@ -1,5 +1,7 @@
 //! The calls to Auth0 that an operation can come to, counted before the first of them is made.
 
+use std::sync::Arc;
+
 use super::is_same_call;
 use crate::graphql::operation::{LARGEST_PAGE, Name, SelectedField, Value};
 use crate::graphql::schema::federation::{lookups, representations};
@@ -21,10 +23,10 @@ pub(crate) struct CallCount {
     pub(crate) largest_page: Option<u64>,
 }
 
-/// The count of an operation in normal form; each of `calls` is for the root fields at these places.
-pub(crate) fn worst_case(fields: &[SelectedField], calls: &[Vec<usize>], limit: u64) -> CallCount {
+/// The count of an operation in normal form, whose root fields are grouped so.
+pub(crate) fn worst_case(fields: &[SelectedField], groups: &[Arc<[usize]>], limit: u64) -> CallCount {
     let count = |largest| {
-        let mut count = Count::new(root_calls(fields, calls, largest), largest);
+        let mut count = Count::new(root_calls(fields, groups, largest), largest);
         count.roots(fields);
         count
     };
@@ -169,14 +171,15 @@ pub(crate) fn entity_calls(fields: &[SelectedField]) -> u64 {
     asked.flat_map(|asked| lookups(&asked)).map(|(row, count)| calls_for(row, count)).sum()
 }
 
-/// The calls of root fields by themselves, of which those at each of these places are answered together. Larger pages are
-/// counted as if they had the size `largest`.
-pub(crate) fn root_calls(fields: &[SelectedField], calls: &[Vec<usize>], largest: u64) -> u64 {
-    let calls = calls.iter().map(|call| {
-        let fields = call.iter().filter_map(|place| fields.get(*place));
-        fields.map(|field| calls_of(field, largest)).max().unwrap_or(1)
-    });
-    calls.fold(0, u64::saturating_add)
+/// The calls of root fields by themselves, which are grouped so. Larger pages are counted as if they had the size `largest`.
+pub(crate) fn root_calls(fields: &[SelectedField], groups: &[Arc<[usize]>], largest: u64) -> u64 {
+    groups.iter().map(|group| group_calls(fields, group, largest)).fold(0, u64::saturating_add)
+}
+
+/// The calls that the root fields of one group come to.
+pub(crate) fn group_calls(fields: &[SelectedField], group: &[usize], largest: u64) -> u64 {
+    let fields = group.iter().filter_map(|index| fields.get(*index));
+    fields.map(|field| calls_of(field, largest)).max().unwrap_or(1)
 }
 
 /// The calls that a root field comes to by itself: of a connection, those that its page takes if each brings as much as it can.

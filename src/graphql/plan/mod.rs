@@ -1,39 +1,75 @@
 //! Planning, from the normal form: the calls that an operation makes, and what becomes of their answers. Pure.
 
 mod call_count;
-mod planner;
+mod compiler;
+mod cost;
+mod grouping;
 mod required_keys;
 
 use std::sync::Arc;
 
-pub(crate) use self::call_count::{CallCount, JoinCount, entity_calls, join_counts, root_calls, worst_case};
-pub(crate) use self::planner::{Planner, is_same_call};
+pub(crate) use self::call_count::{
+    CallCount, JoinCount, entity_calls, group_calls, join_counts, root_calls, worst_case,
+};
+pub(crate) use self::compiler::PlanCompiler;
+pub(crate) use self::cost::cost;
+pub(crate) use self::grouping::root_field_groups;
+use self::grouping::{is_same_call, said};
 pub(crate) use self::required_keys::RequiredKeys;
 use super::error::{GraphqlError, Location};
 use super::field_request::{JoinRequest, PreparedRequest};
-use super::operation::{Arguments, Name};
+use super::operation::Name;
 use super::permission::MissingScopeError;
 use super::project::json;
-use super::schema::joins::Join;
+use super::schema::joins::{ByIds, Join};
 use super::schema::object::{ConnectionType, Field, Guard, Kind, Object, PageKind};
 use crate::auth::Scopes;
 
 /// The plan of an operation, for callers of one authority.
+#[derive(Default)]
 pub(crate) struct ExecutionPlan {
-    /// The calls of the root fields; those that ask the same share one.
+    /// The calls of the root fields, in their order, and then those of the joins. What asks the same shares one.
     pub(crate) calls: Vec<CallPlan>,
     /// The projections of the root fields. None for those that ask nothing of Auth0.
     pub(crate) fields: Vec<Option<Projection>>,
     pub(crate) joins: Vec<JoinPlan>,
-    /// The calls of the joins; those that ask the same of the same parents share one.
-    pub(crate) fetches: Vec<FetchPlan>,
 }
 
-/// A call that root fields share.
+/// A call to Auth0, or several that differ in the records that they are about.
 pub(crate) struct CallPlan {
+    pub(crate) request: CallRequest,
     pub(crate) keys: RequiredKeys,
-    /// None where the arguments are out of bounds, or the request depends on who asks.
-    pub(crate) request: Option<PreparedRequest>,
+    /// The root fields that share it, or below which its joins stand.
+    pub(crate) roots: Arc<[usize]>,
+    /// The joins that share it.
+    pub(crate) joins: Vec<usize>,
+}
+
+/// The request of a call.
+pub(crate) enum CallRequest {
+    /// That of root fields. None where the arguments are out of bounds, or the request depends on who asks.
+    Root(Option<PreparedRequest>),
+    /// Searches of a join for records by their ids.
+    ByIds(&'static Join, &'static ByIds),
+    /// A request of a join for each parent.
+    PerParent(&'static Join, JoinRequest),
+}
+
+impl CallPlan {
+    /// The join whose records it is for. None for a call of root fields.
+    pub(crate) fn join(&self) -> Option<&'static Join> {
+        match self.request {
+            CallRequest::Root(_) => None,
+            CallRequest::ByIds(row, _) | CallRequest::PerParent(row, _) => Some(row),
+        }
+    }
+}
+
+impl ExecutionPlan {
+    /// The calls of the root fields.
+    pub(crate) fn root_calls(&self) -> impl Iterator<Item = &CallPlan> {
+        self.calls.iter().take_while(|call| call.join().is_none())
+    }
 }
 
 /// The projection of a call's response into the value of one field.
@@ -76,21 +112,10 @@ pub(crate) struct JoinPlan {
     pub(crate) root: usize,
     /// The slot of the joined record's id, where it is found by that.
     pub(crate) id: usize,
-    pub(crate) fetch: usize,
-    /// Its number among the fetch's joins.
-    pub(crate) number: usize,
-}
-
-/// A request to Auth0 that joins share.
-pub(crate) struct FetchPlan {
-    pub(crate) row: &'static Join,
-    pub(crate) arguments: Arguments,
-    /// The request for what belongs to one parent. None where records are found by their ids.
-    pub(crate) request: Option<JoinRequest>,
-    pub(crate) joins: Vec<usize>,
-    /// The root fields below which its joins stand.
-    pub(crate) roots: Arc<[usize]>,
-    pub(crate) keys: RequiredKeys,
+    /// The one of the plan's calls that brings its records.
+    pub(crate) call: usize,
+    /// Its index among the call's joins.
+    pub(crate) index: usize,
 }
 
 /// A path in a projection, with the place of each of its fields in the document. List indices are known when it is run.

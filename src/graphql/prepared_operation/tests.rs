@@ -4,6 +4,7 @@ use super::*;
 use crate::auth::{Scope, Scopes};
 use crate::graphql::document::{DocumentSettings, Documents};
 use crate::graphql::limits::Limits;
+use crate::graphql::plan::CallPlan;
 use crate::graphql::{operation, sdl};
 
 pub(in crate::graphql) struct Fixture {
@@ -74,18 +75,30 @@ fn plans_are_made_for_each_authority() {
 }
 
 #[test]
+fn plans_are_kept_for_the_authorities_that_asked_last() {
+    let prepared = Fixture::new(Permissions::default()).get("{ users { nodes { name } } }", serde_json::json!({}));
+    let plan = |scopes: usize| prepared.plan(authority(&Scope::ALL[..scopes]));
+    let all: Vec<_> = (0..=KEPT_PLANS).map(plan).collect();
+    assert!(Arc::ptr_eq(&all[1], &plan(1)), "the first of as many as are kept");
+    assert!(!Arc::ptr_eq(&all[0], &plan(0)), "one more than are kept");
+    assert!(Arc::ptr_eq(&all[1], &plan(1)), "asked for since");
+    assert!(!Arc::ptr_eq(&all[2], &plan(2)), "not asked for the longest");
+    assert_eq!(prepared.plans.lock().len(), KEPT_PLANS);
+}
+
+#[test]
 fn those_who_ask_the_same_are_one_call_and_the_rest_is_not_auth0_s() {
     let text = r#"{
         a: user(id: "auth0|1") { name } gateway { version } b: user(id: "auth0|2") { name } __typename
         c: user(id: "auth0|1") { email } d: logs { next } e: logs(from: null) { next }
     }"#;
     let prepared = Fixture::new(Permissions::default()).get(text, serde_json::json!({}));
-    let calls: Vec<Vec<_>> =
-        (0..prepared.calls.len()).map(|call| prepared.keys_of_call(call).map(Name::as_str).collect()).collect();
+    let plan = prepared.plan(authority(&Scope::ALL));
+    let keys = |call: &CallPlan| call.roots.iter().map(|root| prepared.roots[*root].key.as_str()).collect();
+    let calls: Vec<Vec<_>> = plan.calls.iter().map(keys).collect();
     assert_eq!(calls, [vec!["a", "c"], vec!["b"], vec!["d", "e"]]);
     let local = |field: &&PreparedField| matches!(field.kind, FieldSource::Local);
     assert_eq!(prepared.roots.iter().filter(local).map(|field| field.key.as_str()).collect::<Vec<_>>(), ["gateway"]);
     assert!(prepared.local.is_some());
-    let needs = &prepared.plan(authority(&Scope::ALL)).calls[0].keys;
-    assert_eq!(needs.keys.iter().copied().collect::<Vec<_>>(), ["email", "name"]);
+    assert_eq!(plan.calls[0].keys.keys.iter().copied().collect::<Vec<_>>(), ["email", "name"]);
 }

@@ -1,7 +1,7 @@
 //! A buffer for the values of a record until it has been read: an answer's order is seldom the record's.
 
 use super::json::{self, Raw, Records};
-use super::projected::{Failed, Projected, Segment};
+use super::projected::{NullPropagated, Projected, Segment};
 use super::{attributes, value};
 use crate::graphql::plan::{Output, OutputField, RecordPlan, Slots};
 
@@ -120,7 +120,7 @@ impl<'p, 'a> RecordBuffer<'p, 'a> {
     }
 
     /// Appends what the plan makes of the record that was taken in, and clears the buffer for the next one.
-    pub(super) fn write(&mut self, out: &mut Projected) -> Result<(), Failed> {
+    pub(super) fn write(&mut self, out: &mut Projected) -> Result<(), NullPropagated> {
         let plan = self.plan;
         if let Some(failure) = plan.failure {
             self.clear();
@@ -169,11 +169,11 @@ impl<'p, 'a> RecordBuffer<'p, 'a> {
             };
             match is_written {
                 Ok(true) => {}
-                Err(Failed) if field.is_non_null => {
+                Err(NullPropagated) if field.is_non_null => {
                     self.clear();
                     return Err(out.take_back(start));
                 }
-                Ok(false) | Err(Failed) => out.json.extend_from_slice(b"null"),
+                Ok(false) | Err(NullPropagated) => out.json.extend_from_slice(b"null"),
             }
         }
         out.json.extend_from_slice(OutputField::end(&plan.fields));
@@ -182,7 +182,12 @@ impl<'p, 'a> RecordBuffer<'p, 'a> {
     }
 
     /// Appends the object and says so, or appends nothing if it is none, and tells of that under the number.
-    fn write_object(&mut self, value: Raw<'a>, number: Option<usize>, out: &mut Projected) -> Result<bool, Failed> {
+    fn write_object(
+        &mut self,
+        value: Raw<'a>,
+        number: Option<usize>,
+        out: &mut Projected,
+    ) -> Result<bool, NullPropagated> {
         let mut alone = SingleRecordProjector::new(self, out);
         // The value was found well-formed when it was passed over: reading it again cannot fail half-way.
         let is_read = value.first() == b'{' && json::read_record(value.bytes(), &mut alone).is_ok();
@@ -203,7 +208,7 @@ impl<'p, 'a> RecordBuffer<'p, 'a> {
         number: usize,
         is_kept_back: bool,
         out: &mut Projected,
-    ) -> Result<bool, Failed> {
+    ) -> Result<bool, NullPropagated> {
         if value.first() != b'[' {
             if is_kept_back {
                 out.leave_out(number, 1);
@@ -260,7 +265,7 @@ impl<'d, 'p, 'a> RecordProjector<'d, 'p, 'a> {
     }
 
     /// Ends the list, which has this number.
-    pub(super) fn end_list(self, number: usize) -> Result<(), Failed> {
+    pub(super) fn end_list(self, number: usize) -> Result<(), NullPropagated> {
         let Self { start, left_out, has_failed, out, .. } = self;
         if left_out > 0 {
             out.leave_out(number, left_out);
@@ -285,7 +290,7 @@ impl<'d, 'p, 'a> RecordProjector<'d, 'p, 'a> {
     /// Appends what is made of the record that was taken in, as no element of a list.
     pub(super) fn alone(&mut self) -> Segment {
         let before = self.out.whole();
-        if let Err(Failed) = self.buffer.write(self.out) {
+        if let Err(NullPropagated) = self.buffer.write(self.out) {
             self.out.json.extend_from_slice(b"null");
         }
         self.out.since(&before)
@@ -323,7 +328,7 @@ impl<'a> Records<'a> for RecordProjector<'_, '_, 'a> {
 pub(super) struct SingleRecordProjector<'d, 'p, 'a> {
     projection: RecordProjector<'d, 'p, 'a>,
     /// None if it is no object, or lacks its id.
-    pub(super) written: Option<Result<(), Failed>>,
+    pub(super) written: Option<Result<(), NullPropagated>>,
 }
 
 impl<'d, 'p, 'a> SingleRecordProjector<'d, 'p, 'a> {

@@ -9,8 +9,8 @@ pub(crate) mod value;
 use std::borrow::Cow;
 
 use self::buffer::{RecordBuffer, RecordProjector, SingleRecordProjector};
-use self::json::{Malformed, Raw, Records};
-use self::projected::Failed;
+use self::json::{JsonError, Raw, Records};
+use self::projected::NullPropagated;
 pub(crate) use self::projected::{JoinSlot, Projected, Segment};
 use super::field_request::PageFacts;
 use super::plan::{EntityPlan, OutputField, PageOutput, PagePlan, Projection, RecordPlan, ShapePlan};
@@ -20,26 +20,26 @@ use super::schema::object::PageKind;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ProjectError {
     #[error(transparent)]
-    Malformed(#[from] Malformed),
+    Malformed(#[from] JsonError),
     #[error("the projection outgrew its limit")]
     TooLarge,
 }
 
 /// The reason why a value is not written to its end.
-enum Stop {
-    Malformed(Malformed),
-    Failed(Failed),
+enum WriteError {
+    Malformed(JsonError),
+    Null(NullPropagated),
 }
 
-impl From<Malformed> for Stop {
-    fn from(malformed: Malformed) -> Self {
+impl From<JsonError> for WriteError {
+    fn from(malformed: JsonError) -> Self {
         Self::Malformed(malformed)
     }
 }
 
-impl From<Failed> for Stop {
-    fn from(failed: Failed) -> Self {
-        Self::Failed(failed)
+impl From<NullPropagated> for WriteError {
+    fn from(failed: NullPropagated) -> Self {
+        Self::Null(failed)
     }
 }
 
@@ -63,8 +63,8 @@ pub(crate) fn project(
     };
     match written {
         Ok(()) => {}
-        Err(Stop::Malformed(malformed)) => return Err(malformed.into()),
-        Err(Stop::Failed(Failed)) => {
+        Err(WriteError::Malformed(malformed)) => return Err(malformed.into()),
+        Err(WriteError::Null(NullPropagated)) => {
             out.take_back(0);
             out.json.extend_from_slice(b"null");
         }
@@ -73,7 +73,7 @@ pub(crate) fn project(
 }
 
 /// A record that was projected on its own.
-pub(crate) struct Each<'a> {
+pub(crate) struct ProjectedRecord<'a> {
     /// Its id, if it has one.
     pub(crate) id: Option<Cow<'a, str>>,
     /// False if it lacks an id that it cannot be without.
@@ -88,13 +88,13 @@ pub(crate) fn project_each<'a>(
     id: usize,
     records: &'a [u8],
     limit: usize,
-) -> Result<(Projected, Vec<Each<'a>>), ProjectError> {
-    struct EachAlone<'d, 'p, 'a> {
+) -> Result<(Projected, Vec<ProjectedRecord<'a>>), ProjectError> {
+    struct RecordCollector<'d, 'p, 'a> {
         id: usize,
-        each: Vec<Each<'a>>,
+        each: Vec<ProjectedRecord<'a>>,
         reader: RecordProjector<'d, 'p, 'a>,
     }
-    impl<'a> Records<'a> for EachAlone<'_, '_, 'a> {
+    impl<'a> Records<'a> for RecordCollector<'_, '_, 'a> {
         fn expected(&self) -> Option<Raw<'a>> {
             self.reader.expected()
         }
@@ -108,19 +108,19 @@ pub(crate) fn project_each<'a>(
                 let id = self.reader.value(self.id).and_then(value::id);
                 let is_complete = self.reader.is_complete();
                 let segment = self.reader.alone();
-                self.each.push(Each { id, is_complete, segment });
+                self.each.push(ProjectedRecord { id, is_complete, segment });
             }
         }
     }
     json::check_utf8(records)?;
     let (mut buffer, mut out) = (RecordBuffer::new(plan), Projected::within(limit));
-    let mut each = EachAlone { id, each: Vec::new(), reader: RecordProjector::new(&mut buffer, &mut out) };
+    let mut each = RecordCollector { id, each: Vec::new(), reader: RecordProjector::new(&mut buffer, &mut out) };
     json::read_records(records, &mut each)?;
     let each = each.each;
     if out.is_full() { Err(ProjectError::TooLarge) } else { Ok((out, each)) }
 }
 
-fn page(plan: &PagePlan, records: &[u8], facts: &PageFacts<'_>, out: &mut Projected) -> Result<(), Stop> {
+fn page(plan: &PagePlan, records: &[u8], facts: &PageFacts<'_>, out: &mut Projected) -> Result<(), WriteError> {
     if let Some(failure) = plan.failure {
         return Err(out.fail(failure).into());
     }
@@ -154,11 +154,11 @@ fn page(plan: &PagePlan, records: &[u8], facts: &PageFacts<'_>, out: &mut Projec
     Ok(())
 }
 
-fn record(plan: &RecordPlan, record: &[u8], out: &mut Projected) -> Result<(), Stop> {
+fn record(plan: &RecordPlan, record: &[u8], out: &mut Projected) -> Result<(), WriteError> {
     let mut buffer = RecordBuffer::new(plan);
     let mut alone = SingleRecordProjector::new(&mut buffer, out);
     json::read_record(record, &mut alone)?;
-    Ok(alone.written.ok_or(Malformed)??)
+    Ok(alone.written.ok_or(JsonError)??)
 }
 
 /// Appends a list of nothing but slots and nulls: what fills them is joined.
@@ -221,9 +221,9 @@ fn write_fact(fact: PageKind, facts: &PageFacts<'_>, seen: &Seen<'_>, out: &mut 
 }
 
 /// Reads what `cursor` wants of the records, and writes nothing.
-fn look_through<'a>(cursor: &RecordPlan, records: &'a [u8]) -> Result<Seen<'a>, Malformed> {
-    struct Look<'p, 'a>(Seen<'a>, RecordBuffer<'p, 'a>);
-    impl<'a> Records<'a> for Look<'_, 'a> {
+fn look_through<'a>(cursor: &RecordPlan, records: &'a [u8]) -> Result<Seen<'a>, JsonError> {
+    struct PageReader<'p, 'a>(Seen<'a>, RecordBuffer<'p, 'a>);
+    impl<'a> Records<'a> for PageReader<'_, 'a> {
         fn expected(&self) -> Option<Raw<'a>> {
             self.1.expected()
         }
@@ -238,7 +238,7 @@ fn look_through<'a>(cursor: &RecordPlan, records: &'a [u8]) -> Result<Seen<'a>, 
             buffer.clear();
         }
     }
-    let mut look = Look(Seen::default(), RecordBuffer::new(cursor));
+    let mut look = PageReader(Seen::default(), RecordBuffer::new(cursor));
     json::read_records(records, &mut look)?;
     Ok(look.0)
 }
@@ -250,7 +250,7 @@ fn list<'a>(
     records: &'a [u8],
     cursor: &[u16],
     out: &mut Projected,
-) -> Result<Seen<'a>, Stop> {
+) -> Result<Seen<'a>, WriteError> {
     struct Both<'c, 'd, 'p, 'a> {
         cursor: &'c [u16],
         seen: Seen<'a>,

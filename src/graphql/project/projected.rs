@@ -20,7 +20,7 @@ pub(crate) struct Projected {
 /// An object or a list that is an error, of which it has been told. Nothing of it is appended; it is null, as is what cannot be
 /// without it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Failed;
+pub(super) struct NullPropagated;
 
 /// A null that stands where a joined record belongs.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(crate) struct JoinSlot {
     pub(crate) join: usize,
     /// The value that the join goes by.
     pub(crate) key: Box<str>,
-    /// The key's number among those of its fetch, once it is known there.
+    /// The key's number among those of its call, once it is known there.
     pub(crate) target: usize,
     indices: usize,
 }
@@ -105,17 +105,17 @@ impl Projected {
 
     /// The same for what is an error.
     #[cold]
-    pub(super) fn fail(&mut self, field: usize) -> Failed {
+    pub(super) fn fail(&mut self, field: usize) -> NullPropagated {
         self.withhold(field);
-        Failed
+        NullPropagated
     }
 
     /// Takes back what has been appended since there were so many bytes, but not the errors in it.
     #[cold]
-    pub(super) fn take_back(&mut self, start: usize) -> Failed {
+    pub(super) fn take_back(&mut self, start: usize) -> NullPropagated {
         self.json.truncate(start);
         self.slots.retain(|slot| slot.at < start);
-        Failed
+        NullPropagated
     }
 
     pub(super) fn leave_out(&mut self, list: usize, count: usize) {

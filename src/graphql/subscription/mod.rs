@@ -6,10 +6,11 @@
 mod matching;
 mod projector;
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use chrono::Utc;
+use parking_lot::Mutex;
 
 use self::projector::{ProjectedLog, Projector, Shared};
 use super::audit::StreamAudit;
@@ -17,8 +18,9 @@ use super::error::{ErrorCode, FieldError, GraphqlError, PathSegment, report};
 use super::field_result::FieldResult;
 use super::permission::{Upstream, authorize};
 use super::prepared_operation::{PreparedField, PreparedOperation};
+use super::response::{self, refuse};
 use super::schema::root::Access;
-use super::{GraphqlResponse, RequestContext, refuse, response};
+use super::{GraphqlResponse, RequestContext};
 use crate::auth0::{Delivery, LogId, LogReader, TailError, TailEvent};
 
 /// All subscriptions of an engine.
@@ -88,7 +90,7 @@ impl Subscriptions {
 
     /// The projector for what is selected: another subscription's, if there is one.
     fn projector(&self, prepared: &Arc<PreparedOperation>, context: &RequestContext<'_>) -> Arc<Projector> {
-        let mut projectors = self.projectors.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut projectors = self.projectors.lock();
         projectors.retain(|projector| projector.strong_count() > 0);
         let mut known = projectors.iter().filter_map(Weak::upgrade);
         if let Some(projector) = known.find(|projector| projector.is_for(prepared, &context.caller)) {

@@ -8,9 +8,9 @@ use tokio::task;
 
 use super::close::CloseReason;
 use super::init::InitParams;
+use crate::deadline::Deadline;
 use crate::graphql::{
-    Deadline, ErrorCode, Execution, GraphqlError, GraphqlResponse, OperationKind, RequestContext, StreamedResponse,
-    refuse,
+    EngineResponse, ErrorCode, GraphqlError, GraphqlResponse, OperationKind, RequestContext, StreamedResponse, refuse,
 };
 use crate::http::connection_info::WebSocketMembership;
 use crate::http::error::HttpError;
@@ -88,8 +88,8 @@ pub(crate) async fn execute(
     };
     let (execution, times) = timed(shared.engine.execute_or_subscribe(request, &context)).await;
     let mut reply = match execution {
-        Execution::Reply(reply) => reply,
-        Execution::Stream(mut stream) => {
+        EngineResponse::Reply(reply) => reply,
+        EngineResponse::Stream(mut stream) => {
             metrics.operation("websocket", OperationKind::Subscription.name(), None, times);
             let permit = match shared.subscriptions.permit(caller_key).map_err(count) {
                 Ok(permit) => permit,

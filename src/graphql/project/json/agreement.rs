@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Malformed, Raw, Records, read_array, read_record, read_records};
+use super::{JsonError, Raw, Records, read_array, read_record, read_records};
 
 /// The entries of each record as they stand in the text; None for one that is no object.
 type Read<'a> = Vec<Option<Entries<'a>>>;
@@ -31,7 +31,7 @@ pub(crate) fn check(text: &str) {
     assert_eq!(array, expected, "as an array: {text}");
 }
 
-fn read<'a>(how: impl FnOnce(&mut Collected<'a>) -> Result<(), Malformed>) -> Option<Read<'a>> {
+fn read<'a>(how: impl FnOnce(&mut Collected<'a>) -> Result<(), JsonError>) -> Option<Read<'a>> {
     let mut collected = Collected::default();
     how(&mut collected).ok().map(|()| collected.records)
 }

@@ -12,7 +12,7 @@ use self::scan::Scanner;
 /// is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the JSON cannot be read")]
-pub(crate) struct Malformed;
+pub(crate) struct JsonError;
 
 /// A JSON value as it stands in a text, known to be well-formed.
 #[derive(Debug, Clone, Copy)]
@@ -121,8 +121,8 @@ pub(crate) trait Records<'a> {
 }
 
 /// Sees to it that the text is UTF-8, which those who read it take for granted.
-pub(crate) fn check_utf8(text: &[u8]) -> Result<(), Malformed> {
-    simdutf8::basic::from_utf8(text).map(drop).map_err(|_| Malformed)
+pub(crate) fn check_utf8(text: &[u8]) -> Result<(), JsonError> {
+    simdutf8::basic::from_utf8(text).map(drop).map_err(|_| JsonError)
 }
 
 /// A part of a text that is known to be UTF-8.
@@ -131,7 +131,7 @@ fn str_of(part: &[u8]) -> &str {
 }
 
 /// Reads `text`, a JSON array of records, in one pass.
-pub(crate) fn read_records<'a>(text: &'a [u8], records: &mut impl Records<'a>) -> Result<(), Malformed> {
+pub(crate) fn read_records<'a>(text: &'a [u8], records: &mut impl Records<'a>) -> Result<(), JsonError> {
     let mut json = Scanner::new(text);
     if json.opens(b'[')? {
         loop {
@@ -145,14 +145,14 @@ pub(crate) fn read_records<'a>(text: &'a [u8], records: &mut impl Records<'a>) -
 }
 
 /// Reads `text`, a single record.
-pub(crate) fn read_record<'a>(text: &'a [u8], records: &mut impl Records<'a>) -> Result<(), Malformed> {
+pub(crate) fn read_record<'a>(text: &'a [u8], records: &mut impl Records<'a>) -> Result<(), JsonError> {
     let mut json = Scanner::new(text);
     each_entry(&mut json, records)?;
     json.end()
 }
 
 #[inline]
-fn each_entry<'a>(json: &mut Scanner<'a>, records: &mut impl Records<'a>) -> Result<(), Malformed> {
+fn each_entry<'a>(json: &mut Scanner<'a>, records: &mut impl Records<'a>) -> Result<(), JsonError> {
     let is_object = json.peek()? == b'{';
     if !is_object {
         json.value()?;
@@ -170,7 +170,7 @@ fn each_entry<'a>(json: &mut Scanner<'a>, records: &mut impl Records<'a>) -> Res
 }
 
 /// Calls `element` with each element of the JSON array `text`.
-pub(crate) fn read_array<'a>(text: &'a [u8], mut element: impl FnMut(Raw<'a>)) -> Result<(), Malformed> {
+pub(crate) fn read_array<'a>(text: &'a [u8], mut element: impl FnMut(Raw<'a>)) -> Result<(), JsonError> {
     let mut json = Scanner::new(text);
     if json.opens(b'[')? {
         loop {

@@ -7,7 +7,7 @@
 
 use wide::u8x16;
 
-use super::{Malformed, Raw};
+use super::{JsonError, Raw};
 
 /// A JSON text, and how far it has been read.
 pub(super) struct Scanner<'a> {
@@ -24,7 +24,7 @@ impl<'a> Scanner<'a> {
 
     /// The first byte behind white space, which is passed over.
     #[inline]
-    pub(super) fn peek(&mut self) -> Result<u8, Malformed> {
+    pub(super) fn peek(&mut self) -> Result<u8, JsonError> {
         let (at, byte) = peek(self.text, self.at)?;
         self.at = at;
         Ok(byte)
@@ -32,7 +32,7 @@ impl<'a> Scanner<'a> {
 
     /// Passes over the comma before another element, or over `closing`: whether there is another.
     #[inline]
-    pub(super) fn goes_on(&mut self, closing: u8) -> Result<bool, Malformed> {
+    pub(super) fn goes_on(&mut self, closing: u8) -> Result<bool, JsonError> {
         let (at, goes_on) = goes_on(self.text, self.at, closing)?;
         self.at = at;
         Ok(goes_on)
@@ -40,9 +40,9 @@ impl<'a> Scanner<'a> {
 
     /// Passes over `opening`, and over the end of what it opens if nothing is in there: whether something is.
     #[inline]
-    pub(super) fn opens(&mut self, opening: u8) -> Result<bool, Malformed> {
+    pub(super) fn opens(&mut self, opening: u8) -> Result<bool, JsonError> {
         if self.peek()? != opening {
-            return Err(Malformed);
+            return Err(JsonError);
         }
         let (at, is_filled) = opens(self.text, self.at, opening)?;
         self.at = at;
@@ -53,7 +53,7 @@ impl<'a> Scanner<'a> {
     /// it is passed over. An expected one costs least: a literal that begins like another one is that other one, since it ends
     /// where that ends.
     #[inline(always)]
-    pub(super) fn key(&mut self, expected: Option<Raw<'a>>) -> Result<(Raw<'a>, bool), Malformed> {
+    pub(super) fn key(&mut self, expected: Option<Raw<'a>>) -> Result<(Raw<'a>, bool), JsonError> {
         let bytes = self.text;
         let (start, quote) = peek(bytes, self.at)?;
         if let Some(key) = expected
@@ -63,7 +63,7 @@ impl<'a> Scanner<'a> {
             return Ok((key, true));
         }
         if quote != b'"' {
-            return Err(Malformed);
+            return Err(JsonError);
         }
         let (end, escaped) = string(bytes, start)?;
         self.at = colon(bytes, end)?;
@@ -72,7 +72,7 @@ impl<'a> Scanner<'a> {
 
     /// The next value.
     #[inline(always)]
-    pub(super) fn value(&mut self) -> Result<Raw<'a>, Malformed> {
+    pub(super) fn value(&mut self) -> Result<Raw<'a>, JsonError> {
         let bytes = self.text;
         let (start, first) = peek(bytes, self.at)?;
         let (end, escaped) = match first {
@@ -85,18 +85,18 @@ impl<'a> Scanner<'a> {
     }
 
     /// Nothing but white space may be left.
-    pub(super) fn end(mut self) -> Result<(), Malformed> {
-        if self.peek().is_err() { Ok(()) } else { Err(Malformed) }
+    pub(super) fn end(mut self) -> Result<(), JsonError> {
+        if self.peek().is_err() { Ok(()) } else { Err(JsonError) }
     }
 
     #[inline]
-    fn raw(&self, start: usize, end: usize, escaped: usize) -> Result<Raw<'a>, Malformed> {
-        let bytes = self.text.get(start..end).ok_or(Malformed)?;
+    fn raw(&self, start: usize, end: usize, escaped: usize) -> Result<Raw<'a>, JsonError> {
+        let bytes = self.text.get(start..end).ok_or(JsonError)?;
         Ok(Raw { bytes, escaped })
     }
 
     /// Passes over the object or array that is opened there: where it ends, and how many strings in it hold an escape.
-    fn compound(&mut self, start: usize, opening: u8) -> Result<(usize, usize), Malformed> {
+    fn compound(&mut self, start: usize, opening: u8) -> Result<(usize, usize), JsonError> {
         let bytes = self.text;
         let mut escaped = 0;
         let mut closing = closing_of(opening);
@@ -107,7 +107,7 @@ impl<'a> Scanner<'a> {
                 if closing == b'}' {
                     let (start, quote) = peek(bytes, at)?;
                     if quote != b'"' {
-                        return Err(Malformed);
+                        return Err(JsonError);
                     }
                     let (end, is_escaped) = string(bytes, start)?;
                     escaped += is_escaped;
@@ -154,7 +154,7 @@ fn begins_with(bytes: &[u8], at: usize, key: &[u8]) -> bool {
 
 /// The first byte from there on that is no white space, and where it is.
 #[inline]
-fn peek(bytes: &[u8], at: usize) -> Result<(usize, u8), Malformed> {
+fn peek(bytes: &[u8], at: usize) -> Result<(usize, u8), JsonError> {
     match bytes.get(at) {
         // Auth0 writes no white space.
         Some(byte) if *byte > b' ' => Ok((at, *byte)),
@@ -163,36 +163,36 @@ fn peek(bytes: &[u8], at: usize) -> Result<(usize, u8), Malformed> {
 }
 
 #[inline(never)]
-fn behind_space(bytes: &[u8], mut at: usize) -> Result<(usize, u8), Malformed> {
+fn behind_space(bytes: &[u8], mut at: usize) -> Result<(usize, u8), JsonError> {
     loop {
         match bytes.get(at) {
             Some(b' ' | b'\n' | b'\r' | b'\t') => at += 1,
             Some(byte) => return Ok((at, *byte)),
-            None => return Err(Malformed),
+            None => return Err(JsonError),
         }
     }
 }
 
 #[inline]
-fn colon(bytes: &[u8], at: usize) -> Result<usize, Malformed> {
+fn colon(bytes: &[u8], at: usize) -> Result<usize, JsonError> {
     match peek(bytes, at)? {
         (at, b':') => Ok(at + 1),
-        _ => Err(Malformed),
+        _ => Err(JsonError),
     }
 }
 
 #[inline]
-fn goes_on(bytes: &[u8], at: usize, closing: u8) -> Result<(usize, bool), Malformed> {
+fn goes_on(bytes: &[u8], at: usize, closing: u8) -> Result<(usize, bool), JsonError> {
     let (at, byte) = peek(bytes, at)?;
     match byte {
         b',' => Ok((at + 1, true)),
         byte if byte == closing => Ok((at + 1, false)),
-        _ => Err(Malformed),
+        _ => Err(JsonError),
     }
 }
 
 #[inline]
-fn opens(bytes: &[u8], at: usize, opening: u8) -> Result<(usize, bool), Malformed> {
+fn opens(bytes: &[u8], at: usize, opening: u8) -> Result<(usize, bool), JsonError> {
     let (at, byte) = peek(bytes, at + 1)?;
     let is_filled = byte != closing_of(opening);
     Ok((at + usize::from(!is_filled), is_filled))
@@ -206,7 +206,7 @@ fn closing_of(opening: u8) -> u8 {
 
 /// The end of the string that begins there with a quote, and 1 if it holds an escape, or else 0.
 #[inline]
-fn string(bytes: &[u8], start: usize) -> Result<(usize, usize), Malformed> {
+fn string(bytes: &[u8], start: usize) -> Result<(usize, usize), JsonError> {
     let at = plain(bytes, start + 1);
     match bytes.get(at) {
         Some(b'"') => Ok((at + 1, 0)),
@@ -216,14 +216,14 @@ fn string(bytes: &[u8], start: usize) -> Result<(usize, usize), Malformed> {
 
 /// The end of a string of which an escape is next.
 #[inline(never)]
-fn end_of_escaped(bytes: &[u8], mut at: usize) -> Result<usize, Malformed> {
+fn end_of_escaped(bytes: &[u8], mut at: usize) -> Result<usize, JsonError> {
     loop {
         at += match bytes.get(at..).unwrap_or_default() {
             [b'"', ..] => return Ok(at + 1),
             [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
             [b'\\', b'u', digits @ ..] if digits.len() >= 4 && digits[..4].iter().all(u8::is_ascii_hexdigit) => 6,
             // A control character, or the end.
-            _ => return Err(Malformed),
+            _ => return Err(JsonError),
         };
         at = plain(bytes, at);
     }
@@ -267,21 +267,21 @@ fn find(bytes: &[u8], mut at: usize, them: impl Fn(u8x16) -> u8x16, is_one: impl
 
 /// The end of the number, `true`, `false` or `null` that begins there.
 #[inline]
-fn scalar(bytes: &[u8], start: usize, first: u8) -> Result<usize, Malformed> {
+fn scalar(bytes: &[u8], start: usize, first: u8) -> Result<usize, JsonError> {
     let rest = bytes.get(start..).unwrap_or_default();
     match first {
         b't' if rest.starts_with(b"true") => Ok(start + 4),
         b'f' if rest.starts_with(b"false") => Ok(start + 5),
         b'n' if rest.starts_with(b"null") => Ok(start + 4),
         b'-' | b'0'..=b'9' => number(bytes, start),
-        _ => Err(Malformed),
+        _ => Err(JsonError),
     }
 }
 
 /// The end of the number that begins there.
-fn number(bytes: &[u8], start: usize) -> Result<usize, Malformed> {
+fn number(bytes: &[u8], start: usize) -> Result<usize, JsonError> {
     let some_digits = |at| match digits(bytes, at) {
-        end if end == at => Err(Malformed),
+        end if end == at => Err(JsonError),
         end => Ok(end),
     };
     let mut at = start + usize::from(bytes.get(start) == Some(&b'-'));

@@ -16,7 +16,7 @@ use super::*;
 use crate::auth::{Caller, Scopes};
 use crate::graphql::document::Documents;
 use crate::graphql::operation::{self, Operation};
-use crate::graphql::plan::Planner;
+use crate::graphql::plan::PlanCompiler;
 use crate::graphql::schema::log::{LOG, LOG_BATCH};
 use crate::graphql::schema::object::{Object, PageType, Shape};
 use crate::graphql::schema::user::{USER, USER_PAGE};
@@ -24,7 +24,7 @@ use crate::graphql::sdl;
 use crate::graphql::type_system::TypeSystem;
 use crate::graphql::{DocumentSettings, Enforcement, Limits};
 
-const MALFORMED: ProjectError = ProjectError::Malformed(Malformed);
+const MALFORMED: ProjectError = ProjectError::Malformed(JsonError);
 
 /// The scopes of the caller. Identity providers' tokens are not for them, `app_metadata` is.
 const AUTHORITY: Scopes = Caller::ANONYMOUS.authority();
@@ -64,7 +64,7 @@ fn answer_record(of: &'static Object, operation: &Operation, json: &[u8]) -> Res
 }
 
 fn plan(shape: Shape, operation: &Operation) -> Projection {
-    Planner::new(AUTHORITY).root(0, shape, &operation.fields[0])
+    PlanCompiler::new(AUTHORITY).root(0, shape, &operation.fields[0])
 }
 
 /// The answer to `{ users { … } }`.

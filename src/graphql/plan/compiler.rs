@@ -1,13 +1,15 @@
-//! The compiler of plans.
+//! The compiler of plans, from an operation in normal form.
 
 use std::sync::Arc;
 
 use super::{
-    EntityPlan, ExecutionPlan, FetchPlan, JoinPlan, Output, OutputField, PageOutput, PagePlan, PathStep, PathTemplate,
-    Projection, RecordPlan, RequiredKeys, ShapePlan, Withheld, WithheldReason, may_see_all_of,
+    CallPlan, CallRequest, EntityPlan, ExecutionPlan, JoinPlan, Output, OutputField, PageOutput, PagePlan, PathStep,
+    PathTemplate, Projection, RecordPlan, RequiredKeys, ShapePlan, Withheld, WithheldReason, may_see_all_of,
+    root_field_groups, said,
 };
 use crate::graphql::error::GraphqlError;
-use crate::graphql::operation::{Arguments, Name, SelectedField, Value};
+use crate::graphql::field_request::PreparedRequest;
+use crate::graphql::operation::{Arguments, SelectedField};
 use crate::graphql::permission::Authority;
 use crate::graphql::schema::federation::{Representation, lookups};
 use crate::graphql::schema::joins::{Fetch, Join, join};
@@ -15,10 +17,12 @@ use crate::graphql::schema::object::{Field, Guard, Kind, Object, PageKind, PageT
 
 /// Makes a plan for what one caller may be shown, and notes what has to be left out. Selections are in normal form: fields with
 /// distinct response keys.
-pub(crate) struct Planner {
+pub(crate) struct PlanCompiler {
     authority: Authority,
+    calls: Vec<CallPlan>,
     joins: Vec<Option<JoinPlan>>,
-    fetches: Vec<FetchPlan>,
+    /// The calls of joins, with the arguments of each.
+    join_calls: Vec<(usize, Arguments)>,
     /// The root field that is being planned.
     root: usize,
     /// The join whose projection is being planned, if it is one's.
@@ -49,17 +53,30 @@ impl ProjectionState {
     }
 }
 
-impl Planner {
+impl PlanCompiler {
+    /// A compiler of projections alone.
     pub(crate) fn new(authority: impl Into<Authority>) -> Self {
         Self {
             authority: authority.into(),
+            calls: Vec::new(),
             joins: Vec::new(),
-            fetches: Vec::new(),
+            join_calls: Vec::new(),
             root: 0,
             within: None,
             guard: None,
             state: ProjectionState::default(),
         }
+    }
+
+    /// A compiler of the plan for an operation of these root fields.
+    pub(crate) fn of(authority: Authority, fields: &[SelectedField]) -> Self {
+        let calls = root_field_groups(fields).into_iter().map(|roots| CallPlan {
+            request: CallRequest::Root(None),
+            keys: RequiredKeys::default(),
+            roots,
+            joins: Vec::new(),
+        });
+        Self { calls: calls.collect(), ..Self::new(authority) }
     }
 
     /// The projection of the root field of this index.
@@ -100,19 +117,33 @@ impl Planner {
         Projection { shape, withheld, list_paths }
     }
 
-    /// The whole plan, once all its root fields have theirs. The calls' requests are the caller's.
-    pub(crate) fn finish(self, fields: Vec<Option<Projection>>) -> ExecutionPlan {
-        let Self { joins, mut fetches, .. } = self;
+    /// The whole plan, once all its root fields have their projections. `request` makes the request of a root field, if it is the
+    /// same for every caller.
+    pub(crate) fn finish(
+        self,
+        fields: Vec<Option<Projection>>,
+        request: impl Fn(usize, &RequiredKeys) -> Option<PreparedRequest>,
+    ) -> ExecutionPlan {
+        let Self { mut calls, joins, .. } = self;
         let joins: Vec<_> = joins.into_iter().flatten().collect();
-        for fetch in &mut fetches {
-            for join in &fetch.joins {
-                joins[*join].projection.add_keys(&mut fetch.keys);
+        for call in &mut calls {
+            for join in &call.joins {
+                joins[*join].projection.add_keys(&mut call.keys);
             }
-            if let Fetch::ByIds(_) = fetch.row.fetch {
-                fetch.keys.keys.insert(fetch.row.shape.object().id_key());
+            match &mut call.request {
+                CallRequest::Root(ready) => {
+                    let projections = call.roots.iter().filter_map(|root| fields.get(*root)?.as_ref());
+                    projections.for_each(|projection| projection.add_keys(&mut call.keys));
+                    // They ask the same: any of them speaks for all.
+                    *ready = call.roots.first().and_then(|root| request(*root, &call.keys));
+                }
+                CallRequest::ByIds(row, _) => {
+                    call.keys.keys.insert(row.shape.object().id_key());
+                }
+                CallRequest::PerParent(..) => {}
             }
         }
-        ExecutionPlan { calls: Vec::new(), fields, joins, fetches }
+        ExecutionPlan { calls, fields, joins }
     }
 
     /// The projection of this shape, of which `field` tells what is selected.
@@ -136,9 +167,9 @@ impl Planner {
         let mut fields = Vec::new();
         for field in &field.fields {
             let output = match page.field(&field.name) {
-                Some(row) if row.kind == PageKind::Nodes => self.at(field, |planner| {
-                    let number = planner.state.add_list();
-                    let mut plan = planner.elements(page.object, field);
+                Some(row) if row.kind == PageKind::Nodes => self.at(field, |compiler| {
+                    let number = compiler.state.add_list();
+                    let mut plan = compiler.elements(page.object, field);
                     let cursor = plan.slots(page.cursor);
                     PageOutput::Nodes(plan, number, cursor)
                 }),
@@ -168,10 +199,10 @@ impl Planner {
         for field in field.fields.iter().filter(|field| field.parent == object.name) {
             let row = object.field(&field.name);
             let output = match row {
-                Some(row) => self.at(field, |planner| planner.output(row, field, &mut plan)),
+                Some(row) => self.at(field, |compiler| compiler.output(row, field, &mut plan)),
                 None if field.name == "__typename" => Output::Typename(object.name),
                 None => match join(object, &field.name) {
-                    Some(row) => self.at(field, |planner| planner.join(row, field, &mut plan)),
+                    Some(row) => self.at(field, |compiler| compiler.join(row, field, &mut plan)),
                     None => continue,
                 },
             };
@@ -192,12 +223,12 @@ impl Planner {
             }
             Kind::Object(inner) => {
                 let number = self.is_kept_back(row, plan.object).then(|| self.state.add_list());
-                let inner = self.inside(plan.object, |planner| planner.record(inner, field));
+                let inner = self.inside(plan.object, |compiler| compiler.record(inner, field));
                 Output::Object(plan.slots(row.keys), inner, number)
             }
             Kind::Objects(inner) => {
                 let (number, is_kept_back) = (self.state.add_list(), self.is_kept_back(row, plan.object));
-                let inner = self.inside(plan.object, |planner| planner.elements(inner, field));
+                let inner = self.inside(plan.object, |compiler| compiler.elements(inner, field));
                 Output::Objects(plan.slots(row.keys), inner, number, is_kept_back)
             }
             Kind::Guarded(guard) if guard.is_lifted_for(self.authority.caller) => {
@@ -257,8 +288,8 @@ impl Planner {
         if let Some(denied) = row.scopes.iter().find_map(|scope| self.authority.check(*scope).err()) {
             return Err(WithheldReason::MissingScope(denied));
         }
-        let fetch = arguments.map_err(Clone::clone).and_then(|arguments| self.fetch(row, arguments));
-        let fetch = fetch.map_err(WithheldReason::Refused)?;
+        let call = arguments.map_err(Clone::clone).and_then(|arguments| self.join_call(row, arguments));
+        let call = call.map_err(WithheldReason::Refused)?;
         let join = self.joins.len();
         // The joins within it come behind it.
         self.joins.push(None);
@@ -269,36 +300,33 @@ impl Planner {
             ShapePlan::Record(plan) => plan.slot_for(plan.object.id_key()),
             ShapePlan::Page(_) | ShapePlan::List(..) | ShapePlan::Connection(..) | ShapePlan::Entities(_) => 0,
         };
-        let fetched = &mut self.fetches[fetch];
-        fetched.joins.push(join);
-        if !fetched.roots.contains(&self.root) {
-            fetched.roots = fetched.roots.iter().copied().chain([self.root]).collect();
+        let shared = &mut self.calls[call];
+        shared.joins.push(join);
+        if !shared.roots.contains(&self.root) {
+            shared.roots = shared.roots.iter().copied().chain([self.root]).collect();
         }
-        let number = fetched.joins.len() - 1;
+        let index = shared.joins.len() - 1;
         let (path, root) = (self.state.path(), self.root);
-        self.joins[join] = Some(JoinPlan { projection, path, parent, root, id, fetch, number });
+        self.joins[join] = Some(JoinPlan { projection, path, parent, root, id, call, index });
         Ok(join)
     }
 
-    /// The fetch that asks this, another join's if there is one.
-    fn fetch(&mut self, row: &'static Join, arguments: &Arguments) -> Result<usize, GraphqlError> {
-        let is_same = |fetch: &FetchPlan| std::ptr::eq(fetch.row, row) && said(&fetch.arguments).eq(said(arguments));
-        if let Some(known) = self.fetches.iter().position(is_same) {
-            return Ok(known);
-        }
-        let request = match row.fetch {
-            Fetch::ByIds(_) => None,
-            Fetch::PerParent(parse) => Some(parse(arguments)?),
+    /// The call that asks this, another join's if there is one.
+    fn join_call(&mut self, row: &'static Join, arguments: &Arguments) -> Result<usize, GraphqlError> {
+        let is_same = |(call, known): &&(usize, Arguments)| {
+            self.calls[*call].join().is_some_and(|known| std::ptr::eq(known, row)) && said(known).eq(said(arguments))
         };
-        self.fetches.push(FetchPlan {
-            row,
-            arguments: arguments.clone(),
-            request,
-            joins: Vec::new(),
-            roots: Arc::default(),
-            keys: RequiredKeys::default(),
-        });
-        Ok(self.fetches.len() - 1)
+        if let Some((known, _)) = self.join_calls.iter().find(is_same) {
+            return Ok(*known);
+        }
+        let request = match &row.fetch {
+            Fetch::ByIds(by_ids) => CallRequest::ByIds(row, by_ids),
+            Fetch::PerParent(parse) => CallRequest::PerParent(row, parse(arguments)?),
+        };
+        let call = self.calls.len();
+        self.calls.push(CallPlan { request, keys: RequiredKeys::default(), roots: Arc::default(), joins: Vec::new() });
+        self.join_calls.push((call, arguments.clone()));
+        Ok(call)
     }
 
     /// Plans what stands at `field`.
@@ -308,18 +336,4 @@ impl Planner {
         self.state.path.pop();
         planned
     }
-}
-
-/// True if two fields in normal form are answered by one call.
-pub(crate) fn is_same_call(one: &SelectedField, other: &SelectedField) -> bool {
-    one.name == other.name
-        && match (&one.arguments, &other.arguments) {
-            (Ok(one), Ok(other)) => said(one).eq(said(other)),
-            (one, other) => one == other,
-        }
-}
-
-/// The arguments that say something: an optional one that is null asks the same as one that is absent.
-fn said(arguments: &Arguments) -> impl Iterator<Item = (&Name, &Value)> {
-    arguments.iter().filter(|(_, value)| **value != Value::Null)
 }

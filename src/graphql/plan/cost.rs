@@ -8,7 +8,7 @@ const JSON: u64 = 10;
 
 /// The cost of an operation in normal form: all arguments are there, and nothing is selected twice. Introspection, which has
 /// limits of its own, costs nothing.
-pub(super) fn cost(types: &TypeSystem, operation: &Operation) -> u64 {
+pub(crate) fn cost(types: &TypeSystem, operation: &Operation) -> u64 {
     sum(types, operation.fields.iter().filter(|field| !field.name.starts_with("__")))
 }
 
