@@ -52,58 +52,38 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    /// Every code.
-    pub const ALL: [Self; 19] = [
-        Self::BadRequest,
-        Self::ParseFailed,
-        Self::ValidationFailed,
-        Self::TooComplex,
-        Self::PersistedQueryNotFound,
-        Self::PersistedQueryNotSupported,
-        Self::PersistedQueryOnly,
-        Self::BadUserInput,
-        Self::Unauthenticated,
-        Self::Forbidden,
-        Self::RateLimited,
-        Self::UpstreamRejected,
-        Self::UpstreamUnavailable,
-        Self::UpstreamTimeout,
-        Self::UpstreamMisconfigured,
-        Self::LogsMissed,
-        Self::SlowConsumer,
-        Self::Stopping,
-        Self::Internal,
+    /// Every code in its order, with the text that clients see.
+    pub const ALL: [(Self, &'static str); 19] = [
+        (Self::BadRequest, "BAD_REQUEST"),
+        (Self::ParseFailed, "GRAPHQL_PARSE_FAILED"),
+        (Self::ValidationFailed, "GRAPHQL_VALIDATION_FAILED"),
+        (Self::TooComplex, "QUERY_TOO_COMPLEX"),
+        (Self::PersistedQueryNotFound, "PERSISTED_QUERY_NOT_FOUND"),
+        (Self::PersistedQueryNotSupported, "PERSISTED_QUERY_NOT_SUPPORTED"),
+        (Self::PersistedQueryOnly, "PERSISTED_QUERY_ONLY"),
+        (Self::BadUserInput, "BAD_USER_INPUT"),
+        (Self::Unauthenticated, "UNAUTHENTICATED"),
+        (Self::Forbidden, "FORBIDDEN"),
+        (Self::RateLimited, "RATE_LIMITED"),
+        (Self::UpstreamRejected, "UPSTREAM_REJECTED"),
+        (Self::UpstreamUnavailable, "UPSTREAM_UNAVAILABLE"),
+        (Self::UpstreamTimeout, "UPSTREAM_TIMEOUT"),
+        (Self::UpstreamMisconfigured, "UPSTREAM_MISCONFIGURED"),
+        (Self::LogsMissed, "LOGS_MISSED"),
+        (Self::SlowConsumer, "SLOW_CONSUMER"),
+        (Self::Stopping, "GATEWAY_STOPPING"),
+        (Self::Internal, "INTERNAL_SERVER_ERROR"),
     ];
 
     /// The code that clients see as `code`. Any other text is the bug of whoever wrote it.
     pub(crate) fn parse(code: &str) -> Self {
-        Self::ALL.into_iter().find(|known| known.as_str() == code).unwrap_or(Self::Internal)
+        Self::ALL.into_iter().find_map(|(known, text)| (text == code).then_some(known)).unwrap_or(Self::Internal)
     }
 
     /// The code as clients see it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::BadRequest => "BAD_REQUEST",
-            Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
-            Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
-            Self::TooComplex => "QUERY_TOO_COMPLEX",
-            Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
-            Self::PersistedQueryNotSupported => "PERSISTED_QUERY_NOT_SUPPORTED",
-            Self::PersistedQueryOnly => "PERSISTED_QUERY_ONLY",
-            Self::BadUserInput => "BAD_USER_INPUT",
-            Self::Unauthenticated => "UNAUTHENTICATED",
-            Self::Forbidden => "FORBIDDEN",
-            Self::RateLimited => "RATE_LIMITED",
-            Self::UpstreamRejected => "UPSTREAM_REJECTED",
-            Self::UpstreamUnavailable => "UPSTREAM_UNAVAILABLE",
-            Self::UpstreamTimeout => "UPSTREAM_TIMEOUT",
-            Self::UpstreamMisconfigured => "UPSTREAM_MISCONFIGURED",
-            Self::LogsMissed => "LOGS_MISSED",
-            Self::SlowConsumer => "SLOW_CONSUMER",
-            Self::Stopping => "GATEWAY_STOPPING",
-            Self::Internal => "INTERNAL_SERVER_ERROR",
-        }
+        Self::ALL[self as usize].1
     }
 
     /// Logs a failure of this kind as loudly as it deserves.
@@ -193,7 +173,7 @@ impl GraphqlError {
 
     /// A bug, which is logged with its cause.
     pub(crate) fn bug(cause: &str) -> Self {
-        tracing::error!(code = ErrorCode::Internal.as_str(), cause, "the gateway failed");
+        ErrorCode::Internal.log("the gateway failed", cause);
         Self::internal()
     }
 
@@ -250,5 +230,17 @@ pub(crate) fn report(error: auth0::Error) -> GraphqlError {
             failure.with("missingScopes", missing_scopes)
         }
         _ => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_code_has_a_text_of_its_own() {
+        for (index, (code, text)) in ErrorCode::ALL.into_iter().enumerate() {
+            assert_eq!((code as usize, code.as_str(), ErrorCode::parse(text)), (index, text, code));
+        }
     }
 }

@@ -4,7 +4,6 @@ mod connection;
 mod fetched_records;
 mod join_calls;
 mod joins;
-mod records;
 mod splice;
 
 use std::sync::Arc;
@@ -15,7 +14,6 @@ use futures_util::future::join_all;
 use self::connection::ConnectionPage;
 use self::join_calls::SINGLE_LOOKUPS;
 use self::joins::Joins;
-pub(crate) use self::records::answer_each;
 use self::splice::Splicer;
 use super::error::{ErrorCode, GraphqlError, report};
 use super::execution_context::{CallOrigin, ExecutionContext};
@@ -23,7 +21,7 @@ use super::field_request::{PageArgs, PageFacts, Prepare, PreparedRequest};
 use super::field_result::{FieldErrors, FieldResult};
 use super::limits::ANSWER_BYTES;
 use super::permission::{self, Upstream};
-use super::plan::{CallPlan, CallRequest, ExecutionPlan, Projection};
+use super::plan::{CallPlan, CallRequest, ExecutionPlan, Projection, ShapePlan};
 use super::prepared_operation::{FieldSource, Permitted, PreparedField, PreparedOperation, UpstreamField};
 use super::project::{self, ProjectError, Projected};
 use super::projection_cache::ProjectionCache;
@@ -82,6 +80,39 @@ pub(crate) async fn answer(
         }
     }
     results
+}
+
+/// Answers the one root field of the execution's operation for each record of the JSON array `records`. What is joined to them is
+/// fetched for all together.
+pub(crate) async fn answer_each(
+    execution: &ExecutionContext,
+    upstream: &Upstream,
+    records: &[u8],
+) -> Result<Vec<FieldResult>, GraphqlError> {
+    let prepared = &*execution.prepared;
+    let plan = prepared.plan(permission::authority(upstream, &execution.caller));
+    let (Some(root), Some(Some(projection))) = (prepared.roots.first(), plan.fields.first()) else {
+        return Err(GraphqlError::bug("a subscription has no root field"));
+    };
+    let ShapePlan::Record(record) = &projection.shape else {
+        return Err(GraphqlError::bug("a subscription is of no record"));
+    };
+    // None is sought by its id.
+    let (mut projected, each) =
+        project::project_each(record, usize::MAX, records, ANSWER_BYTES).map_err(|error| unprojectable(error, None))?;
+    let lookups = if plan.joins.is_empty() { 0 } else { execution.take_spare_calls(SINGLE_LOOKUPS as u32) };
+    let mut joins = Joins::new(&plan, lookups as usize, ANSWER_BYTES);
+    if !plan.joins.is_empty() {
+        joins.resolve(execution, upstream, std::iter::once(&mut projected)).await;
+    }
+    let no_errors = || FieldErrors::new(&root.key, root.location);
+    let mut errors = no_errors();
+    let mut splicer = Splicer::new(&joins, &mut errors, ANSWER_BYTES);
+    let answers = each.iter().map(|each| {
+        let (spliced, errors) = splicer.record(projection, &projected, &each.segment, no_errors());
+        errors.result(spliced)
+    });
+    Ok(answers.collect())
 }
 
 /// A root field on its way to an answer.

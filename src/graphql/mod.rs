@@ -76,7 +76,7 @@ pub struct Settings {
 /// Readiness to run operations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Readiness {
-    /// They can, as far as is known.
+    /// Operations can run, as far as is known.
     Ready,
     /// Auth0 has been failing, and is not even called for now.
     UpstreamFailing,

@@ -51,9 +51,9 @@ pub enum TrustedDocumentsError {
     /// A file or folder cannot be read.
     #[error("{} cannot be read: {cause}", path.display())]
     Unreadable {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         cause: io::Error,
     },
     /// A file is larger than any manifest.
@@ -65,7 +65,7 @@ pub enum TrustedDocumentsError {
     /// A file is no manifest.
     #[error("{} {fault}", path.display())]
     NoManifest {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// Its fault.
         fault: ManifestError,

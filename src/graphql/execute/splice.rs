@@ -71,7 +71,7 @@ impl<'a, 'r> Splicer<'a, 'r> {
         let mut copied = segment.json.start;
         for slot in projected.slots.get(segment.slots.clone()).unwrap_or_default() {
             let Some(join) = self.joins.plan().joins.get(slot.join) else { continue };
-            self.frames.push((&join.path, indices(&join.path, projected.indices_of(slot))));
+            self.frames.push((&join.path, indices(&join.path, projected.indices_from(slot.indices))));
             match self.joins.get(slot) {
                 SlotValue::Record(record, of_record) => {
                     self.out.extend_from_slice(projected.json.get(copied..slot.at).unwrap_or_default());
@@ -95,13 +95,13 @@ impl<'a, 'r> Splicer<'a, 'r> {
         for null in projected.nulls.get(segment.nulls.clone()).unwrap_or_default() {
             let Some(withheld) = projection.withheld.get(null.field) else { continue };
             let failure = self.failures.entry(withheld).or_insert_with(|| withheld.reason.report());
-            self.frames.push((&withheld.path, indices(&withheld.path, projected.indices_of(null))));
+            self.frames.push((&withheld.path, indices(&withheld.path, projected.indices_from(null.indices))));
             self.errors.null(&self.frames, failure);
             self.frames.pop();
         }
         for left_out in projected.left_out.get(segment.left_out.clone()).unwrap_or_default() {
             let Some(path) = projection.list_paths.get(left_out.list) else { continue };
-            self.frames.push((path, indices(path, projected.indices_of(left_out))));
+            self.frames.push((path, indices(path, projected.indices_from(left_out.indices))));
             let failure = no_records(left_out.count);
             // Once for an answer: every record of a tenant may have the same oddity.
             if !std::mem::replace(&mut self.has_left_out, true) {

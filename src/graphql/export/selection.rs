@@ -4,6 +4,7 @@ use super::shown::{write_all, write_field};
 use crate::auth::{Scope, Scopes};
 use crate::auth0::{Fields, Searched};
 use crate::graphql::project::json::{self, JsonError, Raw, Records};
+use crate::graphql::schema::connection::{LOG_CONNECTION, USER_CONNECTION};
 use crate::graphql::schema::log::LOG;
 use crate::graphql::schema::object::{Field, Kind, Object};
 use crate::graphql::schema::user::USER;
@@ -132,11 +133,11 @@ impl ExportSelection {
     }
 
     fn order(&self) -> impl Iterator<Item = &'static str> {
-        let order: &[&str] = match self.searched {
-            Searched::Users => &["user_id", "created_at"],
-            Searched::Logs => &["log_id"],
+        let connection = match self.searched {
+            Searched::Users => &USER_CONNECTION,
+            Searched::Logs => &LOG_CONNECTION,
         };
-        order.iter().copied()
+        connection.order.iter().copied()
     }
 
     /// True if the whole value under this key is written.

@@ -33,7 +33,8 @@ pub(crate) struct JoinSlot {
     pub(crate) key: Box<str>,
     /// The key's number among those of its call, once it is known there.
     pub(crate) target: usize,
-    indices: usize,
+    /// The start of its path among the indices of all.
+    pub(crate) indices: usize,
 }
 
 /// A null that stands for what may not be shown.
@@ -41,7 +42,8 @@ pub(crate) struct JoinSlot {
 pub(crate) struct WithheldNull {
     /// Its index among the projection's withheld fields.
     pub(crate) field: usize,
-    indices: usize,
+    /// The start of its path among the indices of all.
+    pub(crate) indices: usize,
 }
 
 /// Elements of a list that were no records.
@@ -50,7 +52,8 @@ pub(crate) struct LeftOut {
     /// Its number among the projection's lists.
     pub(crate) list: usize,
     pub(crate) count: usize,
-    indices: usize,
+    /// The start of its path among the indices of all.
+    pub(crate) indices: usize,
 }
 
 /// The part of a projection that belongs to one record.
@@ -155,31 +158,8 @@ impl Projected {
         self.slots.is_empty() && self.nulls.is_empty() && self.left_out.is_empty()
     }
 
-    /// The list indices on the way to a slot, from here on.
-    pub(crate) fn indices_of(&self, at: &impl Indexed) -> &[usize] {
-        self.indices.get(at.indices()..).unwrap_or_default()
-    }
-}
-
-/// Something that has a path.
-pub(crate) trait Indexed {
-    fn indices(&self) -> usize;
-}
-
-impl Indexed for JoinSlot {
-    fn indices(&self) -> usize {
-        self.indices
-    }
-}
-
-impl Indexed for WithheldNull {
-    fn indices(&self) -> usize {
-        self.indices
-    }
-}
-
-impl Indexed for LeftOut {
-    fn indices(&self) -> usize {
-        self.indices
+    /// The list indices on the way to a place, from here on, of which the first is at `start`.
+    pub(crate) fn indices_from(&self, start: usize) -> &[usize] {
+        self.indices.get(start..).unwrap_or_default()
     }
 }

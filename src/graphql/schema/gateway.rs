@@ -95,11 +95,11 @@ enum RateLimitClass {
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "crate::auth0::BreakerStatus")]
 enum Breaker {
-    /// They are.
+    /// Calls are made.
     Closed,
-    /// They are not: Auth0 has been failing, and is left alone for a moment.
+    /// No calls are made: Auth0 has been failing, and is left alone for a moment.
     Open,
-    /// One is, to find out whether Auth0 is back.
+    /// A single call is made, to find out whether Auth0 is back.
     HalfOpen,
 }
 

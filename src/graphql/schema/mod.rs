@@ -11,19 +11,17 @@ pub(crate) mod log;
 pub(crate) mod log_type;
 pub(crate) mod object;
 pub(crate) mod outcome;
-mod query;
 mod register;
 pub(crate) mod requires_scope;
 pub(crate) mod root;
+mod root_types;
 pub(crate) mod scalar;
-mod subscription;
 pub(crate) mod user;
 mod user_lists;
 
 use async_graphql::{EmptyMutation, SDLExportOptions, SchemaBuilder};
 
-use self::query::Query;
-use self::subscription::Subscription;
+use self::root_types::{Query, Subscription};
 
 /// The schema, as async-graphql has it.
 pub(crate) type Schema = async_graphql::Schema<Query, EmptyMutation, Subscription>;

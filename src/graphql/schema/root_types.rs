@@ -1,20 +1,24 @@
-//! The root of the schema as async-graphql has it: root fields that ask Auth0, and `gateway`, which it answers itself.
+//! The root operation types as async-graphql has them: fields that ask Auth0, and `gateway`, which it answers itself.
 
+use std::borrow::Cow;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_graphql::parser::types::Field;
 use async_graphql::registry::Registry;
 use async_graphql::{
-    ContainerType, Context, ContextSelectionSet, Object, ObjectType, OutputType, Positioned, ServerResult, Value,
+    ContainerType, Context, ContextSelectionSet, Object, ObjectType, OutputType, Positioned, Response, ServerResult,
+    SubscriptionType, Value,
 };
+use futures_util::Stream;
 
 use super::gateway::Gateway;
-use super::register::register_root_fields;
-use super::root::ROOT_FIELDS;
+use super::register::{register_root_fields, register_subscription};
+use super::root::{ROOT_FIELDS, SUBSCRIPTION, SUBSCRIPTION_FIELDS};
 use crate::auth::Caller;
 use crate::graphql::permission::Upstream;
 
-/// The root of the schema.
+/// The root of queries.
 pub(crate) struct Query;
 
 /// The part of the root that async-graphql answers.
@@ -30,7 +34,7 @@ impl Local {
 }
 
 impl OutputType for Query {
-    fn type_name() -> std::borrow::Cow<'static, str> {
+    fn type_name() -> Cow<'static, str> {
         Local::type_name()
     }
 
@@ -52,3 +56,24 @@ impl ContainerType for Query {
 }
 
 impl ObjectType for Query {}
+
+/// The root of subscriptions, whose fields async-graphql knows, and answers none of.
+pub(crate) struct Subscription;
+
+impl SubscriptionType for Subscription {
+    fn type_name() -> Cow<'static, str> {
+        SUBSCRIPTION.into()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        register_subscription(registry, SUBSCRIPTION, SUBSCRIPTION_FIELDS);
+        SUBSCRIPTION.to_owned()
+    }
+
+    fn create_field_stream<'a>(
+        &'a self,
+        _: &'a Context<'_>,
+    ) -> Option<Pin<Box<dyn Stream<Item = Response> + Send + 'a>>> {
+        None
+    }
+}
