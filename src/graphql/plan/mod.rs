@@ -47,7 +47,7 @@ pub(crate) struct CallPlan {
 
 /// The request of a call.
 pub(crate) enum CallRequest {
-    /// That of root fields. None where the arguments are out of bounds, or the request depends on who asks.
+    /// A request of root fields. None where the arguments are out of bounds, or the request depends on who asks.
     Root(Option<PreparedRequest>),
     /// Searches of a join for records by their ids.
     ByIds(&'static Join, &'static ByIds),
