@@ -7,6 +7,8 @@ pub(super) struct Named {
     /// Counted from 1.
     pub(super) line: usize,
     pub(super) path: Vec<String>,
+    /// The name that a `use` of the file itself, and of no module inside it, gives to the path.
+    pub(super) import: Option<String>,
 }
 
 /// Every path in the code of a file that stands for the module `file` (`["config", "check"]`).
@@ -33,9 +35,11 @@ pub(super) fn paths(file: &[String], code: &str) -> Vec<Named> {
             }
             _ if token.is_start_of_path() && !goes_on(&tokens[..position]) => {
                 let module: Vec<_> = file.iter().chain(inline.iter().map(|(name, _)| name)).cloned().collect();
+                let is_import = depth == 0 && is_of_use(&tokens[..position]);
                 let first = found.len();
                 position = spread(&tokens, position, &[], &mut found);
                 for named in &mut found[first..] {
+                    named.import = named.import.take().filter(|_| is_import);
                     resolve(&module, &mut named.path);
                 }
                 continue;
@@ -50,6 +54,12 @@ pub(super) fn paths(file: &[String], code: &str) -> Vec<Named> {
 
 /// Words that a path may follow.
 const KEYWORDS: &[&str] = &["as", "dyn", "for", "impl", "in", "match", "mut", "return", "use"];
+
+/// True if a path after these tokens is that of a `use`.
+fn is_of_use(before: &[Token]) -> bool {
+    let end = before.iter().rposition(|token| token.text != "::");
+    end.is_some_and(|end| before[end].text == "use")
+}
 
 /// True if a name after these tokens is not the first of its path, as `b` in `a::b` and in `<T>::b`, and unlike `b` in `use ::b`.
 fn goes_on(before: &[Token]) -> bool {
@@ -81,7 +91,9 @@ fn spread(tokens: &[Token], mut position: usize, prefix: &[String], found: &mut 
             return spread_group(tokens, position + 1, &path, found);
         }
     }
-    found.push(Named { line, path });
+    let alias = tokens.get(position + 1).filter(|_| is(position, "as"));
+    let import = alias.map(|alias| alias.text.clone()).or_else(|| path.last().cloned());
+    found.push(Named { line, path, import });
     position
 }
 
@@ -91,7 +103,7 @@ fn spread_group(tokens: &[Token], mut position: usize, path: &[String], found: &
             "}" => return position + 1,
             "as" => position + 2,
             "*" => {
-                found.push(Named { line: token.line, path: path.to_vec() });
+                found.push(Named { line: token.line, path: path.to_vec(), import: None });
                 position + 1
             }
             _ if token.is_name() => spread(tokens, position, path, found),
@@ -243,8 +255,10 @@ fn paths_are_found_wherever_they_stand() {
         use super::after;
     "##;
     let module = ["config".to_owned(), "check".to_owned()];
-    let found: Vec<_> =
-        paths(&module, code).into_iter().map(|Named { line, path }| format!("{line} {}", path.join("::"))).collect();
+    let found: Vec<_> = paths(&module, code)
+        .into_iter()
+        .map(|Named { line, path, .. }| format!("{line} {}", path.join("::")))
+        .collect();
     let expected = [
         "4 crate::auth0",
         "4 crate::auth0::Domain",
@@ -262,4 +276,20 @@ fn paths_are_found_wherever_they_stand() {
         "14 crate::config::after",
     ];
     assert_eq!(found, expected);
+}
+
+#[test]
+fn an_import_is_known_by_the_name_that_it_gets() {
+    let code = "
+        use crate::a::{self, B as C, d::E};
+        pub use self::f::G;
+        use ::h::I as J;
+        fn k() { use crate::l::M; crate::n::o() }
+        mod p { use crate::q::R; }
+    ";
+    let found = paths(&["s".to_owned()], code);
+    let imports =
+        found.iter().filter_map(|named| Some(format!("{} {}", named.import.as_ref()?, named.path.join("::"))));
+    let expected = ["a crate::a", "C crate::a::B", "E crate::a::d::E", "G crate::s::f::G", "J h::I"];
+    assert_eq!(imports.collect::<Vec<_>>(), expected);
 }

@@ -120,8 +120,8 @@ proptest! {
         }
     }
 
-    /// Wherever a byte of a page is lost, added or another one, the page is refused if it is no JSON any more, and else
-    /// read for what it is now.
+    /// A page of which a byte is lost, added or another one is refused if it is no JSON any more, and else read for what
+    /// it is now.
     #[test]
     fn a_page_with_one_byte_wrong_is_refused_or_read_for_what_it_is(
         Case { root, of: page, json, selection } in page_case(),
