@@ -8,6 +8,7 @@ pub mod config;
 pub mod deadline;
 pub mod graphql;
 pub mod http;
+mod outbound;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod shared_state;

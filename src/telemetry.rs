@@ -45,6 +45,9 @@ pub(crate) const AUDIT_TARGET: &str = "auth0_graphql::audit";
 /// Target of the spans of traces. They cost nothing where nothing is exported, for nothing else takes them.
 pub(crate) const TRACE_TARGET: &str = "auth0_graphql::trace";
 
+/// Name of the header of W3C's trace context: <https://www.w3.org/TR/trace-context/#traceparent-header>.
+pub(crate) const TRACEPARENT: &str = "traceparent";
+
 /// Settings of the log and of traces.
 #[derive(Debug, Clone, Default)]
 pub struct LogSettings {

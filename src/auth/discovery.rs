@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{StatusCode, redirect};
+use anyhow::Chain;
+use reqwest::StatusCode;
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -11,14 +12,13 @@ use super::issuer::Issuer;
 use super::key_set::{KeySet, KeySetError};
 use super::secure_url::SecureUrl;
 use super::settings::TokenSettings;
+use crate::outbound::client_builder;
 
 /// Time for the keys to come, the configuration before them included. Somebody waits for them.
 pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(3);
 
 /// The most that either document may hold, in bytes. Auth0's have two or three thousand.
 const SIZE_LIMIT: usize = 256 * 1024;
-
-const USER_AGENT: &str = concat!("auth0-graphql/", env!("CARGO_PKG_VERSION"));
 
 /// Source of one issuer's keys.
 #[derive(Debug)]
@@ -58,14 +58,8 @@ impl From<reqwest::Error> for FetchError {
 
 /// The error with its sources, in which reqwest says what went wrong.
 fn causes(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
+    let chain: Vec<String> = Chain::new(error).map(ToString::to_string).collect();
+    chain.join(": ")
 }
 
 /// <https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata>
@@ -83,17 +77,9 @@ pub(crate) async fn count_keys(settings: &TokenSettings) -> Result<usize, FetchE
 
 impl KeySource {
     pub(crate) fn new(issuer: Issuer, keys: Option<SecureUrl>) -> Result<Self, reqwest::Error> {
-        let mut builder = reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            // Where keys come from is for the operator to say, not for a redirect.
-            .redirect(redirect::Policy::none());
-        if keys.as_ref().map_or(issuer.is_loopback(), SecureUrl::is_loopback) {
-            // No proxy knows the way to this machine's loopback.
-            builder = builder.no_proxy();
-        } else {
-            builder = builder.https_only(true);
-        }
-        Ok(Self { client: builder.build()?, issuer, keys })
+        let is_loopback = keys.as_ref().map_or(issuer.is_loopback(), SecureUrl::is_loopback);
+        let client = client_builder(is_loopback).https_only(!is_loopback).build()?;
+        Ok(Self { client, issuer, keys })
     }
 
     /// Fetches the keys that the issuer signs with now.

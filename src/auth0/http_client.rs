@@ -6,18 +6,13 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Method, Response, StatusCode, redirect, retry};
+use reqwest::{Client, Method, Response, StatusCode, retry};
 use url::Url;
 
 use super::domain::Domain;
-use super::error::{BODY_LIMIT, BuildError, Error, Reason};
-use crate::telemetry::traceparent;
-
-/// W3C's trace context: <https://www.w3.org/TR/trace-context/#traceparent-header>.
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-
-/// The gateway's `User-Agent`.
-const USER_AGENT: &str = concat!("auth0-graphql/", env!("CARGO_PKG_VERSION"));
+use super::error::{BODY_LIMIT, BuildError, Error, UnavailableReason};
+use crate::outbound::client_builder;
+use crate::telemetry::{TRACEPARENT, traceparent};
 
 /// A handshake with Auth0's edge takes well under a second from anywhere.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -76,10 +71,7 @@ pub(crate) struct HttpClient(Client);
 
 impl HttpClient {
     pub(crate) fn new(domain: &Domain) -> Result<Self, BuildError> {
-        let mut builder = Client::builder()
-            .user_agent(USER_AGENT)
-            // To follow one would carry the token, or the secret, to wherever it points.
-            .redirect(redirect::Policy::none())
+        let builder = client_builder(domain.is_loopback())
             // Pacing would not see a retry.
             .retry(retry::never())
             .https_only(domain.is_https())
@@ -91,20 +83,15 @@ impl HttpClient {
             .http2_keep_alive_interval(PING_INTERVAL)
             .http2_keep_alive_timeout(PING_TIMEOUT);
         #[cfg(target_os = "linux")]
-        {
-            builder = builder.tcp_user_timeout(ACKNOWLEDGED_WITHIN);
-        }
-        if domain.is_loopback() {
-            // No proxy knows the way to this machine's loopback.
-            builder = builder.no_proxy();
-        }
+        let builder = builder.tcp_user_timeout(ACKNOWLEDGED_WITHIN);
         builder.build().map(Self).map_err(BuildError)
     }
 
     /// Sends a request and reads its response, as far as that may go. A redirect is a response like any other.
     pub(crate) async fn exchange(&self, request: &UpstreamRequest) -> Result<UpstreamResponse, Error> {
         let response = self.send(request).await;
-        let mut response = response.map_err(|error| Error::unavailable_because(Reason::Connection, error))?;
+        let mut response =
+            response.map_err(|error| Error::unavailable_because(UnavailableReason::Connection, error))?;
         let (status, headers) = (response.status(), mem::take(response.headers_mut()));
         Ok(UpstreamResponse { status, headers, body: body(response).await? })
     }
@@ -115,7 +102,9 @@ impl HttpClient {
         let mut request = reqwest::Request::new(method.clone(), Url::clone(url));
         request.headers_mut().extend(header.clone());
         let traceparent = traceparent().and_then(|traceparent| HeaderValue::try_from(traceparent).ok());
-        request.headers_mut().extend(traceparent.map(|traceparent| (TRACEPARENT, traceparent)));
+        request
+            .headers_mut()
+            .extend(traceparent.map(|traceparent| (HeaderName::from_static(TRACEPARENT), traceparent)));
         if !body.is_empty() {
             *request.body_mut() = Some(body.clone().into());
         }
@@ -127,9 +116,10 @@ impl HttpClient {
 async fn body(mut response: Response) -> Result<Bytes, Error> {
     let announced = response.content_length().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
     if announced > BODY_LIMIT {
-        return Err(Error::unavailable(Reason::TooLarge));
+        return Err(Error::unavailable(UnavailableReason::TooLarge));
     }
-    let interrupted = |error: reqwest::Error| Error::unavailable_because(Reason::Interrupted, error.without_url());
+    let interrupted =
+        |error: reqwest::Error| Error::unavailable_because(UnavailableReason::Interrupted, error.without_url());
     let Some(first) = response.chunk().await.map_err(interrupted)? else { return Ok(Bytes::new()) };
     let mut pieces = BytesMut::new();
     while let Some(piece) = response.chunk().await.map_err(interrupted)? {
@@ -139,9 +129,9 @@ async fn body(mut response: Response) -> Result<Bytes, Error> {
         }
         pieces.extend_from_slice(&piece);
         if pieces.len() > BODY_LIMIT {
-            return Err(Error::unavailable(Reason::TooLarge));
+            return Err(Error::unavailable(UnavailableReason::TooLarge));
         }
     }
     let body = if pieces.is_empty() { first } else { pieces.freeze() };
-    if body.len() > BODY_LIMIT { Err(Error::unavailable(Reason::TooLarge)) } else { Ok(body) }
+    if body.len() > BODY_LIMIT { Err(Error::unavailable(UnavailableReason::TooLarge)) } else { Ok(body) }
 }

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::io;
 
+use anyhow::Chain;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{AGE, DATE, HeaderMap};
 use rustls::CertificateError;
@@ -12,10 +13,10 @@ use super::http_client::UpstreamRequest;
 use super::transport::Transport;
 use crate::deadline::Deadline;
 
-/// Every tenant answers this to everybody (OpenID Connect Discovery 1.0, 4).
+/// Path that every tenant answers to everybody (OpenID Connect Discovery 1.0, 4).
 const DISCOVERY_PATH: &str = "/.well-known/openid-configuration";
 
-/// Somebody answered. Whether it is Auth0 is not judged.
+/// An answer of somebody. Whether it is Auth0 is not judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Probe {
     /// The time by the clock of whoever answered, cut off to whole seconds, if the answer tells.
@@ -26,7 +27,7 @@ pub struct Probe {
     pub answered_at: DateTime<Utc>,
 }
 
-/// Nobody answered.
+/// The lack of an answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProbeError {
     /// The deadline came first.
@@ -35,16 +36,16 @@ pub enum ProbeError {
     /// No connection, or it was lost; with the operating system's reason.
     #[error("{0}")]
     Connection(String),
-    /// There is a connection, and no trust in who is at its other end.
+    /// A connection, and no trust in who is at its other end.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// There is no client that could probe.
+    /// No client that could probe.
     #[error("the HTTP client cannot be set up ({0})")]
     NoClient(String),
 }
 
 impl ProbeError {
-    /// Nobody can probe, for there is no client.
+    /// The error of a client that cannot be set up.
     pub(crate) fn of(error: &BuildError) -> Self {
         Self::NoClient(innermost(&error.0))
     }
@@ -91,18 +92,13 @@ fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
     Some(date + TimeDelta::seconds(age.into()))
 }
 
-/// An error, and what is behind it.
-fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |cause| (*cause).source())
-}
-
 /// The innermost cause.
 fn innermost(error: &(dyn StdError + 'static)) -> String {
-    chain(error).last().map(ToString::to_string).unwrap_or_default()
+    Chain::new(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
 fn probe_error(error: &reqwest::Error) -> ProbeError {
-    if let Some(fault) = chain(error).find_map(tls_fault) {
+    if let Some(fault) = Chain::new(error).find_map(tls_fault) {
         return fault.into();
     }
     if error.is_timeout() {
@@ -110,7 +106,7 @@ fn probe_error(error: &reqwest::Error) -> ProbeError {
     }
     let cause = innermost(error);
     // A proxy's trouble would be looked for at the tenant's end. The type of its error is private, and this is how that begins.
-    if chain(error).any(|cause| cause.to_string().starts_with("tunnel error")) {
+    if Chain::new(error).any(|cause| cause.to_string().starts_with("tunnel error")) {
         let message = format!("no way through the proxy that HTTPS_PROXY or ALL_PROXY names: {cause}");
         return ProbeError::Connection(message);
     }

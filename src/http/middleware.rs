@@ -21,10 +21,7 @@ use super::responder::{RefusalReason, Responder};
 use super::send_budget::Recipient;
 use super::{GRAPHQL, Shared, csrf, health, host, request_id};
 use crate::graphql::{GraphqlError, refuse};
-use crate::telemetry::{Metrics, Trace};
-
-/// W3C's trace context: <https://www.w3.org/TR/trace-context/#traceparent-header>.
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+use crate::telemetry::{Metrics, TRACEPARENT, Trace};
 
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 

@@ -28,7 +28,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry, layer};
 use url::Url;
 
-use super::TRACE_TARGET;
+use super::{TRACE_TARGET, TRACEPARENT};
 
 /// The tracer that begins traces, once they are exported, as they are for the whole process.
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
@@ -272,11 +272,11 @@ struct Carrier<'a>(&'a str);
 
 impl Extractor for Carrier<'_> {
     fn get(&self, key: &str) -> Option<&str> {
-        (key == "traceparent").then_some(self.0)
+        (key == TRACEPARENT).then_some(self.0)
     }
 
     fn keys(&self) -> Vec<&str> {
-        vec!["traceparent"]
+        vec![TRACEPARENT]
     }
 }
 

@@ -21,18 +21,19 @@ struct Module {
 
 const DEADLINE: &str = "deadline";
 const FLIGHT: &str = "single_flight";
+const OUTBOUND: &str = "outbound";
 const SHARED_STATE: &str = "shared_state";
 
 const MODULES: &[Module] = &[
     Module {
         name: "auth0",
-        may_use: &[DEADLINE, FLIGHT, SHARED_STATE, "telemetry"],
+        may_use: &[DEADLINE, FLIGHT, OUTBOUND, SHARED_STATE, "telemetry"],
         libraries: &["reqwest", "jsonwebtoken"],
         must_never_see: &["axum", "async_graphql", "hyper"],
     },
     Module {
         name: "auth",
-        may_use: &[DEADLINE, FLIGHT, "telemetry"],
+        may_use: &[DEADLINE, FLIGHT, OUTBOUND, "telemetry"],
         libraries: &["reqwest", "jsonwebtoken"],
         must_never_see: &["async_graphql"],
     },
@@ -52,6 +53,7 @@ const MODULES: &[Module] = &[
     // It shares no types with the client, so that a wrong field name cannot agree with itself.
     Module { name: "sandbox", may_use: &[], libraries: &["axum", "clap"], must_never_see: &[] },
     Module { name: DEADLINE, may_use: &[], libraries: &[], must_never_see: &[] },
+    Module { name: OUTBOUND, may_use: &[], libraries: &["reqwest"], must_never_see: &[] },
     Module { name: FLIGHT, may_use: &[DEADLINE, "telemetry"], libraries: &[], must_never_see: &[] },
     Module {
         name: SHARED_STATE,
