@@ -32,7 +32,7 @@ pub enum ArgumentProblem {
     },
     /// The page ends beyond [`REACHABLE_RECORDS`].
     BeyondReach,
-    /// Nothing is there.
+    /// An empty text.
     Empty,
     /// The text has more than `most` bytes.
     TooLong {
@@ -45,7 +45,7 @@ pub enum ArgumentProblem {
     DotSegment,
     /// The text cannot be a log's id: those of all forms begin with a digit.
     NoLogId,
-    /// It is the id of a log that is yet to come.
+    /// The id of a log that is yet to come.
     FutureLogId,
 }
 
@@ -71,6 +71,20 @@ impl fmt::Display for ArgumentProblem {
             Self::NoLogId => f.write_str("must be the id of a log, which begins with a digit"),
         }
     }
+}
+
+/// Checks that a text is not empty, has `most` bytes at the most and no control characters.
+pub(super) fn check_text(argument: &'static str, text: &str, most: usize) -> Result<(), ArgumentError> {
+    let problem = if text.is_empty() {
+        ArgumentProblem::Empty
+    } else if text.len() > most {
+        ArgumentProblem::TooLong { most }
+    } else if holds_control(text) {
+        ArgumentProblem::ControlCharacter
+    } else {
+        return Ok(());
+    };
+    Err(ArgumentError { argument, problem })
 }
 
 /// True if the text holds a control character. Nearly every text is ASCII, of which each byte tells; all are looked at, since

@@ -1,6 +1,6 @@
 //! Keys that all replicas of a gateway have and nobody else: derived from the client's own secret or private key.
 
-use aws_lc_rs::aead::{AES_256_GCM, RandomizedNonceKey};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::digest::{Context, SHA256};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use data_encoding::HEXLOWER;
@@ -9,8 +9,7 @@ const KEY_LEN: usize = 32;
 
 /// A key for AES-256-GCM, of one purpose, client and audience.
 pub(crate) struct DerivedKey {
-    /// The key.
-    pub(crate) key: RandomizedNonceKey,
+    key: RandomizedNonceKey,
     /// The name under which things are shared: purposes, clients, audiences and secrets have each their own.
     pub(crate) name: String,
 }
@@ -33,6 +32,22 @@ impl DerivedKey {
         };
         let key = RandomizedNonceKey::new(&AES_256_GCM, &derive(b"key")?).ok()?;
         Some(Self { key, name: HEXLOWER.encode(&derive(b"name")?) })
+    }
+
+    /// Seals a text, and authenticates `context` along: the nonce, then the ciphertext. `None` is not known to happen.
+    pub(crate) fn seal(&self, context: &[u8], mut text: Vec<u8>) -> Option<Vec<u8>> {
+        let nonce = self.key.seal_in_place_append_tag(Aad::from(context), &mut text).ok()?;
+        Some([nonce.as_ref().as_slice(), &text].concat())
+    }
+
+    /// Opens what was sealed. `None` if it was sealed by another key or in another context, or tampered with.
+    pub(crate) fn open(&self, context: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+        let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let mut text = sealed.to_vec();
+        let length = self.key.open_in_place(nonce, Aad::from(context), &mut text).ok()?.len();
+        text.truncate(length);
+        Some(text)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::argument_error::{ArgumentError, ArgumentProblem, holds_control};
+use super::argument_error::{ArgumentError, ArgumentProblem, check_text};
 
 /// Far above any id that Auth0 gives out, far below what makes a URL too long.
 const LONGEST_ID: usize = 512;
@@ -119,16 +119,8 @@ impl Email {
     /// An address that is empty, longer than 320 bytes or holds a control character is refused
     /// (argument `email`).
     pub fn parse(text: &str) -> Result<Self, ArgumentError> {
-        let problem = if text.is_empty() {
-            ArgumentProblem::Empty
-        } else if text.len() > LONGEST_EMAIL {
-            ArgumentProblem::TooLong { most: LONGEST_EMAIL }
-        } else if holds_control(text) {
-            ArgumentProblem::ControlCharacter
-        } else {
-            return Ok(Self(text.into()));
-        };
-        Err(ArgumentError { argument: "email", problem })
+        check_text("email", text, LONGEST_EMAIL)?;
+        Ok(Self(text.into()))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -140,18 +132,11 @@ impl Email {
 /// and slashes, where an identity provider's subjects are URLs or Base64. But `.` and `..` alone have a meaning that encoding
 /// does not take away.
 pub(crate) fn path_segment(argument: &'static str, text: &str) -> Result<Box<str>, ArgumentError> {
-    let problem = if text.is_empty() {
-        ArgumentProblem::Empty
-    } else if text.len() > LONGEST_ID {
-        ArgumentProblem::TooLong { most: LONGEST_ID }
-    } else if holds_control(text) {
-        ArgumentProblem::ControlCharacter
-    } else if matches!(text, "." | "..") {
-        ArgumentProblem::DotSegment
-    } else {
-        return Ok(text.into());
-    };
-    Err(ArgumentError { argument, problem })
+    check_text(argument, text, LONGEST_ID)?;
+    if matches!(text, "." | "..") {
+        return Err(ArgumentError { argument, problem: ArgumentProblem::DotSegment });
+    }
+    Ok(text.into())
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ impl ManagementApi {
     ///
     /// The system's TLS set-up, such as its root certificates, cannot be used.
     pub fn new(settings: Settings, policy: &ClientPolicy) -> Result<Self, BuildError> {
-        Self::with_retries(settings, policy, RetryPolicy::default())
+        Self::sharing(settings, policy, None)
     }
 
     /// The same, of several replicas that share their state.
@@ -89,18 +89,11 @@ impl ManagementApi {
     ///
     /// As for [`Self::new`].
     pub fn sharing(settings: Settings, policy: &ClientPolicy, shared: Option<SharedState>) -> Result<Self, BuildError> {
-        Self::build(settings, policy, RetryPolicy::default(), shared)
+        Self::with_retries(settings, policy, RetryPolicy::default(), shared)
     }
 
+    /// The same, with another policy of retries.
     pub(crate) fn with_retries(
-        settings: Settings,
-        policy: &ClientPolicy,
-        retries: RetryPolicy,
-    ) -> Result<Self, BuildError> {
-        Self::build(settings, policy, retries, None)
-    }
-
-    fn build(
         settings: Settings,
         policy: &ClientPolicy,
         retries: RetryPolicy,

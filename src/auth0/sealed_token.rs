@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::aead::{Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Utc};
 use reqwest::header::HeaderValue;
@@ -49,11 +48,7 @@ impl TokenHash {
 }
 
 /// The key that seals the tokens of one client for one audience.
-pub(crate) struct SealingKey {
-    key: RandomizedNonceKey,
-    /// The name under which the token is shared.
-    pub(crate) name: String,
-}
+pub(crate) struct SealingKey(DerivedKey);
 
 #[derive(Serialize, Deserialize)]
 struct Content {
@@ -66,8 +61,12 @@ struct Content {
 impl SealingKey {
     /// Derives the key. `None` is not known to happen.
     pub(crate) fn derive(secret: &[u8], client_id: &str, audience: &str) -> Option<Self> {
-        let DerivedKey { key, name } = DerivedKey::derive(PURPOSE, secret, client_id, audience)?;
-        Some(Self { key, name })
+        DerivedKey::derive(PURPOSE, secret, client_id, audience).map(Self)
+    }
+
+    /// The name under which the token is shared.
+    pub(crate) fn name(&self) -> &str {
+        &self.0.name
     }
 
     /// Seals a grant, whose life is counted from the moment at which it was asked for.
@@ -79,21 +78,15 @@ impl SealingKey {
             scopes: grant.scopes.clone(),
         };
         let mut value = TokenHash::of(&grant.header).beginning();
-        let mut sealed = serde_json::to_vec(&content).ok()?;
-        let nonce = self.key.seal_in_place_append_tag(Aad::from(&value), &mut sealed).ok()?;
-        value.extend_from_slice(nonce.as_ref());
-        value.append(&mut sealed);
+        value.append(&mut self.0.seal(&value, serde_json::to_vec(&content).ok()?)?);
         Some((value, rest))
     }
 
     /// Opens a value. One that is of another version or key, was tampered with, has expired or is not wanted is as good as none.
     pub(crate) fn open(&self, value: &[u8], now: DateTime<Utc>, unwanted: Option<TokenHash>) -> Option<Grant> {
-        let (beginning, rest) = value.split_at_checked(1 + HASH_LEN)?;
-        let (nonce, sealed) = rest.split_at_checked(NONCE_LEN)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let mut sealed = sealed.to_vec();
-        let opened = self.key.open_in_place(nonce, Aad::from(beginning), &mut sealed).ok()?;
-        let Content { header, expires_at, scopes } = serde_json::from_slice(opened).ok()?;
+        let (beginning, sealed) = value.split_at_checked(1 + HASH_LEN)?;
+        let opened = self.0.open(beginning, sealed)?;
+        let Content { header, expires_at, scopes } = serde_json::from_slice(&opened).ok()?;
         let mut header = HeaderValue::try_from(header).ok()?;
         header.set_sensitive(true);
         let hash = TokenHash::of(&header);
