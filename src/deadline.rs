@@ -1,8 +1,9 @@
 //! Deadlines: the moment at which a caller stops waiting.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// The moment at which whoever asked stops waiting.
@@ -47,14 +48,14 @@ pub struct SharedDeadline(Arc<Mutex<Deadline>>);
 impl SharedDeadline {
     /// Takes in one more who waits.
     pub fn extend(&self, deadline: Deadline) {
-        let mut latest = self.lock();
+        let mut latest = self.0.lock();
         *latest = deadline.max(*latest);
     }
 
     /// The deadline as it is now; it may move away, never closer.
     #[must_use]
     pub fn deadline(&self) -> Deadline {
-        *self.lock()
+        *self.0.lock()
     }
 
     /// The time that is left.
@@ -76,10 +77,6 @@ impl SharedDeadline {
                 outcome => return outcome,
             }
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Deadline> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,9 +6,10 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use futures_util::FutureExt as _;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tracing::{Instrument as _, Span};
@@ -28,18 +29,18 @@ type Map<K, V> = HashMap<K, Weak<InFlight<V>>>;
 /// Fate of work that nobody waits for any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cancellation {
-    /// It is cancelled with its last waiter.
+    /// Work that is cancelled with its last waiter.
     WithLastWaiter,
-    /// It goes on: its outcome is of use to those who come later.
+    /// Work that goes on: its outcome is of use to those who come later.
     Never,
 }
 
 /// The part of a waiter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// It started the work.
+    /// A waiter that started the work.
     Started,
-    /// It joined work that another had started.
+    /// A waiter that joined work which another had started.
     Joined,
 }
 
@@ -121,13 +122,13 @@ where
     where
         F: Future<Output = V> + Send + 'static,
     {
-        let mut map = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut map = self.in_flight.lock();
         Self::join_in(&map, key, deadline).unwrap_or_else(|| self.spawn(&mut map, key, deadline, work))
     }
 
     /// Joins the work for `key`, if it is under way.
     pub(crate) fn join(&self, key: &K, deadline: Deadline) -> Option<Waiter<V>> {
-        Self::join_in(&self.in_flight.lock().unwrap_or_else(PoisonError::into_inner), key, deadline)
+        Self::join_in(&self.in_flight.lock(), key, deadline)
     }
 
     fn join_in(map: &Map<K, V>, key: &K, deadline: Deadline) -> Option<Waiter<V>> {
@@ -144,7 +145,7 @@ where
     where
         F: Future<Output = V> + Send + 'static,
     {
-        self.spawn(&mut self.in_flight.lock().unwrap_or_else(PoisonError::into_inner), key, deadline, work)
+        self.spawn(&mut self.in_flight.lock(), key, deadline, work)
     }
 
     fn spawn<F>(
@@ -182,7 +183,7 @@ where
 
     #[cfg(test)]
     fn in_flight(&self) -> usize {
-        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.in_flight.lock().len()
     }
 }
 
@@ -195,7 +196,7 @@ struct Entry<K: Eq + Hash, V> {
 
 impl<K: Eq + Hash, V> Drop for Entry<K, V> {
     fn drop(&mut self) {
-        let mut map = self.map.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut map = self.map.lock();
         // A fresh task may have taken this one's place.
         let is_own = |entry: &Weak<InFlight<V>>| {
             entry.upgrade().is_none_or(|in_flight| in_flight.outcome.same_channel(&self.outcome))

@@ -10,10 +10,10 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use super::caller::Caller;
 use super::scope::{Scope, Scopes};
 
-/// A shorter key could be guessed from its hash, for whoever gets to see that. 20 characters of a random key in hexadecimal are 80 bits.
+/// Least bytes of a key: a shorter one could be guessed from its hash, for whoever gets to see that. 20 characters of a random key in hexadecimal are 80 bits.
 pub(crate) const MIN_LENGTH: usize = 20;
 
-/// No key needs as much, and each is hashed.
+/// Most bytes of a key: none needs as much, and each is hashed.
 const MAX_LENGTH: usize = 1_024;
 
 const MAX_NAME_LENGTH: usize = 64;

@@ -18,7 +18,7 @@ use crate::telemetry::KeyMetrics;
 /// Credentials of a request. There is no `Debug`, for these are secrets.
 #[derive(Clone, Copy)]
 pub enum Credentials<'a> {
-    /// None.
+    /// No credentials.
     None,
     /// An access token.
     Bearer(&'a str),

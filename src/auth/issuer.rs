@@ -15,7 +15,7 @@ pub struct Issuer {
 /// A text is no [`Issuer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IssuerError {
-    /// It is no fit URL.
+    /// No fit URL.
     #[error(transparent)]
     Url(#[from] SecureUrlError),
     /// A domain of Auth0's without the slash that every `iss` of Auth0's ends with.

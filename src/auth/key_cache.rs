@@ -2,12 +2,13 @@
 //! its own, so that it goes on when the caller who started it hangs up.
 
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use governor::clock::{Clock, MonotonicClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::caller::Caller;
@@ -156,10 +157,10 @@ impl KeyCache {
             Some(Err(VerifyError::Refused(error))) => Err(error.into()),
             // The key may be one that could not be fetched.
             Some(Err(VerifyError::UnknownKey)) => {
-                Err(self.history().unavailable().unwrap_or(CredentialsError::UnknownKey.into()))
+                Err(self.0.history.lock().unavailable().unwrap_or(CredentialsError::UnknownKey.into()))
             }
             None => {
-                let unavailable = self.history().unavailable();
+                let unavailable = self.0.history.lock().unavailable();
                 Err(unavailable.unwrap_or(AuthenticationError::KeysUnavailable { retry_after: PAUSE_WITHOUT_KEYS }))
             }
         }
@@ -173,7 +174,7 @@ impl KeyCache {
 
     /// Starts a fetch if the keys are too old, or joins the one that is under way. Gives it back if it is to be waited for.
     fn fetch_for_age(&self) -> Option<Waiter<()>> {
-        let need = self.history().need(Instant::now());
+        let need = self.0.history.lock().need(Instant::now());
         match need {
             Need::None | Need::Pause => None,
             Need::Refresh => {
@@ -186,7 +187,7 @@ impl KeyCache {
 
     /// Starts a fetch, or joins the one that is under way, for the sake of a key that is not in the set.
     fn fetch_for_unknown_key(&self) -> Result<Waiter<()>, AuthenticationError> {
-        let history = *self.history();
+        let history = *self.0.history.lock();
         if history.need(Instant::now()) == Need::Pause
             && let Some(unavailable) = history.unavailable()
         {
@@ -212,7 +213,7 @@ impl KeyCache {
 
     /// Keeps what a fetch has brought; after a failure the old keys stay.
     fn keep(&self, fetched: Result<KeySet, FetchError>) {
-        let mut history = self.history();
+        let mut history = self.0.history.lock();
         let now = Instant::now();
         self.0.metrics.fetched(fetched.as_ref().ok().map(KeySet::len));
         match fetched {
@@ -232,11 +233,6 @@ impl KeyCache {
                 }
             }
         }
-    }
-
-    fn history(&self) -> MutexGuard<'_, History> {
-        // Nothing in here is left half done by a panic.
-        self.0.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -127,8 +127,8 @@ impl FromIterator<Scope> for Scopes {
 /// The scopes as they stand in a token.
 impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, scope) in self.iter().enumerate() {
-            let separator = if place == 0 { "" } else { " " };
+        for (index, scope) in self.iter().enumerate() {
+            let separator = if index == 0 { "" } else { " " };
             write!(f, "{separator}{scope}")?;
         }
         Ok(())

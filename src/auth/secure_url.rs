@@ -12,7 +12,7 @@ pub struct SecureUrl(Url);
 /// A text is no [`SecureUrl`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SecureUrlError {
-    /// It is no absolute URL.
+    /// No absolute URL.
     #[error("must be a URL such as https://example.us.auth0.com/")]
     NotAUrl,
     /// Neither `https` nor `http`.

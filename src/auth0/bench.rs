@@ -26,7 +26,7 @@ use crate::single_flight::{Cancellation, SingleFlight};
 pub struct Steps {
     tokens: TokenCache,
     governor: Governor,
-    flights: SingleFlight<RequestKey, Bytes>,
+    in_flight: SingleFlight<RequestKey, Bytes>,
     /// The headers that Auth0 sends with each answer, of a bucket that is nearly full.
     headers: HeaderMap,
     deadline: Deadline,
@@ -34,13 +34,13 @@ pub struct Steps {
 
 /// A step could not be set up, or failed.
 #[derive(Debug)]
-pub struct Failed;
+pub struct BenchError;
 
 impl Steps {
     /// The steps of a client that holds a token for a day. It calls nobody.
-    pub fn new() -> Result<Self, Failed> {
-        let domain = Domain::parse("tenant.example.com").map_err(|_| Failed)?;
-        let transport = Transport::new(domain, RetryPolicy::default(), 0.0, None).map_err(|_| Failed)?;
+    pub fn new() -> Result<Self, BenchError> {
+        let domain = Domain::parse("tenant.example.com").map_err(|_| BenchError)?;
+        let transport = Transport::new(domain, RetryPolicy::default(), 0.0, None).map_err(|_| BenchError)?;
         let audience = "https://tenant.example.com/api/v2/".to_owned();
         let authentication = SecretString::from("made up").into();
         let api = AuthenticationApi::new(transport, audience, "made up".to_owned(), authentication);
@@ -57,23 +57,23 @@ impl Steps {
         Ok(Self {
             tokens: TokenCache::holding(api, grant),
             governor: Governor::new(PaceSettings { reserve: 0.0, queue: 1_000 }),
-            flights: SingleFlight::new(Cancellation::WithLastWaiter),
+            in_flight: SingleFlight::new(Cancellation::WithLastWaiter),
             headers: HeaderMap::from_iter(headers),
             deadline: Deadline::within(Duration::from_secs(60 * 60)),
         })
     }
 
     /// Takes the token that a call would carry.
-    pub async fn token(&self) -> Result<HeaderValue, Failed> {
-        self.tokens.token(&self.deadline.into()).await.map(|token| token.header()).map_err(|_| Failed)
+    pub async fn token(&self) -> Result<HeaderValue, BenchError> {
+        self.tokens.token(&self.deadline.into()).await.map(|token| token.header()).map_err(|_| BenchError)
     }
 
     /// Takes a turn, as one of many callers, and learns from the answer.
-    pub async fn turn(&self, caller: u64) -> Result<(), Failed> {
+    pub async fn turn(&self, caller: u64) -> Result<(), BenchError> {
         let reservation = ReservationKey { caller: CallerKey(caller), request: RequestHash::of("/api/v2/users") };
         let turn = PaceRequest { class: Class::Users, reservation, priority: Priority::Interactive };
-        let admission = self.governor.admit(turn, self.deadline).await.map_err(|_| Failed)?;
-        admission.answered(StatusCode::OK, &self.headers);
+        let permit = self.governor.admit(turn, self.deadline).await.map_err(|_| BenchError)?;
+        permit.answered(StatusCode::OK, &self.headers);
         Ok(())
     }
 
@@ -81,7 +81,7 @@ impl Steps {
     pub async fn share(&self, waiters: usize) -> usize {
         let key = RequestKey::of("/api/v2/users");
         let ask = || {
-            let waiter = self.flights.join_or_start(&key, self.deadline, |_| async {
+            let waiter = self.in_flight.join_or_start(&key, self.deadline, |_| async {
                 tokio::task::yield_now().await;
                 Bytes::from_static(b"[]")
             });
@@ -92,6 +92,6 @@ impl Steps {
 }
 
 /// Finds the records in a body: how many bytes they are.
-pub fn find_records(body: &Bytes) -> Result<usize, Failed> {
-    Page::read(body, "users", &HeaderMap::new()).map(|page| page.records.len()).map_err(|_| Failed)
+pub fn find_records(body: &Bytes) -> Result<usize, BenchError> {
+    Page::read(body, "users", &HeaderMap::new()).map(|page| page.records.len()).map_err(|_| BenchError)
 }

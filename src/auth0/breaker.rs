@@ -4,14 +4,15 @@
 
 mod circuit;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use self::circuit::{Circuit, Permit};
-use super::error::{Error, Reason};
+use super::error::{Error, UnavailableReason};
 use super::retry::RequestKind;
 
 /// A timeout speaks against Auth0 only if it had this long to answer. A caller may ask for less
@@ -49,9 +50,9 @@ impl BreakerStatus {
 /// Auth0's health by one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Health {
-    /// It answered, if only to refuse.
+    /// An answer of Auth0, if only to refuse.
     Alive,
-    /// It failed, or something else answered in its place.
+    /// A failure of Auth0, or an answer of something else in its place.
     Failing,
     /// Neither can be said.
     Unknown,
@@ -68,14 +69,16 @@ impl Health {
             Some(Error::OverBudget { .. } | Error::Internal) => Self::Unknown,
             Some(Error::Timeout) if took < FAIR_TIME => Self::Unknown,
             Some(Error::Timeout) => Self::Failing,
-            Some(Error::Unavailable(outage)) => match outage.reason {
-                Reason::TooLarge | Reason::Blocked(_) => Self::Alive,
+            Some(Error::Unavailable(error)) => match error.reason {
+                UnavailableReason::TooLarge | UnavailableReason::Blocked(_) => Self::Alive,
                 // The search is to blame: a caller who insists on it must not shut out the others.
-                Reason::Status(503) if kind == RequestKind::Search && took >= SEARCH_TIME => Self::Unknown,
-                Reason::BreakerOpen => Self::Unknown,
-                Reason::Connection | Reason::Interrupted | Reason::Status(_) | Reason::NotJson | Reason::Unexpected => {
-                    Self::Failing
-                }
+                UnavailableReason::Status(503) if kind == RequestKind::Search && took >= SEARCH_TIME => Self::Unknown,
+                UnavailableReason::BreakerOpen => Self::Unknown,
+                UnavailableReason::Connection
+                | UnavailableReason::Interrupted
+                | UnavailableReason::Status(_)
+                | UnavailableReason::NotJson
+                | UnavailableReason::Unexpected => Self::Failing,
             },
         }
     }
@@ -96,18 +99,19 @@ impl Breaker {
         Self(Arc::new(Inner { circuit: Mutex::new(Circuit::new(Instant::now())), opened: Notify::new() }))
     }
 
-    /// Asks leave for one attempt.
+    /// Asks for a permit for one attempt.
     ///
     /// # Errors
     ///
     /// [`Error::Unavailable`] while the breaker is open.
     pub(crate) fn admit(&self) -> Result<BreakerPermit, Error> {
-        let permit = self.circuit().admit(Instant::now()).ok_or(Error::unavailable(Reason::BreakerOpen))?;
+        let permit =
+            self.0.circuit.lock().admit(Instant::now()).ok_or(Error::unavailable(UnavailableReason::BreakerOpen))?;
         Ok(BreakerPermit { breaker: self.clone(), permit: Some(permit) })
     }
 
     pub(crate) fn status(&self) -> BreakerStatus {
-        self.circuit().status(Instant::now())
+        self.0.circuit.lock().status(Instant::now())
     }
 
     /// Waits until it opens, from now on: for whoever waits for something else before the attempt.
@@ -117,7 +121,7 @@ impl Breaker {
 
     fn report(&self, permit: Permit, health: Health) {
         let now = Instant::now();
-        let mut circuit = self.circuit();
+        let mut circuit = self.0.circuit.lock();
         let before = circuit.status(now);
         circuit.report(permit, health, now);
         let after = circuit.status(now);
@@ -135,11 +139,6 @@ impl Breaker {
             }
             _ => {}
         }
-    }
-
-    fn circuit(&self) -> MutexGuard<'_, Circuit> {
-        // Nothing in here is left half done by a panic.
-        self.0.circuit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -177,7 +176,7 @@ mod tests {
 
     #[test]
     fn health_is_read_from_how_an_attempt_ended() {
-        let outage = |reason| Some(Error::unavailable(reason));
+        let unavailable = |reason| Some(Error::unavailable(reason));
         let second = Duration::from_secs(1);
         let nothing = Duration::ZERO;
         for (error, kind, took, expected) in [
@@ -190,17 +189,17 @@ mod tests {
                 Health::Alive,
             ),
             (Some(Error::misconfigured(MisconfigurationError::NotFound)), RequestKind::Grant, nothing, Health::Alive),
-            (outage(Reason::TooLarge), RequestKind::Read, nothing, Health::Alive),
-            (outage(Reason::Blocked(403)), RequestKind::Read, nothing, Health::Alive),
-            (outage(Reason::Connection), RequestKind::Read, nothing, Health::Failing),
-            (outage(Reason::Interrupted), RequestKind::Read, nothing, Health::Failing),
-            (outage(Reason::NotJson), RequestKind::Read, nothing, Health::Failing),
-            (outage(Reason::Unexpected), RequestKind::Read, nothing, Health::Failing),
-            (outage(Reason::Status(408)), RequestKind::Read, nothing, Health::Failing),
-            (outage(Reason::Status(500)), RequestKind::Search, second * 5, Health::Failing),
-            (outage(Reason::Status(503)), RequestKind::Read, second * 5, Health::Failing),
-            (outage(Reason::Status(503)), RequestKind::Search, second, Health::Failing),
-            (outage(Reason::Status(503)), RequestKind::Search, second * 2, Health::Unknown),
+            (unavailable(UnavailableReason::TooLarge), RequestKind::Read, nothing, Health::Alive),
+            (unavailable(UnavailableReason::Blocked(403)), RequestKind::Read, nothing, Health::Alive),
+            (unavailable(UnavailableReason::Connection), RequestKind::Read, nothing, Health::Failing),
+            (unavailable(UnavailableReason::Interrupted), RequestKind::Read, nothing, Health::Failing),
+            (unavailable(UnavailableReason::NotJson), RequestKind::Read, nothing, Health::Failing),
+            (unavailable(UnavailableReason::Unexpected), RequestKind::Read, nothing, Health::Failing),
+            (unavailable(UnavailableReason::Status(408)), RequestKind::Read, nothing, Health::Failing),
+            (unavailable(UnavailableReason::Status(500)), RequestKind::Search, second * 5, Health::Failing),
+            (unavailable(UnavailableReason::Status(503)), RequestKind::Read, second * 5, Health::Failing),
+            (unavailable(UnavailableReason::Status(503)), RequestKind::Search, second, Health::Failing),
+            (unavailable(UnavailableReason::Status(503)), RequestKind::Search, second * 2, Health::Unknown),
             (Some(Error::Timeout), RequestKind::Read, second * 2, Health::Unknown),
             (Some(Error::Timeout), RequestKind::Read, second * 3, Health::Failing),
         ] {
@@ -214,7 +213,9 @@ mod tests {
         while breaker.status() == BreakerStatus::Closed {
             breaker.admit()?.report(Health::Failing);
         }
-        assert!(matches!(breaker.admit(), Err(Error::Unavailable(outage)) if outage.reason == Reason::BreakerOpen));
+        assert!(
+            matches!(breaker.admit(), Err(Error::Unavailable(error)) if error.reason == UnavailableReason::BreakerOpen)
+        );
 
         tokio::time::advance(Duration::from_millis(500)).await;
         let probe = breaker.admit()?;

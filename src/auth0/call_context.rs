@@ -1,8 +1,10 @@
 //! The context of a call: its deadline, caller and priority, the calls that it may cost, and what it took.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::error::Error;
 use crate::deadline::Deadline;
@@ -81,20 +83,20 @@ impl CallContext {
     /// Its statistics so far.
     #[must_use]
     pub fn stats(&self) -> CallStats {
-        *self.stats.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.stats.lock()
     }
 
     pub(crate) fn note(&self, note: impl FnOnce(&mut CallStats)) {
-        note(&mut self.stats.lock().unwrap_or_else(PoisonError::into_inner));
+        note(&mut self.stats.lock());
     }
 }
 
 /// The calls that an operation may still make. Clones share it.
 #[derive(Debug, Clone)]
-pub struct CallBudget(Arc<Budget>);
+pub struct CallBudget(Arc<CallBudgetState>);
 
 #[derive(Debug)]
-struct Budget {
+struct CallBudgetState {
     limit: u32,
     spent: AtomicU32,
 }
@@ -104,11 +106,11 @@ impl CallBudget {
     /// that whether an operation is let through does not depend on others.
     #[must_use]
     pub fn new(limit: u32) -> Self {
-        Self(Arc::new(Budget { limit, spent: AtomicU32::new(0) }))
+        Self(Arc::new(CallBudgetState { limit, spent: AtomicU32::new(0) }))
     }
 
     pub(crate) fn spend(&self) -> Result<(), Error> {
-        let Budget { limit, spent } = &*self.0;
+        let CallBudgetState { limit, spent } = &*self.0;
         if spent.fetch_add(1, Ordering::Relaxed) < *limit { Ok(()) } else { Err(Error::OverBudget { limit: *limit }) }
     }
 }

@@ -171,7 +171,7 @@ impl fmt::Debug for Domain {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DomainError {
-    /// There is nothing.
+    /// An empty text.
     #[error("is empty: write the tenant's domain, such as tenant.us.auth0.com")]
     Empty,
     /// Blanks, line ends or control characters, inside or around.

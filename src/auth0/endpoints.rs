@@ -51,11 +51,11 @@ impl Endpoint {
 /// The parameter `fields` of an endpoint.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Selectable {
-    /// It has none: Auth0 refuses parameters that an endpoint does not have.
+    /// No parameter: Auth0 refuses parameters that an endpoint does not have.
     Nothing,
-    /// It takes any plain name; the record's id is the least to ask for.
+    /// Any plain name; the record's id is the least to ask for.
     Any { least: &'static str },
-    /// It takes these names, and refuses the whole read for any other.
+    /// These names alone: the whole read is refused for any other.
     Listed { least: &'static str, names: &'static [&'static str] },
 }
 

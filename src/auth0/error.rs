@@ -8,6 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Chain;
+
 use crate::deadline::Elapsed;
 use crate::single_flight::FlightError;
 
@@ -78,7 +80,7 @@ impl From<FlightError> for Error {
     fn from(error: FlightError) -> Self {
         match error {
             FlightError::Elapsed(elapsed) => elapsed.into(),
-            FlightError::Interrupted => Self::unavailable(Reason::Interrupted),
+            FlightError::Interrupted => Self::unavailable(UnavailableReason::Interrupted),
             FlightError::Panicked => Self::Internal,
         }
     }
@@ -88,9 +90,7 @@ impl Error {
     /// Everything behind this error, joined into one line for the log.
     #[must_use]
     pub fn causes(&self) -> String {
-        let first = std::error::Error::source(self);
-        let chain: Vec<String> =
-            std::iter::successors(first, |error| error.source()).map(ToString::to_string).collect();
+        let chain: Vec<String> = Chain::new(self).skip(1).map(ToString::to_string).collect();
         chain.join(": ")
     }
 
@@ -114,18 +114,21 @@ impl Error {
 
     /// True if no call was made, for the breaker was open.
     pub(crate) fn is_breaker_open(&self) -> bool {
-        matches!(self, Self::Unavailable(outage) if outage.reason == Reason::BreakerOpen)
+        matches!(self, Self::Unavailable(error) if error.reason == UnavailableReason::BreakerOpen)
     }
 
     pub(crate) fn misconfigured(what: MisconfigurationError) -> Self {
         Self::Misconfigured { what, missing_scopes: Vec::new() }
     }
 
-    pub(crate) fn unavailable(reason: Reason) -> Self {
+    pub(crate) fn unavailable(reason: UnavailableReason) -> Self {
         Self::Unavailable(UnavailableError { reason, cause: None })
     }
 
-    pub(crate) fn unavailable_because(reason: Reason, cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+    pub(crate) fn unavailable_because(
+        reason: UnavailableReason,
+        cause: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
         Self::Unavailable(UnavailableError { reason, cause: Some(Arc::new(cause)) })
     }
 }
@@ -135,7 +138,7 @@ impl Error {
 #[error("{reason}")]
 pub struct UnavailableError {
     /// The kind of failure.
-    pub reason: Reason,
+    pub reason: UnavailableReason,
     #[source]
     cause: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
@@ -143,7 +146,7 @@ pub struct UnavailableError {
 /// A way in which Auth0 could not be used. `Display` is for the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Reason {
+pub enum UnavailableReason {
     /// No connection, or it was lost before an answer began.
     Connection,
     /// The answer broke off.
@@ -162,7 +165,7 @@ pub enum Reason {
     BreakerOpen,
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for UnavailableReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connection => f.write_str("Auth0 cannot be reached: try again in a moment"),

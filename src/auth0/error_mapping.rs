@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 
-use super::error::{Error, MisconfigurationError, Reason};
+use super::error::{Error, MisconfigurationError, UnavailableReason};
 use super::http_client::UpstreamResponse;
 use super::sanitize::sanitize;
 
@@ -112,10 +112,10 @@ pub(crate) fn error_of(response: &UpstreamResponse, host: &str, scope: &str, now
         403 => match envelope {
             Some(envelope) => forbidden(envelope, scope),
             // A proxy's page: a firewall between here and Auth0, which may let the next call pass.
-            None => Error::unavailable(Reason::Blocked(403)),
+            None => Error::unavailable(UnavailableReason::Blocked(403)),
         },
         // A gateway timeout of the edge's, with no more to say than a 5xx.
-        408 => Error::unavailable(Reason::Status(408)),
+        408 => Error::unavailable(UnavailableReason::Status(408)),
         400..=499 => {
             let (message, error_code) = envelope.map_or((None, None), |e| (e.message, e.error_code));
             let message = message.map(|m| sanitize(&m, host)).filter(|m| !m.is_empty()).unwrap_or_else(|| {
@@ -135,7 +135,7 @@ pub(crate) fn error_of(response: &UpstreamResponse, host: &str, scope: &str, now
                 }),
             }
         }
-        code => Error::unavailable(Reason::Status(code)),
+        code => Error::unavailable(UnavailableReason::Status(code)),
     }
 }
 

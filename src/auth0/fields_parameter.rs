@@ -1,7 +1,8 @@
 //! The parameter `fields`: the part of each record that is asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::endpoints::{Endpoint, Selectable};
 
@@ -72,7 +73,7 @@ impl Learned {
 impl LearnedFields {
     /// True if the endpoint has been found to refuse a name of the request.
     pub(crate) fn refuse(&self, endpoint: &Endpoint, names: &[&'static str]) -> bool {
-        self.lock().get_mut(endpoint.name).is_some_and(|learned| learned.refuse(names))
+        self.0.lock().get_mut(endpoint.name).is_some_and(|learned| learned.refuse(names))
     }
 
     /// Keeps the list that an endpoint named when it refused the request, as far as it is of names that are known of it. Without one,
@@ -81,7 +82,7 @@ impl LearnedFields {
         if let Selectable::Listed { names: known, .. } = endpoint.selectable {
             taken.retain(|name| known.contains(&name.as_str()));
         }
-        let mut endpoints = self.lock();
+        let mut endpoints = self.0.lock();
         let learned = endpoints.entry(endpoint.name).or_default();
         learned.taken = taken;
         learned.refuse(names);
@@ -92,11 +93,7 @@ impl LearnedFields {
     /// The names that were refused so far.
     pub(crate) fn refused(&self) -> Vec<RefusedFields> {
         let names = |learned: &Learned| learned.refused.iter().copied().collect();
-        self.lock().iter().map(|(&endpoint, learned)| RefusedFields { endpoint, names: names(learned) }).collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Learned>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().iter().map(|(&endpoint, learned)| RefusedFields { endpoint, names: names(learned) }).collect()
     }
 }
 

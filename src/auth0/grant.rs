@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::client_authentication::ClientAuthentication;
-use super::error::{Error, MisconfigurationError, Reason};
+use super::error::{Error, MisconfigurationError, UnavailableReason};
 use super::error_mapping::retry_after;
 use super::freshness::life;
 use super::http_client::UpstreamResponse;
@@ -82,8 +82,8 @@ impl AuthenticationApi {
         let read = |answer: &UpstreamResponse| {
             if answer.status.is_success() { granted(&answer.body, asked_at) } else { Err(refused(answer, Utc::now())) }
         };
-        let patience = Deadline::within(GRANT_TIMEOUT).into();
-        self.transport.post("/oauth/token", "oauth/token", || self.request(Utc::now()), patience, read).await
+        let deadline = Deadline::within(GRANT_TIMEOUT).into();
+        self.transport.post("/oauth/token", "oauth/token", || self.request(Utc::now()), deadline, read).await
     }
 
     /// The body of a token request, for one attempt: an assertion is taken only once.
@@ -103,13 +103,13 @@ fn granted(body: &[u8], asked_at: Instant) -> Result<Grant, Error> {
     // Values stay raw: one that no Rust number can hold must not spoil the rest. A parser's error
     // is not kept, for it might quote what it read.
     let answer: HashMap<String, &RawValue> =
-        serde_json::from_slice(body).map_err(|_| Error::unavailable(Reason::NotJson))?;
+        serde_json::from_slice(body).map_err(|_| Error::unavailable(UnavailableReason::NotJson))?;
     let text = |key: &str| answer.get(key).and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
     let token = text("access_token")
         .filter(|token| !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()))
-        .ok_or(Error::unavailable(Reason::Unexpected))?;
-    let mut header =
-        HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| Error::unavailable(Reason::Unexpected))?;
+        .ok_or(Error::unavailable(UnavailableReason::Unexpected))?;
+    let mut header = HeaderValue::try_from(format!("Bearer {token}"))
+        .map_err(|_| Error::unavailable(UnavailableReason::Unexpected))?;
     header.set_sensitive(true);
     Ok(Grant {
         header,
@@ -157,9 +157,9 @@ fn refused(answer: &UpstreamResponse, now: DateTime<Utc>) -> Error {
         429 => {
             return Error::RateLimited { retry_after: retry_after(&answer.headers, now) };
         }
-        408 | 500.. => return Error::unavailable(Reason::Status(status)),
+        408 | 500.. => return Error::unavailable(UnavailableReason::Status(status)),
         // A page of a firewall's in between, which may let the next call pass.
-        _ if body.is_none() => return Error::unavailable(Reason::Blocked(status)),
+        _ if body.is_none() => return Error::unavailable(UnavailableReason::Blocked(status)),
         _ if error == Some("invalid_client") => MisconfigurationError::ClientRefused,
         // OAuth's code for it (RFC 6749, section 5.2).
         _ if error == Some("unauthorized_client") => MisconfigurationError::GrantTypeDisabled,

@@ -23,7 +23,7 @@ use self::users::{UserCall, UserKey, UserKeys, UserPlanner, UserPosition};
 use super::api_request::ApiRequest;
 use super::argument_error::{ArgumentError, ArgumentProblem, REACHABLE_RECORDS};
 use super::call_context::CallContext;
-use super::error::{Error, Reason};
+use super::error::{Error, UnavailableReason};
 use super::fields_parameter::Fields;
 use super::ids::LogId;
 use super::list_parameters::{Direction, LONGEST_Q, LogSearch, UserSearch};
@@ -47,10 +47,10 @@ pub struct Keyset {
 
 /// A place in a walk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Position(Place);
+pub struct Position(KeysetPosition);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
+enum KeysetPosition {
     Users(UserPosition),
     Logs(LogPosition),
 }
@@ -126,8 +126,8 @@ impl Keyset {
     #[must_use]
     pub fn start(&self) -> Position {
         Position(match self.searched {
-            Searched::Users => Place::Users(UserPosition::START),
-            Searched::Logs => Place::Logs(LogPosition(None)),
+            Searched::Users => KeysetPosition::Users(UserPosition::START),
+            Searched::Logs => KeysetPosition::Logs(LogPosition(None)),
         })
     }
 
@@ -150,10 +150,10 @@ impl Keyset {
     #[must_use]
     pub fn walk(&self, from: Position) -> Walk<'_> {
         let planner = match from.0 {
-            Place::Users(position) => {
+            KeysetPosition::Users(position) => {
                 Planner::Users(UserPlanner::new(self.direction, position, Utc::now().timestamp_millis()))
             }
-            Place::Logs(position) => Planner::Logs(LogPlanner::new(position)),
+            KeysetPosition::Logs(position) => Planner::Logs(LogPlanner::new(position)),
         };
         Walk { keyset: self, planner }
     }
@@ -196,8 +196,8 @@ impl Walk<'_> {
     #[must_use]
     pub fn position(&self) -> Position {
         Position(match &self.planner {
-            Planner::Users(planner) => Place::Users(planner.position().clone()),
-            Planner::Logs(planner) => Place::Logs(planner.position().clone()),
+            Planner::Users(planner) => KeysetPosition::Users(planner.position().clone()),
+            Planner::Logs(planner) => KeysetPosition::Logs(planner.position().clone()),
         })
     }
 
@@ -250,7 +250,9 @@ impl Walk<'_> {
                 let page = match api.read(&request, context).await {
                     Ok(page) => page,
                     // How Auth0 says that a search took longer than two seconds.
-                    Err(Error::Unavailable(outage)) if outage.reason == Reason::Status(503) && planner.halve() => {
+                    Err(Error::Unavailable(error))
+                        if error.reason == UnavailableReason::Status(503) && planner.halve() =>
+                    {
                         return Ok(Batch::default());
                     }
                     Err(error) => return Err(error.into()),
@@ -258,7 +260,7 @@ impl Walk<'_> {
                 let records = records(&page)?;
                 let keys: Vec<_> = records.iter().map(|record| user_keys(record)).collect();
                 let found = planner.answered(&call, &keys)?;
-                Ok(batch(&records, &keys, found, page.total, Place::Users))
+                Ok(batch(&records, &keys, found, page.total, KeysetPosition::Users))
             }
             Planner::Logs(planner) => {
                 let call = planner.call(wanted);
@@ -267,7 +269,7 @@ impl Walk<'_> {
                 let records = records(&page)?;
                 let keys: Vec<_> = records.iter().map(|record| log_key(record)).collect();
                 let found = planner.answered(&call, &keys)?;
-                Ok(batch(&records, &keys, found, None, Place::Logs))
+                Ok(batch(&records, &keys, found, None, KeysetPosition::Logs))
             }
         }
     }
@@ -301,13 +303,13 @@ impl Keyset {
 
 /// The error of a call that could not be made: its arguments were checked when the walk began.
 fn unexpected(error: ArgumentError) -> KeysetError {
-    Error::unavailable_because(Reason::Unexpected, error).into()
+    Error::unavailable_because(UnavailableReason::Unexpected, error).into()
 }
 
 fn records(page: &Page) -> Result<Vec<Bytes>, KeysetError> {
     let records: Vec<&RawValue> = serde_json::from_slice(&page.records).map_err(|error| {
         page.identity.invalidate();
-        Error::unavailable_because(Reason::Unexpected, error)
+        Error::unavailable_because(UnavailableReason::Unexpected, error)
     })?;
     Ok(records.into_iter().map(|record| page.records.slice_ref(record.get().as_bytes())).collect())
 }
@@ -317,10 +319,10 @@ fn batch<K, P>(
     keys: &[Option<K>],
     found: Vec<(usize, P)>,
     total: Option<u64>,
-    position: fn(P) -> Place,
+    position: fn(P) -> KeysetPosition,
 ) -> Batch {
     let records =
-        found.into_iter().filter_map(|(place, at)| Some((records.get(place)?.clone(), Position(position(at)))));
+        found.into_iter().filter_map(|(index, at)| Some((records.get(index)?.clone(), Position(position(at)))));
     Batch { records: records.collect(), unplaced: keys.iter().filter(|keys| keys.is_none()).count(), total }
 }
 

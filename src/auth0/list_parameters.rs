@@ -3,7 +3,7 @@
 mod logs;
 
 pub use self::logs::{LogCheckpoint, LogSearch, UserLogs};
-use super::argument_error::{ArgumentError, ArgumentProblem, REACHABLE_RECORDS, holds_control};
+use super::argument_error::{ArgumentError, ArgumentProblem, REACHABLE_RECORDS, check_text};
 use super::request_target::TargetBuilder;
 
 /// The most records that Auth0 gives in one answer, as `per_page` or `take`.
@@ -115,10 +115,10 @@ impl UserSearch {
 
 /// The part of a user's list that is asked for, by the parameters that its endpoint has.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct UserListPart(Part);
+pub struct UserListPart(ListRange);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Part {
+enum ListRange {
     Whole,
     Page(PageParameters),
     Checkpoint { from: Option<String>, take: i64 },
@@ -128,7 +128,7 @@ impl UserListPart {
     /// The whole list, of an endpoint without parameters.
     #[must_use]
     pub fn whole() -> Self {
-        Self(Part::Whole)
+        Self(ListRange::Whole)
     }
 
     /// A page; `page` counts from 0.
@@ -137,7 +137,7 @@ impl UserListPart {
     ///
     /// As for the pages of [`UserSearch::new`].
     pub fn page(page: i64, per_page: i64) -> Result<Self, ArgumentError> {
-        Ok(Self(Part::Page(PageParameters::new(page, per_page)?)))
+        Ok(Self(ListRange::Page(PageParameters::new(page, per_page)?)))
     }
 
     /// Up to `take` records: the first, or those from where an answer said that the list goes on.
@@ -147,27 +147,26 @@ impl UserListPart {
     /// `take` outside 1 to 100, and a `from` that is empty, longer than 4096 bytes or holds control characters.
     pub fn checkpoint(from: Option<String>, take: i64) -> Result<Self, ArgumentError> {
         up_to_a_page("take", take)?;
-        let refused = |problem| Err(ArgumentError { argument: "from", problem });
-        match &from {
-            Some(from) if from.is_empty() => refused(ArgumentProblem::Empty),
-            Some(from) if from.len() > LONGEST_Q => refused(ArgumentProblem::TooLong { most: LONGEST_Q }),
-            Some(from) if holds_control(from) => refused(ArgumentProblem::ControlCharacter),
-            _ => Ok(Self(Part::Checkpoint { from, take })),
+        if let Some(from) = &from {
+            check_text("from", from, LONGEST_Q)?;
         }
+        Ok(Self(ListRange::Checkpoint { from, take }))
     }
 
     /// True if the page behind this one could be asked for at all.
     #[must_use]
     pub fn next_is_reachable(&self) -> bool {
-        matches!(&self.0, Part::Page(page) if page.next_is_reachable())
+        matches!(&self.0, ListRange::Page(page) if page.next_is_reachable())
     }
 
     pub(crate) fn add_to(&self, target: TargetBuilder) -> TargetBuilder {
         match &self.0 {
-            Part::Whole => target,
-            Part::Page(page) => page.add_to(target),
-            Part::Checkpoint { from: Some(from), take } => target.with("from", from).with("take", &take.to_string()),
-            Part::Checkpoint { from: None, take } => target.with("take", &take.to_string()),
+            ListRange::Whole => target,
+            ListRange::Page(page) => page.add_to(target),
+            ListRange::Checkpoint { from: Some(from), take } => {
+                target.with("from", from).with("take", &take.to_string())
+            }
+            ListRange::Checkpoint { from: None, take } => target.with("take", &take.to_string()),
         }
     }
 }
@@ -193,14 +192,8 @@ fn searchable(q: Option<&str>) -> Result<Option<String>, ArgumentError> {
     let Some(q) = q.filter(|q| !q.trim().is_empty()) else {
         return Ok(None);
     };
-    let problem = if q.len() > LONGEST_Q {
-        ArgumentProblem::TooLong { most: LONGEST_Q }
-    } else if holds_control(q) {
-        ArgumentProblem::ControlCharacter
-    } else {
-        return Ok(Some(q.to_owned()));
-    };
-    Err(ArgumentError { argument: "q", problem })
+    check_text("q", q, LONGEST_Q)?;
+    Ok(Some(q.to_owned()))
 }
 
 #[cfg(test)]

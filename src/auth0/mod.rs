@@ -57,7 +57,7 @@ pub use call_context::{CallBudget, CallContext, CallStats, CallerKey, Priority};
 pub use client_authentication::{AssertionAlgorithm, AssertionKey, AssertionKeyError, ClientAuthentication};
 pub use domain::{Domain, DomainError};
 pub(crate) use endpoints::{ENDPOINTS, Endpoint};
-pub use error::{BuildError, Error, MisconfigurationError, Reason, UnavailableError};
+pub use error::{BuildError, Error, MisconfigurationError, UnavailableError, UnavailableReason};
 pub use fields_parameter::{Fields, RefusedFields};
 pub use ids::{Email, LogId, UserId};
 pub use keyset::{Batch, COUNTED_RECORDS, CursorError, Keyset, KeysetError, Position, Walk};

@@ -13,7 +13,7 @@ use reqwest::header::{HeaderMap, LINK};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::error::{Error, Reason};
+use super::error::{Error, UnavailableReason};
 use super::ids::LogId;
 
 /// A list of records.
@@ -94,7 +94,8 @@ impl Page {
             }
             _ => (Some(json::<&RawValue>(body)?.get()), None),
         };
-        let records = records.filter(|text| text.starts_with('[')).ok_or(Error::unavailable(Reason::Unexpected))?;
+        let records =
+            records.filter(|text| text.starts_with('[')).ok_or(Error::unavailable(UnavailableReason::Unexpected))?;
         Ok(Self { records: body.slice_ref(records.as_bytes()), total, next, identity: AnswerIdentity::default() })
     }
 }
@@ -111,7 +112,7 @@ fn trimmed(mut text: &[u8]) -> &[u8] {
 pub(crate) fn record(body: &Bytes) -> Result<Bytes, Error> {
     let text = json::<&RawValue>(body)?.get();
     if !text.starts_with('{') {
-        return Err(Error::unavailable(Reason::Unexpected));
+        return Err(Error::unavailable(UnavailableReason::Unexpected));
     }
     Ok(body.slice_ref(text.as_bytes()))
 }
@@ -120,7 +121,7 @@ pub(crate) fn record(body: &Bytes) -> Result<Bytes, Error> {
 fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
     // The parser's message quotes nothing of the body: it has a line, a column and what was
     // expected there.
-    serde_json::from_slice(body).map_err(|error| Error::unavailable_because(Reason::NotJson, error))
+    serde_json::from_slice(body).map_err(|error| Error::unavailable_because(UnavailableReason::NotJson, error))
 }
 
 /// The `from` of the first `rel="next"` in the `Link` headers (RFC 8288) that is a valid log id. Of
@@ -202,21 +203,21 @@ mod tests {
     #[test]
     fn whatever_is_not_a_list_is_an_outage() {
         for (body, expected) in [
-            ("", Reason::NotJson),
-            ("<html>502</html>", Reason::NotJson),
-            ("[1", Reason::NotJson),
-            ("\u{c}[1]", Reason::NotJson),
-            (r#"{"users":[1 2]}"#, Reason::NotJson),
-            ("null", Reason::Unexpected),
-            ("17", Reason::Unexpected),
-            ("{}", Reason::Unexpected),
-            (r#"{"logs":[]}"#, Reason::Unexpected),
-            (r#"{"users":{}}"#, Reason::Unexpected),
+            ("", UnavailableReason::NotJson),
+            ("<html>502</html>", UnavailableReason::NotJson),
+            ("[1", UnavailableReason::NotJson),
+            ("\u{c}[1]", UnavailableReason::NotJson),
+            (r#"{"users":[1 2]}"#, UnavailableReason::NotJson),
+            ("null", UnavailableReason::Unexpected),
+            ("17", UnavailableReason::Unexpected),
+            ("{}", UnavailableReason::Unexpected),
+            (r#"{"logs":[]}"#, UnavailableReason::Unexpected),
+            (r#"{"users":{}}"#, UnavailableReason::Unexpected),
         ] {
-            let Err(Error::Unavailable(outage)) = page(body) else {
+            let Err(Error::Unavailable(error)) = page(body) else {
                 unreachable!("{body} is taken for a list");
             };
-            assert_eq!(outage.reason, expected, "{body}");
+            assert_eq!(error.reason, expected, "{body}");
         }
         assert!(Page::read(&Bytes::from_static(b"{\"users\":[\"\xff\"]}"), "users", &HeaderMap::new()).is_err());
     }

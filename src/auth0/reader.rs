@@ -9,7 +9,7 @@ use tracing::Instrument as _;
 
 use super::api_request::ApiRequest;
 use super::call_context::{CallContext, StatsHandle};
-use super::error::{Error, MisconfigurationError, Reason};
+use super::error::{Error, MisconfigurationError, UnavailableReason};
 use super::error_mapping::{is_token_refused, refused_fields};
 use super::fields_parameter::{LearnedFields, RefusedFields};
 use super::http_client::{UpstreamRequest, UpstreamResponse};
@@ -44,7 +44,7 @@ enum ReadOutcome {
     Payload(Payload),
     /// The token was not taken.
     TokenRefused,
-    /// A name in `fields` was not taken. Those that are, as far as Auth0 says.
+    /// A name in `fields` was not taken. Holds those that are, as far as Auth0 says.
     FieldsRefused(Vec<String>),
 }
 
@@ -78,7 +78,7 @@ impl Reader {
         let outcome = self.find(&request.0, context).await;
         context.note(|stats| stats.took += start.elapsed());
         // The endpoint of a request answers in the form of its type.
-        T::from_payload(outcome?).ok_or(Error::unavailable(Reason::Unexpected))
+        T::from_payload(outcome?).ok_or(Error::unavailable(UnavailableReason::Unexpected))
     }
 
     async fn find(&self, request: &Arc<RequestTarget>, context: &CallContext) -> Result<Payload, Error> {

@@ -17,11 +17,11 @@ const CAPACITY: u64 = 32 << 20;
 /// Bytes that an entry takes beside its answer.
 const OVERHEAD: usize = 256;
 
-/// Kept answers, by what tells their calls apart.
-pub(crate) struct ResponseCache<T: Clone + Send + Sync + 'static>(Option<Cache<RequestKey, Kept<T>>>);
+/// CachedResponse answers, by what tells their calls apart.
+pub(crate) struct ResponseCache<T: Clone + Send + Sync + 'static>(Option<Cache<RequestKey, CachedResponse<T>>>);
 
 #[derive(Clone)]
-struct Kept<T> {
+struct CachedResponse<T> {
     answer: T,
     since: Instant,
 }
@@ -29,8 +29,8 @@ struct Kept<T> {
 impl<T: Clone + Send + Sync + 'static> ResponseCache<T> {
     /// Keeps answers for `time_to_live`; zero keeps none. `size` tells how many bytes an answer holds.
     pub(crate) fn new(time_to_live: Duration, size: fn(&T) -> usize) -> Self {
-        let weight = move |key: &RequestKey, kept: &Kept<T>| {
-            u32::try_from(key.len() + size(&kept.answer) + OVERHEAD).unwrap_or(u32::MAX)
+        let weight = move |key: &RequestKey, cached: &CachedResponse<T>| {
+            u32::try_from(key.len() + size(&cached.answer) + OVERHEAD).unwrap_or(u32::MAX)
         };
         let is_on = !time_to_live.is_zero();
         Self(is_on.then(|| Cache::builder().max_capacity(CAPACITY).weigher(weight).time_to_live(time_to_live).build()))
@@ -38,14 +38,14 @@ impl<T: Clone + Send + Sync + 'static> ResponseCache<T> {
 
     /// The answer that is kept for `key`, and its age.
     pub(crate) fn get(&self, key: &RequestKey) -> Option<(T, Duration)> {
-        let kept = self.0.as_ref()?.get(key)?;
-        Some((kept.answer, kept.since.elapsed()))
+        let cached = self.0.as_ref()?.get(key)?;
+        Some((cached.answer, cached.since.elapsed()))
     }
 
     /// Keeps an answer that has just come.
     pub(crate) fn put(&self, key: RequestKey, answer: &T) {
         if let Some(cache) = &self.0 {
-            cache.insert(key, Kept { answer: answer.clone(), since: Instant::now() });
+            cache.insert(key, CachedResponse { answer: answer.clone(), since: Instant::now() });
         }
     }
 }

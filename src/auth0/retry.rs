@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::error::{Error, Reason};
+use super::error::{Error, UnavailableReason};
 
 /// Attempts at one call, the first included. What a second try does not get past is seldom past
 /// after a third, and each costs of a rate limit that may be two calls a second for the whole
@@ -77,16 +77,17 @@ impl FailureClass {
             // Quotas on tokens are for minutes to a month: the token cache remembers them.
             Error::RateLimited { .. } if kind == RequestKind::Grant => Self::Permanent,
             Error::RateLimited { retry_after } => Self::RateLimited { wait: retry_after.unwrap_or(estimate) },
-            Error::Unavailable(outage) => match outage.reason {
-                Reason::Status(503) if kind == RequestKind::Search => Self::Search,
-                Reason::Status(408 | 500..=599) | Reason::Connection | Reason::Interrupted | Reason::NotJson => {
-                    Self::Transient
-                }
-                Reason::Status(_)
-                | Reason::Blocked(_)
-                | Reason::Unexpected
-                | Reason::TooLarge
-                | Reason::BreakerOpen => Self::Permanent,
+            Error::Unavailable(error) => match error.reason {
+                UnavailableReason::Status(503) if kind == RequestKind::Search => Self::Search,
+                UnavailableReason::Status(408 | 500..=599)
+                | UnavailableReason::Connection
+                | UnavailableReason::Interrupted
+                | UnavailableReason::NotJson => Self::Transient,
+                UnavailableReason::Status(_)
+                | UnavailableReason::Blocked(_)
+                | UnavailableReason::Unexpected
+                | UnavailableReason::TooLarge
+                | UnavailableReason::BreakerOpen => Self::Permanent,
             },
             Error::Timeout
             | Error::Rejected { .. }
@@ -98,7 +99,7 @@ impl FailureClass {
 
     /// The error to pass on when no other attempt is made: a rate limit's says when to come back,
     /// even if Auth0 did not.
-    pub(crate) fn told(self, error: Error) -> Error {
+    pub(crate) fn with_retry_after(self, error: Error) -> Error {
         match self {
             Self::RateLimited { wait } => Error::RateLimited { retry_after: Some(wait) },
             Self::Transient | Self::Search | Self::Permanent => error,
@@ -188,25 +189,25 @@ mod tests {
 
     #[test]
     fn a_failure_is_judged_by_what_the_next_attempt_may_bring() {
-        let outage = Error::unavailable;
+        let unavailable = Error::unavailable;
         let limited = |retry_after| Error::RateLimited { retry_after };
         let rejected = || Error::Rejected { message: String::new(), error_code: None };
         let wait = |milliseconds| FailureClass::RateLimited { wait: ms(milliseconds) };
         for (error, kind, expected) in [
-            (outage(Reason::Connection), RequestKind::Read, FailureClass::Transient),
-            (outage(Reason::Interrupted), RequestKind::Read, FailureClass::Transient),
-            (outage(Reason::NotJson), RequestKind::Read, FailureClass::Transient),
-            (outage(Reason::Status(408)), RequestKind::Read, FailureClass::Transient),
-            (outage(Reason::Status(500)), RequestKind::Search, FailureClass::Transient),
-            (outage(Reason::Status(503)), RequestKind::Read, FailureClass::Transient),
-            (outage(Reason::Status(503)), RequestKind::Grant, FailureClass::Transient),
-            (outage(Reason::Status(503)), RequestKind::Search, FailureClass::Search),
-            (outage(Reason::Status(599)), RequestKind::Read, FailureClass::Transient),
-            (outage(Reason::Status(600)), RequestKind::Read, FailureClass::Permanent),
-            (outage(Reason::Blocked(403)), RequestKind::Read, FailureClass::Permanent),
-            (outage(Reason::Unexpected), RequestKind::Read, FailureClass::Permanent),
-            (outage(Reason::TooLarge), RequestKind::Read, FailureClass::Permanent),
-            (outage(Reason::BreakerOpen), RequestKind::Read, FailureClass::Permanent),
+            (unavailable(UnavailableReason::Connection), RequestKind::Read, FailureClass::Transient),
+            (unavailable(UnavailableReason::Interrupted), RequestKind::Read, FailureClass::Transient),
+            (unavailable(UnavailableReason::NotJson), RequestKind::Read, FailureClass::Transient),
+            (unavailable(UnavailableReason::Status(408)), RequestKind::Read, FailureClass::Transient),
+            (unavailable(UnavailableReason::Status(500)), RequestKind::Search, FailureClass::Transient),
+            (unavailable(UnavailableReason::Status(503)), RequestKind::Read, FailureClass::Transient),
+            (unavailable(UnavailableReason::Status(503)), RequestKind::Grant, FailureClass::Transient),
+            (unavailable(UnavailableReason::Status(503)), RequestKind::Search, FailureClass::Search),
+            (unavailable(UnavailableReason::Status(599)), RequestKind::Read, FailureClass::Transient),
+            (unavailable(UnavailableReason::Status(600)), RequestKind::Read, FailureClass::Permanent),
+            (unavailable(UnavailableReason::Blocked(403)), RequestKind::Read, FailureClass::Permanent),
+            (unavailable(UnavailableReason::Unexpected), RequestKind::Read, FailureClass::Permanent),
+            (unavailable(UnavailableReason::TooLarge), RequestKind::Read, FailureClass::Permanent),
+            (unavailable(UnavailableReason::BreakerOpen), RequestKind::Read, FailureClass::Permanent),
             (limited(Some(ms(2_000))), RequestKind::Read, wait(2_000)),
             (limited(Some(ms(0))), RequestKind::Search, wait(0)),
             (limited(None), RequestKind::Search, wait(700)),

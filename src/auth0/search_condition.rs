@@ -157,8 +157,8 @@ impl Writer<'_> {
         if let [only] = parts {
             return self.whole(only);
         }
-        for (place, part) in parts.iter().enumerate() {
-            if place > 0 {
+        for (index, part) in parts.iter().enumerate() {
+            if index > 0 {
                 self.push(operator);
             }
             self.part(part);
@@ -204,8 +204,8 @@ impl Writer<'_> {
             return self.phrase(only);
         }
         self.push("(");
-        for (place, value) in values.iter().enumerate() {
-            if place > 0 {
+        for (index, value) in values.iter().enumerate() {
+            if index > 0 {
                 self.push(" OR ");
             }
             self.phrase(value);

@@ -13,7 +13,7 @@ use super::error::Error;
 use super::grant::{AuthenticationApi, Grant};
 use super::sealed_token::{SealingKey, TokenHash};
 use crate::deadline::Deadline;
-use crate::shared_state::{Key, SharedState, Unavailable};
+use crate::shared_state::{Key, SharedState, SharedStateError};
 
 /// Life of the lock, and the longest wait for whoever has it. A grant takes a few hundred milliseconds as a rule.
 const LOCK_LIFE: Duration = Duration::from_secs(2);
@@ -27,24 +27,24 @@ const POLL: Duration = Duration::from_millis(50);
 /// A token that is not to be taken again.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Stale {
-    /// It is in use here, and about to expire.
+    /// A token that is in use here, and about to expire.
     Aging(TokenHash),
-    /// The Management API has refused it.
+    /// A token that the Management API has refused.
     Refused(TokenHash),
 }
 
-/// The means to a token.
-enum Turn {
-    /// Another replica's.
-    Take(Grant),
+/// A source of a token.
+enum TokenSource {
+    /// Another replica, which has shared one.
+    Replica(Grant),
     /// A grant of Auth0's.
-    Ask {
+    Auth0 {
         /// The lock, unless there is none to be had.
         is_locked: bool,
     },
 }
 
-struct Exchange {
+struct SharedTokenAttempt {
     state: SharedState,
     sealing_key: SealingKey,
     token: Key,
@@ -52,20 +52,20 @@ struct Exchange {
     /// A text that only this attempt knows.
     owner: [u8; 16],
     /// Longest time that an answer is waited for.
-    patience: Duration,
+    timeout: Duration,
     unwanted: Option<TokenHash>,
 }
 
 /// The token of another replica, or one that is asked for and shared.
 pub(crate) async fn obtain(state: &SharedState, api: &AuthenticationApi, stale: Option<Stale>) -> Result<Grant, Error> {
     state.settled().await;
-    let Some(exchange) = Exchange::new(state, api, stale) else { return api.grant().await };
-    match exchange.turn(stale).await.unwrap_or(Turn::Ask { is_locked: false }) {
-        Turn::Take(grant) => Ok(grant),
-        Turn::Ask { is_locked } => {
+    let Some(attempt) = SharedTokenAttempt::new(state, api, stale) else { return api.grant().await };
+    match attempt.source(stale).await.unwrap_or(TokenSource::Auth0 { is_locked: false }) {
+        TokenSource::Replica(grant) => Ok(grant),
+        TokenSource::Auth0 { is_locked } => {
             let grant = api.grant().await;
-            let sealed = grant.as_ref().ok().and_then(|grant| exchange.sealing_key.seal(grant, Utc::now()));
-            let sharing = tokio::spawn(async move { exchange.share(sealed, is_locked).await });
+            let sealed = grant.as_ref().ok().and_then(|grant| attempt.sealing_key.seal(grant, Utc::now()));
+            let sharing = tokio::spawn(async move { attempt.share(sealed, is_locked).await });
             // Callers who wait for the token do not wait for a Redis that is slow: it goes on without them.
             let _ = Deadline::within(state.operation_timeout()).limit(sharing).await;
             grant
@@ -73,52 +73,52 @@ pub(crate) async fn obtain(state: &SharedState, api: &AuthenticationApi, stale: 
     }
 }
 
-impl Exchange {
+impl SharedTokenAttempt {
     fn new(state: &SharedState, api: &AuthenticationApi, stale: Option<Stale>) -> Option<Self> {
         let (authentication, client_id, audience) = api.client();
         let sealing_key = SealingKey::derive(authentication.secret_bytes(), client_id, audience)?;
         let mut owner = [0; 16];
         aws_lc_rs::rand::fill(&mut owner).ok()?;
-        let token = state.key("token", &sealing_key.name);
-        let lock = state.key("token-lock", &sealing_key.name);
+        let token = state.key("token", sealing_key.name());
+        let lock = state.key("token-lock", sealing_key.name());
         let unwanted = stale.map(|(Stale::Aging(hash) | Stale::Refused(hash))| hash);
-        let patience = match stale {
+        let timeout = match stale {
             // It goes on serving meanwhile.
             Some(Stale::Aging(_)) => state.background_timeout(),
             Some(Stale::Refused(_)) | None => state.token_timeout(),
         };
-        Some(Self { state: state.clone(), sealing_key, token, lock, owner, patience, unwanted })
+        Some(Self { state: state.clone(), sealing_key, token, lock, owner, timeout, unwanted })
     }
 
-    /// The means to a token. The first answer that is missed is the last that is waited for.
-    async fn turn(&self, stale: Option<Stale>) -> Result<Turn, Unavailable> {
+    /// The source to have a token from. The first answer that is missed is the last that is waited for.
+    async fn source(&self, stale: Option<Stale>) -> Result<TokenSource, SharedStateError> {
         if let Some(Stale::Refused(hash)) = stale {
-            self.state.delete_if_begins(&self.token, &hash.beginning(), self.patience).await?;
+            self.state.delete_if_begins(&self.token, &hash.beginning(), self.timeout).await?;
         }
         let give_up = Instant::now() + LOCK_LIFE;
         loop {
             if let Some(grant) = self.look().await? {
-                return Ok(Turn::Take(grant));
+                return Ok(TokenSource::Replica(grant));
             }
-            if self.state.set_if_absent(&self.lock, &self.owner, LOCK_LIFE, self.patience).await? {
+            if self.state.set_if_absent(&self.lock, &self.owner, LOCK_LIFE, self.timeout).await? {
                 // It may have come between the look and the lock.
                 return Ok(match self.look().await? {
                     Some(grant) => {
                         self.unlock().await;
-                        Turn::Take(grant)
+                        TokenSource::Replica(grant)
                     }
-                    None => Turn::Ask { is_locked: true },
+                    None => TokenSource::Auth0 { is_locked: true },
                 });
             }
             if Instant::now() >= give_up {
-                return Ok(Turn::Ask { is_locked: false });
+                return Ok(TokenSource::Auth0 { is_locked: false });
             }
             sleep(POLL + POLL.mul_f64(fastrand::f64() / 2.0)).await;
         }
     }
 
-    async fn look(&self) -> Result<Option<Grant>, Unavailable> {
-        let value = self.state.get(&self.token, MOST_BYTES, self.patience).await?;
+    async fn look(&self) -> Result<Option<Grant>, SharedStateError> {
+        let value = self.state.get(&self.token, MOST_BYTES, self.timeout).await?;
         Ok(value.and_then(|value| self.sealing_key.open(&value, Utc::now(), self.unwanted)))
     }
 
@@ -135,6 +135,6 @@ impl Exchange {
 
     async fn unlock(&self) {
         // It ends by itself.
-        let _ = self.state.delete_if_begins(&self.lock, &self.owner, self.patience).await;
+        let _ = self.state.delete_if_begins(&self.lock, &self.owner, self.timeout).await;
     }
 }

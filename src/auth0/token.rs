@@ -5,11 +5,12 @@
 //! it hangs up.
 
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use chrono::{DateTime, Utc};
+use parking_lot::Mutex;
 use reqwest::header::HeaderValue;
 use tokio::time::Instant;
 
@@ -97,7 +98,7 @@ struct Inner {
     current: ArcSwapOption<AccessToken>,
     refresh: Mutex<Refresh>,
     /// A single one at most. It goes on when whoever started it hangs up.
-    flight: SingleFlight<(), Granted>,
+    in_flight: SingleFlight<(), Granted>,
 }
 
 #[derive(Default)]
@@ -138,8 +139,8 @@ enum Next {
 
 impl TokenCache {
     pub(crate) fn new(api: AuthenticationApi, shared: Option<SharedState>) -> Self {
-        let flight = SingleFlight::new(Cancellation::Never);
-        Self(Arc::new(Inner { api, shared, current: ArcSwapOption::empty(), refresh: Mutex::default(), flight }))
+        let in_flight = SingleFlight::new(Cancellation::Never);
+        Self(Arc::new(Inner { api, shared, current: ArcSwapOption::empty(), refresh: Mutex::default(), in_flight }))
     }
 
     /// A cache that has a token already.
@@ -156,7 +157,7 @@ impl TokenCache {
     ///
     /// The grant's failure, the last one's failure if that was a moment ago, or
     /// [`Error::Timeout`].
-    pub(crate) async fn token(&self, patience: &SharedDeadline) -> Result<Arc<AccessToken>, Error> {
+    pub(crate) async fn token(&self, deadline: &SharedDeadline) -> Result<Arc<AccessToken>, Error> {
         if let Some(token) = self.0.current.load_full() {
             match token.lifespan.at(Instant::now()) {
                 Freshness::Fresh => return Ok(token),
@@ -170,25 +171,25 @@ impl TokenCache {
         }
         match self.refresh() {
             Next::Now(result) => result,
-            Next::Later(waiter) => patience.limit(pin!(waiter.outcome(Deadline::within(GRANT_TIMEOUT)))).await??,
+            Next::Later(waiter) => deadline.limit(pin!(waiter.outcome(Deadline::within(GRANT_TIMEOUT)))).await??,
         }
     }
 
     /// Authenticates by this from the next grant on, for which nobody has to wait: what failed before may succeed now.
     pub(crate) fn authenticate_by(&self, authentication: ClientAuthentication) {
         self.0.api.authenticate_by(authentication);
-        self.lock().failure = None;
+        self.0.refresh.lock().failure = None;
     }
 
     /// Forgets a token that the Management API refused, unless a newer one has taken its place.
     pub(crate) fn invalidate(&self, token: &AccessToken) {
-        self.forget(&mut self.lock(), token);
+        self.forget(&mut self.0.refresh.lock(), token);
     }
 
     /// Forgets a token that was refused just like the one it replaced, and remembers why: to fetch
     /// yet another for each call would only hammer the token endpoint.
     pub(crate) fn give_up(&self, token: &AccessToken, error: Error) {
-        let mut refresh = self.lock();
+        let mut refresh = self.0.refresh.lock();
         if self.forget(&mut refresh, token) {
             refresh.failure = Some(RememberedFailure { error, at: Instant::now() });
         }
@@ -220,7 +221,7 @@ impl TokenCache {
 
     /// Starts a refresh, or joins the one that is under way, unless there is nothing to wait for.
     fn refresh(&self) -> Next {
-        let refresh = self.lock();
+        let refresh = self.0.refresh.lock();
         let now = Instant::now();
         // A refresh may have ended between the caller's look at the token and this.
         if let Some(token) = self.0.current.load_full()
@@ -234,7 +235,7 @@ impl TokenCache {
         let cache = self.clone();
         let refused = refresh.refused;
         let grant = |_| async move { cache.keep(cache.obtain(refused).await) };
-        Next::Later(self.0.flight.join_or_start(&(), Deadline::within(GRANT_TIMEOUT), grant))
+        Next::Later(self.0.in_flight.join_or_start(&(), Deadline::within(GRANT_TIMEOUT), grant))
     }
 
     /// Asks Auth0 for a token, unless another replica has.
@@ -247,7 +248,7 @@ impl TokenCache {
 
     /// Keeps what a refresh has brought.
     fn keep(&self, grant: Result<Grant, Error>) -> Result<Arc<AccessToken>, Error> {
-        let mut refresh = self.lock();
+        let mut refresh = self.0.refresh.lock();
         let is_shared = grant.as_ref().is_ok_and(|grant| grant.is_shared);
         // Under an open breaker nobody was asked.
         if !is_shared && !grant.as_ref().is_err_and(Error::is_breaker_open) {
@@ -282,11 +283,6 @@ impl TokenCache {
                 Err(error)
             }
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Refresh> {
-        // Nothing in here is left half done by a panic.
-        self.0.refresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

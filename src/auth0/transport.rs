@@ -15,7 +15,7 @@ use url::Url;
 use super::breaker::{Breaker, BreakerStatus, Health};
 use super::call_context::StatsHandle;
 use super::domain::Domain;
-use super::error::{BuildError, Error, Reason};
+use super::error::{BuildError, Error, UnavailableReason};
 use super::http_client::{HttpClient, UpstreamRequest, UpstreamResponse};
 use super::pace::{Governor, PaceError, PacePermit, PaceRequest, PaceSettings};
 use super::retry::{FailureClass, RequestKind, RetryBudget, RetryDecision, RetryPolicy};
@@ -25,7 +25,7 @@ use crate::telemetry::{TRACE_TARGET, UpstreamMetrics};
 
 /// The wait after a 429 that says nothing of it. The slowest plan gives two calls a second,
 /// and the second in which a burst was spent may have just begun.
-const UNTOLD_WAIT: Duration = Duration::from_secs(1);
+const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Most calls that may wait for their turn: at the fastest plan's sixteen a second, more than anybody waits for.
 const LONGEST_QUEUE: usize = 1_000;
@@ -40,7 +40,7 @@ pub(crate) struct Attempts {
     stats: StatsHandle,
     made: u32,
     /// The wait after a 429 that says nothing of it.
-    untold_wait: Duration,
+    default_retry_after: Duration,
 }
 
 impl Attempts {
@@ -52,7 +52,7 @@ impl Attempts {
         deadline: SharedDeadline,
         stats: StatsHandle,
     ) -> Self {
-        Self { endpoint, kind, pace: Some(pace), deadline, stats, made: 0, untold_wait: UNTOLD_WAIT }
+        Self { endpoint, kind, pace: Some(pace), deadline, stats, made: 0, default_retry_after: DEFAULT_RETRY_AFTER }
     }
 
     pub(crate) fn deadline(&self) -> &SharedDeadline {
@@ -118,7 +118,7 @@ impl Transport {
     }
 
     pub(crate) fn url(&self, target: &str) -> Result<Url, Error> {
-        self.domain.url(target).map_err(|error| Error::unavailable_because(Reason::Connection, error))
+        self.domain.url(target).map_err(|error| Error::unavailable_because(UnavailableReason::Connection, error))
     }
 
     /// Sends a JSON body, in as many attempts as it takes, each with a body of its own; for the token endpoint.
@@ -140,7 +140,7 @@ impl Transport {
             deadline,
             stats,
             made: 0,
-            untold_wait: UNTOLD_WAIT,
+            default_retry_after: DEFAULT_RETRY_AFTER,
         };
         self.attempt_until_settled(&mut attempts, request, read).await
     }
@@ -167,7 +167,7 @@ impl Transport {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            let failed = FailureClass::of(&error, attempts.kind, attempts.untold_wait);
+            let failed = FailureClass::of(&error, attempts.kind, attempts.default_retry_after);
             let wait = match self.policy.decide(attempts.made, failed, attempts.deadline.remaining(), fastrand::f64()) {
                 // A breaker that is not closed would let nothing pass, or only what is meant to be
                 // a single probe.
@@ -176,7 +176,7 @@ impl Transport {
                 {
                     wait
                 }
-                _ => return Err(failed.told(error)),
+                _ => return Err(failed.with_retry_after(error)),
             };
             let (endpoint, made, wait_ms) = (attempts.endpoint, attempts.made, wait.as_millis() as u64);
             tracing::debug!(endpoint, attempts = made, wait_ms, %error, "Auth0 will be asked again");
@@ -199,18 +199,18 @@ impl Transport {
         // probe of one that is half-open is decided when the turn has come. One that waits when the breaker opens is told at once.
         let opened = self.breaker.opened();
         if self.breaker.status() == BreakerStatus::Open {
-            return Err(Error::unavailable(Reason::BreakerOpen));
+            return Err(Error::unavailable(UnavailableReason::BreakerOpen));
         }
-        let admission = tokio::select! {
+        let pace_permit = tokio::select! {
             biased;
-            admission = self.admit(attempts) => admission?,
-            () = opened => return Err(Error::unavailable(Reason::BreakerOpen)),
+            pace_permit = self.admit(attempts) => pace_permit?,
+            () = opened => return Err(Error::unavailable(UnavailableReason::BreakerOpen)),
         };
-        let pass = match self.breaker.admit() {
-            Ok(pass) => pass,
+        let breaker_permit = match self.breaker.admit() {
+            Ok(breaker_permit) => breaker_permit,
             Err(error) => {
-                if let Some(admission) = admission {
-                    admission.hand_back();
+                if let Some(pace_permit) = pace_permit {
+                    pace_permit.hand_back();
                 }
                 return Err(error);
             }
@@ -221,8 +221,8 @@ impl Transport {
         }
         attempts.stats.called(attempts.made > 0);
         attempts.made += 1;
-        if let Some(admission) = &admission {
-            Span::current().record("wait_ms", admission.waited().as_millis() as i64);
+        if let Some(pace_permit) = &pace_permit {
+            Span::current().record("wait_ms", pace_permit.waited().as_millis() as i64);
         }
         let start = Instant::now();
         let exchange = pin!(self.client.exchange(request));
@@ -236,13 +236,13 @@ impl Transport {
 
         // After: who learns from it.
         let outcome = response.as_ref().map_err(Error::clone).and_then(read);
-        pass.report(Health::of(outcome.as_ref().err(), attempts.kind, took));
-        match (admission, &outcome, &response) {
-            (Some(admission), Err(Error::RateLimited { retry_after }), _) => {
-                attempts.untold_wait = admission.limited(*retry_after);
+        breaker_permit.report(Health::of(outcome.as_ref().err(), attempts.kind, took));
+        match (pace_permit, &outcome, &response) {
+            (Some(pace_permit), Err(Error::RateLimited { retry_after }), _) => {
+                attempts.default_retry_after = pace_permit.limited(*retry_after);
             }
-            (Some(admission), _, Ok(response)) => admission.answered(response.status, &response.headers),
-            // Nobody knows whether it counted: the admission takes it for counted.
+            (Some(pace_permit), _, Ok(response)) => pace_permit.answered(response.status, &response.headers),
+            // Nobody knows whether it counted: the permit takes it for counted.
             _ => {}
         }
         outcome
@@ -255,10 +255,10 @@ impl Transport {
         loop {
             let deadline = attempts.deadline.deadline();
             match self.governor.admit(pace, deadline).await {
-                Ok(admission) => {
-                    attempts.stats.waited(admission.waited());
-                    self.metrics.waited(pace.class.name(), admission.waited());
-                    return Ok(Some(admission));
+                Ok(pace_permit) => {
+                    attempts.stats.waited(pace_permit.waited());
+                    self.metrics.waited(pace.class.name(), pace_permit.waited());
+                    return Ok(Some(pace_permit));
                 }
                 Err(_) if attempts.deadline.deadline() > deadline => {}
                 Err(PaceError { retry_after }) => return Err(Error::RateLimited { retry_after: Some(retry_after) }),

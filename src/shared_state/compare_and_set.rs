@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redis::Script;
 
-use super::{Key, SharedState, Unavailable, milliseconds};
+use super::{Key, SharedState, SharedStateError, milliseconds};
 
 /// Sets a value if it begins as expected; of none, with nothing. Gives back the time, and the value if it begins in another way; of one
 /// that is too long, its beginning, and no more than that is read. What is of another type is none. ARGV: expected beginning, value, life in
@@ -49,7 +49,7 @@ impl SharedState {
         expected: &[u8],
         value: &[u8],
         bounds: ValueBounds,
-    ) -> Result<Step, Unavailable> {
+    ) -> Result<Step, SharedStateError> {
         let (bytes, life) = (bounds.bytes, milliseconds(bounds.life));
         let (seconds, microseconds, other): (u64, u64, Option<Vec<u8>>) = self
             .run_on(self.0.background_connection(), async |connection| {

@@ -10,9 +10,9 @@ use redis::{AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, RedisError
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::error::Failure;
+use super::availability::Availability;
+use super::error::RedisCommandError;
 use super::link::Link;
-use super::standing::Standing;
 use super::url::{Route, Sentinels, at};
 use super::{Inner, RedisUrl};
 use crate::deadline::Deadline;
@@ -46,7 +46,7 @@ const MOST_REDIRECTIONS: usize = 4;
 /// A connection that has been found, and what became of the first write.
 pub(super) struct Found {
     pub(super) connection: MultiplexedConnection,
-    pub(super) written: Result<(), Failure>,
+    pub(super) written: Result<(), RedisCommandError>,
     /// True if a node of a cluster sent on to it.
     pub(super) is_redirected: bool,
 }
@@ -58,7 +58,7 @@ pub(super) async fn keep(state: Weak<Inner>, url: RedisUrl, mut link: watch::Rec
         let Some(inner) = state.upgrade() else { return };
         let prefix = inner.prefix.clone();
         let (operation_timeout, background_timeout) = (inner.operation_timeout, inner.background_timeout);
-        let was_late = inner.link.borrow().standing() == Standing::Late;
+        let was_late = inner.link.borrow().availability() == Availability::Late;
         // Nothing is held while waiting: the state may end meanwhile.
         drop(inner);
         let mut found = find(&url, &prefix, operation_timeout).await;
@@ -111,7 +111,7 @@ pub(super) async fn open_writable(
     url: &RedisUrl,
     prefix: &str,
     write_timeout: Duration,
-) -> Result<MultiplexedConnection, Failure> {
+) -> Result<MultiplexedConnection, RedisCommandError> {
     let Found { connection, written, .. } = find(url, prefix, write_timeout).await?;
     written.map(|()| connection)
 }
@@ -120,7 +120,7 @@ pub(super) async fn open_writable(
 /// is enough; if none does, one that answers is found.
 ///
 /// All keys of a tenant have its hash tag: of a cluster, too, they are on one server.
-pub(super) async fn find(url: &RedisUrl, prefix: &str, write_timeout: Duration) -> Result<Found, Failure> {
+pub(super) async fn find(url: &RedisUrl, prefix: &str, write_timeout: Duration) -> Result<Found, RedisCommandError> {
     let probe = Probe { prefix, timeout: write_timeout };
     match url.route() {
         Route::Nodes(nodes) => {
@@ -136,7 +136,7 @@ pub(super) async fn find(url: &RedisUrl, prefix: &str, write_timeout: Duration) 
 }
 
 /// Opens a connection to one server, on which no answer is waited for longer than who asks does.
-pub(super) async fn open(info: ConnectionInfo) -> Result<MultiplexedConnection, Failure> {
+pub(super) async fn open(info: ConnectionInfo) -> Result<MultiplexedConnection, RedisCommandError> {
     let client = Client::open(info)?;
     let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
     bounded(CONNECT_TIMEOUT, client.get_multiplexed_async_connection_with_config(&config)).await
@@ -150,7 +150,10 @@ pub(super) struct Probe<'a> {
 
 impl Probe<'_> {
     /// Writes, and once more by a script. The first tells a Redis that takes no writes from one that runs no scripts.
-    async fn write_as_operations_do(&self, connection: &mut MultiplexedConnection) -> RedisResult<Result<(), Failure>> {
+    async fn write_as_operations_do(
+        &self,
+        connection: &mut MultiplexedConnection,
+    ) -> RedisResult<Result<(), RedisCommandError>> {
         if let Err(failure) = self.write(connection).await? {
             return Ok(Err(failure));
         }
@@ -159,7 +162,10 @@ impl Probe<'_> {
         self.send(command, connection).await
     }
 
-    pub(super) async fn write(&self, connection: &mut MultiplexedConnection) -> RedisResult<Result<(), Failure>> {
+    pub(super) async fn write(
+        &self,
+        connection: &mut MultiplexedConnection,
+    ) -> RedisResult<Result<(), RedisCommandError>> {
         let mut command = redis::cmd("SET");
         command.arg(self.key()).arg(1).arg("PX").arg(PROBE_LIFE_MS);
         self.send(command, connection).await
@@ -173,17 +179,19 @@ impl Probe<'_> {
         &self,
         command: redis::Cmd,
         connection: &mut MultiplexedConnection,
-    ) -> RedisResult<Result<(), Failure>> {
+    ) -> RedisResult<Result<(), RedisCommandError>> {
         match Deadline::within(self.timeout).limit(command.query_async::<()>(connection)).await {
             Ok(Err(error)) if error.kind() == ErrorKind::Server(ServerErrorKind::Moved) => Err(error),
-            Ok(written) => Ok(written.map_err(Failure::from)),
-            Err(_) => Ok(Err(Failure::Timeout)),
+            Ok(written) => Ok(written.map_err(RedisCommandError::from)),
+            Err(_) => Ok(Err(RedisCommandError::Timeout)),
         }
     }
 }
 
-async fn first(mut attempts: FuturesUnordered<impl Future<Output = Result<Found, Failure>>>) -> Result<Found, Failure> {
-    let mut most_telling = Err(Failure::Timeout);
+async fn first(
+    mut attempts: FuturesUnordered<impl Future<Output = Result<Found, RedisCommandError>>>,
+) -> Result<Found, RedisCommandError> {
+    let mut most_telling = Err(RedisCommandError::Timeout);
     while let Some(attempt) = attempts.next().await {
         if attempt.as_ref().is_ok_and(|found| found.written.is_ok()) {
             return attempt;
@@ -196,17 +204,17 @@ async fn first(mut attempts: FuturesUnordered<impl Future<Output = Result<Found,
 }
 
 /// Rank of an attempt in vain: an answer tells more than none.
-fn told_by(attempt: &Result<Found, Failure>) -> u8 {
+fn told_by(attempt: &Result<Found, RedisCommandError>) -> u8 {
     match attempt {
         Ok(_) => 3,
-        Err(Failure::Refused { .. } | Failure::NoPrimary) => 2,
-        Err(Failure::Unreachable(_)) => 1,
-        Err(Failure::Timeout) => 0,
+        Err(RedisCommandError::Refused { .. } | RedisCommandError::NoPrimary) => 2,
+        Err(RedisCommandError::Unreachable(_)) => 1,
+        Err(RedisCommandError::Timeout) => 0,
     }
 }
 
 /// Connects to a node, and to those that one after the other names for the keys.
-async fn follow(mut node: ConnectionInfo, probe: &Probe<'_>) -> Result<Found, Failure> {
+async fn follow(mut node: ConnectionInfo, probe: &Probe<'_>) -> Result<Found, RedisCommandError> {
     let mut redirections = 0;
     loop {
         let mut connection = open(node.clone()).await?;
@@ -228,39 +236,46 @@ fn target(moved: &RedisError) -> Option<(&str, u16)> {
 }
 
 /// Connects to the primary that a sentinel tells of.
-async fn through(sentinel: &ConnectionInfo, sentinels: &Sentinels, probe: &Probe<'_>) -> Result<Found, Failure> {
+async fn through(
+    sentinel: &ConnectionInfo,
+    sentinels: &Sentinels,
+    probe: &Probe<'_>,
+) -> Result<Found, RedisCommandError> {
     let mut connection = open(sentinel.clone()).await?;
     let mut question = redis::cmd("SENTINEL");
     question.arg("GET-MASTER-ADDR-BY-NAME").arg(&sentinels.service);
     let told = bounded(CONNECT_TIMEOUT, question.query_async::<Option<(String, u16)>>(&mut connection)).await?;
-    let (host, port) = told.ok_or(Failure::NoPrimary)?;
+    let (host, port) = told.ok_or(RedisCommandError::NoPrimary)?;
     follow(at(&sentinels.primary, &host, port), probe).await
 }
 
 /// Waits for an answer, but no longer than that.
-pub(super) async fn bounded<T>(timeout: Duration, query: impl Future<Output = RedisResult<T>>) -> Result<T, Failure> {
-    Ok(Deadline::within(timeout).limit(query).await.map_err(|_| Failure::Timeout)??)
+pub(super) async fn bounded<T>(
+    timeout: Duration,
+    query: impl Future<Output = RedisResult<T>>,
+) -> Result<T, RedisCommandError> {
+    Ok(Deadline::within(timeout).limit(query).await.map_err(|_| RedisCommandError::Timeout)??)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn refused() -> Failure {
-        Failure::Refused { code: "WRONGPASS".to_owned() }
+    fn refused() -> RedisCommandError {
+        RedisCommandError::Refused { code: "WRONGPASS".to_owned() }
     }
 
     #[tokio::test]
     async fn of_attempts_in_vain_the_one_that_tells_most_is_told() {
-        let unreachable = || Failure::Unreachable(RedisError::from((ErrorKind::Io, "refused")));
+        let unreachable = || RedisCommandError::Unreachable(RedisError::from((ErrorKind::Io, "refused")));
         for failures in [
-            [Failure::Timeout, unreachable(), refused()],
-            [refused(), unreachable(), Failure::Timeout],
+            [RedisCommandError::Timeout, unreachable(), refused()],
+            [refused(), unreachable(), RedisCommandError::Timeout],
             [unreachable(), refused(), unreachable()],
         ] {
             let attempts = failures.map(|failure| std::future::ready(Err(failure)));
             let found = first(attempts.into_iter().collect()).await;
-            assert!(matches!(found, Err(Failure::Refused { code }) if code == "WRONGPASS"));
+            assert!(matches!(found, Err(RedisCommandError::Refused { code }) if code == "WRONGPASS"));
         }
     }
 }

@@ -7,14 +7,14 @@ use redis::{ErrorKind, RedisError};
 /// The state is not shared now: do what a process does alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the state is not shared now")]
-pub struct Unavailable;
+pub struct SharedStateError;
 
 /// The reason for which Redis did not do what it was asked. `Display` holds no address and no secret.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum RedisCommandError {
     Timeout,
     Unreachable(RedisError),
-    /// It answered with an error.
+    /// An answer that is an error.
     Refused {
         /// The code that the error begins with, such as `OOM` or `READONLY`.
         code: String,
@@ -23,7 +23,7 @@ pub(super) enum Failure {
     NoPrimary,
 }
 
-impl Failure {
+impl RedisCommandError {
     /// The reason as the metrics count it.
     pub(super) fn reason(&self) -> &'static str {
         match self {
@@ -34,7 +34,7 @@ impl Failure {
     }
 }
 
-impl From<RedisError> for Failure {
+impl From<RedisError> for RedisCommandError {
     fn from(error: RedisError) -> Self {
         match error.code() {
             Some(code) => Self::Refused { code: code.to_owned() },
@@ -46,7 +46,7 @@ impl From<RedisError> for Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for RedisCommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Timeout => f.write_str("it does not answer in time"),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use redis::Script;
 
 use super::stream::StreamId;
-use super::{Key, SharedState, Unavailable, milliseconds};
+use super::{Key, SharedState, SharedStateError, milliseconds};
 
 /// Renews one's own lease, or takes one that is nobody's, with a fence of its own. So is one's own of which one does not know the fence: the
 /// answer has been lost, or Redis has gone back in time. Gives back owner and fence of the lease that there is, empty if there is none, and
@@ -111,7 +111,7 @@ impl SharedState {
         owner: &str,
         fence: Option<&Fence>,
         may_take: bool,
-    ) -> Result<Holding, Unavailable> {
+    ) -> Result<Holding, SharedStateError> {
         let fence = fence.map(Fence::as_str).unwrap_or_default();
         let life = milliseconds(leased.lease_life);
         let (holder, last): (String, String) = self
@@ -139,7 +139,7 @@ impl SharedState {
         owner: &str,
         fence: &Fence,
         entry: &[u8],
-    ) -> Result<Option<StreamId>, Unavailable> {
+    ) -> Result<Option<StreamId>, SharedStateError> {
         let BoundedStream { key, entries, life } = &leased.stream;
         let life = milliseconds(*life);
         let id: String = self
@@ -153,7 +153,12 @@ impl SharedState {
     }
 
     /// Adds an entry to a stream that the holder of a lease reads. False if nobody holds it: nothing has been written then.
-    pub(crate) async fn send(&self, lease: &Key, stream: &BoundedStream, entry: &[u8]) -> Result<bool, Unavailable> {
+    pub(crate) async fn send(
+        &self,
+        lease: &Key,
+        stream: &BoundedStream,
+        entry: &[u8],
+    ) -> Result<bool, SharedStateError> {
         let BoundedStream { key, entries, life } = stream;
         let life = milliseconds(*life);
         self.run(async |connection| {

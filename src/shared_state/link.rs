@@ -2,11 +2,11 @@
 
 use redis::aio::MultiplexedConnection;
 
-use super::standing::Standing;
+use super::availability::Availability;
 
 /// The way to Redis.
 pub(super) enum Link {
-    /// Not known yet.
+    /// No answer yet.
     Connecting {
         /// True once it has been waited for in vain.
         is_overdue: bool,
@@ -25,12 +25,12 @@ pub(super) struct Connection {
 }
 
 impl Link {
-    pub(super) fn standing(&self) -> Standing {
+    pub(super) fn availability(&self) -> Availability {
         match self {
-            Self::Connecting { is_overdue: false } => Standing::Unknown,
-            Self::Up(_) => Standing::Up,
-            Self::Slow(_) => Standing::Late,
-            Self::Connecting { is_overdue: true } | Self::Down => Standing::Gone,
+            Self::Connecting { is_overdue: false } => Availability::Unknown,
+            Self::Up(_) => Availability::Up,
+            Self::Slow(_) => Availability::Late,
+            Self::Connecting { is_overdue: true } | Self::Down => Availability::Gone,
         }
     }
 

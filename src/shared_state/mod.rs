@@ -1,6 +1,6 @@
 //! State that the replicas of a gateway share, in Redis or Valkey.
 //!
-//! Nothing in it is needed: whoever asks is told the answer or [`Unavailable`], within 20 ms, and then does what a
+//! Nothing in it is needed: whoever asks is told the answer or [`SharedStateError`], within 20 ms, and then does what a
 //! process does alone. One task for the process keeps the connection (`connection`); while there is none, asking costs nothing.
 //!
 //! Redis that answers late is none to those who wait for an answer, and still one to work in the background, for which nobody waits. Whoever
@@ -9,13 +9,13 @@
 //! Keys carry a version, so that replicas of different versions leave each other's alone, and the tenant as a hash tag: so all of them are on
 //! one node of a cluster, and a connection to that one is enough.
 
+mod availability;
 mod compare_and_set;
 mod connection;
 mod error;
 mod lease;
 mod link;
 mod scripts;
-mod standing;
 mod stream;
 mod survey;
 mod url;
@@ -29,14 +29,14 @@ use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, RedisResult};
 use tokio::sync::watch;
 
+pub use self::availability::Availability;
+use self::availability::AvailabilityLog;
 pub(crate) use self::compare_and_set::{Step, ValueBounds};
-use self::error::Failure;
-pub use self::error::Unavailable;
+use self::error::RedisCommandError;
+pub use self::error::SharedStateError;
 pub(crate) use self::lease::{BoundedStream, Fence, Holding, LeasedStream};
 use self::link::{Connection, Link};
 pub(crate) use self::scripts::{MapBounds, Rate};
-pub use self::standing::Standing;
-use self::standing::StandingLog;
 pub(crate) use self::stream::{StreamEntry, StreamId, StreamReader};
 pub use self::survey::{Deployment, Survey, SurveyError, survey};
 pub use self::url::{RedisUrl, RedisUrlError};
@@ -99,7 +99,7 @@ struct Inner {
     link: watch::Sender<Link>,
     /// Answers in a row that did not come in time.
     timeouts: AtomicU32,
-    log: StandingLog,
+    log: AvailabilityLog,
     metrics: SharedStateMetrics,
 }
 
@@ -130,7 +130,7 @@ impl SharedState {
             background_timeout: background_timeout.max(operation_timeout),
             link,
             timeouts: AtomicU32::default(),
-            log: StandingLog::default(),
+            log: AvailabilityLog::default(),
             metrics,
         };
         let state = Self(Arc::new(inner));
@@ -138,10 +138,10 @@ impl SharedState {
         state
     }
 
-    /// Standing of Redis with this process.
+    /// Availability of Redis with this process.
     #[must_use]
-    pub fn standing(&self) -> Standing {
-        self.0.link.borrow().standing()
+    pub fn availability(&self) -> Availability {
+        self.0.link.borrow().availability()
     }
 
     /// True while Redis is gone: it refuses connections or commands, or none has been had.
@@ -197,7 +197,12 @@ impl SharedState {
     }
 
     /// The value of a key, of a Redis that is late, too, within `timeout`. One that is longer than `most` bytes is none, and is not read.
-    pub(crate) async fn get(&self, key: &Key, most: usize, timeout: Duration) -> Result<Option<Vec<u8>>, Unavailable> {
+    pub(crate) async fn get(
+        &self,
+        key: &Key,
+        most: usize,
+        timeout: Duration,
+    ) -> Result<Option<Vec<u8>>, SharedStateError> {
         let value: Vec<u8> = self
             .run_within(timeout, async |connection| {
                 redis::cmd("GETRANGE").arg(&key.0).arg(0).arg(most).query_async(connection).await
@@ -207,7 +212,7 @@ impl SharedState {
     }
 
     /// Sets the value of a key for a time, in the background.
-    pub(crate) async fn set(&self, key: &Key, value: &[u8], life: Duration) -> Result<(), Unavailable> {
+    pub(crate) async fn set(&self, key: &Key, value: &[u8], life: Duration) -> Result<(), SharedStateError> {
         let life = milliseconds(life);
         self.run_in_background(async |connection| {
             redis::cmd("SET").arg(&key.0).arg(value).arg("PX").arg(life).query_async(connection).await
@@ -222,7 +227,7 @@ impl SharedState {
         value: &[u8],
         life: Duration,
         timeout: Duration,
-    ) -> Result<bool, Unavailable> {
+    ) -> Result<bool, SharedStateError> {
         let life = milliseconds(life);
         let answer: Option<String> = self
             .run_within(timeout, async |connection| {
@@ -236,7 +241,7 @@ impl SharedState {
     async fn run<T: FromRedisValue>(
         &self,
         command: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
-    ) -> Result<T, Unavailable> {
+    ) -> Result<T, SharedStateError> {
         self.run_on(self.0.connection(), command).await
     }
 
@@ -245,30 +250,22 @@ impl SharedState {
         &self,
         connection: Option<Connection>,
         command: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
-    ) -> Result<T, Unavailable> {
-        let Connection { mut connection, generation } = connection.ok_or(Unavailable)?;
-        let outcome = Deadline::within(self.0.operation_timeout).limit(command(&mut connection)).await;
-        let failure = match outcome {
-            Ok(Ok(answer)) => {
-                self.0.timeouts.store(0, Ordering::Relaxed);
-                return Ok(answer);
-            }
-            Ok(Err(error)) => Failure::from(error),
-            Err(_) if self.0.timeouts.fetch_add(1, Ordering::Relaxed) + 1 < MOST_TIMEOUTS => {
-                self.0.metrics.failed(Failure::Timeout.reason());
-                return Err(Unavailable);
-            }
-            Err(_) => Failure::Timeout,
+    ) -> Result<T, SharedStateError> {
+        let Connection { mut connection, generation } = connection.ok_or(SharedStateError)?;
+        let outcome = connection::bounded(self.0.operation_timeout, command(&mut connection)).await;
+        let timeouts = match &outcome {
+            Ok(_) => self.0.timeouts.swap(0, Ordering::Relaxed),
+            Err(RedisCommandError::Timeout) => self.0.timeouts.fetch_add(1, Ordering::Relaxed) + 1,
+            Err(_) => 0,
         };
-        self.0.failed(&failure, generation);
-        Err(Unavailable)
+        self.0.judge(outcome, generation, timeouts >= MOST_TIMEOUTS)
     }
 
     /// Runs a command for which nobody waits.
     async fn run_in_background<T: FromRedisValue>(
         &self,
         command: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
-    ) -> Result<T, Unavailable> {
+    ) -> Result<T, SharedStateError> {
         self.run_within(self.background_timeout(), command).await
     }
 
@@ -277,16 +274,10 @@ impl SharedState {
         &self,
         timeout: Duration,
         command: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
-    ) -> Result<T, Unavailable> {
-        let Connection { mut connection, generation } = self.0.background_connection().ok_or(Unavailable)?;
-        connection::bounded(timeout, command(&mut connection)).await.map_err(|failure| {
-            if matches!(failure, Failure::Timeout) && timeout < self.background_timeout() {
-                self.0.metrics.failed(failure.reason());
-            } else {
-                self.0.failed(&failure, generation);
-            }
-            Unavailable
-        })
+    ) -> Result<T, SharedStateError> {
+        let Connection { mut connection, generation } = self.0.background_connection().ok_or(SharedStateError)?;
+        let outcome = connection::bounded(timeout, command(&mut connection)).await;
+        self.0.judge(outcome, generation, timeout >= self.background_timeout())
     }
 }
 
@@ -299,12 +290,33 @@ impl Inner {
         self.link.borrow().background_connection()
     }
 
+    /// Takes note of a failure, which ends the connection unless it is a timeout that shows nothing.
+    fn judge<T>(
+        &self,
+        outcome: Result<T, RedisCommandError>,
+        generation: u64,
+        timeout_shows: bool,
+    ) -> Result<T, SharedStateError> {
+        outcome.map_err(|failure| {
+            if timeout_shows || !matches!(failure, RedisCommandError::Timeout) {
+                self.failed(&failure, generation);
+            } else {
+                self.metrics.failed(failure.reason());
+            }
+            SharedStateError
+        })
+    }
+
     /// Takes note of a failure that ends a connection, or makes it one for work in the background.
-    fn failed(&self, failure: &Failure, generation: u64) {
+    fn failed(&self, failure: &RedisCommandError, generation: u64) {
         self.metrics.failed(failure.reason());
         self.change_link(Some(failure), |link| match link {
             Link::Up(current) | Link::Slow(current) if current.generation == generation => {
-                Some(if matches!(failure, Failure::Timeout) { Link::Slow(current.clone()) } else { Link::Down })
+                Some(if matches!(failure, RedisCommandError::Timeout) {
+                    Link::Slow(current.clone())
+                } else {
+                    Link::Down
+                })
             }
             _ => None,
         });
@@ -312,29 +324,29 @@ impl Inner {
 
     /// Takes note that the first connection has been waited for in vain.
     fn is_overdue(&self) {
-        self.change_link(Some(&Failure::Timeout), |link| {
+        self.change_link(Some(&RedisCommandError::Timeout), |link| {
             matches!(link, Link::Connecting { is_overdue: false }).then_some(Link::Connecting { is_overdue: true })
         });
     }
 
     /// Takes note that there is no connection to be had. One that answers late is better than none.
-    fn not_connected(&self, failure: &Failure) {
+    fn not_connected(&self, failure: &RedisCommandError) {
         self.metrics.failed(failure.reason());
         self.change_link(Some(failure), |link| {
-            let is_kept = matches!((link, failure), (Link::Slow(_), Failure::Timeout));
+            let is_kept = matches!((link, failure), (Link::Slow(_), RedisCommandError::Timeout));
             (!is_kept).then_some(Link::Down)
         });
     }
 
     /// Takes note of a connection, and of what became of a write on it.
-    fn connected(&self, connection: MultiplexedConnection, generation: u64, written: &Result<(), Failure>) {
+    fn connected(&self, connection: MultiplexedConnection, generation: u64, written: &Result<(), RedisCommandError>) {
         let connection = Connection { connection, generation };
         match written {
             Ok(()) => {
                 self.timeouts.store(0, Ordering::Relaxed);
                 self.change_link(None, |_| Some(Link::Up(connection)));
             }
-            Err(failure @ Failure::Timeout) => {
+            Err(failure @ RedisCommandError::Timeout) => {
                 self.metrics.failed(failure.reason());
                 self.change_link(Some(failure), |_| Some(Link::Slow(connection)));
             }
@@ -343,20 +355,20 @@ impl Inner {
     }
 
     /// Changes the way to Redis, for the worse if there is a failure, and tells what is news.
-    fn change_link(&self, failure: Option<&Failure>, change: impl FnOnce(&Link) -> Option<Link>) {
-        let mut standing = Standing::Unknown;
+    fn change_link(&self, failure: Option<&RedisCommandError>, change: impl FnOnce(&Link) -> Option<Link>) {
+        let mut availability = Availability::Unknown;
         self.link.send_if_modified(|link| {
             let changed = change(link);
             let is_changed = changed.is_some();
             if let Some(changed) = changed {
                 *link = changed;
             }
-            standing = link.standing();
+            availability = link.availability();
             // In here, so that of two changes the later one is shown.
-            self.metrics.set_state(standing.name());
+            self.metrics.set_state(availability.name());
             is_changed
         });
-        self.log.tell(standing, failure);
+        self.log.tell(availability, failure);
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redis::Script;
 
-use super::{Key, SharedState, Unavailable, milliseconds};
+use super::{Key, SharedState, SharedStateError, milliseconds};
 
 /// Deletes a key if its value begins so.
 const DELETE_IF_BEGINS: &str = "
@@ -85,7 +85,7 @@ impl SharedState {
         key: &Key,
         beginning: &[u8],
         timeout: Duration,
-    ) -> Result<(), Unavailable> {
+    ) -> Result<(), SharedStateError> {
         self.run_within(timeout, async |connection| {
             DELETE_IF_BEGINS_SCRIPT.key(&key.0).arg(beginning).invoke_async::<()>(connection).await
         })
@@ -99,7 +99,7 @@ impl SharedState {
         name: &str,
         value: &str,
         bounds: MapBounds,
-    ) -> Result<(), Unavailable> {
+    ) -> Result<(), SharedStateError> {
         let [values, uses] = self.keys_of(map);
         let (most, life) = (bounds.entries, milliseconds(bounds.life));
         self.run(async |connection| {
@@ -115,7 +115,7 @@ impl SharedState {
         map: &str,
         name: &str,
         bounds: MapBounds,
-    ) -> Result<Option<String>, Unavailable> {
+    ) -> Result<Option<String>, SharedStateError> {
         let [values, uses] = self.keys_of(map);
         let (life, most) = (milliseconds(bounds.life), bounds.bytes);
         self.run(async |connection| {
@@ -125,7 +125,7 @@ impl SharedState {
     }
 
     /// Counts one under a key. The inner error of one too many is the time after which there may be another.
-    pub(crate) async fn count(&self, key: &Key, rate: Rate) -> Result<Result<(), Duration>, Unavailable> {
+    pub(crate) async fn count(&self, key: &Key, rate: Rate) -> Result<Result<(), Duration>, SharedStateError> {
         let interval = u64::try_from(rate.interval.as_micros()).unwrap_or(u64::MAX).max(1);
         let wait: u64 = self
             .run(async |connection| {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 
-use super::{Inner, Key, SharedState, Unavailable, connection, milliseconds};
+use super::{Inner, Key, SharedState, SharedStateError, connection, milliseconds};
 use crate::deadline::Deadline;
 
 /// Most entries that are read at once.
@@ -58,14 +58,14 @@ pub(crate) struct StreamReader {
 
 impl SharedState {
     /// Opens a connection to read streams by.
-    pub(crate) async fn open_reader(&self) -> Result<StreamReader, Unavailable> {
+    pub(crate) async fn open_reader(&self) -> Result<StreamReader, SharedStateError> {
         if self.is_gone() {
-            return Err(Unavailable);
+            return Err(SharedStateError);
         }
         let (Inner { url, prefix, .. }, timeout) = (&*self.0, self.background_timeout());
         let opening = connection::open_writable(url, prefix, timeout);
         let opened = Deadline::within(timeout).limit(opening).await;
-        let connection = opened.ok().and_then(Result::ok).ok_or(Unavailable)?;
+        let connection = opened.ok().and_then(Result::ok).ok_or(SharedStateError)?;
         Ok(StreamReader { connection, timeout })
     }
 }
@@ -78,7 +78,7 @@ impl StreamReader {
         stream: &Key,
         after: StreamId,
         wait: Option<Duration>,
-    ) -> Result<Vec<StreamEntry>, Unavailable> {
+    ) -> Result<Vec<StreamEntry>, SharedStateError> {
         let mut command = redis::cmd("XREAD");
         command.arg("COUNT").arg(MOST_AT_ONCE);
         if let Some(wait) = wait {
@@ -87,7 +87,7 @@ impl StreamReader {
         command.arg("STREAMS").arg(&stream.0).arg(after.to_string());
         let timeout = self.timeout + wait.unwrap_or_default();
         let answer = Deadline::within(timeout).limit(command.query_async(&mut self.connection)).await;
-        Ok(entries(answer.map_err(|_| Unavailable)?.map_err(|_| Unavailable)?))
+        Ok(entries(answer.map_err(|_| SharedStateError)?.map_err(|_| SharedStateError)?))
     }
 }
 

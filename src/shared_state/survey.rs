@@ -9,7 +9,7 @@ use redis::aio::MultiplexedConnection;
 use tokio::time::Instant;
 
 use super::connection::{self, Found, Probe, bounded};
-use super::error::Failure;
+use super::error::RedisCommandError;
 use super::url::Route;
 use super::{RedisUrl, prefix};
 
@@ -60,18 +60,18 @@ pub enum Deployment {
 /// Redis cannot be surveyed. `Display` holds no address and no secret.
 #[derive(Debug, thiserror::Error)]
 pub enum SurveyError {
-    /// It does not answer, or not in time.
+    /// No answer, or none in time.
     #[error("Redis cannot be reached: {0}")]
     Unreachable(String),
-    /// It does not take the credentials, or lets them do too little.
+    /// Credentials that it does not take, or that may do too little.
     #[error("Redis refuses what the gateway asks: it answers {0}")]
     Refused(String),
 }
 
-impl From<Failure> for SurveyError {
-    fn from(failure: Failure) -> Self {
+impl From<RedisCommandError> for SurveyError {
+    fn from(failure: RedisCommandError) -> Self {
         match failure {
-            Failure::Refused { code } => Self::Refused(code),
+            RedisCommandError::Refused { code } => Self::Refused(code),
             failure => Self::Unreachable(failure.to_string()),
         }
     }
@@ -106,7 +106,7 @@ async fn is_silent(address: &ConnectionInfo) -> bool {
     bounded(PATIENCE, redis::cmd("PING").query_async::<()>(&mut connection)).await.is_err()
 }
 
-async fn latency(connection: &mut MultiplexedConnection) -> Result<Duration, Failure> {
+async fn latency(connection: &mut MultiplexedConnection) -> Result<Duration, RedisCommandError> {
     let mut times = Vec::with_capacity(PINGS);
     for _ in 0..PINGS {
         let start = Instant::now();

@@ -54,14 +54,14 @@ async fn settle() {
     }
 }
 
-type Flights = SingleFlight<&'static str, u32>;
+type SharedCalls = SingleFlight<&'static str, u32>;
 
-fn flights() -> Flights {
+fn flights() -> SharedCalls {
     SingleFlight::new(Cancellation::WithLastWaiter)
 }
 
 fn join(
-    flights: &Flights,
+    flights: &SharedCalls,
     key: &'static str,
     deadline: Deadline,
     is_fresh: bool,
@@ -199,7 +199,7 @@ async fn an_outcome_is_shared_and_not_kept() {
 
 #[tokio::test]
 async fn what_is_never_cancelled_goes_on_without_a_waiter_and_is_joined() {
-    let (flights, calls) = (Flights::new(Cancellation::Never), Calls::default());
+    let (flights, calls) = (SharedCalls::new(Cancellation::Never), Calls::default());
     let (end, call) = calls.call();
     drop(flights.join_or_start(&"a", deadline(5), |_| call));
     settle().await;

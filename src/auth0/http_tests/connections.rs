@@ -13,12 +13,12 @@ use super::super::{ApiRequest, Fields, ManagementApi, UserId};
 use super::{TestResult, ample, client, later};
 
 /// A server that never hangs up.
-struct Patient {
+struct KeepAliveServer {
     api: ManagementApi,
     connections: Arc<AtomicUsize>,
 }
 
-impl Patient {
+impl KeepAliveServer {
     fn start() -> Result<Self, Box<dyn std::error::Error>> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let api = client(&format!("http://{}", listener.local_addr()?))?;
@@ -56,7 +56,7 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
 
 #[tokio::test]
 async fn a_connection_is_used_again_and_others_are_opened_only_when_all_are_in_use() -> TestResult {
-    let server = Patient::start()?;
+    let server = KeepAliveServer::start()?;
     for number in 0..5 {
         server.read(number).await?;
     }
@@ -72,7 +72,7 @@ async fn a_connection_is_used_again_and_others_are_opened_only_when_all_are_in_u
 
 #[tokio::test]
 async fn a_connection_that_nobody_has_used_for_long_is_not_used_again() -> TestResult {
-    let server = Patient::start()?;
+    let server = KeepAliveServer::start()?;
     server.read(1).await?;
     later(Duration::from_secs(49)).await;
     server.read(2).await?;

@@ -12,7 +12,7 @@ use wiremock::ResponseTemplate;
 
 use super::super::error::BODY_LIMIT;
 use super::super::{
-    ApiRequest, CallContext, Error, Fields, ManagementApi, MisconfigurationError, Page, Reason, UserSearch,
+    ApiRequest, CallContext, Error, Fields, ManagementApi, MisconfigurationError, Page, UnavailableReason, UserSearch,
 };
 use super::{Tenant, TestResult, ample, array, client, within};
 
@@ -53,9 +53,9 @@ pub(super) fn scripted(
     client(&address)
 }
 
-fn reason(outcome: Result<Page, Error>) -> Option<Reason> {
+fn reason(outcome: Result<Page, Error>) -> Option<UnavailableReason> {
     match outcome {
-        Err(Error::Unavailable(outage)) => Some(outage.reason),
+        Err(Error::Unavailable(error)) => Some(error.reason),
         _ => None,
     }
 }
@@ -63,12 +63,12 @@ fn reason(outcome: Result<Page, Error>) -> Option<Reason> {
 #[tokio::test]
 async fn an_answer_that_breaks_off_is_an_outage() -> TestResult {
     for (answer, expected) in [
-        ("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n[{\"user_id\"", Reason::Interrupted),
-        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n[1,2]\r\n", Reason::Interrupted),
-        ("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\n[]", Reason::Interrupted),
-        ("HTTP/1.1 200 OK\r\n", Reason::Connection),
-        ("garbage", Reason::Connection),
-        ("", Reason::Connection),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n[{\"user_id\"", UnavailableReason::Interrupted),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n[1,2]\r\n", UnavailableReason::Interrupted),
+        ("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\n[]", UnavailableReason::Interrupted),
+        ("HTTP/1.1 200 OK\r\n", UnavailableReason::Connection),
+        ("garbage", UnavailableReason::Connection),
+        ("", UnavailableReason::Connection),
     ] {
         let outcome = read(&raw(answer.into())?, &ample()).await;
         assert_eq!(reason(outcome), Some(expected), "{answer}");
@@ -81,10 +81,10 @@ async fn an_endless_body_is_not_read_to_its_end() -> TestResult {
     let chunk = format!("{:x}\r\n{}\r\n", 1 << 20, " ".repeat(1 << 20));
     let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     let endless = format!("{head}{}", chunk.repeat((BODY_LIMIT >> 20) + 1));
-    assert_eq!(reason(read(&raw(endless.into())?, &ample()).await), Some(Reason::TooLarge));
+    assert_eq!(reason(read(&raw(endless.into())?, &ample()).await), Some(UnavailableReason::TooLarge));
 
     let announced = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n[", BODY_LIMIT + 1);
-    assert_eq!(reason(read(&raw(announced.into())?, &ample()).await), Some(Reason::TooLarge));
+    assert_eq!(reason(read(&raw(announced.into())?, &ample()).await), Some(UnavailableReason::TooLarge));
     Ok(())
 }
 
@@ -110,17 +110,17 @@ async fn a_packed_body_is_unpacked_up_to_the_limit() -> TestResult {
     assert_eq!(read(&raw(packed(b"[1,2,3]"))?, &ample()).await?.records, "[1,2,3]");
     let list = |blanks: usize| [b"[", &vec![b' '; blanks][..], b"]"].concat();
     assert_eq!(read(&raw(packed(&list(BODY_LIMIT - 2)))?, &ample()).await?.records.len(), BODY_LIMIT);
-    assert_eq!(reason(read(&raw(packed(&list(BODY_LIMIT - 1)))?, &ample()).await), Some(Reason::TooLarge));
+    assert_eq!(reason(read(&raw(packed(&list(BODY_LIMIT - 1)))?, &ample()).await), Some(UnavailableReason::TooLarge));
     Ok(())
 }
 
 #[tokio::test]
 async fn a_body_that_is_not_what_was_asked_for_is_an_outage() -> TestResult {
     for (body, expected) in [
-        ("<html><title>502</title></html>", Reason::NotJson),
-        ("[1", Reason::NotJson),
-        ("{}", Reason::Unexpected),
-        ("null", Reason::Unexpected),
+        ("<html><title>502</title></html>", UnavailableReason::NotJson),
+        ("[1", UnavailableReason::NotJson),
+        ("{}", UnavailableReason::Unexpected),
+        ("null", UnavailableReason::Unexpected),
     ] {
         let tenant = Tenant::granting().await?;
         tenant.answers("/api/v2/users", array(body)).await;

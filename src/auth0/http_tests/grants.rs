@@ -10,7 +10,7 @@ use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, Request, ResponseTemplate};
 
 use super::super::{ApiRequest, Error, Fields, ManagementApi, MisconfigurationError, UserSearch};
-use super::{Tenant, TestResult, ample, array, later, patience};
+use super::{Tenant, TestResult, ample, array, later, some_time};
 
 async fn read(api: &ManagementApi) -> Result<(), Error> {
     match UserSearch::new(None, 0, 1, None) {
@@ -23,7 +23,7 @@ async fn read(api: &ManagementApi) -> Result<(), Error> {
 async fn a_thousand_first_callers_ask_for_one_token() -> TestResult {
     let tenant = Tenant::granting().await?;
     let tokens = tenant.api.tokens();
-    let outcomes = join_all((0..1000).map(|_| async { tokens.token(&patience()).await })).await;
+    let outcomes = join_all((0..1000).map(|_| async { tokens.token(&some_time()).await })).await;
     let tokens = outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
     assert!(tokens.iter().all(|token| Arc::ptr_eq(token, &tokens[0])));
     assert_eq!(tenant.grants_given().await, 1);
@@ -33,7 +33,7 @@ async fn a_thousand_first_callers_ask_for_one_token() -> TestResult {
 #[tokio::test]
 async fn the_grant_says_who_asks_for_what() -> TestResult {
     let tenant = Tenant::granting().await?;
-    tenant.api.tokens().token(&patience()).await?;
+    tenant.api.tokens().token(&some_time()).await?;
     let requests = tenant.requests().await;
     let mut body: serde_json::Value = requests[0].body_json()?;
     let secret = body.as_object_mut().and_then(|body| body.remove("client_secret"));
@@ -89,13 +89,13 @@ async fn a_tenant_that_refuses_every_token_is_not_asked_for_more() -> TestResult
 async fn whoever_hangs_up_leaves_the_refresh_to_the_others() -> TestResult {
     let tenant = Tenant::granting().await?;
     let tokens = tenant.api.tokens().clone();
-    let first = tokio::spawn(async move { tokens.token(&patience()).await });
+    let first = tokio::spawn(async move { tokens.token(&some_time()).await });
     // It gets as far as to start a refresh, of which nothing can have come yet.
     tokio::task::yield_now().await;
     first.abort();
     assert!(first.await.is_err_and(|error| error.is_cancelled()));
 
-    tenant.api.tokens().token(&patience()).await?;
+    tenant.api.tokens().token(&some_time()).await?;
     assert_eq!(tenant.grants_given().await, 1);
     Ok(())
 }
@@ -105,21 +105,21 @@ async fn an_aging_token_serves_while_the_next_is_fetched() -> TestResult {
     let tenant = Tenant::empty().await?;
     tenant.grants(json!(1000)).await;
     let tokens = tenant.api.tokens();
-    let first = tokens.token(&patience()).await?;
+    let first = tokens.token(&some_time()).await?;
 
     later(Duration::from_secs(800)).await;
-    assert!(Arc::ptr_eq(&first, &tokens.token(&patience()).await?), "it is replaced too early");
+    assert!(Arc::ptr_eq(&first, &tokens.token(&some_time()).await?), "it is replaced too early");
     assert_eq!(tenant.grants_given().await, 1);
 
     later(Duration::from_secs(150)).await;
-    assert!(Arc::ptr_eq(&first, &tokens.token(&patience()).await?), "it is waited for");
+    assert!(Arc::ptr_eq(&first, &tokens.token(&some_time()).await?), "it is waited for");
     let replaced = async {
-        while Arc::ptr_eq(&first, &tokens.token(&patience()).await?) {
+        while Arc::ptr_eq(&first, &tokens.token(&some_time()).await?) {
             tokio::task::yield_now().await;
         }
         Ok::<_, Error>(())
     };
-    patience().limit(pin!(replaced)).await??;
+    some_time().limit(pin!(replaced)).await??;
     assert_eq!(tenant.grants_given().await, 2);
     Ok(())
 }
@@ -128,9 +128,9 @@ async fn an_aging_token_serves_while_the_next_is_fetched() -> TestResult {
 async fn an_expired_token_is_waited_for() -> TestResult {
     let tenant = Tenant::granting().await?;
     let tokens = tenant.api.tokens();
-    let first = tokens.token(&patience()).await?;
+    let first = tokens.token(&some_time()).await?;
     later(Duration::from_secs(86_400)).await;
-    assert!(!Arc::ptr_eq(&first, &tokens.token(&patience()).await?));
+    assert!(!Arc::ptr_eq(&first, &tokens.token(&some_time()).await?));
     assert_eq!(tenant.grants_given().await, 2);
     Ok(())
 }
@@ -192,7 +192,7 @@ async fn an_aging_token_survives_a_failing_issuer() -> TestResult {
         }
         read(&tenant.api).await
     };
-    patience().limit(pin!(failed)).await??;
+    some_time().limit(pin!(failed)).await??;
     Ok(())
 }
 
@@ -224,7 +224,7 @@ async fn the_status_tells_all_but_the_token() -> TestResult {
         .await;
     assert_eq!(tenant.api.token_status(), None);
     let before = chrono::Utc::now();
-    tenant.api.tokens().token(&patience()).await?;
+    tenant.api.tokens().token(&some_time()).await?;
     let status = tenant.api.token_status().ok_or("there is a token")?;
     assert_eq!(status.scopes.as_deref(), Some(&["read:users".to_owned()][..]));
     let life = status.expires_at - before;

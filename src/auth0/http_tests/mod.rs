@@ -31,7 +31,7 @@ fn within(time: Duration) -> CallContext {
     CallContext::new(Deadline::within(time), CallerKey::default(), CallBudget::new(u32::MAX))
 }
 
-fn patience() -> SharedDeadline {
+fn some_time() -> SharedDeadline {
     Deadline::within(Duration::from_secs(20)).into()
 }
 
@@ -51,7 +51,7 @@ const KEEPING_NOTHING: ClientPolicy =
 /// A client that keeps nothing, so that every read is a call, and tries again at once, for nothing is to be waited for here.
 fn client(address: &str) -> Result<ManagementApi, Box<dyn StdError>> {
     let policy = RetryPolicy { backoff: Duration::ZERO, ..RetryPolicy::default() };
-    Ok(ManagementApi::with_retries(settings(address)?, &KEEPING_NOTHING, policy)?)
+    Ok(ManagementApi::with_retries(settings(address)?, &KEEPING_NOTHING, policy, None)?)
 }
 
 /// Moves the client's clock. It stands still for no longer than that: with a paused clock every

@@ -8,10 +8,10 @@ use wiremock::{Mock, ResponseTemplate};
 
 use super::super::retry::RetryPolicy;
 use super::super::{
-    ApiRequest, BreakerStatus, CallContext, Error, Fields, ManagementApi, Page, Reason, UserId, UserSearch,
+    ApiRequest, BreakerStatus, CallContext, Error, Fields, ManagementApi, Page, UnavailableReason, UserId, UserSearch,
 };
 use super::faults::scripted;
-use super::{KEEPING_NOTHING, Tenant, TestResult, ample, array, later, patience, settings, within};
+use super::{KEEPING_NOTHING, Tenant, TestResult, ample, array, later, settings, some_time, within};
 
 const USERS: &str = "/api/v2/users";
 const USER: &str = "/api/v2/users/auth0%7C1";
@@ -30,9 +30,9 @@ async fn user(api: &ManagementApi) -> Result<(), Error> {
     }
 }
 
-fn reason<T>(outcome: Result<T, Error>) -> Option<Reason> {
+fn reason<T>(outcome: Result<T, Error>) -> Option<UnavailableReason> {
     match outcome {
-        Err(Error::Unavailable(outage)) => Some(outage.reason),
+        Err(Error::Unavailable(error)) => Some(error.reason),
         _ => None,
     }
 }
@@ -81,12 +81,12 @@ async fn a_lost_connection_and_a_cut_body_are_tried_again() -> TestResult {
 async fn what_stays_is_tried_three_times_and_a_search_twice() -> TestResult {
     let tenant = Tenant::granting().await?;
     tenant.answers(USER, status(503)).await;
-    assert_eq!(reason(user(&tenant.api).await), Some(Reason::Status(503)));
+    assert_eq!(reason(user(&tenant.api).await), Some(UnavailableReason::Status(503)));
     assert_eq!(tenant.reads().await.len(), 3);
 
     let tenant = Tenant::granting().await?;
     tenant.answers(USERS, status(503)).await;
-    assert_eq!(reason(search(&tenant.api, &ample()).await), Some(Reason::Status(503)));
+    assert_eq!(reason(search(&tenant.api, &ample()).await), Some(UnavailableReason::Status(503)));
     assert_eq!(tenant.reads().await.len(), 2);
     Ok(())
 }
@@ -158,8 +158,8 @@ async fn a_wait_beyond_the_deadline_is_not_begun() -> TestResult {
     tenant.answers(USER, status(500)).await;
     // So long that even a small part of it is too much.
     let policy = RetryPolicy { backoff: Duration::from_secs(u64::from(u32::MAX)), ..RetryPolicy::default() };
-    let api = ManagementApi::with_retries(settings(&tenant.server.uri())?, &KEEPING_NOTHING, policy)?;
-    assert_eq!(reason(user(&api).await), Some(Reason::Status(500)));
+    let api = ManagementApi::with_retries(settings(&tenant.server.uri())?, &KEEPING_NOTHING, policy, None)?;
+    assert_eq!(reason(user(&api).await), Some(UnavailableReason::Status(500)));
     assert_eq!(tenant.reads().await.len(), 1);
     Ok(())
 }
@@ -193,16 +193,16 @@ async fn a_failing_host_is_left_alone_until_a_probe_succeeds() -> TestResult {
 
     // Not asked, whatever it is about.
     for outcome in [user(&tenant.api).await, search(&tenant.api, &ample()).await.map(drop)] {
-        assert_eq!(reason(outcome), Some(Reason::BreakerOpen));
+        assert_eq!(reason(outcome), Some(UnavailableReason::BreakerOpen));
     }
     assert_eq!(tenant.reads().await.len(), asked);
 
     // The probe fails: one call, and no second.
     later(Duration::from_millis(500)).await;
     assert_eq!(tenant.api.breaker(), BreakerStatus::HalfOpen);
-    assert_eq!(reason(user(&tenant.api).await), Some(Reason::Status(500)));
+    assert_eq!(reason(user(&tenant.api).await), Some(UnavailableReason::Status(500)));
     assert_eq!(tenant.reads().await.len(), asked + 1);
-    assert_eq!(reason(user(&tenant.api).await), Some(Reason::BreakerOpen));
+    assert_eq!(reason(user(&tenant.api).await), Some(UnavailableReason::BreakerOpen));
 
     // Of many who ask at once, one is the probe.
     later(Duration::from_millis(500)).await;
@@ -210,7 +210,7 @@ async fn a_failing_host_is_left_alone_until_a_probe_succeeds() -> TestResult {
     let contexts = [ample(), ample()].map(CallContext::fresh);
     let (first, second) = tokio::join!(search(&tenant.api, &contexts[0]), search(&tenant.api, &contexts[1]));
     assert!(first.is_ok(), "{first:?}");
-    assert_eq!(reason(second), Some(Reason::BreakerOpen));
+    assert_eq!(reason(second), Some(UnavailableReason::BreakerOpen));
     assert_eq!(tenant.api.breaker(), BreakerStatus::Closed);
     search(&tenant.api, &ample()).await?;
     assert_eq!(tenant.reads().await.len(), asked + 3);
@@ -223,10 +223,10 @@ async fn a_token_may_be_had_as_soon_as_the_breaker_lets_it() -> TestResult {
     tenant.answers(USER, status(500)).await;
     tenant.answers(USERS, array("[]")).await;
     let tokens = tenant.api.tokens();
-    let token = tokens.token(&patience()).await?;
+    let token = tokens.token(&some_time()).await?;
     tenant.until_open().await;
     tokens.invalidate(&token);
-    assert_eq!(reason(search(&tenant.api, &ample()).await), Some(Reason::BreakerOpen));
+    assert_eq!(reason(search(&tenant.api, &ample()).await), Some(UnavailableReason::BreakerOpen));
     assert_eq!(tenant.grants_given().await, 1);
 
     // Sooner than a failed grant would be forgotten.

@@ -10,7 +10,7 @@ use data_encoding::BASE64URL_NOPAD;
 
 use super::super::argument_error::holds_control;
 use super::super::ids::LogId;
-use super::Place;
+use super::KeysetPosition;
 use super::logs::LogPosition;
 use super::users::{Given, UserPosition};
 
@@ -29,10 +29,10 @@ const MOST: u32 = 1_000;
 /// A cursor that is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CursorError {
-    /// It is none, or one of another version.
+    /// No cursor, or one of another version.
     #[error("is no cursor that this gateway has made, or one of an older version: begin anew without it")]
     Unknown,
-    /// It was made for another search, or another direction.
+    /// A cursor of another search, or another direction.
     #[error("belongs to another search: `q`, `filter` and `direction` have to be those that it comes from")]
     Foreign,
 }
@@ -49,10 +49,10 @@ pub(super) fn fingerprint(parts: &[&str]) -> u64 {
 }
 
 /// Writes a position.
-pub(super) fn write(fingerprint: u64, position: &Place) -> String {
+pub(super) fn write(fingerprint: u64, position: &KeysetPosition) -> String {
     let mut text = String::new();
     _ = match position {
-        Place::Users(UserPosition { until, from, given, span }) => {
+        KeysetPosition::Users(UserPosition { until, from, given, span }) => {
             let given = match given {
                 Given::Nothing => String::new(),
                 Given::Ahead { last, count } => format!("a{count}.{last}"),
@@ -64,7 +64,7 @@ pub(super) fn write(fingerprint: u64, position: &Place) -> String {
                 [until, from, span].map(|time| time.map(|time| time.to_string()).unwrap_or_default());
             write!(text, "u1.{fingerprint:016x}.{until}.{from}.{span}.{given}")
         }
-        Place::Logs(LogPosition(last)) => {
+        KeysetPosition::Logs(LogPosition(last)) => {
             write!(text, "l1.{fingerprint:016x}.{}", last.as_ref().map(LogId::as_str).unwrap_or_default())
         }
     };
@@ -72,7 +72,7 @@ pub(super) fn write(fingerprint: u64, position: &Place) -> String {
 }
 
 /// Reads a position, to the end and in the one form that is written.
-pub(super) fn read(fingerprint: u64, cursor: &str) -> Result<Place, CursorError> {
+pub(super) fn read(fingerprint: u64, cursor: &str) -> Result<KeysetPosition, CursorError> {
     if cursor.len() > LONGEST {
         return Err(CursorError::Unknown);
     }
@@ -81,8 +81,8 @@ pub(super) fn read(fingerprint: u64, cursor: &str) -> Result<Place, CursorError>
     let (kind, rest) = text.split_once('.').ok_or(CursorError::Unknown)?;
     let (hash, rest) = rest.split_once('.').ok_or(CursorError::Unknown)?;
     let position = match kind {
-        "u1" => users(rest).map(Place::Users),
-        "l1" => logs(rest).map(Place::Logs),
+        "u1" => users(rest).map(KeysetPosition::Users),
+        "l1" => logs(rest).map(KeysetPosition::Logs),
         _ => None,
     };
     let position = position.ok_or(CursorError::Unknown)?;
@@ -154,7 +154,7 @@ mod tests {
 
     use super::*;
 
-    fn position() -> impl Strategy<Value = Place> {
+    fn position() -> impl Strategy<Value = KeysetPosition> {
         let id = || "[a-z0-9|.:é ]{1,20}".prop_map(|id: String| id.into_boxed_str());
         let given = prop_oneof![
             Just(Given::Nothing),
@@ -165,7 +165,11 @@ mod tests {
         let users = (time(), TIMES, given, prop::option::of(0..=*TIMES.end()))
             .prop_map(|(until, from, given, span)| UserPosition { until, from: Some(from), given, span });
         let logs = prop::option::of("[0-9]{56}").prop_map(|id| LogPosition(id.and_then(|id| LogId::parse(&id).ok())));
-        prop_oneof![users.prop_map(Place::Users), Just(Place::Users(UserPosition::START)), logs.prop_map(Place::Logs)]
+        prop_oneof![
+            users.prop_map(KeysetPosition::Users),
+            Just(KeysetPosition::Users(UserPosition::START)),
+            logs.prop_map(KeysetPosition::Logs)
+        ]
     }
 
     proptest! {

@@ -20,8 +20,8 @@ pub(super) struct LogCall {
     pub(super) per_page: u32,
 }
 
-/// A log to give: the place in the answer, and the position behind.
-pub(super) type Found = (usize, LogPosition);
+/// A log to give: its index in the answer, and the position behind.
+pub(super) type FoundLog = (usize, LogPosition);
 
 /// Decides about a walk over logs.
 #[derive(Debug, Clone)]
@@ -52,8 +52,8 @@ impl LogPlanner {
     }
 
     /// Takes in the answer to a call; `None` stands for a record that has no id. Gives out which are to be given, in order.
-    pub(super) fn answered(&mut self, call: &LogCall, answer: &[Option<LogId>]) -> Result<Vec<Found>, KeysetError> {
-        let placed = answer.iter().enumerate().filter_map(|(place, id)| Some((place, id.as_ref()?)));
+    pub(super) fn answered(&mut self, call: &LogCall, answer: &[Option<LogId>]) -> Result<Vec<FoundLog>, KeysetError> {
+        let placed = answer.iter().enumerate().filter_map(|(index, id)| Some((index, id.as_ref()?)));
         let placed: Vec<_> = placed.collect();
         let LogPosition(last) = &self.position;
         let is_in_order = placed.is_sorted_by(|(_, one), (_, other)| one > other);
@@ -62,7 +62,7 @@ impl LogPlanner {
         }
         let is_new = |id: &LogId| last.as_ref().is_none_or(|last| id < last);
         let found = placed.iter().filter(|(_, id)| is_new(id));
-        let found: Vec<_> = found.map(|(place, id)| (*place, LogPosition(Some((*id).clone())))).collect();
+        let found: Vec<_> = found.map(|(index, id)| (*index, LogPosition(Some((*id).clone())))).collect();
         self.is_done = answer.len() < call.per_page as usize;
         match found.last() {
             Some((_, position)) => self.position = position.clone(),
@@ -82,8 +82,8 @@ mod tests {
         ids.iter().map(|id| LogId::parse(&format!("{id:04}")).ok()).collect()
     }
 
-    fn places(found: &[Found]) -> Vec<usize> {
-        found.iter().map(|(place, _)| *place).collect()
+    fn indices(found: &[FoundLog]) -> Vec<usize> {
+        found.iter().map(|(index, _)| *index).collect()
     }
 
     #[test]
@@ -91,10 +91,10 @@ mod tests {
         let mut planner = LogPlanner::new(LogPosition(None));
         let call = planner.call(3);
         assert_eq!((call.up_to.clone(), call.per_page), (None, 3));
-        assert_eq!(places(&planner.answered(&call, &ids(&[9, 8, 7])).unwrap()), [0, 1, 2]);
+        assert_eq!(indices(&planner.answered(&call, &ids(&[9, 8, 7])).unwrap()), [0, 1, 2]);
         let call = planner.call(3);
         assert_eq!((call.up_to.clone(), call.per_page), (LogId::parse("0007").ok(), 4));
-        assert_eq!(places(&planner.answered(&call, &ids(&[7, 5])).unwrap()), [1]);
+        assert_eq!(indices(&planner.answered(&call, &ids(&[7, 5])).unwrap()), [1]);
         assert!(planner.is_done());
     }
 

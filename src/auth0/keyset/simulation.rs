@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::cursor;
 use super::users::{SEARCH_LAG_MS, UserCall, UserKey, UserKeys, UserPlanner, UserPosition};
-use super::{Direction, KeysetError, Place};
+use super::{Direction, KeysetError, KeysetPosition};
 
 /// The time at which walks begin.
 const START: i64 = 1_790_000_000_000;
@@ -126,8 +126,10 @@ impl Reader {
 
     /// Reads a page, in as many calls as it takes. True if it was the last.
     fn page(&mut self, tenant: &mut Tenant, first: usize, changes: usize) -> Result<bool, KeysetError> {
-        let cursor = cursor::write(7, &Place::Users(self.position.clone()));
-        let Ok(Place::Users(position)) = cursor::read(7, &cursor) else { panic!("a cursor is not read: {cursor}") };
+        let cursor = cursor::write(7, &KeysetPosition::Users(self.position.clone()));
+        let Ok(KeysetPosition::Users(position)) = cursor::read(7, &cursor) else {
+            panic!("a cursor is not read: {cursor}")
+        };
         let mut planner = UserPlanner::new(self.direction, position, tenant.now);
         let end = self.given.len() + first;
         while !planner.is_done() && self.given.len() < end {
@@ -139,7 +141,7 @@ impl Reader {
             };
             let found = planner.answered(&call, &answer)?;
             let cut = found.get(wanted - 1).filter(|_| found.len() > wanted).map(|(_, position)| position.clone());
-            self.given.extend(found.iter().take(wanted).map(|(place, _)| answer[*place].clone().unwrap()));
+            self.given.extend(found.iter().take(wanted).map(|(index, _)| answer[*index].clone().unwrap()));
             tenant.live(changes);
             if let Some(position) = cut {
                 self.position = position;
@@ -230,8 +232,8 @@ proptest! {
 fn crowd(count: usize) -> Tenant {
     let mut tenant = Tenant::new(5, count + 2, 1);
     let created_at = START - SEARCH_LAG_MS - 1_000;
-    for (place, user) in tenant.users.iter_mut().enumerate() {
-        user.created_at = created_at - i64::from(place == 0) + i64::from(place == 1);
+    for (index, user) in tenant.users.iter_mut().enumerate() {
+        user.created_at = created_at - i64::from(index == 0) + i64::from(index == 1);
         user.visible_at = created_at;
     }
     tenant
@@ -281,8 +283,8 @@ fn a_million_users_are_walked_in_ten_thousand_calls() {
         let answer =
             found.map(|(created_at, number)| Some(UserKeys { created_at: *created_at, id: id(*number).into() }));
         let answer: Vec<_> = answer.collect();
-        for (place, _) in planner.answered(&call, &answer).unwrap() {
-            let created_at = answer[place].as_ref().unwrap().created_at;
+        for (index, _) in planner.answered(&call, &answer).unwrap() {
+            let created_at = answer[index].as_ref().unwrap().created_at;
             assert!(created_at > last);
             last = created_at;
             given += 1;

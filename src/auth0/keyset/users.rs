@@ -76,8 +76,8 @@ pub(super) struct UserKeys {
     pub(super) id: Box<str>,
 }
 
-/// A user to give: the place in the answer, and the position behind.
-pub(super) type Found = (usize, UserPosition);
+/// A user to give: its index in the answer, and the position behind.
+pub(super) type FoundUser = (usize, UserPosition);
 
 /// Decides about a walk over users.
 #[derive(Debug, Clone)]
@@ -139,10 +139,14 @@ impl UserPlanner {
     }
 
     /// Takes in the answer to a call; `None` stands for a record that has no such keys. Gives out who is to be given, in order.
-    pub(super) fn answered(&mut self, call: &UserCall, answer: &[Option<UserKeys>]) -> Result<Vec<Found>, KeysetError> {
-        let placed = answer.iter().enumerate().filter_map(|(place, keys)| {
+    pub(super) fn answered(
+        &mut self,
+        call: &UserCall,
+        answer: &[Option<UserKeys>],
+    ) -> Result<Vec<FoundUser>, KeysetError> {
+        let placed = answer.iter().enumerate().filter_map(|(index, keys)| {
             let UserKeys { created_at, id } = keys.as_ref()?;
-            Some((place, self.time(*created_at), &**id))
+            Some((index, self.time(*created_at), &**id))
         });
         let placed: Vec<_> = placed.collect();
         let is_full = answer.len() >= call.per_page as usize;
@@ -161,7 +165,7 @@ impl UserPlanner {
     }
 
     /// Takes in the first page of what is still to be given.
-    fn range(&mut self, placed: &[(usize, i64, &str)], is_full: bool) -> Result<Vec<Found>, KeysetError> {
+    fn range(&mut self, placed: &[(usize, i64, &str)], is_full: bool) -> Result<Vec<FoundUser>, KeysetError> {
         let (from, to) = self.window();
         let is_within = |time| from.is_none_or(|from| from <= time) && to.is_none_or(|to| time <= to);
         if !placed.is_sorted_by_key(|(_, time, _)| *time) || !placed.iter().all(|(_, time, _)| is_within(*time)) {
@@ -183,14 +187,14 @@ impl UserPlanner {
         let mut finished: Vec<_> =
             placed.iter().filter(|(_, time, _)| unfinished.is_none_or(|unfinished| *time < unfinished)).collect();
         finished.sort_by(|(_, time, id), (_, other_time, other)| time.cmp(other_time).then(self.compare(id, other)));
-        let mut found: Vec<Found> = Vec::with_capacity(finished.len());
+        let mut found: Vec<FoundUser> = Vec::with_capacity(finished.len());
         let (mut present, mut count) = (None, 0);
-        for (place, time, id) in finished {
+        for (index, time, id) in finished {
             count = if present == Some(*time) { count + 1 } else { 1 };
             present = Some(*time);
             if !self.is_given(*time, id) {
                 let given = Given::Ahead { last: (*id).into(), count };
-                found.push((*place, UserPosition { from: Some(*time), given, ..self.position.clone() }));
+                found.push((*index, UserPosition { from: Some(*time), given, ..self.position.clone() }));
             }
         }
         match (unfinished, to) {
@@ -215,7 +219,7 @@ impl UserPlanner {
         call: &UserCall,
         placed: &[(usize, i64, &str)],
         len: usize,
-    ) -> Result<Vec<Found>, KeysetError> {
+    ) -> Result<Vec<FoundUser>, KeysetError> {
         let Some(now) = self.position.from else { return Err(KeysetError::Disordered) };
         let (_, order) = call.sort;
         let before = |one: &str, other: &str| ordering(order, one, other);
@@ -242,19 +246,19 @@ impl UserPlanner {
         let low = if let Given::Back { low, .. } = &self.position.given { Some(low.clone()) } else { None };
         let has_met =
             low.as_deref().is_some_and(|low| placed.iter().any(|(_, _, id)| before(id, low) != Ordering::Less));
-        let mut found: Vec<Found> = Vec::new();
-        for (place, _, id) in placed {
+        let mut found: Vec<FoundUser> = Vec::new();
+        for (index, _, id) in placed {
             let is_given = last.as_deref().is_some_and(|last| before(id, last) != Ordering::Greater)
                 || low.as_deref().is_some_and(|low| before(id, low) != Ordering::Less);
             if is_given {
                 continue;
             }
-            let count = offset + u32::try_from(*place).unwrap_or(u32::MAX) + 1;
+            let count = offset + u32::try_from(*index).unwrap_or(u32::MAX) + 1;
             let given = match &low {
                 None => Given::Ahead { last: (*id).into(), count },
                 Some(low) => Given::Back { low: low.clone(), last: Some((*id).into()), count },
             };
-            found.push((*place, UserPosition { given, ..self.position.clone() }));
+            found.push((*index, UserPosition { given, ..self.position.clone() }));
         }
         let reached = offset.saturating_add(len);
         if has_met || len < call.per_page {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::gate::{Closed, Gate};
-use super::refill::{Refill, Sighting};
+use super::refill::{HeaderSample, Refill};
 use super::share::Share;
 use super::wire::micros;
 
@@ -157,19 +157,19 @@ impl Bucket {
     }
 
     /// True if an answer can be of this bucket.
-    pub(super) fn accepts(&self, seen: &Sighting) -> bool {
-        self.limit == seen.reading.limit && self.refill.accepts(seen)
+    pub(super) fn accepts(&self, seen: &HeaderSample) -> bool {
+        self.limit == seen.headers.limit && self.refill.accepts(seen)
     }
 
     /// An answer of this bucket. `promised` is what was to be left after the call, at the least, by
     /// the estimate.
-    pub(super) fn observe(&mut self, seen: &Sighting, promised: Option<f64>) {
+    pub(super) fn observe(&mut self, seen: &HeaderSample, promised: Option<f64>) {
         self.refill.learn(seen);
         self.newest_counted = self.newest_counted.max(seen.sent);
-        self.land(Observation { at: seen.answered, remaining: Some(seen.reading.remaining) });
+        self.record(Observation { at: seen.answered, remaining: Some(seen.headers.remaining) });
 
         let proven = self.proven(seen.in_flight);
-        let is_refuted = promised.is_some_and(|promised| promised > f64::from(seen.reading.remaining) + 1.0);
+        let is_refuted = promised.is_some_and(|promised| promised > f64::from(seen.headers.remaining) + 1.0);
         self.level = if is_refuted { self.level.min(proven) } else { self.level.max(proven) };
     }
 
@@ -184,15 +184,15 @@ impl Bucket {
 
     /// An answer that said nothing of the bucket.
     pub(super) fn observe_unread(&mut self, now: Duration) {
-        self.land(Observation { at: now, remaining: None });
+        self.record(Observation { at: now, remaining: None });
     }
 
     /// A call was given up: it may have been counted, or may be yet.
     pub(super) fn observe_lost(&mut self, now: Duration) {
-        self.land(Observation { at: now + STRAGGLER, remaining: None });
+        self.record(Observation { at: now + STRAGGLER, remaining: None });
     }
 
-    fn land(&mut self, observation: Observation) {
+    fn record(&mut self, observation: Observation) {
         self.observations.push(observation);
         // A call that ended before another was sent that was counted, was counted before it, or never.
         let (newest, now) = (self.newest_counted, self.at);
@@ -294,10 +294,10 @@ mod tests {
         Duration::from_millis(ms)
     }
 
-    fn seen(sent: u64, answered: u64, remaining: u32, in_flight: u64) -> Sighting {
-        Sighting {
+    fn seen(sent: u64, answered: u64, remaining: u32, in_flight: u64) -> HeaderSample {
+        HeaderSample {
             class: Class::Users,
-            reading: RateLimitHeaders { limit: 10, remaining, full_within: None },
+            headers: RateLimitHeaders { limit: 10, remaining, full_within: None },
             sent: ms(sent),
             answered: ms(answered),
             counted_before: 0,

@@ -44,7 +44,7 @@ pub(super) enum PacingMode {
 
 /// A grant of one call, and what was known as it was given.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Grant {
+pub(super) struct CallGrant {
     pub(super) class: Class,
     /// The time at which the call is sent, at the earliest.
     pub(super) sent: Duration,
@@ -55,11 +55,11 @@ pub(super) struct Grant {
     lineage: u64,
     /// The bucket that it was taken from, and how many calls were to be left, at the least.
     taken_from: Option<(BucketId, f64)>,
-    /// Before it.
+    /// The counts of calls before it.
     counts: ByClass<CallCounts>,
 }
 
-impl Grant {
+impl CallGrant {
     /// The bucket that it was taken from.
     pub(super) fn bucket(&self) -> Option<BucketId> {
         self.taken_from.map(|(id, _)| id)
@@ -158,7 +158,7 @@ impl Budget {
     }
 
     /// Lets a call go. One of an unknown class is taken from every bucket, for it may be any.
-    pub(super) fn grant(&mut self, class: Class) -> Grant {
+    pub(super) fn grant(&mut self, class: Class) -> CallGrant {
         let (mode, counts) = (self.mode(class), self.counts);
         let mut taken_from = None;
         for NamedBucket { id, bucket } in &mut self.buckets {
@@ -173,12 +173,12 @@ impl Budget {
         let own = self.counts.of_mut(class);
         own.sent += 1;
         own.in_flight += 1;
-        Grant { class, sent: self.now, is_probe, is_counted: true, lineage: self.lineage, taken_from, counts }
+        CallGrant { class, sent: self.now, is_probe, is_counted: true, lineage: self.lineage, taken_from, counts }
     }
 
     /// A grant of a call that needs none, and of which nobody is told.
-    pub(super) fn free_grant(&self, class: Class) -> Grant {
-        Grant {
+    pub(super) fn free_grant(&self, class: Class) -> CallGrant {
+        CallGrant {
             class,
             sent: self.now,
             is_probe: false,

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use self::rows::{CourseRow, DemandRow, HolderRow};
+use self::rows::{BacklogRow, ClockRow, ReplicaRow};
 use super::Class;
-use super::budget::{BucketId, Budget, Grant};
+use super::budget::{BucketId, Budget, CallGrant};
 use super::counts::ByClass;
 use super::headers::RateLimitHeaders;
 
@@ -25,7 +25,7 @@ const LOST_AFTER: Duration = Duration::from_secs(3);
 const GONE_AFTER: Duration = Duration::from_secs(30);
 
 /// Most replicas. Those heard of last stay.
-const MOST_HOLDERS: usize = 256;
+const MOST_REPLICAS: usize = 256;
 
 /// Names a replica, and this life of it. Few share a budget, and each of their names is written at each step: they are short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ pub(super) struct ReplicaId(pub(super) u64);
 /// The end of a call, or another change to one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CallEvent {
-    pub(super) grant: Grant,
+    pub(super) grant: CallGrant,
     pub(super) kind: EventKind,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct CallEvent {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum EventKind {
     Answered {
-        reading: Option<RateLimitHeaders>,
+        headers: Option<RateLimitHeaders>,
         is_success: bool,
     },
     Limited {
@@ -50,7 +50,7 @@ pub(super) enum EventKind {
     },
     Lost,
     Withdrawn,
-    /// It is made for a call of another class of the bucket.
+    /// A change to a call of another class of the bucket.
     Reclassed {
         to: Class,
     },
@@ -58,8 +58,8 @@ pub(super) enum EventKind {
 
 /// A replica and what it holds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(from = "HolderRow", into = "HolderRow")]
-struct Holder {
+#[serde(from = "ReplicaRow", into = "ReplicaRow")]
+struct ReplicaState {
     id: ReplicaId,
     /// The number of its newest step, by which it knows that the step was taken if it got no answer.
     step: u32,
@@ -70,23 +70,23 @@ struct Holder {
     is_probing: bool,
     /// The time at which it asked for a call to find out.
     wants_probe: Option<Duration>,
-    demands: Vec<Demand>,
+    backlogs: Vec<Backlog>,
 }
 
 /// The calls that wait for a bucket with a replica.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(from = "DemandRow", into = "DemandRow")]
-struct Demand {
+#[serde(from = "BacklogRow", into = "BacklogRow")]
+struct Backlog {
     bucket: BucketId,
     waiting: u32,
     /// Virtual time at which its next call starts.
     start: f64,
 }
 
-/// The course of a bucket's tokens.
+/// The virtual clock of a bucket.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(from = "CourseRow", into = "CourseRow")]
-struct Course {
+#[serde(from = "ClockRow", into = "ClockRow")]
+struct BucketClock {
     bucket: BucketId,
     /// Virtual time at which the newest call started that was let go.
     reached: f64,
@@ -94,36 +94,38 @@ struct Course {
     lies_since: Option<Duration>,
 }
 
-/// The budget, its holders, and the course of each bucket. Of one that is alone, there are no holders.
+/// The budget, its replicas, and the clock of each bucket. Of one that is alone, there are no replicas.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct FleetBudget {
     pub(super) budget: Budget,
-    holders: Vec<Holder>,
-    courses: Vec<Course>,
+    #[serde(rename = "holders")]
+    replicas: Vec<ReplicaState>,
+    #[serde(rename = "courses")]
+    clocks: Vec<BucketClock>,
 }
 
 impl FleetBudget {
     /// A budget of which nothing is known.
     pub(super) fn new(reserve: f64) -> Self {
-        Self { budget: Budget::new(reserve), holders: Vec::new(), courses: Vec::new() }
+        Self { budget: Budget::new(reserve), replicas: Vec::new(), clocks: Vec::new() }
     }
 
     pub(super) fn settle(&mut self, now: Duration) {
-        if self.holders.is_empty() {
+        if self.replicas.is_empty() {
             self.budget.settle(now);
             return;
         }
-        let (budget, courses) = (&mut self.budget, &mut self.courses);
-        courses.retain(|course| budget.bucket(course.bucket).is_some());
+        let (budget, clocks) = (&mut self.budget, &mut self.clocks);
+        clocks.retain(|clock| budget.bucket(clock.bucket).is_some());
         for named in budget.buckets() {
-            if !courses.iter().any(|course| course.bucket == named.id) {
-                courses.push(Course { bucket: named.id, reached: 0.0, lies_since: None });
+            if !clocks.iter().any(|clock| clock.bucket == named.id) {
+                clocks.push(BucketClock { bucket: named.id, reached: 0.0, lies_since: None });
             }
         }
         // Not after it has been brought up to date: when a token came is told before.
-        for course in courses.iter_mut().filter(|course| course.lies_since.is_none()) {
-            let wait = budget.bucket(course.bucket).map(|bucket| bucket.wait_for(1));
-            course.lies_since = wait.map(|wait| budget.now() + wait).filter(|comes| *comes <= now);
+        for clock in clocks.iter_mut().filter(|clock| clock.lies_since.is_none()) {
+            let wait = budget.bucket(clock.bucket).map(|bucket| bucket.wait_for(1));
+            clock.lies_since = wait.map(|wait| budget.now() + wait).filter(|comes| *comes <= now);
         }
         budget.settle(now);
     }
@@ -135,10 +137,10 @@ impl FleetBudget {
             && grant.is_counted
         {
             // A call that was taken for lost is not on its way any more.
-            grant.is_counted = self.holder_mut(id).is_some_and(|holder| holder.end(&grant, kind));
+            grant.is_counted = self.replica_mut(id).is_some_and(|replica| replica.end(&grant, kind));
         }
         match kind {
-            EventKind::Answered { reading, is_success } => self.budget.answered(&grant, reading, is_success),
+            EventKind::Answered { headers, is_success } => self.budget.answered(&grant, headers, is_success),
             EventKind::Limited { told } => return self.budget.limited(&grant, told),
             EventKind::Lost => self.budget.lost(&grant),
             EventKind::Withdrawn => self.budget.withdrawn(&grant),
@@ -150,88 +152,96 @@ impl FleetBudget {
 
     /// Number of replicas that are heard of.
     pub(super) fn replicas(&self) -> usize {
-        self.holders.len()
+        self.replicas.len()
     }
 
     pub(super) fn has(&self, id: ReplicaId) -> bool {
-        self.holder(id).is_some()
+        self.replica(id).is_some()
     }
 
     /// The number of a replica's newest step.
     pub(super) fn step_of(&self, id: ReplicaId) -> Option<u32> {
-        self.holder(id).map(|holder| holder.step)
+        self.replica(id).map(|replica| replica.step)
     }
 
     /// Numbers a step that a replica is to take.
     pub(super) fn set_step(&mut self, id: ReplicaId, step: u32) {
-        if let Some(holder) = self.holder_mut(id) {
-            holder.step = step;
+        if let Some(replica) = self.replica_mut(id) {
+            replica.step = step;
         }
     }
 
     /// Calls of a replica that are on their way, by class, and whether one of them is to find out.
     pub(super) fn held_by(&self, id: ReplicaId) -> (ByClass<u64>, bool) {
-        self.holder(id).map_or_else(Default::default, |holder| (holder.in_flight, holder.is_probing))
+        self.replica(id).map_or_else(Default::default, |replica| (replica.in_flight, replica.is_probing))
     }
 
     /// Takes in a replica, with the calls that it has on their way.
     pub(super) fn join(&mut self, id: ReplicaId, in_flight: ByClass<u64>, is_probing: bool) {
         self.leave(id);
-        if self.holders.len() >= MOST_HOLDERS
-            && let Some(oldest) = self.holders.iter().min_by_key(|holder| holder.seen).map(|holder| holder.id)
+        if self.replicas.len() >= MOST_REPLICAS
+            && let Some(oldest) = self.replicas.iter().min_by_key(|replica| replica.seen).map(|replica| replica.id)
         {
             self.leave(oldest);
         }
         self.budget.adopt(in_flight, is_probing);
         let seen = self.budget.now();
-        self.holders.push(Holder { id, step: 0, seen, in_flight, is_probing, wants_probe: None, demands: Vec::new() });
+        self.replicas.push(ReplicaState {
+            id,
+            step: 0,
+            seen,
+            in_flight,
+            is_probing,
+            wants_probe: None,
+            backlogs: Vec::new(),
+        });
     }
 
     /// Takes note that a replica was heard of, and gives up those that were not for long.
     pub(super) fn hear(&mut self, id: ReplicaId) {
         let now = self.budget.now();
-        if let Some(holder) = self.holder_mut(id) {
-            holder.seen = now;
+        if let Some(replica) = self.replica_mut(id) {
+            replica.seen = now;
         }
-        let is_over = |holder: &Holder, time: Duration| holder.seen + time < now;
-        for holder in self.holders.iter_mut().filter(|holder| is_over(holder, LOST_AFTER)) {
-            holder.wants_probe = None;
+        let is_over = |replica: &ReplicaState, time: Duration| replica.seen + time < now;
+        for replica in self.replicas.iter_mut().filter(|replica| is_over(replica, LOST_AFTER)) {
+            replica.wants_probe = None;
             let (in_flight, is_probing) =
-                (std::mem::take(&mut holder.in_flight), std::mem::take(&mut holder.is_probing));
+                (std::mem::take(&mut replica.in_flight), std::mem::take(&mut replica.is_probing));
             self.budget.abandon(in_flight, is_probing);
         }
-        self.holders.retain(|holder| !is_over(holder, GONE_AFTER));
+        self.replicas.retain(|replica| !is_over(replica, GONE_AFTER));
     }
 
     /// Makes it the budget of one who has been alone since then.
     pub(super) fn part(&mut self, id: ReplicaId, since: Duration) {
-        let parts = u32::try_from(self.holders.len()).unwrap_or(u32::MAX);
+        let parts = u32::try_from(self.replicas.len()).unwrap_or(u32::MAX);
         let (in_flight, is_probing) = self.held_by(id);
         self.budget.split(parts, since, in_flight, is_probing);
-        self.holders.clear();
-        self.courses.clear();
+        self.replicas.clear();
+        self.clocks.clear();
     }
 
     /// Removes a replica. Its calls are taken for lost.
     pub(super) fn leave(&mut self, id: ReplicaId) {
-        if let Some(position) = self.holders.iter().position(|holder| holder.id == id) {
-            let Holder { in_flight, is_probing, .. } = self.holders.swap_remove(position);
+        if let Some(position) = self.replicas.iter().position(|replica| replica.id == id) {
+            let ReplicaState { in_flight, is_probing, .. } = self.replicas.swap_remove(position);
             self.budget.abandon(in_flight, is_probing);
         }
     }
 
-    fn holder(&self, id: ReplicaId) -> Option<&Holder> {
-        self.holders.iter().find(|holder| holder.id == id)
+    fn replica(&self, id: ReplicaId) -> Option<&ReplicaState> {
+        self.replicas.iter().find(|replica| replica.id == id)
     }
 
-    fn holder_mut(&mut self, id: ReplicaId) -> Option<&mut Holder> {
-        self.holders.iter_mut().find(|holder| holder.id == id)
+    fn replica_mut(&mut self, id: ReplicaId) -> Option<&mut ReplicaState> {
+        self.replicas.iter_mut().find(|replica| replica.id == id)
     }
 }
 
-impl Holder {
+impl ReplicaState {
     /// Ends a call, or makes it one of another class; true if it is among those that are on their way.
-    fn end(&mut self, grant: &Grant, kind: EventKind) -> bool {
+    fn end(&mut self, grant: &CallGrant, kind: EventKind) -> bool {
         let held = self.in_flight.of_mut(grant.class);
         if *held == 0 {
             return false;

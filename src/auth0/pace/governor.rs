@@ -4,9 +4,10 @@ mod exchanger;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use tokio::runtime::Handle;
@@ -112,12 +113,12 @@ impl Governor {
     /// The buckets, as far as they are known.
     pub(crate) fn buckets(&self) -> Vec<BucketStatus> {
         let now = self.now();
-        self.lock().pacer.buckets(now)
+        self.0.state.lock().pacer.buckets(now)
     }
 
     /// The replicas that the budget is shared with; `None` if it never is.
     pub(crate) fn fleet(&self) -> Option<FleetStatus> {
-        self.lock().pacer.fleet()
+        self.0.state.lock().pacer.fleet()
     }
 
     fn ask(&self, request: PaceRequest, deadline: Deadline) -> Result<Decision, PaceError> {
@@ -135,7 +136,7 @@ impl Governor {
 
     /// Changes something, lets go whoever may go for it, and sees to it that somebody keeps watch.
     fn change<T>(&self, change: impl FnOnce(&mut Pacer, &mut Waiters, Duration) -> T) -> T {
-        let mut state = self.lock();
+        let mut state = self.0.state.lock();
         // Read while locked, so that time does not run backwards.
         let now = self.now();
         let State { pacer, waiters, .. } = &mut *state;
@@ -152,7 +153,7 @@ impl Governor {
 
     /// Plans the next exchange with other replicas; gives back its time.
     fn plan_exchange(&self) -> Option<Duration> {
-        let mut state = self.lock();
+        let mut state = self.0.state.lock();
         state.exchange = state.pacer.next_exchange();
         state.exchange
     }
@@ -167,11 +168,6 @@ impl Governor {
 
     fn now(&self) -> Duration {
         self.0.start.elapsed()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing in here is left half done by a panic.
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -236,10 +232,10 @@ impl PacePermit {
     /// There was an answer, of any status but 429. Its headers are learned from, if they are there;
     /// an answer that succeeded without them says that there is no limit.
     pub(crate) fn answered(mut self, status: StatusCode, headers: &HeaderMap) {
-        let reading = RateLimitHeaders::from_headers(headers);
+        let headers = RateLimitHeaders::from_headers(headers);
         self.has_ended = true;
         let call = &self.call;
-        self.governor.change(|pacer, _, now| pacer.answered(now, call, reading, status.is_success()));
+        self.governor.change(|pacer, _, now| pacer.answered(now, call, headers, status.is_success()));
     }
 
     /// The answer was a 429, with this `Retry-After` if any. Nothing of the same bucket goes for a
@@ -340,7 +336,7 @@ impl Timer {
 
     /// Decides what is due; until when to sleep, or `None` if nobody waits for the time to pass.
     fn turn(&mut self) -> Option<Duration> {
-        let mut state = self.governor.lock();
+        let mut state = self.governor.0.state.lock();
         state.deliver(self.governor.now());
         state.schedule_exchange(&self.governor.0.exchange_changed);
         state.timer = state.pacer.next_wake();
@@ -353,7 +349,7 @@ impl Drop for Timer {
     fn drop(&mut self) {
         if !self.has_ended {
             // Its runtime has gone. Those who wait may have another.
-            self.governor.lock().timer = None;
+            self.governor.0.state.lock().timer = None;
             self.governor.0.timer_lost.notify_waiters();
         }
     }

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 pub(super) use self::admission::Admitted;
 use self::leases::Leases;
-use self::membership::Membership;
-pub(super) use self::membership::{Answer, ExchangeOutcome, MOST_BYTES, Offer};
-use super::budget::{BucketId, Grant, PacingMode, UNKNOWN_WAIT};
+use self::membership::PacingMembership;
+pub(super) use self::membership::{CompareAndSetOutcome, ExchangeOutcome, MOST_BYTES, Offer};
+use super::budget::{BucketId, CallGrant, PacingMode, UNKNOWN_WAIT};
 use super::counts::ByClass;
 use super::fleet_budget::{CallEvent, EventKind, FleetBudget};
 use super::gate::Gate;
@@ -28,7 +28,7 @@ use super::{BucketStatus, Class, FleetStatus, PaceError, PaceSettings};
 pub(super) struct AdmittedCall {
     pub(super) asked: Duration,
     pub(super) sent: Duration,
-    pub(super) grant: Grant,
+    pub(super) grant: CallGrant,
 }
 
 impl AdmittedCall {
@@ -45,11 +45,11 @@ pub(super) struct WaitOutcome {
     pub(super) outcome: Result<AdmittedCall, PaceError>,
 }
 
-/// The line of those who wait for a bucket.
+/// The queue of those who wait for a bucket.
 #[derive(Debug)]
-struct Line {
-    id: BucketId,
-    queue: FairQueue,
+struct BucketQueue {
+    bucket: BucketId,
+    waiters: FairQueue,
 }
 
 #[derive(Debug)]
@@ -60,13 +60,13 @@ pub(super) struct Pacer {
     known: FleetBudget,
     /// Time by which the budget's clock is ahead.
     offset: Duration,
-    membership: Option<Membership>,
+    membership: Option<PacingMembership>,
     leases: Leases,
     /// The time until which nothing goes for a class after a 429 of this replica's own, whatever others say.
     held_until: ByClass<Duration>,
     /// Waiters of the classes of which nothing is known.
     discovery: FairQueue,
-    lines: Vec<Line>,
+    queues: Vec<BucketQueue>,
     /// The modes by which the waiters were given their places.
     placed: ByClass<PacingMode>,
     /// Waiters who need not wait: their class turned out to have no limit.
@@ -87,7 +87,7 @@ impl Pacer {
             leases: Leases::default(),
             held_until: ByClass::default(),
             discovery: FairQueue::default(),
-            lines: Vec::new(),
+            queues: Vec::new(),
             placed: ByClass::default(),
             freed: Vec::new(),
             refused: Vec::new(),
@@ -100,10 +100,10 @@ impl Pacer {
         &mut self,
         now: Duration,
         call: &AdmittedCall,
-        reading: Option<RateLimitHeaders>,
+        headers: Option<RateLimitHeaders>,
         is_success: bool,
     ) {
-        self.happened(now, call, EventKind::Answered { reading, is_success });
+        self.happened(now, call, EventKind::Answered { headers, is_success });
     }
 
     /// A call was answered with a 429. Gives back how long until another may go.
@@ -126,7 +126,7 @@ impl Pacer {
     /// Removes one that waits and has gone away.
     pub(super) fn leave(&mut self, now: Duration, ticket: Ticket) {
         self.settle(now);
-        let queues = self.lines.iter_mut().map(|line| &mut line.queue).chain([&mut self.discovery]);
+        let queues = self.queues.iter_mut().map(|queue| &mut queue.waiters).chain([&mut self.discovery]);
         for queue in queues {
             queue.remove(ticket);
         }
@@ -153,9 +153,9 @@ impl Pacer {
         if self.yields_to_probe() {
             return outcomes;
         }
-        for position in 0..self.lines.len() {
-            while self.has_room(self.lines[position].id)
-                && let Some(waiter) = self.lines[position].queue.pop()
+        for position in 0..self.queues.len() {
+            while self.has_room(self.queues[position].bucket)
+                && let Some(waiter) = self.queues[position].waiters.pop()
             {
                 outcomes.push(self.decide(&waiter));
             }
@@ -167,9 +167,9 @@ impl Pacer {
     /// left to a call that finds out, the others wait for that one.
     #[cfg(test)]
     pub(super) fn is_idle_in_vain(&self) -> bool {
-        let can_go = |line: &Line| !line.queue.is_empty() && self.has_room(line.id);
+        let can_go = |queue: &BucketQueue| !queue.waiters.is_empty() && self.has_room(queue.bucket);
         let can_probe = !self.discovery.is_empty() && self.may_probe();
-        can_probe || !self.yields_to_probe() && self.lines.iter().any(can_go)
+        can_probe || !self.yields_to_probe() && self.queues.iter().any(can_go)
     }
 
     /// The time at which there will be something to decide, if nothing else happens before; `None` if nobody
@@ -188,7 +188,7 @@ impl Pacer {
                 wakes.push(self.now + budget.wait_to_probe());
             }
         }
-        for Line { id, queue } in self.lines.iter().filter(|line| !line.queue.is_empty()) {
+        for BucketQueue { bucket: id, waiters: queue } in self.queues.iter().filter(|queue| !queue.waiters.is_empty()) {
             wakes.extend(queue.first_deadline());
             if is_alone && !self.yields_to_probe() {
                 wakes.extend(budget.bucket(*id).map(|bucket| self.now + bucket.wait_for(1)));
@@ -200,16 +200,16 @@ impl Pacer {
     /// The buckets as they are known.
     pub(super) fn buckets(&self, now: Duration) -> Vec<BucketStatus> {
         let budget = &self.known.budget;
-        let status = |line: &Line| {
+        let status = |queue: &BucketQueue| {
             Some(BucketStatus {
-                classes: budget.classes(line.id).collect(),
-                limit: budget.bucket(line.id)?.limit(),
-                remaining: budget.level(line.id, now + self.offset),
-                refill_per_second: budget.bucket(line.id)?.refill_per_second(),
-                queued: line.queue.len(),
+                classes: budget.classes(queue.bucket).collect(),
+                limit: budget.bucket(queue.bucket)?.limit(),
+                remaining: budget.level(queue.bucket, now + self.offset),
+                refill_per_second: budget.bucket(queue.bucket)?.refill_per_second(),
+                queued: queue.waiters.len(),
             })
         };
-        self.lines.iter().filter_map(status).collect()
+        self.queues.iter().filter_map(status).collect()
     }
 
     /// The replicas that the budget is shared with; `None` if it never is.
@@ -227,8 +227,8 @@ impl Pacer {
         }
         self.now = now;
         self.known.settle(now + self.offset);
-        for line in &mut self.lines {
-            line.queue.lapse(now);
+        for queue in &mut self.queues {
+            queue.waiters.lapse(now);
         }
         self.lapse_leases();
     }
@@ -242,12 +242,12 @@ impl Pacer {
         while let Some(waiter) = self.discovery.pop_late(opens(budget.gate())) {
             late.push((waiter.ticket, PaceError { retry_after: told(budget.gate()).max(UNKNOWN_WAIT) }));
         }
-        for position in 0..self.lines.len() {
-            let Some(bucket) = self.known.budget.bucket(self.lines[position].id) else { continue };
+        for position in 0..self.queues.len() {
+            let Some(bucket) = self.known.budget.bucket(self.queues[position].bucket) else { continue };
             let (opens, told) = (opens(bucket.gate()), told(bucket.gate()));
-            let opens = opens.max(self.turn_in(&self.lines[position]));
-            while let Some(waiter) = self.lines[position].queue.pop_late(opens) {
-                let retry_after = self.wait_in(&self.lines[position], &waiter).max(told);
+            let opens = opens.max(self.turn_in(&self.queues[position]));
+            while let Some(waiter) = self.queues[position].waiters.pop_late(opens) {
+                let retry_after = self.wait_in(&self.queues[position], &waiter).max(told);
                 late.push((waiter.ticket, PaceError { retry_after }));
             }
         }
@@ -298,11 +298,12 @@ impl Pacer {
         !self.discovery.is_empty() && !self.is_sharing() && self.known.budget.yields_to_probe()
     }
 
-    /// Time that one would wait in a line from now, if all come back who were told to.
-    fn wait_in(&self, line: &Line, waiter: &Waiter) -> Duration {
-        let wait_for = |calls| self.wait_for(line, calls);
+    /// Time that one would wait in a queue from now, if all come back who were told to.
+    fn wait_in(&self, queue: &BucketQueue, waiter: &Waiter) -> Duration {
+        let wait_for = |calls| self.wait_for(queue, calls);
         wait_for(
-            line.queue.ahead_of(waiter.reservation, waiter.priority, self.now, |calls| self.now + wait_for(calls)) + 1,
+            queue.waiters.ahead_of(waiter.reservation, waiter.priority, self.now, |calls| self.now + wait_for(calls))
+                + 1,
         )
     }
 
@@ -314,16 +315,16 @@ impl Pacer {
         }
         let mut waiters = Vec::new();
         for class in Class::ALL.into_iter().filter(|&class| modes.of(class) != placed.of(class)) {
-            let queues = self.lines.iter_mut().map(|line| &mut line.queue).chain([&mut self.discovery]);
+            let queues = self.queues.iter_mut().map(|queue| &mut queue.waiters).chain([&mut self.discovery]);
             waiters.extend(queues.flat_map(|queue| queue.take(class)));
         }
         waiters.append(&mut self.freed);
         self.placed = modes;
         let budget = &self.known.budget;
-        self.lines.retain(|line| budget.bucket(line.id).is_some());
+        self.queues.retain(|queue| budget.bucket(queue.bucket).is_some());
         for named in budget.buckets() {
-            if !self.lines.iter().any(|line| line.id == named.id) {
-                self.lines.push(Line { id: named.id, queue: FairQueue::default() });
+            if !self.queues.iter().any(|queue| queue.bucket == named.id) {
+                self.queues.push(BucketQueue { bucket: named.id, waiters: FairQueue::default() });
             }
         }
         self.judge_again(waiters);
@@ -338,7 +339,7 @@ impl Pacer {
         }
     }
 
-    fn queues(&self) -> impl Iterator<Item = &FairQueue> {
-        self.lines.iter().map(|line| &line.queue).chain([&self.discovery])
+    fn all_queues(&self) -> impl Iterator<Item = &FairQueue> {
+        self.queues.iter().map(|queue| &queue.waiters).chain([&self.discovery])
     }
 }

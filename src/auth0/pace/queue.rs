@@ -29,7 +29,7 @@ pub(super) struct FairQueue {
     interactive: Turns,
     bulk: Turns,
     /// Reservations of interactive calls. Bulk work gets what is left over, and is promised nothing.
-    kept: Reservations,
+    reservations: Reservations,
 }
 
 /// Round robin: the callers in the order of their turns, and each one's own line.
@@ -65,9 +65,9 @@ impl FairQueue {
         let turns = &self.interactive;
         if priority == Priority::Bulk {
             let ahead = turns.len() + self.bulk.ahead_of(reservation.caller, self.bulk.line(reservation.caller));
-            return self.kept.with_those_before(ahead, reservation, time_of, |_| usize::MAX);
+            return self.reservations.with_those_before(ahead, reservation, time_of, |_| usize::MAX);
         }
-        if self.kept.is_due(reservation, now) {
+        if self.reservations.is_due(reservation, now) {
             return turns.ahead_of(reservation.caller, 0);
         }
         let own = turns.line(reservation.caller);
@@ -75,29 +75,29 @@ impl FairQueue {
         // As many rounds as it takes until then, each other caller has a turn.
         let turns_left =
             |other| if other == reservation.caller { usize::MAX } else { (own + 1).saturating_sub(turns.line(other)) };
-        self.kept.with_those_before(ahead, reservation, time_of, turns_left)
+        self.reservations.with_those_before(ahead, reservation, time_of, turns_left)
     }
 
     /// Keeps the place of one that is to come back then; gives back when it is to come back, which may be what it was told
     /// before.
     pub(super) fn keep(&mut self, reservation: ReservationKey, due: Duration, now: Duration) -> Duration {
-        self.kept.keep(reservation, due, now)
+        self.reservations.keep(reservation, due, now)
     }
 
     /// Number of reservations.
-    pub(super) fn kept(&self) -> usize {
-        self.kept.len()
+    pub(super) fn reservations(&self) -> usize {
+        self.reservations.len()
     }
 
     /// Gives up the places of those who did not come back.
     pub(super) fn lapse(&mut self, now: Duration) {
-        self.kept.lapse(now);
+        self.reservations.lapse(now);
     }
 
     /// Redeems the reservation, if there is one, of a call that goes without queueing. True if it came back as it was
     /// told.
     pub(super) fn redeem(&mut self, reservation: ReservationKey, priority: Priority, now: Duration) -> bool {
-        priority == Priority::Interactive && self.kept.take(reservation, now)
+        priority == Priority::Interactive && self.reservations.take(reservation, now)
     }
 
     pub(super) fn push(&mut self, waiter: Waiter, now: Duration) {

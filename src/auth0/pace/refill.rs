@@ -48,10 +48,10 @@ const LUMP: Duration = Duration::from_secs(1);
 
 /// An answer, and what was going on around it.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(from = "SightingRow", into = "SightingRow")]
-pub(super) struct Sighting {
+#[serde(from = "HeaderSampleRow", into = "HeaderSampleRow")]
+pub(super) struct HeaderSample {
     pub(super) class: Class,
-    pub(super) reading: RateLimitHeaders,
+    pub(super) headers: RateLimitHeaders,
     /// The call was counted at some time between these two.
     pub(super) sent: Duration,
     pub(super) answered: Duration,
@@ -62,42 +62,43 @@ pub(super) struct Sighting {
     pub(super) in_flight: u64,
 }
 
-/// A sighting as it is shared, without names: there are many of them. Times are in microseconds.
+/// A sample as it is shared, without names: there are many of them. Times are in microseconds.
 #[derive(Serialize, Deserialize)]
-struct SightingRow(Class, u32, u32, Option<u64>, u64, u64, u64, u64, u64);
+struct HeaderSampleRow(Class, u32, u32, Option<u64>, u64, u64, u64, u64, u64);
 
-impl From<Sighting> for SightingRow {
-    fn from(seen: Sighting) -> Self {
-        let RateLimitHeaders { limit, remaining, full_within } = seen.reading;
+impl From<HeaderSample> for HeaderSampleRow {
+    fn from(seen: HeaderSample) -> Self {
+        let RateLimitHeaders { limit, remaining, full_within } = seen.headers;
         let [sent, answered] = [seen.sent, seen.answered].map(micros::whole);
-        let Sighting { class, counted_before, counted, in_flight, .. } = seen;
+        let HeaderSample { class, counted_before, counted, in_flight, .. } = seen;
         let full_within = full_within.map(micros::whole);
         Self(class, limit, remaining, full_within, sent, answered, counted_before, counted, in_flight)
     }
 }
 
-impl From<SightingRow> for Sighting {
-    fn from(row: SightingRow) -> Self {
-        let SightingRow(class, limit, remaining, full_within, sent, answered, counted_before, counted, in_flight) = row;
+impl From<HeaderSampleRow> for HeaderSample {
+    fn from(row: HeaderSampleRow) -> Self {
+        let HeaderSampleRow(class, limit, remaining, full_within, sent, answered, counted_before, counted, in_flight) =
+            row;
         let full_within = full_within.map(Duration::from_micros);
         let [sent, answered] = [sent, answered].map(Duration::from_micros);
-        let reading = RateLimitHeaders { limit, remaining, full_within };
-        Self { class, reading, sent, answered, counted_before, counted, in_flight }
+        let headers = RateLimitHeaders { limit, remaining, full_within };
+        Self { class, headers, sent, answered, counted_before, counted, in_flight }
     }
 }
 
-impl Sighting {
+impl HeaderSample {
     /// True if an answer of a bucket of that size can be like this, where no more calls have been made.
     fn is_plausible(&self, limit: u32, calls: u64) -> bool {
-        self.reading.limit == limit
-            && self.reading.remaining < limit
+        self.headers.limit == limit
+            && self.headers.remaining < limit
             && self.counted_before.max(self.counted).max(self.in_flight) <= calls
     }
 
     /// The most that was left after the call. Readings are rounded down; and whoever was counted
     /// came to a bucket that was full at most.
     fn left_at_most(&self) -> f64 {
-        f64::from((self.reading.remaining + 1).min(self.reading.limit - 1))
+        f64::from((self.headers.remaining + 1).min(self.headers.limit - 1))
     }
 
     /// Our own calls that were counted after an earlier one, up to and with this, at the
@@ -113,7 +114,7 @@ impl Sighting {
 
     /// Calls that came back since an earlier answer.
     fn gain_since(&self, earlier: &Self) -> f64 {
-        f64::from(self.reading.remaining) + self.calls_since(earlier) - earlier.left_at_most()
+        f64::from(self.headers.remaining) + self.calls_since(earlier) - earlier.left_at_most()
     }
 
     /// The longest time in which they did.
@@ -123,14 +124,14 @@ impl Sighting {
 
     /// Calls per second that will have come back since an earlier answer when the bucket is full.
     fn filling_since(&self, earlier: &Self) -> Option<f64> {
-        let gain = f64::from(self.reading.limit) + self.calls_since(earlier) - earlier.left_at_most();
-        self.reading.full_within.map(|time| rate(gain, earlier.sent, self.answered + time))
+        let gain = f64::from(self.headers.limit) + self.calls_since(earlier) - earlier.left_at_most();
+        self.headers.full_within.map(|time| rate(gain, earlier.sent, self.answered + time))
     }
 
     /// Calls per second that will have come back since this answer when the bucket is full.
     fn filling(&self) -> Option<f64> {
-        let gain = f64::from(self.reading.limit) - self.left_at_most();
-        self.reading.full_within.map(|time| rate(gain, self.sent, self.answered + time))
+        let gain = f64::from(self.headers.limit) - self.left_at_most();
+        self.headers.full_within.map(|time| rate(gain, self.sent, self.answered + time))
     }
 }
 
@@ -146,8 +147,8 @@ pub(super) struct Refill {
     #[serde(with = "bound")]
     upper: f64,
     #[serde(with = "marks")]
-    marks: VecDeque<Sighting>,
-    latest: ByClass<Option<Sighting>>,
+    marks: VecDeque<HeaderSample>,
+    latest: ByClass<Option<HeaderSample>>,
 }
 
 impl Refill {
@@ -178,7 +179,7 @@ impl Refill {
 
     /// True if an answer can be of this bucket: not if more is left than can have come back since an
     /// answer of another class.
-    pub(super) fn accepts(&self, seen: &Sighting) -> bool {
+    pub(super) fn accepts(&self, seen: &HeaderSample) -> bool {
         self.before(seen).filter(|earlier| earlier.class != seen.class).all(|earlier| {
             let time = seen.time_since(earlier) + LUMP;
             seen.gain_since(earlier) <= self.upper * time.as_secs_f64()
@@ -186,7 +187,7 @@ impl Refill {
     }
 
     /// Learns from an answer of this bucket.
-    pub(super) fn learn(&mut self, seen: &Sighting) {
+    pub(super) fn learn(&mut self, seen: &HeaderSample) {
         let mut best = seen.filling().unwrap_or(0.0);
         for earlier in self.before(seen) {
             if seen.time_since(earlier) >= SHORTEST {
@@ -197,7 +198,7 @@ impl Refill {
         if best > self.lower.unwrap_or(0.0) {
             self.lower = Some(best);
         }
-        self.upper = self.upper.min(upper_bound(&seen.reading));
+        self.upper = self.upper.min(upper_bound(&seen.headers));
         *self.latest.of_mut(seen.class) = Some(*seen);
         if self.marks.back().is_none_or(|mark| mark.answered + SPACING <= seen.answered) {
             if self.marks.len() == MARKS {
@@ -208,7 +209,7 @@ impl Refill {
     }
 
     /// The answers that were there before a call was sent.
-    fn before(&self, seen: &Sighting) -> impl Iterator<Item = &Sighting> {
+    fn before(&self, seen: &HeaderSample) -> impl Iterator<Item = &HeaderSample> {
         let latest = Class::ALL.into_iter().filter_map(|class| self.latest.of(class).as_ref());
         let sent = seen.sent;
         latest.chain(&self.marks).filter(move |earlier| earlier.answered <= sent)
@@ -243,9 +244,9 @@ impl Refill {
 
 /// `reset` is less than two seconds late: one for being rounded up, one for `Date` being rounded
 /// down.
-fn upper_bound(reading: &RateLimitHeaders) -> f64 {
-    match reading.full_within.and_then(|time| time.checked_sub(Duration::from_secs(2))) {
-        Some(time) if !time.is_zero() => f64::from(reading.limit - reading.remaining) / time.as_secs_f64(),
+fn upper_bound(headers: &RateLimitHeaders) -> f64 {
+    match headers.full_within.and_then(|time| time.checked_sub(Duration::from_secs(2))) {
+        Some(time) if !time.is_zero() => f64::from(headers.limit - headers.remaining) / time.as_secs_f64(),
         _ => f64::INFINITY,
     }
 }
@@ -263,11 +264,11 @@ mod tests {
         Duration::from_millis(ms)
     }
 
-    /// A sighting of a bucket of ten: an answer after 100 ms, with nobody else on the way.
-    fn seen(class: Class, sent: u64, remaining: u32, full_within: Option<u64>, number: u64) -> Sighting {
-        Sighting {
+    /// A sample of a bucket of ten: an answer after 100 ms, with nobody else on the way.
+    fn seen(class: Class, sent: u64, remaining: u32, full_within: Option<u64>, number: u64) -> HeaderSample {
+        HeaderSample {
             class,
-            reading: RateLimitHeaders { limit: 10, remaining, full_within: full_within.map(Duration::from_secs) },
+            headers: RateLimitHeaders { limit: 10, remaining, full_within: full_within.map(Duration::from_secs) },
             sent: ms(sent),
             answered: ms(sent + 100),
             counted_before: number - 1,
@@ -276,7 +277,7 @@ mod tests {
         }
     }
 
-    fn users(sent: u64, remaining: u32, full_within: Option<u64>, number: u64) -> Sighting {
+    fn users(sent: u64, remaining: u32, full_within: Option<u64>, number: u64) -> HeaderSample {
         seen(Class::Users, sent, remaining, full_within, number)
     }
 
@@ -309,20 +310,20 @@ mod tests {
     #[test]
     fn calls_on_their_way_are_not_counted_upon() {
         let mut refill = Refill::new();
-        refill.learn(&Sighting { in_flight: 3, ..users(0, 9, None, 1) });
-        refill.learn(&Sighting { counted_before: 10, ..users(1_400, 1, None, 12) });
+        refill.learn(&HeaderSample { in_flight: 3, ..users(0, 9, None, 1) });
+        refill.learn(&HeaderSample { counted_before: 10, ..users(1_400, 1, None, 12) });
         // Of the ten answered before it was sent, the first and the three on their way do not count.
         assert_eq!(refill.per_second(), None);
-        refill.learn(&Sighting { counted_before: 14, ..users(1_900, 1, None, 16) });
+        refill.learn(&HeaderSample { counted_before: 14, ..users(1_900, 1, None, 16) });
         assert_eq!(refill.per_second(), Some(3.0 / 2.0));
     }
 
     #[test]
     fn the_times_that_the_two_can_be_apart_decide() {
         let mut refill = Refill::new();
-        refill.learn(&Sighting { answered: ms(500), ..users(0, 9, None, 1) });
+        refill.learn(&HeaderSample { answered: ms(500), ..users(0, 9, None, 1) });
         // It was sent before the other was answered, so either may have been first.
-        refill.learn(&Sighting { answered: ms(2_000), ..users(499, 9, None, 2) });
+        refill.learn(&HeaderSample { answered: ms(2_000), ..users(499, 9, None, 2) });
         assert_eq!(refill.per_second(), None);
     }
 

@@ -6,5 +6,5 @@ mod fleet;
 mod membership;
 mod promises;
 mod properties;
+mod run;
 mod store;
-mod world;

@@ -1,4 +1,4 @@
-//! Logs that came together.
+//! Batches of logs: what one read or push brought, and its JSON as Auth0 gave it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +12,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::super::error::{Error, Reason};
+use super::super::error::{Error, UnavailableReason};
 use super::super::ids::LogId;
 use super::checkpoint::LogMark;
 
@@ -135,7 +135,7 @@ pub(super) fn read(records: &str) -> Result<Vec<RawLog<'_>>, Error> {
 
 /// The logs in a JSON array, and the number of records that are left out.
 pub(super) fn read_all(records: &str) -> Result<RawLogs<'_>, Error> {
-    let unreadable = |error| Error::unavailable_because(Reason::NotJson, error);
+    let unreadable = |error| Error::unavailable_because(UnavailableReason::NotJson, error);
     let records: Vec<&RawValue> = serde_json::from_str(records).map_err(unreadable)?;
     let count = records.len();
     let logs = records.into_iter().filter_map(|record| {

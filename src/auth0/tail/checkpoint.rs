@@ -62,13 +62,13 @@ pub(super) enum NextRead {
 /// The part of a log in the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Arrival {
-    /// It was there before anybody listened.
+    /// A log from before anybody listened.
     Past,
-    /// It follows all that were known.
+    /// A log behind all that were known.
     New,
-    /// It became visible behind others.
+    /// A log that became visible after later ones.
     Late,
-    /// It was read before.
+    /// A log that was read before.
     Known,
 }
 
@@ -217,14 +217,14 @@ impl Checkpoint {
 
     /// True if the other replicas have been told of a log, or have told of it, as far as is remembered.
     pub(super) fn is_shared(&self, id: &LogId) -> bool {
-        self.place(id).ok().and_then(|place| self.known.get(place)).is_some_and(|log| log.is_shared)
+        self.index_of(id).ok().and_then(|index| self.known.get(index)).is_some_and(|log| log.is_shared)
     }
 
     /// Takes note that the other replicas know these logs.
     pub(super) fn share<'a>(&mut self, ids: impl Iterator<Item = &'a LogId>) {
         for id in ids {
-            let place = self.place(id).ok();
-            if let Some(log) = place.and_then(|place| self.known.get_mut(place)) {
+            let index = self.index_of(id).ok();
+            if let Some(log) = index.and_then(|index| self.known.get_mut(index)) {
                 log.is_shared = true;
             }
         }
@@ -261,14 +261,14 @@ impl Checkpoint {
             // They come once more, with those between them.
             Stage::Start => Arrival::Known,
             Stage::Seeding(newest) if log.id <= *newest => Arrival::Past,
-            _ if self.place(&log.id).is_ok() => Arrival::Known,
+            _ if self.index_of(&log.id).is_ok() => Arrival::Known,
             _ if cursor.is_none_or(|cursor| log.id > *cursor) => Arrival::New,
             _ => Arrival::Late,
         }
     }
 
     fn remember(&mut self, page: &[LogMark]) {
-        let mut new: Vec<_> = page.iter().filter(|log| self.place(&log.id).is_err()).cloned().collect();
+        let mut new: Vec<_> = page.iter().filter(|log| self.index_of(&log.id).is_err()).cloned().collect();
         new.sort_by(|one, other| one.id.cmp(&other.id));
         new.dedup_by(|one, other| one.id == other.id);
         self.merge(new);
@@ -304,8 +304,8 @@ impl Checkpoint {
         self.known.extend(behind);
     }
 
-    /// The place of a log among those that are known, or that where it would be.
-    fn place(&self, id: &LogId) -> Result<usize, usize> {
+    /// The index of a log among those that are known, or that at which it would be.
+    fn index_of(&self, id: &LogId) -> Result<usize, usize> {
         self.known.binary_search_by(|known| known.mark.id.cmp(id))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A replica that somebody follows tries for a lease. Whoever has it is the leader: it reads as it would alone, and what it finds goes
 //! into the stream (`entry`), under the lease, in one step with a look at it; so one that was paused writes nothing any more when it goes on. The
-//! others follow the stream (`standing`) and do not read, unless something may have been missed or Redis is gone (`membership`). What is
+//! others follow the stream (`stream_position`) and do not read, unless something may have been missed or Redis is gone (`membership`). What is
 //! pushed to one of them goes to the leader as well (`inbox`). What becomes
 //! of a log at a replica is decided by its own checkpoint alone, whoever read it: so nothing is lost or told twice, whatever changes.
 //!
@@ -15,7 +15,7 @@ mod membership;
 #[cfg(test)]
 mod model;
 mod sealing;
-mod standing;
+mod stream_position;
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -23,16 +23,18 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 use tokio::time::{Instant, sleep_until};
 
-use self::entry::Part;
-pub(crate) use self::entry::{Reading, Report, SharedLog};
+use self::entry::ReportChunk;
+pub(crate) use self::entry::{ReadRange, Report, SharedLog};
 use self::inbox::Inbox;
 use self::membership::LeaseAnswer;
-pub(crate) use self::membership::{Membership, Role};
-use self::sealing::SealingKey;
-use self::standing::Standing;
+pub(crate) use self::membership::{Role, TailMembership};
+use self::sealing::LogSealingKey;
+use self::stream_position::StreamPosition;
 use super::super::reader::Reader;
 use super::{Inner, State};
-use crate::shared_state::{BoundedStream, LeasedStream, SharedState, StreamReader, Unavailable};
+use crate::shared_state::{
+    BoundedStream, LeasedStream, SharedState, SharedStateError, StreamEntry, StreamId, StreamReader,
+};
 
 /// Time for which the lease holds without being renewed.
 const LEASE_LIFE: Duration = Duration::from_millis(1_500);
@@ -71,7 +73,7 @@ const STREAM: &str = "stream";
 /// The replicas of one client that share their tail.
 pub(super) struct Fleet {
     state: SharedState,
-    key: SealingKey,
+    key: LogSealingKey,
     leased: LeasedStream,
     /// The stream of what the leader is sent.
     inbox: BoundedStream,
@@ -83,7 +85,7 @@ pub(super) struct Member<'a> {
     fleet: &'a Fleet,
     /// A text that only this member knows.
     owner: String,
-    standing: Standing,
+    position: StreamPosition,
     reader: Option<StreamReader>,
     /// The moments of the last answers about the lease and from the stream.
     answered_at: Instant,
@@ -97,14 +99,14 @@ pub(super) struct Member<'a> {
 }
 
 /// The lease is another's, so that nothing more can be told.
-struct Fenced;
+struct FencedError;
 
 impl Fleet {
     /// The fleet of a client; `None` of one that shares nothing.
     pub(super) fn of(api: &Reader) -> Option<Self> {
         let state = api.tokens().shared_state()?.clone();
         let (authentication, client_id, audience) = api.tokens().client();
-        let key = SealingKey::derive(authentication.secret_bytes(), client_id, audience)?;
+        let key = LogSealingKey::derive(authentication.secret_bytes(), client_id, audience)?;
         let stream = |kind, (entries, life)| BoundedStream { key: state.key(kind, key.name()), entries, life };
         let leased = LeasedStream {
             lease: state.key("tail-lease", key.name()),
@@ -113,6 +115,23 @@ impl Fleet {
         };
         let inbox = stream("tail-inbox", INBOX_BOUNDS);
         Some(Self { state, key, leased, inbox })
+    }
+
+    /// The entries of a stream behind `after`, by a reader that is opened if there is none. After an error there is none.
+    async fn read(
+        &self,
+        reader: &mut Option<StreamReader>,
+        stream: &BoundedStream,
+        after: StreamId,
+        wait: Option<Duration>,
+    ) -> Result<Vec<StreamEntry>, SharedStateError> {
+        let mut open = match reader.take() {
+            Some(open) => open,
+            None => self.state.open_reader().await?,
+        };
+        let entries = open.read(&stream.key, after, wait).await?;
+        *reader = Some(open);
+        Ok(entries)
     }
 }
 
@@ -127,7 +146,7 @@ impl<'a> Member<'a> {
             tail,
             fleet,
             owner,
-            standing: Standing::default(),
+            position: StreamPosition::default(),
             reader: None,
             answered_at: now,
             read_at: now,
@@ -151,11 +170,11 @@ impl<'a> Member<'a> {
         loop {
             let next_hold = Instant::now() + HOLD_INTERVAL;
             self.hold().await;
-            let role = self.tail.state().membership.role();
+            let role = self.tail.state.lock().membership.role();
             match role {
                 Role::Leader => {
-                    if let Err(Fenced) = self.lead(next_hold).await {
-                        self.standing.forget_lease();
+                    if let Err(FencedError) = self.lead(next_hold).await {
+                        self.position.forget_lease();
                     }
                 }
                 Role::Follower => self.follow(next_hold).await,
@@ -171,7 +190,7 @@ impl<'a> Member<'a> {
     }
 
     async fn release(&mut self) {
-        if let Some(fence) = self.standing.forget_lease() {
+        if let Some(fence) = self.position.forget_lease() {
             self.fleet.state.release(&self.fleet.leased, &self.owner, &fence).await;
         }
     }
@@ -179,7 +198,7 @@ impl<'a> Member<'a> {
     /// Tries to hold the lease, and changes its part by the answer.
     async fn hold(&mut self) {
         let (was, failures) = {
-            let State { membership, checkpoint, .. } = &*self.tail.state();
+            let State { membership, checkpoint, .. } = &*self.tail.state.lock();
             (membership.role(), checkpoint.failures())
         };
         if was == Role::Leader && failures >= MOST_FAILURES {
@@ -188,29 +207,29 @@ impl<'a> Member<'a> {
         }
         let may_take = self.abstains_until.is_none_or(|until| until <= Instant::now());
         let asked_at = Instant::now();
-        let held = self.fleet.state.hold(&self.fleet.leased, &self.owner, self.standing.fence(), may_take).await;
+        let held = self.fleet.state.hold(&self.fleet.leased, &self.owner, self.position.fence(), may_take).await;
         let answer = match &held {
             Ok(holding) => {
                 self.answered_at = Instant::now();
                 if holding.is_own { LeaseAnswer::Held } else { LeaseAnswer::Anothers }
             }
-            Err(Unavailable) => {
+            Err(SharedStateError) => {
                 let is_late = self.answered_at.elapsed() >= LONGEST_LATENESS;
                 LeaseAnswer::Missing { is_gone: is_late || self.fleet.state.is_gone() }
             }
         };
         let role = was.after(answer);
         if let Ok(holding) = held {
-            let finding = self.standing.attempt(&holding);
+            let finding = self.position.attempt(&holding);
             if finding.is_new {
-                if !finding.is_lost && Some(self.standing.after()) < holding.last {
+                if !finding.is_lost && Some(self.position.after()) < holding.last {
                     self.drain().await;
                 }
-                self.standing.begin(&holding, finding);
+                self.position.begin(&holding, finding);
             }
             self.announces |= finding.is_new || finding.is_lost;
             if holding.is_own {
-                self.tail.state().membership.hold_until(asked_at + LEASE_LIFE);
+                self.tail.state.lock().membership.hold_until(asked_at + LEASE_LIFE);
             }
         }
         if was != role {
@@ -234,21 +253,21 @@ impl<'a> Member<'a> {
     }
 
     /// Tells the others what is found, until it is time to renew the lease.
-    async fn lead(&mut self, until: Instant) -> Result<(), Fenced> {
+    async fn lead(&mut self, until: Instant) -> Result<(), FencedError> {
         while Instant::now() < until {
             let is_silent = self.announces || self.last_entry_at.elapsed() >= HEARTBEAT;
             let next = {
-                let State { membership, checkpoint, .. } = &mut *self.tail.state();
+                let State { membership, checkpoint, .. } = &mut *self.tail.state.lock();
                 if is_silent && checkpoint.failures() == 0 {
                     membership.report_presence();
                 }
                 if membership.take_has_forgotten() {
-                    self.standing.skip();
+                    self.position.skip();
                 }
                 membership.next_to_tell().cloned()
             };
             match next {
-                Some(part) => self.tell(&part, until).await?,
+                Some(chunk) => self.tell(&chunk, until).await?,
                 None => tokio::select! {
                     () = self.tail.reported.notified() => {}
                     () = sleep_until(until) => {}
@@ -259,30 +278,30 @@ impl<'a> Member<'a> {
     }
 
     /// Tells the others. If it does not hear that they have been told it does so once more, until it does.
-    async fn tell(&mut self, part: &Part, until: Instant) -> Result<(), Fenced> {
-        let fence = self.standing.fence().ok_or(Fenced)?;
-        let (number, previous) = self.standing.next();
-        let text = part.write(number, previous);
+    async fn tell(&mut self, chunk: &ReportChunk, until: Instant) -> Result<(), FencedError> {
+        let fence = self.position.fence().ok_or(FencedError)?;
+        let (number, previous) = self.position.next();
+        let text = chunk.write(number, previous);
         let Some(entry) = text.and_then(|text| self.fleet.key.seal(STREAM, fence.as_str(), &text)) else {
-            self.tail.state().membership.told();
-            self.standing.skip();
+            self.tail.state.lock().membership.told();
+            self.position.skip();
             return Ok(());
         };
         match self.fleet.state.publish(&self.fleet.leased, &self.owner, fence, &entry).await {
             Ok(Some(id)) => {
-                self.standing.written(id);
+                self.position.written(id);
                 (self.announces, self.last_entry_at) = (false, Instant::now());
-                let State { membership, checkpoint, .. } = &mut *self.tail.state();
+                let State { membership, checkpoint, .. } = &mut *self.tail.state.lock();
                 membership.told();
-                checkpoint.share(part.logs.iter().map(|log| &log.id));
+                checkpoint.share(chunk.logs.iter().map(|log| &log.id));
                 self.tail.metrics().shared("published");
                 Ok(())
             }
             Ok(None) => {
                 self.tail.metrics().shared("fenced");
-                Err(Fenced)
+                Err(FencedError)
             }
-            Err(Unavailable) => {
+            Err(SharedStateError) => {
                 sleep_until(until).await;
                 Ok(())
             }

@@ -1,9 +1,10 @@
 //! Logs from before the ring, read once for all who resume.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
 use super::super::api_request::ApiRequest;
@@ -89,7 +90,7 @@ impl History {
         loop {
             let _reading = self.reading.lock().await;
             let lowest = {
-                let pages = self.pages();
+                let pages = self.pages.lock();
                 if let Some(page) = pages.get(id) {
                     return Ok(page);
                 }
@@ -98,7 +99,7 @@ impl History {
             let page = read(tail, &lowest).await;
             tail.metrics().read_history(page.is_ok());
             match page {
-                Ok(page) => self.pages().keep(page, self.most_bytes),
+                Ok(page) => self.pages.lock().keep(page, self.most_bytes),
                 // A rejection of another's log is told to the other.
                 Err(error) if is_final(&error) && (lowest == *id || !matches!(error, Error::Rejected { .. })) => {
                     return Err(error);
@@ -117,10 +118,6 @@ impl History {
             *oldest = Some(Oldest { id: read_oldest(tail).await?, since: Instant::now() });
         }
         Ok(oldest.as_ref().and_then(|oldest| oldest.id.as_ref()).is_none_or(|oldest| id >= oldest))
-    }
-
-    fn pages(&self) -> MutexGuard<'_, Pages> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -145,7 +142,7 @@ async fn read_oldest(tail: &Inner) -> Result<Option<LogId>, Error> {
 
 async fn read(tail: &Inner, after: &LogId) -> Result<HistoryPage, Error> {
     // Before the read: a log that becomes visible behind this one is told by the poller.
-    let low = tail.state().ring.low().cloned().unwrap_or_else(|| after.clone());
+    let low = tail.state.lock().ring.low().cloned().unwrap_or_else(|| after.clone());
     let page = tail.api.read(&ApiRequest::logs_after(&LogCheckpoint::page_after(after.clone())), &context()).await?;
     let records = String::from_utf8_lossy(&page.records);
     let RawLogs { logs, left_out } = batch::read_all(&records)?;
@@ -170,14 +167,14 @@ struct Wanted<'h> {
 
 impl<'h> Wanted<'h> {
     fn new(history: &'h History, id: &LogId) -> Self {
-        *history.pages().wanted.entry(id.clone()).or_default() += 1;
+        *history.pages.lock().wanted.entry(id.clone()).or_default() += 1;
         Self { history, id: id.clone() }
     }
 }
 
 impl Drop for Wanted<'_> {
     fn drop(&mut self) {
-        let mut pages = self.history.pages();
+        let mut pages = self.history.pages.lock();
         if let Some(count) = pages.wanted.get_mut(&self.id) {
             *count -= 1;
             if *count == 0 {

@@ -15,17 +15,18 @@ mod reader;
 mod ring;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 pub use self::batch::{BatchedLog, Delivery, LogBatch};
 use self::checkpoint::{Arrival, Checkpoint};
-use self::fleet::{Fleet, Member, Membership};
+use self::fleet::{Fleet, Member, TailMembership};
 use self::history::History;
 pub use self::push::PushError;
 pub use self::reader::{LogReader, TailError, TailEvent};
@@ -100,7 +101,7 @@ struct Inner {
 struct State {
     ring: Ring,
     checkpoint: Checkpoint,
-    membership: Membership,
+    membership: TailMembership,
     /// The log up to which other replicas have been told that all were read.
     reported_up_to: Option<LogId>,
     /// Logs that were pushed before it was known which are past, as they came; and their size.
@@ -110,7 +111,7 @@ struct State {
     /// The moment since which nobody follows.
     idle_since: Option<Instant>,
     is_polling: bool,
-    /// Once it is known which logs are past: the number of the first entry that is not.
+    /// The number of the first entry that is not past, once that is known.
     live_from: Option<u64>,
     /// The newest log that is known.
     cursor: Option<LogId>,
@@ -123,7 +124,7 @@ impl State {
         Self {
             ring: Ring::new(settings.buffer_bytes),
             checkpoint: Checkpoint::new(settings.max_interval),
-            membership: Membership::new(may_have_others),
+            membership: TailMembership::new(may_have_others),
             reported_up_to: None,
             early: Vec::new(),
             early_bytes: 0,
@@ -181,12 +182,12 @@ impl LogTail {
     /// True while this replica reads for all that share.
     #[must_use]
     pub fn leads(&self) -> bool {
-        self.0.state().membership.leads(Instant::now())
+        self.0.state.lock().membership.leads(Instant::now())
     }
 
     /// Ends the poller, and lets another replica read at once if this one does for all. To be called when nobody follows any more.
     pub(super) async fn leave(&self, deadline: Deadline) {
-        let task = self.0.task().take().filter(|task| !task.is_finished());
+        let task = self.0.task.lock().take().filter(|task| !task.is_finished());
         if let Some(task) = task {
             self.0.stop.notify_one();
             // The lease ends by itself.
@@ -197,12 +198,12 @@ impl LogTail {
     /// Follows the logs after `from`, or those that come from now on. The first who follows starts the poller.
     #[must_use]
     pub fn follow(&self, from: Option<LogId>) -> LogReader {
-        let mut state = self.0.state();
+        let mut state = self.0.state.lock();
         state.readers += 1;
         state.idle_since = None;
         if !std::mem::replace(&mut state.is_polling, true) {
             self.0.metrics().poller_started();
-            *self.0.task() = Some(tokio::spawn(keep_running(Arc::clone(&self.0))));
+            *self.0.task.lock() = Some(tokio::spawn(keep_running(Arc::clone(&self.0))));
         }
         let head = state.ring.head();
         drop(state);
@@ -216,11 +217,6 @@ impl Inner {
         self.api.transport().metrics().tail()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing in here is left half done by a panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Counts records of an answer that have no place in the stream.
     fn leave_out(&self, records: usize) {
         if records == 0 {
@@ -232,12 +228,8 @@ impl Inner {
         }
     }
 
-    fn task(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
-        self.task.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn leave(&self) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.readers -= 1;
         if state.readers == 0 {
             state.idle_since = Some(Instant::now());
@@ -248,7 +240,7 @@ impl Inner {
 
     /// Changes the state, and tells all who wait for a change.
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let changed = change(&mut state);
         let has_report = state.membership.has_report();
         drop(state);

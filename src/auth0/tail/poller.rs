@@ -11,7 +11,7 @@ use super::super::ids::LogId;
 use super::super::list_parameters::{LogCheckpoint, LogSearch};
 use super::batch::{self, LogBatch, RawLog, RawLogs};
 use super::checkpoint::{Arrival, Checkpoint, NextRead};
-use super::fleet::{Reading, Report, Role, SharedLog};
+use super::fleet::{ReadRange, Report, Role, SharedLog};
 use super::history::marks;
 use super::ring::Entry;
 use super::{Inner, State, context};
@@ -25,7 +25,7 @@ pub(super) async fn run(tail: &Inner) {
     tracing::debug!("the tail of logs begins");
     let mut poller = Poller { lost: None, backs_off_until: None };
     loop {
-        let wait = if tail.state().reads() { poller.read_once(tail).await } else { REST };
+        let wait = if tail.state.lock().reads() { poller.read_once(tail).await } else { REST };
         if wait_or_end(tail, wait).await {
             tracing::debug!("the tail of logs ends");
             return;
@@ -38,7 +38,7 @@ async fn wait_or_end(tail: &Inner, wait: Duration) -> bool {
     let until = Instant::now() + wait;
     loop {
         let ends_at = {
-            let mut state = tail.state();
+            let mut state = tail.state.lock();
             let ends_at = state.idle_since.map(|since| since + tail.settings.linger);
             if ends_at.is_some_and(|ends_at| ends_at <= Instant::now()) {
                 // The ring goes too: it would have a hole before the next poller's first log.
@@ -75,7 +75,7 @@ impl Poller {
         let read = Trace::of_work("tail").scope(self.read(tail)).await;
         tail.metrics().polled(read.is_ok());
         match read {
-            Ok(()) => tail.state().wait(tail.settings.max_interval),
+            Ok(()) => tail.state.lock().wait(tail.settings.max_interval),
             Err(error) => {
                 let wait = self.fail(tail, &error);
                 self.backs_off_until = Some(Instant::now() + wait);
@@ -87,7 +87,7 @@ impl Poller {
     async fn read(&mut self, tail: &Inner) -> Result<(), Error> {
         let began_at = Instant::now();
         let (next_read, is_recovering) = {
-            let State { checkpoint, .. } = &mut *tail.state();
+            let State { checkpoint, .. } = &mut *tail.state.lock();
             (checkpoint.begin_read(), checkpoint.is_recovering())
         };
         let (request, from) = match next_read {
@@ -118,12 +118,12 @@ impl Poller {
             Error::RateLimited { retry_after } => *retry_after,
             _ => None,
         };
-        let wait = tail.state().checkpoint.fail(retry_after);
+        let wait = tail.state.lock().checkpoint.fail(retry_after);
         tracing::warn!(error = error.summary(), cause = error.causes(), ?wait, "the tail of logs cannot be read");
         match error {
             Error::Misconfigured { .. } => tail.change(|state| state.failure = Some(error.clone())),
             Error::Rejected { .. } => {
-                let mut state = tail.state();
+                let mut state = tail.state.lock();
                 self.lost = state.checkpoint.read_up_to().cloned().or(self.lost.take());
                 state.checkpoint = Checkpoint::new(tail.settings.max_interval);
             }
@@ -226,7 +226,7 @@ impl State {
         let is_news = !logs.is_empty() || gap.is_some() || up_to != self.reported_up_to;
         if let Some(up_to) = up_to.filter(|_| is_news && self.membership.tells()) {
             self.reported_up_to = Some(up_to.clone());
-            self.membership.report(Report { reading: Some(Reading { from, up_to }), gap, logs });
+            self.membership.report(Report { reading: Some(ReadRange { from, up_to }), gap, logs });
         }
     }
 
@@ -245,7 +245,7 @@ pub(super) fn is_news(_: &RawLog<'_>, arrival: Arrival) -> bool {
 
 /// The newest log that was read before, if the tenant has given up logs behind it meanwhile.
 async fn gap(tail: &Inner) -> Result<Option<LogId>, Error> {
-    let Some(read_up_to) = tail.state().checkpoint.read_up_to().cloned() else { return Ok(None) };
+    let Some(read_up_to) = tail.state.lock().checkpoint.read_up_to().cloned() else { return Ok(None) };
     let is_retained = tail.history.is_retained(tail, &read_up_to, Duration::ZERO).await?;
     Ok((!is_retained).then_some(read_up_to))
 }

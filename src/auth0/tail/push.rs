@@ -17,7 +17,7 @@ use super::{Arrival, Inner, State};
 /// Logs that were pushed are not taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PushError {
-    /// They are not of the form that Auth0 pushes.
+    /// A body of another form than Auth0 pushes.
     #[error(
         "The body has to be logs as Auth0 pushes them: objects with `log_id` and `data`, as an array or one a line."
     )]
@@ -25,7 +25,7 @@ pub enum PushError {
     /// A log of a day to come is among them: it would be behind all that follow, and make them late.
     #[error("A `log_id` is more than a day ahead of this machine's clock.")]
     Ahead,
-    /// There is no room for them before the poller has read on.
+    /// No room for them before the poller has read on.
     #[error("There is no room for more logs now. Try again after `retryAfterMs`.")]
     Full,
 }

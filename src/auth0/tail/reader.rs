@@ -15,16 +15,16 @@ use crate::telemetry::OpenGuard;
 pub struct LogReader {
     tail: Arc<Inner>,
     news: watch::Receiver<()>,
-    place: Place,
+    state: ReaderState,
     /// The log that it began behind.
     began_at: Option<LogId>,
     position: Option<LogId>,
     _counted: OpenGuard,
 }
 
-/// A place in the stream.
+/// State of a reader: what it reads next.
 #[derive(Debug, Clone)]
-enum Place {
+enum ReaderState {
     /// Waits for the poller to know which logs are past. The number of the ring's next entry when it came.
     Start { from: Option<LogId>, head: u64 },
     /// Reads history after this log.
@@ -57,7 +57,7 @@ pub enum TailError {
 /// A step in the ring.
 enum Step {
     Event(TailEvent),
-    /// The place has changed.
+    /// The state has changed.
     Moved,
     Wait,
 }
@@ -66,7 +66,7 @@ impl LogReader {
     pub(super) fn new(tail: Arc<Inner>, from: Option<LogId>, head: u64) -> Self {
         let (news, counted) = (tail.news.subscribe(), tail.metrics().subscriber());
         let (began_at, position) = (from.clone(), from.clone());
-        Self { tail, news, place: Place::Start { from, head }, began_at, position, _counted: counted }
+        Self { tail, news, state: ReaderState::Start { from, head }, began_at, position, _counted: counted }
     }
 
     /// The greatest id so far, to resume from: that of a log, or the newest there was when it began.
@@ -105,10 +105,10 @@ impl LogReader {
         loop {
             // Before the look: what changes after it is seen.
             self.news.borrow_and_update();
-            let event = match &self.place {
-                Place::Start { .. } => self.start()?,
-                Place::Following { .. } => self.follow()?,
-                Place::Behind { after, is_checked } => {
+            let event = match &self.state {
+                ReaderState::Start { .. } => self.start()?,
+                ReaderState::Following { .. } => self.follow()?,
+                ReaderState::Behind { after, is_checked } => {
                     let (after, is_checked) = (after.clone(), *is_checked);
                     self.read_history(after, is_checked).await.map_err(TailError::Refused)?
                 }
@@ -125,28 +125,28 @@ impl LogReader {
     }
 
     fn start(&mut self) -> Result<Step, TailError> {
-        let Place::Start { from, head } = &self.place else { return Ok(Step::Moved) };
-        let state = self.tail.state();
+        let ReaderState::Start { from, head } = &self.state else { return Ok(Step::Moved) };
+        let state = self.tail.state.lock();
         if let Some(failure) = &state.failure {
             return Err(TailError::Refused(failure.clone()));
         }
         let Some(live_from) = state.live_from else { return Ok(Step::Wait) };
         match from {
-            Some(from) => self.place = Place::Behind { after: from.clone(), is_checked: false },
+            Some(from) => self.state = ReaderState::Behind { after: from.clone(), is_checked: false },
             None => {
                 self.began_at.clone_from(&state.cursor);
                 self.position.clone_from(&state.cursor);
                 let next = live_from.max(*head);
                 drop(state);
-                self.place = Place::Following { next, floor: None, until: 0 };
+                self.state = ReaderState::Following { next, floor: None, until: 0 };
             }
         }
         Ok(Step::Moved)
     }
 
     fn follow(&mut self) -> Result<Step, TailError> {
-        let Place::Following { next, floor, until } = &mut self.place else { return Ok(Step::Moved) };
-        let state = self.tail.state();
+        let ReaderState::Following { next, floor, until } = &mut self.state else { return Ok(Step::Moved) };
+        let state = self.tail.state.lock();
         let entry = match state.ring.get(*next) {
             Ok(Some(entry)) => entry.clone(),
             Ok(None) => {
@@ -159,7 +159,7 @@ impl LogReader {
                 drop(state);
                 // Still catching up: the rest is read as history.
                 let Some(position) = self.position.clone() else { return Err(TailError::Lagged) };
-                self.place = Place::Behind { after: position, is_checked: true };
+                self.state = ReaderState::Behind { after: position, is_checked: true };
                 return Ok(Step::Moved);
             }
             Err(_) => return Err(TailError::Lagged),
@@ -182,11 +182,11 @@ impl LogReader {
         let history = &self.tail.history;
         if !is_checked {
             let is_retained = history.is_retained(&self.tail, &after, OLDEST_KEPT).await?;
-            self.place = Place::Behind { after: after.clone(), is_checked: true };
+            self.state = ReaderState::Behind { after: after.clone(), is_checked: true };
             return Ok(if is_retained { Step::Moved } else { Step::Event(TailEvent::Gap(after)) });
         }
         let HistoryPage { batch, up_to, .. } = history.page_after(&self.tail, &after).await?;
-        self.place = Place::Behind { after: up_to, is_checked: true };
+        self.state = ReaderState::Behind { after: up_to, is_checked: true };
         Ok(self.deliver(Delivery { batch, after: Some(after), with_late: false }))
     }
 
@@ -196,12 +196,12 @@ impl LogReader {
     /// before it have been delivered. To read the look-back once more would bring most of them twice; whoever wants that resumes from an
     /// id that is some seconds older.
     fn enter_ring(&mut self, after: &LogId) -> bool {
-        let state = self.tail.state();
+        let state = self.tail.state.lock();
         let is_covered = state.ring.covers(after);
         let (next, until) = (state.ring.first(), state.ring.head());
         drop(state);
         if is_covered {
-            self.place = Place::Following { next, floor: Some(after.clone()), until };
+            self.state = ReaderState::Following { next, floor: Some(after.clone()), until };
         }
         is_covered
     }

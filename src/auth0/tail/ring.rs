@@ -25,7 +25,7 @@ impl Entry {
 
 /// An entry is not there any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Evicted;
+pub(super) struct EvictedError;
 
 /// Recent entries, bounded in bytes, numbered as they came.
 #[derive(Debug)]
@@ -69,9 +69,9 @@ impl Ring {
     }
 
     /// The entry of this number; none if it is yet to come.
-    pub(super) fn get(&self, number: u64) -> Result<Option<&Entry>, Evicted> {
-        let place = number.checked_sub(self.first).ok_or(Evicted)?;
-        Ok(usize::try_from(place).ok().and_then(|place| self.entries.get(place)))
+    pub(super) fn get(&self, number: u64) -> Result<Option<&Entry>, EvictedError> {
+        let index = number.checked_sub(self.first).ok_or(EvictedError)?;
+        Ok(usize::try_from(index).ok().and_then(|index| self.entries.get(index)))
     }
 
     /// Adds an entry. The oldest give way, but for one that is too large for the ring by itself.

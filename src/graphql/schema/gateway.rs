@@ -7,7 +7,7 @@ use crate::auth::{Caller, Identity, Scope};
 use crate::auth0::{BucketStatus, RefusedFields, TokenStatus};
 use crate::graphql::limits::ExceededLimit;
 use crate::graphql::permission::Upstream;
-use crate::shared_state::{SharedState, Standing};
+use crate::shared_state::{Availability, SharedState};
 
 /// The gateway: what it is, and how it stands with Auth0.
 #[derive(SimpleObject)]
@@ -56,7 +56,7 @@ impl Replicas {
         let fleet = upstream.fleet();
         let number = |number| u32::try_from(number).unwrap_or(u32::MAX);
         Self {
-            is_shared: shared.standing() == Standing::Up,
+            is_shared: shared.availability() == Availability::Up,
             leads_tail: upstream.leads_tail(),
             count: fleet.and_then(|fleet| fleet.replicas).map(number),
             leases: number(fleet.map_or(0, |fleet| fleet.leases)),
@@ -193,16 +193,16 @@ fn warnings(upstream: &Upstream) -> Vec<String> {
             "ANONYMOUS ACCESS: whoever reaches this gateway can read the tenant without credentials ({scopes})."
         ));
     }
-    match upstream.shared_state().map(SharedState::standing) {
-        Some(Standing::Gone) => {
+    match upstream.shared_state().map(SharedState::availability) {
+        Some(Availability::Gone) => {
             warnings.push("Redis is not there: this replica does alone what replicas share.".to_owned());
         }
-        Some(Standing::Late) => warnings.push(
+        Some(Availability::Late) => warnings.push(
             "Redis answers late, or not at all: operations do not wait for it; the rate limit, RATE_LIMIT and documents are \
              each replica's own until it is quick again."
                 .to_owned(),
         ),
-        Some(Standing::Up | Standing::Unknown) | None => {}
+        Some(Availability::Up | Availability::Unknown) | None => {}
     }
     if limiter.only_measures() {
         warnings.push("LIMITS=measure: operations beyond most limits are counted here, and run.".to_owned());

@@ -11,8 +11,8 @@ use std::time::Duration;
 use super::super::Class;
 use super::super::bucket::Bucket;
 use super::super::headers::RateLimitHeaders;
-use super::super::refill::Sighting;
-use super::{BucketId, Budget, Grant, NamedBucket, PacingMode, UNKNOWN_WAIT};
+use super::super::refill::HeaderSample;
+use super::{BucketId, Budget, CallGrant, NamedBucket, PacingMode, UNKNOWN_WAIT};
 
 /// Weight of a new answer in the typical time that one takes; TCP has the same.
 const LATENCY_WEIGHT: f64 = 0.125;
@@ -20,7 +20,12 @@ const LATENCY_WEIGHT: f64 = 0.125;
 impl Budget {
     /// A call was answered with anything but a 429. Answers that failed carry no limits, so that
     /// only one that succeeded without says that there is none.
-    pub(in super::super) fn answered(&mut self, grant: &Grant, reading: Option<RateLimitHeaders>, is_success: bool) {
+    pub(in super::super) fn answered(
+        &mut self,
+        grant: &CallGrant,
+        headers: Option<RateLimitHeaders>,
+        is_success: bool,
+    ) {
         self.end(grant);
         self.learn_latency(grant);
         if grant.is_probe {
@@ -31,10 +36,10 @@ impl Budget {
         }
         // Calls that were counted before it were counted elsewhere.
         let is_own = grant.lineage == self.lineage;
-        match (reading, self.mode(grant.class)) {
+        match (headers, self.mode(grant.class)) {
             // A call that was taken for lost may have been counted before others that are known to be counted.
-            (Some(reading), mode) if is_own && (grant.is_counted || !matches!(mode, PacingMode::Paced(_))) => {
-                self.learn(grant, reading);
+            (Some(headers), mode) if is_own && (grant.is_counted || !matches!(mode, PacingMode::Paced(_))) => {
+                self.learn(grant, headers);
             }
             // Not those that were sent before a 429 told better.
             (None, PacingMode::Unknown) if is_success && grant.is_probe && is_own => {
@@ -48,7 +53,7 @@ impl Budget {
     }
 
     /// A call was answered with a 429. Gives back how long until another may go.
-    pub(in super::super) fn limited(&mut self, grant: &Grant, told: Option<Duration>) -> Duration {
+    pub(in super::super) fn limited(&mut self, grant: &CallGrant, told: Option<Duration>) -> Duration {
         self.end(grant);
         if let Some(bucket) = self.bucket_of(grant.class) {
             return bucket.close(grant.sent, told);
@@ -59,14 +64,14 @@ impl Budget {
     }
 
     /// A call was given up, or failed without an answer.
-    pub(in super::super) fn lost(&mut self, grant: &Grant) {
+    pub(in super::super) fn lost(&mut self, grant: &CallGrant) {
         self.end(grant);
         let now = self.latest();
         self.observe(grant, |bucket| bucket.observe_lost(now));
     }
 
     /// A call that was let go was not sent.
-    pub(in super::super) fn withdrawn(&mut self, grant: &Grant) {
+    pub(in super::super) fn withdrawn(&mut self, grant: &CallGrant) {
         self.end(grant);
         // Calls that were taken for lost have been made up for by what others found left.
         let is_refunded = grant.lineage == self.lineage && grant.is_counted;
@@ -82,7 +87,7 @@ impl Budget {
         self.now + self.lag
     }
 
-    fn end(&mut self, grant: &Grant) {
+    fn end(&mut self, grant: &CallGrant) {
         if grant.is_counted {
             let counts = self.counts.of_mut(grant.class);
             counts.in_flight = counts.in_flight.saturating_sub(1);
@@ -90,7 +95,7 @@ impl Budget {
         }
     }
 
-    fn learn_latency(&mut self, grant: &Grant) {
+    fn learn_latency(&mut self, grant: &CallGrant) {
         let newest = self.now.saturating_sub(grant.sent);
         let latency = self.latencies.of_mut(grant.class);
         *latency = if latency.is_zero() {
@@ -101,7 +106,7 @@ impl Budget {
     }
 
     /// Tells an observation to the buckets that a call may have been counted in.
-    fn observe(&mut self, grant: &Grant, observe: impl Fn(&mut Bucket)) {
+    fn observe(&mut self, grant: &CallGrant, observe: impl Fn(&mut Bucket)) {
         self.observe_class(grant.class, observe);
     }
 
@@ -114,19 +119,19 @@ impl Budget {
         }
     }
 
-    fn learn(&mut self, grant: &Grant, reading: RateLimitHeaders) {
+    fn learn(&mut self, grant: &CallGrant, headers: RateLimitHeaders) {
         self.counts.of_mut(grant.class).counted += 1;
         let own = self.mode(grant.class);
-        let accepts = |named: &&NamedBucket| named.bucket.accepts(&self.sighting(named.id, grant, reading));
+        let accepts = |named: &&NamedBucket| named.bucket.accepts(&self.sample(named.id, grant, headers));
         let known =
             self.buckets.iter().filter(|named| own == PacingMode::Paced(named.id)).chain(&self.buckets).find(accepts);
         let id = match known {
             Some(named) => named.id,
-            None => self.open_bucket(reading.limit),
+            None => self.open_bucket(headers.limit),
         };
         self.move_class(grant.class, PacingMode::Paced(id));
 
-        let seen = self.sighting(id, grant, reading);
+        let seen = self.sample(id, grant, headers);
         // All calls sent after this one may have been counted before it.
         let sent = grant.counts.sum(self.classes(id)).sent + 1;
         let sent_since = self.counts(id).sent.saturating_sub(sent) as f64;
@@ -136,12 +141,12 @@ impl Budget {
         }
     }
 
-    /// The sighting of a bucket in an answer.
-    fn sighting(&self, id: BucketId, grant: &Grant, reading: RateLimitHeaders) -> Sighting {
+    /// The sample of a bucket in an answer.
+    fn sample(&self, id: BucketId, grant: &CallGrant, headers: RateLimitHeaders) -> HeaderSample {
         let counts = self.counts(id);
-        Sighting {
+        HeaderSample {
             class: grant.class,
-            reading,
+            headers,
             sent: grant.sent,
             answered: self.latest(),
             counted_before: grant.counts.sum(self.classes(id)).counted,

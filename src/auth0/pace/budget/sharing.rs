@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::Class;
 use super::super::counts::{ByClass, CallCounts};
-use super::{Budget, Grant, PacingMode};
+use super::{Budget, CallGrant, PacingMode};
 
 /// Calls, beyond which what another replica says is not believed: sums of them stay far from overflowing.
 const MOST_CALLS: u64 = 1 << 53;
@@ -122,7 +122,7 @@ impl Budget {
     }
 
     /// True if a grant is of this budget, and its class is still paced as it was.
-    pub(in super::super) fn honours(&self, grant: &Grant) -> bool {
+    pub(in super::super) fn honours(&self, grant: &CallGrant) -> bool {
         let mode = grant.bucket().map_or(PacingMode::Unknown, PacingMode::Paced);
         grant.lineage == self.lineage && self.mode(grant.class) == mode
     }

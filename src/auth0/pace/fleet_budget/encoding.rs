@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::Class;
 use super::super::counts::ByClass;
-use super::{FleetBudget, Holder, MOST_HOLDERS};
+use super::{FleetBudget, MOST_REPLICAS, ReplicaState};
 
 /// Time by which what another replica wrote may be ahead of Redis' clock, which is that of another machine after a failover.
 const MOST_AHEAD: Duration = Duration::from_secs(1);
@@ -28,35 +28,35 @@ impl FleetBudget {
 
     fn is_plausible(&self, now: Duration) -> bool {
         let (mut in_flight, mut probing) = (ByClass::<u64>::default(), 0);
-        for holder in &self.holders {
+        for replica in &self.replicas {
             for class in Class::ALL {
                 let sum = in_flight.of_mut(class);
-                *sum = sum.saturating_add(*holder.in_flight.of(class));
+                *sum = sum.saturating_add(*replica.in_flight.of(class));
             }
-            probing += usize::from(holder.is_probing);
+            probing += usize::from(replica.is_probing);
         }
         let is_virtual_time = |time: f64| (0.0..=END_OF_TIME).contains(&time);
         self.budget.is_plausible(now)
             && in_flight == self.budget.in_flight()
             && probing == usize::from(self.budget.is_probing())
-            && self.holders.len() <= MOST_HOLDERS
-            && self.holders.iter().all(|holder| holder.is_plausible(now) && self.has_once(holder))
-            && self.holders.iter().flat_map(|holder| &holder.demands).all(|demand| is_virtual_time(demand.start))
-            && self.courses.len() <= Class::ALL.len()
+            && self.replicas.len() <= MOST_REPLICAS
+            && self.replicas.iter().all(|replica| replica.is_plausible(now) && self.has_once(replica))
+            && self.replicas.iter().flat_map(|replica| &replica.backlogs).all(|backlog| is_virtual_time(backlog.start))
+            && self.clocks.len() <= Class::ALL.len()
             && self
-                .courses
+                .clocks
                 .iter()
-                .all(|course| is_virtual_time(course.reached) && course.lies_since.is_none_or(|since| since <= now))
+                .all(|clock| is_virtual_time(clock.reached) && clock.lies_since.is_none_or(|since| since <= now))
     }
 
-    fn has_once(&self, holder: &Holder) -> bool {
-        self.holders.iter().filter(|other| other.id == holder.id).count() == 1
+    fn has_once(&self, replica: &ReplicaState) -> bool {
+        self.replicas.iter().filter(|other| other.id == replica.id).count() == 1
     }
 }
 
-impl Holder {
+impl ReplicaState {
     fn is_plausible(&self, now: Duration) -> bool {
-        self.seen <= now && self.wants_probe.is_none_or(|since| since <= now) && self.demands.len() <= Class::ALL.len()
+        self.seen <= now && self.wants_probe.is_none_or(|since| since <= now) && self.backlogs.len() <= Class::ALL.len()
     }
 }
 
@@ -81,13 +81,13 @@ mod tests {
         value.join(OTHER, ByClass::default(), false);
         value.want_probe(ME, true);
         let grant = value.grant_probe(ME, Class::Users).unwrap();
-        let reading = RateLimitHeaders { limit: 10, remaining: 9, full_within: Some(Duration::from_secs(2)) };
+        let headers = RateLimitHeaders { limit: 10, remaining: 9, full_within: Some(Duration::from_secs(2)) };
         value.settle(NOW + Duration::from_millis(100));
-        let kind = EventKind::Answered { reading: Some(reading), is_success: true };
+        let kind = EventKind::Answered { headers: Some(headers), is_success: true };
         value.apply(Some(ME), &CallEvent { grant, kind });
         let PacingMode::Paced(bucket) = value.budget.mode(Class::Users) else { panic!("it is known") };
         value.settle(NOW + Duration::from_millis(200));
-        value.demand(OTHER, bucket, 20);
+        value.set_backlog(OTHER, bucket, 20);
         for _ in 0..3 {
             value.grant(OTHER, bucket, Class::Users, 20).unwrap();
         }
@@ -123,9 +123,9 @@ mod tests {
                 value.join(ReplicaId(3), ByClass::default(), false);
                 let buckets: Vec<_> = value.budget.buckets().iter().map(|named| named.id).collect();
                 for bucket in buckets {
-                    value.demand(ME, bucket, 5);
+                    value.set_backlog(ME, bucket, 5);
                     prop_assert!(value.time_of(ME, bucket, 3, 5) < Duration::from_secs(300));
-                    while value.grant(ME, bucket, Class::Users, 5).is_some() && value.demand_of(ME, bucket) > 0 {}
+                    while value.grant(ME, bucket, Class::Users, 5).is_some() && value.backlog_of(ME, bucket) > 0 {}
                 }
                 value.settle(now + Duration::from_secs(60));
                 value.hear(ReplicaId(3));

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::super::Class;
-use super::super::budget::{BucketId, Grant};
+use super::super::budget::{BucketId, CallGrant};
 use super::super::wire::virtual_time;
-use super::{Course, Demand, FleetBudget, ReplicaId};
+use super::{Backlog, BucketClock, FleetBudget, ReplicaId};
 
 /// Time for which a token lies, for each of those before, until the next may take it.
 const GRACE: Duration = Duration::from_millis(50);
@@ -18,73 +18,74 @@ const PROBE_GRACE: Duration = Duration::from_secs(2);
 
 /// The replicas before a call, and how many calls of theirs.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Before {
+struct CallsBefore {
     calls: usize,
     replicas: u32,
 }
 
 impl FleetBudget {
     /// Tells how many calls wait for a bucket with a replica.
-    pub(in super::super) fn demand(&mut self, id: ReplicaId, bucket: BucketId, waiting: usize) {
+    pub(in super::super) fn set_backlog(&mut self, id: ReplicaId, bucket: BucketId, waiting: usize) {
         let reached = self.reached(bucket);
         let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
-        let Some(holder) = self.holder_mut(id) else { return };
-        match holder.demands.iter_mut().find(|demand| demand.bucket == bucket) {
-            Some(demand) if waiting > 0 => {
-                demand.start = demand.start.max(reached);
-                demand.waiting = waiting;
+        let Some(replica) = self.replica_mut(id) else { return };
+        match replica.backlogs.iter_mut().find(|backlog| backlog.bucket == bucket) {
+            Some(backlog) if waiting > 0 => {
+                backlog.start = backlog.start.max(reached);
+                backlog.waiting = waiting;
             }
             // Where it has been ahead of others, it waits as long for its next.
-            Some(demand) if demand.start > reached => demand.waiting = 0,
-            Some(_) => holder.demands.retain(|demand| demand.bucket != bucket),
-            None if waiting > 0 => holder.demands.push(Demand { bucket, waiting, start: reached }),
+            Some(backlog) if backlog.start > reached => backlog.waiting = 0,
+            Some(_) => replica.backlogs.retain(|backlog| backlog.bucket != bucket),
+            None if waiting > 0 => replica.backlogs.push(Backlog { bucket, waiting, start: reached }),
             None => {}
         }
     }
 
     /// Forgets what a replica waited for of buckets that are no more.
-    pub(in super::super) fn forget_demands(&mut self, id: ReplicaId) {
+    pub(in super::super) fn forget_backlogs(&mut self, id: ReplicaId) {
         let budget = &self.budget;
-        if let Some(holder) = self.holders.iter_mut().find(|holder| holder.id == id) {
-            holder.demands.retain(|demand| budget.bucket(demand.bucket).is_some());
+        if let Some(replica) = self.replicas.iter_mut().find(|replica| replica.id == id) {
+            replica.backlogs.retain(|backlog| budget.bucket(backlog.bucket).is_some());
         }
     }
 
     /// Calls that wait for a bucket with a replica, as it has told.
-    pub(in super::super) fn demand_of(&self, id: ReplicaId, bucket: BucketId) -> usize {
-        self.holder(id)
-            .and_then(|holder| holder.demands.iter().find(|demand| demand.bucket == bucket))
-            .map_or(0, |demand| demand.waiting as usize)
+    pub(in super::super) fn backlog_of(&self, id: ReplicaId, bucket: BucketId) -> usize {
+        self.replica(id)
+            .and_then(|replica| replica.backlogs.iter().find(|backlog| backlog.bucket == bucket))
+            .map_or(0, |backlog| backlog.waiting as usize)
     }
 
     /// True if another replica waits for anything.
     pub(in super::super) fn others_wait(&self, id: ReplicaId) -> bool {
-        let mut others = self.holders.iter().filter(|holder| holder.id != id);
-        others.any(|holder| holder.wants_probe.is_some() || holder.demands.iter().any(|demand| demand.waiting > 0))
+        let mut others = self.replicas.iter().filter(|replica| replica.id != id);
+        others
+            .any(|replica| replica.wants_probe.is_some() || replica.backlogs.iter().any(|backlog| backlog.waiting > 0))
     }
 
     /// Tells whether a call waits with a replica to find out.
     pub(in super::super) fn want_probe(&mut self, id: ReplicaId, wants: bool) {
         let now = self.budget.now();
-        if let Some(holder) = self.holder_mut(id) {
-            holder.wants_probe = wants.then_some(now);
+        if let Some(replica) = self.replica_mut(id) {
+            replica.wants_probe = wants.then_some(now);
         }
     }
 
     /// True if others know that a call waits with a replica to find out.
     pub(in super::super) fn wants_probe(&self, id: ReplicaId) -> bool {
-        self.holder(id).is_some_and(|holder| holder.wants_probe.is_some())
+        self.replica(id).is_some_and(|replica| replica.wants_probe.is_some())
     }
 
     /// Grants a call to find out, if one may go.
-    pub(in super::super) fn grant_probe(&mut self, id: ReplicaId, class: Class) -> Option<Grant> {
+    pub(in super::super) fn grant_probe(&mut self, id: ReplicaId, class: Class) -> Option<CallGrant> {
         if !self.has(id) || !self.budget.may_probe() {
             return None;
         }
-        let holder = self.holder_mut(id)?;
-        holder.is_probing = true;
-        holder.wants_probe = None;
-        *holder.in_flight.of_mut(class) += 1;
+        let replica = self.replica_mut(id)?;
+        replica.is_probing = true;
+        replica.wants_probe = None;
+        *replica.in_flight.of_mut(class) += 1;
         Some(self.budget.grant(class))
     }
 
@@ -96,7 +97,7 @@ impl FleetBudget {
         bucket: BucketId,
         class: Class,
         weight: usize,
-    ) -> Option<Grant> {
+    ) -> Option<CallGrant> {
         if !self.has(id) || !self.turn_of(id, bucket)?.is_zero() {
             return None;
         }
@@ -105,22 +106,22 @@ impl FleetBudget {
             self.pass_over(id, bucket);
         }
         let start = self.start_of(id, bucket);
-        if let Some(course) = self.course_mut(bucket) {
-            course.reached = start;
+        if let Some(clock) = self.clock_mut(bucket) {
+            clock.reached = start;
         }
-        let demand = self.holder_mut(id)?.demands.iter_mut().find(|demand| demand.bucket == bucket);
-        if let Some(demand) = demand {
-            demand.start = virtual_time::nearest(start + 1.0 / weight.max(1) as f64);
-            demand.waiting = demand.waiting.saturating_sub(1);
+        let backlog = self.replica_mut(id)?.backlogs.iter_mut().find(|backlog| backlog.bucket == bucket);
+        if let Some(backlog) = backlog {
+            backlog.start = virtual_time::nearest(start + 1.0 / weight.max(1) as f64);
+            backlog.waiting = backlog.waiting.saturating_sub(1);
         }
         self.take(id, bucket, class)
     }
 
     /// Grants a call ahead of those that will come, if there is room and nobody waits.
-    pub(in super::super) fn grant_ahead(&mut self, id: ReplicaId, bucket: BucketId, class: Class) -> Option<Grant> {
+    pub(in super::super) fn grant_ahead(&mut self, id: ReplicaId, bucket: BucketId, class: Class) -> Option<CallGrant> {
         let is_free = self.has(id) && !self.yields() && self.budget.bucket(bucket)?.has_room();
-        let is_waited_for = |demand: &Demand| demand.bucket == bucket && demand.waiting > 0;
-        if !is_free || self.holders.iter().flat_map(|holder| &holder.demands).any(is_waited_for) {
+        let is_waited_for = |backlog: &Backlog| backlog.bucket == bucket && backlog.waiting > 0;
+        if !is_free || self.replicas.iter().flat_map(|replica| &replica.backlogs).any(is_waited_for) {
             return None;
         }
         self.take(id, bucket, class)
@@ -139,7 +140,7 @@ impl FleetBudget {
         }
         // The replicas before have the first tokens, unless they let them lie.
         let now = self.budget.now();
-        let lies_since = self.course(bucket).and_then(|course| course.lies_since).unwrap_or(now + comes);
+        let lies_since = self.clock(bucket).and_then(|clock| clock.lies_since).unwrap_or(now + comes);
         let is_passed_over = (lies_since + GRACE * before.replicas).saturating_sub(now);
         Some(known.wait_for(before.calls + 1).min(is_passed_over).max(comes))
     }
@@ -166,35 +167,35 @@ impl FleetBudget {
     pub(in super::super) fn yields(&self) -> bool {
         let now = self.budget.now();
         let wants = |since: Duration| since + PROBE_GRACE >= now;
-        self.holders.iter().any(|holder| holder.wants_probe.is_some_and(wants)) && self.budget.yields_to_probe()
+        self.replicas.iter().any(|replica| replica.wants_probe.is_some_and(wants)) && self.budget.yields_to_probe()
     }
 
-    fn take(&mut self, id: ReplicaId, bucket: BucketId, class: Class) -> Option<Grant> {
-        *self.holder_mut(id)?.in_flight.of_mut(class) += 1;
+    fn take(&mut self, id: ReplicaId, bucket: BucketId, class: Class) -> Option<CallGrant> {
+        *self.replica_mut(id)?.in_flight.of_mut(class) += 1;
         let grant = self.budget.grant(class);
         let now = self.budget.now();
         let is_left = self.budget.bucket(bucket)?.has_room();
-        if let Some(course) = self.course_mut(bucket) {
-            course.lies_since = is_left.then_some(now);
+        if let Some(clock) = self.clock_mut(bucket) {
+            clock.lies_since = is_left.then_some(now);
         }
         Some(grant)
     }
 
     /// The calls that go before a replica's call of that number, if so many wait with it.
-    fn before(&self, id: ReplicaId, bucket: BucketId, number: usize, waiting: usize) -> Before {
+    fn before(&self, id: ReplicaId, bucket: BucketId, number: usize, waiting: usize) -> CallsBefore {
         let start = self.start_of(id, bucket) + (number - 1) as f64 / waiting.max(number) as f64;
         let reached = self.reached(bucket);
-        let mut before = Before::default();
-        for holder in self.holders.iter().filter(|holder| holder.id != id) {
-            let Some(demand) = holder.demands.iter().find(|demand| demand.bucket == bucket) else { continue };
-            let ahead = (start - demand.start.max(reached)) * f64::from(demand.waiting);
-            let calls = if holder.id < id { (ahead + ROUNDING).floor() + 1.0 } else { (ahead - ROUNDING).ceil() };
+        let mut before = CallsBefore::default();
+        for replica in self.replicas.iter().filter(|replica| replica.id != id) {
+            let Some(backlog) = replica.backlogs.iter().find(|backlog| backlog.bucket == bucket) else { continue };
+            let ahead = (start - backlog.start.max(reached)) * f64::from(backlog.waiting);
+            let calls = if replica.id < id { (ahead + ROUNDING).floor() + 1.0 } else { (ahead - ROUNDING).ceil() };
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
                 reason = "it is whole, and held by bounds"
             )]
-            let calls = calls.clamp(0.0, f64::from(demand.waiting)) as usize;
+            let calls = calls.clamp(0.0, f64::from(backlog.waiting)) as usize;
             before.calls += calls;
             before.replicas += u32::from(calls > 0);
         }
@@ -204,10 +205,10 @@ impl FleetBudget {
     /// Passes over those before a replica, who let a token lie: they may have gone, or their callers have.
     fn pass_over(&mut self, id: ReplicaId, bucket: BucketId) {
         let (start, reached) = (self.start_of(id, bucket), self.reached(bucket));
-        for holder in self.holders.iter_mut().filter(|holder| holder.id != id) {
-            for demand in holder.demands.iter_mut().filter(|demand| demand.bucket == bucket) {
-                if (demand.start.max(reached), holder.id) < (start, id) {
-                    demand.waiting = 0;
+        for replica in self.replicas.iter_mut().filter(|replica| replica.id != id) {
+            for backlog in replica.backlogs.iter_mut().filter(|backlog| backlog.bucket == bucket) {
+                if (backlog.start.max(reached), replica.id) < (start, id) {
+                    backlog.waiting = 0;
                 }
             }
         }
@@ -215,19 +216,20 @@ impl FleetBudget {
 
     /// Virtual time at which a replica's next call starts.
     fn start_of(&self, id: ReplicaId, bucket: BucketId) -> f64 {
-        let demand = self.holder(id).and_then(|holder| holder.demands.iter().find(|demand| demand.bucket == bucket));
-        demand.map_or(0.0, |demand| demand.start).max(self.reached(bucket))
+        let backlog =
+            self.replica(id).and_then(|replica| replica.backlogs.iter().find(|backlog| backlog.bucket == bucket));
+        backlog.map_or(0.0, |backlog| backlog.start).max(self.reached(bucket))
     }
 
     fn reached(&self, bucket: BucketId) -> f64 {
-        self.course(bucket).map_or(0.0, |course| course.reached)
+        self.clock(bucket).map_or(0.0, |clock| clock.reached)
     }
 
-    fn course(&self, bucket: BucketId) -> Option<&Course> {
-        self.courses.iter().find(|course| course.bucket == bucket)
+    fn clock(&self, bucket: BucketId) -> Option<&BucketClock> {
+        self.clocks.iter().find(|clock| clock.bucket == bucket)
     }
 
-    fn course_mut(&mut self, bucket: BucketId) -> Option<&mut Course> {
-        self.courses.iter_mut().find(|course| course.bucket == bucket)
+    fn clock_mut(&mut self, bucket: BucketId) -> Option<&mut BucketClock> {
+        self.clocks.iter_mut().find(|clock| clock.bucket == bucket)
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::super::pacer::{Answer, ExchangeOutcome, MOST_BYTES, Offer};
+use super::super::pacer::{CompareAndSetOutcome, ExchangeOutcome, MOST_BYTES, Offer};
 use super::{Governor, Inner};
 use crate::shared_state::{SharedState, Step, ValueBounds};
 
@@ -40,10 +40,10 @@ pub(super) async fn run(governor: Weak<Inner>, shared: SharedState, start: Insta
         }
         let Some(Offer { expected, value }) = offer else { continue };
         let mut answer = Some(match shared.compare_and_set(&key, &expected, &value, BOUNDS).await {
-            Ok(Step { time, other: None }) => Answer::Taken { time },
-            Ok(Step { time, other: Some(value) }) => Answer::Current { time, value },
-            Err(_) if shared.is_connected() => Answer::Lost,
-            Err(_) => Answer::Gone,
+            Ok(Step { time, other: None }) => CompareAndSetOutcome::Taken { time },
+            Ok(Step { time, other: Some(value) }) => CompareAndSetOutcome::Current { time, value },
+            Err(_) if shared.is_connected() => CompareAndSetOutcome::Lost,
+            Err(_) => CompareAndSetOutcome::Gone,
         });
         let mut has_left = false;
         with(&mut |governor| {

@@ -9,7 +9,7 @@ use super::{AdmittedCall, Pacer, PacingMode, UNKNOWN_WAIT};
 /// The outcome of an admission.
 #[derive(Debug)]
 pub(in super::super) enum Admitted {
-    /// Nobody is before it, and the bucket holds a call.
+    /// A call that goes: nobody is before it, and the bucket holds one.
     Now(AdmittedCall),
     /// [`Pacer::advance`] says when it may go.
     Queued(Ticket),
@@ -44,10 +44,10 @@ impl Pacer {
             PacingMode::Paced(_) if self.yields_to_probe() => false,
             PacingMode::Paced(id) => {
                 let has_room = self.has_room(id);
-                self.lines.iter_mut().find(|line| line.id == id).is_some_and(|line| {
-                    let is_free = has_room && line.queue.is_empty();
+                self.queues.iter_mut().find(|queue| queue.bucket == id).is_some_and(|queue| {
+                    let is_free = has_room && queue.waiters.is_empty();
                     if is_free {
-                        line.queue.redeem(waiter.reservation, waiter.priority, self.now);
+                        queue.waiters.redeem(waiter.reservation, waiter.priority, self.now);
                     }
                     is_free
                 })
@@ -72,8 +72,8 @@ impl Pacer {
         match mode {
             PacingMode::Unpaced => self.freed.push(waiter),
             PacingMode::Unknown => self.discovery.push(waiter, self.now),
-            PacingMode::Paced(id) => match self.lines.iter_mut().find(|line| line.id == id) {
-                Some(line) => line.queue.push(waiter, self.now),
+            PacingMode::Paced(id) => match self.queues.iter_mut().find(|queue| queue.bucket == id) {
+                Some(queue) => queue.waiters.push(waiter, self.now),
                 None => self.discovery.push(waiter, self.now),
             },
         }
@@ -83,8 +83,8 @@ impl Pacer {
     /// Checks that the queue is not full, and that there is time. `wait` is `None` if it cannot be foreseen.
     fn check_worth(&self, waiter: &Waiter, wait: Option<Duration>) -> Result<(), PaceError> {
         let refused = PaceError { retry_after: wait.unwrap_or(UNKNOWN_WAIT) };
-        let capacity = self.settings.queue.saturating_sub(self.queues().map(FairQueue::len).sum());
-        let held: usize = self.queues().map(|queue| queue.held_by(waiter.reservation.caller)).sum();
+        let capacity = self.settings.queue.saturating_sub(self.all_queues().map(FairQueue::len).sum());
+        let held: usize = self.all_queues().map(|queue| queue.held_by(waiter.reservation.caller)).sum();
         if held >= capacity {
             return Err(refused);
         }
@@ -112,10 +112,10 @@ impl Pacer {
             PacingMode::Unpaced => Some(Duration::ZERO),
             PacingMode::Unknown => (self.discovery.is_empty() && self.may_probe()).then_some(Duration::ZERO),
             PacingMode::Paced(id) => {
-                let line = self.lines.iter().find(|line| line.id == id)?;
+                let queue = self.queues.iter().find(|queue| queue.bucket == id)?;
                 // Callers whose place is kept are not there: what they cannot take now is for whoever is.
-                let is_free = line.queue.is_empty() && self.has_room(id);
-                Some(if is_free { Duration::ZERO } else { self.wait_in(line, waiter) })
+                let is_free = queue.waiters.is_empty() && self.has_room(id);
+                Some(if is_free { Duration::ZERO } else { self.wait_in(queue, waiter) })
             }
         }
     }
@@ -123,9 +123,9 @@ impl Pacer {
     /// Sees to it that one that was refused has its turn when it comes back as it is told.
     fn reserve(&mut self, waiter: &Waiter, mode: PacingMode, refused: PaceError) -> PaceError {
         let may_reserve = waiter.priority == Priority::Interactive && self.may_reserve();
-        match self.lines.iter_mut().find(|line| mode == PacingMode::Paced(line.id)) {
-            Some(line) if may_reserve => {
-                let due = line.queue.keep(waiter.reservation, self.now + refused.retry_after, self.now);
+        match self.queues.iter_mut().find(|queue| mode == PacingMode::Paced(queue.bucket)) {
+            Some(queue) if may_reserve => {
+                let due = queue.waiters.keep(waiter.reservation, self.now + refused.retry_after, self.now);
                 PaceError { retry_after: due.saturating_sub(self.now) }
             }
             _ => refused,
@@ -134,6 +134,6 @@ impl Pacer {
 
     /// True if another place may be kept: as many are as calls may wait.
     fn may_reserve(&self) -> bool {
-        self.queues().map(FairQueue::kept).sum::<usize>() < self.settings.queue
+        self.all_queues().map(FairQueue::reservations).sum::<usize>() < self.settings.queue
     }
 }

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use super::super::Class;
-use super::super::budget::{BucketId, Grant, PacingMode};
+use super::super::budget::{BucketId, CallGrant, PacingMode};
 use super::super::fleet_budget::{CallEvent, EventKind, FleetBudget};
-use super::membership::{BEAT, Membership, Offer, Phase, UnderWay};
-use super::{Line, Pacer};
+use super::membership::{BEAT, Offer, PacingMembership, Phase, UnderWay};
+use super::{BucketQueue, Pacer};
 
 /// Most leases ahead of the calls that wait, and the size of bucket below which there are none.
 const LEASES_AHEAD: usize = 4;
@@ -35,11 +35,11 @@ const NO_VERSION: &[u8] = b"?";
 impl Pacer {
     /// A pacer of one of several replicas. It lets nothing go before it has heard of their budget, or that it is alone.
     pub(in super::super) fn sharing(settings: super::PaceSettings) -> Self {
-        Self { membership: Some(Membership::new()), ..Self::new(settings) }
+        Self { membership: Some(PacingMembership::new()), ..Self::new(settings) }
     }
 
     pub(super) fn is_sharing(&self) -> bool {
-        self.membership.as_ref().is_some_and(Membership::is_sharing)
+        self.membership.as_ref().is_some_and(PacingMembership::is_sharing)
     }
 
     /// The time of the next exchange, if nothing else happens before; `None` while one is under way, and where there are none.
@@ -52,18 +52,18 @@ impl Pacer {
     }
 
     /// The time at which the others have to be told of something.
-    fn next_telling(&self, member: &Membership) -> Duration {
+    fn next_telling(&self, member: &PacingMembership) -> Duration {
         let (known, id) = (&self.known, member.id);
         let (in_flight, _) = known.held_by(id);
-        let is_waiting = self.queues().any(|queue| !queue.is_empty());
+        let is_waiting = self.all_queues().any(|queue| !queue.is_empty());
         let is_busy = !self.discovery.is_empty() || Class::ALL.into_iter().any(|class| *in_flight.of(class) > 0);
         let mut due = member.next_beat(is_busy);
         if let Some(since) = member.has_news_since {
             due = due.min(since + if is_waiting || known.others_wait(id) { SOON } else { LATER });
         }
         due = due.min(self.leases.first_end().unwrap_or(due));
-        for Line { id: bucket, queue } in &self.lines {
-            let (waiting, told) = (queue.len(), known.demand_of(id, *bucket));
+        for BucketQueue { bucket, waiters: queue } in &self.queues {
+            let (waiting, told) = (queue.len(), known.backlog_of(id, *bucket));
             if (waiting == 0) != (told == 0) {
                 due = due.min(member.told + SOON);
             } else if waiting.max(told) > MUCH * waiting.min(told) {
@@ -77,10 +77,10 @@ impl Pacer {
     }
 
     /// The time at which there may be something to be had, or to be seen. A replica whose turn is far away does not watch each token.
-    fn next_look(&self, member: &Membership) -> Duration {
+    fn next_look(&self, member: &PacingMembership) -> Duration {
         let (known, id) = (&self.known, member.id);
         let mut due = Duration::MAX;
-        for Line { id: bucket, queue } in self.lines.iter().filter(|line| !line.queue.is_empty()) {
+        for BucketQueue { bucket, waiters: queue } in self.queues.iter().filter(|queue| !queue.waiters.is_empty()) {
             let turn = known.time_of(id, *bucket, 1, 1);
             due = due.min(member.heard + LOOK_AGAIN.max(turn / 2));
             if queue.len() > self.leases.of(*bucket)
@@ -108,7 +108,7 @@ impl Pacer {
         }
         let has_to_tell =
             self.membership.as_ref().is_some_and(|member| member.has_to_step() || self.next_telling(member) <= now);
-        let Self { known, membership, leases, discovery, lines, .. } = self;
+        let Self { known, membership, leases, discovery, queues, .. } = self;
         let member = membership.as_mut()?;
         let mut under_way = UnderWay { asked: now, events: member.events.len(), ..UnderWay::default() };
         if member.has_to_look() {
@@ -122,16 +122,16 @@ impl Pacer {
             return self.part_without(offer);
         }
         value.hear(id);
-        value.forget_demands(id);
+        value.forget_backlogs(id);
         value.want_probe(id, !discovery.is_empty() && !leases.has(PacingMode::Unknown));
         if let Some(class) = discovery.next_class()
             && !leases.has(PacingMode::Unknown)
         {
             under_way.grants.extend(value.grant_probe(id, class));
         }
-        for Line { id: bucket, queue } in lines {
+        for BucketQueue { bucket, waiters: queue } in queues {
             let waiting = queue.len();
-            value.demand(id, *bucket, waiting);
+            value.set_backlog(id, *bucket, waiting);
             if let Some(class) = queue.next_class() {
                 let granted = std::iter::from_fn(|| value.grant(id, *bucket, class, waiting)).take(waiting);
                 under_way.grants.extend(granted);
@@ -182,7 +182,7 @@ impl Pacer {
             return self.known.apply(None, &event);
         };
         let is_news = match event.kind {
-            EventKind::Answered { reading, .. } => event.grant.is_counted || reading.is_some(),
+            EventKind::Answered { headers, .. } => event.grant.is_counted || headers.is_some(),
             EventKind::Limited { .. } => true,
             EventKind::Lost | EventKind::Withdrawn | EventKind::Reclassed { .. } => event.grant.is_counted,
         };
@@ -194,7 +194,7 @@ impl Pacer {
     }
 
     /// A lease for a class, which is used by that.
-    pub(super) fn take_lease(&mut self, class: Class) -> Option<Grant> {
+    pub(super) fn take_lease(&mut self, class: Class) -> Option<CallGrant> {
         if self.leases.len() == 0 {
             return None;
         }
@@ -229,24 +229,24 @@ impl Pacer {
         }
     }
 
-    /// The time at which the next call of a line may be answered, where others may come before it who were not there when it was
+    /// The time at which the next call of a queue may be answered, where others may come before it who were not there when it was
     /// given its place; without others it is told as it comes.
-    pub(super) fn turn_in(&self, line: &Line) -> Duration {
-        let sharing = self.membership.as_ref().filter(|member| member.is_sharing() && !line.queue.is_empty());
-        let Some(member) = sharing.filter(|_| self.leases.of(line.id) == 0) else { return Duration::ZERO };
+    pub(super) fn turn_in(&self, queue: &BucketQueue) -> Duration {
+        let sharing = self.membership.as_ref().filter(|member| member.is_sharing() && !queue.waiters.is_empty());
+        let Some(member) = sharing.filter(|_| self.leases.of(queue.bucket) == 0) else { return Duration::ZERO };
         let budget = &self.known.budget;
-        let latency = budget.classes(line.id).map(|class| budget.latency(class)).min();
-        self.now + self.known.time_of(member.id, line.id, 1, line.queue.len()) + latency.unwrap_or_default()
+        let latency = budget.classes(queue.bucket).map(|class| budget.latency(class)).min();
+        self.now + self.known.time_of(member.id, queue.bucket, 1, queue.waiters.len()) + latency.unwrap_or_default()
     }
 
-    /// Time until so many calls of a line may have gone.
-    pub(super) fn wait_for(&self, line: &Line, calls: usize) -> Duration {
+    /// Time until so many calls of a queue may have gone.
+    pub(super) fn wait_for(&self, queue: &BucketQueue, calls: usize) -> Duration {
         let Some(member) = self.membership.as_ref().filter(|member| member.is_sharing()) else {
-            return self.known.budget.bucket(line.id).map_or(Duration::ZERO, |bucket| bucket.wait_for(calls));
+            return self.known.budget.bucket(queue.bucket).map_or(Duration::ZERO, |bucket| bucket.wait_for(calls));
         };
-        match calls.saturating_sub(self.leases.of(line.id)) {
+        match calls.saturating_sub(self.leases.of(queue.bucket)) {
             0 => Duration::ZERO,
-            calls => EXCHANGE + self.known.time_of(member.id, line.id, calls, line.queue.len() + 1),
+            calls => EXCHANGE + self.known.time_of(member.id, queue.bucket, calls, queue.waiters.len() + 1),
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::super::budget::{BucketId, Grant, PacingMode};
+use super::super::budget::{BucketId, CallGrant, PacingMode};
 
 /// A grant that is good for a while.
 #[derive(Debug, Clone, Copy)]
 struct Lease {
-    grant: Grant,
+    grant: CallGrant,
     until: Duration,
 }
 
@@ -20,7 +20,7 @@ impl Leases {
         self.0.len()
     }
 
-    pub(super) fn add(&mut self, grants: impl IntoIterator<Item = Grant>, until: Duration) {
+    pub(super) fn add(&mut self, grants: impl IntoIterator<Item = CallGrant>, until: Duration) {
         self.0.extend(grants.into_iter().map(|grant| Lease { grant, until }));
     }
 
@@ -33,7 +33,7 @@ impl Leases {
         self.0.iter().filter(|lease| lease.grant.bucket() == Some(id)).count()
     }
 
-    pub(super) fn take(&mut self, mode: PacingMode) -> Option<Grant> {
+    pub(super) fn take(&mut self, mode: PacingMode) -> Option<CallGrant> {
         let position = self.0.iter().position(|lease| mode_of(&lease.grant) == mode)?;
         Some(self.0.remove(position).grant)
     }
@@ -44,12 +44,12 @@ impl Leases {
     }
 
     /// Takes out those that are not good any more.
-    pub(super) fn lapsed(&mut self, is_good: impl Fn(&Grant, Duration) -> bool) -> Vec<Grant> {
+    pub(super) fn lapsed(&mut self, is_good: impl Fn(&CallGrant, Duration) -> bool) -> Vec<CallGrant> {
         self.0.extract_if(.., |lease| !is_good(&lease.grant, lease.until)).map(|lease| lease.grant).collect()
     }
 }
 
 /// The mode of the classes that a grant is for.
-fn mode_of(grant: &Grant) -> PacingMode {
+fn mode_of(grant: &CallGrant) -> PacingMode {
     grant.bucket().map_or(PacingMode::Unknown, PacingMode::Paced)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::Class;
-use super::super::budget::{BucketId, Grant};
+use super::super::budget::{BucketId, CallGrant};
 use super::super::fleet_budget::{CallEvent, FleetBudget, ReplicaId};
 
 /// Time after which a replica lets the others hear of it, where it has calls on their way, and where it has none.
@@ -49,18 +49,18 @@ pub(in super::super) struct Offer {
 
 /// The answer to an offer, with the time of Redis' clock.
 #[derive(Debug)]
-pub(in super::super) enum Answer {
+pub(in super::super) enum CompareAndSetOutcome {
     Taken {
         time: Duration,
     },
-    /// Another value is there; of none, nothing.
+    /// Another value that is there; of none, nothing.
     Current {
         time: Duration,
         value: Vec<u8>,
     },
-    /// None came: what was offered may have been taken.
+    /// No answer: what was offered may have been taken.
     Lost,
-    /// There is nobody to ask.
+    /// No connection to ask on.
     Gone,
 }
 
@@ -82,7 +82,7 @@ pub(in super::super) enum ExchangeOutcome {
 /// The way in which a replica takes part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// It has not heard of the others' budget yet.
+    /// A replica that has not heard of the others' budget yet.
     Joining,
     Joined,
     /// Redis is not there: it has a part of its own.
@@ -99,11 +99,11 @@ pub(super) struct UnderWay {
     pub(super) version: Vec<u8>,
     /// `None` if it only looks.
     pub(super) value: Option<FleetBudget>,
-    pub(super) grants: Vec<Grant>,
+    pub(super) grants: Vec<CallGrant>,
 }
 
 #[derive(Debug)]
-pub(super) struct Membership {
+pub(super) struct PacingMembership {
     pub(super) id: ReplicaId,
     pub(super) phase: Phase,
     /// Version of the value that the known budget is made of.
@@ -154,7 +154,7 @@ pub(super) struct ClockReading {
     pub(super) is_set_on: bool,
 }
 
-impl Membership {
+impl PacingMembership {
     pub(super) fn new() -> Self {
         Self {
             id: ReplicaId(fastrand::u64(..MOST_IDS)),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::fleet_budget::FleetBudget;
 use super::Pacer;
-use super::membership::{Answer, ClockReading, ExchangeOutcome, Phase, UnderWay};
+use super::membership::{ClockReading, CompareAndSetOutcome, ExchangeOutcome, Phase, UnderWay};
 
 /// Time for which a lease is good.
 const LEASE_LIFE: Duration = Duration::from_secs(1);
@@ -20,27 +20,27 @@ const OLD: Duration = Duration::from_secs(600);
 
 impl Pacer {
     /// Ends an exchange.
-    pub(in super::super) fn exchanged(&mut self, now: Duration, answer: Answer) -> ExchangeOutcome {
+    pub(in super::super) fn exchanged(&mut self, now: Duration, answer: CompareAndSetOutcome) -> ExchangeOutcome {
         self.settle(now);
         let Some(under_way) = self.membership.as_mut().and_then(|member| member.under_way.take()) else {
             return ExchangeOutcome::Unavailable;
         };
         let outcome = match answer {
-            Answer::Lost => {
+            CompareAndSetOutcome::Lost => {
                 self.failed(now, under_way);
                 ExchangeOutcome::Unavailable
             }
-            Answer::Gone => {
+            CompareAndSetOutcome::Gone => {
                 self.part(now);
                 ExchangeOutcome::Unavailable
             }
-            Answer::Taken { time } => {
+            CompareAndSetOutcome::Taken { time } => {
                 let is_set_on = self.set_clock(under_way.asked, time);
                 let outcome = self.taken(under_way);
                 self.make_up_for(is_set_on);
                 outcome
             }
-            Answer::Current { time, value } => {
+            CompareAndSetOutcome::Current { time, value } => {
                 let is_set_on = self.set_clock(under_way.asked, time);
                 if let Some(member) = &mut self.membership {
                     let is_late = under_way.value.is_some();

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::super::Class;
 use super::super::headers::RateLimitHeaders;
-use super::{MARKS, Sighting};
+use super::{HeaderSample, MARKS};
 
 /// A mark: its class; what was left, and the time until the bucket was to be full; the time since the one before was sent, and from there
 /// to its answer; calls that were counted since, and with it; and those that were on their way.
@@ -17,49 +17,49 @@ type Row = (usize, u32, Option<u64>, i64, u64, i64, u64, u64);
 
 /// The mark before, which one is told by.
 #[derive(Default)]
-struct Before {
+struct PreviousMark {
     sent: u64,
     counted: u64,
 }
 
 /// A pair of the bucket's size and its marks.
-pub(super) fn serialize<S: Serializer>(marks: &VecDeque<Sighting>, serializer: S) -> Result<S::Ok, S::Error> {
-    let mut before = Before::default();
-    let limit = marks.front().map_or(0, |mark| mark.reading.limit);
+pub(super) fn serialize<S: Serializer>(marks: &VecDeque<HeaderSample>, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut before = PreviousMark::default();
+    let limit = marks.front().map_or(0, |mark| mark.headers.limit);
     let rows: Vec<_> = marks.iter().map(|mark| row(mark, &mut before)).collect();
     (limit, rows).serialize(serializer)
 }
 
 /// The marks of such a pair.
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<VecDeque<Sighting>, D::Error> {
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<VecDeque<HeaderSample>, D::Error> {
     let (limit, rows) = <(u32, Vec<Row>)>::deserialize(deserializer)?;
     if rows.len() > MARKS {
         return Err(D::Error::custom("too many marks"));
     }
-    let mut before = Before::default();
+    let mut before = PreviousMark::default();
     let marks = rows.into_iter().map(|row| mark(limit, row, &mut before));
     marks.collect::<Option<_>>().ok_or_else(|| D::Error::custom("no class"))
 }
 
-fn row(mark: &Sighting, before: &mut Before) -> Row {
-    let Sighting { class, reading, sent, answered, counted_before, counted, in_flight } = *mark;
+fn row(mark: &HeaderSample, before: &mut PreviousMark) -> Row {
+    let HeaderSample { class, headers, sent, answered, counted_before, counted, in_flight } = *mark;
     let (sent, answered) = (down(sent), up(answered));
     let (since, counted_since) = (difference(sent, before.sent), difference(counted_before, before.counted));
-    *before = Before { sent, counted: counted_before };
+    *before = PreviousMark { sent, counted: counted_before };
     let lasted = answered.saturating_sub(sent);
     let with_it = counted.saturating_sub(counted_before);
-    let full_within = reading.full_within.map(up);
-    (class as usize, reading.remaining, full_within, since, lasted, counted_since, with_it, in_flight)
+    let full_within = headers.full_within.map(up);
+    (class as usize, headers.remaining, full_within, since, lasted, counted_since, with_it, in_flight)
 }
 
-fn mark(limit: u32, row: Row, before: &mut Before) -> Option<Sighting> {
+fn mark(limit: u32, row: Row, before: &mut PreviousMark) -> Option<HeaderSample> {
     let (class, remaining, full_within, since, lasted, counted_since, with_it, in_flight) = row;
     let sent = before.sent.saturating_add_signed(since);
     let counted_before = before.counted.saturating_add_signed(counted_since);
-    *before = Before { sent, counted: counted_before };
-    Some(Sighting {
+    *before = PreviousMark { sent, counted: counted_before };
+    Some(HeaderSample {
         class: *Class::ALL.get(class)?,
-        reading: RateLimitHeaders { limit, remaining, full_within: full_within.map(Duration::from_millis) },
+        headers: RateLimitHeaders { limit, remaining, full_within: full_within.map(Duration::from_millis) },
         sent: Duration::from_millis(sent),
         answered: Duration::from_millis(sent.saturating_add(lasted)),
         counted_before,
@@ -86,12 +86,12 @@ mod tests {
     use super::*;
 
     #[derive(Serialize, Deserialize)]
-    struct Marks(#[serde(with = "super")] VecDeque<Sighting>);
+    struct Marks(#[serde(with = "super")] VecDeque<HeaderSample>);
 
-    fn mark(class: Class, sent: u64, counted: u64) -> Sighting {
-        Sighting {
+    fn mark(class: Class, sent: u64, counted: u64) -> HeaderSample {
+        HeaderSample {
             class,
-            reading: RateLimitHeaders { limit: 10, remaining: 3, full_within: Some(Duration::from_secs(2)) },
+            headers: RateLimitHeaders { limit: 10, remaining: 3, full_within: Some(Duration::from_secs(2)) },
             sent: Duration::from_micros(sent),
             answered: Duration::from_micros(sent + 123_456),
             counted_before: counted - 2,
@@ -119,7 +119,7 @@ mod tests {
         for (read, written) in read.0.iter().zip(&marks.0) {
             let [early, late] = [written.sent - read.sent, read.answered - written.answered];
             assert!(early.max(late) < Duration::from_millis(1), "{early:?} {late:?}");
-            assert_eq!((read.class, read.reading), (written.class, written.reading));
+            assert_eq!((read.class, read.headers), (written.class, written.headers));
             assert_eq!((read.counted_before, read.counted), (written.counted_before, written.counted));
         }
         assert_eq!(serde_json::to_string(&read).unwrap(), text);

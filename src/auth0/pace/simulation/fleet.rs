@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::super::{CallerKey, Class, PaceSettings, Priority};
 use super::auth0::{Auth0, Bucket};
 use super::client::{Client, End, Entry};
-use super::world::World;
+use super::run::Simulation;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -15,24 +15,24 @@ const MINUTE: Duration = Duration::from_secs(60);
 const SEEDS: std::ops::Range<u64> = 0..1;
 
 /// So many at each replica who never stop asking, for users and logs in equal parts.
-pub(super) fn crowd(world: &mut World, each: usize) {
-    for replica in 0..world.pacers.len() {
+pub(super) fn crowd(simulation: &mut Simulation, each: usize) {
+    for replica in 0..simulation.pacers.len() {
         for number in 0..each {
             let class = if number % 2 == 0 { Class::Users } else { Class::Logs };
-            world.add(Client::busy_at(replica, class, number as u64));
+            simulation.add(Client::busy_at(replica, class, number as u64));
         }
     }
 }
 
 /// Calls that were answered at a replica after a time.
-fn answered(world: &World, replica: usize, after: Duration) -> usize {
-    let is_of = |client: usize| world.clients[client].replica == replica;
-    world.count(|entry| is_of(entry.client) && entry.end == End::Answered && entry.decided >= after)
+fn answered(simulation: &Simulation, replica: usize, after: Duration) -> usize {
+    let is_of = |client: usize| simulation.clients[client].replica == replica;
+    simulation.count(|entry| is_of(entry.client) && entry.end == End::Answered && entry.decided >= after)
 }
 
 /// The share of a bucket's calls that were made between two times, beyond its size.
-pub(super) fn used(world: &World, class: Class, taken_before: u64, time: Duration) -> f64 {
-    let bucket = world.auth0.bucket(class);
+pub(super) fn used(simulation: &Simulation, class: Class, taken_before: u64, time: Duration) -> f64 {
+    let bucket = simulation.auth0.bucket(class);
     (bucket.taken - taken_before) as f64 / (bucket.capacity(time) - bucket.capacity(Duration::ZERO))
 }
 
@@ -42,12 +42,12 @@ fn replicas_get_all_that_the_plan_gives_and_no_429() {
     for (name, plan) in plans {
         for replicas in [4, 16] {
             for seed in SEEDS {
-                let mut world = World::fleet(plan.clone(), seed, replicas);
-                crowd(&mut world, 200 / replicas);
-                world.run(MINUTE);
-                assert_eq!(world.limited(), 0, "{name} {replicas} {seed}");
+                let mut simulation = Simulation::fleet(plan.clone(), seed, replicas);
+                crowd(&mut simulation, 200 / replicas);
+                simulation.run(MINUTE);
+                assert_eq!(simulation.limited(), 0, "{name} {replicas} {seed}");
                 let all = [Class::Users, Class::Logs].map(|class| {
-                    let bucket = world.auth0.bucket(class);
+                    let bucket = simulation.auth0.bucket(class);
                     bucket.taken as f64 / bucket.capacity(MINUTE)
                 });
                 assert!(all.iter().all(|used| *used >= 0.95), "{name} {replicas} {seed} {all:?}");
@@ -61,11 +61,11 @@ fn a_reserve_is_left_to_others_by_all_together() {
     for (plan, seed) in
         [Auth0::free(), Auth0::enterprise()].into_iter().flat_map(|plan| SEEDS.map(move |seed| (plan.clone(), seed)))
     {
-        let mut world = World::fleet_with(plan, seed, 4, PaceSettings { reserve: 0.3, queue: 10_000 });
-        crowd(&mut world, 12);
-        world.run(MINUTE);
-        assert_eq!(world.limited(), 0);
-        let bucket = world.auth0.bucket(Class::Users);
+        let mut simulation = Simulation::fleet_with(plan, seed, 4, PaceSettings { reserve: 0.3, queue: 10_000 });
+        crowd(&mut simulation, 12);
+        simulation.run(MINUTE);
+        assert_eq!(simulation.limited(), 0);
+        let bucket = simulation.auth0.bucket(Class::Users);
         let used = bucket.taken as f64 / bucket.capacity(MINUTE);
         assert!((0.60..=0.80).contains(&used), "{used}");
     }
@@ -76,15 +76,15 @@ fn tokens_go_where_calls_wait() {
     for (plan, seed) in
         [Auth0::free(), Auth0::enterprise()].into_iter().flat_map(|plan| SEEDS.map(move |seed| (plan.clone(), seed)))
     {
-        let mut world = World::fleet(plan, seed, 4);
+        let mut simulation = Simulation::fleet(plan, seed, 4);
         for (replica, clients) in [60, 20, 20, 1].into_iter().enumerate() {
             for number in 0..clients {
-                world.add(Client { patience: 20 * MINUTE, ..Client::busy_at(replica, Class::Users, number) });
+                simulation.add(Client { patience: 20 * MINUTE, ..Client::busy_at(replica, Class::Users, number) });
             }
         }
-        world.run(4 * MINUTE);
-        assert_eq!(world.limited(), 0);
-        let answered = [0, 1, 2, 3].map(|replica| answered(&world, replica, MINUTE));
+        simulation.run(4 * MINUTE);
+        assert_eq!(simulation.limited(), 0);
+        let answered = [0, 1, 2, 3].map(|replica| answered(&simulation, replica, MINUTE));
         let all: usize = answered.iter().sum();
         let shares = answered.map(|answered| answered as f64 / all as f64);
         for (share, expected) in shares.into_iter().zip([60.0, 20.0, 20.0]) {
@@ -99,23 +99,23 @@ fn nobody_waits_for_a_replica_that_does_not_come() {
     for (plan, seed) in
         [Auth0::free(), Auth0::enterprise()].into_iter().flat_map(|plan| SEEDS.map(move |seed| (plan.clone(), seed)))
     {
-        let mut world = World::fleet(plan, seed, 4);
-        crowd(&mut world, 20);
-        world.run(20 * SECOND);
-        world.crash(1);
-        world.pause(2, 30 * SECOND);
-        let taken = world.auth0.bucket(Class::Users).taken;
-        world.run(40 * SECOND);
-        assert_eq!(world.limited(), 0);
-        let in_pause = used(&world, Class::Users, taken, 20 * SECOND);
-        let taken = world.auth0.bucket(Class::Users).taken;
-        world.run(60 * SECOND);
-        assert_eq!(world.limited(), 0, "{seed}");
-        let after = used(&world, Class::Users, taken, 20 * SECOND);
+        let mut simulation = Simulation::fleet(plan, seed, 4);
+        crowd(&mut simulation, 20);
+        simulation.run(20 * SECOND);
+        simulation.crash(1);
+        simulation.pause(2, 30 * SECOND);
+        let taken = simulation.auth0.bucket(Class::Users).taken;
+        simulation.run(40 * SECOND);
+        assert_eq!(simulation.limited(), 0);
+        let in_pause = used(&simulation, Class::Users, taken, 20 * SECOND);
+        let taken = simulation.auth0.bucket(Class::Users).taken;
+        simulation.run(60 * SECOND);
+        assert_eq!(simulation.limited(), 0, "{seed}");
+        let after = used(&simulation, Class::Users, taken, 20 * SECOND);
         assert!(in_pause >= 0.85, "{in_pause}");
         assert!(after >= 0.95, "{after}");
-        assert!(answered(&world, 2, 51 * SECOND) > 0);
-        assert_eq!(world.pacers[0].fleet().unwrap().replicas, Some(3));
+        assert!(answered(&simulation, 2, 51 * SECOND) > 0);
+        assert_eq!(simulation.pacers[0].fleet().unwrap().replicas, Some(3));
     }
 }
 
@@ -125,30 +125,30 @@ fn while_redis_is_away_each_takes_its_share_and_then_they_share_again() {
         [Auth0::free(), Auth0::enterprise()].into_iter().flat_map(|plan| SEEDS.map(move |seed| (plan.clone(), seed)))
     {
         for is_emptied in [false, true] {
-            let mut world = World::fleet(plan.clone(), seed, 4);
-            crowd(&mut world, 20);
-            world.run(20 * SECOND);
-            world.store.is_up = false;
-            let taken = world.auth0.bucket(Class::Users).taken;
-            world.run(50 * SECOND);
-            let away = used(&world, Class::Users, taken, 30 * SECOND);
-            assert!(world.pacers.iter().all(|pacer| pacer.fleet().unwrap().replicas.is_none()));
+            let mut simulation = Simulation::fleet(plan.clone(), seed, 4);
+            crowd(&mut simulation, 20);
+            simulation.run(20 * SECOND);
+            simulation.store.is_up = false;
+            let taken = simulation.auth0.bucket(Class::Users).taken;
+            simulation.run(50 * SECOND);
+            let away = used(&simulation, Class::Users, taken, 30 * SECOND);
+            assert!(simulation.pacers.iter().all(|pacer| pacer.fleet().unwrap().replicas.is_none()));
             for replica in 0..4 {
-                assert!(answered(&world, replica, 30 * SECOND) > 0);
+                assert!(answered(&simulation, replica, 30 * SECOND) > 0);
             }
             if is_emptied {
-                world.store.value.clear();
+                simulation.store.value.clear();
             }
-            world.store.is_up = true;
-            world.run(55 * SECOND);
-            assert!(world.pacers.iter().all(|pacer| pacer.fleet().unwrap().replicas == Some(4)));
-            let taken = world.auth0.bucket(Class::Users).taken;
-            world.run(75 * SECOND);
-            let after = used(&world, Class::Users, taken, 20 * SECOND);
+            simulation.store.is_up = true;
+            simulation.run(55 * SECOND);
+            assert!(simulation.pacers.iter().all(|pacer| pacer.fleet().unwrap().replicas == Some(4)));
+            let taken = simulation.auth0.bucket(Class::Users).taken;
+            simulation.run(75 * SECOND);
+            let after = used(&simulation, Class::Users, taken, 20 * SECOND);
             assert!(away >= 0.5, "{away}");
             assert!(after >= 0.95, "{after}");
             // Replicas that are alone may call at the same time, which is more than two at once for a free tenant.
-            assert!(world.limited() <= 12, "{}", world.limited());
+            assert!(simulation.limited() <= 12, "{}", simulation.limited());
         }
     }
 }
@@ -156,16 +156,16 @@ fn while_redis_is_away_each_takes_its_share_and_then_they_share_again() {
 #[test]
 fn what_somebody_else_wrote_is_taken_for_none() {
     for (value, seed) in [&b""[..], b"nonsense", b"0123456789abcdef{}", &[0; 100]].into_iter().zip(0..) {
-        let mut world = World::fleet(Auth0::enterprise(), seed, 2);
-        crowd(&mut world, 20);
+        let mut simulation = Simulation::fleet(Auth0::enterprise(), seed, 2);
+        crowd(&mut simulation, 20);
         for second in 1..20 {
-            world.run(second * SECOND);
-            world.store.value = value.to_vec();
+            simulation.run(second * SECOND);
+            simulation.store.value = value.to_vec();
         }
-        let taken = world.auth0.bucket(Class::Users).taken;
-        world.run(40 * SECOND);
-        assert_eq!(world.limited(), 0, "{value:?}");
-        let used = used(&world, Class::Users, taken, 20 * SECOND);
+        let taken = simulation.auth0.bucket(Class::Users).taken;
+        simulation.run(40 * SECOND);
+        assert_eq!(simulation.limited(), 0, "{value:?}");
+        let used = used(&simulation, Class::Users, taken, 20 * SECOND);
         assert!(used >= 0.9, "{used}");
     }
 }
@@ -175,44 +175,44 @@ fn a_clock_that_is_set_stops_nobody() {
     for (plan, seed) in
         [Auth0::free(), Auth0::enterprise()].into_iter().flat_map(|plan| SEEDS.map(move |seed| (plan.clone(), seed)))
     {
-        let mut world = World::fleet(plan, seed, 4);
-        crowd(&mut world, 20);
-        world.run(20 * SECOND);
-        world.store.epoch -= 60 * MINUTE;
-        let taken = world.auth0.bucket(Class::Users).taken;
-        world.run(40 * SECOND);
-        world.store.epoch += 120 * MINUTE;
-        world.run(60 * SECOND);
-        let used = used(&world, Class::Users, taken, 40 * SECOND);
+        let mut simulation = Simulation::fleet(plan, seed, 4);
+        crowd(&mut simulation, 20);
+        simulation.run(20 * SECOND);
+        simulation.store.epoch -= 60 * MINUTE;
+        let taken = simulation.auth0.bucket(Class::Users).taken;
+        simulation.run(40 * SECOND);
+        simulation.store.epoch += 120 * MINUTE;
+        simulation.run(60 * SECOND);
+        let used = used(&simulation, Class::Users, taken, 40 * SECOND);
         assert!(used >= 0.9, "{used}");
-        assert!(world.limited() <= 5, "{}", world.limited());
+        assert!(simulation.limited() <= 5, "{}", simulation.limited());
     }
 }
 
 #[test]
 fn where_nobody_waits_redis_is_not_asked_for_each_call() {
-    let mut world = World::fleet(Auth0::shared(Bucket::new(50, 30.0)), 1, 4);
+    let mut simulation = Simulation::fleet(Auth0::shared(Bucket::new(50, 30.0)), 1, 4);
     for replica in 0..4 {
-        world.add(Client::busy_at(replica, Class::Users, 1));
+        simulation.add(Client::busy_at(replica, Class::Users, 1));
     }
-    world.run(MINUTE);
-    let asked = world.store.asked as f64 / world.auth0.bucket(Class::Users).taken as f64;
+    simulation.run(MINUTE);
+    let asked = simulation.store.asked as f64 / simulation.auth0.bucket(Class::Users).taken as f64;
     assert!(asked < 2.0, "{asked}");
 }
 
 /// Steps, those of them that were taken, and bytes that replicas where calls wait ask of Redis for each call.
 fn cost(plan: Auth0, replicas: usize) -> [f64; 3] {
-    let mut world = World::fleet(plan, 1, replicas);
-    crowd(&mut world, 4);
-    world.run(20 * SECOND);
-    let before = [world.store.asked, world.store.taken, world.store.bytes];
-    let taken = world.auth0.bucket(Class::Users).taken;
-    world.run(80 * SECOND);
-    assert_eq!(world.limited(), 0);
-    let used = used(&world, Class::Users, taken, MINUTE);
+    let mut simulation = Simulation::fleet(plan, 1, replicas);
+    crowd(&mut simulation, 4);
+    simulation.run(20 * SECOND);
+    let before = [simulation.store.asked, simulation.store.taken, simulation.store.bytes];
+    let taken = simulation.auth0.bucket(Class::Users).taken;
+    simulation.run(80 * SECOND);
+    assert_eq!(simulation.limited(), 0);
+    let used = used(&simulation, Class::Users, taken, MINUTE);
     assert!(used >= 0.95, "{used}");
-    let calls = (world.auth0.bucket(Class::Users).taken - taken) as f64;
-    let after = [world.store.asked, world.store.taken, world.store.bytes];
+    let calls = (simulation.auth0.bucket(Class::Users).taken - taken) as f64;
+    let after = [simulation.store.asked, simulation.store.taken, simulation.store.bytes];
     std::array::from_fn(|index| (after[index] - before[index]) as f64 / calls)
 }
 
@@ -228,14 +228,19 @@ fn a_token_that_many_wait_for_wakes_few() {
 
 #[test]
 fn one_that_waits_in_vain_is_told_before_its_time_is_up() {
-    let mut world = World::fleet(Auth0::free(), 1, 16);
-    crowd(&mut world, 4);
-    world.run(MINUTE);
+    let mut simulation = Simulation::fleet(Auth0::free(), 1, 16);
+    crowd(&mut simulation, 4);
+    simulation.run(MINUTE);
     let waited_for = |entry: &Entry| entry.decided.saturating_sub(entry.asked);
     let in_vain = |entry: &Entry| {
-        matches!(entry.end, End::PaceError { .. }) && waited_for(entry) >= world.clients[entry.client].patience
+        matches!(entry.end, End::PaceError { .. }) && waited_for(entry) >= simulation.clients[entry.client].patience
     };
-    assert_eq!(world.count(in_vain), 0, "{}", world.count(|entry| matches!(entry.end, End::PaceError { .. })));
+    assert_eq!(
+        simulation.count(in_vain),
+        0,
+        "{}",
+        simulation.count(|entry| matches!(entry.end, End::PaceError { .. }))
+    );
 }
 
 fn client() -> impl Strategy<Value = Client> {
@@ -271,24 +276,24 @@ proptest! {
         crash in prop::option::of((0_usize..5, 0_u64..20_000)),
         seed: u64,
     ) {
-        let mut world = World::fleet(Auth0::shared(Bucket::new(limit, per_second)), seed, 5);
-        world.latency = latency / 10.0..latency;
-        world.mishaps = if has_mishaps { 0.2 } else { 0.0 };
-        world.store.latency = step / 10.0..step;
-        (world.store.mishaps, world.store.late) = (lost_answers, late_steps);
+        let mut simulation = Simulation::fleet(Auth0::shared(Bucket::new(limit, per_second)), seed, 5);
+        simulation.latency = latency / 10.0..latency;
+        simulation.mishaps = if has_mishaps { 0.2 } else { 0.0 };
+        simulation.store.latency = step / 10.0..step;
+        (simulation.store.mishaps, simulation.store.late) = (lost_answers, late_steps);
         for client in clients {
-            world.add(client);
+            simulation.add(client);
         }
         let mut pauses = pauses.into_iter();
         for second in 0..60 {
-            world.run(second * SECOND);
+            simulation.run(second * SECOND);
             if second % 3 == 1 && let Some((replica, _, time)) = pauses.next() {
-                world.pause(replica, Duration::from_millis(time));
+                simulation.pause(replica, Duration::from_millis(time));
             }
             if let Some((replica, at)) = crash && at / 1_000 == u64::from(second) {
-                world.crash(replica);
+                simulation.crash(replica);
             }
         }
-        prop_assert_eq!(world.limited(), 0);
+        prop_assert_eq!(simulation.limited(), 0);
     }
 }

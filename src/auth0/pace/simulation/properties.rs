@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::super::{CallerKey, Class, PaceSettings, Priority};
 use super::auth0::{Auth0, Bucket};
 use super::client::{Client, End};
-use super::world::World;
+use super::run::Simulation;
 
 fn bucket(limit: std::ops::RangeInclusive<u32>) -> impl Strategy<Value = Bucket> {
     (limit, 0.9_f64..30.0).prop_map(|(limit, per_second)| Bucket::new(limit, per_second))
@@ -47,18 +47,18 @@ proptest! {
         has_mishaps: bool,
         seed: u64,
     ) {
-        let mut world = World::with(tenant, seed, PaceSettings { reserve, queue: 1_000 });
-        world.latency = latency / 10.0..latency;
-        world.mishaps = if has_mishaps { 0.2 } else { 0.0 };
+        let mut simulation = Simulation::with(tenant, seed, PaceSettings { reserve, queue: 1_000 });
+        simulation.latency = latency / 10.0..latency;
+        simulation.mishaps = if has_mishaps { 0.2 } else { 0.0 };
         let calls: u32 = clients.iter().map(|client| client.calls).sum();
         for client in clients {
-            world.add(client);
+            simulation.add(client);
         }
-        world.run(Duration::from_secs(300));
-        prop_assert_eq!(world.limited(), 0);
+        simulation.run(Duration::from_secs(300));
+        prop_assert_eq!(simulation.limited(), 0);
         // All were told what became of their calls; some may have gone on asking.
-        let unasked: u32 = world.clients.iter().map(|client| client.calls).sum();
-        prop_assert_eq!(world.log.len() + world.open() + unasked as usize, calls as usize);
+        let unasked: u32 = simulation.clients.iter().map(|client| client.calls).sum();
+        prop_assert_eq!(simulation.log.len() + simulation.open() + unasked as usize, calls as usize);
     }
 
     /// Beyond the share of the size and of the refill there is the surplus, and the call that finds out. Later, what was not
@@ -72,15 +72,15 @@ proptest! {
         seed: u64,
     ) {
         let tenant = Auth0::shared(Bucket::new(limit, per_second));
-        let mut world = World::with(tenant, seed, PaceSettings { reserve, queue: 1_000 });
+        let mut simulation = Simulation::with(tenant, seed, PaceSettings { reserve, queue: 1_000 });
         for client in clients {
-            world.add(client);
+            simulation.add(client);
         }
-        world.run(Duration::from_secs(400));
+        simulation.run(Duration::from_secs(400));
         let share = 1.0 - reserve;
         let at_once = (share * f64::from(limit)).max(1.0) + 2.0 + 30.0 * reserve + 1.0;
         let mut sent: Vec<_> =
-            world.log.iter().filter(|entry| entry.end == End::Answered).map(|entry| entry.decided).collect();
+            simulation.log.iter().filter(|entry| entry.end == End::Answered).map(|entry| entry.decided).collect();
         sent.sort_unstable();
         for (first, start) in sent.iter().enumerate() {
             let made_up_for = if first == 0 { 0.0 } else { 60.0 };
@@ -100,18 +100,18 @@ proptest! {
         others in 0.01_f64..20.0,
         seed: u64,
     ) {
-        let mut world = World::new(if lump > 0.0 { tenant.in_lumps(lump) } else { tenant }, seed);
-        world.mishaps = 0.1;
-        world.add_others(Class::Users, others);
+        let mut simulation = Simulation::new(if lump > 0.0 { tenant.in_lumps(lump) } else { tenant }, seed);
+        simulation.mishaps = 0.1;
+        simulation.add_others(Class::Users, others);
         let patience = clients.iter().map(|client| client.patience).max().unwrap_or_default();
         for client in clients {
-            world.add(client);
+            simulation.add(client);
         }
-        world.run(Duration::from_secs(120));
-        for client in &mut world.clients {
+        simulation.run(Duration::from_secs(120));
+        for client in &mut simulation.clients {
             client.calls = 0;
         }
-        world.run(Duration::from_secs(120) + patience + Duration::from_secs(5));
-        prop_assert_eq!(world.open(), 0);
+        simulation.run(Duration::from_secs(120) + patience + Duration::from_secs(5));
+        prop_assert_eq!(simulation.open(), 0);
     }
 }

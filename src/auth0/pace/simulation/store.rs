@@ -5,7 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::super::fleet_budget::FleetBudget;
-use super::super::pacer::{Answer, Offer};
+use super::super::pacer::{CompareAndSetOutcome, Offer};
 
 /// Time for which a replica waits for an answer.
 pub(super) const TIMEOUT: Duration = Duration::from_millis(20);
@@ -50,7 +50,7 @@ impl Store {
     }
 
     /// Takes a step of compare-and-set; gives back the answer and how long it takes to come.
-    pub(super) fn take(&mut self, now: Duration, offer: Offer) -> Option<(Duration, Answer)> {
+    pub(super) fn take(&mut self, now: Duration, offer: Offer) -> Option<(Duration, CompareAndSetOutcome)> {
         if !self.is_up {
             return None;
         }
@@ -66,10 +66,10 @@ impl Store {
                 "what replicas write, they can read"
             );
             self.value = offer.value;
-            Answer::Taken { time }
+            CompareAndSetOutcome::Taken { time }
         } else {
             self.bytes += self.value.len();
-            Answer::Current { time, value: self.value.clone() }
+            CompareAndSetOutcome::Current { time, value: self.value.clone() }
         };
         let travel = self.travel();
         let is_lost = self.lost_next > 0 || self.rng.f64() < self.mishaps;

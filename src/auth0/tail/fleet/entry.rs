@@ -1,6 +1,6 @@
 //! The entries of the stream by which the replica that polls tells the others. Pure.
 //!
-//! An entry says its place among the others, and what the read behind it has found out: so a replica that misses one, or comes from
+//! An entry says its position among the others, and what the read behind it has found out: so a replica that misses one, or comes from
 //! elsewhere, knows that it has to read by itself.
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ pub(super) const MOST_BYTES: usize = 48 << 10;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Report {
     /// The read that brought it, if one did.
-    pub(crate) reading: Option<Reading>,
+    pub(crate) reading: Option<ReadRange>,
     /// Logs after this one may be missing.
     pub(crate) gap: Option<LogId>,
     /// The logs that the others may not know.
@@ -25,7 +25,7 @@ pub(crate) struct Report {
 
 /// A read of all logs behind one and up to another. Those that were visible to it are told by now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Reading {
+pub(crate) struct ReadRange {
     /// The log behind which it began; the first of all if there is none.
     pub(crate) from: Option<LogId>,
     /// The log up to which it got.
@@ -41,19 +41,19 @@ pub(crate) struct SharedLog {
     pub(crate) json: Box<str>,
 }
 
-/// A place behind an entry.
+/// A position behind an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct EntryPosition {
     /// The fence of the lease under which that was written.
     pub(super) fence: Fence,
     /// The number of the next under that lease.
     pub(super) next: u64,
 }
 
-/// A part of a report, no larger than an entry may be.
+/// A chunk of a report, no larger than an entry may be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Part {
-    pub(super) reading: Option<Reading>,
+pub(super) struct ReportChunk {
+    pub(super) reading: Option<ReadRange>,
     pub(super) gap: Option<LogId>,
     pub(super) logs: Vec<SharedLog>,
     /// True if a log is left out, which is larger than an entry may be.
@@ -65,9 +65,9 @@ pub(super) struct Part {
 pub(super) struct SharedEntry {
     /// Its number among those under one lease.
     pub(super) number: u64,
-    /// The place that the first under a lease was written behind, if that is known.
-    pub(super) previous: Option<Place>,
-    pub(super) reading: Option<Reading>,
+    /// The position that the first under a lease was written behind, if that is known.
+    pub(super) previous: Option<EntryPosition>,
+    pub(super) reading: Option<ReadRange>,
     pub(super) gap: Option<LogId>,
     pub(super) is_incomplete: bool,
     /// A JSON array of logs.
@@ -87,48 +87,48 @@ struct Text {
 }
 
 impl Report {
-    /// The parts, in their order. What was read is told with the last of them: before it, not all is.
-    pub(super) fn into_parts(self) -> Vec<Part> {
+    /// The chunks, in their order. What was read is told with the last of them: before it, not all is.
+    pub(super) fn into_chunks(self) -> Vec<ReportChunk> {
         let Self { reading, gap, logs } = self;
-        let mut parts = vec![Part { gap, ..Part::default() }];
+        let mut chunks = vec![ReportChunk { gap, ..ReportChunk::default() }];
         let mut bytes = 0;
         for log in logs {
-            let Some(part) = parts.last_mut() else { break };
+            let Some(chunk) = chunks.last_mut() else { break };
             if log.json.len() > MOST_BYTES {
-                part.is_incomplete = true;
+                chunk.is_incomplete = true;
                 continue;
             }
             if bytes + log.json.len() > MOST_BYTES {
                 bytes = 0;
-                parts.push(Part::default());
+                chunks.push(ReportChunk::default());
             }
             bytes += log.json.len();
-            if let Some(part) = parts.last_mut() {
-                part.logs.push(log);
+            if let Some(chunk) = chunks.last_mut() {
+                chunk.logs.push(log);
             }
         }
-        if let Some(part) = parts.last_mut() {
-            part.reading = reading;
+        if let Some(chunk) = chunks.last_mut() {
+            chunk.reading = reading;
         }
-        parts
+        chunks
     }
 }
 
-impl Part {
+impl ReportChunk {
     /// Bytes of its logs.
     pub(super) fn size(&self) -> usize {
         self.logs.iter().map(|log| log.json.len()).sum()
     }
 
     /// The text of the entry. `None` is not known to happen.
-    pub(super) fn write(&self, number: u64, previous: Option<&Place>) -> Option<Vec<u8>> {
+    pub(super) fn write(&self, number: u64, previous: Option<&EntryPosition>) -> Option<Vec<u8>> {
         let logs: Vec<_> = self.logs.iter().map(|log| &*log.json).collect();
         let logs = RawValue::from_string(format!("[{}]", logs.join(","))).ok()?;
         let reading = self.reading.as_ref();
         let text = |id: &LogId| id.as_str().to_owned();
         let text = Text {
             number,
-            previous: previous.map(|place| (place.fence.as_str().to_owned(), place.next)),
+            previous: previous.map(|position| (position.fence.as_str().to_owned(), position.next)),
             from: reading.and_then(|reading| reading.from.as_ref()).map(text),
             up_to: reading.map(|reading| text(&reading.up_to)),
             gap: self.gap.as_ref().map(text),
@@ -145,11 +145,11 @@ impl SharedEntry {
         let Text { number, previous, from, up_to, gap, is_incomplete, logs } = serde_json::from_slice(text).ok()?;
         let id = |text: Option<String>| text.map(|text| LogId::parse(&text)).transpose().ok();
         let previous = match previous {
-            Some((fence, next)) => Some(Place { fence: Fence::parse(&fence)?, next }),
+            Some((fence, next)) => Some(EntryPosition { fence: Fence::parse(&fence)?, next }),
             None => None,
         };
         let (from, up_to, gap) = (id(from)?, id(up_to)?, id(gap)?);
-        let reading = up_to.map(|up_to| Reading { from, up_to });
+        let reading = up_to.map(|up_to| ReadRange { from, up_to });
         Some(Self { number, previous, reading, gap, is_incomplete, records: logs.get().to_owned() })
     }
 
@@ -178,18 +178,23 @@ mod tests {
 
     #[test]
     fn an_entry_is_read_as_it_was_written() {
-        let reading = Some(Reading { from: Some(id(1)), up_to: id(9) });
-        for part in [
-            Part::default(),
-            Part { reading, gap: Some(id(3)), logs: vec![log(4, 8), log(5, 0)], is_incomplete: true },
-            Part { reading: Some(Reading { from: None, up_to: id(9) }), ..Part::default() },
+        let reading = Some(ReadRange { from: Some(id(1)), up_to: id(9) });
+        for chunk in [
+            ReportChunk::default(),
+            ReportChunk { reading, gap: Some(id(3)), logs: vec![log(4, 8), log(5, 0)], is_incomplete: true },
+            ReportChunk { reading: Some(ReadRange { from: None, up_to: id(9) }), ..ReportChunk::default() },
         ] {
-            for (number, previous) in [(0, None), (7, Some(Place { fence: Fence::parse("17").unwrap(), next: 3 }))] {
-                let entry = SharedEntry::read(&part.write(number, previous.as_ref()).unwrap()).unwrap();
-                let logs: Vec<_> = part.logs.iter().map(|log| &*log.json).collect();
+            for (number, previous) in
+                [(0, None), (7, Some(EntryPosition { fence: Fence::parse("17").unwrap(), next: 3 }))]
+            {
+                let entry = SharedEntry::read(&chunk.write(number, previous.as_ref()).unwrap()).unwrap();
+                let logs: Vec<_> = chunk.logs.iter().map(|log| &*log.json).collect();
                 assert_eq!((entry.number, entry.previous), (number, previous));
-                assert_eq!((&entry.reading, &entry.gap), (&part.reading, &part.gap));
-                assert_eq!((entry.is_incomplete, entry.records), (part.is_incomplete, format!("[{}]", logs.join(","))));
+                assert_eq!((&entry.reading, &entry.gap), (&chunk.reading, &chunk.gap));
+                assert_eq!(
+                    (entry.is_incomplete, entry.records),
+                    (chunk.is_incomplete, format!("[{}]", logs.join(",")))
+                );
             }
         }
         for wrong in [
@@ -206,34 +211,37 @@ mod tests {
 
     #[test]
     fn who_has_not_read_up_to_where_a_read_began_misses_something() {
-        let from = |from: Option<LogId>| Part { reading: Some(Reading { from, up_to: id(9) }), ..Part::default() };
-        let entry = |part: Part| SharedEntry::read(&part.write(0, None).unwrap()).unwrap();
+        let from = |from: Option<LogId>| ReportChunk {
+            reading: Some(ReadRange { from, up_to: id(9) }),
+            ..ReportChunk::default()
+        };
+        let entry = |chunk: ReportChunk| SharedEntry::read(&chunk.write(0, None).unwrap()).unwrap();
         let read = entry(from(Some(id(5))));
         assert!(read.continues(Some(&id(5))) && read.continues(Some(&id(6))));
         assert!(!read.continues(Some(&id(4))) && !read.continues(None));
         assert!(entry(from(None)).continues(None), "a tenant's first logs");
-        assert!(entry(Part::default()).continues(None), "what was pushed says nothing of what was read");
-        assert!(!entry(Part { is_incomplete: true, ..Part::default() }).continues(Some(&id(9))));
+        assert!(entry(ReportChunk::default()).continues(None), "what was pushed says nothing of what was read");
+        assert!(!entry(ReportChunk { is_incomplete: true, ..ReportChunk::default() }).continues(Some(&id(9))));
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
         #[test]
-        fn parts_are_bounded_and_have_all_logs_in_order(sizes in vec(prop_oneof![0_usize..2_000, 20_000_usize..60_000], 0..40)) {
+        fn chunks_are_bounded_and_have_all_logs_in_order(sizes in vec(prop_oneof![0_usize..2_000, 20_000_usize..60_000], 0..40)) {
             let logs: Vec<_> = sizes.iter().enumerate().map(|(number, size)| log(number, *size)).collect();
-            let reading = Some(Reading { from: None, up_to: id(99) });
+            let reading = Some(ReadRange { from: None, up_to: id(99) });
             let report = Report { reading: reading.clone(), gap: Some(id(0)), logs: logs.clone() };
-            let parts = report.into_parts();
-            prop_assert!(parts.iter().all(|part| part.size() <= MOST_BYTES));
-            prop_assert!(parts.windows(2).all(|pair| pair[0].size() + pair[1].size() > MOST_BYTES / 2));
+            let chunks = report.into_chunks();
+            prop_assert!(chunks.iter().all(|chunk| chunk.size() <= MOST_BYTES));
+            prop_assert!(chunks.windows(2).all(|pair| pair[0].size() + pair[1].size() > MOST_BYTES / 2));
             let (fit, large): (Vec<_>, Vec<_>) = logs.into_iter().partition(|log| log.json.len() <= MOST_BYTES);
-            prop_assert_eq!(parts.iter().any(|part| part.is_incomplete), !large.is_empty());
-            prop_assert_eq!(parts.iter().flat_map(|part| part.logs.clone()).collect::<Vec<_>>(), fit);
-            let (last, others) = parts.split_last().unwrap();
+            prop_assert_eq!(chunks.iter().any(|chunk| chunk.is_incomplete), !large.is_empty());
+            prop_assert_eq!(chunks.iter().flat_map(|chunk| chunk.logs.clone()).collect::<Vec<_>>(), fit);
+            let (last, others) = chunks.split_last().unwrap();
             prop_assert_eq!(&last.reading, &reading);
-            prop_assert!(others.iter().all(|part| part.reading.is_none()));
-            prop_assert_eq!(&parts[0].gap, &Some(id(0)));
+            prop_assert!(others.iter().all(|chunk| chunk.reading.is_none()));
+            prop_assert_eq!(&chunks[0].gap, &Some(id(0)));
         }
     }
 }

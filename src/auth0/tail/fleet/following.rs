@@ -1,4 +1,4 @@
-//! The part of a follower: it takes in what the leader tells, and reads what it may have missed.
+//! A follower: it takes in what the leader tells, and reads what it may have missed.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use super::super::ring::Entry;
 use super::super::{Inner, State};
 use super::entry::SharedEntry;
 use super::membership::MISSED_MEMORY;
-use super::standing::Succession;
+use super::stream_position::EntryOrder;
 use super::{HOLD_INTERVAL, LONGEST_LATENESS, LONGEST_SILENCE, Member, STREAM};
-use crate::shared_state::{StreamEntry, Unavailable};
+use crate::shared_state::{SharedStateError, StreamEntry};
 
 /// Longest wait for a read of one's own before an entry that follows what was missed. Without it the logs of that read are late.
 const READ_PATIENCE: Duration = Duration::from_secs(1);
@@ -32,7 +32,7 @@ impl Member<'_> {
                 }
                 self.take_in(entries).await;
             }
-            Err(Unavailable) => {
+            Err(SharedStateError) => {
                 if self.read_at.elapsed() >= LONGEST_LATENESS {
                     // Until it can be read, this replica reads by itself.
                     self.doubt(HOLD_INTERVAL);
@@ -52,31 +52,25 @@ impl Member<'_> {
         }
     }
 
-    async fn read(&mut self, wait: Option<Duration>) -> Result<Vec<StreamEntry>, Unavailable> {
-        let mut reader = match self.reader.take() {
-            Some(reader) => reader,
-            None => self.fleet.state.open_reader().await?,
-        };
-        let entries = reader.read(&self.fleet.leased.stream.key, self.standing.after(), wait).await?;
-        self.reader = Some(reader);
-        Ok(entries)
+    async fn read(&mut self, wait: Option<Duration>) -> Result<Vec<StreamEntry>, SharedStateError> {
+        self.fleet.read(&mut self.reader, &self.fleet.leased.stream, self.position.after(), wait).await
     }
 
     async fn take_in(&mut self, entries: Vec<StreamEntry>) {
         for StreamEntry { id, name, value } in entries {
             let text = self.fleet.key.open(STREAM, &name, &value);
             let entry = text.and_then(|text| SharedEntry::read(&text));
-            let succession = self.standing.pass(id, &name, entry.as_ref());
+            let order = self.position.pass(id, &name, entry.as_ref());
             if entry.is_some() {
                 self.last_entry_at = Instant::now();
             }
             let (is_seeded, is_continued) = {
-                let State { checkpoint, .. } = &*self.tail.state();
+                let State { checkpoint, .. } = &*self.tail.state.lock();
                 let is_continued = entry.as_ref().is_some_and(|entry| entry.continues(checkpoint.read_up_to()));
-                (checkpoint.is_seeded(), is_continued && succession == Succession::Continued)
+                (checkpoint.is_seeded(), is_continued && order == EntryOrder::Continued)
             };
             // Whoever begins to read has what was told before.
-            if succession == Succession::Known || !is_seeded {
+            if order == EntryOrder::Known || !is_seeded {
                 continue;
             }
             if !is_continued {
@@ -127,7 +121,7 @@ pub(super) async fn wait_for(tail: &Inner, until: Instant, is_so: impl Fn(&State
     loop {
         // Before the look: what changes after it is seen.
         news.borrow_and_update();
-        if is_so(&tail.state()) {
+        if is_so(&tail.state.lock()) {
             return true;
         }
         tokio::select! {

@@ -10,7 +10,7 @@ use super::following::wait_for;
 use super::{Fleet, HOLD_INTERVAL, Inner, Role};
 use crate::auth0::tail::batch;
 use crate::deadline::Deadline;
-use crate::shared_state::{StreamEntry, StreamId, StreamReader, Unavailable};
+use crate::shared_state::{SharedStateError, StreamEntry, StreamId, StreamReader};
 
 /// The place that entries are sealed for. They are written under no lease.
 const INBOX: &str = "inbox";
@@ -44,26 +44,16 @@ impl<'a> Inbox<'a> {
                 .await
                 {}
             }
-            match self.read().await {
+            match self.fleet.read(&mut self.reader, &self.fleet.inbox, self.after, Some(HOLD_INTERVAL)).await {
                 Ok(entries) => self.take_in(entries),
-                Err(Unavailable) => sleep(HOLD_INTERVAL).await,
+                Err(SharedStateError) => sleep(HOLD_INTERVAL).await,
             }
         }
     }
 
     fn is_leader(&self) -> bool {
-        let state = self.tail.state();
+        let state = self.tail.state.lock();
         state.membership.role() == Role::Leader && state.checkpoint.is_seeded()
-    }
-
-    async fn read(&mut self) -> Result<Vec<StreamEntry>, Unavailable> {
-        let mut reader = match self.reader.take() {
-            Some(reader) => reader,
-            None => self.fleet.state.open_reader().await?,
-        };
-        let entries = reader.read(&self.fleet.inbox.key, self.after, Some(HOLD_INTERVAL)).await?;
-        self.reader = Some(reader);
-        Ok(entries)
     }
 
     fn take_in(&mut self, entries: Vec<StreamEntry>) {
@@ -90,7 +80,7 @@ impl Inner {
     /// Sends pushed logs, a JSON array, to the replica that reads, if that is another. True if they are there, all of them, within the time
     /// of an operation. Those that are not are read some time later.
     pub(in crate::auth0::tail) async fn pass_on(&self, records: &str) -> bool {
-        if self.state().membership.role() == Role::Leader {
+        if self.state.lock().membership.role() == Role::Leader {
             return false;
         }
         let Some(fleet) = Fleet::of(&self.api) else { return false };
@@ -98,8 +88,8 @@ impl Inner {
         let logs = logs.iter().map(|log| SharedLog { id: log.mark.id.clone(), json: log.json.into() });
         let report = Report { logs: logs.collect(), ..Report::default() };
         let sending = async {
-            for part in report.into_parts() {
-                let text = part.write(0, None);
+            for chunk in report.into_chunks() {
+                let text = chunk.write(0, None);
                 let Some(entry) = text.and_then(|text| fleet.key.seal(INBOX, NO_FENCE, &text)) else { return false };
                 let sent = fleet.state.send(&fleet.leased.lease, &fleet.inbox, &entry).await;
                 if sent != Ok(true) {

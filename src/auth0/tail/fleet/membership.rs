@@ -1,4 +1,4 @@
-//! The part of a replica in the fleet: whether it reads by itself, and what it has to tell the others. Pure: no clock is read here.
+//! The role of a replica in the fleet: whether it reads by itself, and what it has to tell the others. Pure: no clock is read here.
 //!
 //! Each replica knows which logs its own subscribers have been told, whoever read them. So it may change its part at any time, lose what
 //! others tell, or read what others have read: nothing is told twice, and reading by itself mends what was missed.
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::entry::{Part, Report};
+use super::entry::{Report, ReportChunk};
 
 /// Time for which a replica reads by itself after it may have missed something: what was pushed may not be there to be read at once.
 pub(super) const MISSED_MEMORY: Duration = Duration::from_secs(5);
@@ -18,16 +18,16 @@ pub(super) const MISSED_MEMORY: Duration = Duration::from_secs(5);
 const MOST_WAITING: usize = 4 << 20;
 const LEAST_SIZE: usize = 1 << 10;
 
-/// Part of a replica in the fleet.
+/// Role of a replica in the fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// It is about to find out.
+    /// A replica that is about to find out.
     Deciding,
-    /// There is nobody to share with, or no way to.
+    /// A replica with nobody to share with, or no way to.
     Alone,
-    /// It reads, and tells the others.
+    /// The one that reads, and tells the others.
     Leader,
-    /// Another reads and tells it.
+    /// One that another reads for and tells.
     Follower,
 }
 
@@ -36,7 +36,7 @@ pub(crate) enum Role {
 pub(super) enum LeaseAnswer {
     Held,
     Anothers,
-    /// There is none.
+    /// No answer.
     Missing {
         /// True if Redis is taken for gone.
         is_gone: bool,
@@ -44,7 +44,7 @@ pub(super) enum LeaseAnswer {
 }
 
 impl Role {
-    /// The part after an attempt to hold the lease.
+    /// The role after an attempt to hold the lease.
     pub(super) fn after(self, answer: LeaseAnswer) -> Self {
         match (answer, self) {
             (LeaseAnswer::Held, _) => Self::Leader,
@@ -56,9 +56,9 @@ impl Role {
     }
 }
 
-/// A replica's part in the fleet, and what goes with it.
+/// A replica's role in the fleet, and what goes with it.
 #[derive(Debug)]
-pub(crate) struct Membership {
+pub(crate) struct TailMembership {
     role: Role,
     /// The last moment at which something may have been missed, and that after which a read finds it for certain.
     missed_at: Option<Instant>,
@@ -68,14 +68,14 @@ pub(crate) struct Membership {
     /// The moment up to which the lease is held for certain.
     leads_until: Option<Instant>,
     /// Entries that the others are to be told and may not have been, the oldest first.
-    waiting: VecDeque<Part>,
+    waiting: VecDeque<ReportChunk>,
     waiting_bytes: usize,
     /// True if something has been forgotten that they should have been told.
     has_forgotten: bool,
 }
 
-impl Membership {
-    /// The part of one that may have others beside it, or has none.
+impl TailMembership {
+    /// The role of one that may have others beside it, or has none.
     pub(crate) fn new(may_have_others: bool) -> Self {
         let role = if may_have_others { Role::Deciding } else { Role::Alone };
         Self {
@@ -90,12 +90,12 @@ impl Membership {
         }
     }
 
-    /// The part that it has now.
+    /// The role that it has now.
     pub(crate) fn role(&self) -> Role {
         self.role
     }
 
-    /// Enters upon a part. Whoever comes to follow has to read what the others were told before.
+    /// Enters upon a role. Whoever comes to follow has to read what the others were told before.
     pub(super) fn enter(&mut self, role: Role, now: Instant) {
         let was = std::mem::replace(&mut self.role, role);
         if role == Role::Follower && !matches!(was, Role::Leader | Role::Follower) {
@@ -164,37 +164,37 @@ impl Membership {
     /// Keeps what the others are to be told.
     pub(crate) fn report(&mut self, report: Report) {
         if self.tells() && report != Report::default() {
-            self.keep(report.into_parts());
+            self.keep(report.into_chunks());
         }
     }
 
     /// Has the others told that it is there, unless there is something to tell.
     pub(super) fn report_presence(&mut self) {
         if self.waiting.is_empty() {
-            self.keep(vec![Part::default()]);
+            self.keep(vec![ReportChunk::default()]);
         }
     }
 
-    fn keep(&mut self, parts: Vec<Part>) {
-        let bytes = parts.iter().map(size).sum::<usize>();
+    fn keep(&mut self, chunks: Vec<ReportChunk>) {
+        let bytes = chunks.iter().map(size).sum::<usize>();
         if self.waiting_bytes + bytes > MOST_WAITING {
             self.has_forgotten = true;
         } else {
             self.waiting_bytes += bytes;
-            self.waiting.extend(parts);
+            self.waiting.extend(chunks);
         }
     }
 
     /// The next entry that the others are to be told, until it is [`Self::told`].
-    pub(super) fn next_to_tell(&self) -> Option<&Part> {
+    pub(super) fn next_to_tell(&self) -> Option<&ReportChunk> {
         self.waiting.front()
     }
 
     /// Takes note that they have been told it.
-    pub(super) fn told(&mut self) -> Option<Part> {
-        let part = self.waiting.pop_front()?;
-        self.waiting_bytes -= size(&part);
-        Some(part)
+    pub(super) fn told(&mut self) -> Option<ReportChunk> {
+        let chunk = self.waiting.pop_front()?;
+        self.waiting_bytes -= size(&chunk);
+        Some(chunk)
     }
 
     /// True if something has been forgotten since the last call that the others should have been told.
@@ -208,8 +208,8 @@ impl Membership {
     }
 }
 
-fn size(part: &Part) -> usize {
-    part.size().max(LEAST_SIZE)
+fn size(chunk: &ReportChunk) -> usize {
+    chunk.size().max(LEAST_SIZE)
 }
 
 #[cfg(test)]
@@ -220,8 +220,8 @@ mod tests {
 
     #[test]
     fn a_replica_without_others_is_alone_from_the_start() {
-        assert!(Membership::new(false).reads(false) && Membership::new(false).reads(true));
-        assert!(!Membership::new(true).reads(false), "it finds out first");
+        assert!(TailMembership::new(false).reads(false) && TailMembership::new(false).reads(true));
+        assert!(!TailMembership::new(true).reads(false), "it finds out first");
     }
 
     #[test]
@@ -240,7 +240,7 @@ mod tests {
     fn a_follower_reads_until_a_read_that_began_after_its_doubt_has_caught_up() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut member = Membership::new(true);
+        let mut member = TailMembership::new(true);
         member.enter(Role::Follower, at(0));
         assert!(member.reads(false) && member.reads(true) && !member.is_whole());
         member.read(at(0), true);
@@ -266,7 +266,7 @@ mod tests {
     fn only_a_leader_has_something_to_tell_and_no_more_than_there_is_room_for() {
         let log = |size| SharedLog { id: LogId::parse("9001").unwrap(), json: "x".repeat(size).into() };
         let report = |size| Report { logs: vec![log(size); 32], ..Report::default() };
-        let mut member = Membership::new(true);
+        let mut member = TailMembership::new(true);
         member.report(report(MOST_BYTES));
         assert!(!member.has_report());
         member.enter(Role::Leader, Instant::now());
@@ -282,8 +282,8 @@ mod tests {
         assert!(!member.has_report());
         member.report_presence();
         member.report_presence();
-        assert_eq!(member.next_to_tell(), Some(&Part::default()));
-        assert_eq!(member.told(), Some(Part::default()));
+        assert_eq!(member.next_to_tell(), Some(&ReportChunk::default()));
+        assert_eq!(member.told(), Some(ReportChunk::default()));
         assert!(!member.has_report());
         member.report(report(1));
         member.enter(Role::Follower, Instant::now());
@@ -294,7 +294,7 @@ mod tests {
     fn a_replica_leads_no_longer_than_its_lease_for_certain_holds() {
         let start = Instant::now();
         let end = start + Duration::from_secs(1);
-        let mut member = Membership::new(true);
+        let mut member = TailMembership::new(true);
         member.hold_until(end);
         assert!(!member.leads(start));
         member.enter(Role::Leader, start);

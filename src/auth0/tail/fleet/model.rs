@@ -20,7 +20,7 @@ use super::super::ring::Entry;
 use super::super::{State, TailSettings};
 use super::entry::{Report, SharedLog};
 use super::membership::Role;
-use super::standing::Standing;
+use super::stream_position::StreamPosition;
 use crate::auth0::ids::LogId;
 use crate::shared_state::Holding;
 
@@ -54,7 +54,7 @@ struct Replica {
     name: String,
     state: State,
     asked: Option<Asked>,
-    standing: Standing,
+    position: StreamPosition,
     /// The answer about the lease that is on its way; none if there will be none.
     holding: Option<Option<Holding>>,
     answered_at: u64,
@@ -66,7 +66,7 @@ struct Replica {
     began: Option<usize>,
 }
 
-struct World {
+struct FleetModel {
     start: Instant,
     /// Milliseconds since the start.
     now: u64,
@@ -88,7 +88,7 @@ impl Replica {
             name,
             state,
             asked: None,
-            standing: Standing::default(),
+            position: StreamPosition::default(),
             holding: None,
             answered_at: 0,
             announces: false,
@@ -115,9 +115,9 @@ impl Replica {
     }
 }
 
-impl World {
+impl FleetModel {
     fn new(is_busy: bool) -> Self {
-        let mut world = Self {
+        let mut model = Self {
             start: Instant::now(),
             // So long that a clock may be set back.
             now: 100_000,
@@ -129,10 +129,10 @@ impl World {
             is_busy,
         };
         for _ in 0..REPLICAS {
-            let replica = world.replica();
-            world.replicas.push(replica);
+            let replica = model.replica();
+            model.replicas.push(replica);
         }
-        world
+        model
     }
 
     fn replica(&mut self) -> Replica {
@@ -203,8 +203,8 @@ impl World {
         }
         let has_leader = self.redis.lease(self.now).is_some();
         if replica.role() != Role::Leader && !self.redis.is_away && has_leader {
-            let parts = Report { logs: shared(&logs), ..Report::default() }.into_parts();
-            self.redis.inbox.extend(parts.iter().map(|part| part.write(0, None).unwrap()));
+            let chunks = Report { logs: shared(&logs), ..Report::default() }.into_chunks();
+            self.redis.inbox.extend(chunks.iter().map(|chunk| chunk.write(0, None).unwrap()));
         }
     }
 
@@ -284,9 +284,9 @@ proptest! {
         troubles: [u16; 2],
         steps in vec(step(), 1..90),
     ) {
-        let mut world = World::new(is_busy);
+        let mut model = FleetModel::new(is_busy);
         if begins_in_peace {
-            world.settle();
+            model.settle();
         }
         let mut arrived = 0;
         for step in &steps {
@@ -301,25 +301,25 @@ proptest! {
             }
             let trouble = step.trouble();
             if trouble & troubles[0] & troubles[1] == trouble {
-                world.run(step);
+                model.run(step);
             }
         }
-        world.settle();
-        world.run(&Step::Arrive(3));
-        world.settle();
+        model.settle();
+        model.run(&Step::Arrive(3));
+        model.settle();
 
-        let fences = &mut world.redis.written;
+        let fences = &mut model.redis.written;
         fences.dedup();
         let leases: BTreeSet<_> = fences.iter().collect();
         prop_assert_eq!(leases.len(), fences.len(), "one wrote after its successor had: {:?}", fences);
-        let leaders = world.replicas.iter().filter(|replica| replica.role() == Role::Leader).count();
+        let leaders = model.replicas.iter().filter(|replica| replica.role() == Role::Leader).count();
         prop_assert_eq!(leaders, 1);
-        let readers = world.replicas.iter().filter(|replica| replica.state.reads()).count();
+        let readers = model.replicas.iter().filter(|replica| replica.state.reads()).count();
         prop_assert_eq!(readers, 1, "all is well, and one reads for all");
-        for replica in &world.replicas {
+        for replica in &model.replicas {
             let told: BTreeSet<_> = replica.told.iter().collect();
             prop_assert_eq!(told.len(), replica.told.len(), "{} was told one twice", replica.name);
-            for number in replica.began.unwrap() + 1..=world.newest {
+            for number in replica.began.unwrap() + 1..=model.newest {
                 prop_assert!(told.contains(&id(number)), "{} missed {}", replica.name, number);
             }
         }

@@ -4,17 +4,15 @@
 //! the ciphertext. The place that it was written for, and the fence of the lease that it was written under, are authenticated along. Pure
 //! but for the nonce.
 
-use aws_lc_rs::aead::{Aad, NONCE_LEN, Nonce};
-
 use super::super::super::derived_key::DerivedKey;
 
 /// The purpose of the key.
 const PURPOSE: &str = "auth0-graphql: the tail of logs";
 
 /// The key that seals what the replicas of one client tell each other.
-pub(super) struct SealingKey(DerivedKey);
+pub(super) struct LogSealingKey(DerivedKey);
 
-impl SealingKey {
+impl LogSealingKey {
     /// Derives the key. `None` is not known to happen.
     pub(super) fn derive(secret: &[u8], client_id: &str, audience: &str) -> Option<Self> {
         DerivedKey::derive(PURPOSE, secret, client_id, audience).map(Self)
@@ -27,19 +25,12 @@ impl SealingKey {
 
     /// Seals a text for a place. `None` is not known to happen.
     pub(super) fn seal(&self, place: &str, fence: &str, text: &[u8]) -> Option<Vec<u8>> {
-        let mut sealed = text.to_vec();
-        let nonce = self.0.key.seal_in_place_append_tag(Aad::from(context(place, fence)), &mut sealed).ok()?;
-        Some([nonce.as_ref().as_slice(), &sealed].concat())
+        self.0.seal(context(place, fence).as_bytes(), text.to_vec())
     }
 
     /// Opens a value. `None` if it was sealed by another key, for another place or under another fence, or tampered with.
     pub(super) fn open(&self, place: &str, fence: &str, value: &[u8]) -> Option<Vec<u8>> {
-        let (nonce, sealed) = value.split_at_checked(NONCE_LEN)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let mut sealed = sealed.to_vec();
-        let length = self.0.key.open_in_place(nonce, Aad::from(context(place, fence)), &mut sealed).ok()?.len();
-        sealed.truncate(length);
-        Some(sealed)
+        self.0.open(context(place, fence).as_bytes(), value)
     }
 }
 
@@ -53,7 +44,7 @@ mod tests {
 
     #[test]
     fn only_what_a_replica_of_the_same_client_sealed_for_that_place_and_fence_is_opened() {
-        let key = |secret: &str| SealingKey::derive(secret.as_bytes(), "an-id", "an-audience").unwrap();
+        let key = |secret: &str| LogSealingKey::derive(secret.as_bytes(), "an-id", "an-audience").unwrap();
         let text = br#"{"logs":[{"user_name":"ada@example.com"}]}"#;
         let value = key("hush").seal("stream", "7", text).unwrap();
         assert_eq!(key("hush").open("stream", "7", &value).as_deref(), Some(&text[..]));

@@ -6,19 +6,19 @@ use super::super::super::batch;
 use super::super::LONGEST_LATENESS;
 use super::super::entry::SharedEntry;
 use super::super::membership::{LeaseAnswer, MISSED_MEMORY, Role};
-use super::super::standing::Succession;
+use super::super::stream_position::EntryOrder;
 use super::redis::Command;
 use super::step::Outcome;
-use super::{Replica, World};
+use super::{FleetModel, Replica};
 use crate::shared_state::Holding;
 
-impl World {
+impl FleetModel {
     pub(super) fn ask_for_lease(&mut self, at: usize, outcome: Outcome) {
         // No two leases begin at the same microsecond.
         self.now += 1;
         let Self { redis, replicas, now, .. } = self;
-        let Replica { name, standing, holding, .. } = &mut replicas[at];
-        let (owner, fence) = (name.clone(), standing.fence().cloned());
+        let Replica { name, position, holding, .. } = &mut replicas[at];
+        let (owner, fence) = (name.clone(), position.fence().cloned());
         *holding = Some(match outcome {
             _ if redis.is_away => None,
             Outcome::Heard => Some(redis.hold(*now, &owner, fence.as_ref())),
@@ -44,12 +44,12 @@ impl World {
         });
         if let Some(holding) = holding {
             self.replicas[at].answered_at = self.now;
-            let finding = self.replicas[at].standing.attempt(&holding);
+            let finding = self.replicas[at].position.attempt(&holding);
             if finding.is_new {
                 if !finding.is_lost {
                     self.take_in_shared(at, true);
                 }
-                self.replicas[at].standing.begin(&holding, finding);
+                self.replicas[at].position.begin(&holding, finding);
             }
             self.replicas[at].announces |= finding.is_new || finding.is_lost;
         }
@@ -67,7 +67,7 @@ impl World {
 
     pub(super) fn tell(&mut self, at: usize, outcome: Outcome) {
         let Self { redis, replicas, now, .. } = self;
-        let Replica { name, standing, state, announces, .. } = &mut replicas[at];
+        let Replica { name, position, state, announces, .. } = &mut replicas[at];
         if state.membership.role() != Role::Leader {
             return;
         }
@@ -76,11 +76,11 @@ impl World {
                 state.membership.report_presence();
             }
             if state.membership.take_has_forgotten() {
-                standing.skip();
+                position.skip();
             }
-            let (Some(part), Some(fence)) = (state.membership.next_to_tell(), standing.fence()) else { return };
-            let (number, previous) = standing.next();
-            let (owner, fence, text) = (name.clone(), fence.clone(), part.write(number, previous).unwrap());
+            let (Some(chunk), Some(fence)) = (state.membership.next_to_tell(), position.fence()) else { return };
+            let (number, previous) = position.next();
+            let (owner, fence, text) = (name.clone(), fence.clone(), chunk.write(number, previous).unwrap());
             match outcome {
                 _ if redis.is_away => return,
                 Outcome::Late => {
@@ -93,13 +93,13 @@ impl World {
                 }
                 Outcome::Heard => {
                     let Some(id) = redis.publish(*now, &owner, &fence, text) else {
-                        standing.forget_lease();
+                        position.forget_lease();
                         return;
                     };
                     *announces = false;
-                    standing.written(id);
-                    let part = state.membership.told().unwrap();
-                    state.checkpoint.share(part.logs.iter().map(|log| &log.id));
+                    position.written(id);
+                    let chunk = state.membership.told().unwrap();
+                    state.checkpoint.share(chunk.logs.iter().map(|log| &log.id));
                 }
             }
         }
@@ -116,18 +116,18 @@ impl World {
         if self.redis.is_away {
             return;
         }
-        let after = self.replicas[at].standing.after();
+        let after = self.replicas[at].position.after();
         let entries: Vec<_> = self.redis.stream.iter().filter(|(id, ..)| *id > after).cloned().collect();
         for (id, fence, text) in entries {
             let entry = SharedEntry::read(&text);
             let replica = &mut self.replicas[at];
-            let succession = replica.standing.pass(id, fence.as_str(), entry.as_ref());
-            if succession == Succession::Known || !replica.state.checkpoint.is_seeded() {
+            let order = replica.position.pass(id, fence.as_str(), entry.as_ref());
+            if order == EntryOrder::Known || !replica.state.checkpoint.is_seeded() {
                 continue;
             }
             let is_continued =
                 entry.as_ref().is_some_and(|entry| entry.continues(replica.state.checkpoint.read_up_to()));
-            if succession == Succession::Broken || !is_continued {
+            if order == EntryOrder::Broken || !is_continued {
                 let now = self.start + Duration::from_millis(self.now);
                 replica.state.membership.doubt(now, now + MISSED_MEMORY);
                 if reads {

@@ -8,9 +8,9 @@ use super::REPLICAS;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Outcome {
     Heard,
-    /// It is run, and nobody hears of it.
+    /// A command that is run, and nobody hears of it.
     Unheard,
-    /// It is run some time later, and nobody hears of it.
+    /// A command that is run some time later, and nobody hears of it.
     Late,
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::super::headers::RateLimitHeaders;
-use super::super::pacer::{Admitted, AdmittedCall, Answer, Offer, Pacer};
+use super::super::pacer::{Admitted, AdmittedCall, CompareAndSetOutcome, Offer, Pacer};
 use super::super::queue::Ticket;
 use super::super::{Class, PaceRequest, PaceSettings, RequestHash, ReservationKey};
 use super::auth0::Auth0;
@@ -24,7 +24,7 @@ enum Event {
     Exchange(usize),
     /// The third number tells exchanges apart.
     Offered(usize, u64, Offer),
-    IsOffered(usize, u64, Answer),
+    IsOffered(usize, u64, CompareAndSetOutcome),
 }
 
 /// The fate of a call on its way.
@@ -46,7 +46,7 @@ struct Replica {
     paused_until: Duration,
 }
 
-pub(super) struct World {
+pub(super) struct Simulation {
     pub(super) auth0: Auth0,
     pub(super) pacers: Vec<Pacer>,
     pub(super) store: Store,
@@ -65,7 +65,7 @@ pub(super) struct World {
     on_their_way: usize,
 }
 
-impl World {
+impl Simulation {
     pub(super) fn new(auth0: Auth0, seed: u64) -> Self {
         Self::with(auth0, seed, PaceSettings { reserve: 0.0, queue: 10_000 })
     }
@@ -101,7 +101,7 @@ impl World {
         };
         // For what the pacers themselves leave to chance.
         fastrand::seed(seed);
-        let mut world = Self {
+        let mut simulation = Self {
             auth0,
             store: Store::new(seed),
             replicas: (0..pacers.len()).map(replica).collect(),
@@ -117,10 +117,10 @@ impl World {
             waiting: HashMap::new(),
             on_their_way: 0,
         };
-        for replica in 0..world.pacers.len() {
-            world.plan_exchange(replica);
+        for replica in 0..simulation.pacers.len() {
+            simulation.plan_exchange(replica);
         }
-        world
+        simulation
     }
 
     /// Ends a replica. What it has sent arrives.
@@ -212,11 +212,11 @@ impl World {
         match event {
             Event::Asks(client) => self.asks(client),
             Event::Arrives(client, call, fate) => {
-                let reading = self.auth0.take(call.grant.class, self.now);
+                let headers = self.auth0.take(call.grant.class, self.now);
                 let back = self.now + self.travel();
                 match fate {
-                    Fate::Answered => self.schedule(back, Event::Returns(client, call, reading)),
-                    Fate::AnsweredUnread if reading.is_none() => {
+                    Fate::Answered => self.schedule(back, Event::Returns(client, call, headers)),
+                    Fate::AnsweredUnread if headers.is_none() => {
                         self.schedule(back, Event::Returns(client, call, None));
                     }
                     Fate::AnsweredUnread => {
@@ -226,10 +226,10 @@ impl World {
                     Fate::GivenUp => {}
                 }
             }
-            Event::Returns(client, call, Some(reading)) => {
+            Event::Returns(client, call, Some(headers)) => {
                 let replica = self.clients[client].replica;
                 let now = self.local(replica);
-                self.pacers[replica].answered(now, &call, Some(reading), true);
+                self.pacers[replica].answered(now, &call, Some(headers), true);
                 self.ended(client, &call, End::Answered, self.now);
             }
             Event::Returns(client, call, None) => {
@@ -284,7 +284,7 @@ impl World {
             self.replicas[replica].under_way = number;
             let arrival = self.now + self.store.arrival();
             self.schedule(arrival, Event::Offered(replica, number, offer));
-            self.schedule(self.now + TIMEOUT, Event::IsOffered(replica, number, Answer::Lost));
+            self.schedule(self.now + TIMEOUT, Event::IsOffered(replica, number, CompareAndSetOutcome::Lost));
         }
     }
 
