@@ -5,7 +5,8 @@
 //!
 //! A bucket that is never drained shows less of its refill than there is, and a share of too low an
 //! estimate would keep the estimate low. So beyond our share of its size it holds a few calls more,
-//! to drain the real one with, and is filled up with them again from time to time.
+//! to drain the real one with, and is filled up with them again from time to time. That is an advance:
+//! what is ours comes back more slowly until it is paid back, so that in the long run nothing of the reserve is taken.
 
 use std::time::Duration;
 
@@ -22,8 +23,11 @@ const SURPLUS_BY_RESERVE: f64 = 30.0;
 /// Share of the largest reserve, and somewhat less, below which what another replica says is not believed.
 const LEAST: f64 = 0.05;
 
-/// Time between two fill-ups, lest a mistake last. For a free tenant at a reserve of 0.1, this is 1 % of the refill.
+/// Least time between two fill-ups, lest a mistake last. The next is not before the advance of the last one is paid back.
 const FILL_UP: Duration = Duration::from_secs(300);
+
+/// Most of our share of the refill that pays an advance back.
+const PAID_BACK: f64 = 0.5;
 
 /// The time for which the refill is taken to have been what it is found to be now. The refill is learned
 /// from below, so what it was shared out by before was too little.
@@ -31,7 +35,7 @@ const HINDSIGHT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Share {
-    /// Ours, of 1.
+    /// Our share, of 1.
     share: f64,
     size: f64,
     /// The level at some time, less what was spent since.
@@ -40,6 +44,9 @@ pub(super) struct Share {
     since: Duration,
     #[serde(with = "micros")]
     filled_up: Duration,
+    /// Calls that the last fill-up gave ahead of our share, and that were not paid back when `since` was.
+    #[serde(default)]
+    advance: f64,
     /// True if it is filled up from time to time.
     fills_up: bool,
 }
@@ -49,13 +56,21 @@ impl Share {
     pub(super) fn new(reserve: f64, limit: u32, now: Duration) -> Option<Self> {
         let share = 1.0 - reserve;
         let size = (share * f64::from(limit)).max(1.0) + SURPLUS + SURPLUS_BY_RESERVE * reserve;
-        (reserve > 0.0).then_some(Self { share, size, level: size, since: now, filled_up: now, fills_up: true })
+        (reserve > 0.0).then_some(Self {
+            share,
+            size,
+            level: size,
+            since: now,
+            filled_up: now,
+            advance: 0.0,
+            fills_up: true,
+        })
     }
 
     /// The share of one of several who know the bucket already, empty: it drains nothing in order to learn.
     pub(super) fn of_one(share: f64, limit: u32, now: Duration) -> Self {
         let size = (share * f64::from(limit)).max(1.0);
-        Self { share, size, level: 0.0, since: now, filled_up: now, fills_up: false }
+        Self { share, size, level: 0.0, since: now, filled_up: now, advance: 0.0, fills_up: false }
     }
 
     /// Takes out what is in it.
@@ -71,12 +86,15 @@ impl Share {
             && self.share <= 1.0
             && (1.0..=most).contains(&self.size)
             && (-owed..=self.size).contains(&self.level)
+            && (0.0..=self.size + owed).contains(&self.advance)
             && self.since.max(self.filled_up) <= now
     }
 
     /// The refill is to be found out once more: what was shared out until now is right, whatever it will be found to be.
     pub(super) fn start_over(&mut self, now: Duration, refill: f64) {
+        let paid_back = self.paid_back(self.seconds_since(now), refill);
         self.level = self.level(now, refill);
+        self.advance -= paid_back;
         self.since = now;
     }
 
@@ -90,15 +108,32 @@ impl Share {
         self.level += 1.0;
     }
 
+    fn seconds_since(&self, now: Duration) -> f64 {
+        now.saturating_sub(self.since).as_secs_f64()
+    }
+
+    /// Calls per second by which an advance is paid back, if the bucket gets so many.
+    fn repayment(&self, refill: f64) -> f64 {
+        (self.size / FILL_UP.as_secs_f64()).min(refill * self.share * PAID_BACK)
+    }
+
+    /// Calls of the advance that are paid back in so many seconds.
+    fn paid_back(&self, seconds: f64, refill: f64) -> f64 {
+        (seconds * self.repayment(refill)).min(self.advance)
+    }
+
     /// Calls that it allows, if the bucket gets so many per second.
     fn level(&self, now: Duration, refill: f64) -> f64 {
-        let time = now.saturating_sub(self.since).as_secs_f64();
-        (self.level + time * refill * self.share).min(self.size)
+        let time = self.seconds_since(now);
+        (self.level + time * refill * self.share - self.paid_back(time, refill)).min(self.size)
     }
 
     /// Seconds until it allows so many calls.
     pub(super) fn seconds_until(&self, calls: f64, now: Duration, refill: f64) -> f64 {
-        (calls - self.level(now, refill)) / (refill * self.share)
+        let (missing, rate) = (calls - self.level(now, refill), refill * self.share);
+        let unpaid = self.advance - self.paid_back(self.seconds_since(now), refill);
+        // Either while the advance is paid back, or after that.
+        (missing / (rate - self.repayment(refill))).min((missing + unpaid) / rate)
     }
 
     /// Forgets what needs no second thought. To be called before more is spent.
@@ -106,8 +141,10 @@ impl Share {
         if self.level(now, refill) >= self.size || now.saturating_sub(self.since) >= HINDSIGHT {
             self.start_over(now, refill);
         }
-        if self.fills_up && now.saturating_sub(self.filled_up) >= FILL_UP {
+        let is_paid_back = self.paid_back(self.seconds_since(now), refill) >= self.advance;
+        if self.fills_up && is_paid_back && now.saturating_sub(self.filled_up) >= FILL_UP {
             self.start_over(now, refill);
+            self.advance = self.size - self.level;
             self.level = self.size;
             self.filled_up = now;
         }
@@ -189,9 +226,8 @@ mod tests {
             for (first, start) in times.iter().enumerate() {
                 for (last, end) in times.iter().enumerate().skip(first) {
                     let spent = (last - first + 1) as f64;
-                    // Every so often it is filled up.
-                    let fill_ups = ((end - start) / 300.0).ceil();
-                    let most = (end - start) * 2.0 * (1.0 - reserve) + size * (1.0 + fill_ups);
+                    // Every so often it is filled up, which is paid back before the next time.
+                    let most = (end - start) * 2.0 * (1.0 - reserve) + size * 2.0;
                     prop_assert!(spent <= most + 1e-6, "{spent} in {} s", end - start);
                 }
             }
