@@ -1,5 +1,8 @@
 //! Permission to see fields: the scopes that a caller holds, those that Auth0 granted to the gateway itself, and the one way to Auth0.
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 
 use super::Settings;
@@ -54,11 +57,6 @@ enum Party {
 }
 
 impl Authority {
-    pub(crate) fn new(caller: Scopes, api: &ManagementApi) -> Self {
-        let granted = api.token_status().and_then(|token| token.scopes);
-        Self { caller, gateway: granted.map_or(ALL, |granted| covered(&granted)) }
-    }
-
     pub(crate) fn check(self, scope: Scope) -> Result<(), MissingScopeError> {
         if !self.caller.holds(scope) {
             Err(MissingScopeError { scope, lacking: Party::Caller })
@@ -127,11 +125,32 @@ pub(crate) struct Upstream {
     api: ManagementApi,
     settings: Settings,
     limiter: Limiter,
+    /// What the token in use covers: each operation asks several times, and it changes with the token, once a day.
+    covered: ArcSwapOption<CoveredScopes>,
+}
+
+/// The scopes that a grant covers.
+struct CoveredScopes {
+    granted: Arc<[String]>,
+    covered: Scopes,
 }
 
 impl Upstream {
     pub(crate) fn new(api: ManagementApi, settings: Settings, limiter: Limiter) -> Self {
-        Self { api, settings, limiter }
+        Self { api, settings, limiter, covered: ArcSwapOption::empty() }
+    }
+
+    /// The scopes whose fields the gateway can read; all while that is not known.
+    fn covered(&self) -> Scopes {
+        let Some(granted) = self.api.token_status().and_then(|token| token.scopes) else { return ALL };
+        if let Some(known) = &*self.covered.load()
+            && Arc::ptr_eq(&known.granted, &granted)
+        {
+            return known.covered;
+        }
+        let covered = covered(&granted);
+        self.covered.store(Some(Arc::new(CoveredScopes { granted, covered })));
+        covered
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -185,7 +204,7 @@ impl Upstream {
 
 /// The authority of a caller.
 pub(crate) fn authority(upstream: &Upstream, caller: &Caller) -> Authority {
-    Authority::new(caller.authority(), &upstream.api)
+    Authority { caller: caller.authority(), gateway: upstream.covered() }
 }
 
 /// The way to Auth0, for callers who hold `scope`.
