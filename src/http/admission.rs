@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode};
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Settings;
@@ -122,8 +123,7 @@ impl AdmissionControl {
                     AuthenticationError::InvalidCredentials(fault) => Some(*fault),
                     _ => None,
                 };
-                // Nothing in here is left half done by a panic.
-                let mut throttles = self.unauthenticated.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut throttles = self.unauthenticated.lock();
                 if let Some(requests) = throttles.entry(fault).or_default().count() {
                     refusal.error.code.log(&refusal.error.message, &format!("authentication; requests={requests}"));
                 }

@@ -12,7 +12,6 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
 use super::activity::Activity;
 use super::address::network;
 use super::error::HttpError;
@@ -54,7 +53,7 @@ pub(crate) fn pool(settings: &Settings) -> Arc<Pool<PendingBody>> {
 /// Reads the body of a request from `address`, of `limit` bytes at the most.
 pub(crate) async fn read(
     request: Request,
-    shared: &Shared,
+    bodies: &Arc<Pool<PendingBody>>,
     address: IpAddr,
     activity: Option<&Activity>,
     limit: usize,
@@ -70,7 +69,7 @@ pub(crate) async fn read(
         return Err(too_large());
     }
     let pending = Arc::new(PendingBody { since: Instant::now(), replaced: CancellationToken::new() });
-    let Ok(_membership) = shared.bodies.join(Some(network(address)), Arc::clone(&pending)) else {
+    let Ok(_membership) = bodies.join(Some(network(address)), Arc::clone(&pending)) else {
         return Err(replaced());
     };
     let _awaited = activity.map(Activity::await_body);

@@ -20,9 +20,8 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use super::activity::WatchedStream;
-use super::connection_info::ConnectionInfo;
+use super::peer::{ConnectionInfo, Phase};
 use super::settings::{Connections, SendLimits};
-use super::shutdown::Phase;
 
 /// Most bytes of a request's head. More than its parts may have, so that the response can say what is wrong; beyond this there
 /// is no more than a bare 431.

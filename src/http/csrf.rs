@@ -10,9 +10,10 @@ use axum::response::Response;
 use tower_http::csrf::{ConfigError, CsrfLayer, ProtectionError};
 
 use super::error::HttpError;
+use super::host;
 use super::origins::{Origins, PageOrigin};
 use super::responder::Responder;
-use super::{Shared, host};
+use super::state::ServerState;
 use crate::graphql::{ErrorCode, GraphqlError};
 
 /// The site that a request comes from, as the browser says: <https://www.w3.org/TR/fetch-metadata/>.
@@ -40,7 +41,7 @@ pub(crate) fn layer(origins: &Origins) -> Result<Option<CsrfLayer<Rejection>>, C
 ///
 /// A POST is for the layer to judge, but for one that names no origin, or several: the layer takes the first of them for all, and an
 /// empty one for none.
-pub(crate) fn refusal(request: &Request, shared: &Shared) -> Option<HttpError> {
+pub(crate) fn refusal(request: &Request, shared: &ServerState) -> Option<HttpError> {
     let headers = request.headers();
     let (host, origins) = (host::host(request), &shared.settings.cors_origins);
     let is_refused = match *request.method() {

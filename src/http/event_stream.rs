@@ -16,11 +16,12 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::Instrument as _;
 
-use super::Shared;
-use super::connection_info::ConnectionInfo;
+use super::peer::ConnectionInfo;
 use super::rate_limit::RateLimitKey;
 use super::responder::UPSTREAM_CALLS;
-use super::subscription::{Subscription, SubscriptionPermit};
+use super::state::ServerState;
+use super::subscription::Subscription;
+use super::subscription_counter::SubscriptionPermit;
 use super::websocket::init::credentials;
 use crate::auth::Caller;
 use crate::graphql::{GraphqlResponse, ResponseStream, StreamedResponse};
@@ -103,7 +104,7 @@ impl Subscriber {
 pub(crate) fn of_subscription(
     stream: Box<ResponseStream>,
     subscriber: Subscriber,
-    shared: &Shared,
+    shared: &ServerState,
     permit: SubscriptionPermit,
 ) -> Response {
     let Subscriber { caller, caller_key, credentials, connection, .. } = subscriber;
@@ -133,7 +134,7 @@ fn response(body: Body) -> Response {
 /// The task that makes the events of a subscription, as fast as they are read.
 struct Source {
     subscription: Subscription,
-    shared: Shared,
+    shared: ServerState,
     connection: Option<Arc<ConnectionInfo>>,
     caller_key: RateLimitKey,
     chunks: mpsc::Sender<Bytes>,

@@ -12,11 +12,12 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 
 use super::authenticate::API_KEY;
-use super::shutdown::Shutdown;
+use super::peer::Shutdown;
+use super::state::ServerState;
 use super::websocket::close::{CloseReason, MAX_REASON};
 use super::websocket::init;
 use super::websocket::message::{self, ClientMessage};
-use super::{BuildError, Settings, Shared, parameters, router};
+use super::{BuildError, Settings, parameters, router};
 use crate::auth::Authenticator;
 use crate::graphql::{Engine, ErrorCode, GraphqlError, refuse};
 use crate::telemetry::Metrics;
@@ -27,7 +28,7 @@ pub struct Gateway(Router);
 impl Gateway {
     /// Built as one that listens would be.
     pub fn new(engine: Engine, authenticator: Arc<Authenticator>, settings: Settings) -> Result<Self, BuildError> {
-        Ok(Self(router(&Shared::new(engine, authenticator, Metrics::default(), settings, Shutdown::new()))?))
+        Ok(Self(router(&ServerState::new(engine, authenticator, Metrics::default(), settings, Shutdown::new()))?))
     }
 
     /// Answers as a connection does.

@@ -8,20 +8,21 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 
 use super::authenticate::insufficient_scope;
-use super::connection_info::{self, ConnectionInfo};
 use super::error::HttpError;
 use super::event_stream::{self, Subscriber};
 use super::media_type::MediaType;
+use super::peer::{self, ConnectionInfo};
 use super::rate_limit::RateLimitKey;
 use super::request_options::RequestOptions;
 use super::responder::Responder;
-use super::{Parts, Shared, body, parameters, request_id, websocket};
+use super::state::{ServerState, StateParts};
+use super::{body, parameters, request_id, websocket};
 use crate::deadline::Deadline;
 use crate::graphql::{self, EngineResponse, GraphqlError, OperationKind, RequestContext};
 use crate::telemetry::timed;
 
 /// Answers GraphQL, over HTTP or over a WebSocket.
-pub(crate) async fn handle(State(shared): State<Shared>, request: Request) -> Response {
+pub(crate) async fn handle(State(shared): State<ServerState>, request: Request) -> Response {
     if websocket::is_asked_for(&request) {
         return websocket::open(shared, request).await;
     }
@@ -33,7 +34,7 @@ pub(crate) async fn handle(State(shared): State<Shared>, request: Request) -> Re
     }
     let responder = Responder::new(media_type.unwrap_or_default());
     let accepted = Accepted { responder, json: media_type.is_some(), events: takes_events };
-    match RequestOptions::read(request.headers(), &shared.settings) {
+    match RequestOptions::read(request.headers(), shared.settings.request_timeout, shared.settings.explains) {
         Ok(options) => execute(&shared, request, options, accepted).await,
         Err(error) => responder.refuse(error.into()),
     }
@@ -48,13 +49,13 @@ struct Accepted {
     events: bool,
 }
 
-async fn execute(shared: &Shared, request: Request, options: RequestOptions, accepted: Accepted) -> Response {
+async fn execute(shared: &ServerState, request: Request, options: RequestOptions, accepted: Accepted) -> Response {
     let responder = accepted.responder;
-    let Parts { engine, metrics, settings, admission, .. } = &**shared;
+    let StateParts { engine, metrics, settings, admission, .. } = &**shared;
     let RequestOptions { timeout, is_fresh, explain } = options;
     let deadline = Deadline::within(timeout);
     // Before the body is read: a refusal does not wait for it.
-    let address = connection_info::client_of(&request, &settings.trusted_proxies);
+    let address = peer::client_of(&request, &settings.trusted_proxies);
     let caller = match admission.admit(request.headers(), address, deadline).await {
         Ok(caller) => caller,
         Err(refusal) => {
@@ -111,7 +112,7 @@ async fn execute(shared: &Shared, request: Request, options: RequestOptions, acc
 
 async fn read(
     request: Request,
-    shared: &Shared,
+    shared: &ServerState,
     address: IpAddr,
     deadline: Deadline,
 ) -> Result<graphql::GraphqlRequest, HttpError> {
@@ -128,7 +129,8 @@ async fn read(
             }
             let connection = request.extensions().get::<Arc<ConnectionInfo>>().cloned();
             let activity = connection.as_ref().map(|connection| connection.activity());
-            let body = body::read(request, shared, address, activity, shared.settings.max_body_bytes, deadline).await?;
+            let body = body::read(request, &shared.bodies, address, activity, shared.settings.max_body_bytes, deadline)
+                .await?;
             Ok(parameters::from_body(&body)?)
         }
         _ => {

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, Version, header};
 
-use super::Shared;
-use super::connection_info::ConnectionInfo;
 use super::error::HttpError;
-use super::shutdown::Phase;
+use super::peer::{ConnectionInfo, Phase};
+use super::state::ServerState;
 use crate::graphql::Readiness;
 
 pub(crate) const LIVE: &str = "/livez";
@@ -20,7 +19,7 @@ pub(crate) async fn live() -> &'static str {
 }
 
 /// Readiness: requests are better sent here than elsewhere.
-pub(crate) async fn ready(State(shared): State<Shared>) -> (StatusCode, &'static str) {
+pub(crate) async fn ready(State(shared): State<ServerState>) -> (StatusCode, &'static str) {
     if shared.shutdown.phase() != Phase::Serving {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
     }

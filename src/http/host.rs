@@ -10,11 +10,11 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
 
-use super::Shared;
 use super::error::HttpError;
+use super::state::ServerState;
 
 /// The refusal of a request for a host that the gateway does not answer to.
-pub(crate) fn refusal(request: &Request, shared: &Shared) -> Option<HttpError> {
+pub(crate) fn refusal(request: &Request, shared: &ServerState) -> Option<HttpError> {
     if !shared.admission.authenticator().admits_anonymous() || is_for_us(request, &shared.settings.allowed_hosts) {
         return None;
     }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use tokio::sync::Semaphore;
 
-use super::connection_info::{self, ConnectionInfo};
+use super::body;
 use super::error::HttpError;
+use super::peer::{self, ConnectionInfo};
 use super::responder::Responder;
-use super::{Shared, body};
+use super::state::ServerState;
 use crate::deadline::Deadline;
 use crate::graphql::{ErrorCode, GraphqlError, PushError};
 
@@ -21,9 +21,6 @@ pub(super) const PATH: &str = "/ingest/auth0-logs";
 
 /// Greatest size of a push, in bytes. A log has a kilobyte or two, and Auth0 pushes some dozens at once.
 const LARGEST_PUSH: usize = 4 << 20;
-
-/// Most pushes that are read at once.
-const MOST_PUSHES: usize = 8;
 
 /// Media types of JSON, and of JSON one a line, which has none that is registered. None of them is sent by a form of a web page.
 const MEDIA_TYPES: [&str; 7] = [
@@ -39,17 +36,8 @@ const MEDIA_TYPES: [&str; 7] = [
 /// Sent by browsers with what a page asks for: <https://www.w3.org/TR/fetch-metadata/>.
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Pushes that are read.
-pub(super) struct Pushes(Semaphore);
-
-impl Default for Pushes {
-    fn default() -> Self {
-        Self(Semaphore::new(MOST_PUSHES))
-    }
-}
-
 /// Takes in logs.
-pub(super) async fn handle(State(shared): State<Shared>, request: Request) -> Response {
+pub(super) async fn handle(State(shared): State<ServerState>, request: Request) -> Response {
     let responder = Responder::of(request.headers());
     match take_in(&shared, request).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
@@ -57,7 +45,7 @@ pub(super) async fn handle(State(shared): State<Shared>, request: Request) -> Re
     }
 }
 
-async fn take_in(shared: &Shared, request: Request) -> Result<(), HttpError> {
+async fn take_in(shared: &ServerState, request: Request) -> Result<(), HttpError> {
     let deadline = Deadline::within(shared.settings.request_timeout);
     // Before the body is read: a stranger has nothing of it kept.
     if let Some(refusal) = refusal(shared, request.headers()) {
@@ -65,18 +53,18 @@ async fn take_in(shared: &Shared, request: Request) -> Result<(), HttpError> {
         return Err(refusal);
     }
     let busy = |_| HttpError::busy("pushes", "Too many logs are pushed at once. Try again after `retryAfterMs`.");
-    let _permit = shared.pushes.0.try_acquire().map_err(busy)?;
-    let address = connection_info::client_of(&request, &shared.settings.trusted_proxies);
+    let _permit = shared.pushes.try_acquire().map_err(busy)?;
+    let address = peer::client_of(&request, &shared.settings.trusted_proxies);
     let connection = request.extensions().get::<Arc<ConnectionInfo>>().cloned();
     let activity = connection.as_ref().map(|connection| connection.activity());
-    let body = body::read(request, shared, address, activity, LARGEST_PUSH, deadline).await?;
+    let body = body::read(request, &shared.bodies, address, activity, LARGEST_PUSH, deadline).await?;
     shared.engine.push_logs(&body).await.map_err(|error| match error {
         PushError::Malformed | PushError::Ahead => HttpError::bad(StatusCode::BAD_REQUEST, error.to_string()),
         PushError::Full => HttpError::busy("pushes", &error.to_string()),
     })
 }
 
-fn refusal(shared: &Shared, headers: &HeaderMap) -> Option<HttpError> {
+fn refusal(shared: &ServerState, headers: &HeaderMap) -> Option<HttpError> {
     // Whatever the page, and whatever it knows.
     if headers.contains_key(header::ORIGIN) || headers.contains_key(SITE) {
         let error = GraphqlError::new(ErrorCode::Forbidden, "A page sent this. Logs are pushed by Auth0.");

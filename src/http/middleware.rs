@@ -15,11 +15,12 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::Predicate as _;
 use tower_http::compression::predicate::{And, NotForContentType, SizeAbove};
 
-use super::connection_info::ConnectionInfo;
 use super::event_stream::EVENT_STREAM;
+use super::peer::ConnectionInfo;
 use super::responder::{RefusalReason, Responder};
 use super::send_budget::Recipient;
-use super::{GRAPHQL, Shared, csrf, health, host, request_id};
+use super::state::ServerState;
+use super::{GRAPHQL, csrf, health, host, request_id};
 use crate::graphql::{GraphqlError, refuse};
 use crate::telemetry::{Metrics, TRACEPARENT, Trace};
 
@@ -69,8 +70,8 @@ fn set_security_headers(headers: &mut HeaderMap) {
 /// Refuses a request that no handler is to see, and sends the response within the budget.
 ///
 /// The checks are one middleware, since each that stands alone costs two allocations and a copy of all that is behind it.
-pub(crate) async fn guard(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
-    let sender = Recipient::to(&request, &shared);
+pub(crate) async fn guard(State(shared): State<ServerState>, mut request: Request, next: Next) -> Response {
+    let sender = Recipient::of(&request, &shared.send_budget, &shared.settings.trusted_proxies);
     let path = request.uri().path();
     // Whoever probes a process does so by its address, and learns its health and nothing else.
     let refusal = if [health::LIVE, health::READY].contains(&path) {

@@ -9,7 +9,6 @@ mod admission;
 mod authenticate;
 mod body;
 mod connection;
-mod connection_info;
 mod cors;
 mod csrf;
 mod error;
@@ -25,6 +24,7 @@ mod media_type;
 mod middleware;
 mod origins;
 mod parameters;
+mod peer;
 mod playground;
 mod pool;
 mod rate_limit;
@@ -35,13 +35,11 @@ mod responder;
 mod send_budget;
 mod serve;
 mod settings;
-mod shutdown;
+mod state;
 mod subscription;
+mod subscription_counter;
 mod tls;
 mod websocket;
-
-use std::ops::Deref;
-use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -54,18 +52,10 @@ use tower::ServiceBuilder;
 use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use self::admission::AdmissionControl;
-use self::body::PendingBody;
 use self::error::HttpError;
-use self::ingest::Pushes;
-use self::pool::Pool;
 use self::responder::Responder;
-use self::send_budget::SendBudget;
-use self::shutdown::Shutdown;
-use self::subscription::SubscriptionCounter;
-use crate::auth::Authenticator;
-use crate::graphql::Engine;
-use crate::telemetry::{self, Metrics};
+use self::state::ServerState;
+use crate::telemetry;
 
 pub use self::cors::{CorsHeaders, CorsHeadersError};
 pub use self::ingest_token::{IngestToken, IngestTokenError};
@@ -92,55 +82,8 @@ const GRAPHQL: &str = "/graphql";
 /// The path of the metrics.
 const METRICS: &str = "/metrics";
 
-/// The state of all handlers and layers. Cheap to clone.
-#[derive(Clone)]
-struct Shared(Arc<Parts>);
-
-struct Parts {
-    engine: Engine,
-    metrics: Metrics,
-    settings: Settings,
-    admission: AdmissionControl,
-    bodies: Arc<Pool<PendingBody>>,
-    send_budget: Arc<SendBudget>,
-    subscriptions: Arc<SubscriptionCounter>,
-    pushes: Pushes,
-    shutdown: Shutdown,
-}
-
-impl Deref for Shared {
-    type Target = Parts;
-
-    fn deref(&self) -> &Parts {
-        &self.0
-    }
-}
-
-impl Shared {
-    fn new(
-        engine: Engine,
-        authenticator: Arc<Authenticator>,
-        metrics: Metrics,
-        settings: Settings,
-        shutdown: Shutdown,
-    ) -> Self {
-        let admission = AdmissionControl::new(&settings, authenticator, engine.shared_state().cloned());
-        Self(Arc::new(Parts {
-            engine,
-            metrics,
-            admission,
-            bodies: body::pool(&settings),
-            send_budget: SendBudget::new(settings.send),
-            subscriptions: SubscriptionCounter::new(settings.subscriptions),
-            pushes: Pushes::default(),
-            settings,
-            shutdown,
-        }))
-    }
-}
-
 /// The routes, and the layers around them. Each list is in the order in which a request meets the layers.
-fn router(shared: &Shared) -> Result<Router, BuildError> {
+fn router(shared: &ServerState) -> Result<Router, BuildError> {
     let Settings { cors_origins: origins, cors_headers, playground, metrics, ingest_token, .. } = &shared.settings;
 
     let around_all = ServiceBuilder::new()
@@ -167,17 +110,20 @@ fn router(shared: &Shared) -> Result<Router, BuildError> {
 }
 
 /// The routes for whoever runs the gateway, on an address of their own.
-fn admin_router(shared: &Shared) -> Router {
+fn admin_router(shared: &ServerState) -> Router {
+    let around_all = ServiceBuilder::new()
+        .layer(from_fn_with_state(shared.metrics.clone(), middleware::identify))
+        .map_response(IntoResponse::into_response)
+        .layer(CatchPanicLayer::custom(middleware::panicked));
     Router::new()
         .route(METRICS, get(render_metrics))
         .route(health::LIVE, get(health::live))
         .route(health::READY, get(health::ready))
-        .layer(CatchPanicLayer::custom(middleware::panicked))
-        .layer(from_fn_with_state(shared.metrics.clone(), middleware::identify))
+        .layer(around_all)
         .with_state(shared.clone())
 }
 
-async fn render_metrics(State(shared): State<Shared>) -> Response {
+async fn render_metrics(State(shared): State<ServerState>) -> Response {
     match shared.metrics.render() {
         Ok(text) => ([(CONTENT_TYPE, telemetry::CONTENT_TYPE)], text).into_response(),
         Err(error) => {

@@ -27,8 +27,9 @@ use axum::{Router, body::Bytes};
 use flate2::read::GzDecoder;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::host;
 use super::media_type::weight;
-use super::{Shared, host};
+use super::state::ServerState;
 
 /// An embedded file: its name, its content as Brotli, its content as gzip.
 type Asset = (&'static str, &'static [u8], &'static [u8]);
@@ -57,11 +58,11 @@ static PAGE_ETAG: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// `GET` and `HEAD` of `/` and of the files that it leads to.
-pub(crate) fn routes() -> Router<Shared> {
+pub(crate) fn routes() -> Router<ServerState> {
     Router::new().route("/", get(page)).route("/playground/{file}", get(file)).route_layer(map_response(harden))
 }
 
-async fn page(State(shared): State<Shared>, request: Request) -> Response {
+async fn page(State(shared): State<ServerState>, request: Request) -> Response {
     let settings = &shared.settings;
     // Not for a page whose name was made to lead here (DNS rebinding): it would be the page's own to read.
     if let Some(token) =

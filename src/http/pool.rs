@@ -4,9 +4,10 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// Share of a full pool that is replaced at once, as a divisor: a search for the longest idle costs a walk through all.
@@ -56,7 +57,7 @@ impl<M: Replaceable> Pool<M> {
         address: Option<IpAddr>,
         member: Arc<M>,
     ) -> Result<Membership<M>, PoolFullError> {
-        let mut members = self.members();
+        let mut members = self.members.lock();
         if members.by_id.len() >= self.most.get() {
             for id in members.replaceable(self.most.get().div_ceil(BATCH), self.grace, address) {
                 if let Some((_, member)) = members.by_id.remove(&id) {
@@ -76,12 +77,7 @@ impl<M: Replaceable> Pool<M> {
 
 impl<M> Pool<M> {
     pub(crate) fn len(&self) -> usize {
-        self.members().by_id.len()
-    }
-
-    fn members(&self) -> MutexGuard<'_, Members<M>> {
-        // Nothing in here is left half done by a panic.
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+        self.members.lock().by_id.len()
     }
 }
 
@@ -112,7 +108,7 @@ impl<M: Replaceable> Members<M> {
 
 impl<M> Drop for Membership<M> {
     fn drop(&mut self) {
-        self.pool.members().by_id.remove(&self.id);
+        self.pool.members.lock().by_id.remove(&self.id);
     }
 }
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, header};
 
-use super::Settings;
 use crate::graphql::{ErrorCode, Explain, GraphqlError};
 
 /// The header of a shorter time limit than the gateway's own: `1500ms`, `2s`, or seconds.
@@ -26,9 +25,8 @@ pub(crate) struct RequestOptions {
 }
 
 impl RequestOptions {
-    /// Reads the options, within what `settings` allow.
-    pub(crate) fn read(headers: &HeaderMap, settings: &Settings) -> Result<Self, GraphqlError> {
-        let longest = settings.request_timeout;
+    /// Reads the options; `longest` is the gateway's own time limit, and `explains` is true if it tells calls unasked.
+    pub(crate) fn read(headers: &HeaderMap, longest: Duration, explains: bool) -> Result<Self, GraphqlError> {
         let timeout = match headers.get(TIMEOUT) {
             None => longest,
             Some(value) => {
@@ -47,7 +45,7 @@ impl RequestOptions {
         let explain = match asked.as_deref() {
             Some(b"plan") => Explain::Plan,
             Some(b"run") => Explain::Run,
-            _ if settings.explains => Explain::Run,
+            _ if explains => Explain::Run,
             _ => Explain::Nothing,
         };
         Ok(Self { timeout, is_fresh, explain })
@@ -69,8 +67,10 @@ mod tests {
 
     use super::*;
 
+    const LONGEST: Duration = Duration::from_secs(10);
+
     fn read(name: HeaderName, value: &'static str) -> Result<RequestOptions, GraphqlError> {
-        RequestOptions::read(&HeaderMap::from_iter([(name, HeaderValue::from_static(value))]), &Settings::default())
+        RequestOptions::read(&HeaderMap::from_iter([(name, HeaderValue::from_static(value))]), LONGEST, false)
     }
 
     #[test]
@@ -90,7 +90,7 @@ mod tests {
             let timeout = read(TIMEOUT, value).ok().map(|options| options.timeout.as_millis());
             assert_eq!(timeout, expected, "{value}");
         }
-        let none = RequestOptions::read(&HeaderMap::new(), &Settings::default()).unwrap();
+        let none = RequestOptions::read(&HeaderMap::new(), LONGEST, false).unwrap();
         assert_eq!(
             none,
             RequestOptions { timeout: Duration::from_secs(10), is_fresh: false, explain: Explain::Nothing }
@@ -107,7 +107,6 @@ mod tests {
         for (value, expected) in [("run", Explain::Run), ("Plan", Explain::Plan), ("no", Explain::Nothing)] {
             assert_eq!(read(EXPLAIN, value).unwrap().explain, expected, "{value}");
         }
-        let always = Settings { explains: true, ..Settings::default() };
-        assert_eq!(RequestOptions::read(&HeaderMap::new(), &always).unwrap().explain, Explain::Run);
+        assert_eq!(RequestOptions::read(&HeaderMap::new(), LONGEST, true).unwrap().explain, Explain::Run);
     }
 }

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes, HttpBody};
@@ -15,13 +15,14 @@ use axum::extract::Request;
 use axum::response::Response;
 use http_body_util::BodyExt as _;
 use hyper::body::{Frame, SizeHint};
+use ipnet::IpNet;
+use parking_lot::Mutex;
 
-use super::Shared;
 use super::activity::{Activity, SendGuard};
-use super::connection_info::{self, ConnectionInfo};
 use super::error::HttpError;
 use super::event_stream::Streamed;
 use super::media_type::MediaType;
+use super::peer::{self, ConnectionInfo};
 use super::rate_limit::RateLimitKey;
 use super::responder::Responder;
 use super::settings::SendLimits;
@@ -79,7 +80,7 @@ impl SendBudget {
         // From here on the bytes are given back, whatever happens.
         let mut permit = SendPermit { budget: Arc::clone(self), bytes, caller: None, _sending: None };
         if is_large {
-            let mut by_caller = self.by_caller();
+            let mut by_caller = self.by_caller.lock();
             let of_caller = by_caller.entry(caller).or_default();
             if is_beyond(most / 2, *of_caller) {
                 drop(by_caller);
@@ -100,10 +101,6 @@ impl SendBudget {
             "Too many answers wait to be read. Read yours, and try again after `retryAfterMs`.",
         )
     }
-
-    fn by_caller(&self) -> MutexGuard<'_, HashMap<RateLimitKey, usize>> {
-        self.by_caller.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl SendPermit {
@@ -118,7 +115,7 @@ impl Drop for SendPermit {
     fn drop(&mut self) {
         self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
         let Some(caller) = self.caller else { return };
-        let mut by_caller = self.budget.by_caller();
+        let mut by_caller = self.budget.by_caller.lock();
         if let Some(of_caller) = by_caller.get_mut(&caller) {
             *of_caller -= self.bytes;
             if *of_caller == 0 {
@@ -185,10 +182,11 @@ pub(crate) struct Recipient {
 }
 
 impl Recipient {
-    pub(crate) fn to(request: &Request, shared: &Shared) -> Self {
+    /// The sender of `request`, whose responses go out within `budget`.
+    pub(crate) fn of(request: &Request, budget: &Arc<SendBudget>, trusted_proxies: &[IpNet]) -> Self {
         let connection = request.extensions().get::<Arc<ConnectionInfo>>().cloned();
-        let address = connection_info::client_of(request, &shared.settings.trusted_proxies);
-        Self { budget: Arc::clone(&shared.send_budget), connection, address }
+        let address = peer::client_of(request, trusted_proxies);
+        Self { budget: Arc::clone(budget), connection, address }
     }
 
     /// Has a response sent within the budget, or refused.

@@ -19,13 +19,13 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_rustls::TlsAcceptor;
 
 use super::connection;
-use super::connection_info::{ConnectionInfo, PoolMember};
+use super::peer::{ConnectionInfo, Phase, PoolMember, Shutdown};
 use super::pool::Pool;
 use super::resource_limits::{ResourceLimits, raise_file_limit};
 use super::settings::{Connections, SendLimits, Settings};
-use super::shutdown::{Phase, Shutdown};
+use super::state::ServerState;
 use super::tls::Certificate;
-use super::{BuildError, Shared, admin_router, router};
+use super::{BuildError, admin_router, router};
 use crate::auth::Authenticator;
 use crate::graphql::Engine;
 use crate::telemetry::{LogThrottle, Metrics, ServerMetrics};
@@ -48,7 +48,7 @@ const ADMIN_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(32).unwrap();
 
 /// The gateway's HTTP server.
 pub struct Server {
-    shared: Shared,
+    shared: ServerState,
     router: Router,
     tls: Option<TlsAcceptor>,
     admin: Option<TcpListener>,
@@ -68,7 +68,7 @@ impl Server {
     ) -> Result<Self, BuildError> {
         raise_file_limit();
         let tls = settings.certificate.clone().map(Certificate::acceptor).transpose()?;
-        let shared = Shared::new(engine, authenticator, metrics, settings, Shutdown::new());
+        let shared = ServerState::new(engine, authenticator, metrics, settings, Shutdown::new());
         let router = router(&shared)?;
         Ok(Self { shared, router, tls, admin: None })
     }
@@ -153,7 +153,7 @@ struct Acceptor {
 }
 
 impl Acceptor {
-    fn new(router: Router, tls: Option<TlsAcceptor>, connections: Connections, shared: &Shared) -> Self {
+    fn new(router: Router, tls: Option<TlsAcceptor>, connections: Connections, shared: &ServerState) -> Self {
         Self {
             router,
             tls,

@@ -27,8 +27,8 @@ use super::message::{self, ACK, ClientMessage, PONG};
 use super::operation::{self, OperationReply, StreamedReply};
 use crate::deadline::Deadline;
 use crate::graphql::{ErrorCode, GraphqlError, GraphqlResponse, Outcome, refuse};
-use crate::http::Shared;
-use crate::http::connection_info::WebSocketMembership;
+use crate::http::peer::WebSocketMembership;
+use crate::http::state::ServerState;
 use crate::telemetry::Trace;
 
 /// Time for a client to close after the gateway did.
@@ -53,7 +53,7 @@ pub(crate) struct UpgradeRequest {
 /// A WebSocket and its state.
 pub(crate) struct Connection {
     socket: WebSocket,
-    shared: Shared,
+    shared: ServerState,
     membership: Arc<WebSocketMembership>,
     upgrade: UpgradeRequest,
     /// The parameters of `connection_init`, once its client is authenticated.
@@ -86,7 +86,7 @@ impl From<CloseReason> for End {
 impl Connection {
     pub(crate) fn new(
         socket: WebSocket,
-        shared: Shared,
+        shared: ServerState,
         membership: WebSocketMembership,
         upgrade: UpgradeRequest,
     ) -> Self {

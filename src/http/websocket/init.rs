@@ -43,7 +43,8 @@ pub(crate) fn read(
 ) -> Result<InitParams, String> {
     let headers = headers(payload)?;
     // Not those of the upgrade request: browsers say `Cache-Control: no-cache` in every one.
-    let options = RequestOptions::read(&headers, settings).map_err(|failure| failure.message)?;
+    let options = RequestOptions::read(&headers, settings.request_timeout, settings.explains)
+        .map_err(|failure| failure.message)?;
     for (name, value) in self::credentials(headers).iter() {
         // A client that says the same twice, in both ways that clients have, says one thing.
         if !credentials.get_all(name).iter().any(|known| known == value) {

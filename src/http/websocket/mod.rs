@@ -24,10 +24,11 @@ use axum::response::Response;
 use tracing::Instrument as _;
 
 use self::connection::{Connection, UpgradeRequest};
-use super::connection_info::{self, ConnectionInfo};
 use super::error::HttpError;
+use super::peer::{self, ConnectionInfo};
+use super::request_id;
 use super::responder::Responder;
-use super::{Shared, request_id};
+use super::state::ServerState;
 
 /// The protocol that is spoken.
 const PROTOCOL: &str = "graphql-transport-ws";
@@ -53,9 +54,9 @@ pub(crate) fn is_asked_for(request: &Request) -> bool {
 }
 
 /// Opens a WebSocket, or refuses to.
-pub(crate) async fn open(shared: Shared, request: Request) -> Response {
+pub(crate) async fn open(shared: ServerState, request: Request) -> Response {
     let responder = Responder::of(request.headers());
-    let address = connection_info::client_of(&request, &shared.settings.trusted_proxies);
+    let address = peer::client_of(&request, &shared.settings.trusted_proxies);
     let (mut parts, _) = request.into_parts();
     let upgrade = match negotiate(&mut parts).await {
         Ok(upgrade) => upgrade,

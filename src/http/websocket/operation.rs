@@ -12,13 +12,14 @@ use crate::deadline::Deadline;
 use crate::graphql::{
     EngineResponse, ErrorCode, GraphqlError, GraphqlResponse, OperationKind, RequestContext, StreamedResponse, refuse,
 };
-use crate::http::connection_info::WebSocketMembership;
 use crate::http::error::HttpError;
+use crate::http::parameters;
+use crate::http::peer::WebSocketMembership;
 use crate::http::rate_limit::RateLimitKey;
 use crate::http::request_options::RequestOptions;
 use crate::http::send_budget::SendPermit;
+use crate::http::state::ServerState;
 use crate::http::subscription::Subscription;
-use crate::http::{Shared, parameters};
 use crate::telemetry::timed;
 
 /// The reply to an operation, with the permit for its bytes until it is sent.
@@ -46,7 +47,7 @@ pub(crate) struct StreamedReply {
 /// credentials are no longer good, the connection is to be closed. The responses to a subscription are sent to `streamed`, and what
 /// ends it is the reply.
 pub(crate) async fn execute(
-    shared: Shared,
+    shared: ServerState,
     init: InitParams,
     membership: Arc<WebSocketMembership>,
     address: IpAddr,
@@ -117,7 +118,7 @@ pub(crate) async fn execute(
 async fn stream_to(
     streamed: mpsc::Sender<StreamedReply>,
     mut subscription: Subscription,
-    shared: &Shared,
+    shared: &ServerState,
     membership: &WebSocketMembership,
     caller: RateLimitKey,
 ) -> GraphqlResponse {

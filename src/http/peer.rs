@@ -1,4 +1,4 @@
-//! Information on a connection: its address and activity, and its membership in the pool of connections, as of each WebSocket on it.
+//! Peers: who is connected, as a member of the pool of connections or on a WebSocket of one; and the phases of a shutdown, which each is told.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -13,7 +13,6 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::activity::{Activity, RequestGuard, WebSocketGuard};
 use super::address::{client_address, is_trusted, network};
 use super::pool::{Membership, Pool, PoolFullError, Replaceable};
-use super::shutdown::{Phase, Shutdown};
 use crate::telemetry::{OpenGuard, ServerMetrics};
 
 /// A connection, or a WebSocket on a stream of one, as a member of the pool of connections.
@@ -182,4 +181,45 @@ pub(crate) fn client_of(request: &Request, trusted: &[IpNet]) -> IpAddr {
     // Only within the process does a request come without a connection.
     let peer = request.extensions().get::<Arc<ConnectionInfo>>().map(|connection| connection.address);
     client_address(peer.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), request.headers(), trusted)
+}
+
+/// Phase of a server's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// Requests are taken.
+    Serving,
+    /// Requests are taken, and `/readyz` says that they soon will not be.
+    Stopping,
+    /// Requests under way are finished, and no other is begun.
+    Draining,
+    /// No request is waited for any more.
+    Over,
+}
+
+/// The shutdown signal. Cheap to clone: all clones share the phase.
+#[derive(Clone, Debug)]
+pub(crate) struct Shutdown(watch::Sender<Phase>);
+
+impl Shutdown {
+    pub(crate) fn new() -> Self {
+        Self(watch::Sender::new(Phase::Serving))
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        *self.0.borrow()
+    }
+
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.0.send_replace(phase);
+    }
+
+    /// The phases to come, for a connection. It is waited for until this is dropped.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Phase> {
+        self.0.subscribe()
+    }
+
+    /// Waits until the last connection is gone.
+    pub(crate) async fn drained(&self) {
+        self.0.closed().await;
+    }
 }
