@@ -1,14 +1,12 @@
 //! The activity of a connection, and the moment at which nothing has happened for too long.
 
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
 use axum::http::Version;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
+use tokio_util::io::{InspectReader, InspectWriter};
 
 use super::settings::{Connections, SendLimits};
 use crate::telemetry::ServerMetrics;
@@ -211,64 +209,20 @@ impl Drop for SendGuard {
     }
 }
 
-/// A stream whose reads are activity, and whose bytes are counted.
-pub(crate) struct WatchedStream<S> {
+/// The stream of a connection, whose reads are activity, and whose bytes are counted.
+pub(crate) fn watched<S: AsyncRead + AsyncWrite>(
     stream: S,
     activity: Activity,
     metrics: Arc<ServerMetrics>,
-}
-
-impl<S> WatchedStream<S> {
-    pub(crate) fn new(stream: S, activity: Activity, metrics: Arc<ServerMetrics>) -> Self {
-        Self { stream, activity, metrics }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for WatchedStream<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        let read = buffer.filled().len() - before;
-        if read > 0 {
-            self.metrics.received(read);
-            self.activity.state().has_read(Instant::now());
+) -> impl AsyncRead + AsyncWrite + use<S> {
+    let received = Arc::clone(&metrics);
+    let reader = InspectReader::new(stream, move |bytes: &[u8]| {
+        if !bytes.is_empty() {
+            received.received(bytes.len());
+            activity.state().has_read(Instant::now());
         }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
-        self.metrics.sent(written);
-        Poll::Ready(Ok(written))
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, slices))?;
-        self.metrics.sent(written);
-        Poll::Ready(Ok(written))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
+    });
+    InspectWriter::new(reader, move |bytes: &[u8]| metrics.sent(bytes.len()))
 }
 
 #[cfg(test)]

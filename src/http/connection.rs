@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
-use super::activity::WatchedStream;
+use super::activity::watched;
 use super::peer::{ConnectionInfo, Phase};
 use super::settings::{Connections, SendLimits};
 
@@ -115,7 +115,7 @@ async fn serve_http<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
         phase.mark_changed();
     }
     let connection = Arc::new(connection);
-    let stream = TokioIo::new(WatchedStream::new(stream, activity.clone(), Arc::clone(connection.metrics())));
+    let stream = TokioIo::new(watched(stream, activity.clone(), Arc::clone(connection.metrics())));
     let service = service_fn({
         let activity = activity.clone();
         move |request: hyper::Request<Incoming>| {

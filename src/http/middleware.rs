@@ -70,7 +70,7 @@ fn set_security_headers(headers: &mut HeaderMap) {
 /// Refuses a request that no handler is to see, and sends the response within the budget.
 ///
 /// The checks are one middleware, since each that stands alone costs two allocations and a copy of all that is behind it.
-pub(crate) async fn guard(State(shared): State<ServerState>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn guard(State(shared): State<ServerState>, request: Request, next: Next) -> Response {
     let sender = Recipient::of(&request, &shared.send_budget, &shared.settings.trusted_proxies);
     let path = request.uri().path();
     // Whoever probes a process does so by its address, and learns its health and nothing else.
@@ -81,11 +81,9 @@ pub(crate) async fn guard(State(shared): State<ServerState>, mut request: Reques
             .or_else(|| host::refusal(&request, &shared))
             .or_else(|| if path == GRAPHQL { csrf::refusal(&request, &shared) } else { None })
     };
-    let response = if let Some(refusal) = refusal {
-        Responder::of(request.headers()).refuse(refusal)
-    } else {
-        allow_identity(request.headers_mut());
-        next.run(request).await
+    let response = match refusal {
+        Some(refusal) => Responder::of(request.headers()).refuse(refusal),
+        None => next.run(request).await,
     };
     sender.send(response).await
 }
@@ -98,10 +96,10 @@ pub(crate) fn compression() -> CompressionLayer<WorthCompressing> {
     CompressionLayer::new().compress_when(WORTH_COMPRESSING.and(NotForContentType::const_new(EVENT_STREAM)))
 }
 
-/// Lets every response be sent uncompressed, too. The layer puts the status 406 on responses for clients who rule that out along
-/// with all else, although the operation has run; RFC 9110, section 12.5.3, leaves it to us.
-fn allow_identity(headers: &mut HeaderMap) {
-    if let Entry::Occupied(mut accepted) = headers.entry(ACCEPT_ENCODING) {
+/// Lets every response be sent uncompressed, too. The layer of compression puts the status 406 on responses for clients who rule that
+/// out along with all else, although the operation has run; RFC 9110, section 12.5.3, leaves it to us.
+pub(crate) fn allow_identity(mut request: Request) -> Request {
+    if let Entry::Occupied(mut accepted) = request.headers_mut().entry(ACCEPT_ENCODING) {
         // The layer goes by the first of two weights where there is a wildcard, else by the greater one.
         let (identity, first) = (HeaderValue::from_static("identity;q=0.001"), accepted.get().clone());
         let rest: Vec<_> = accepted.iter().skip(1).cloned().collect();
@@ -110,6 +108,7 @@ fn allow_identity(headers: &mut HeaderMap) {
             accepted.append(value);
         }
     }
+    request
 }
 
 /// The response in place of a panic. Its message can hold anything; the panic hook has counted it, and logged where it was.

@@ -93,8 +93,10 @@ fn router(shared: &ServerState) -> Result<Router, BuildError> {
         .map_response(IntoResponse::into_response)
         .layer(CatchPanicLayer::custom(middleware::panicked))
         .layer(from_fn_with_state(shared.clone(), middleware::guard));
-    let around_graphql =
-        ServiceBuilder::new().layer(middleware::compression()).layer(option_layer(csrf::layer(origins)?));
+    let around_graphql = ServiceBuilder::new()
+        .map_request(middleware::allow_identity)
+        .layer(middleware::compression())
+        .layer(option_layer(csrf::layer(origins)?));
 
     let router = if *playground { playground::routes() } else { Router::new() };
     let router = if *metrics { router.route(METRICS, get(render_metrics)) } else { router };
