@@ -125,7 +125,7 @@ pub(crate) struct Upstream {
     api: ManagementApi,
     settings: Settings,
     limiter: Limiter,
-    /// What the token in use covers: each operation asks several times, and it changes with the token, once a day.
+    /// Scopes that the token in use covers, kept since each operation asks several times, and they change with the token, once a day.
     covered: ArcSwapOption<CoveredScopes>,
 }
 

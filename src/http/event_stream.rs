@@ -19,6 +19,7 @@ use tracing::Instrument as _;
 use super::peer::ConnectionInfo;
 use super::rate_limit::RateLimitKey;
 use super::responder::UPSTREAM_CALLS;
+use super::send_budget::Streamed;
 use super::state::ServerState;
 use super::subscription::Subscription;
 use super::subscription_counter::SubscriptionPermit;
@@ -47,10 +48,6 @@ const FRAME: usize = 32;
 
 /// The last event. Browsers drop events that have no `data`.
 const COMPLETE: &[u8] = b"event: complete\ndata:\n\n";
-
-/// The mark of a response whose body is made while it is sent, as an extension.
-#[derive(Clone, Copy)]
-pub(crate) struct Streamed;
 
 /// True if the `Accept` headers name the media type.
 pub(crate) fn is_accepted(headers: &HeaderMap) -> bool {

@@ -1,6 +1,7 @@
 //! GraphQL over HTTP: <https://graphql.github.io/graphql-over-http/draft/>.
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -77,13 +78,15 @@ async fn execute(shared: &ServerState, request: Request, options: RequestOptions
     let request_id = request_id::current();
     let resume_after = subscriber.as_ref().and_then(|subscriber| subscriber.last_event_id.as_deref());
     let context = RequestContext { caller, deadline, request_id: &request_id, is_fresh, explain, resume_after };
-    let (execution, times) = timed(async {
-        match &subscriber {
-            Some(_) => engine.execute_or_subscribe(request, &context).await,
-            None => EngineResponse::Reply(engine.execute(request, &context).await),
-        }
-    })
-    .await;
+    let (execution, times) = {
+        let execution = pin!(async {
+            match &subscriber {
+                Some(_) => engine.execute_or_subscribe(request, &context).await,
+                None => EngineResponse::Reply(engine.execute(request, &context).await),
+            }
+        });
+        timed(execution).await
+    };
     let reply = match (execution, subscriber) {
         (EngineResponse::Stream(mut stream), Some(subscriber)) => {
             metrics.server().operation("sse", OperationKind::Subscription.name(), None, times);

@@ -20,7 +20,6 @@ use parking_lot::Mutex;
 
 use super::activity::{Activity, SendGuard};
 use super::error::HttpError;
-use super::event_stream::Streamed;
 use super::media_type::MediaType;
 use super::peer::{self, ConnectionInfo};
 use super::rate_limit::RateLimitKey;
@@ -174,6 +173,10 @@ impl HttpBody for ChunkedBody {
     }
 }
 
+/// The mark of a response whose body is made while it is sent, as an extension: each part has a permit of its own.
+#[derive(Clone, Copy)]
+pub(crate) struct Streamed;
+
 /// The client of a response that is not made yet.
 pub(crate) struct Recipient {
     budget: Arc<SendBudget>,
@@ -192,7 +195,6 @@ impl Recipient {
     /// Has a response sent within the budget, or refused.
     pub(crate) async fn send(self, response: Response) -> Response {
         let (head, body) = response.into_parts();
-        // Each part of a stream has a permit of its own.
         if body.is_end_stream() || head.extensions.get::<Streamed>().is_some() {
             return Response::from_parts(head, body);
         }

@@ -201,7 +201,7 @@ mod tests {
             status.set_breaker("closed", &["closed"]);
             status.set_bucket("users", [1.0; 4]);
         });
-        metrics.server().operation("http", "query", None, timed(async {}).await.1);
+        metrics.server().operation("http", "query", None, timed(std::pin::pin!(async {})).await.1);
         metrics.server().refused("host");
         metrics
     }

@@ -1,6 +1,7 @@
 //! An operation of a WebSocket: the stages of a request over HTTP.
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -87,7 +88,7 @@ pub(crate) async fn execute(
         explain,
         resume_after: None,
     };
-    let (execution, times) = timed(shared.engine.execute_or_subscribe(request, &context)).await;
+    let (execution, times) = timed(pin!(shared.engine.execute_or_subscribe(request, &context))).await;
     let mut reply = match execution {
         EngineResponse::Reply(reply) => reply,
         EngineResponse::Stream(mut stream) => {

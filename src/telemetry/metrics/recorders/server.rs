@@ -1,7 +1,7 @@
 //! Metrics of the HTTP server, and the time of an operation.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
@@ -28,10 +28,9 @@ pub(crate) struct OperationTimes {
     busy: Duration,
 }
 
-/// Measures the time of `operation`.
-pub(crate) async fn timed<T>(operation: impl Future<Output = T>) -> (T, OperationTimes) {
+/// Measures the time of `operation`. The caller pins it: pinned here, it would take its size twice.
+pub(crate) async fn timed<T>(mut operation: Pin<&mut impl Future<Output = T>>) -> (T, OperationTimes) {
     let (start, mut busy) = (Instant::now(), Duration::ZERO);
-    let mut operation = pin!(operation);
     let outcome = poll_fn(|context| {
         let since = Instant::now();
         let polled = operation.as_mut().poll(context);
