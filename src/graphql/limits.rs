@@ -9,7 +9,7 @@ mod tree;
 mod variable;
 
 pub(crate) use self::limiter::{ExceededLimit, Limiter};
-pub(crate) use self::tree::is_introspection;
+pub(crate) use self::tree::{check_document, is_introspection};
 
 /// The treatment of a document that is beyond a limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

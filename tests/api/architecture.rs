@@ -121,18 +121,6 @@ const READS_ENVIRONMENT: &[&str] = &["config", "main"];
 const SERDE_WRITERS: &[&str] =
     &["to_string", "to_string_pretty", "to_value", "to_vec", "to_vec_pretty", "to_writer", "to_writer_pretty"];
 
-/// Cycles that are left, each with the reason. One may become smaller, and none may be added.
-const KNOWN_CYCLES: &[(&[&str], &str)] = &[
-    (
-        &["graphql::limits::limiter", "graphql::limits::tree"],
-        "a tree is judged as it is walked, by the limiter that it is made for",
-    ),
-    (
-        &["http::cors", "http::request_options", "http::settings"],
-        "pages may send the headers of a request's options, which are read by the settings that hold the pages' origins",
-    ),
-];
-
 #[test]
 fn every_module_uses_only_what_it_may() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -197,9 +185,7 @@ fn no_files_know_each_other_but_parent_and_child() {
         .into_iter()
         .map(|file| (module(file.strip_prefix(&source).unwrap()), fs::read_to_string(&file).unwrap()))
         .collect();
-    let mut cycles = cycles::cycles(&cycles::graph(&files));
-    cycles
-        .retain(|cycle| !KNOWN_CYCLES.iter().any(|(known, _)| cycle.iter().all(|file| known.contains(&file.as_str()))));
+    let cycles = cycles::cycles(&cycles::graph(&files));
     assert_eq!(cycles, [] as [Vec<String>; 0], "files that know each other in a cycle");
 }
 

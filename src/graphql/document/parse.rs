@@ -11,7 +11,7 @@ use super::lines::Lines;
 use super::suggestions::Suggestions;
 use super::{failures, not_graphql};
 use crate::graphql::error::{ErrorCode, GraphqlError};
-use crate::graphql::limits::{Limiter, is_introspection};
+use crate::graphql::limits::{Limiter, check_document, is_introspection};
 
 /// The syntax of `text` and how many tokens it has, or everything that is wrong with it.
 pub(super) fn parse(
@@ -34,7 +34,7 @@ pub(super) fn parse(
         };
         return Err(vec![not_graphql(message).at(lines.at(offset))]);
     }
-    limiter.check_document(&document, lines).map_err(single)?;
+    check_document(limiter, &document, lines).map_err(single)?;
     let mut checks = Checks { lines, introspection, failures: Vec::new() };
     document.definitions.iter().for_each(|definition| checks.definition(definition));
     let tokens = usize::try_from(scan.measures.tokens).unwrap_or(usize::MAX);

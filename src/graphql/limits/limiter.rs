@@ -3,10 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use apollo_compiler::ast::Document;
-
-use super::{Enforcement, Limits, Measure, tree, variable};
-use crate::graphql::document::{Lines, TokenMeasures};
+use super::{Enforcement, Limits, Measure, variable};
+use crate::graphql::document::TokenMeasures;
 use crate::graphql::error::{ErrorCode, GraphqlError};
 use crate::telemetry::LogThrottle;
 
@@ -68,11 +66,6 @@ impl Limiter {
         self.hold(Measure::Tokens, tokens)?;
         self.hold(Measure::Word, word)?;
         self.hold(Measure::Nesting, nesting)
-    }
-
-    /// Judges a parsed document.
-    pub(crate) fn check_document(&self, document: &Document, lines: &Lines) -> Result<(), GraphqlError> {
-        tree::check(self, document, lines)
     }
 
     /// Judges the value that a caller gave for a variable, in JSON.

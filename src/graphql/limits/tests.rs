@@ -10,7 +10,7 @@ use crate::graphql::error::{ErrorCode, GraphqlError};
 fn judge(limiter: &Limiter, text: &str) -> Result<(), GraphqlError> {
     limiter.check_length(text)?;
     limiter.check_tokens(&Scan::of(text).measures)?;
-    limiter.check_document(&ast::Document::parse(text, "").expect("a document"), &Lines::of(text))
+    check_document(limiter, &ast::Document::parse(text, "").expect("a document"), &Lines::of(text))
 }
 
 /// The measure that refuses a document, if one does, with its limit and the document's value.

@@ -13,7 +13,7 @@ use crate::graphql::error::{ErrorCode, GraphqlError};
 const LIST_OF_SCHEMA: u64 = 10;
 
 /// Judges a document by what is greatest in it of each measure, be that in an operation or in a fragment.
-pub(super) fn check(limiter: &Limiter, document: &Document, lines: &Lines) -> Result<(), GraphqlError> {
+pub(crate) fn check_document(limiter: &Limiter, document: &Document, lines: &Lines) -> Result<(), GraphqlError> {
     let mut walk = Walk::new(limiter, document, lines);
     let (mut greatest, mut expansion) = (Size::default(), 0_u64);
     for definition in &document.definitions {
