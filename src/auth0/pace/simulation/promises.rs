@@ -65,6 +65,29 @@ fn a_reserve_is_left_to_others() {
 }
 
 #[test]
+fn in_the_long_run_a_large_reserve_is_left_whole() {
+    for (plan, seed) in
+        [Auth0::free(), Auth0::enterprise()].into_iter().flat_map(|plan| SEEDS.map(move |seed| (plan.clone(), seed)))
+    {
+        for reserve in [0.5, 0.9] {
+            let mut simulation = Simulation::with(plan.clone(), seed, PaceSettings { reserve, queue: 10_000 });
+            crowd(&mut simulation);
+            // The bucket is drained at first, to learn how fast it fills.
+            simulation.run(4 * MINUTE);
+            let taken = simulation.auth0.bucket(Class::Users).taken;
+            simulation.run(64 * MINUTE);
+            assert_eq!(simulation.limited(), 0);
+            let taken = (simulation.auth0.bucket(Class::Users).taken - taken) as f64;
+            let bucket = simulation.auth0.bucket(Class::Users);
+            let refilled = bucket.capacity(64 * MINUTE) - bucket.capacity(4 * MINUTE);
+            let used = taken / refilled / (1.0 - reserve);
+            // The refill is learned from below, and the last fill-up may not be paid back yet.
+            assert!((0.7..=1.05).contains(&used), "{reserve} {used}");
+        }
+    }
+}
+
+#[test]
 fn when_others_go_away_our_share_is_found_again() {
     for plan in [Auth0::free(), Auth0::enterprise()] {
         for seed in SEEDS {
