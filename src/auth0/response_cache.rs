@@ -17,7 +17,7 @@ const CAPACITY: u64 = 32 << 20;
 /// Bytes that an entry takes beside its answer.
 const OVERHEAD: usize = 256;
 
-/// CachedResponse answers, by what tells their calls apart.
+/// Answers that are kept, by what tells their calls apart.
 pub(crate) struct ResponseCache<T: Clone + Send + Sync + 'static>(Option<Cache<RequestKey, CachedResponse<T>>>);
 
 #[derive(Clone)]

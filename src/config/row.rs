@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use clap::builder::ArgExt;
-use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 
 use super::Serve;
@@ -43,7 +42,7 @@ pub(super) fn text<'a>(arg: &Arg, matches: &'a ArgMatches) -> Option<Cow<'a, str
 pub(super) fn given_under(heading: &str, command: &Command, matches: &ArgMatches) -> Vec<String> {
     let is_given = |arg: &&Arg| {
         arg.get_help_heading() == Some(heading)
-            && matches.value_source(arg.get_id().as_str()) != Some(ValueSource::DefaultValue)
+            && matches.value_source(arg.get_id().as_str()) != Some(clap::parser::ValueSource::DefaultValue)
             && text(arg, matches).is_some()
     };
     command.get_arguments().filter(is_given).map(name).collect()

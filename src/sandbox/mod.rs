@@ -265,7 +265,7 @@ async fn serve(
         return next.run(request).await;
     }
     let number =
-        state.request_log.arrived(request.method().as_str(), &path, request.uri().query(), rfc3339(state.clock.now()));
+        state.request_log.arrived(request.method().as_str(), &path, request.uri().query(), &rfc3339(state.clock.now()));
     let fault = state.faults.next(&path);
     if let Some(delay) = fault.as_ref().and_then(faults::Fault::delay) {
         tokio::select! {

@@ -21,7 +21,7 @@ struct Pages {
 
 impl RequestLog {
     /// Notes that a call came in; returns its number. It has no status until it is answered.
-    pub(crate) fn arrived(&self, method: &str, path: &str, query: Option<&str>, at: String) -> u64 {
+    pub(crate) fn arrived(&self, method: &str, path: &str, query: Option<&str>, at: &str) -> u64 {
         let mut pages = self.0.lock();
         if pages.calls.len() == REMEMBERED {
             pages.calls.pop_front();
@@ -61,13 +61,13 @@ mod tests {
     #[test]
     fn the_oldest_calls_are_forgotten_and_numbers_stay_right() {
         let request_log = RequestLog::default();
-        let first = request_log.arrived("GET", "/a", None, String::new());
+        let first = request_log.arrived("GET", "/a", None, "");
         for _ in 1..REMEMBERED {
-            request_log.arrived("GET", "/b", Some("q=1"), String::new());
+            request_log.arrived("GET", "/b", Some("q=1"), "");
         }
         request_log.answered(first, 200);
         assert_eq!(request_log.list()[0]["status"], 200);
-        let last = request_log.arrived("GET", "/c", None, String::new());
+        let last = request_log.arrived("GET", "/c", None, "");
         request_log.answered(first, 500);
         request_log.answered(last, 404);
         let list = request_log.list();
