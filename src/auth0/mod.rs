@@ -56,7 +56,7 @@ pub use breaker::BreakerStatus;
 pub use call_context::{CallBudget, CallContext, CallStats, CallerKey, Priority};
 pub use client_authentication::{AssertionAlgorithm, AssertionKey, AssertionKeyError, ClientAuthentication};
 pub use domain::{Domain, DomainError};
-pub(crate) use endpoints::{ENDPOINTS, Endpoint};
+pub(crate) use endpoints::{ENDPOINTS, Endpoint, ResponseKind};
 pub use error::{BuildError, Error, MisconfigurationError, UnavailableError, UnavailableReason};
 pub use fields_parameter::{Fields, RefusedFields};
 pub use ids::{Email, LogId, UserId};

@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 use super::error::RedisCommandError;
 use crate::telemetry::LogThrottle;
 
-/// Availability of Redis with a process.
+/// Availability of Redis to a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Availability {
     /// No answer yet.

@@ -138,7 +138,7 @@ impl SharedState {
         state
     }
 
-    /// Availability of Redis with this process.
+    /// Availability of Redis to this process.
     #[must_use]
     pub fn availability(&self) -> Availability {
         self.0.link.borrow().availability()

@@ -26,7 +26,6 @@ impl LogThrottle {
 
     /// Counts so many occurrences at once.
     pub(crate) fn add(&self, occurrences: u64) -> Option<u64> {
-        // Nothing in here is left half done by a panic.
         self.0.lock().add(occurrences, Instant::now())
     }
 }

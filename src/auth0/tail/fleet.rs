@@ -195,7 +195,7 @@ impl<'a> Member<'a> {
         }
     }
 
-    /// Tries to hold the lease, and changes its part by the answer.
+    /// Tries to hold the lease, and takes its role by the answer.
     async fn hold(&mut self) {
         let (was, failures) = {
             let State { membership, checkpoint, .. } = &*self.tail.state.lock();

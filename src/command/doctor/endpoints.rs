@@ -12,7 +12,7 @@ use super::upstream_error::check_of;
 use crate::auth::{Scope, Scopes};
 use crate::auth0::{
     ApiRequest, CallBudget, CallContext, CallerKey, ENDPOINTS, Endpoint, Error, ManagementApi, MisconfigurationError,
-    Payload,
+    Payload, ResponseKind,
 };
 use crate::deadline::Deadline;
 
@@ -50,9 +50,17 @@ impl EndpointResult {
         }
     }
 
-    fn lacks_optional_scope(&self, error: &Error) -> bool {
-        matches!(error, Error::Misconfigured { what: MisconfigurationError::MissingScope { .. }, .. })
-            && Scope::parse(self.endpoint.scope).is_some_and(|scope| !is_required(scope))
+    /// True if the gateway can do without: an optional scope was not granted, or the tenant's plan has no such list.
+    fn is_dispensable(&self, error: &Error) -> bool {
+        match error {
+            Error::Misconfigured { what: MisconfigurationError::MissingScope { .. }, .. } => {
+                Scope::parse(self.endpoint.scope).is_some_and(|scope| !is_required(scope))
+            }
+            Error::Misconfigured { what: MisconfigurationError::PlanLimit, .. } => {
+                matches!(self.endpoint.response, ResponseKind::ListOfUser { .. })
+            }
+            _ => false,
+        }
     }
 
     pub(super) fn check(&self) -> Check {
@@ -60,7 +68,7 @@ impl EndpointResult {
         match &self.outcome {
             Outcome::Skipped(why) => Check::skipped(name, why.clone()),
             Outcome::Failed(_) if self.token_refusal().is_some() => Check::skipped(name, "needs audience"),
-            Outcome::Failed(error) if self.lacks_optional_scope(error) => {
+            Outcome::Failed(error) if self.is_dispensable(error) => {
                 Check { status: Status::Skipped, remedy: None, ..check_of(name, error).took(self.took) }
             }
             Outcome::Failed(error) => check_of(name, error).took(self.took),

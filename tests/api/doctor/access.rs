@@ -103,6 +103,21 @@ async fn the_scopes_that_auth0_asks_for_are_told_as_it_asks_for_them() {
 }
 
 #[tokio::test]
+async fn a_list_that_the_tenants_plan_does_not_have_is_no_fault() {
+    let auth0 = answering(ResponseTemplate::new(200).set_body_json(json!([]))).await;
+    let user = ResponseTemplate::new(200).set_body_json(json!([{ "user_id": "auth0|1" }]));
+    Mock::given(method("GET")).and(path("/api/v2/users")).respond_with(user).with_priority(1).mount(&auth0).await;
+    let refusal = json!({ "message": "Upgrade your subscription.", "errorCode": "insufficient_entitlement" });
+    let refusal = ResponseTemplate::new(403).set_body_json(refusal);
+    let sessions = Mock::given(method("GET")).and(path("/api/v2/users/auth0%7C1/sessions"));
+    sessions.respond_with(refusal).with_priority(1).mount(&auth0).await;
+    let examined = of_mock(&auth0.uri()).examine().await;
+    let check = examined.check("GET /users/{id}/sessions");
+    assert_eq!(check["status"], "skipped", "{check}");
+    assert!(check["finding"].as_str().unwrap().contains("subscription"), "{check}");
+}
+
+#[tokio::test]
 async fn an_explanation_of_auth0s_is_no_remedy() {
     let auth0 = answering(ResponseTemplate::new(200).set_body_json(json!([]))).await;
     let refusal =

@@ -1,6 +1,6 @@
 //! The role of a replica in the fleet: whether it reads by itself, and what it has to tell the others. Pure: no clock is read here.
 //!
-//! Each replica knows which logs its own subscribers have been told, whoever read them. So it may change its part at any time, lose what
+//! Each replica knows which logs its own subscribers have been told, whoever read them. So it may change its role at any time, lose what
 //! others tell, or read what others have read: nothing is told twice, and reading by itself mends what was missed.
 
 use std::collections::VecDeque;
@@ -95,7 +95,7 @@ impl TailMembership {
         self.role
     }
 
-    /// Enters upon a role. Whoever comes to follow has to read what the others were told before.
+    /// Takes a role. Whoever comes to follow has to read what the others were told before.
     pub(super) fn enter(&mut self, role: Role, now: Instant) {
         let was = std::mem::replace(&mut self.role, role);
         if role == Role::Follower && !matches!(was, Role::Leader | Role::Follower) {

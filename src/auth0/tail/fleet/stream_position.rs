@@ -95,7 +95,7 @@ impl StreamPosition {
         self.cursor.unwrap_or(StreamId::LOWEST)
     }
 
-    /// Takes its position behind an entry that was read, and tells the entry's order. `entry` is none if it cannot be read.
+    /// Takes its position behind an entry that was read, and tells whether one is missing before it. `entry` is none if it cannot be read.
     pub(super) fn pass(&mut self, id: StreamId, fence: &str, entry: Option<&SharedEntry>) -> EntryOrder {
         self.cursor = Some(id);
         let Some((fence, entry)) = Fence::parse(fence).zip(entry) else { return EntryOrder::Broken };
