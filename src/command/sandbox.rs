@@ -28,7 +28,7 @@ pub(super) async fn run(serve: ServeSandbox) -> Result<(), CommandError> {
 /// A token that a sandbox did not give.
 #[derive(Debug, thiserror::Error)]
 enum TokenError {
-    /// It is not there.
+    /// No answer at the URL.
     #[error(
         "no sandbox answers at {url}. Start one with `auth0-graphql sandbox`, or give the address that `serve --sandbox` printed"
     )]
@@ -39,7 +39,7 @@ enum TokenError {
         #[source]
         source: reqwest::Error,
     },
-    /// It is not a sandbox that answers.
+    /// An answer of something that is no sandbox.
     #[error("what answers at {url} is not a sandbox")]
     NotASandbox {
         /// The URL that was asked.

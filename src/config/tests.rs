@@ -302,6 +302,12 @@ fn the_sandbox_needs_no_tenant_and_says_what_it_ignores() {
     let Serve { tenant, .. } = serve(&["--sandbox"]).unwrap();
     let Tenant::Sandbox { ignored, .. } = tenant else { panic!("not the sandbox") };
     assert_eq!(ignored, ["AUTH0_DOMAIN", "AUTH0_CLIENT_ID", "AUTH0_CLIENT_SECRET"]);
+    // By the names that they were given under.
+    let by_file =
+        ["--sandbox", "--auth0-client-secret-file", "/dev/null", "--auth0-client-assertion-algorithm", "RS384"];
+    let Serve { tenant, .. } = parsed(&by_file).unwrap();
+    let Tenant::Sandbox { ignored, .. } = tenant else { panic!("not the sandbox") };
+    assert_eq!(ignored, ["AUTH0_CLIENT_SECRET_FILE", "AUTH0_CLIENT_ASSERTION_ALGORITHM"]);
 }
 
 #[test]

@@ -45,7 +45,7 @@ pub(crate) async fn answer(
         (Some(call), None) => vec![run(call).await],
         (Some(_), Some(_)) => join_all(plan_before.root_calls().map(run)).await,
     };
-    // What the gateway was granted comes with its token, and that may have come with one of these very calls.
+    // The gateway's grant comes with its token, and that may have come with one of these very calls.
     let authority = authority();
     let plan = if authority == authority_before { Arc::clone(&plan_before) } else { prepared.plan(authority) };
     let mut bytes_left = ANSWER_BYTES;

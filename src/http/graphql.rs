@@ -34,7 +34,7 @@ pub(crate) async fn handle(State(shared): State<ServerState>, request: Request) 
         return Responder::default().refuse(HttpError::bad(StatusCode::NOT_ACCEPTABLE, message));
     }
     let responder = Responder::new(media_type.unwrap_or_default());
-    let accepted = Accepted { responder, json: media_type.is_some(), events: takes_events };
+    let accepted = AcceptedForms { responder, json: media_type.is_some(), events: takes_events };
     match RequestOptions::read(request.headers(), shared.settings.request_timeout, shared.settings.explains) {
         Ok(options) => execute(&shared, request, options, accepted).await,
         Err(error) => responder.refuse(error.into()),
@@ -44,13 +44,13 @@ pub(crate) async fn handle(State(shared): State<ServerState>, request: Request) 
 /// The forms of an answer that a client takes. A single answer is no stream where that can be helped: some clients name all media
 /// types that they know in every request.
 #[derive(Clone, Copy)]
-struct Accepted {
+struct AcceptedForms {
     responder: Responder,
     json: bool,
     events: bool,
 }
 
-async fn execute(shared: &ServerState, request: Request, options: RequestOptions, accepted: Accepted) -> Response {
+async fn execute(shared: &ServerState, request: Request, options: RequestOptions, accepted: AcceptedForms) -> Response {
     let responder = accepted.responder;
     let StateParts { engine, metrics, settings, admission, .. } = &**shared;
     let RequestOptions { timeout, is_fresh, explain } = options;

@@ -1,4 +1,4 @@
-//! The availability of Redis with this process, and the log's lines about it.
+//! The availability of Redis to this process, and the log's lines about it.
 
 use parking_lot::Mutex;
 

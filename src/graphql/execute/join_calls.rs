@@ -42,7 +42,7 @@ pub(super) fn plan_calls<'p>(
 ) {
     let sought = fetched.sought();
     match &call.request {
-        // Those are made before any join is.
+        // Made before any join is.
         CallRequest::Root(_) => {}
         CallRequest::ByIds(row, by_ids) => search(plan, by_ids, &fields(call, row), fetched, sought, calls),
         CallRequest::PerParent(_, request) => {

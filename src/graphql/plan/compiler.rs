@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{
     CallPlan, CallRequest, EntityPlan, ExecutionPlan, JoinPlan, Output, OutputField, PageOutput, PagePlan, PathStep,
-    PathTemplate, Projection, RecordPlan, RequiredKeys, ShapePlan, Withheld, WithheldReason, may_see_all_of,
-    root_field_groups, said,
+    PathTemplate, Projection, RecordPlan, RequiredKeys, ShapePlan, Withheld, WithheldReason, may_see_all_of, non_null,
+    root_field_groups,
 };
 use crate::graphql::error::GraphqlError;
 use crate::graphql::field_request::PreparedRequest;
@@ -314,7 +314,8 @@ impl PlanCompiler {
     /// The call that asks this, another join's if there is one.
     fn join_call(&mut self, row: &'static Join, arguments: &Arguments) -> Result<usize, GraphqlError> {
         let is_same = |(call, known): &&(usize, Arguments)| {
-            self.calls[*call].join().is_some_and(|known| std::ptr::eq(known, row)) && said(known).eq(said(arguments))
+            self.calls[*call].join().is_some_and(|known| std::ptr::eq(known, row))
+                && non_null(known).eq(non_null(arguments))
         };
         if let Some((known, _)) = self.join_calls.iter().find(is_same) {
             return Ok(*known);

@@ -21,12 +21,12 @@ pub(crate) fn root_field_groups(fields: &[SelectedField]) -> Vec<Arc<[usize]>> {
 pub(super) fn is_same_call(one: &SelectedField, other: &SelectedField) -> bool {
     one.name == other.name
         && match (&one.arguments, &other.arguments) {
-            (Ok(one), Ok(other)) => said(one).eq(said(other)),
+            (Ok(one), Ok(other)) => non_null(one).eq(non_null(other)),
             (one, other) => one == other,
         }
 }
 
-/// The arguments that say something: an optional one that is null asks the same as one that is absent.
-pub(super) fn said(arguments: &Arguments) -> impl Iterator<Item = (&Name, &Value)> {
+/// The arguments that are not null: an optional one that is asks the same as one that is absent.
+pub(super) fn non_null(arguments: &Arguments) -> impl Iterator<Item = (&Name, &Value)> {
     arguments.iter().filter(|(_, value)| **value != Value::Null)
 }

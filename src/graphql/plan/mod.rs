@@ -14,7 +14,7 @@ pub(crate) use self::call_count::{
 pub(crate) use self::compiler::PlanCompiler;
 pub(crate) use self::cost::cost;
 pub(crate) use self::grouping::root_field_groups;
-use self::grouping::{is_same_call, said};
+use self::grouping::{is_same_call, non_null};
 pub(crate) use self::required_keys::RequiredKeys;
 use super::error::{GraphqlError, Location};
 use super::field_request::{JoinRequest, PreparedRequest};

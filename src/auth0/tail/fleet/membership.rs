@@ -27,7 +27,7 @@ pub(crate) enum Role {
     Alone,
     /// The one that reads, and tells the others.
     Leader,
-    /// One that another reads for and tells.
+    /// A follower: another reads, and tells it what.
     Follower,
 }
 
