@@ -8,18 +8,18 @@
 #![expect(dead_code, reason = "what is shared with the other benchmarks is more than is needed here")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints tables")]
 
+#[path = "../tail/delivery_record.rs"]
+mod delivery_record;
 #[path = "../load/process.rs"]
 mod process;
 mod replicas;
-#[path = "../care/report.rs"]
+#[path = "../upstream/report.rs"]
 mod report;
 mod scenarios;
 mod server;
 #[path = "../tail/subscriber.rs"]
 mod subscriber;
 mod tail;
-#[path = "../tail/witness.rs"]
-mod witness;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,7 +28,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 
-use self::replicas::Ground;
+use self::replicas::Environment;
 use self::report::Report;
 
 // The gateway's own.
@@ -100,24 +100,24 @@ fn main() -> Result<ExitCode> {
         Some(gateway) => gateway.canonicalize().context("there is no such gateway")?,
         None => process::build_gateway()?,
     };
-    let ground = Ground { program, redis_server: options.redis_server.clone(), is_verbose: options.verbose };
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(options, ground))
+    let environment = Environment { program, redis_server: options.redis_server.clone(), is_verbose: options.verbose };
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(options, environment))
 }
 
-async fn run(options: Options, ground: Ground) -> Result<ExitCode> {
+async fn run(options: Options, environment: Environment) -> Result<ExitCode> {
     let mut report = Report::default();
     let time = Duration::from_secs(options.seconds);
     let sizes: Vec<_> = options.replicas.iter().map(|size| usize::from(*size)).collect();
     for scenario in &options.scenario {
         eprintln!("{scenario:?}");
         match scenario {
-            Scenario::Start => scenarios::start(&ground, &sizes, &mut report).await?,
-            Scenario::Budget => scenarios::budget(&ground, &sizes, time, &mut report).await?,
-            Scenario::Latency => scenarios::latency(&ground, time, &mut report).await?,
-            Scenario::Tail => tail::measure(&ground, &sizes, &mut report).await?,
+            Scenario::Start => scenarios::start(&environment, &sizes, &mut report).await?,
+            Scenario::Budget => scenarios::budget(&environment, &sizes, time, &mut report).await?,
+            Scenario::Latency => scenarios::latency(&environment, time, &mut report).await?,
+            Scenario::Tail => tail::measure(&environment, &sizes, &mut report).await?,
             Scenario::Outage => {
                 for &size in &sizes {
-                    scenarios::outage(&ground, size, time, &mut report).await?;
+                    scenarios::outage(&environment, size, time, &mut report).await?;
                 }
             }
         }

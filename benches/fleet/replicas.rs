@@ -17,13 +17,13 @@ use tokio::time::{Instant, sleep};
 use crate::process::free_address;
 
 /// Time that a fleet may take to be in a state.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Most attempts at a replica: an address that was free may be taken by a connection before it is listened on.
 const MOST_ATTEMPTS: u32 = 5;
 
 /// The programs, and how they are run.
-pub(crate) struct Ground {
+pub(crate) struct Environment {
     pub(crate) program: PathBuf,
     pub(crate) redis_server: PathBuf,
     pub(crate) is_verbose: bool,
@@ -31,7 +31,7 @@ pub(crate) struct Ground {
 
 /// Gateways of one tenant.
 pub(crate) struct Fleet<'a> {
-    ground: &'a Ground,
+    environment: &'a Environment,
     sandbox: Sandbox,
     http: reqwest::Client,
     redis: Option<String>,
@@ -56,15 +56,15 @@ pub(crate) struct Call {
 impl<'a> Fleet<'a> {
     /// A fleet of no gateways yet, which share through that Redis, or do not share.
     pub(crate) async fn of(
-        ground: &'a Ground,
+        environment: &'a Environment,
         plan: Plan,
         logs_per_minute: u32,
         redis: Option<String>,
     ) -> Result<Self> {
         let options = Options { plan, logs: 1_000, logs_per_minute, ..Options::default() };
         let sandbox = Sandbox::start(options, TcpListener::bind(("127.0.0.1", 0)).await?).await?;
-        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
-        Ok(Self { ground, sandbox, http, redis, settings: Vec::new(), replicas: Vec::new() })
+        let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build()?;
+        Ok(Self { environment, sandbox, http, redis, settings: Vec::new(), replicas: Vec::new() })
     }
 
     /// The same with a setting.
@@ -96,7 +96,7 @@ impl<'a> Fleet<'a> {
     fn spawn(&self) -> Result<Replica> {
         let (address, admin) = (free_address()?, free_address()?);
         let mut command = self.command(address, admin);
-        let stderr = if self.ground.is_verbose { Stdio::inherit() } else { Stdio::null() };
+        let stderr = if self.environment.is_verbose { Stdio::inherit() } else { Stdio::null() };
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
         let process = command.spawn().context("the gateway cannot be run")?;
         Ok(Replica { process, address, admin })
@@ -104,7 +104,7 @@ impl<'a> Fleet<'a> {
 
     fn command(&self, address: SocketAddr, admin: SocketAddr) -> Command {
         let client = self.sandbox.client();
-        let mut command = Command::new(&self.ground.program);
+        let mut command = Command::new(&self.environment.program);
         command
             // Without a `.env`.
             .current_dir(std::env::temp_dir())
@@ -126,7 +126,7 @@ impl<'a> Fleet<'a> {
         let start = Instant::now();
         for replica in &self.replicas {
             while self.metric(replica, "auth0_graphql_redis_state{state=\"up\"}").await? < 1.0 {
-                ensure!(start.elapsed() < PATIENCE, "a replica does not find Redis");
+                ensure!(start.elapsed() < TIMEOUT, "a replica does not find Redis");
                 sleep(Duration::from_millis(20)).await;
             }
         }
@@ -192,7 +192,7 @@ impl Replica {
             if self.process.try_wait()?.is_some() {
                 return Ok(false);
             }
-            ensure!(start.elapsed() < PATIENCE, "a replica does not listen");
+            ensure!(start.elapsed() < TIMEOUT, "a replica does not listen");
             sleep(Duration::from_millis(5)).await;
         }
         Ok(true)

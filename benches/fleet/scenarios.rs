@@ -8,7 +8,7 @@ use auth0_graphql::sandbox::Plan;
 use futures_util::future::{join, try_join_all};
 use tokio::time::{Instant, sleep};
 
-use crate::replicas::{Fleet, Ground};
+use crate::replicas::{Environment, Fleet};
 use crate::report::{Figure, Report, percentile};
 use crate::server::Server;
 
@@ -28,10 +28,10 @@ struct Answers {
 }
 
 /// A fleet that starts, another that restarts, and a token that Auth0 refuses.
-pub(crate) async fn start(ground: &Ground, sizes: &[usize], report: &mut Report) -> Result<()> {
+pub(crate) async fn start(environment: &Environment, sizes: &[usize], report: &mut Report) -> Result<()> {
     for &size in sizes {
-        let redis = Server::start(ground).await?;
-        let mut fleet = Fleet::of(ground, Plan::PrivateCloud, 60, Some(redis.url())).await?;
+        let redis = Server::start(environment).await?;
+        let mut fleet = Fleet::of(environment, Plan::PrivateCloud, 60, Some(redis.url())).await?;
         fleet.start(size).await?;
         fleet.ask_all(READ).await?;
         let begun = fleet.grants().await?;
@@ -55,13 +55,18 @@ pub(crate) async fn start(ground: &Ground, sizes: &[usize], report: &mut Report)
 }
 
 /// A fleet that asks for more than the tenant's plan allows.
-pub(crate) async fn budget(ground: &Ground, sizes: &[usize], time: Duration, report: &mut Report) -> Result<()> {
+pub(crate) async fn budget(
+    environment: &Environment,
+    sizes: &[usize],
+    time: Duration,
+    report: &mut Report,
+) -> Result<()> {
     for &size in sizes {
         let mut subjects = Vec::new();
         // Requests at once, and per second (`Plan`).
         for (plan, most, each_second) in [(Plan::Free, 2.0, 2.0), (Plan::Enterprise, 50.0, 16.0)] {
-            let redis = Server::start(ground).await?;
-            let fleet = Fleet::of(ground, plan, 60, Some(redis.url())).await?;
+            let redis = Server::start(environment).await?;
+            let fleet = Fleet::of(environment, plan, 60, Some(redis.url())).await?;
             let mut fleet = fleet.with("CACHE_TTL", "0s");
             fleet.start(size).await?;
             // Each has the token, and has seen the tenant's headers, before its bucket is full again.
@@ -102,11 +107,11 @@ pub(crate) async fn budget(ground: &Ground, sizes: &[usize], time: Duration, rep
 }
 
 /// One gateway alone, and one that shares: what sharing adds to an operation.
-pub(crate) async fn latency(ground: &Ground, time: Duration, report: &mut Report) -> Result<()> {
+pub(crate) async fn latency(environment: &Environment, time: Duration, report: &mut Report) -> Result<()> {
     let mut subjects = Vec::new();
-    let redis = Server::start(ground).await?;
+    let redis = Server::start(environment).await?;
     for (name, url) in [("alone", None), ("with Redis", Some(redis.url()))] {
-        let fleet = Fleet::of(ground, Plan::PrivateCloud, 60, url).await?;
+        let fleet = Fleet::of(environment, Plan::PrivateCloud, 60, url).await?;
         let mut fleet = fleet.with("CACHE_TTL", "0s").with("RATE_LIMIT", "1000000/s");
         fleet.start(1).await?;
         fleet.ask(0, READ).await?;
@@ -138,9 +143,9 @@ pub(crate) async fn latency(ground: &Ground, time: Duration, report: &mut Report
 }
 
 /// Redis killed and restored, and full, under load.
-pub(crate) async fn outage(ground: &Ground, size: usize, time: Duration, report: &mut Report) -> Result<()> {
-    let mut redis = Server::start(ground).await?;
-    let fleet = Fleet::of(ground, Plan::PrivateCloud, 60, Some(redis.url())).await?;
+pub(crate) async fn outage(environment: &Environment, size: usize, time: Duration, report: &mut Report) -> Result<()> {
+    let mut redis = Server::start(environment).await?;
+    let fleet = Fleet::of(environment, Plan::PrivateCloud, 60, Some(redis.url())).await?;
     let mut fleet = fleet.with("CACHE_TTL", "0s").with("RATE_LIMIT", "1000000/s");
     fleet.start(size).await?;
     fleet.ask_all(READ).await?;

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use redis::{Client, Connection};
 
 use crate::process::{Process, free_address};
-use crate::replicas::Ground;
+use crate::replicas::Environment;
 
 /// Commands of this benchmark, and of connections as they begin.
 const OWN: [&str; 4] = ["info", "config", "client", "hello"];
@@ -46,8 +46,8 @@ impl Work {
 }
 
 impl Server {
-    pub(crate) async fn start(ground: &Ground) -> Result<Self> {
-        let mut server = Self { program: ground.redis_server.clone(), process: None, address: free_address()? };
+    pub(crate) async fn start(environment: &Environment) -> Result<Self> {
+        let mut server = Self { program: environment.redis_server.clone(), process: None, address: free_address()? };
         server.restart().await?;
         Ok(server)
     }

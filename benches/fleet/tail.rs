@@ -11,12 +11,12 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::{Instant, sleep};
 
-use crate::replicas::{Fleet, Ground};
+use crate::delivery_record::DeliveryRecord;
+use crate::replicas::{Environment, Fleet};
 use crate::report::{Figure, Report};
 use crate::scenarios::section;
 use crate::server::Server;
-use crate::subscriber::{Crowd, Subscriber};
-use crate::witness::Witness;
+use crate::subscriber::{Subscriber, Subscribers};
 
 /// Logs in a second, so that a silence is seen to a twentieth of one.
 const LOGS: u32 = 20;
@@ -32,15 +32,15 @@ const TAKEOVER: Duration = Duration::from_secs(8);
 
 /// Subscribers of one replica.
 struct Audience {
-    crowd: Arc<Crowd>,
+    crowd: Arc<Subscribers>,
     stop: watch::Sender<bool>,
-    subscribers: Vec<JoinHandle<Witness>>,
+    subscribers: Vec<JoinHandle<DeliveryRecord>>,
 }
 
-pub(crate) async fn measure(ground: &Ground, sizes: &[usize], report: &mut Report) -> Result<()> {
+pub(crate) async fn measure(environment: &Environment, sizes: &[usize], report: &mut Report) -> Result<()> {
     for &size in sizes {
-        let killed = LocalSet::new().run_until(failover(ground, size, "KILL")).await?;
-        let paused = LocalSet::new().run_until(failover(ground, size, "STOP")).await?;
+        let killed = LocalSet::new().run_until(failover(environment, size, "KILL")).await?;
+        let paused = LocalSet::new().run_until(failover(environment, size, "STOP")).await?;
         let title = format!(
             "{size} replicas with {SUBSCRIBERS} subscribers each, {LOGS} logs a second; one that reads them is gone"
         );
@@ -49,9 +49,9 @@ pub(crate) async fn measure(ground: &Ground, sizes: &[usize], report: &mut Repor
     Ok(())
 }
 
-async fn failover(ground: &Ground, size: usize, signal: &str) -> Result<Vec<Figure>> {
-    let redis = Server::start(ground).await?;
-    let mut fleet = Fleet::of(ground, Plan::PrivateCloud, LOGS * 60, Some(redis.url())).await?;
+async fn failover(environment: &Environment, size: usize, signal: &str) -> Result<Vec<Figure>> {
+    let redis = Server::start(environment).await?;
+    let mut fleet = Fleet::of(environment, Plan::PrivateCloud, LOGS * 60, Some(redis.url())).await?;
     fleet.start(size).await?;
     let audiences: Vec<_> = fleet.replicas.iter().map(|replica| Audience::of(replica.address)).collect();
     for audience in &audiences {
@@ -81,11 +81,12 @@ async fn failover(ground: &Ground, size: usize, signal: &str) -> Result<Vec<Figu
     if signal == "KILL" {
         its_own.clear();
     }
-    let witnesses: Vec<Witness> = witnesses.into_iter().flatten().collect();
-    let sum = |of: fn(&Witness) -> u64| witnesses.iter().map(of).sum::<u64>();
-    let sum_of_its_own = |of: fn(&Witness) -> u64| its_own.iter().map(of).sum::<u64>();
-    let (missing, repeated) = (sum(Witness::missing), sum(|witness| witness.repeated));
-    let (missed, told_twice) = (sum_of_its_own(Witness::missing), sum_of_its_own(|witness| witness.repeated));
+    let witnesses: Vec<DeliveryRecord> = witnesses.into_iter().flatten().collect();
+    let sum = |of: fn(&DeliveryRecord) -> u64| witnesses.iter().map(of).sum::<u64>();
+    let sum_of_its_own = |of: fn(&DeliveryRecord) -> u64| its_own.iter().map(of).sum::<u64>();
+    let (missing, repeated) = (sum(DeliveryRecord::missing), sum(|delivery_record| delivery_record.repeated));
+    let (missed, told_twice) =
+        (sum_of_its_own(DeliveryRecord::missing), sum_of_its_own(|delivery_record| delivery_record.repeated));
     let mut figures = vec![
         Figure::new("replicas that read from Auth0", readers.len()).mark("1", readers.len() == 1),
         Figure::new("reads of logs a second at the tenant", each_second(reads as f64)),
@@ -93,7 +94,7 @@ async fn failover(ground: &Ground, size: usize, signal: &str) -> Result<Vec<Figu
         Figure::new("Redis: bytes a second", each_second(work.bytes as f64)),
         Figure::new("Redis: which in a second", work.each(LOOK.as_secs())),
         Figure::new("longest silence of the others, in s", silence).mark("at most 3", silence <= 3.0),
-        Figure::new("logs told, all together", sum(|witness| witness.received)),
+        Figure::new("logs told, all together", sum(|delivery_record| delivery_record.received)),
         Figure::new("logs missed by the others", missing).mark("0", missing == 0),
         Figure::new("logs told to the others twice", repeated).mark("0", repeated == 0),
         Figure::new("logs missed by its own subscribers", missed).mark("0", missed == 0),
@@ -141,7 +142,7 @@ async fn longest_silence(audiences: &[&Audience]) -> f64 {
 
 impl Audience {
     fn of(gateway: std::net::SocketAddr) -> Self {
-        let crowd = Crowd::new(gateway, SUBSCRIBERS);
+        let crowd = Subscribers::new(gateway, SUBSCRIBERS);
         let (stop, stopped) = watch::channel(false);
         let subscribers = (0..SUBSCRIBERS)
             .map(|number| spawn_local(Subscriber::new(number, crowd.clone()).run(stopped.clone())))
@@ -158,7 +159,7 @@ impl Audience {
         Ok(())
     }
 
-    async fn end(self) -> Vec<Witness> {
+    async fn end(self) -> Vec<DeliveryRecord> {
         // Subscribers who are gone already need not be told.
         let _ = self.stop.send(true);
         join_all(self.subscribers).await.into_iter().filter_map(Result::ok).collect()

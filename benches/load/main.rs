@@ -32,7 +32,7 @@ use self::client::{Connection, Question, load};
 use self::process::Process;
 use self::report::{Report, Row, Start, median};
 use self::scenario::Scenario;
-use self::servers::{Ground, Inner, Server};
+use self::servers::{Environment, Inner, Server};
 use self::standin::StandIn;
 use self::tenant::Tenant;
 
@@ -154,7 +154,7 @@ async fn run(options: Options, gateway: PathBuf, has_cores: bool) -> Result<Exit
     let directory = std::env::temp_dir().join(format!("auth0-graphql-load-{}", std::process::id()));
     std::fs::create_dir_all(&directory)?;
     let bench = Bench {
-        ground: Ground {
+        environment: Environment {
             gateway,
             tailcall: options.tailcall.clone(),
             cores: has_cores.then(|| options.server_cores.clone()),
@@ -179,7 +179,7 @@ async fn run(options: Options, gateway: PathBuf, has_cores: bool) -> Result<Exit
 }
 
 struct Bench {
-    ground: Ground,
+    environment: Environment,
     tenant: Arc<Tenant>,
     stand_in: StandIn,
     rounds: usize,
@@ -190,7 +190,7 @@ impl Bench {
     async fn measure(&self, options: &Options) -> Result<Report> {
         let scenarios = chosen(options)?;
         let mut servers = if options.peers { Server::ALL.to_vec() } else { options.servers.clone() };
-        let mut report = Report::new(&self.ground, self.rounds, self.time);
+        let mut report = Report::new(&self.environment, self.rounds, self.time);
         servers.retain(|server| {
             let prepared = server.prepare();
             if let Err(error) = &prepared {
@@ -228,7 +228,7 @@ impl Bench {
         self.stand_in.delay(Duration::ZERO);
         let (mut times, mut resident) = (Vec::new(), Vec::new());
         for _ in 0..if self.rounds == 1 { 3 } else { 7 } {
-            let mut process = server.start(&self.ground)?;
+            let mut process = server.start(&self.environment)?;
             process.listening().await?;
             let request = server.request(scenario, &self.tenant, 0, process.address);
             let mut connection = Connection::open(process.address).await?;
@@ -242,7 +242,7 @@ impl Bench {
 
     async fn scenario(&self, server: Server, scenario: &'static Scenario) -> Result<Row> {
         self.stand_in.delay(Duration::ZERO);
-        let mut process = server.start(&self.ground)?;
+        let mut process = server.start(&self.environment)?;
         process.listening().await?;
         let questions = Arc::new(self.questions(server, scenario, &process).await?);
         self.stand_in.delay(scenario.latency);

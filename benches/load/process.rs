@@ -15,7 +15,7 @@ use tokio::time::sleep;
 const TICKS: f64 = 100.0;
 
 /// The longest time that a server may take to start.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A running server. Dropping it ends it.
 pub(crate) struct Process {
@@ -44,8 +44,8 @@ impl Process {
             if let Some(status) = self.child.try_wait()? {
                 bail!("it ended ({status}) instead of serving; --verbose shows what it says");
             }
-            if self.started.elapsed() > PATIENCE {
-                bail!("it did not listen within {} s", PATIENCE.as_secs());
+            if self.started.elapsed() > TIMEOUT {
+                bail!("it did not listen within {} s", TIMEOUT.as_secs());
             }
             sleep(Duration::from_micros(500)).await;
         }

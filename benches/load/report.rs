@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::client::Yield;
 use crate::scenario::Scenario;
-use crate::servers::{Ground, Server};
+use crate::servers::{Environment, Server};
 
 /// Everything that was measured.
 pub(crate) struct Report {
@@ -91,10 +91,10 @@ pub(crate) fn median(values: &mut [f64]) -> f64 {
 }
 
 impl Report {
-    pub(crate) fn new(ground: &Ground, rounds: usize, time: Duration) -> Self {
+    pub(crate) fn new(environment: &Environment, rounds: usize, time: Duration) -> Self {
         Self {
             machine: machine(),
-            cores: ground.cores.clone(),
+            cores: environment.cores.clone(),
             rounds,
             time,
             starts: Vec::new(),

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use tokio::time::sleep;
 
-use crate::ground::Tenant;
-use crate::witness::number;
+use crate::delivery_record::number;
+use crate::environment::Tenant;
 
 /// The most that a search gives.
 const PAGE: usize = 100;

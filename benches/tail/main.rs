@@ -9,14 +9,14 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints tables")]
 
 mod checkpointless;
-mod ground;
+mod delivery_record;
+mod environment;
 #[path = "../load/process.rs"]
 mod process;
-#[path = "../care/report.rs"]
+#[path = "../upstream/report.rs"]
 mod report;
 mod scenarios;
 mod subscriber;
-mod witness;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,7 +31,7 @@ use self::report::Report;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The live tail: what it costs, and whether anything is lost or told twice.
+/// The live tail: what it costs, and whether anything is lost or delivered twice.
 #[derive(Parser)]
 struct Options {
     /// Scenarios to run, separated by commas.
@@ -100,26 +100,29 @@ fn main() -> Result<ExitCode> {
     if !has_cores {
         eprintln!("nothing is pinned to a core: that needs two cores and taskset (util-linux)");
     }
-    let ground = ground::Ground { program, cores: has_cores.then_some("0"), is_verbose: options.verbose };
+    let environment =
+        environment::Environment { program, cores: has_cores.then_some("0"), is_verbose: options.verbose };
     // Threads come only now, when the process is where it is to stay.
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(options, ground))
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(options, environment))
 }
 
-async fn run(options: Options, ground: ground::Ground) -> Result<ExitCode> {
+async fn run(options: Options, environment: environment::Environment) -> Result<ExitCode> {
     let mut report = Report::default();
     let time = Duration::from_secs(options.seconds);
     for scenario in &options.scenario {
         eprintln!("{scenario:?}");
         match scenario {
-            Scenario::Crowd => scenarios::crowd(&ground, options.subscribers, options.rate, time, &mut report).await?,
+            Scenario::Crowd => {
+                scenarios::crowd(&environment, options.subscribers, options.rate, time, &mut report).await?
+            }
             Scenario::Restart => {
-                scenarios::restart(&ground, options.subscribers, options.rate, time, &mut report).await?;
+                scenarios::restart(&environment, options.subscribers, options.rate, time, &mut report).await?;
             }
             Scenario::Failing => {
-                scenarios::failing(&ground, options.subscribers, options.rate, time, &mut report).await?;
+                scenarios::failing(&environment, options.subscribers, options.rate, time, &mut report).await?;
             }
-            Scenario::Idle => scenarios::idle(&ground, options.idle, &mut report).await?,
-            Scenario::Beside => scenarios::beside(&ground, time.min(Duration::from_secs(30)), &mut report).await?,
+            Scenario::Idle => scenarios::idle(&environment, options.idle, &mut report).await?,
+            Scenario::Beside => scenarios::beside(&environment, time.min(Duration::from_secs(30)), &mut report).await?,
         }
     }
     if let Some(file) = &options.json {

@@ -10,27 +10,27 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::checkpointless;
-use crate::ground::{Ground, Tenant};
+use crate::delivery_record::DeliveryRecord;
+use crate::environment::{Environment, Tenant};
 use crate::process::Process;
 use crate::report::{Figure, Report, percentile};
-use crate::subscriber::{Crowd, Subscriber};
-use crate::witness::Witness;
+use crate::subscriber::{Subscriber, Subscribers};
 
 /// The longest time that subscribers may take to be there, and to have the last log.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Subscribers that are under way.
 struct Subscribed {
-    crowd: Arc<Crowd>,
+    crowd: Arc<Subscribers>,
     stop: watch::Sender<bool>,
-    tasks: JoinSet<Witness>,
+    tasks: JoinSet<DeliveryRecord>,
 }
 
 impl Subscribed {
     /// Subscribes, and waits until all are there.
     async fn new(gateway: &Process, size: u32) -> Result<Self> {
         let size = size as usize;
-        let crowd = Crowd::new(gateway.address, size);
+        let crowd = Subscribers::new(gateway.address, size);
         let (stop, stopping) = watch::channel(false);
         let mut tasks = JoinSet::new();
         for number in 0..size {
@@ -42,7 +42,7 @@ impl Subscribed {
         }
         let started = Instant::now();
         while crowd.ready.load(Ordering::Relaxed) < size {
-            if started.elapsed() > PATIENCE {
+            if started.elapsed() > TIMEOUT {
                 bail!("only {} of {size} could subscribe", crowd.ready.load(Ordering::Relaxed));
             }
             sleep(Duration::from_millis(10)).await;
@@ -51,26 +51,26 @@ impl Subscribed {
     }
 
     /// Waits until all have had this log, and ends them.
-    async fn end(mut self, last: u64) -> Result<Told> {
+    async fn end(mut self, last: u64) -> Result<Deliveries> {
         let started = Instant::now();
-        let is_done = |crowd: &Crowd| crowd.next.iter().all(|next| next.load(Ordering::Relaxed) > last);
-        while !is_done(&self.crowd) && started.elapsed() < PATIENCE {
+        let is_done = |crowd: &Subscribers| crowd.next.iter().all(|next| next.load(Ordering::Relaxed) > last);
+        while !is_done(&self.crowd) && started.elapsed() < TIMEOUT {
             sleep(Duration::from_millis(10)).await;
         }
         let has_all = is_done(&self.crowd);
         let connections = self.crowd.connections.load(Ordering::Relaxed);
         self.stop.send_replace(true);
-        let mut told = Told { has_all, connections, ..Told::default() };
-        while let Some(witness) = self.tasks.join_next().await {
-            told.add(witness?);
+        let mut deliveries = Deliveries { has_all, connections, ..Deliveries::default() };
+        while let Some(delivery_record) = self.tasks.join_next().await {
+            deliveries.add(delivery_record?);
         }
-        Ok(told)
+        Ok(deliveries)
     }
 }
 
-/// The sum of what all subscribers were told.
+/// The sum of what was delivered to all subscribers.
 #[derive(Default)]
-struct Told {
+struct Deliveries {
     has_all: bool,
     connections: usize,
     received: u64,
@@ -82,15 +82,15 @@ struct Told {
     latencies: Vec<f64>,
 }
 
-impl Told {
-    fn add(&mut self, witness: Witness) {
-        self.received += witness.received;
-        self.missing += witness.missing();
-        self.repeated += witness.repeated;
-        self.late += witness.late;
-        self.unmarked += witness.unmarked;
-        self.errors.extend(witness.errors);
-        self.latencies.extend(witness.latencies.into_iter().flatten());
+impl Deliveries {
+    fn add(&mut self, delivery_record: DeliveryRecord) {
+        self.received += delivery_record.received;
+        self.missing += delivery_record.missing();
+        self.repeated += delivery_record.repeated;
+        self.late += delivery_record.late;
+        self.unmarked += delivery_record.unmarked;
+        self.errors.extend(delivery_record.errors);
+        self.latencies.extend(delivery_record.latencies.into_iter().flatten());
     }
 
     fn figures(&self) -> Vec<Figure> {
@@ -125,12 +125,18 @@ async fn late_logs(tenant: &Tenant, time: Duration) -> Result<()> {
 }
 
 /// Many who subscribe to the same tenant, and one alone to compare the calls with.
-pub(crate) async fn crowd(ground: &Ground, size: u32, rate: u32, time: Duration, report: &mut Report) -> Result<()> {
+pub(crate) async fn crowd(
+    environment: &Environment,
+    size: u32,
+    rate: u32,
+    time: Duration,
+    report: &mut Report,
+) -> Result<()> {
     let mut subjects = Vec::new();
     let (mut calls_for_one, mut memory_for_one) = (0, 0.0);
     for size in [1, size] {
         let tenant = Tenant::start(rate).await?;
-        let gateway = ground.gateway(&tenant).await?;
+        let gateway = environment.gateway(&tenant).await?;
         let before = gateway.resident()?;
         let subscribed = Subscribed::new(&gateway, size).await?;
         sleep(Duration::from_secs(2)).await;
@@ -142,14 +148,14 @@ pub(crate) async fn crowd(ground: &Ground, size: u32, rate: u32, time: Duration,
         let memory = gateway.peak()? - before;
         // What one alone takes is mostly what all share.
         let each = (memory - memory_for_one) * 1024.0 / f64::from(size - 1).max(1.0);
-        let mut told = subscribed.end(tenant.head().await?).await?;
-        let mut figures = told.figures();
+        let mut deliveries = subscribed.end(tenant.head().await?).await?;
+        let mut figures = deliveries.figures();
         let is_crowd = size > 1;
         // Whether a page is full, and another is asked for at once, is a matter of milliseconds.
         let most_calls = calls_for_one + calls_for_one / 10 + 4;
         figures.extend([
-            Figure::new("milliseconds from tenant to client, half", percentile(&mut told.latencies, 0.5)),
-            Figure::new("the same, 99 of 100", percentile(&mut told.latencies, 0.99)),
+            Figure::new("milliseconds from tenant to client, half", percentile(&mut deliveries.latencies, 0.5)),
+            Figure::new("the same, 99 of 100", percentile(&mut deliveries.latencies, 0.99)),
             Figure::new("calls to Auth0", calls).mark("those for one, and a tenth", !is_crowd || calls <= most_calls),
             Figure::new("CPU, percent of a core", cores * 100.0).mark("at most 10", !is_crowd || cores <= 0.10),
             Figure::new("KiB for each that is added", each).mark("at most 64", !is_crowd || each <= 64.0),
@@ -163,9 +169,15 @@ pub(crate) async fn crowd(ground: &Ground, size: u32, rate: u32, time: Duration,
 }
 
 /// A gateway that is killed and started again.
-pub(crate) async fn restart(ground: &Ground, size: u32, rate: u32, time: Duration, report: &mut Report) -> Result<()> {
+pub(crate) async fn restart(
+    environment: &Environment,
+    size: u32,
+    rate: u32,
+    time: Duration,
+    report: &mut Report,
+) -> Result<()> {
     let tenant = Tenant::start(rate).await?;
-    let gateway = ground.gateway(&tenant).await?;
+    let gateway = environment.gateway(&tenant).await?;
     let address = gateway.address;
     let subscribed = Subscribed::new(&gateway, size).await?;
     sleep(time / 2).await;
@@ -173,22 +185,28 @@ pub(crate) async fn restart(ground: &Ground, size: u32, rate: u32, time: Duratio
     drop(gateway);
     sleep(Duration::from_secs(2)).await;
     tenant.forget_calls().await?;
-    let gateway = ground.gateway_at(&tenant, address).await?;
+    let gateway = environment.gateway_at(&tenant, address).await?;
     sleep(Duration::from_secs(10)).await;
     let calls = tenant.calls().await?;
     sleep((time / 2).saturating_sub(Duration::from_secs(12))).await;
-    let told = subscribed.end(tenant.head().await?).await?;
+    let deliveries = subscribed.end(tenant.head().await?).await?;
     drop(gateway);
-    let mut figures = told.figures();
+    let mut figures = deliveries.figures();
     figures.push(Figure::new("calls in the 10 s after the start", calls).mark("at most 60", calls <= 60));
     report.add("restart", "The gateway is killed, and back after 2 s", &[("the crowd", figures)]);
     Ok(())
 }
 
 /// An Auth0 that answers 429 and 503 for twenty seconds.
-pub(crate) async fn failing(ground: &Ground, size: u32, rate: u32, time: Duration, report: &mut Report) -> Result<()> {
+pub(crate) async fn failing(
+    environment: &Environment,
+    size: u32,
+    rate: u32,
+    time: Duration,
+    report: &mut Report,
+) -> Result<()> {
     let tenant = Tenant::start(rate).await?;
-    let gateway = ground.gateway(&tenant).await?;
+    let gateway = environment.gateway(&tenant).await?;
     let subscribed = Subscribed::new(&gateway, size).await?;
     sleep(Duration::from_secs(5)).await;
     for status in [429, 503, 429, 503] {
@@ -197,18 +215,18 @@ pub(crate) async fn failing(ground: &Ground, size: u32, rate: u32, time: Duratio
         tenant.mend().await?;
     }
     sleep(time.saturating_sub(Duration::from_secs(25))).await;
-    let told = subscribed.end(tenant.head().await?).await?;
-    let kept = told.connections == size as usize;
-    let mut figures = told.figures();
+    let deliveries = subscribed.end(tenant.head().await?).await?;
+    let kept = deliveries.connections == size as usize;
+    let mut figures = deliveries.figures();
     figures.push(Figure::new("connections kept", kept).mark("true", kept));
     report.add("failing", "Auth0 answers 429 and 503 in turn, 20 s", &[("the crowd", figures)]);
     Ok(())
 }
 
 /// Very many who wait for what does not come.
-pub(crate) async fn idle(ground: &Ground, size: u32, report: &mut Report) -> Result<()> {
+pub(crate) async fn idle(environment: &Environment, size: u32, report: &mut Report) -> Result<()> {
     let tenant = Tenant::start(0).await?;
-    let gateway = ground.gateway(&tenant).await?;
+    let gateway = environment.gateway(&tenant).await?;
     let before = gateway.resident()?;
     let subscribed = Subscribed::new(&gateway, size).await?;
     sleep(Duration::from_secs(5)).await;
@@ -219,8 +237,8 @@ pub(crate) async fn idle(ground: &Ground, size: u32, report: &mut Report) -> Res
     let each = (resident - before) * 1024.0 / f64::from(size);
     let Subscribed { crowd, stop, mut tasks } = subscribed;
     stop.send_replace(true);
-    while let Some(witness) = tasks.join_next().await {
-        let errors = witness?.errors;
+    while let Some(delivery_record) = tasks.join_next().await {
+        let errors = delivery_record?.errors;
         anyhow::ensure!(errors.is_empty(), "a subscription ended: {errors:?}");
     }
     let connections = crowd.connections.load(Ordering::Relaxed);
@@ -235,20 +253,20 @@ pub(crate) async fn idle(ground: &Ground, size: u32, report: &mut Report) -> Res
 }
 
 /// The gateway, and a search for the newest again and again, each alone.
-pub(crate) async fn beside(ground: &Ground, time: Duration, report: &mut Report) -> Result<()> {
+pub(crate) async fn beside(environment: &Environment, time: Duration, report: &mut Report) -> Result<()> {
     for (section, rate) in [("beside, 10 a second", 10), ("beside, 100 a second", 100), ("beside, 300 a second", 300)] {
         let tenant = Tenant::start(rate).await?;
-        let gateway = ground.gateway(&tenant).await?;
+        let gateway = environment.gateway(&tenant).await?;
         let subscribed = Subscribed::new(&gateway, 1).await?;
         sleep(Duration::from_secs(2)).await;
         tenant.forget_calls().await?;
         sleep(time).await;
         let calls = tenant.calls().await?;
-        let told = subscribed.end(tenant.head().await?).await?;
+        let deliveries = subscribed.end(tenant.head().await?).await?;
         drop(gateway);
         let ours = vec![
-            Figure::new("logs seen", told.received),
-            Figure::new("logs lost", told.missing).mark("0 here", told.missing == 0),
+            Figure::new("logs seen", deliveries.received),
+            Figure::new("logs lost", deliveries.missing).mark("0 here", deliveries.missing == 0),
             Figure::new("calls", calls),
         ];
 

@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
-use crate::witness::Witness;
+use crate::delivery_record::DeliveryRecord;
 
 /// The fields that subscribers ask for, ten documents of different sizes.
 const FIELDS: [&str; 10] = [
@@ -41,7 +41,7 @@ const FIELDS: [&str; 10] = [
 const PER_ADDRESS: usize = 1_000;
 
 /// The state that all subscribers share.
-pub(crate) struct Crowd {
+pub(crate) struct Subscribers {
     pub(crate) gateway: SocketAddr,
     /// The number of those who are subscribed, or were.
     pub(crate) ready: AtomicUsize,
@@ -51,7 +51,7 @@ pub(crate) struct Crowd {
     pub(crate) connections: AtomicUsize,
 }
 
-impl Crowd {
+impl Subscribers {
     pub(crate) fn new(gateway: SocketAddr, size: usize) -> Arc<Self> {
         let next = (0..size).map(|_| AtomicU64::new(0)).collect();
         Arc::new(Self { gateway, ready: AtomicUsize::new(0), next, connections: AtomicUsize::new(0) })
@@ -61,27 +61,27 @@ impl Crowd {
 /// A subscriber by its number: the even ones have WebSockets, the odd ones Server-Sent Events.
 pub(crate) struct Subscriber {
     pub(crate) number: usize,
-    pub(crate) crowd: Arc<Crowd>,
-    witness: Witness,
+    pub(crate) crowd: Arc<Subscribers>,
+    delivery_record: DeliveryRecord,
     is_ready: bool,
 }
 
 impl Subscriber {
-    pub(crate) fn new(number: usize, crowd: Arc<Crowd>) -> Self {
+    pub(crate) fn new(number: usize, crowd: Arc<Subscribers>) -> Self {
         // A few take the time, which costs more than the rest of it.
-        let witness = Witness::new(number % 20 < 2);
-        Self { number, crowd, witness, is_ready: false }
+        let delivery_record = DeliveryRecord::new(number % 20 < 2);
+        Self { number, crowd, delivery_record, is_ready: false }
     }
 
-    /// Subscribes until it is told to stop, and again whenever the connection ends.
-    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) -> Witness {
+    /// Subscribes until it is deliveries to stop, and again whenever the connection ends.
+    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) -> DeliveryRecord {
         loop {
-            let told = tokio::select! {
+            let deliveries = tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => return self.witness,
-                told = self.subscribe() => told,
+                _ = stop.wait_for(|stop| *stop) => return self.delivery_record,
+                deliveries = self.subscribe() => deliveries,
             };
-            if told.is_err() {
+            if deliveries.is_err() {
                 // The gateway is not there at the moment.
                 sleep(Duration::from_millis(100)).await;
             }
@@ -105,7 +105,7 @@ impl Subscriber {
         let fields = FIELDS[(self.number / 2) % FIELDS.len()];
         json!({
             "query": format!("subscription ($from: ID) {{ logs(from: $from) {{ {fields} }} }}"),
-            "variables": { "from": self.witness.newest() },
+            "variables": { "from": self.delivery_record.newest() },
         })
     }
 
@@ -123,7 +123,7 @@ impl Subscriber {
                 Message::Text(text) => match text.as_str() {
                     r#"{"type":"connection_ack"}"# => {}
                     r#"{"type":"pong"}"# => self.ready(),
-                    message => self.hear(message.as_bytes()),
+                    message => self.record(message.as_bytes()),
                 },
                 Message::Close(_) => break,
                 _ => {}
@@ -152,7 +152,7 @@ impl Subscriber {
                 let event = &text[taken..taken + length];
                 taken += length + 2;
                 // The first comment tells that the stream is there, the others that it still is.
-                if event.starts_with(b":") { self.ready() } else { self.hear(event) }
+                if event.starts_with(b":") { self.ready() } else { self.record(event) }
             }
             text.drain(..taken);
         }
@@ -166,9 +166,9 @@ impl Subscriber {
         }
     }
 
-    fn hear(&mut self, text: &[u8]) {
-        self.witness.hear(text);
-        if let Some(next) = self.witness.next() {
+    fn record(&mut self, text: &[u8]) {
+        self.delivery_record.record(text);
+        if let Some(next) = self.delivery_record.next() {
             self.crowd.next[self.number].store(next, Ordering::Relaxed);
         }
     }

@@ -56,7 +56,7 @@ impl fmt::Display for ArgumentProblem {
                 write!(f, "must be from {least} to {most}, but is {value}")
             }
             Self::OutOfRange { value, least, most: None } => write!(f, "must be {least} or more, but is {value}"),
-            // The one place that says how to get past the wall.
+            // The one place that says how to get further.
             Self::BeyondReach => write!(
                 f,
                 "lies too far in: Auth0 gives out only the first {REACHABLE_RECORDS} records of a \

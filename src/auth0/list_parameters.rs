@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wall_says_how_to_get_past_it() {
+    fn a_page_beyond_reach_says_how_to_get_further() {
         let message = search(10, 100).map_err(|e| e.to_string());
         insta::assert_snapshot!(message.err().unwrap_or_default(), @"`page` lies too far in: Auth0 gives out only the first 1000 records of a search, so (page + 1) * perPage must not exceed 1000. Narrow the search with `q`, for example to a span of time, and start again at page 0");
     }

@@ -56,18 +56,18 @@ impl<'t> Audit<'t> {
         })
     }
 
-    /// Takes in what the operation is, once that is known.
-    pub(crate) fn asks(&mut self, document: Arc<Document>, prepared: Arc<PreparedOperation>) {
+    /// Sets the operation, once that is known.
+    pub(crate) fn set_operation(&mut self, document: Arc<Document>, prepared: Arc<PreparedOperation>) {
         self.found = Some((document, prepared));
     }
 
-    /// Takes in where the calls of the operation are noted.
-    pub(crate) fn runs(&mut self, execution: &Arc<ExecutionContext>) {
+    /// Sets where its calls are counted.
+    pub(crate) fn set_execution(&mut self, execution: &Arc<ExecutionContext>) {
         self.execution = Some(Arc::clone(execution));
     }
 
-    /// Takes in that a subscription was begun; returns the line of its end.
-    pub(crate) fn subscribes(&mut self) -> StreamAudit {
+    /// Begins a subscription; returns the line of its end.
+    pub(crate) fn begin_stream(&mut self) -> StreamAudit {
         self.ending = SUBSCRIBED;
         let (document, prepared) = self.found.as_ref().map(|(document, prepared)| (&**document, &**prepared)).unzip();
         StreamAudit {
@@ -81,8 +81,8 @@ impl<'t> Audit<'t> {
         }
     }
 
-    /// Takes in how it ended.
-    pub(crate) fn ends(&mut self, reply: &GraphqlResponse) {
+    /// Sets how it ended.
+    pub(crate) fn set_outcome(&mut self, reply: &GraphqlResponse) {
         self.ending = match reply.outcome {
             Outcome::Refused(_) => REFUSED,
             Outcome::Executed if reply.error_codes.is_empty() => ANSWERED,
@@ -126,12 +126,12 @@ pub(crate) struct StreamAudit {
 
 impl StreamAudit {
     /// Counts logs that were delivered.
-    pub(crate) fn delivers(&mut self, logs: usize) {
+    pub(crate) fn count_delivered(&mut self, logs: usize) {
         self.delivered += logs as u64;
     }
 
-    /// Takes in that the gateway ended it, and why.
-    pub(crate) fn ends(&mut self, code: ErrorCode) {
+    /// Sets why the gateway ended it.
+    pub(crate) fn set_outcome(&mut self, code: ErrorCode) {
         self.reason = code.as_str();
     }
 }

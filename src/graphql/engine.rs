@@ -148,7 +148,7 @@ impl Engine {
                 span.record("graphql.operation.name", prepared.audit.operation.as_deref());
                 span.record("graphql.document.hash", &*document.hash);
                 if let Some(audit) = &mut audit {
-                    audit.asks(document, Arc::clone(&prepared));
+                    audit.set_operation(document, Arc::clone(&prepared));
                 }
                 let kind = match prepared.subscription() {
                     Some(_) => OperationKind::Subscription,
@@ -159,7 +159,7 @@ impl Engine {
                     None if context.explain == Explain::Plan => self.plan(&prepared, context),
                     None if prepared.subscription().is_some() => match begin(&prepared) {
                         Ok(mut stream) => {
-                            stream.audit(audit.as_mut().map(Audit::subscribes));
+                            stream.audit(audit.as_mut().map(Audit::begin_stream));
                             return EngineResponse::Stream(Box::new(stream));
                         }
                         Err(failure) => refuse(&[failure], context.request_id),
@@ -171,7 +171,7 @@ impl Engine {
             Err(failures) => refuse(&failures, context.request_id),
         };
         if let Some(audit) = &mut audit {
-            audit.ends(&reply);
+            audit.set_outcome(&reply);
         }
         Span::current().record("code", reply.first_code()).record("upstream_calls", i64::from(reply.upstream_calls));
         EngineResponse::Reply(reply)
@@ -231,7 +231,7 @@ impl Engine {
         );
         let execution = Arc::new(execution);
         if let Some(audit) = audit {
-            audit.runs(&execution);
+            audit.set_execution(&execution);
         }
         let mut answers = execute::answer(&execution, &self.upstream, &self.projections).await;
         // Last, so that what the gateway says of itself has in it what the rest has taught it.

@@ -44,7 +44,7 @@ const GOAWAY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Time for a last request on a connection that is idle when the server stops: one may be on its way, and on a new connection it is the
 /// first.
-const LAST_CALL: Duration = Duration::from_secs(1);
+const IDLE_DRAIN_GRACE: Duration = Duration::from_secs(1);
 
 /// Time for the head of a request, and idle time, of a connection that is reserved for health probes.
 const RESERVED_HEAD_TIMEOUT: Duration = Duration::from_secs(2);
@@ -169,7 +169,7 @@ async fn serve_http<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
                 (Ok(()), Phase::Serving | Phase::Stopping) => {}
                 (Ok(()), Phase::Draining) => {
                     let is_idle = activity.idle_since().is_some();
-                    last_call = Some(if is_idle { Instant::now() + LAST_CALL } else { Instant::now() });
+                    last_call = Some(if is_idle { Instant::now() + IDLE_DRAIN_GRACE } else { Instant::now() });
                 }
                 // Whoever accepted it is gone.
                 (Ok(()), Phase::Over) | (Err(_), _) => return,

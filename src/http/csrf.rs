@@ -41,9 +41,9 @@ pub(crate) fn layer(origins: &Origins) -> Result<Option<CsrfLayer<Rejection>>, C
 ///
 /// A POST is for the layer to judge, but for one that names no origin, or several: the layer takes the first of them for all, and an
 /// empty one for none.
-pub(crate) fn refusal(request: &Request, shared: &ServerState) -> Option<HttpError> {
+pub(crate) fn refusal(request: &Request, state: &ServerState) -> Option<HttpError> {
     let headers = request.headers();
-    let (host, origins) = (host::host(request), &shared.settings.cors_origins);
+    let (host, origins) = (host::host(request), &state.settings.cors_origins);
     let is_refused = match *request.method() {
         Method::GET | Method::CONNECT => is_foreign(headers, host, origins),
         Method::POST => is_ambiguous(headers) && origins.page_origin(headers, host) == PageOrigin::Foreign,

@@ -101,13 +101,13 @@ impl Subscriber {
 pub(crate) fn of_subscription(
     stream: Box<ResponseStream>,
     subscriber: Subscriber,
-    shared: &ServerState,
+    state: &ServerState,
     permit: SubscriptionPermit,
 ) -> Response {
     let Subscriber { caller, caller_key, credentials, connection, .. } = subscriber;
-    let subscription = Subscription::new(stream, shared.clone(), caller, credentials, permit);
+    let subscription = Subscription::new(stream, state.clone(), caller, credentials, permit);
     let (chunks, received) = mpsc::channel(1);
-    let source = Source { subscription, shared: shared.clone(), connection, caller_key, chunks };
+    let source = Source { subscription, state: state.clone(), connection, caller_key, chunks };
     tokio::spawn(in_present_trace(source.run().in_current_span()));
     let body = stream::unfold(received, |mut received: mpsc::Receiver<Bytes>| async {
         let chunk = received.recv().await?;
@@ -131,7 +131,7 @@ fn response(body: Body) -> Response {
 /// The task that makes the events of a subscription, as fast as they are read.
 struct Source {
     subscription: Subscription,
-    shared: ServerState,
+    state: ServerState,
     connection: Option<Arc<ConnectionInfo>>,
     caller_key: RateLimitKey,
     chunks: mpsc::Sender<Bytes>,
@@ -142,7 +142,7 @@ impl Source {
         // A connection with nothing to send is not idle for that.
         let activity = self.connection.as_ref().map(|connection| connection.activity().clone());
         let _open = activity.as_ref().map(|activity| activity.send(0, None));
-        let period = self.shared.settings.subscriptions.heartbeat_interval;
+        let period = self.state.settings.subscriptions.heartbeat_interval;
         // At once: the head is sent with it, so that the client knows that it is heard.
         let mut heartbeat = interval_at(Instant::now(), period);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -183,7 +183,7 @@ impl Source {
     /// Sends events, within the budget of unsent bytes; waits while the client does not read.
     async fn send(&mut self, events: Vec<u8>) -> Result<(), GraphqlResponse> {
         let activity = self.connection.as_ref().map(|connection| connection.activity());
-        let permit = self.shared.send_budget.permit(events.len(), self.caller_key, activity);
+        let permit = self.state.send_budget.permit(events.len(), self.caller_key, activity);
         let permit = permit.map_err(|exhausted| self.subscription.end(*exhausted.error))?;
         let permit = if let Some(activity) = activity { permit.sent_on(activity, true) } else { permit };
         // A stream whose client is gone is noticed by the loop.

@@ -23,9 +23,9 @@ use crate::graphql::{self, EngineResponse, GraphqlError, OperationKind, RequestC
 use crate::telemetry::timed;
 
 /// Answers GraphQL, over HTTP or over a WebSocket.
-pub(crate) async fn handle(State(shared): State<ServerState>, request: Request) -> Response {
+pub(crate) async fn handle(State(state): State<ServerState>, request: Request) -> Response {
     if websocket::is_asked_for(&request) {
-        return websocket::open(shared, request).await;
+        return websocket::open(state, request).await;
     }
     let media_type = MediaType::negotiate(request.headers());
     let takes_events = event_stream::is_accepted(request.headers());
@@ -35,8 +35,8 @@ pub(crate) async fn handle(State(shared): State<ServerState>, request: Request) 
     }
     let responder = Responder::new(media_type.unwrap_or_default());
     let accepted = AcceptedForms { responder, json: media_type.is_some(), events: takes_events };
-    match RequestOptions::read(request.headers(), shared.settings.request_timeout, shared.settings.explains) {
-        Ok(options) => execute(&shared, request, options, accepted).await,
+    match RequestOptions::read(request.headers(), state.settings.request_timeout, state.settings.explains) {
+        Ok(options) => execute(&state, request, options, accepted).await,
         Err(error) => responder.refuse(error.into()),
     }
 }
@@ -50,9 +50,9 @@ struct AcceptedForms {
     events: bool,
 }
 
-async fn execute(shared: &ServerState, request: Request, options: RequestOptions, accepted: AcceptedForms) -> Response {
+async fn execute(state: &ServerState, request: Request, options: RequestOptions, accepted: AcceptedForms) -> Response {
     let responder = accepted.responder;
-    let StateParts { engine, metrics, settings, admission, .. } = &**shared;
+    let StateParts { engine, metrics, settings, admission, .. } = &**state;
     let RequestOptions { timeout, is_fresh, explain } = options;
     let deadline = Deadline::within(timeout);
     // Before the body is read: a refusal does not wait for it.
@@ -66,7 +66,7 @@ async fn execute(shared: &ServerState, request: Request, options: RequestOptions
     };
     let caller_key = RateLimitKey::of(Some(&caller), address);
     let subscriber = accepted.events.then(|| Subscriber::of(&request, &caller, caller_key));
-    let request = match read(request, shared, address, deadline).await {
+    let request = match read(request, state, address, deadline).await {
         Ok(request) => request,
         Err(refusal) => return responder.refuse(refusal),
     };
@@ -90,8 +90,8 @@ async fn execute(shared: &ServerState, request: Request, options: RequestOptions
     let reply = match (execution, subscriber) {
         (EngineResponse::Stream(mut stream), Some(subscriber)) => {
             metrics.server().operation("sse", OperationKind::Subscription.name(), None, times);
-            return match shared.subscriptions.permit(caller_key) {
-                Ok(permit) => event_stream::of_subscription(stream, subscriber, shared, permit),
+            return match state.subscriptions.permit(caller_key) {
+                Ok(permit) => event_stream::of_subscription(stream, subscriber, state, permit),
                 Err(refusal) => {
                     // For the audit trail, which has its beginning.
                     drop(stream.end((*refusal.error).clone()));
@@ -115,7 +115,7 @@ async fn execute(shared: &ServerState, request: Request, options: RequestOptions
 
 async fn read(
     request: Request,
-    shared: &ServerState,
+    state: &ServerState,
     address: IpAddr,
     deadline: Deadline,
 ) -> Result<graphql::GraphqlRequest, HttpError> {
@@ -132,8 +132,8 @@ async fn read(
             }
             let connection = request.extensions().get::<Arc<ConnectionInfo>>().cloned();
             let activity = connection.as_ref().map(|connection| connection.activity());
-            let body = body::read(request, &shared.bodies, address, activity, shared.settings.max_body_bytes, deadline)
-                .await?;
+            let body =
+                body::read(request, &state.bodies, address, activity, state.settings.max_body_bytes, deadline).await?;
             Ok(parameters::from_body(&body)?)
         }
         _ => {

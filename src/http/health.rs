@@ -19,11 +19,11 @@ pub(crate) async fn live() -> &'static str {
 }
 
 /// Readiness: requests are better sent here than elsewhere.
-pub(crate) async fn ready(State(shared): State<ServerState>) -> (StatusCode, &'static str) {
-    if shared.shutdown.phase() != Phase::Serving {
+pub(crate) async fn ready(State(state): State<ServerState>) -> (StatusCode, &'static str) {
+    if state.shutdown.phase() != Phase::Serving {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
     }
-    match shared.engine.readiness() {
+    match state.engine.readiness() {
         Readiness::Ready => (StatusCode::OK, "ok\n"),
         Readiness::UpstreamFailing => (StatusCode::SERVICE_UNAVAILABLE, "Auth0 has been failing\n"),
     }

@@ -14,8 +14,8 @@ use super::error::HttpError;
 use super::state::ServerState;
 
 /// The refusal of a request for a host that the gateway does not answer to.
-pub(crate) fn refusal(request: &Request, shared: &ServerState) -> Option<HttpError> {
-    if !shared.admission.authenticator().admits_anonymous() || is_for_us(request, &shared.settings.allowed_hosts) {
+pub(crate) fn refusal(request: &Request, state: &ServerState) -> Option<HttpError> {
+    if !state.admission.authenticator().admits_anonymous() || is_for_us(request, &state.settings.allowed_hosts) {
         return None;
     }
     let message = "The gateway does not answer to this host name. Its operator can add the name to ALLOWED_HOSTS.";

@@ -37,40 +37,40 @@ const MEDIA_TYPES: [&str; 7] = [
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Takes in logs.
-pub(super) async fn handle(State(shared): State<ServerState>, request: Request) -> Response {
+pub(super) async fn handle(State(state): State<ServerState>, request: Request) -> Response {
     let responder = Responder::of(request.headers());
-    match take_in(&shared, request).await {
+    match take_in(&state, request).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(refusal) => responder.refuse(refusal),
     }
 }
 
-async fn take_in(shared: &ServerState, request: Request) -> Result<(), HttpError> {
-    let deadline = Deadline::within(shared.settings.request_timeout);
+async fn take_in(state: &ServerState, request: Request) -> Result<(), HttpError> {
+    let deadline = Deadline::within(state.settings.request_timeout);
     // Before the body is read: a stranger has nothing of it kept.
-    if let Some(refusal) = refusal(shared, request.headers()) {
+    if let Some(refusal) = refusal(state, request.headers()) {
         body::discard(request, deadline);
         return Err(refusal);
     }
     let busy = |_| HttpError::busy("pushes", "Too many logs are pushed at once. Try again after `retryAfterMs`.");
-    let _permit = shared.pushes.try_acquire().map_err(busy)?;
-    let address = peer::client_of(&request, &shared.settings.trusted_proxies);
+    let _permit = state.pushes.try_acquire().map_err(busy)?;
+    let address = peer::client_of(&request, &state.settings.trusted_proxies);
     let connection = request.extensions().get::<Arc<ConnectionInfo>>().cloned();
     let activity = connection.as_ref().map(|connection| connection.activity());
-    let body = body::read(request, &shared.bodies, address, activity, LARGEST_PUSH, deadline).await?;
-    shared.engine.push_logs(&body).await.map_err(|error| match error {
+    let body = body::read(request, &state.bodies, address, activity, LARGEST_PUSH, deadline).await?;
+    state.engine.push_logs(&body).await.map_err(|error| match error {
         PushError::Malformed | PushError::Ahead => HttpError::bad(StatusCode::BAD_REQUEST, error.to_string()),
         PushError::Full => HttpError::busy("pushes", &error.to_string()),
     })
 }
 
-fn refusal(shared: &ServerState, headers: &HeaderMap) -> Option<HttpError> {
+fn refusal(state: &ServerState, headers: &HeaderMap) -> Option<HttpError> {
     // Whatever the page, and whatever it knows.
     if headers.contains_key(header::ORIGIN) || headers.contains_key(SITE) {
         let error = GraphqlError::new(ErrorCode::Forbidden, "A page sent this. Logs are pushed by Auth0.");
         return Some(HttpError::new(StatusCode::FORBIDDEN, error));
     }
-    if !shared.settings.ingest_token.as_ref().is_some_and(|token| token.is_shown(headers)) {
+    if !state.settings.ingest_token.as_ref().is_some_and(|token| token.is_shown(headers)) {
         let message = "The token of INGEST_TOKEN is needed, in `Authorization: Bearer …`.";
         let error = GraphqlError::new(ErrorCode::Unauthenticated, message);
         let challenge = HeaderValue::from_static("Bearer");

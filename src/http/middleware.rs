@@ -70,16 +70,16 @@ fn set_security_headers(headers: &mut HeaderMap) {
 /// Refuses a request that no handler is to see, and sends the response within the budget.
 ///
 /// The checks are one middleware, since each that stands alone costs two allocations and a copy of all that is behind it.
-pub(crate) async fn guard(State(shared): State<ServerState>, request: Request, next: Next) -> Response {
-    let sender = Recipient::of(&request, &shared.send_budget, &shared.settings.trusted_proxies);
+pub(crate) async fn guard(State(state): State<ServerState>, request: Request, next: Next) -> Response {
+    let sender = Recipient::of(&request, &state.send_budget, &state.settings.trusted_proxies);
     let path = request.uri().path();
     // Whoever probes a process does so by its address, and learns its health and nothing else.
     let refusal = if [health::LIVE, health::READY].contains(&path) {
         None
     } else {
         health::no_connection_left(&request)
-            .or_else(|| host::refusal(&request, &shared))
-            .or_else(|| if path == GRAPHQL { csrf::refusal(&request, &shared) } else { None })
+            .or_else(|| host::refusal(&request, &state))
+            .or_else(|| if path == GRAPHQL { csrf::refusal(&request, &state) } else { None })
     };
     let response = match refusal {
         Some(refusal) => Responder::of(request.headers()).refuse(refusal),

@@ -83,16 +83,16 @@ const GRAPHQL: &str = "/graphql";
 const METRICS: &str = "/metrics";
 
 /// The routes, and the layers around them. Each list is in the order in which a request meets the layers.
-fn router(shared: &ServerState) -> Result<Router, BuildError> {
-    let Settings { cors_origins: origins, cors_headers, playground, metrics, ingest_token, .. } = &shared.settings;
+fn router(state: &ServerState) -> Result<Router, BuildError> {
+    let Settings { cors_origins: origins, cors_headers, playground, metrics, ingest_token, .. } = &state.settings;
 
     let around_all = ServiceBuilder::new()
-        .layer(from_fn_with_state(shared.metrics.clone(), middleware::identify))
+        .layer(from_fn_with_state(state.metrics.clone(), middleware::identify))
         // Around all that refuses: a page that is allowed to ask is allowed to read why it gets no answer.
         .layer(option_layer(cors::layer(origins, cors_headers)))
         .map_response(IntoResponse::into_response)
         .layer(CatchPanicLayer::custom(middleware::panicked))
-        .layer(from_fn_with_state(shared.clone(), middleware::guard));
+        .layer(from_fn_with_state(state.clone(), middleware::guard));
     let around_graphql = ServiceBuilder::new()
         .map_request(middleware::allow_identity)
         .layer(middleware::compression())
@@ -108,13 +108,13 @@ fn router(shared: &ServerState) -> Result<Router, BuildError> {
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(around_all);
-    Ok(router.with_state(shared.clone()))
+    Ok(router.with_state(state.clone()))
 }
 
 /// The routes for whoever runs the gateway, on an address of their own.
-fn admin_router(shared: &ServerState) -> Router {
+fn admin_router(state: &ServerState) -> Router {
     let around_all = ServiceBuilder::new()
-        .layer(from_fn_with_state(shared.metrics.clone(), middleware::identify))
+        .layer(from_fn_with_state(state.metrics.clone(), middleware::identify))
         .map_response(IntoResponse::into_response)
         .layer(CatchPanicLayer::custom(middleware::panicked));
     Router::new()
@@ -122,11 +122,11 @@ fn admin_router(shared: &ServerState) -> Router {
         .route(health::LIVE, get(health::live))
         .route(health::READY, get(health::ready))
         .layer(around_all)
-        .with_state(shared.clone())
+        .with_state(state.clone())
 }
 
-async fn render_metrics(State(shared): State<ServerState>) -> Response {
-    match shared.metrics.render() {
+async fn render_metrics(State(state): State<ServerState>) -> Response {
+    match state.metrics.render() {
         Ok(text) => ([(CONTENT_TYPE, telemetry::CONTENT_TYPE)], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "the metrics cannot be written");

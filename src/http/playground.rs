@@ -62,8 +62,8 @@ pub(crate) fn routes() -> Router<ServerState> {
     Router::new().route("/", get(page)).route("/playground/{file}", get(file)).route_layer(map_response(harden))
 }
 
-async fn page(State(shared): State<ServerState>, request: Request) -> Response {
-    let settings = &shared.settings;
+async fn page(State(state): State<ServerState>, request: Request) -> Response {
+    let settings = &state.settings;
     // Not for a page whose name was made to lead here (DNS rebinding): it would be the page's own to read.
     if let Some(token) =
         settings.playground_token.as_ref().filter(|_| host::is_for_us(&request, &settings.allowed_hosts))

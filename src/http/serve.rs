@@ -48,7 +48,7 @@ const ADMIN_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(32).unwrap();
 
 /// The gateway's HTTP server.
 pub struct Server {
-    shared: ServerState,
+    state: ServerState,
     router: Router,
     tls: Option<TlsAcceptor>,
     admin: Option<TcpListener>,
@@ -68,9 +68,9 @@ impl Server {
     ) -> Result<Self, BuildError> {
         raise_file_limit();
         let tls = settings.certificate.clone().map(Certificate::acceptor).transpose()?;
-        let shared = ServerState::new(engine, authenticator, metrics, settings, Shutdown::new());
-        let router = router(&shared)?;
-        Ok(Self { shared, router, tls, admin: None })
+        let state = ServerState::new(engine, authenticator, metrics, settings, Shutdown::new());
+        let router = router(&state)?;
+        Ok(Self { state, router, tls, admin: None })
     }
 
     /// The same server, with metrics and health on `listener` as well.
@@ -84,9 +84,9 @@ impl Server {
     /// accepted, as far as there is room for them within `QUEUE_TIMEOUT`, requests under way are finished, and connections that take
     /// longer than any request may are cut off. The admin address is served to the end.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
-        let Self { shared, router, tls, admin } = self;
-        let Settings { connections, shutdown_delay, request_timeout, .. } = shared.settings;
-        let shutdown = shared.shutdown.clone();
+        let Self { state, router, tls, admin } = self;
+        let Settings { connections, shutdown_delay, request_timeout, .. } = state.settings;
+        let shutdown = state.shutdown.clone();
         let files = ResourceLimits::of_process().connections_by_files();
         if connections.most.get() > files && connections.most.get() < usize::MAX {
             tracing::warn!(
@@ -98,13 +98,13 @@ impl Server {
         let serve_admin = async {
             let Some(listener) = admin else { return pending().await };
             let connections = Connections { most: ADMIN_CONNECTIONS, ..connections };
-            let acceptor = Acceptor::new(admin_router(&shared), None, connections, &shared);
+            let acceptor = Acceptor::new(admin_router(&state), None, connections, &state);
             // Its connections are not waited for, but end with this.
             let acceptor = Acceptor { shutdown: Shutdown::new(), ..acceptor };
             acceptor.accept_until(&listener, None, pending()).await;
         };
         let serve = async {
-            let acceptor = Acceptor::new(router, tls, connections, &shared);
+            let acceptor = Acceptor::new(router, tls, connections, &state);
             let mut waiting = acceptor.accept_until(&listener, None, stop).await;
             shutdown.enter(Phase::Stopping);
             if !shutdown_delay.is_zero() {
@@ -153,19 +153,19 @@ struct Acceptor {
 }
 
 impl Acceptor {
-    fn new(router: Router, tls: Option<TlsAcceptor>, connections: Connections, shared: &ServerState) -> Self {
+    fn new(router: Router, tls: Option<TlsAcceptor>, connections: Connections, state: &ServerState) -> Self {
         Self {
             router,
             tls,
             protocols: Arc::new(connection::protocols()),
             connections,
-            send: shared.settings.send,
-            trusted_proxies: shared.settings.trusted_proxies.clone(),
+            send: state.settings.send,
+            trusted_proxies: state.settings.trusted_proxies.clone(),
             pool: Pool::new(connections.most, connections.replaceable_after),
             reserved: Arc::new(Semaphore::new(RESERVED)),
             full: LogThrottle::default(),
-            shutdown: shared.shutdown.clone(),
-            metrics: Arc::clone(shared.metrics.server()),
+            shutdown: state.shutdown.clone(),
+            metrics: Arc::clone(state.metrics.server()),
         }
     }
 

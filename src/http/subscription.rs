@@ -15,7 +15,7 @@ use crate::graphql::{ErrorCode, GraphqlError, GraphqlResponse, ResponseStream, S
 /// A subscription: its stream, and whoever it is for.
 pub(crate) struct Subscription {
     stream: Box<ResponseStream>,
-    shared: ServerState,
+    state: ServerState,
     caller: Caller,
     /// The headers that hold credentials.
     credentials: HeaderMap,
@@ -27,16 +27,16 @@ pub(crate) struct Subscription {
 impl Subscription {
     pub(crate) fn new(
         stream: Box<ResponseStream>,
-        shared: ServerState,
+        state: ServerState,
         caller: Caller,
         credentials: HeaderMap,
         permit: SubscriptionPermit,
     ) -> Self {
-        let period = shared.settings.subscriptions.recheck_interval;
+        let period = state.settings.subscriptions.recheck_interval;
         let mut recheck = interval_at(Instant::now() + period, period);
         recheck.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let phase = shared.shutdown.subscribe();
-        Self { stream, shared, caller, credentials, recheck, phase, _permit: permit }
+        let phase = state.shutdown.subscribe();
+        Self { stream, state, caller, credentials, recheck, phase, _permit: permit }
     }
 
     /// Waits for the next responses. Nothing is lost if it is dropped before.
@@ -69,8 +69,8 @@ impl Subscription {
 
     /// Looks whether the credentials are still good for what they were: tokens expire, keys are withdrawn, scopes change.
     async fn authenticate_again(&self) -> Result<(), GraphqlError> {
-        let authenticator = self.shared.admission.authenticator();
-        let deadline = Deadline::within(self.shared.settings.request_timeout);
+        let authenticator = self.state.admission.authenticator();
+        let deadline = Deadline::within(self.state.settings.request_timeout);
         match authenticate(&self.credentials, authenticator, deadline).await {
             Ok(caller) if caller == self.caller => Ok(()),
             Ok(_) => {

@@ -18,7 +18,7 @@ use super::State as Shared;
 use super::assertion::PublicKey;
 use super::clock::rfc3339;
 use super::envelope;
-use super::faults::Order;
+use super::faults::FaultRule;
 use super::token::Rights;
 use super::user_token::TokenRequest;
 
@@ -44,7 +44,7 @@ async fn forget_calls(State(shared): State<Arc<Shared>>) -> StatusCode {
 }
 
 async fn add_fault(State(shared): State<Arc<Shared>>, body: Bytes) -> Outcome {
-    shared.faults.add(Order::parse(&body).map_err(|error| bad_request(&error))?);
+    shared.faults.add(FaultRule::parse(&body).map_err(|error| bad_request(&error))?);
     Ok(envelope::json(StatusCode::CREATED, &json!({})))
 }
 
@@ -140,7 +140,7 @@ async fn release_logs(State(shared): State<Arc<Shared>>) -> StatusCode {
 
 type Outcome = Result<Response<Body>, ControlError>;
 
-/// The refusal of an order.
+/// The refusal of a rule.
 struct ControlError {
     status: StatusCode,
     message: String,

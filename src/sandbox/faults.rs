@@ -13,10 +13,10 @@ use serde_json::json;
 use super::envelope::{self, ApiError};
 use super::fixtures::{Stream, rng};
 
-/// An order to misbehave, as `POST /_sandbox/faults` takes it.
+/// A rule to misbehave, as `POST /_sandbox/faults` takes it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Order {
+pub(crate) struct FaultRule {
     /// The beginning of the paths that are concerned; every path without it.
     path: Option<String>,
     /// The number of answers.
@@ -80,8 +80,8 @@ fn status<'de, D: serde::Deserializer<'de>>(number: D) -> Result<StatusCode, D::
         .ok_or_else(|| serde::de::Error::custom("a status is a number from 200 to 599"))
 }
 
-impl Order {
-    /// Reads an order; the error says what one looks like.
+impl FaultRule {
+    /// Reads a rule; the error says what one looks like.
     pub(crate) fn parse(json: &[u8]) -> Result<Self, String> {
         serde_json::from_slice(json).map_err(|error| {
             format!(
@@ -91,39 +91,38 @@ impl Order {
     }
 }
 
-/// The orders that are not yet done.
+/// The rules that are not yet done.
 #[derive(Debug)]
 pub(crate) struct Faults {
-    orders: Mutex<Vec<Order>>,
+    rules: Mutex<Vec<FaultRule>>,
     chaos: Option<Mutex<fastrand::Rng>>,
 }
 
 impl Faults {
     pub(crate) fn new(chaos: bool, seed: u64) -> Self {
-        Self { orders: Mutex::default(), chaos: chaos.then(|| Mutex::new(rng(seed, Stream::Chaos, 0))) }
+        Self { rules: Mutex::default(), chaos: chaos.then(|| Mutex::new(rng(seed, Stream::Chaos, 0))) }
     }
 
-    pub(crate) fn add(&self, order: Order) {
-        if order.times > 0 {
-            self.orders().push(order);
+    pub(crate) fn add(&self, rule: FaultRule) {
+        if rule.times > 0 {
+            self.rules().push(rule);
         }
     }
 
     pub(crate) fn clear(&self) {
-        self.orders().clear();
+        self.rules().clear();
     }
 
     /// The fault of the next call of `path`, if any.
     pub(crate) fn next(&self, path: &str) -> Option<Fault> {
-        let mut orders = self.orders();
-        let ordered =
-            orders.iter().position(|order| order.path.as_deref().is_none_or(|prefix| path.starts_with(prefix)));
+        let mut rules = self.rules();
+        let ordered = rules.iter().position(|rule| rule.path.as_deref().is_none_or(|prefix| path.starts_with(prefix)));
         let Some(position) = ordered else {
             return self.by_chance();
         };
-        let order = &mut orders[position];
-        order.times -= 1;
-        Some(if order.times == 0 { orders.remove(position).fault } else { order.fault.clone() })
+        let rule = &mut rules[position];
+        rule.times -= 1;
+        Some(if rule.times == 0 { rules.remove(position).fault } else { rule.fault.clone() })
     }
 
     /// The fault of a call in twenty when there is chaos.
@@ -142,8 +141,8 @@ impl Faults {
         })
     }
 
-    fn orders(&self) -> MutexGuard<'_, Vec<Order>> {
-        self.orders.lock()
+    fn rules(&self) -> MutexGuard<'_, Vec<FaultRule>> {
+        self.rules.lock()
     }
 }
 
@@ -238,15 +237,15 @@ fn html() -> Response<Body> {
 mod tests {
     use super::*;
 
-    fn order(json: &str) -> Order {
-        Order::parse(json.as_bytes()).expect(json)
+    fn rule(json: &str) -> FaultRule {
+        FaultRule::parse(json.as_bytes()).expect(json)
     }
 
     #[test]
     fn orders_are_done_in_turn_and_only_for_their_paths() {
         let faults = Faults::new(false, 0);
-        faults.add(order(r#"{"path": "/api/v2/users", "times": 2, "fault": {"status": 503}}"#));
-        faults.add(order(r#"{"fault": "html"}"#));
+        faults.add(rule(r#"{"path": "/api/v2/users", "times": 2, "fault": {"status": 503}}"#));
+        faults.add(rule(r#"{"fault": "html"}"#));
         let html = Some(Fault::Connection(ConnectionFault::Html));
         assert_eq!(faults.next("/oauth/token"), html);
         assert_eq!(faults.next("/oauth/token"), None);
@@ -267,7 +266,7 @@ mod tests {
             r#"{"body": "{}"}"#,
             r#"{"body": "nonsense", "status": 500}"#,
         ] {
-            order(&format!(r#"{{"fault": {fault}}}"#));
+            rule(&format!(r#"{{"fault": {fault}}}"#));
         }
     }
 
@@ -281,7 +280,7 @@ mod tests {
             r#"{"fault": {"status": 503, "retry": 1}}"#,
             r#"{"fault": "html", "often": 3}"#,
         ] {
-            let error = Order::parse(wrong.as_bytes()).expect_err(wrong);
+            let error = FaultRule::parse(wrong.as_bytes()).expect_err(wrong);
             assert!(error.contains("\"fault\""), "{error}");
         }
     }

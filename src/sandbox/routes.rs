@@ -86,7 +86,7 @@ async fn users(State(shared): State<Arc<Shared>>, headers: HeaderMap, RawQuery(q
             return Err(ApiError::query("Sorting by app_metadata or user_metadata is not supported."));
         }
         search_engine(&given)?;
-        if page.is_beyond_the_wall() {
+        if page.is_beyond_reach() {
             return Err(ApiError::new(
                 StatusCode::BAD_REQUEST,
                 Some("invalid_paging"),
@@ -353,7 +353,7 @@ impl Shared {
                 return Err(ApiError::query(format!("Logs cannot be sorted by {field}.")));
             }
         };
-        if page.is_beyond_the_wall() {
+        if page.is_beyond_reach() {
             // The error is documented, its body is not.
             return Err(ApiError::new(
                 StatusCode::BAD_REQUEST,

@@ -19,7 +19,7 @@ use super::search::users::{UserQuery, is_written_as_most};
 use super::user_lists::UserList;
 
 /// The last record that paging reaches, and the highest total that is told.
-const WALL: u64 = 1_000;
+const REACHABLE_RECORDS: u64 = 1_000;
 
 /// The tenant's records.
 #[derive(Debug)]
@@ -54,9 +54,9 @@ impl Serialize for Record<'_> {
 }
 
 impl Page {
-    /// Auth0's rule: the wall is asked about, not the number of records that there are.
-    pub(crate) fn is_beyond_the_wall(self) -> bool {
-        self.number.saturating_add(1).saturating_mul(self.size) > WALL
+    /// Auth0's rule: the page is judged, not the number of records that there are.
+    pub(crate) fn is_beyond_reach(self) -> bool {
+        self.number.saturating_add(1).saturating_mul(self.size) > REACHABLE_RECORDS
     }
 
     pub(crate) fn start(self) -> u64 {
@@ -112,7 +112,7 @@ impl Tenant {
         let users = &self.people.users;
         let is_found = |user: &&User| query.is_none_or(|query| query.matches(user));
         // More are neither given out nor counted.
-        let most = usize::try_from(page.start().saturating_add(page.size).max(WALL)).unwrap_or(usize::MAX);
+        let most = usize::try_from(page.start().saturating_add(page.size).max(REACHABLE_RECORDS)).unwrap_or(usize::MAX);
         let found: Vec<&User> = match sort {
             Some(("created_at", false)) => self.candidates(query).filter(is_found).take(most).collect(),
             Some((field, descending)) => {
@@ -122,7 +122,7 @@ impl Tenant {
             }
             None => users.iter().filter(is_found).take(most).collect(),
         };
-        let total = found.len().min(WALL as usize);
+        let total = found.len().min(REACHABLE_RECORDS as usize);
         (page.cut(found.into_iter()), total)
     }
 

@@ -16,7 +16,7 @@ pub enum Availability {
     /// A connection that answers late, or not at all. Nobody waits for it; the token and the tail of logs are shared as far as it answers.
     Late,
     /// No connection, or one that refuses what it is asked: nothing is shared.
-    Gone,
+    Down,
 }
 
 impl Availability {
@@ -26,7 +26,7 @@ impl Availability {
             Self::Unknown => "alone",
             Self::Up => "up",
             Self::Late => "late",
-            Self::Gone => "down",
+            Self::Down => "down",
         }
     }
 }
@@ -38,14 +38,14 @@ pub(super) struct AvailabilityLog(Mutex<LastLogged>);
 #[derive(Debug, Default)]
 struct LastLogged {
     availability: Availability,
-    /// The last change for the worse, whether it was told or kept back.
+    /// The last change for the worse, logged or kept back.
     worse: (Availability, String),
     throttle: LogThrottle,
 }
 
 impl AvailabilityLog {
-    /// Tells how Redis stands, with the reason if it does not stand well, unless that has been told.
-    pub(super) fn tell(&self, availability: Availability, reason: Option<&RedisCommandError>) {
+    /// Logs that it has changed, with the reason if for the worse.
+    pub(super) fn log(&self, availability: Availability, reason: Option<&RedisCommandError>) {
         let reason = reason.map(ToString::to_string).unwrap_or_default();
         if !self.0.lock().is_news(availability, &reason) {
             return;
@@ -58,7 +58,7 @@ impl AvailabilityLog {
                 "Redis answers late, or not at all: until it is quick again, operations do not wait for it, and the rate limit, RATE_LIMIT and \
                  documents are this process' own"
             ),
-            Availability::Gone => {
+            Availability::Down => {
                 tracing::warn!(reason, "Redis is not there: until it is, this process does alone what replicas share");
             }
         }
@@ -71,7 +71,7 @@ impl LastLogged {
         if self.availability == availability {
             return false;
         }
-        if matches!(availability, Availability::Late | Availability::Gone) {
+        if matches!(availability, Availability::Late | Availability::Down) {
             if self.worse.0 != availability || self.worse.1 != reason {
                 self.worse = (availability, reason.to_owned());
                 self.throttle = LogThrottle::default();
@@ -101,10 +101,10 @@ mod tests {
             // The same again.
             (Availability::Late, "late", false),
             (Availability::Up, "", false),
-            (Availability::Gone, "full", true),
+            (Availability::Down, "full", true),
             (Availability::Up, "", true),
-            (Availability::Gone, "full", false),
-            (Availability::Gone, "read-only", true),
+            (Availability::Down, "full", false),
+            (Availability::Down, "read-only", true),
             (Availability::Up, "", true),
         ] {
             assert_eq!(logged.is_news(availability, reason), is_news, "{availability:?} {reason}");

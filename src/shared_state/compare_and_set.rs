@@ -21,7 +21,13 @@ end
 if #value > tonumber(ARGV[4]) then value = string.sub(value, 1, 16) end
 return {now[1], now[2], value}";
 
+/// Deletes a key if its value begins so.
+const DELETE_IF_BEGINS: &str = "
+if redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0";
+
 static COMPARE_AND_SET_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(COMPARE_AND_SET));
+static DELETE_IF_BEGINS_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(DELETE_IF_BEGINS));
 
 /// Bounds of a value that is changed in turns.
 #[derive(Debug, Clone, Copy)]
@@ -32,9 +38,9 @@ pub(crate) struct ValueBounds {
     pub(crate) life: Duration,
 }
 
-/// Outcome of a step of compare-and-set.
+/// The result of a compare-and-set.
 #[derive(Debug)]
-pub(crate) struct Step {
+pub(crate) struct CompareAndSetResult {
     /// The time of Redis' clock.
     pub(crate) time: Duration,
     /// The value that is there instead; `None` if the new one was set.
@@ -49,7 +55,7 @@ impl SharedState {
         expected: &[u8],
         value: &[u8],
         bounds: ValueBounds,
-    ) -> Result<Step, SharedStateError> {
+    ) -> Result<CompareAndSetResult, SharedStateError> {
         let (bytes, life) = (bounds.bytes, milliseconds(bounds.life));
         let (seconds, microseconds, other): (u64, u64, Option<Vec<u8>>) = self
             .run_on(self.0.background_connection(), async |connection| {
@@ -58,6 +64,19 @@ impl SharedState {
             })
             .await?;
         let time = Duration::from_secs(seconds).saturating_add(Duration::from_micros(microseconds));
-        Ok(Step { time, other })
+        Ok(CompareAndSetResult { time, other })
+    }
+
+    /// Deletes a key if its value begins so, of a Redis that is late, too, within `timeout`.
+    pub(crate) async fn delete_if_begins(
+        &self,
+        key: &Key,
+        beginning: &[u8],
+        timeout: Duration,
+    ) -> Result<(), SharedStateError> {
+        self.run_within(timeout, async |connection| {
+            DELETE_IF_BEGINS_SCRIPT.key(&key.0).arg(beginning).invoke_async::<()>(connection).await
+        })
+        .await
     }
 }

@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::availability::Availability;
+use super::connection_state::ConnectionState;
 use super::error::RedisCommandError;
-use super::link::Link;
 use super::url::{Route, Sentinels, at};
 use super::{Inner, RedisUrl};
 use crate::deadline::Deadline;
@@ -52,13 +52,13 @@ pub(super) struct Found {
 }
 
 /// Connects, and again whenever the connection is given up. Ends with the shared state.
-pub(super) async fn keep(state: Weak<Inner>, url: RedisUrl, mut link: watch::Receiver<Link>) {
+pub(super) async fn keep(state: Weak<Inner>, url: RedisUrl, mut watched: watch::Receiver<ConnectionState>) {
     let mut generation = 0;
     loop {
         let Some(inner) = state.upgrade() else { return };
         let prefix = inner.prefix.clone();
         let (operation_timeout, background_timeout) = (inner.operation_timeout, inner.background_timeout);
-        let was_late = inner.link.borrow().availability() == Availability::Late;
+        let was_late = inner.connection.borrow().availability() == Availability::Late;
         // Nothing is held while waiting: the state may end meanwhile.
         drop(inner);
         let mut found = find(&url, &prefix, operation_timeout).await;
@@ -89,7 +89,7 @@ pub(super) async fn keep(state: Weak<Inner>, url: RedisUrl, mut link: watch::Rec
             let probe = Probe { prefix: &prefix, timeout: background_timeout };
             loop {
                 tokio::select! {
-                    down = link.wait_for(Link::is_down) => match down {
+                    down = watched.wait_for(ConnectionState::is_down) => match down {
                         Ok(_) => break,
                         Err(_) => return,
                     },

@@ -12,10 +12,11 @@
 mod availability;
 mod compare_and_set;
 mod connection;
+mod connection_state;
 mod error;
 mod lease;
-mod link;
-mod scripts;
+mod map;
+mod rate_limit;
 mod stream;
 mod survey;
 mod url;
@@ -31,12 +32,13 @@ use tokio::sync::watch;
 
 pub use self::availability::Availability;
 use self::availability::AvailabilityLog;
-pub(crate) use self::compare_and_set::{Step, ValueBounds};
+pub(crate) use self::compare_and_set::{CompareAndSetResult, ValueBounds};
+use self::connection_state::{Connection, ConnectionState};
 use self::error::RedisCommandError;
 pub use self::error::SharedStateError;
 pub(crate) use self::lease::{BoundedStream, Fence, Holding, LeasedStream};
-use self::link::{Connection, Link};
-pub(crate) use self::scripts::{MapBounds, Rate};
+pub(crate) use self::map::MapBounds;
+pub(crate) use self::rate_limit::Rate;
 pub(crate) use self::stream::{StreamEntry, StreamId, StreamReader};
 pub use self::survey::{Deployment, Survey, SurveyError, survey};
 pub use self::url::{RedisUrl, RedisUrlError};
@@ -96,7 +98,7 @@ struct Inner {
     operation_timeout: Duration,
     token_timeout: Duration,
     background_timeout: Duration,
-    link: watch::Sender<Link>,
+    connection: watch::Sender<ConnectionState>,
     /// Answers in a row that did not come in time.
     timeouts: AtomicU32,
     log: AvailabilityLog,
@@ -120,7 +122,7 @@ impl SharedState {
     #[must_use]
     pub fn connect(settings: Settings, tenant: &str, metrics: SharedStateMetrics) -> Self {
         let Settings { url, operation_timeout, token_timeout, background_timeout } = settings;
-        let (link, watched) = watch::channel(Link::Connecting { is_overdue: false });
+        let (connection, watched) = watch::channel(ConnectionState::Connecting { is_overdue: false });
         let prefix = prefix(tenant);
         let inner = Inner {
             prefix,
@@ -128,7 +130,7 @@ impl SharedState {
             operation_timeout,
             token_timeout: token_timeout.max(operation_timeout),
             background_timeout: background_timeout.max(operation_timeout),
-            link,
+            connection,
             timeouts: AtomicU32::default(),
             log: AvailabilityLog::default(),
             metrics,
@@ -141,12 +143,12 @@ impl SharedState {
     /// Availability of Redis to this process.
     #[must_use]
     pub fn availability(&self) -> Availability {
-        self.0.link.borrow().availability()
+        self.0.connection.borrow().availability()
     }
 
     /// True while Redis is gone: it refuses connections or commands, or none has been had.
     pub(crate) fn is_gone(&self) -> bool {
-        matches!(*self.0.link.borrow(), Link::Down)
+        matches!(*self.0.connection.borrow(), ConnectionState::Down)
     }
 
     /// True while there is a connection, however late the answers on it come.
@@ -176,8 +178,8 @@ impl SharedState {
 
     /// Waits until it is known whether Redis is there, but no longer than [`FIRST_CONNECTION_WAIT`], which nobody waits for twice in vain.
     pub(crate) async fn settled(&self) {
-        let mut link = self.0.link.subscribe();
-        let settled = link.wait_for(|link| !matches!(link, Link::Connecting { is_overdue: false }));
+        let mut state = self.0.connection.subscribe();
+        let settled = state.wait_for(|state| !matches!(state, ConnectionState::Connecting { is_overdue: false }));
         if Deadline::within(FIRST_CONNECTION_WAIT).limit(settled).await.is_err() {
             self.0.is_overdue();
         }
@@ -185,8 +187,8 @@ impl SharedState {
 
     /// Waits until it is known whether Redis is there, but no longer than that.
     pub(crate) async fn settled_within(&self, wait: Duration) {
-        let mut link = self.0.link.subscribe();
-        let settled = link.wait_for(|link| !matches!(link, Link::Connecting { .. }));
+        let mut state = self.0.connection.subscribe();
+        let settled = state.wait_for(|state| !matches!(state, ConnectionState::Connecting { .. }));
         // Without an answer by then the first command says so.
         let _ = Deadline::within(wait).limit(settled).await;
     }
@@ -283,11 +285,11 @@ impl SharedState {
 
 impl Inner {
     fn connection(&self) -> Option<Connection> {
-        self.link.borrow().connection()
+        self.connection.borrow().connection()
     }
 
     fn background_connection(&self) -> Option<Connection> {
-        self.link.borrow().background_connection()
+        self.connection.borrow().background_connection()
     }
 
     /// Takes note of a failure, which ends the connection unless it is a timeout that shows nothing.
@@ -310,12 +312,12 @@ impl Inner {
     /// Takes note of a failure that ends a connection, or makes it one for work in the background.
     fn failed(&self, failure: &RedisCommandError, generation: u64) {
         self.metrics.failed(failure.reason());
-        self.change_link(Some(failure), |link| match link {
-            Link::Up(current) | Link::Slow(current) if current.generation == generation => {
+        self.change_connection(Some(failure), |state| match state {
+            ConnectionState::Up(current) | ConnectionState::Late(current) if current.generation == generation => {
                 Some(if matches!(failure, RedisCommandError::Timeout) {
-                    Link::Slow(current.clone())
+                    ConnectionState::Late(current.clone())
                 } else {
-                    Link::Down
+                    ConnectionState::Down
                 })
             }
             _ => None,
@@ -324,17 +326,18 @@ impl Inner {
 
     /// Takes note that the first connection has been waited for in vain.
     fn is_overdue(&self) {
-        self.change_link(Some(&RedisCommandError::Timeout), |link| {
-            matches!(link, Link::Connecting { is_overdue: false }).then_some(Link::Connecting { is_overdue: true })
+        self.change_connection(Some(&RedisCommandError::Timeout), |state| {
+            matches!(state, ConnectionState::Connecting { is_overdue: false })
+                .then_some(ConnectionState::Connecting { is_overdue: true })
         });
     }
 
     /// Takes note that there is no connection to be had. One that answers late is better than none.
     fn not_connected(&self, failure: &RedisCommandError) {
         self.metrics.failed(failure.reason());
-        self.change_link(Some(failure), |link| {
-            let is_kept = matches!((link, failure), (Link::Slow(_), RedisCommandError::Timeout));
-            (!is_kept).then_some(Link::Down)
+        self.change_connection(Some(failure), |state| {
+            let is_kept = matches!((state, failure), (ConnectionState::Late(_), RedisCommandError::Timeout));
+            (!is_kept).then_some(ConnectionState::Down)
         });
     }
 
@@ -344,31 +347,35 @@ impl Inner {
         match written {
             Ok(()) => {
                 self.timeouts.store(0, Ordering::Relaxed);
-                self.change_link(None, |_| Some(Link::Up(connection)));
+                self.change_connection(None, |_| Some(ConnectionState::Up(connection)));
             }
             Err(failure @ RedisCommandError::Timeout) => {
                 self.metrics.failed(failure.reason());
-                self.change_link(Some(failure), |_| Some(Link::Slow(connection)));
+                self.change_connection(Some(failure), |_| Some(ConnectionState::Late(connection)));
             }
             Err(failure) => self.not_connected(failure),
         }
     }
 
     /// Changes the way to Redis, for the worse if there is a failure, and tells what is news.
-    fn change_link(&self, failure: Option<&RedisCommandError>, change: impl FnOnce(&Link) -> Option<Link>) {
+    fn change_connection(
+        &self,
+        failure: Option<&RedisCommandError>,
+        change: impl FnOnce(&ConnectionState) -> Option<ConnectionState>,
+    ) {
         let mut availability = Availability::Unknown;
-        self.link.send_if_modified(|link| {
-            let changed = change(link);
+        self.connection.send_if_modified(|state| {
+            let changed = change(state);
             let is_changed = changed.is_some();
             if let Some(changed) = changed {
-                *link = changed;
+                *state = changed;
             }
-            availability = link.availability();
+            availability = state.availability();
             // In here, so that of two changes the later one is shown.
             self.metrics.set_state(availability.name());
             is_changed
         });
-        self.log.tell(availability, failure);
+        self.log.log(availability, failure);
     }
 }
 

@@ -17,7 +17,7 @@ use super::{RedisUrl, prefix};
 const PINGS: usize = 10;
 
 /// Longest wait for an answer. It is slower than an operation waits, so that a slow Redis is told from a dead one.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Findings about a Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,13 +84,13 @@ impl From<RedisCommandError> for SurveyError {
 /// See [`SurveyError`].
 pub async fn survey(url: &RedisUrl, tenant: &str) -> Result<Survey, SurveyError> {
     let prefix = prefix(tenant);
-    let Found { mut connection, written, is_redirected, .. } = connection::find(url, &prefix, PATIENCE).await?;
+    let Found { mut connection, written, is_redirected, .. } = connection::find(url, &prefix, TIMEOUT).await?;
     let runs_scripts = written.is_ok();
-    let probe = Probe { prefix: &prefix, timeout: PATIENCE };
+    let probe = Probe { prefix: &prefix, timeout: TIMEOUT };
     let is_writable = runs_scripts || matches!(probe.write(&mut connection).await, Ok(Ok(())));
     let latency = latency(&mut connection).await?;
     // The gateway itself can do without it, and its user may not be allowed to ask.
-    let info = bounded(PATIENCE, redis::cmd("INFO").query_async::<String>(&mut connection)).await.unwrap_or_default();
+    let info = bounded(TIMEOUT, redis::cmd("INFO").query_async::<String>(&mut connection)).await.unwrap_or_default();
     let survey = Survey { runs_scripts, ..read(&info, latency, is_writable) };
     let (addresses, deployment) = match url.route() {
         Route::Sentinels(sentinels) => (&sentinels.addresses, Deployment::Sentinels),
@@ -103,14 +103,14 @@ pub async fn survey(url: &RedisUrl, tenant: &str) -> Result<Survey, SurveyError>
 
 async fn is_silent(address: &ConnectionInfo) -> bool {
     let Ok(mut connection) = connection::open(address.clone()).await else { return true };
-    bounded(PATIENCE, redis::cmd("PING").query_async::<()>(&mut connection)).await.is_err()
+    bounded(TIMEOUT, redis::cmd("PING").query_async::<()>(&mut connection)).await.is_err()
 }
 
 async fn latency(connection: &mut MultiplexedConnection) -> Result<Duration, RedisCommandError> {
     let mut times = Vec::with_capacity(PINGS);
     for _ in 0..PINGS {
         let start = Instant::now();
-        bounded(PATIENCE, redis::cmd("PING").query_async::<()>(connection)).await?;
+        bounded(TIMEOUT, redis::cmd("PING").query_async::<()>(connection)).await?;
         times.push(start.elapsed());
     }
     times.sort_unstable();

@@ -148,10 +148,10 @@ async fn each_waiter_has_a_deadline_of_its_own() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_goes_on_for_as_long_as_the_most_patient_waits() {
-    let patience = SharedDeadline::from(deadline(1));
-    let extended = patience.clone();
+    let shared = SharedDeadline::from(deadline(1));
+    let extended = shared.clone();
     let (end, ended) = oneshot::channel();
-    let waiting = tokio::spawn(async move { patience.limit(ended).await });
+    let waiting = tokio::spawn(async move { shared.limit(ended).await });
     settle().await;
     extended.extend(deadline(5));
     tokio::time::sleep(Duration::from_secs(3)).await;

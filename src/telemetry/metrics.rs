@@ -60,7 +60,7 @@ const TABLE: &[Row] = &[
     row("auth0_graphql_tail_history_reads_total", MetricType::Counter, &["outcome"], "Reads of past logs for those who resume (ok, failed)"),
     row("auth0_graphql_tail_logs_total", MetricType::Counter, &["source"], "Logs that came while somebody followed, each once, by what brought it first (poll, push, replica: one that read it for all)"),
     row("auth0_graphql_tail_late_logs_total", MetricType::Counter, &[], "Those of them that became visible behind others"),
-    row("auth0_graphql_tail_pushed_logs_total", MetricType::Counter, &["outcome"], "Logs that Auth0 pushed (new; known, or too old to tell; passed_on to the replica that reads, since nobody followed here; unheard, since nobody followed yet)"),
+    row("auth0_graphql_tail_pushed_logs_total", MetricType::Counter, &["outcome"], "Logs that Auth0 pushed (new; known, or too old to tell; passed_on to the replica that reads, since nobody followed here; no_subscribers, since nobody followed yet)"),
     row("auth0_graphql_tail_delivered_logs_total", MetricType::Counter, &[], "Logs that subscribers were told of, all together"),
     row("auth0_graphql_tail_left_out_records_total", MetricType::Counter, &[], "Records that reads brought and that no subscriber was told of, since they are no logs or have no id; one that is read again counts again"),
     row("auth0_graphql_tail_gaps_total", MetricType::Counter, &[], "Times that a subscriber was told that logs may be missing"),

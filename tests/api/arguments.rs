@@ -86,7 +86,7 @@ async fn an_argument_out_of_bounds_is_named_and_nothing_is_called() {
 }
 
 #[tokio::test]
-async fn the_wall_says_how_to_get_past_it() {
+async fn a_page_beyond_reach_says_how_to_get_further() {
     let gateway = TestGateway::uncached().await;
     let response = ask(&gateway, "users", json!({ "page": 20 })).await;
     let message = response["errors"][0]["message"].as_str().unwrap();

@@ -5,22 +5,22 @@ use auth0_graphql::sandbox::{Options, TokenRequest};
 use serde_json::{Value, json};
 
 use crate::authentication::hash_of;
+use crate::captured_log::CapturedLog;
 use crate::gateway::{Setup, TestGateway};
-use crate::written::Written;
 
 const EMAIL: &str = "canary.bird@example.com";
 const SECRET: &str = "canary-secret-9f2c";
 
 /// The lines of the trail since the last time.
-pub(crate) fn trail(log: &Written) -> Vec<Value> {
+pub(crate) fn trail(log: &CapturedLog) -> Vec<Value> {
     let text = log.take();
     let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines.filter(|line| line["target"] == "auth0_graphql::audit").map(|mut line| line["fields"].take()).collect()
 }
 
 /// Logs into memory while the guards live. The test's runtime has one thread.
-pub(crate) fn logging(level: tracing::Level) -> (Written, impl Sized) {
-    let log = Written::default();
+pub(crate) fn logging(level: tracing::Level) -> (CapturedLog, impl Sized) {
+    let log = CapturedLog::default();
     let subscriber = tracing_subscriber::fmt().with_max_level(level).json().with_writer(log.clone()).finish();
     // With two subscribers in the process all are asked whether anybody wants an event; a single one is asked once, in
     // whatever test comes by first.
@@ -50,7 +50,7 @@ async fn ask(gateway: &TestGateway, token: &str, request: Value) {
 }
 
 /// The one line of an operation.
-async fn line_of(log: &Written, gateway: &TestGateway, token: &str, request: Value) -> Value {
+async fn line_of(log: &CapturedLog, gateway: &TestGateway, token: &str, request: Value) -> Value {
     trail(log);
     ask(gateway, token, request.clone()).await;
     let [mut line]: [Value; 1] = trail(log).try_into().unwrap_or_else(|lines| panic!("{request}: {lines:?}"));

@@ -28,8 +28,8 @@ use tokio::net::TcpListener;
 use tracing::Level;
 
 use self::redis::RedisServer;
+use crate::captured_log::CapturedLog;
 use crate::gateway::{Setup, codes};
-use crate::written::Written;
 
 const USERS: &str = "{ users(perPage: 1) { page } }";
 const WARNINGS: &str = "{ gateway { warnings replicas { isShared leadsTail } } }";
@@ -165,8 +165,8 @@ impl Fleet {
     }
 }
 
-/// A user with the rights that the handbook says are enough.
-fn user_of_the_handbook(redis: &RedisServer) -> RedisUrl {
+/// A user with the rights that docs/operations.md says are enough.
+fn user_of_the_documentation(redis: &RedisServer) -> RedisUrl {
     redis.url_of(&redis.add_user())
 }
 
@@ -181,7 +181,7 @@ fn hash_alone(hash: &str) -> Value {
 #[tokio::test]
 async fn replicas_go_on_alone_while_redis_does_not_do_its_work() {
     let Some(mut redis) = RedisServer::start("outages") else { return };
-    let log = Written::default();
+    let log = CapturedLog::default();
     let _logging = log.keep(Level::INFO);
     let mut fleet = Fleet::through(&redis, Duration::from_millis(300)).await;
     fleet.start_sharing(1).await;

@@ -224,7 +224,7 @@ async fn a_single_log_is_found_by_its_id_or_null() {
 }
 
 #[tokio::test]
-async fn logs_are_ordered_by_date_either_way_and_paged_up_to_the_wall() {
+async fn logs_are_ordered_by_date_either_way_and_paged_up_to_the_thousandth() {
     let gateway = TestGateway::uncached().await;
     for (sort, is_ascending) in
         [("", false), ("sort: { direction: ASC },", true), ("sort: { direction: DESC },", false)]

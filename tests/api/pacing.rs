@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use wiremock::ResponseTemplate;
 
+use crate::captured_log::CapturedLog;
 use crate::gateway::{Setup, TestGateway, codes};
 use crate::mock;
 use crate::time::StoppedClock;
-use crate::written::Written;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -254,7 +254,7 @@ async fn calls_that_the_rate_limit_refuses_are_no_line_of_the_log_each() {
     let (gateway, _clock) = gateway_to(Plan::Enterprise).await;
     let fault = json!({ "path": "/api/v2/users", "times": 1, "fault": { "status": 429, "retryAfter": 3_600 } });
     gateway.fault(fault).await;
-    let log = Written::default();
+    let log = CapturedLog::default();
     let _guards = log.keep(tracing::Level::WARN);
     for number in 0..10 {
         assert_eq!(codes(&Answer::to(&gateway, users(number), SECOND).await.body), ["RATE_LIMITED"]);

@@ -51,7 +51,7 @@ async fn subscribed(gateway: &TestGateway, query: &str) -> Client {
 
 /// The payload of the next response.
 async fn next(client: &mut Client) -> Value {
-    let mut message = client.hear().await;
+    let mut message = client.receive().await;
     assert_eq!((&message["id"], &message["type"]), (&json!("1"), &json!("next")), "{message}");
     message["payload"].take()
 }

@@ -52,8 +52,8 @@ async fn an_answer_has_the_bytes_that_it_has_over_http() {
     let mut client = Client::ready(&gateway).await;
     client.subscribe("an \"id\"", body).await;
     let expected = format!(r#"{{"id":"an \"id\"","type":"next","payload":{over_http}}}"#);
-    assert_eq!(client.hear_text().await, expected);
-    assert_eq!(client.hear().await, json!({ "id": "an \"id\"", "type": "complete" }));
+    assert_eq!(client.receive_text().await, expected);
+    assert_eq!(client.receive().await, json!({ "id": "an \"id\"", "type": "complete" }));
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn what_is_refused_is_told_with_the_errors_of_http() {
         (json!({ "query": VERSION, "variables": [] }), "BAD_REQUEST"),
     ] {
         client.subscribe("1", payload.clone()).await;
-        let mut message = client.hear().await;
+        let mut message = client.receive().await;
         let errors = message["payload"].take();
         assert_eq!(message, json!({ "id": "1", "type": "error", "payload": null }), "{payload}");
         let over_http = gateway.send(payload.clone()).await;
@@ -108,10 +108,10 @@ async fn every_operation_has_a_request_id_that_begins_with_the_connection_s() {
     let (mut client, response) = Client::connect_with(&gateway, &[("X-Request-Id", "the-page")]).await;
     assert_eq!(response["x-request-id"], "the-page");
     client.init(Value::Null).await;
-    assert_eq!(client.hear().await["type"], "connection_ack");
+    assert_eq!(client.receive().await["type"], "connection_ack");
     for expected in ["the-page-1", "the-page-2"] {
         client.subscribe("1", json!({ "query": "{" })).await;
-        assert_eq!(client.hear().await["payload"][0]["extensions"]["requestId"], expected);
+        assert_eq!(client.receive().await["payload"][0]["extensions"]["requestId"], expected);
     }
 }
 
@@ -122,11 +122,11 @@ async fn pings_are_answered_at_any_time() {
     for _ in 0..2 {
         for ping in [json!({ "type": "ping" }), json!({ "type": "ping", "payload": { "a": 1 } })] {
             client.say(ping).await;
-            assert_eq!(client.hear().await, json!({ "type": "pong" }));
+            assert_eq!(client.receive().await, json!({ "type": "pong" }));
         }
         client.say(json!({ "type": "pong" })).await;
         client.init(Value::Null).await;
-        if client.hear_text_or_close().await.is_err() {
+        if client.receive_text_or_close().await.is_err() {
             return;
         }
     }
@@ -140,18 +140,18 @@ async fn operations_are_under_way_at_once_and_can_be_cancelled() {
     client.subscribe("slow", json!({ "query": USERS })).await;
     asked(&auth0, "/api/v2/users").await;
     client.subscribe("quick", json!({ "query": VERSION })).await;
-    let next = client.hear().await;
+    let next = client.receive().await;
     assert_eq!((&next["id"], &next["type"]), (&json!("quick"), &json!("next")));
-    assert_eq!(client.hear().await, json!({ "id": "quick", "type": "complete" }));
+    assert_eq!(client.receive().await, json!({ "id": "quick", "type": "complete" }));
 
     client.say(json!({ "type": "complete", "id": "slow" })).await;
     client.say(json!({ "type": "complete", "id": "never there" })).await;
     // The id is free at once, and the first answer under it is not the cancelled one's.
     client.subscribe("slow", json!({ "query": VERSION })).await;
-    assert!(client.hear().await["payload"]["data"]["gateway"].is_object());
-    assert_eq!(client.hear().await, json!({ "id": "slow", "type": "complete" }));
+    assert!(client.receive().await["payload"]["data"]["gateway"].is_object());
+    assert_eq!(client.receive().await, json!({ "id": "slow", "type": "complete" }));
     client.say(json!({ "type": "ping" })).await;
-    assert_eq!(client.hear().await, json!({ "type": "pong" }), "nothing else has come");
+    assert_eq!(client.receive().await, json!({ "type": "pong" }), "nothing else has come");
 }
 
 #[tokio::test]
@@ -160,7 +160,7 @@ async fn operations_under_way_are_limited_in_number() {
     let mut client = Client::ready(&gateway).await;
     client.subscribe("slow", json!({ "query": USERS })).await;
     client.subscribe("more", json!({ "query": VERSION })).await;
-    let refusal = client.hear().await;
+    let refusal = client.receive().await;
     assert_eq!((&refusal["id"], &refusal["type"]), (&json!("more"), &json!("error")));
     assert_eq!(refusal["payload"][0]["extensions"]["code"], "RATE_LIMITED");
     client.say(json!({ "type": "complete", "id": "slow" })).await;

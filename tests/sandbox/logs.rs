@@ -103,7 +103,7 @@ async fn a_checkpoint_ignores_everything_else_and_take_alone_is_ignored() {
 }
 
 #[tokio::test]
-async fn wrong_parameters_and_the_wall_are_refused() {
+async fn wrong_parameters_and_pages_beyond_reach_are_refused() {
     let tenant = Tenant::spawn().await;
     for wrong in ["search=type:s", "take=101", "take=0", "per_page=101", "page=10&per_page=100", "page=20"] {
         let answer = tenant.get(&format!("/api/v2/logs?{wrong}")).await;

@@ -39,7 +39,7 @@ pub(crate) enum Inner {
 }
 
 /// The programs, and how they are run.
-pub(crate) struct Ground {
+pub(crate) struct Environment {
     pub(crate) gateway: PathBuf,
     /// A tailcall other than its npm package's.
     pub(crate) tailcall: Option<PathBuf>,
@@ -131,23 +131,23 @@ impl Server {
     }
 
     /// Starts it.
-    pub(crate) fn start(self, ground: &Ground) -> Result<Process> {
+    pub(crate) fn start(self, environment: &Environment) -> Result<Process> {
         let address = free_address()?;
         let pinned = |program: &Path| {
-            let mut command = pinned(ground.cores.as_deref(), program);
-            command.current_dir(&ground.directory);
+            let mut command = pinned(environment.cores.as_deref(), program);
+            command.current_dir(&environment.directory);
             command
         };
         let inner = |name: &str| -> Result<Command> {
             let mut command = pinned(&std::env::current_exe()?);
-            command.args(["serve", name, &address.to_string(), &ground.upstream]);
+            command.args(["serve", name, &address.to_string(), &environment.upstream]);
             Ok(command)
         };
         let command = match self {
             Self::Gateway | Self::Observed => {
-                let mut command = pinned(&ground.gateway);
+                let mut command = pinned(&environment.gateway);
                 command
-                    .env("AUTH0_DOMAIN", &ground.upstream)
+                    .env("AUTH0_DOMAIN", &environment.upstream)
                     .env("AUTH0_CLIENT_ID", format!("{:032x}", fastrand::u128(..)))
                     .env("AUTH0_CLIENT_SECRET", format!("{:032x}", fastrand::u128(..)))
                     .env("HOST", address.ip().to_string())
@@ -158,7 +158,7 @@ impl Server {
                 if self == Self::Observed {
                     command
                         .env("ADMIN_ADDRESS", free_address()?.to_string())
-                        .env("OTEL_EXPORTER_OTLP_ENDPOINT", &ground.upstream)
+                        .env("OTEL_EXPORTER_OTLP_ENDPOINT", &environment.upstream)
                         .env("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
                         .env("OTEL_TRACES_SAMPLER_ARG", "0.01");
                 }
@@ -169,21 +169,21 @@ impl Server {
             Self::Mercurius => {
                 let mut command = pinned(Path::new("node"));
                 command.arg(format!("{PEERS}/mercurius/server.mjs"));
-                command.env("UPSTREAM", &ground.upstream).env("PORT", address.port().to_string());
+                command.env("UPSTREAM", &environment.upstream).env("PORT", address.port().to_string());
                 command
             }
             Self::Tailcall => {
                 let configuration = std::fs::read_to_string(format!("{PEERS}/tailcall/schema.graphql"))?
-                    .replace("UPSTREAM", &ground.upstream)
+                    .replace("UPSTREAM", &environment.upstream)
                     .replace("PORT", &address.port().to_string());
-                let file = ground.directory.join("tailcall.graphql");
+                let file = environment.directory.join("tailcall.graphql");
                 std::fs::write(&file, configuration)?;
-                let mut command = pinned(ground.tailcall.as_deref().unwrap_or(Path::new(TAILCALL)));
+                let mut command = pinned(environment.tailcall.as_deref().unwrap_or(Path::new(TAILCALL)));
                 command.arg("start").arg(file).env("TAILCALL_TRACKER", "false");
                 command
             }
         };
-        Process::start(command, address, ground.is_verbose)
+        Process::start(command, address, environment.is_verbose)
     }
 }
 

@@ -23,7 +23,7 @@ const COOL_DOWN: Duration = Duration::from_millis(500);
 
 /// After this time without an answer the next call may be the probe: the first may hang until its
 /// deadline, on a connection that will never wake.
-const PROBE_PATIENCE: Duration = Duration::from_secs(1);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Circuit {
@@ -56,7 +56,7 @@ impl Circuit {
         let may_probe = match self.state {
             State::Closed(_) => return Some(Permit { round: self.round, is_probe: false }),
             State::Open { until } => now >= until,
-            State::HalfOpen { since } => now.saturating_duration_since(since) >= PROBE_PATIENCE,
+            State::HalfOpen { since } => now.saturating_duration_since(since) >= PROBE_TIMEOUT,
         };
         may_probe.then(|| {
             self.change(State::HalfOpen { since: now });
@@ -74,7 +74,7 @@ impl Circuit {
                     self.change(State::Open { until: now + COOL_DOWN });
                 }
             }
-            // Even a probe that was given up: if every answer takes longer than the patience with
+            // Even a probe that was given up: if every answer takes longer than the time for
             // it, the circuit would never close otherwise.
             (State::Open { .. } | State::HalfOpen { .. }, Health::Alive) if permit.is_probe => {
                 self.change(State::Closed(Window::new(now)));
@@ -283,7 +283,7 @@ mod tests {
         let dropped = bench.probe();
         bench.report(dropped, Health::Unknown);
         let silent = bench.probe();
-        bench.pass(PROBE_PATIENCE - TICK);
+        bench.pass(PROBE_TIMEOUT - TICK);
         assert_eq!(bench.admit(), None);
         bench.pass(TICK);
         let current = bench.probe();

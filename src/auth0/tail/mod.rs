@@ -173,9 +173,9 @@ impl LogTail {
     /// See [`PushError`]. Nothing of the body is taken in then.
     pub async fn push(&self, body: &[u8]) -> Result<(), PushError> {
         let records = push::records(body, Utc::now())?;
-        let unheard = self.0.push(&records)?;
+        let unfollowed = self.0.push(&records)?;
         let is_passed_on = self.0.pass_on(&records).await;
-        self.0.metrics().pushed(if is_passed_on { "passed_on" } else { "unheard" }, unheard);
+        self.0.metrics().pushed(if is_passed_on { "passed_on" } else { "no_subscribers" }, unfollowed);
         Ok(())
     }
 

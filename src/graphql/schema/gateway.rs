@@ -194,7 +194,7 @@ fn warnings(upstream: &Upstream) -> Vec<String> {
         ));
     }
     match upstream.shared_state().map(SharedState::availability) {
-        Some(Availability::Gone) => {
+        Some(Availability::Down) => {
             warnings.push("Redis is not there: this replica does alone what replicas share.".to_owned());
         }
         Some(Availability::Late) => warnings.push(

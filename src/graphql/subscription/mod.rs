@@ -135,7 +135,7 @@ impl ResponseStream {
             if !responses.is_empty() {
                 self.reader.delivered(responses.len());
                 if let Some(audit) = &mut self.audit {
-                    audit.delivers(responses.len());
+                    audit.count_delivered(responses.len());
                 }
                 return Ok(responses);
             }
@@ -163,7 +163,7 @@ impl ResponseStream {
     #[must_use]
     pub fn end(&mut self, error: GraphqlError) -> GraphqlResponse {
         if let Some(audit) = &mut self.audit {
-            audit.ends(error.code);
+            audit.set_outcome(error.code);
         }
         let error = match self.position() {
             Some(position) => error.with("from", position.as_str()),

@@ -53,7 +53,7 @@ pub(crate) struct UpgradeRequest {
 /// A WebSocket and its state.
 pub(crate) struct Connection {
     socket: WebSocket,
-    shared: ServerState,
+    state: ServerState,
     membership: Arc<WebSocketMembership>,
     upgrade: UpgradeRequest,
     /// The parameters of `connection_init`, once its client is authenticated.
@@ -86,13 +86,13 @@ impl From<CloseReason> for End {
 impl Connection {
     pub(crate) fn new(
         socket: WebSocket,
-        shared: ServerState,
+        state: ServerState,
         membership: WebSocketMembership,
         upgrade: UpgradeRequest,
     ) -> Self {
         Self {
             socket,
-            shared,
+            state,
             membership: Arc::new(membership),
             upgrade,
             init: None,
@@ -107,7 +107,7 @@ impl Connection {
     /// Serves the connection until it ends or is cut off.
     pub(crate) async fn serve(self) {
         let membership = Arc::clone(&self.membership);
-        let _open = self.shared.metrics.server().web_socket();
+        let _open = self.state.metrics.server().web_socket();
         tokio::select! {
             () = self.serve_until_closed() => {}
             () = membership.over() => tracing::debug!("cut off"),
@@ -128,7 +128,7 @@ impl Connection {
 
     async fn run(&mut self) -> Result<Infallible, End> {
         let membership = Arc::clone(&self.membership);
-        let settings = &self.shared.settings.web_sockets;
+        let settings = &self.state.settings.web_sockets;
         let (init_timeout, period) = (settings.init_timeout, settings.ping_interval);
         let start = Instant::now();
         let mut ping = interval_at(start + period, period);
@@ -191,7 +191,7 @@ impl Connection {
             Message::Ping(_) | Message::Pong(_) => return self.count_ping(),
             Message::Close(_) => return Ok(()),
         };
-        let most = self.shared.settings.max_body_bytes;
+        let most = self.state.settings.max_body_bytes;
         if text.len() > most {
             return Err(CloseReason::TooLarge(most).into());
         }
@@ -231,10 +231,9 @@ impl Connection {
             return Err(CloseReason::TooManyInits.into());
         }
         let UpgradeRequest { credentials, address, .. } = &self.upgrade;
-        let params =
-            init::read(payload, credentials.clone(), &self.shared.settings).map_err(CloseReason::BadMessage)?;
+        let params = init::read(payload, credentials.clone(), &self.state.settings).map_err(CloseReason::BadMessage)?;
         let deadline = Deadline::within(params.options.timeout);
-        match self.shared.admission.admit(&params.credentials, *address, deadline).await {
+        match self.state.admission.admit(&params.credentials, *address, deadline).await {
             Ok(_) => {
                 self.init = Some(params);
                 self.send(Message::text(ACK)).await
@@ -252,7 +251,7 @@ impl Connection {
         self.count += 1;
         let UpgradeRequest { id: request_id, address, .. } = &self.upgrade;
         let request_id = format!("{request_id}-{}", self.count);
-        let most = self.shared.settings.web_sockets.max_operations;
+        let most = self.state.settings.web_sockets.max_operations;
         if self.operations.len() >= most {
             let message = format!("{most} operations are under way on this connection: wait until one is complete.");
             let refusal = refuse(&[GraphqlError::new(ErrorCode::RateLimited, message)], &request_id);
@@ -261,7 +260,7 @@ impl Connection {
         let span = tracing::info_span!("request", id = request_id);
         let trace = Trace::of_request(&request_id, None, None, false);
         let operation = operation::execute(
-            self.shared.clone(),
+            self.state.clone(),
             init.clone(),
             Arc::clone(&self.membership),
             *address,
@@ -376,7 +375,7 @@ impl Connection {
     }
 
     fn send_deadline(&self, bytes: usize) -> Deadline {
-        Deadline::within(self.shared.send_budget.limits().time_for(bytes))
+        Deadline::within(self.state.send_budget.limits().time_for(bytes))
     }
 
     /// Closes the WebSocket. Messages that come meanwhile are read and dropped: a connection that ends with something unread can

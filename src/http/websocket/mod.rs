@@ -54,9 +54,9 @@ pub(crate) fn is_asked_for(request: &Request) -> bool {
 }
 
 /// Opens a WebSocket, or refuses to.
-pub(crate) async fn open(shared: ServerState, request: Request) -> Response {
+pub(crate) async fn open(state: ServerState, request: Request) -> Response {
     let responder = Responder::of(request.headers());
-    let address = peer::client_of(&request, &shared.settings.trusted_proxies);
+    let address = peer::client_of(&request, &state.settings.trusted_proxies);
     let (mut parts, _) = request.into_parts();
     let upgrade = match negotiate(&mut parts).await {
         Ok(upgrade) => upgrade,
@@ -67,7 +67,7 @@ pub(crate) async fn open(shared: ServerState, request: Request) -> Response {
         let message = "There are too many connections already. Try again after `retryAfterMs`.";
         return responder.refuse(HttpError::busy("connections", message));
     };
-    let read = shared.settings.max_body_bytes.saturating_mul(READ_FACTOR);
+    let read = state.settings.max_body_bytes.saturating_mul(READ_FACTOR);
     let id = request_id::current();
     // It outlives the request that opened it.
     let span = tracing::info_span!(parent: None, "websocket", id = &*id);
@@ -78,7 +78,7 @@ pub(crate) async fn open(shared: ServerState, request: Request) -> Response {
         .max_message_size(read)
         .max_frame_size(read)
         .on_failed_upgrade(|error| tracing::debug!(%error, "a connection ended before it was a WebSocket"))
-        .on_upgrade(move |socket| Connection::new(socket, shared, membership, request).serve().instrument(span))
+        .on_upgrade(move |socket| Connection::new(socket, state, membership, request).serve().instrument(span))
 }
 
 async fn negotiate(parts: &mut Parts) -> Result<WebSocketUpgrade, HttpError> {

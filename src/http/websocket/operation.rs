@@ -48,7 +48,7 @@ pub(crate) struct StreamedReply {
 /// credentials are no longer good, the connection is to be closed. The responses to a subscription are sent to `streamed`, and what
 /// ends it is the reply.
 pub(crate) async fn execute(
-    shared: ServerState,
+    state: ServerState,
     init: InitParams,
     membership: Arc<WebSocketMembership>,
     address: IpAddr,
@@ -57,19 +57,19 @@ pub(crate) async fn execute(
     streamed: mpsc::Sender<StreamedReply>,
 ) -> Result<OperationReply, CloseReason> {
     let under_way = membership.begin();
-    let metrics = shared.metrics.server();
+    let metrics = state.metrics.server();
     let refused = |error| Ok(refuse(&[error], &request_id).into());
     let count = |refusal: HttpError| {
         metrics.refused(refusal.reason);
         refusal
     };
     let InitParams { credentials, options } = init;
-    let permit_to_run = match shared.admission.permit().map_err(count) {
+    let permit_to_run = match state.admission.permit().map_err(count) {
         Ok(permit) => permit,
         Err(busy) => return refused(*busy.error),
     };
     let deadline = Deadline::within(options.timeout);
-    let caller = match shared.admission.admit(&credentials, address, deadline).await.map_err(count) {
+    let caller = match state.admission.admit(&credentials, address, deadline).await.map_err(count) {
         Ok(caller) => caller,
         Err(refusal) if refusal.is_temporary() => return refused(*refusal.error),
         Err(refusal) => return Err(CloseReason::Forbidden(refusal.error.message)),
@@ -88,12 +88,12 @@ pub(crate) async fn execute(
         explain,
         resume_after: None,
     };
-    let (execution, times) = timed(pin!(shared.engine.execute_or_subscribe(request, &context))).await;
+    let (execution, times) = timed(pin!(state.engine.execute_or_subscribe(request, &context))).await;
     let mut reply = match execution {
         EngineResponse::Reply(reply) => reply,
         EngineResponse::Stream(mut stream) => {
             metrics.operation("websocket", OperationKind::Subscription.name(), None, times);
-            let permit = match shared.subscriptions.permit(caller_key).map_err(count) {
+            let permit = match state.subscriptions.permit(caller_key).map_err(count) {
                 Ok(permit) => permit,
                 Err(refusal) => {
                     // For the audit trail, which has its beginning.
@@ -102,13 +102,13 @@ pub(crate) async fn execute(
                 }
             };
             drop((under_way, permit_to_run));
-            let subscription = Subscription::new(stream, shared.clone(), caller, credentials, permit);
-            return Ok(stream_to(streamed, subscription, &shared, &membership, caller_key).await.into());
+            let subscription = Subscription::new(stream, state.clone(), caller, credentials, permit);
+            return Ok(stream_to(streamed, subscription, &state, &membership, caller_key).await.into());
         }
     };
     metrics.operation("websocket", reply.kind.name(), reply.first_code(), times);
     reply.body.shrink_to_fit();
-    match shared.send_budget.permit(reply.body.len(), caller_key, Some(membership.activity())) {
+    match state.send_budget.permit(reply.body.len(), caller_key, Some(membership.activity())) {
         // Sending has a time of its own here: a connection of HTTP/2 is not over for one of its WebSockets.
         Ok(permit) => Ok(OperationReply { reply, _permit: Some(permit.sent_on(membership.activity(), false)) }),
         Err(exhausted) => refused(*count(exhausted).error),
@@ -119,7 +119,7 @@ pub(crate) async fn execute(
 async fn stream_to(
     streamed: mpsc::Sender<StreamedReply>,
     mut subscription: Subscription,
-    shared: &ServerState,
+    state: &ServerState,
     membership: &WebSocketMembership,
     caller: RateLimitKey,
 ) -> GraphqlResponse {
@@ -129,7 +129,7 @@ async fn stream_to(
             Err(end) => return end,
         };
         let bytes = responses.iter().map(|response| response.body.len()).sum();
-        let permit = match shared.send_budget.permit(bytes, caller, Some(membership.activity())) {
+        let permit = match state.send_budget.permit(bytes, caller, Some(membership.activity())) {
             Ok(permit) => permit.sent_on(membership.activity(), false),
             Err(exhausted) => return subscription.end(*exhausted.error),
         };

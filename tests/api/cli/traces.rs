@@ -196,7 +196,7 @@ async fn operations_of_a_web_socket_and_reads_of_the_tail_have_traces_of_their_o
     let url = value(&gateway.printed_until("GraphQL"), "GraphQL").to_owned();
     let (mut client, _) = Client::connect_to(url.trim_end_matches("/graphql"), &[("x-request-id", "page")]).await;
     client.init(json!({})).await;
-    assert_eq!(client.hear().await["type"], "connection_ack");
+    assert_eq!(client.receive().await["type"], "connection_ack");
     let answer = client.run(json!({ "query": "{ logs(take: 1) { next } }" })).await;
     assert!(answer["errors"].is_null(), "{answer}");
     client.subscribe("tail", json!({ "query": "subscription { logs { logId } }" })).await;

@@ -12,7 +12,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use super::redis::{RedisServer, skip};
-use super::tail::{hear, subscribe_at};
+use super::tail::{receive, subscribe_at};
 use crate::websocket::Client;
 
 /// The library that gives a program another clock, where it is installed.
@@ -123,7 +123,7 @@ impl Processes {
         for replica in &self.replicas {
             self.clients.push(subscribe_at(&replica.url, &made[0]).await);
         }
-        hear(&mut self.clients, &made[1..]).await;
+        receive(&mut self.clients, &made[1..]).await;
     }
 
     async fn arrive(&self, count: u64) -> Vec<String> {
@@ -152,14 +152,14 @@ async fn when_the_leader_is_killed_another_goes_on_and_nobody_misses_a_log_or_is
     for _ in 0..2 {
         let leader = processes.leader().await;
         let before = processes.arrive(3).await;
-        hear(&mut processes.clients, &before).await;
+        receive(&mut processes.clients, &before).await;
         processes.replicas[leader].process.kill().unwrap();
         let meanwhile = processes.arrive(130).await;
         drop((processes.replicas.remove(leader), processes.clients.remove(leader)));
-        hear(&mut processes.clients, &meanwhile).await;
+        receive(&mut processes.clients, &meanwhile).await;
     }
     let made = processes.arrive(3).await;
-    hear(&mut processes.clients, &made).await;
+    receive(&mut processes.clients, &made).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,19 +173,19 @@ async fn a_leader_that_was_paused_does_not_come_back_as_a_second_one() {
     // More than are remembered once they have been read: what the paused one has begun to read may bring them again.
     for count in [3, 130, 130] {
         let made = processes.arrive(count).await;
-        hear(&mut processes.clients, &made).await;
+        receive(&mut processes.clients, &made).await;
         meanwhile.extend(made);
     }
     let successor = processes.leader().await;
     paused.signal("CONT");
     // Its lease has ended, by its own watch, too.
     assert!(!paused.leads(&processes.http).await);
-    hear(std::slice::from_mut(&mut its_client), &meanwhile).await;
+    receive(std::slice::from_mut(&mut its_client), &meanwhile).await;
     assert_eq!(processes.leader().await, successor);
     processes.clients.push(its_client);
     for _ in 0..3 {
         let made = processes.arrive(3).await;
-        hear(&mut processes.clients, &made).await;
+        receive(&mut processes.clients, &made).await;
     }
     assert!(!paused.leads(&processes.http).await);
 }
@@ -214,7 +214,7 @@ async fn nobody_misses_a_log_that_redis_forgets_before_a_follower_of_an_empty_st
         redis.command(&format!("DEL {lease}"));
         while !processes.replicas[0].leads(&processes.http).await {}
         let mut made = processes.arrive(3).await;
-        hear(&mut processes.clients[..1], &made).await;
+        receive(&mut processes.clients[..1], &made).await;
         until_there_are(2_500);
         redis.command(&match forgets {
             "DEL" => format!("DEL {stream}"),
@@ -222,11 +222,11 @@ async fn nobody_misses_a_log_that_redis_forgets_before_a_follower_of_an_empty_st
             forgets => forgets.to_owned(),
         });
         let more = processes.arrive(2).await;
-        hear(&mut processes.clients[..1], &more).await;
+        receive(&mut processes.clients[..1], &more).await;
         until_there_are(1_500);
         processes.replicas[1].signal("CONT");
         made.extend(more);
-        hear(&mut processes.clients[1..], &made).await;
+        receive(&mut processes.clients[1..], &made).await;
     }
 }
 
@@ -250,10 +250,10 @@ async fn replicas_whose_clocks_are_minutes_apart_follow_each_other_as_any_do() {
     while processes.replicas.len() > 1 {
         let leader = processes.leader().await;
         let before = processes.arrive(3).await;
-        hear(&mut processes.clients, &before).await;
+        receive(&mut processes.clients, &before).await;
         drop((processes.replicas.remove(leader), processes.clients.remove(leader)));
         let meanwhile = processes.arrive(130).await;
-        hear(&mut processes.clients, &meanwhile).await;
+        receive(&mut processes.clients, &meanwhile).await;
     }
 }
 

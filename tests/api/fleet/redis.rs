@@ -11,7 +11,7 @@ use auth0_graphql::shared_state::RedisUrl;
 
 pub(crate) const PASSWORD: &str = "made-up-for-this-test";
 
-/// The password of the user that the handbook describes.
+/// The password of the user that docs/operations.md describes.
 const USERS_PASSWORD: &str = "made-up-for-the-user";
 
 const OPERATIONS: &str = include_str!("../../../docs/operations.md");
@@ -79,7 +79,7 @@ impl RedisServer {
         format!("redis://:{PASSWORD}@127.0.0.1:{}", self.port)
     }
 
-    /// Adds the user that the handbook describes, and gives back the credentials as they stand in an address.
+    /// Adds the user that docs/operations.md describes, and gives back the credentials as they stand in an address.
     pub(crate) fn add_user(&self) -> String {
         let rule = OPERATIONS.split("`ACL SETUSER gateway ").nth(1).unwrap().split('`').next().unwrap();
         let rule = rule.replace(">PASSWORD", &format!(">{USERS_PASSWORD}"));

@@ -96,7 +96,7 @@ async fn values_of_other_versions_and_of_no_form_are_nobodys() {
 #[tokio::test]
 async fn what_is_of_another_type_in_our_places_makes_a_replica_do_alone_what_they_share() {
     let Some(redis) = RedisServer::start("types") else { return };
-    let log = Written::default();
+    let log = CapturedLog::default();
     let _logging = log.keep(Level::INFO);
     let mut fleet = fleet_with_rates(&redis).await;
     fleet.start_sharing(1).await;

@@ -6,16 +6,16 @@ use auth0_graphql::shared_state::{self, Deployment};
 use tracing::Level;
 
 use super::redis::RedisServer;
-use super::{Fleet, PATIENT, Setup, USERS, hash_alone, user_of_the_handbook};
-use crate::written::Written;
+use super::{Fleet, PATIENT, Setup, USERS, hash_alone, user_of_the_documentation};
+use crate::captured_log::CapturedLog;
 
 /// A tenant to survey for: nothing is asked of it.
 const TENANT: &str = "example.us.auth0.com";
 
 #[tokio::test]
-async fn a_user_with_the_rights_in_the_handbook_is_all_that_a_replica_needs() {
+async fn a_user_with_the_documented_rights_is_all_that_a_replica_needs() {
     let Some(redis) = RedisServer::start("acl") else { return };
-    let url = user_of_the_handbook(&redis);
+    let url = user_of_the_documentation(&redis);
     let mut fleet = Fleet::sharing_at(url.clone(), PATIENT, Setup::default().sandbox).await;
     fleet.must_share([&url, &url]).await;
     for gateway in [0, 1] {
@@ -31,9 +31,9 @@ async fn a_user_with_the_rights_in_the_handbook_is_all_that_a_replica_needs() {
 #[tokio::test]
 async fn a_user_who_may_run_no_scripts_shares_nothing_and_doctor_says_why() {
     let Some(redis) = RedisServer::start("no-scripts") else { return };
-    let log = Written::default();
+    let log = CapturedLog::default();
     let _logging = log.keep(Level::INFO);
-    let url = user_of_the_handbook(&redis);
+    let url = user_of_the_documentation(&redis);
     assert_eq!(redis.command("ACL SETUSER gateway -@scripting"), ["+OK"]);
     let survey = shared_state::survey(&url, TENANT).await.unwrap();
     assert!(survey.is_writable && !survey.runs_scripts, "{survey:?}");

@@ -39,7 +39,7 @@ async fn arrive(fleet: &Fleet, count: u64) -> Vec<String> {
 pub(super) async fn subscribe_at(url: &str, from: &str) -> Client {
     let (mut client, _) = Client::connect_to(url, &[]).await;
     client.init(Value::Null).await;
-    assert_eq!(client.hear().await["type"], "connection_ack");
+    assert_eq!(client.receive().await["type"], "connection_ack");
     let query = format!("subscription {{ logs(from: \"{from}\") {{ logId }} }}");
     client.subscribe("1", json!({ "query": query })).await;
     client
@@ -52,12 +52,12 @@ async fn subscribers(fleet: &Fleet) -> Vec<Client> {
     for url in &fleet.urls {
         clients.push(subscribe_at(url, &from).await);
     }
-    hear(&mut clients, &[first]).await;
+    receive(&mut clients, &[first]).await;
     clients
 }
 
 /// Each is told these next, and nothing between them.
-pub(super) async fn hear(clients: &mut [Client], expected: &[String]) {
+pub(super) async fn receive(clients: &mut [Client], expected: &[String]) {
     for (gateway, client) in clients.iter_mut().enumerate() {
         assert_eq!(ids(client, expected.len()).await, expected, "gateway {gateway}");
     }
@@ -92,7 +92,7 @@ async fn one_replica_reads_and_subscribers_of_each_are_told_each_log_once() {
     let leader = leader(&fleet).await;
     // Once a follower has been told by the leader, it reads nothing itself.
     let made = arrive(&fleet, 3).await;
-    hear(&mut clients, &made).await;
+    receive(&mut clients, &made).await;
     let polls = async |gateway| fleet.metric(gateway, "tail_polls_total{outcome=\"ok\"}").await;
     let mut before = Vec::new();
     for gateway in 0..3 {
@@ -100,7 +100,7 @@ async fn one_replica_reads_and_subscribers_of_each_are_told_each_log_once() {
     }
     for count in [1, 40, 150] {
         let made = arrive(&fleet, count).await;
-        hear(&mut clients, &made).await;
+        receive(&mut clients, &made).await;
     }
     for (gateway, before) in before.into_iter().enumerate() {
         assert_eq!(polls(gateway).await > before, gateway == leader, "gateway {gateway}");
@@ -117,10 +117,10 @@ async fn one_replica_reads_and_subscribers_of_each_are_told_each_log_once() {
 }
 
 #[tokio::test]
-async fn a_user_with_the_rights_in_the_handbook_is_all_that_the_tail_needs() {
+async fn a_user_with_the_documented_rights_is_all_that_the_tail_needs() {
     let Some(redis) = RedisServer::start("tail-acl") else { return };
     let mut fleet = fleet_through(&redis, PATIENT).await;
-    let url = super::user_of_the_handbook(&redis);
+    let url = super::user_of_the_documentation(&redis);
     fleet.settings.shared_state = Some(shared_state::Settings { operation_timeout: PATIENT, ..url.into() });
     fleet.settings.http.ingest_token = Some(IngestToken::parse(TOKEN).unwrap());
     fleet.start_sharing(2).await;
@@ -129,7 +129,7 @@ async fn a_user_with_the_rights_in_the_handbook_is_all_that_the_tail_needs() {
     let made = fleet.control("logs", json!({ "count": 2, "held": 2 })).await;
     let held: Vec<String> = serde_json::from_value(made["ids"].clone()).unwrap();
     push(&fleet, follower, &held).await;
-    hear(&mut clients, &held).await;
+    receive(&mut clients, &held).await;
     let entries =
         async |outcome| fleet.metric(follower, &format!("tail_shared_entries_total{{outcome=\"{outcome}\"}}")).await;
     while entries("received").await == 0 {}
@@ -147,12 +147,12 @@ async fn when_the_leader_leaves_another_goes_on_from_where_it_was() {
     let first = leader(&fleet).await;
     drop(clients.remove(first));
     let made = arrive(&fleet, 3).await;
-    hear(&mut clients, &made).await;
+    receive(&mut clients, &made).await;
     while fleet.metric(first, "tail_leads").await == 1 {}
     let second = leader(&fleet).await;
     assert_ne!(first, second);
     let made = arrive(&fleet, 3).await;
-    hear(&mut clients, &made).await;
+    receive(&mut clients, &made).await;
     assert_eq!(fleet.metric(second, "tail_takeovers_total").await, 1);
 }
 
@@ -168,10 +168,10 @@ async fn a_leader_whose_lease_is_anothers_by_now_writes_nothing_more_and_nobody_
         // As after a pause of the leader, in which another took over, and died.
         redis.command(&format!("SET {lease} somebody|1700000000000000 PX 600"));
         let made = arrive(&fleet, 120).await;
-        hear(&mut clients, &made).await;
+        receive(&mut clients, &made).await;
         leader(&fleet).await;
         let made = arrive(&fleet, 5).await;
-        hear(&mut clients, &made).await;
+        receive(&mut clients, &made).await;
     }
 }
 
@@ -186,17 +186,17 @@ async fn nothing_is_missed_or_told_twice_while_redis_is_killed_and_comes_back_em
         let before = arrive(&fleet, 5).await;
         redis.kill();
         let meanwhile = arrive(&fleet, 130).await;
-        hear(&mut clients, &before).await;
-        hear(&mut clients, &meanwhile).await;
+        receive(&mut clients, &before).await;
+        receive(&mut clients, &meanwhile).await;
         let alone = arrive(&fleet, 5).await;
         redis.restart();
         let back = arrive(&fleet, 5).await;
-        hear(&mut clients, &alone).await;
-        hear(&mut clients, &back).await;
+        receive(&mut clients, &alone).await;
+        receive(&mut clients, &back).await;
     }
     leader(&fleet).await;
     let made = arrive(&fleet, 5).await;
-    hear(&mut clients, &made).await;
+    receive(&mut clients, &made).await;
 }
 
 #[tokio::test]
@@ -208,7 +208,7 @@ async fn a_follower_goes_on_following_while_redis_is_late_and_is_told_what_the_l
     loop {
         let leader = leader(&fleet).await;
         let made = arrive(&fleet, 3).await;
-        hear(&mut clients, &made).await;
+        receive(&mut clients, &made).await;
         let entries = |outcome| format!("tail_shared_entries_total{{outcome=\"{outcome}\"}}");
         let polls = "tail_polls_total{outcome=\"ok\"}".to_owned();
         // It has come with some doubt.
@@ -216,7 +216,7 @@ async fn a_follower_goes_on_following_while_redis_is_late_and_is_told_what_the_l
         let mut told = fleet.metric(1 - leader, &entries("received")).await;
         loop {
             let made = arrive(&fleet, 1).await;
-            hear(&mut clients, &made).await;
+            receive(&mut clients, &made).await;
             let (now, received) =
                 (fleet.metric(1 - leader, &polls).await, fleet.metric(1 - leader, &entries("received")).await);
             if now == reads && received > told {
@@ -234,7 +234,7 @@ async fn a_follower_goes_on_following_while_redis_is_late_and_is_told_what_the_l
                 assert!(answers.iter().all(|answer| codes(answer) == ["PERSISTED_QUERY_NOT_FOUND"]), "{answers:?}");
             }
             let made = arrive(&fleet, 3).await;
-            hear(&mut clients, &made).await;
+            receive(&mut clients, &made).await;
         }
         // The lease may have ended on a machine that is slower yet.
         if self::leader(&fleet).await == leader && fleet.metric(1 - leader, "tail_takeovers_total").await == 0 {
@@ -255,7 +255,7 @@ async fn nothing_is_missed_or_told_twice_while_redis_does_not_do_its_work() {
     redis.signal("STOP");
     for _ in 0..3 {
         let made = arrive(&fleet, 5).await;
-        hear(&mut clients, &made).await;
+        receive(&mut clients, &made).await;
     }
     redis.signal("CONT");
     for (breaks, mends) in
@@ -265,11 +265,11 @@ async fn nothing_is_missed_or_told_twice_while_redis_does_not_do_its_work() {
         redis.command(breaks);
         for _ in 0..3 {
             let made = arrive(&fleet, 5).await;
-            hear(&mut clients, &made).await;
+            receive(&mut clients, &made).await;
         }
         redis.command(mends);
         let made = arrive(&fleet, 5).await;
-        hear(&mut clients, &made).await;
+        receive(&mut clients, &made).await;
     }
 }
 
@@ -283,12 +283,12 @@ async fn a_lease_that_nobody_lives_up_to_keeps_no_log_from_anybody() {
     redis.command(&format!("SET {} somebody|1700000000000000", lease(&redis)));
     for _ in 0..3 {
         let made = arrive(&fleet, 5).await;
-        hear(&mut clients, &made).await;
+        receive(&mut clients, &made).await;
     }
     redis.command(&format!("DEL {}", lease(&redis)));
     leader(&fleet).await;
     let made = arrive(&fleet, 5).await;
-    hear(&mut clients, &made).await;
+    receive(&mut clients, &made).await;
 }
 
 #[tokio::test]
@@ -314,13 +314,13 @@ async fn what_is_no_entry_of_a_replicas_is_passed_over_and_what_it_may_hide_is_r
         while unreadable().await == before {
             redis.command(&format!("XADD {stream} * {entry}"));
             let made = arrive(&fleet, 5).await;
-            hear(&mut clients, &made).await;
+            receive(&mut clients, &made).await;
         }
     }
     // Entries that are taken away are read from Auth0.
     redis.command(&format!("DEL {stream}"));
     let made = arrive(&fleet, 5).await;
-    hear(&mut clients, &made).await;
+    receive(&mut clients, &made).await;
 }
 
 /// A log as Auth0 pushes it.
@@ -350,20 +350,20 @@ async fn logs_that_are_pushed_to_any_replica_reach_the_subscribers_of_all() {
     let held: Vec<String> = serde_json::from_value(made["ids"].clone()).unwrap();
     for (index, logs) in held.chunks(3).enumerate() {
         push(&fleet, index % 3, logs).await;
-        hear(&mut clients, logs).await;
+        receive(&mut clients, logs).await;
     }
     // As Auth0 does when it has not heard that it came.
     push(&fleet, 2, &held[15..]).await;
     fleet.control("logs/release", Value::Null).await;
     let read = arrive(&fleet, 3).await;
-    hear(&mut clients, &read).await;
+    receive(&mut clients, &read).await;
     assert_eq!(fleet.metric(2, "tail_pushed_logs_total{outcome=\"passed_on\"}").await, 9);
 
     // With the last subscriber nobody is left to be told.
     drop(clients);
     while redis.keys().iter().any(|key| key.contains(":tail-lease:")) {}
     push(&fleet, 2, &held[..2]).await;
-    assert_eq!(fleet.metric(2, "tail_pushed_logs_total{outcome=\"unheard\"}").await, 2);
+    assert_eq!(fleet.metric(2, "tail_pushed_logs_total{outcome=\"no_subscribers\"}").await, 2);
     let content =
         redis.keys().iter().map(|key| redis.command(&format!("XRANGE {key} - +")).join("\n")).collect::<String>();
     assert!(!content.contains("log_id") && !content.contains(&held[17]) && content.len() > 2_000, "{content}");
@@ -381,5 +381,5 @@ async fn a_leader_that_does_not_reach_auth0_lets_another_try() {
     let made = arrive(&fleet, 3).await;
     let faults = format!("{}/_sandbox/faults", fleet.sandbox.url());
     fleet.http.delete(faults).send().await.unwrap().error_for_status().unwrap();
-    hear(&mut clients, &made).await;
+    receive(&mut clients, &made).await;
 }

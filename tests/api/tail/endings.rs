@@ -15,10 +15,10 @@ use super::events::Events;
 use super::{arrive, ids, setup, subscribed, tailing};
 use crate::audit::{logging, trail};
 use crate::authentication::hash_of;
+use crate::captured_log::CapturedLog;
 use crate::gateway::{Call, Setup, TestGateway};
 use crate::metrics::refused;
 use crate::websocket::Client;
-use crate::written::Written;
 
 const LOGS: &str = "subscription { logs { logId } }";
 
@@ -45,7 +45,7 @@ async fn a_stop_tells_subscribers_where_to_resume() {
     let mut events = Events::subscribe(&gateway, LOGS, &[("last-event-id", &made[0])]).await;
     assert_eq!(events.ids(1).await, made[1..]);
     stop.send(()).unwrap();
-    let message = client.hear().await;
+    let message = client.receive().await;
     assert_eq!((&message["type"], &message["id"]), (&json!("error"), &json!("1")), "{message}");
     let extensions = &message["payload"][0]["extensions"];
     assert_eq!((&extensions["code"], &extensions["from"]), (&json!("GATEWAY_STOPPING"), &json!(made[1])));
@@ -55,7 +55,7 @@ async fn a_stop_tells_subscribers_where_to_resume() {
 }
 
 /// The line of the audit trail that tells of a subscription's end.
-async fn line_of_end(log: &Written) -> Value {
+async fn line_of_end(log: &CapturedLog) -> Value {
     loop {
         if let Some(line) = trail(log).into_iter().find(|line| line["outcome"] == "ended") {
             return line;
@@ -111,7 +111,7 @@ async fn the_audit_trail_tells_a_subscription_that_was_one_too_many() {
     assert_eq!(Events::subscribe(&gateway, LOGS, &[]).await.response.status(), 503);
     assert_eq!(line_of_end(&log).await["reason"], "RATE_LIMITED");
     client.subscribe("1", json!({ "query": LOGS })).await;
-    assert_eq!(client.hear().await["type"], "error");
+    assert_eq!(client.receive().await["type"], "error");
     assert_eq!(line_of_end(&log).await["reason"], "RATE_LIMITED");
 }
 
@@ -126,12 +126,12 @@ async fn a_subscription_does_not_outlive_its_token() {
     let mut events = Events::subscribe(&gateway, LOGS, &[("authorization", &token)]).await;
     let mut client = Client::connect(&gateway).await;
     client.init(json!({ "authorization": token })).await;
-    assert_eq!(client.hear().await["type"], "connection_ack");
+    assert_eq!(client.receive().await["type"], "connection_ack");
     client.subscribe("1", json!({ "query": LOGS })).await;
     let extensions = end(&mut events).await;
     assert_eq!(extensions["code"], "UNAUTHENTICATED", "{extensions}");
     assert!(extensions["from"].is_string(), "{extensions}");
-    let message = client.hear().await;
+    let message = client.receive().await;
     assert_eq!(message["payload"][0]["extensions"]["code"], "UNAUTHENTICATED", "{message}");
 }
 
@@ -156,7 +156,7 @@ async fn a_caller_has_so_many_subscriptions_and_no_more() {
     let body: Value = refusal.json().await.unwrap();
     assert_eq!(body["errors"][0]["extensions"]["code"], "RATE_LIMITED", "{body}");
     client.subscribe("2", json!({ "query": LOGS })).await;
-    let message = client.hear().await;
+    let message = client.receive().await;
     assert_eq!(message["payload"][0]["extensions"]["code"], "RATE_LIMITED", "{message}");
     assert_eq!(refused(&gateway.url, "subscriptions").await, 2.0);
     drop(first);

@@ -14,10 +14,10 @@ use wiremock::matchers::method;
 use wiremock::{Mock, Request, ResponseTemplate};
 
 use super::{arrive, ids, next, setup, subscribed};
+use crate::captured_log::CapturedLog;
 use crate::gateway::{Setup, TestGateway};
 use crate::mock::answering;
 use crate::websocket::Client;
-use crate::written::Written;
 
 /// Waits until so many calls for logs have been answered so.
 async fn answered(gateway: &TestGateway, status: u16, count: usize) {
@@ -93,7 +93,7 @@ async fn an_outage_that_is_over_within_one_read_is_looked_behind_as_well() {
 
 #[tokio::test]
 async fn records_that_are_no_logs_are_counted_and_said() {
-    let log = Written::default();
+    let log = CapturedLog::default();
     let _logging = log.keep(Level::WARN);
     let reads = AtomicUsize::new(0);
     let answer = move |request: &Request| {
@@ -148,7 +148,7 @@ async fn a_gateway_that_may_not_read_logs_says_so_and_ends_the_subscription() {
     gateway.fault(json!({ "path": "/api/v2/logs", "times": 100, "fault": { "status": 403 } })).await;
     let mut client = Client::ready(&gateway).await;
     client.subscribe("1", json!({ "query": "subscription { logs { logId } }" })).await;
-    let message = client.hear().await;
+    let message = client.receive().await;
     assert_eq!((&message["type"], &message["id"]), (&json!("error"), &json!("1")), "{message}");
     assert_eq!(message["payload"][0]["extensions"]["code"], "UPSTREAM_MISCONFIGURED", "{message}");
 }
@@ -174,7 +174,7 @@ async fn one_poller_serves_all_and_ends_with_the_last() {
     }
     arrive(&gateway, 1).await;
     for _ in 0..4 {
-        assert_eq!(client.hear().await["type"], "next");
+        assert_eq!(client.receive().await["type"], "next");
     }
     assert_eq!(starts().await, 1);
     leave(client).await;

@@ -140,7 +140,7 @@ async fn what_comes_is_counted_by_what_brought_it_and_what_became_of_it() {
         "late_logs_total 1",
         r#"pushed_logs_total{outcome="new"} 1"#,
         r#"pushed_logs_total{outcome="known"} 2"#,
-        r#"pushed_logs_total{outcome="unheard"} 1"#,
+        r#"pushed_logs_total{outcome="no_subscribers"} 1"#,
         "delivered_logs_total 3",
         "gaps_total 0",
         "overflows_total 0",
@@ -165,9 +165,9 @@ async fn an_id_of_a_day_to_come_is_neither_pushed_nor_resumed_from() {
 
     let query = format!("subscription {{ logs(from: \"{future}\") {{ logId }} }}");
     client.subscribe("2", json!({ "query": query })).await;
-    let mut message = client.hear().await;
+    let mut message = client.receive().await;
     while message["id"] != "2" {
-        message = client.hear().await;
+        message = client.receive().await;
     }
     let extensions = &message["payload"][0]["extensions"];
     assert_eq!((&extensions["code"], &extensions["argument"]), (&json!("BAD_USER_INPUT"), &json!("from")), "{message}");

@@ -8,9 +8,9 @@ use tracing::Level;
 
 use super::events::Events;
 use super::{arrive, ids, next, setup, subscribed, tailing};
+use crate::captured_log::CapturedLog;
 use crate::gateway::TestGateway;
 use crate::websocket::Client;
-use crate::written::Written;
 
 /// The ids of all logs of the tenant, in order.
 async fn known(gateway: &TestGateway) -> Vec<String> {
@@ -112,7 +112,7 @@ async fn a_log_that_is_not_kept_any_more_is_told_of_before_what_is() {
 
 #[tokio::test]
 async fn many_who_resume_at_a_log_that_is_not_kept_any_more_do_not_flood_the_log() {
-    let log = Written::default();
+    let log = CapturedLog::default();
     let _guards = log.keep(Level::WARN);
     let gateway = TestGateway::spawn_with(setup()).await;
     let known = known(&gateway).await;
@@ -128,7 +128,7 @@ async fn many_who_resume_at_a_log_that_is_not_kept_any_more_do_not_flood_the_log
     }
     let mut told = BTreeSet::new();
     while told.len() < 12 {
-        let message = client.hear().await;
+        let message = client.receive().await;
         if message["payload"]["errors"][0]["extensions"]["code"] == "LOGS_MISSED" {
             told.insert(message["id"].as_str().unwrap().to_owned());
         }

@@ -73,7 +73,7 @@ async fn what_is_wrong_with_a_subscription_is_told_before_anything_is_asked() {
         ("subscription { logs(filter: { date: { gt: 1 } }) { logId } }", "GRAPHQL_VALIDATION_FAILED"),
     ] {
         client.subscribe("1", json!({ "query": query })).await;
-        let message = client.hear().await;
+        let message = client.receive().await;
         assert_eq!(message["type"], "error", "{query}: {message}");
         assert_eq!(message["payload"][0]["extensions"]["code"], code, "{query}: {message}");
     }

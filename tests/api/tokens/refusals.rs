@@ -7,9 +7,9 @@ use serde_json::json;
 use tracing::Level;
 
 use super::{LOGS, USERS};
+use crate::captured_log::CapturedLog;
 use crate::gateway::{Setup, TestGateway, codes};
 use crate::time::StoppedClock;
-use crate::written::Written;
 
 #[tokio::test]
 async fn a_failed_grant_is_remembered_for_a_second() {
@@ -30,7 +30,7 @@ async fn a_failed_grant_is_remembered_for_a_second() {
 
 #[tokio::test]
 async fn a_failed_grant_is_logged_once_whether_somebody_waits_for_it_or_not() {
-    let log = Written::default();
+    let log = CapturedLog::default();
     let _logging = log.keep(Level::WARN);
     let gateway = TestGateway::with_token_lifetime(1_000).await;
     let clock = StoppedClock::stop();

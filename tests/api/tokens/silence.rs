@@ -9,13 +9,13 @@ use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::USERS;
+use crate::captured_log::CapturedLog;
 use crate::gateway::{Setup, TestGateway};
 use crate::time::later;
-use crate::written::Written;
 
 #[tokio::test]
 async fn neither_token_nor_secret_is_ever_shown() {
-    let log = Written::default();
+    let log = CapturedLog::default();
     let _logging = log.keep(tracing::Level::TRACE);
 
     let word = || format!("{:032x}", fastrand::u128(..));

@@ -42,7 +42,7 @@ async fn scopes(
 ) -> Result<Value, (u16, String)> {
     let (mut client, _) = Client::connect_with(gateway, headers).await;
     client.init(payload).await;
-    client.hear_text_or_close().await?;
+    client.receive_text_or_close().await?;
     Ok(client.run(json!({ "query": SCOPES })).await["data"]["gateway"]["scopes"].take())
 }
 
@@ -91,7 +91,7 @@ async fn a_scope_that_the_caller_lacks_is_not_there() {
     let (_sandbox, gateway) = closed().await;
     let mut client = Client::connect(&gateway).await;
     client.init(json!({ "x-api-key": KEY })).await;
-    client.hear().await;
+    client.receive().await;
     let query = "{ logs(take: 1) { nodes { type } } users(perPage: 1) { page } }";
     let answer = client.run(json!({ "query": query })).await;
     assert_eq!(answer["data"]["logs"]["nodes"].as_array().unwrap().len(), 1);
@@ -106,11 +106,11 @@ async fn a_connection_does_not_outlive_its_token() {
     let token = token(&sandbox, -27).await;
     let mut client = Client::connect(&gateway).await;
     client.init(json!({ "authorization": token })).await;
-    assert_eq!(client.hear().await["type"], "connection_ack");
+    assert_eq!(client.receive().await["type"], "connection_ack");
     let (code, reason) = loop {
         client.subscribe("1", json!({ "query": VERSION })).await;
-        match client.hear_text_or_close().await {
-            Ok(_) => assert_eq!(client.hear().await["type"], "complete"),
+        match client.receive_text_or_close().await {
+            Ok(_) => assert_eq!(client.receive().await["type"], "complete"),
             Err(close) => break close,
         }
     };
@@ -158,7 +158,7 @@ async fn wishes_come_with_the_introduction() {
     let gateway = TestGateway::spawn().await;
     let mut client = Client::connect_with(&gateway, &[("cache-control", "no-cache")]).await.0;
     client.init(json!({ "headers": { "X-Explain": "run" } })).await;
-    client.hear().await;
+    client.receive().await;
     let query = json!({ "query": "{ users(perPage: 1) { nodes { email } } }" });
     client.run(query.clone()).await;
     let again = client.run(query).await;

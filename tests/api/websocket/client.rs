@@ -15,7 +15,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use crate::gateway::TestGateway;
 
 /// After which a test has failed rather than that it waits any longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
@@ -47,7 +47,7 @@ impl Client {
     pub(crate) async fn ready(gateway: &TestGateway) -> Self {
         let mut client = Self::connect(gateway).await;
         client.init(Value::Null).await;
-        assert_eq!(client.hear().await, json!({ "type": "connection_ack" }));
+        assert_eq!(client.receive().await, json!({ "type": "connection_ack" }));
         client
     }
 
@@ -62,9 +62,9 @@ impl Client {
     /// Runs an operation, the only one under way.
     pub(crate) async fn run(&mut self, payload: Value) -> Value {
         self.subscribe("only", payload).await;
-        let mut next = self.hear().await;
+        let mut next = self.receive().await;
         assert_eq!((&next["id"], &next["type"]), (&json!("only"), &json!("next")), "{next}");
-        assert_eq!(self.hear().await, json!({ "id": "only", "type": "complete" }));
+        assert_eq!(self.receive().await, json!({ "id": "only", "type": "complete" }));
         next["payload"].take()
     }
 
@@ -88,31 +88,31 @@ impl Client {
     /// The close code and the reason, after whatever answers to pings there are.
     pub(crate) async fn close_after_pongs(&mut self) -> (u16, String) {
         loop {
-            match self.hear_text_or_close().await {
+            match self.receive_text_or_close().await {
                 Ok(text) => assert_eq!(text, r#"{"type":"pong"}"#),
                 Err(close) => return close,
             }
         }
     }
 
-    pub(crate) async fn hear(&mut self) -> Value {
-        serde_json::from_str(&self.hear_text().await).unwrap()
+    pub(crate) async fn receive(&mut self) -> Value {
+        serde_json::from_str(&self.receive_text().await).unwrap()
     }
 
-    pub(crate) async fn hear_text(&mut self) -> String {
-        self.hear_text_or_close().await.unwrap_or_else(|(code, reason)| panic!("closed: {code} {reason}"))
+    pub(crate) async fn receive_text(&mut self) -> String {
+        self.receive_text_or_close().await.unwrap_or_else(|(code, reason)| panic!("closed: {code} {reason}"))
     }
 
     /// The close code and the reason.
     pub(crate) async fn closed(&mut self) -> (u16, String) {
-        match self.hear_text_or_close().await {
+        match self.receive_text_or_close().await {
             Ok(text) => panic!("not closed: {text}"),
             Err(close) => close,
         }
     }
 
     /// The next text, or the close code and the reason.
-    pub(crate) async fn hear_text_or_close(&mut self) -> Result<String, (u16, String)> {
+    pub(crate) async fn receive_text_or_close(&mut self) -> Result<String, (u16, String)> {
         loop {
             match self.next().await {
                 Some(Message::Text(text)) => return Ok(text.to_string()),
@@ -132,7 +132,7 @@ impl Client {
 
     /// The next message, of any kind. Reading it answers a ping.
     pub(crate) async fn next(&mut self) -> Option<Message> {
-        let next = tokio::time::timeout_at(Instant::now() + PATIENCE, self.socket.next()).await;
+        let next = tokio::time::timeout_at(Instant::now() + TIMEOUT, self.socket.next()).await;
         next.unwrap().map(|message| message.unwrap())
     }
 }

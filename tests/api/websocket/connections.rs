@@ -49,7 +49,7 @@ async fn a_web_socket_counts_as_a_connection() {
     let mut client = Client::ready(&gateway).await;
     // So that the server has let go of it.
     client.say(json!({ "type": "ping" })).await;
-    assert_eq!(client.hear().await["type"], "pong");
+    assert_eq!(client.receive().await["type"], "pong");
     let second = Answer::to_get(&gateway, "/graphql?query={__typename}", &[]).await;
     second.must_refuse("a second connection", 503, "RATE_LIMITED", "too many connections");
     assert!(client.run(json!({ "query": VERSION })).await["data"]["gateway"].is_object());
@@ -82,16 +82,16 @@ async fn a_stream_of_http_2_can_be_a_web_socket() {
     assert_eq!(connection.open(Some("http://evil.example.com")).await.0.status(), 403);
 
     // A ping of the WebSocket's own, after a time in which an idle connection is over.
-    assert_eq!(heard(&mut receiver).await, b"\x89\0"[..]);
+    assert_eq!(received(&mut receiver).await, b"\x89\0"[..]);
     // A text with a mask of zeros.
     let ping = br#"{"type":"ping"}"#;
     let frame = [&[0x81, 0x80 | 15, 0, 0, 0, 0], &ping[..]].concat();
     sender.send_data(frame.into(), false).unwrap();
-    assert_eq!(heard(&mut receiver).await[2..], br#"{"type":"pong"}"#[..]);
+    assert_eq!(received(&mut receiver).await[2..], br#"{"type":"pong"}"#[..]);
 
     // Closed: its place is free.
     sender.send_data(Bytes::from_static(b"\x88\x80\0\0\0\0"), true).unwrap();
-    assert_eq!(heard(&mut receiver).await[0], 0x88);
+    assert_eq!(received(&mut receiver).await[0], 0x88);
     while connection.open(None).await.0.status() == 503 {}
 }
 
@@ -102,7 +102,7 @@ async fn a_web_socket_on_a_stream_is_closed_when_the_gateway_stops() {
     let (answer, mut sender) = connection.open(None).await;
     let mut receiver = answer.into_body();
     serving.stop();
-    let close = heard(&mut receiver).await;
+    let close = received(&mut receiver).await;
     assert_eq!((close[0], &close[2..4]), (0x88, &1001_u16.to_be_bytes()[..]), "{close:?}");
     sender.send_data(Bytes::from_static(b"\x88\x80\0\0\0\0"), true).unwrap();
     serving.ended.await.unwrap();
@@ -120,7 +120,7 @@ async fn ask_and_do_not_read(connection: &mut Http2) -> (RecvStream, SendStream<
     let (answer, mut sender) = connection.open(None).await;
     let mut receiver = answer.into_body();
     say(&mut sender, &json!({ "type": "connection_init" }));
-    assert!(heard(&mut receiver).await.ends_with(br#"{"type":"connection_ack"}"#));
+    assert!(received(&mut receiver).await.ends_with(br#"{"type":"connection_ack"}"#));
     say(&mut sender, &json!({ "type": "subscribe", "id": "a", "payload": { "query": LARGE } }));
     let mut unread = 0;
     while unread < WINDOW {
@@ -140,7 +140,7 @@ async fn an_answer_by_a_web_socket_on_a_stream_counts_until_it_is_read() {
     // Two are more than a caller's share.
     Answer::to_get(&gateway, &path, &[]).await.must_refuse("one more", 503, "RATE_LIMITED", "wait to be read");
     receiver.flow_control().release_capacity(WINDOW).unwrap();
-    while !heard(&mut receiver).await.ends_with(br#"{"id":"a","type":"complete"}"#) {}
+    while !received(&mut receiver).await.ends_with(br#"{"id":"a","type":"complete"}"#) {}
     while Answer::to_get(&gateway, &path, &[]).await.status == 503 {}
 }
 
@@ -164,10 +164,10 @@ fn say(sender: &mut SendStream<Bytes>, message: &Value) {
     sender.send_data(frame.into(), false).unwrap();
 }
 
-async fn heard(receiver: &mut RecvStream) -> Bytes {
-    let heard = poll_fn(|context| receiver.poll_data(context)).await.unwrap().unwrap();
-    receiver.flow_control().release_capacity(heard.len()).unwrap();
-    heard
+async fn received(receiver: &mut RecvStream) -> Bytes {
+    let received = poll_fn(|context| receiver.poll_data(context)).await.unwrap().unwrap();
+    receiver.flow_control().release_capacity(received.len()).unwrap();
+    received
 }
 
 /// A connection of HTTP/2.

@@ -97,7 +97,7 @@ async fn a_message_that_is_too_large_is_refused() {
     let padded = |length: usize| Message::text(format!("{:<length$}", r#"{"type":"ping"}"#));
     let mut client = Client::ready(&gateway).await;
     client.send(padded(1_000)).await;
-    assert_eq!(client.hear().await, json!({ "type": "pong" }));
+    assert_eq!(client.receive().await, json!({ "type": "pong" }));
     client.send(padded(1_001)).await;
     let (code, reason) = client.closed().await;
     assert_eq!(code, 1009);
@@ -129,9 +129,9 @@ async fn a_peer_that_gives_no_sign_of_life_is_left() {
     let settings = WebSocketSettings { ping_interval: Duration::from_millis(10), ..WebSocketSettings::default() };
     let gateway = gateway_with(settings).await;
     let mut connection = upgraded(&gateway.url).await;
-    let mut heard = Vec::new();
-    connection.read_to_end(&mut heard).await.unwrap();
-    assert_eq!(heard, b"\x89\0", "one ping, and the end");
+    let mut received = Vec::new();
+    connection.read_to_end(&mut received).await.unwrap();
+    assert_eq!(received, b"\x89\0", "one ping, and the end");
 }
 
 #[tokio::test]
@@ -160,14 +160,14 @@ async fn what_is_under_way_is_answered_before_the_gateway_stops() {
     let (mut idle, _) = Client::connect_to(&serving.url, &[]).await;
     let (mut busy, _) = Client::connect_to(&serving.url, &[]).await;
     busy.init(Value::Null).await;
-    assert_eq!(busy.hear().await, json!({ "type": "connection_ack" }));
+    assert_eq!(busy.receive().await, json!({ "type": "connection_ack" }));
     busy.subscribe("1", json!({ "query": "{ users { nodes { userId } } }" })).await;
     let call = serving.auth0.call().await;
     serving.stop();
     assert_eq!(idle.closed().await, (1001, "The gateway stops.".to_owned()));
     call.answer().await;
-    assert_eq!(busy.hear().await["payload"], json!({ "data": { "users": { "nodes": [] } } }));
-    assert_eq!(busy.hear().await["type"], "complete");
+    assert_eq!(busy.receive().await["payload"], json!({ "data": { "users": { "nodes": [] } } }));
+    assert_eq!(busy.receive().await["type"], "complete");
     assert_eq!(busy.closed().await.0, 1001);
     assert_eq!((idle.next().await, busy.next().await), (None, None));
     serving.ended.await.unwrap();
@@ -180,9 +180,9 @@ async fn a_client_that_does_not_close_is_cut_off_when_the_gateway_stops() {
     let mut connection = upgraded(&serving.url).await;
     serving.stop();
     serving.ended.await.unwrap();
-    let mut heard = Vec::new();
-    connection.read_to_end(&mut heard).await.unwrap();
-    assert_eq!((heard[0], &heard[2..4]), (0x88, &1001_u16.to_be_bytes()[..]), "{heard:?}");
+    let mut received = Vec::new();
+    connection.read_to_end(&mut received).await.unwrap();
+    assert_eq!((received[0], &received[2..4]), (0x88, &1001_u16.to_be_bytes()[..]), "{received:?}");
 }
 
 /// A connection after the handshake, byte by byte.

@@ -23,7 +23,7 @@ async fn refused(client: &mut Client, payload: Value) -> Vec<String> {
 
 async fn refusal(client: &mut Client, payload: Value) -> Value {
     client.subscribe("refused", payload.clone()).await;
-    let mut message = client.hear().await;
+    let mut message = client.receive().await;
     assert_eq!((&message["id"], &message["type"]), (&json!("refused"), &json!("error")), "{payload}: {message}");
     json!({ "errors": message["payload"].take() })
 }
@@ -34,7 +34,7 @@ async fn with_scopes(gateway: &TestGateway, scope: &str) -> Client {
     let token = gateway.sandbox.user_token(&request).unwrap();
     let mut client = Client::connect(gateway).await;
     client.init(json!({ "authorization": format!("Bearer {token}") })).await;
-    assert_eq!(client.hear().await["type"], "connection_ack");
+    assert_eq!(client.receive().await["type"], "connection_ack");
     client
 }
 
@@ -141,7 +141,7 @@ async fn operations_beyond_the_bound_are_refused_at_once() {
     let mut serving = Serving::start(http::Settings { max_concurrent_requests: NonZeroUsize::MIN, ..patient() }).await;
     let (mut client, _) = Client::connect_to(&serving.url, &[]).await;
     client.init(Value::Null).await;
-    client.hear().await;
+    client.receive().await;
     client.subscribe("slow", json!({ "query": "{ users { nodes { userId } } }" })).await;
     let call = serving.auth0.call().await;
     let refusal = refusal(&mut client, json!({ "query": VERSION })).await;
@@ -149,8 +149,8 @@ async fn operations_beyond_the_bound_are_refused_at_once() {
     assert_eq!(refusal["errors"][0]["extensions"]["retryAfterMs"], 1_000);
     assert_eq!(serving.get("/graphql?query={__typename}").await.unwrap().status(), 503, "one bound for both");
     call.answer().await;
-    assert_eq!(client.hear().await["payload"], json!({ "data": { "users": { "nodes": [] } } }));
-    assert_eq!(client.hear().await["type"], "complete");
+    assert_eq!(client.receive().await["payload"], json!({ "data": { "users": { "nodes": [] } } }));
+    assert_eq!(client.receive().await["type"], "complete");
     assert!(client.run(json!({ "query": VERSION })).await["data"]["gateway"].is_object());
 }
 
@@ -159,7 +159,7 @@ async fn an_operation_that_is_cancelled_takes_no_room_from_the_next() {
     let serving = Serving::start(http::Settings { max_concurrent_requests: NonZeroUsize::MIN, ..patient() }).await;
     let (mut client, _) = Client::connect_to(&serving.url, &[]).await;
     client.init(Value::Null).await;
-    client.hear().await;
+    client.receive().await;
     for _ in 0..200 {
         client.subscribe("slow", json!({ "query": "{ users { nodes { userId } } }" })).await;
         client.say(json!({ "type": "complete", "id": "slow" })).await;
@@ -172,7 +172,7 @@ async fn an_operation_has_its_deadline() {
     let serving = Serving::start(http::Settings { request_timeout: crate::serving::SHORT, ..patient() }).await;
     let (mut client, _) = Client::connect_to(&serving.url, &[]).await;
     client.init(Value::Null).await;
-    client.hear().await;
+    client.receive().await;
     let answer = client.run(json!({ "query": "{ users { nodes { userId } } }" })).await;
     assert_eq!(codes(&answer), ["UPSTREAM_TIMEOUT"]);
 }
@@ -183,7 +183,7 @@ async fn an_operation_is_one_line_of_the_audit_trail() {
     let gateway = TestGateway::spawn().await;
     let (mut client, _) = Client::connect_with(&gateway, &[("X-Request-Id", "the-page")]).await;
     client.init(Value::Null).await;
-    client.hear().await;
+    client.receive().await;
     assert_eq!(trail(&log), [] as [Value; 0]);
     client.run(json!({ "query": "query Support { users(perPage: 1) { page } }" })).await;
     refused(&mut client, json!({ "query": "{ nothing }" })).await;

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::super::pacer::{CompareAndSetOutcome, ExchangeOutcome, MOST_BYTES, Offer};
 use super::{Governor, Inner};
-use crate::shared_state::{SharedState, Step, ValueBounds};
+use crate::shared_state::{CompareAndSetResult, SharedState, ValueBounds};
 
 /// Version of the value's form.
 const FORM: u32 = 2;
@@ -40,8 +40,8 @@ pub(super) async fn run(governor: Weak<Inner>, shared: SharedState, start: Insta
         }
         let Some(Offer { expected, value }) = offer else { continue };
         let mut answer = Some(match shared.compare_and_set(&key, &expected, &value, BOUNDS).await {
-            Ok(Step { time, other: None }) => CompareAndSetOutcome::Taken { time },
-            Ok(Step { time, other: Some(value) }) => CompareAndSetOutcome::Current { time, value },
+            Ok(CompareAndSetResult { time, other: None }) => CompareAndSetOutcome::Taken { time },
+            Ok(CompareAndSetResult { time, other: Some(value) }) => CompareAndSetOutcome::Current { time, value },
             Err(_) if shared.is_connected() => CompareAndSetOutcome::Lost,
             Err(_) => CompareAndSetOutcome::Gone,
         });

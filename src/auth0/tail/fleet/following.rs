@@ -15,7 +15,7 @@ use super::{HOLD_INTERVAL, LONGEST_LATENESS, LONGEST_SILENCE, Member, STREAM};
 use crate::shared_state::{SharedStateError, StreamEntry};
 
 /// Longest wait for a read of one's own before an entry that follows what was missed. Without it the logs of that read are late.
-const READ_PATIENCE: Duration = Duration::from_secs(1);
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Member<'_> {
     /// Takes in what the leader tells, until it is time to look at the lease.
@@ -98,7 +98,7 @@ impl Member<'_> {
         self.tail.metrics().shared("missed");
         self.doubt(MISSED_MEMORY);
         self.tail.read_now.notify_one();
-        wait_for(self.tail, now + READ_PATIENCE, |state| state.membership.has_caught_up(now)).await;
+        wait_for(self.tail, now + CATCH_UP_TIMEOUT, |state| state.membership.has_caught_up(now)).await;
     }
 
     /// Has the poller read until a read that begins after so much time has caught up.

@@ -37,7 +37,7 @@ impl Default for TailMetrics {
             history_reads: outcomes(),
             logs: counters("source", &["poll", "push", "replica"]),
             late: Counter::default(),
-            pushed: counters("outcome", &["new", "known", "passed_on", "unheard"]),
+            pushed: counters("outcome", &["new", "known", "passed_on", "no_subscribers"]),
             delivered: Counter::default(),
             left_out: Counter::default(),
             gaps: Counter::default(),

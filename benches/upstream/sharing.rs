@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::environment::{Environment, question};
 use super::report::{Figure, Report, percentile};
-use super::stage::{Stage, question};
 
 const CLIENTS: usize = 1_000;
 const LATENCY: Duration = Duration::from_millis(50);
@@ -31,13 +31,14 @@ pub(crate) async fn measure(report: &mut Report) -> Result<()> {
 
 /// Asks a new question in each round.
 async fn rounds(cache_ttl: Duration) -> Result<Vec<Figure>> {
-    let stage = Stage::set(Options::default(), ClientPolicy { cache_ttl, ..ClientPolicy::default() }).await?;
+    let environment =
+        Environment::start(Options::default(), ClientPolicy { cache_ttl, ..ClientPolicy::default() }).await?;
     // It gets its token, and learns its limits.
-    stage.ask(&question(0)).await?;
-    stage.fault("/api/v2/users", &json!({ "slow": LATENCY.as_millis() as u64 })).await?;
+    environment.ask(&question(0)).await?;
+    environment.fault("/api/v2/users", &json!({ "slow": LATENCY.as_millis() as u64 })).await?;
     let mut connections = Vec::new();
     for _ in 0..CLIENTS {
-        let stream = TcpStream::connect(&stage.address).await?;
+        let stream = TcpStream::connect(&environment.address).await?;
         stream.set_nodelay(true)?;
         connections.push(Connection { stream, buffer: Vec::new() });
     }
@@ -45,10 +46,10 @@ async fn rounds(cache_ttl: Duration) -> Result<Vec<Figure>> {
     (connections, _) = round(connections, "{ gateway { version } }").await?;
     let (mut calls, mut p50, mut p99) = (Vec::new(), Vec::new(), Vec::new());
     for number in 1..=ROUNDS {
-        stage.forget_calls().await?;
+        environment.forget_calls().await?;
         let mut times;
         (connections, times) = round(connections, &question(number)).await?;
-        calls.push(stage.calls().await?.len());
+        calls.push(environment.calls().await?.len());
         p50.push(percentile(&mut times, 0.50));
         p99.push(percentile(&mut times, 0.99));
     }

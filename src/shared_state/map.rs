@@ -1,4 +1,4 @@
-//! Operations of several steps, which Redis runs as one. Each names its keys, and takes the time from Redis: replicas' clocks differ.
+//! A map of the entries used last. Scripts, since each use is several steps that Redis is to run as one.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -6,11 +6,6 @@ use std::time::Duration;
 use redis::Script;
 
 use super::{Key, SharedState, SharedStateError, milliseconds};
-
-/// Deletes a key if its value begins so.
-const DELETE_IF_BEGINS: &str = "
-if redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
-return 0";
 
 /// Puts an entry into a map that holds so many, without those used least recently. ARGV: name, value, most entries, life in ms.
 const MAP_PUT: &str = "
@@ -38,25 +33,8 @@ if value then
 end
 return value";
 
-/// Counts by the generic cell rate algorithm: the value is the time, in microseconds, at which all that was let through is paid for.
-/// Gives back the microseconds to wait, 0 if it is let through. What is no time, or later than all that may be let through at once is paid
-/// for, nobody has counted. ARGV: microseconds for each, the most at once.
-const COUNT: &str = "
-local now = redis.call('TIME')
-now = now[1] * 1000000 + now[2]
-local each, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
-local paid_at = tonumber(redis.call('GETRANGE', KEYS[1], 0, 20)) or now
-if not (paid_at >= now and paid_at <= now + burst * each + 1) then paid_at = now end
-paid_at = paid_at + each
-local wait = paid_at - burst * each - now
-if wait > 0 then return math.ceil(wait) end
-redis.call('SET', KEYS[1], string.format('%.0f', paid_at), 'PX', math.ceil((paid_at - now) / 1000))
-return 0";
-
-static DELETE_IF_BEGINS_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(DELETE_IF_BEGINS));
 static MAP_PUT_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(MAP_PUT));
 static MAP_GET_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(MAP_GET));
-static COUNT_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(COUNT));
 
 /// Bounds of a map.
 #[derive(Debug, Clone, Copy)]
@@ -69,29 +47,7 @@ pub(crate) struct MapBounds {
     pub(crate) life: Duration,
 }
 
-/// A rate. Who has done less may catch up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rate {
-    /// Time for each.
-    pub(crate) interval: Duration,
-    /// Most at once.
-    pub(crate) burst: u32,
-}
-
 impl SharedState {
-    /// Deletes a key if its value begins so, of a Redis that is late, too, within `timeout`.
-    pub(crate) async fn delete_if_begins(
-        &self,
-        key: &Key,
-        beginning: &[u8],
-        timeout: Duration,
-    ) -> Result<(), SharedStateError> {
-        self.run_within(timeout, async |connection| {
-            DELETE_IF_BEGINS_SCRIPT.key(&key.0).arg(beginning).invoke_async::<()>(connection).await
-        })
-        .await
-    }
-
     /// Puts an entry into a map.
     pub(crate) async fn put_into(
         &self,
@@ -122,17 +78,6 @@ impl SharedState {
             MAP_GET_SCRIPT.key(values.0).key(uses.0).arg(name).arg(life).arg(most).invoke_async(connection).await
         })
         .await
-    }
-
-    /// Counts one under a key. The inner error of one too many is the time after which there may be another.
-    pub(crate) async fn count(&self, key: &Key, rate: Rate) -> Result<Result<(), Duration>, SharedStateError> {
-        let interval = u64::try_from(rate.interval.as_micros()).unwrap_or(u64::MAX).max(1);
-        let wait: u64 = self
-            .run(async |connection| {
-                COUNT_SCRIPT.key(&key.0).arg(interval).arg(rate.burst).invoke_async(connection).await
-            })
-            .await?;
-        Ok(if wait == 0 { Ok(()) } else { Err(Duration::from_micros(wait)) })
     }
 
     fn keys_of(&self, map: &str) -> [Key; 2] {

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 const CROWD: NonZeroUsize = NonZeroUsize::new(2_000).unwrap();
 
 /// A tenant and its gateway.
-pub(crate) struct Stage {
+pub(crate) struct Environment {
     pub(crate) sandbox: Sandbox,
     /// The address of the gateway: `127.0.0.1:PORT`.
     pub(crate) address: String,
@@ -59,8 +59,8 @@ pub(crate) struct Call {
     pub(crate) at: String,
 }
 
-impl Stage {
-    pub(crate) async fn set(options: Options, policy: ClientPolicy) -> Result<Self> {
+impl Environment {
+    pub(crate) async fn start(options: Options, policy: ClientPolicy) -> Result<Self> {
         let sandbox = Sandbox::start(options, listener().await?).await?;
         let client = sandbox.client();
         let domain = Domain::parse(&sandbox.url())?;

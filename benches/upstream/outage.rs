@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::environment::{Environment, Outcome, keeping_nothing, question};
 use super::report::{Figure, Report, percentile};
-use super::stage::{Outcome, Stage, keeping_nothing, question};
 
 const CLIENTS: usize = 50;
 
@@ -47,21 +47,21 @@ pub(crate) async fn measure(time: Duration, report: &mut Report) -> Result<()> {
 
 async fn outage(fault: Value, token_lifetime: u64, time: Duration) -> Result<Vec<Figure>> {
     let options = Options { token_lifetime: token_lifetime.into(), ..Options::default() };
-    let stage = Arc::new(Stage::set(options, keeping_nothing(0.0)).await?);
+    let environment = Arc::new(Environment::start(options, keeping_nothing(0.0)).await?);
     let start = Instant::now();
     let end = start + BEFORE + time + AFTER;
     let mut clients = JoinSet::new();
     for number in 0..CLIENTS {
-        clients.spawn(client(Arc::clone(&stage), number, end));
+        clients.spawn(client(Arc::clone(&environment), number, end));
     }
 
     tokio::time::sleep_until(start + BEFORE).await;
-    stage.fault("/", &fault).await?;
+    environment.fault("/", &fault).await?;
     let down = Instant::now();
-    stage.forget_calls().await?;
+    environment.forget_calls().await?;
     tokio::time::sleep_until(down + time).await;
-    let calls = stage.calls().await?.len();
-    stage.mend().await?;
+    let calls = environment.calls().await?.len();
+    environment.mend().await?;
     let up = Instant::now();
 
     let mut all = Vec::new();
@@ -87,11 +87,11 @@ async fn outage(fault: Value, token_lifetime: u64, time: Duration) -> Result<Vec
     ])
 }
 
-async fn client(stage: Arc<Stage>, number: usize, end: Instant) -> Result<Vec<Asked>> {
+async fn client(environment: Arc<Environment>, number: usize, end: Instant) -> Result<Vec<Asked>> {
     let mut all = Vec::new();
     while Instant::now() < end {
         let start = Instant::now();
-        let outcome = stage.ask(&question(number + all.len() * CLIENTS)).await?;
+        let outcome = environment.ask(&question(number + all.len() * CLIENTS)).await?;
         all.push(Asked { outcome, start, end: Instant::now() });
         tokio::time::sleep(PAUSE).await;
     }

@@ -1,11 +1,11 @@
-//! The way to Redis: a connection for those who wait, one that is late, or none.
+//! The state of the connection to Redis: there for those who wait, late, or none.
 
 use redis::aio::MultiplexedConnection;
 
 use super::availability::Availability;
 
-/// The way to Redis.
-pub(super) enum Link {
+/// The state of the connection to Redis.
+pub(super) enum ConnectionState {
     /// No answer yet.
     Connecting {
         /// True once it has been waited for in vain.
@@ -13,7 +13,7 @@ pub(super) enum Link {
     },
     Up(Connection),
     /// Answers come late. It is for work in the background, until another is there.
-    Slow(Connection),
+    Late(Connection),
     Down,
 }
 
@@ -24,32 +24,32 @@ pub(super) struct Connection {
     pub(super) generation: u64,
 }
 
-impl Link {
+impl ConnectionState {
     pub(super) fn availability(&self) -> Availability {
         match self {
             Self::Connecting { is_overdue: false } => Availability::Unknown,
             Self::Up(_) => Availability::Up,
-            Self::Slow(_) => Availability::Late,
-            Self::Connecting { is_overdue: true } | Self::Down => Availability::Gone,
+            Self::Late(_) => Availability::Late,
+            Self::Connecting { is_overdue: true } | Self::Down => Availability::Down,
         }
     }
 
     pub(super) fn is_down(&self) -> bool {
-        matches!(self, Self::Slow(_) | Self::Down)
+        matches!(self, Self::Late(_) | Self::Down)
     }
 
     /// The connection for those who wait.
     pub(super) fn connection(&self) -> Option<Connection> {
         match self {
             Self::Up(connection) => Some(connection.clone()),
-            Self::Connecting { .. } | Self::Slow(_) | Self::Down => None,
+            Self::Connecting { .. } | Self::Late(_) | Self::Down => None,
         }
     }
 
     /// The connection for work in the background.
     pub(super) fn background_connection(&self) -> Option<Connection> {
         match self {
-            Self::Up(connection) | Self::Slow(connection) => Some(connection.clone()),
+            Self::Up(connection) | Self::Late(connection) => Some(connection.clone()),
             Self::Connecting { .. } | Self::Down => None,
         }
     }

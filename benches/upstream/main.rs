@@ -1,17 +1,17 @@
-//! The gateway's care for its tenant, measured on sandbox tenants of this process: pacing, sharing, outages and exports.
+//! Calls to Auth0 under load, in an outage and of exports, measured on sandbox tenants of this process: pacing, sharing, outages and exports.
 //!
 //! ```sh
-//! cargo bench --bench care
+//! cargo bench --bench upstream
 //! ```
 #![expect(clippy::print_stdout, reason = "a program that prints tables")]
 
+mod environment;
 mod export;
 mod outage;
 mod pacing;
 mod report;
 mod sharing;
 mod soak;
-mod stage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,7 +26,7 @@ use self::report::Report;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The gateway's care for its tenant: pacing, sharing, outages and exports.
+/// The gateway's calls to Auth0: pacing, sharing, outages and exports.
 #[derive(Parser)]
 struct Options {
     /// The time for which a crowd asks more than the plan gives, in seconds. A minute is the least: a gateway with a

@@ -9,9 +9,9 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// A log that is kept in memory.
 #[derive(Clone, Default)]
-pub(crate) struct Written(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct CapturedLog(Arc<Mutex<Vec<u8>>>);
 
-impl io::Write for Written {
+impl io::Write for CapturedLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
@@ -22,7 +22,7 @@ impl io::Write for Written {
     }
 }
 
-impl MakeWriter<'_> for Written {
+impl MakeWriter<'_> for CapturedLog {
     type Writer = Self;
 
     fn make_writer(&self) -> Self {
@@ -30,7 +30,7 @@ impl MakeWriter<'_> for Written {
     }
 }
 
-impl Written {
+impl CapturedLog {
     /// Keeps what this thread logs, until the guards are dropped. A test's runtime has one thread.
     pub(crate) fn keep(&self, level: Level) -> (DefaultGuard, Dispatch) {
         let subscriber =

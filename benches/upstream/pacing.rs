@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::environment::{Environment, Outcome, keeping_nothing, question, search};
 use super::report::{Figure, Report, percentile};
-use super::stage::{Outcome, Stage, keeping_nothing, question, search};
 
 const CLIENTS: usize = 50;
 
@@ -55,39 +55,46 @@ pub(crate) async fn measure(time: Duration, report: &mut Report) -> Result<()> {
 }
 
 async fn gateway(reserve: f64, time: Duration) -> Result<Vec<Figure>> {
-    let stage = Stage::set(Options { plan: Plan::Free, ..Options::default() }, keeping_nothing(reserve)).await?;
+    let environment =
+        Environment::start(Options { plan: Plan::Free, ..Options::default() }, keeping_nothing(reserve)).await?;
     let mark = if reserve > 0.0 { "85 to 95" } else { "at least 95" };
     let (least, most) = if reserve > 0.0 { (0.85, 0.95) } else { (0.95, 1.0) };
-    crowd(stage, Way::Gateway, time, Some((least, most, mark))).await
+    crowd(environment, Way::Gateway, time, Some((least, most, mark))).await
 }
 
 async fn pass_through(time: Duration) -> Result<Vec<Figure>> {
-    let stage = Stage::set(Options { plan: Plan::Free, ..Options::default() }, keeping_nothing(0.0)).await?;
-    let client = stage.sandbox.client();
+    let environment =
+        Environment::start(Options { plan: Plan::Free, ..Options::default() }, keeping_nothing(0.0)).await?;
+    let client = environment.sandbox.client();
     let grant = json!({
-        "grant_type": "client_credentials", "audience": stage.sandbox.audience(),
+        "grant_type": "client_credentials", "audience": environment.sandbox.audience(),
         "client_id": client.id, "client_secret": client.secret.expose_secret(),
     });
-    let url = format!("{}/oauth/token", stage.sandbox.url());
-    let granted: Value = stage.http.post(url).json(&grant).send().await?.error_for_status()?.json().await?;
+    let url = format!("{}/oauth/token", environment.sandbox.url());
+    let granted: Value = environment.http.post(url).json(&grant).send().await?.error_for_status()?.json().await?;
     let token = granted["access_token"].as_str().context("the sandbox grants no token")?.to_owned();
-    crowd(stage, Way::PassThrough(token), time, None).await
+    crowd(environment, Way::PassThrough(token), time, None).await
 }
 
-async fn crowd(stage: Stage, way: Way, time: Duration, share: Option<(f64, f64, &'static str)>) -> Result<Vec<Figure>> {
-    let stage = Arc::new(stage);
+async fn crowd(
+    environment: Environment,
+    way: Way,
+    time: Duration,
+    share: Option<(f64, f64, &'static str)>,
+) -> Result<Vec<Figure>> {
+    let environment = Arc::new(environment);
     let start = Instant::now();
     if way == Way::Gateway {
         // It gets its token, so that no refusal has to wait for that.
-        stage.ask(&question(0)).await?;
+        environment.ask(&question(0)).await?;
     }
     let end = start + time;
     let mut clients = JoinSet::new();
     for number in 0..CLIENTS {
-        clients.spawn(client(Arc::clone(&stage), way.clone(), number, end));
+        clients.spawn(client(Arc::clone(&environment), way.clone(), number, end));
     }
     tokio::time::sleep_until(end).await;
-    let calls = stage.calls().await?;
+    let calls = environment.calls().await?;
     let count = |status| calls.iter().filter(|call| call.path != "/oauth/token" && call.status == Some(status)).count();
     let (good, limited) = (count(200), count(429));
     let used = good as f64 / capacity(time);
@@ -127,13 +134,13 @@ async fn crowd(stage: Stage, way: Way, time: Duration, share: Option<(f64, f64, 
 }
 
 /// Asks one question after the other until the end, and a refused one again when it is told to.
-async fn client(stage: Arc<Stage>, way: Way, number: usize, end: Instant) -> Result<Story> {
+async fn client(environment: Arc<Environment>, way: Way, number: usize, end: Instant) -> Result<Story> {
     let mut story = Story::default();
     let mut asked = 0;
     let mut was_told = false;
     while Instant::now() < end {
         let start = Instant::now();
-        let outcome = ask(&stage, &way, 1 + number + asked * CLIENTS).await?;
+        let outcome = ask(&environment, &way, 1 + number + asked * CLIENTS).await?;
         match outcome {
             Outcome::Answered => {
                 story.answered += 1;
@@ -157,11 +164,11 @@ async fn client(stage: Arc<Stage>, way: Way, number: usize, end: Instant) -> Res
     Ok(story)
 }
 
-async fn ask(stage: &Stage, way: &Way, number: usize) -> Result<Outcome> {
-    let Way::PassThrough(token) = way else { return stage.ask(&question(number)).await };
-    let url = format!("{}/api/v2/users", stage.sandbox.url());
+async fn ask(environment: &Environment, way: &Way, number: usize) -> Result<Outcome> {
+    let Way::PassThrough(token) = way else { return environment.ask(&question(number)).await };
+    let url = format!("{}/api/v2/users", environment.sandbox.url());
     let query = [("q", search(number)), ("per_page", "1".to_owned()), ("search_engine", "v3".to_owned())];
-    let response = stage.http.get(url).bearer_auth(token).query(&query).send().await?;
+    let response = environment.http.get(url).bearer_auth(token).query(&query).send().await?;
     Ok(match response.status() {
         StatusCode::OK => Outcome::Answered,
         StatusCode::TOO_MANY_REQUESTS => Outcome::Limited(None),

@@ -11,11 +11,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::delivery_record::number;
 use crate::process::{Process, free_address, pinned};
-use crate::witness::number;
 
 /// The program, and how it is run.
-pub(crate) struct Ground {
+pub(crate) struct Environment {
     pub(crate) program: PathBuf,
     /// The cores that the gateway may use, where `taskset` can see to that.
     pub(crate) cores: Option<&'static str>,
@@ -35,7 +35,7 @@ struct Call {
     path: String,
 }
 
-impl Ground {
+impl Environment {
     /// Starts a gateway to the tenant.
     pub(crate) async fn gateway(&self, tenant: &Tenant) -> Result<Process> {
         self.gateway_at(tenant, free_address()?).await

@@ -1,4 +1,4 @@
-//! The record of what a subscriber was told: each log should come once, and in order, but for those marked as late.
+//! The record of what was delivered to a subscriber: each log should come once, and in order, but for those marked as late.
 
 use std::collections::BTreeSet;
 
@@ -10,9 +10,9 @@ pub(crate) fn number(log_id: &str) -> Option<u64> {
     log_id.get(log_id.len().checked_sub(19)?..)?.parse().ok()
 }
 
-/// The record of what a subscriber was told.
+/// The record of what was delivered to a subscriber.
 #[derive(Default)]
-pub(crate) struct Witness {
+pub(crate) struct DeliveryRecord {
     /// The number of the log that should come next; none before the first.
     next: Option<u64>,
     /// Logs before that which have not come.
@@ -31,13 +31,13 @@ pub(crate) struct Witness {
     pub(crate) latencies: Option<Vec<f64>>,
 }
 
-impl Witness {
+impl DeliveryRecord {
     pub(crate) fn new(takes_time: bool) -> Self {
         Self { latencies: takes_time.then(Vec::new), ..Self::default() }
     }
 
-    /// Takes a message, or an event.
-    pub(crate) fn hear(&mut self, text: &[u8]) {
+    /// Records a message, or an event.
+    pub(crate) fn record(&mut self, text: &[u8]) {
         const KEY: &[u8] = br#""logId":""#;
         let Some(start) = memmem::find(text, KEY).map(|at| at + KEY.len()) else {
             self.errors.push(String::from_utf8_lossy(text).into_owned());

@@ -22,8 +22,8 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
+use super::environment::Environment;
 use super::report::{Figure, Report};
-use super::stage::Stage;
 
 const CLIENTS: usize = 24;
 
@@ -83,14 +83,14 @@ impl Held {
 
 pub(crate) async fn measure(time: Duration, report: &mut Report) -> Result<()> {
     let options = Options { plan: Plan::PrivateCloud, chaos: true, logs_per_minute: 600, ..Options::default() };
-    let stage = Arc::new(Stage::set(options, ClientPolicy::default()).await?);
+    let environment = Arc::new(Environment::start(options, ClientPolicy::default()).await?);
     let end = Instant::now() + time;
     let at_rest = Held::now()?;
     let mut clients = JoinSet::new();
     for number in 0..CLIENTS {
-        clients.spawn(client(Arc::clone(&stage), number as u64, end));
+        clients.spawn(client(Arc::clone(&environment), number as u64, end));
     }
-    let faults = tokio::spawn(faults(Arc::clone(&stage), end));
+    let faults = tokio::spawn(faults(Arc::clone(&environment), end));
     sleep_until((end - time + WARM_UP).min(end)).await;
     let warm = Held::now()?;
     let mut most = warm;
@@ -108,7 +108,7 @@ pub(crate) async fn measure(time: Duration, report: &mut Report) -> Result<()> {
         }
     }
     faults.await??;
-    let is_well = stage.ask("{ users(perPage: 1) { nodes { email } } }").await;
+    let is_well = environment.ask("{ users(perPage: 1) { nodes { email } } }").await;
     sleep(REST).await;
     let after = Held::now()?;
 
@@ -134,33 +134,33 @@ pub(crate) async fn measure(time: Duration, report: &mut Report) -> Result<()> {
 }
 
 /// A fault every few seconds, for some calls.
-async fn faults(stage: Arc<Stage>, end: Instant) -> Result<()> {
+async fn faults(environment: Arc<Environment>, end: Instant) -> Result<()> {
     let mut rng = fastrand::Rng::with_seed(1);
     while Instant::now() < end {
         sleep_until((Instant::now() + Duration::from_secs(rng.u64(2..8))).min(end)).await;
         let fault: Value = serde_json::from_str(FAULTS[rng.usize(..FAULTS.len())])?;
-        stage.fault_some("/api/v2/", &fault, rng.u32(1..60)).await?;
+        environment.fault_some("/api/v2/", &fault, rng.u32(1..60)).await?;
         if rng.u8(..5) == 0 {
-            stage.fault_some("/oauth/token", &fault, 1).await?;
-            stage.expire_tokens().await?;
+            environment.fault_some("/oauth/token", &fault, 1).await?;
+            environment.expire_tokens().await?;
         }
     }
-    stage.mend().await
+    environment.mend().await
 }
 
 /// Does one thing after another, and counts what comes of it.
-async fn client(stage: Arc<Stage>, seed: u64, end: Instant) -> Result<BTreeMap<String, u64>> {
+async fn client(environment: Arc<Environment>, seed: u64, end: Instant) -> Result<BTreeMap<String, u64>> {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut outcomes: BTreeMap<String, u64> = BTreeMap::new();
     while Instant::now() < end {
         let number = rng.u32(1..100).to_string();
         let document = DOCUMENTS[rng.usize(..DOCUMENTS.len())].replace('%', &number);
         let outcome = match rng.u8(..20) {
-            0 => hang_up(&stage, &document, rng.u64(..30)).await,
-            1 => noise(&stage, &mut rng).await,
-            2 => web_socket(&stage, &document, rng.u64(..900)).await,
-            3 => events(&stage, rng.u64(..900)).await,
-            _ => stage.ask(&document).await.map(|outcome| outcome.code().to_owned()),
+            0 => hang_up(&environment, &document, rng.u64(..30)).await,
+            1 => noise(&environment, &mut rng).await,
+            2 => web_socket(&environment, &document, rng.u64(..900)).await,
+            3 => events(&environment, rng.u64(..900)).await,
+            _ => environment.ask(&document).await.map(|outcome| outcome.code().to_owned()),
         };
         *outcomes.entry(outcome.unwrap_or_else(|error| format!("failed: {error}"))).or_default() += 1;
         sleep(PAUSE).await;
@@ -177,14 +177,14 @@ async fn for_a_while(milliseconds: u64, doing: impl Future) {
 }
 
 /// Asks, and does not wait.
-async fn hang_up(stage: &Stage, document: &str, patience_ms: u64) -> Result<String> {
-    for_a_while(patience_ms, stage.ask(document)).await;
+async fn hang_up(environment: &Environment, document: &str, hang_up_after_ms: u64) -> Result<String> {
+    for_a_while(hang_up_after_ms, environment.ask(document)).await;
     Ok("hung up".to_owned())
 }
 
 /// Sends bytes that are no request, or half of one, and waits for what is said to it.
-async fn noise(stage: &Stage, rng: &mut fastrand::Rng) -> Result<String> {
-    let mut stream = TcpStream::connect(&stage.address).await?;
+async fn noise(environment: &Environment, rng: &mut fastrand::Rng) -> Result<String> {
+    let mut stream = TcpStream::connect(&environment.address).await?;
     let mut bytes = b"POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 90\r\n\r\n{\"que".to_vec();
     if rng.bool() {
         let place = rng.usize(..bytes.len());
@@ -197,8 +197,8 @@ async fn noise(stage: &Stage, rng: &mut fastrand::Rng) -> Result<String> {
 }
 
 /// Asks and subscribes on a WebSocket, and leaves without a word.
-async fn web_socket(stage: &Stage, document: &str, time_ms: u64) -> Result<String> {
-    let mut request = format!("ws://{}/graphql", stage.address).into_client_request()?;
+async fn web_socket(environment: &Environment, document: &str, time_ms: u64) -> Result<String> {
+    let mut request = format!("ws://{}/graphql", environment.address).into_client_request()?;
     request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
     let (mut socket, _) = connect_async(request).await?;
     socket.send(Message::text(r#"{"type":"connection_init"}"#)).await?;
@@ -212,9 +212,9 @@ async fn web_socket(stage: &Stage, document: &str, time_ms: u64) -> Result<Strin
 }
 
 /// Follows the tail as events for a while, and leaves.
-async fn events(stage: &Stage, time_ms: u64) -> Result<String> {
-    let url = format!("http://{}/graphql", stage.address);
-    let request = stage.http.post(url).header("accept", "text/event-stream").json(&json!({ "query": TAIL }));
+async fn events(environment: &Environment, time_ms: u64) -> Result<String> {
+    let url = format!("http://{}/graphql", environment.address);
+    let request = environment.http.post(url).header("accept", "text/event-stream").json(&json!({ "query": TAIL }));
     let mut response = request.send().await?;
     ensure!(response.status() == 200, "{}", response.status());
     let listen = async { while response.chunk().await.is_ok_and(|chunk| chunk.is_some()) {} };

@@ -14,9 +14,9 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 
+use super::environment::{Environment, keeping_nothing};
 use super::pacing::capacity;
 use super::report::{Figure, Report};
-use super::stage::{Stage, keeping_nothing};
 
 /// The users, of whom one has no date of creation, and is in no export; and those of them who came in one millisecond.
 const USERS: usize = 25_000;
@@ -43,14 +43,14 @@ struct Export {
 }
 
 impl Export {
-    fn start(program: &Path, stage: &Stage, name: &str) -> Result<Self> {
+    fn start(program: &Path, environment: &Environment, name: &str) -> Result<Self> {
         let file = std::env::temp_dir().join(format!("{name}-{}.ndjson", std::process::id()));
-        let client = stage.sandbox.client();
+        let client = environment.sandbox.client();
         let child = Command::new(program)
             .args(["export", "users", "--out"])
             .arg(&file)
             .env_clear()
-            .env("AUTH0_DOMAIN", stage.sandbox.url())
+            .env("AUTH0_DOMAIN", environment.sandbox.url())
             .env("AUTH0_CLIENT_ID", client.id)
             .env("AUTH0_CLIENT_SECRET", client.secret.expose_secret())
             .current_dir(std::env::temp_dir())
@@ -89,14 +89,17 @@ impl Drop for Export {
     }
 }
 
-async fn stage(plan: Plan) -> Result<Stage> {
-    Stage::set(Options { users: USERS, imported: IMPORTED, logs: 0, plan, ..Options::default() }, keeping_nothing(0.0))
-        .await
+async fn environment(plan: Plan) -> Result<Environment> {
+    Environment::start(
+        Options { users: USERS, imported: IMPORTED, logs: 0, plan, ..Options::default() },
+        keeping_nothing(0.0),
+    )
+    .await
 }
 
 async fn whole(program: &Path) -> Result<Vec<Figure>> {
-    let stage = stage(Plan::PrivateCloud).await?;
-    let mut export = Export::start(program, &stage, "export")?;
+    let environment = environment(Plan::PrivateCloud).await?;
+    let mut export = Export::start(program, &environment, "export")?;
     let (mut begun, mut memory) = (None, Vec::new());
     let status = loop {
         if let Some(status) = export.child.try_wait()? {
@@ -112,7 +115,7 @@ async fn whole(program: &Path) -> Result<Vec<Figure>> {
     let time = begun.context("the export wrote nothing")?.elapsed();
     let users = export.users()?;
     let distinct = users.iter().collect::<BTreeSet<_>>().len();
-    let calls = users_calls(&stage, 200).await? as f64 * 1e3 / users.len() as f64;
+    let calls = users_calls(&environment, 200).await? as f64 * 1e3 / users.len() as f64;
     let (first, last) = (memory.first().copied().unwrap_or_default(), memory.last().copied().unwrap_or_default());
     Ok(vec![
         Figure::new("lines", users.len()).mark("all but one", users.len() == USERS - 1),
@@ -125,16 +128,16 @@ async fn whole(program: &Path) -> Result<Vec<Figure>> {
 }
 
 async fn part(program: &Path, time: Duration) -> Result<Vec<Figure>> {
-    let stage = stage(Plan::Free).await?;
-    let mut export = Export::start(program, &stage, "paced-export")?;
+    let environment = environment(Plan::Free).await?;
+    let mut export = Export::start(program, &environment, "paced-export")?;
     sleep(time).await;
-    let (good, limited) = (users_calls(&stage, 200).await?, users_calls(&stage, 429).await?);
+    let (good, limited) = (users_calls(&environment, 200).await?, users_calls(&environment, 429).await?);
     kill_process(Pid::from_child(&export.child), Signal::TERM)?;
     ensure!(!export.child.wait()?.success(), "the export came to its end");
     let users = export.users()?;
     let distinct = users.iter().collect::<BTreeSet<_>>().len();
     let used = 100.0 * good as f64 / capacity(time);
-    let steady = 100.0 * steady_rate(&stage).await? / 2.0;
+    let steady = 100.0 * steady_rate(&environment).await? / 2.0;
     Ok(vec![
         Figure::new("calls answered", good),
         Figure::new("calls refused by Auth0 (429)", limited).mark("0", limited == 0),
@@ -146,8 +149,8 @@ async fn part(program: &Path, time: Duration) -> Result<Vec<Figure>> {
 }
 
 /// The number of searches of users in a second, once it is known what the bucket gives.
-async fn steady_rate(stage: &Stage) -> Result<f64> {
-    let calls = stage.calls().await?;
+async fn steady_rate(environment: &Environment) -> Result<f64> {
+    let calls = environment.calls().await?;
     let searches = calls.iter().filter(|call| call.path == "/api/v2/users");
     let times = searches.map(|call| Ok(DateTime::parse_from_rfc3339(&call.at)?)).collect::<Result<Vec<_>>>()?;
     let begun = *times.first().context("nothing was asked")? + START;
@@ -157,7 +160,7 @@ async fn steady_rate(stage: &Stage) -> Result<f64> {
 }
 
 /// The number of searches of users that were answered with this status.
-async fn users_calls(stage: &Stage, status: u16) -> Result<usize> {
-    let calls = stage.calls().await?;
+async fn users_calls(environment: &Environment, status: u16) -> Result<usize> {
+    let calls = environment.calls().await?;
     Ok(calls.iter().filter(|call| call.path == "/api/v2/users" && call.status == Some(status)).count())
 }
