@@ -185,7 +185,7 @@ impl Engine {
     ) -> Result<(Arc<Document>, Arc<PreparedOperation>), Vec<GraphqlError>> {
         let (limiter, permissions) = (self.upstream.limiter(), self.upstream.settings().permissions);
         let document = info_span!(target: TRACE_TARGET, "document").in_scope(|| self.documents.find(source))?;
-        let _span = info_span!(target: TRACE_TARGET, "plan").entered();
+        let _span = info_span!(target: TRACE_TARGET, "prepare").entered();
         let operation = operation::choose(&document, operation_name).map_err(|failure| vec![failure])?;
         let prepared =
             self.operations.get(&document, operation, operation::values_of(operation, variables), |values| {

@@ -1,7 +1,7 @@
 //! GraphQL: from the text of an operation to the bytes of its answer. Knows no header and no status.
 //!
 //! An operation passes these stages, each a file: a text becomes a valid `document`; with its variables it becomes an
-//! `operation` in normal form, of which everything that is the same each time is `prepared`: the requests of its root fields,
+//! `operation` in normal form, of which everything that is the same each time is a `prepared_operation`: the requests of its root fields,
 //! and for each authority a `plan` of calls, fields and joins. `execute` runs it: calls are made, what Auth0 answers is
 //! `project`ed with slots left open for what is joined, joins are resolved level by level and spliced in, and the `response` is
 //! written. apollo-compiler answers introspection; async-graphql has the schema, and answers what the gateway says of itself. What

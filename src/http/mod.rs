@@ -1,7 +1,7 @@
 //! HTTP: the server, its routes and layers, and the transports of GraphQL.
 //!
 //! `router` lists the layers that a request meets, in order. Behind them are the transports, `graphql`, `event_stream` and `websocket`, with the
-//! same stages: admission, authentication, the engine.
+//! same stages: admission, which has credentials verified, and the engine.
 
 mod activity;
 mod address;

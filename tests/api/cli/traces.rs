@@ -105,7 +105,7 @@ async fn a_trusted_proxys_trace_goes_on_through_the_gateway_and_to_auth0() {
     let [operation] = named(&spans, "operation")[..] else { panic!("{}", told(&spans)) };
     assert_eq!(operation.parent_span_id, request.span_id);
     assert_eq!(attribute(operation, "graphql.operation.name"), Some(&Attribute::StringValue("Recent".to_owned())));
-    for name in ["document", "plan", "joins"] {
+    for name in ["document", "prepare", "joins"] {
         assert_eq!(named(&spans, name)[0].parent_span_id, operation.span_id, "{name}");
     }
     let calls: Vec<_> = named(&spans, "call").into_iter().map(|call| &call.span_id).collect();
