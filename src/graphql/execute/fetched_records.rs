@@ -20,7 +20,7 @@ pub(super) struct FetchedRecords {
 
 /// The state of a key.
 enum State {
-    Sought,
+    Pending,
     /// This many of those that were found came before it.
     Found(usize),
     /// There is nothing, or no longer.
@@ -51,11 +51,11 @@ impl FetchedRecords {
         }
     }
 
-    /// The number of `key`, which is sought unless it is known.
-    pub(super) fn seek(&mut self, key: Box<str>) -> usize {
+    /// The number of `key`, which is to be fetched unless it is known.
+    pub(super) fn request(&mut self, key: Box<str>) -> usize {
         let entry = self.known.entry(key);
         let number = entry.index();
-        entry.or_insert(State::Sought);
+        entry.or_insert(State::Pending);
         number
     }
 
@@ -64,7 +64,7 @@ impl FetchedRecords {
         let found = match self.known.get_index(key).map(|(_, state)| state) {
             Some(State::Found(found)) => *found,
             Some(State::Failed(failure)) => return SlotValue::Failed(failure),
-            Some(State::Sought | State::Absent) | None => return SlotValue::Absent,
+            Some(State::Pending | State::Absent) | None => return SlotValue::Absent,
         };
         let record = self.found.get(found).zip(self.batches.get(join)).and_then(|((batch, index), batches)| {
             let Batch { projected, segments } = batches.get(*batch)?;
@@ -85,17 +85,17 @@ impl FetchedRecords {
     }
 
     /// The keys of which nothing is known.
-    pub(super) fn sought(&self) -> Vec<usize> {
+    pub(super) fn pending(&self) -> Vec<usize> {
         let states = self.known.values().enumerate();
-        states.filter_map(|(key, state)| matches!(state, State::Sought).then_some(key)).collect()
+        states.filter_map(|(key, state)| matches!(state, State::Pending).then_some(key)).collect()
     }
 
-    pub(super) fn name(&self, key: usize) -> &str {
+    pub(super) fn key_text(&self, key: usize) -> &str {
         self.known.get_index(key).map_or("", |(name, _)| name)
     }
 
-    /// The key of this name.
-    pub(super) fn key(&self, name: &str) -> Option<usize> {
+    /// The number of a key.
+    pub(super) fn key_number(&self, name: &str) -> Option<usize> {
         self.known.get_index_of(name)
     }
 
@@ -112,18 +112,18 @@ impl FetchedRecords {
         self.batches.get_mut(join)?.get_mut(batch)
     }
 
-    pub(super) fn find(&mut self, key: usize, index: (usize, usize)) {
+    pub(super) fn set_found(&mut self, key: usize, index: (usize, usize)) {
         self.found.push(index);
         self.set(key, State::Found(self.found.len() - 1));
     }
 
-    pub(super) fn fail(&mut self, key: usize, failure: &GraphqlError) {
+    pub(super) fn set_failed(&mut self, key: usize, failure: &GraphqlError) {
         self.set(key, State::Failed(failure.clone()));
     }
 
-    /// Says that there is nothing for a key, unless something was found.
-    pub(super) fn settle(&mut self, key: usize) {
-        if let Some((_, state @ State::Sought)) = self.known.get_index_mut(key) {
+    /// Sets that there is nothing for a key, unless something was found.
+    pub(super) fn set_absent(&mut self, key: usize) {
+        if let Some((_, state @ State::Pending)) = self.known.get_index_mut(key) {
             *state = State::Absent;
         }
     }

@@ -18,7 +18,7 @@ pub(super) const SINGLE_LOOKUPS: usize = 10;
 /// A call to make.
 pub(super) struct JoinCall<'p> {
     /// The one of the plan's calls that it is.
-    pub(super) plan: usize,
+    pub(super) call_index: usize,
     /// The numbers of the keys that it is for.
     pub(super) keys: Vec<usize>,
     pub(super) request: PreparedRequest,
@@ -33,25 +33,30 @@ impl JoinCall<'_> {
     }
 }
 
-/// Plans the calls for the keys that are sought. Those that cannot be asked for are settled.
+/// Plans the calls for the pending keys. Those that cannot be asked for are settled.
 pub(super) fn plan_calls<'p>(
-    plan: usize,
+    call_index: usize,
     call: &'p CallPlan,
     fetched: &mut FetchedRecords,
     calls: &mut Vec<JoinCall<'p>>,
 ) {
-    let sought = fetched.sought();
+    let pending = fetched.pending();
     match &call.request {
         // Made before any join is.
         CallRequest::Root(_) => {}
-        CallRequest::ByIds(row, by_ids) => search(plan, by_ids, &fields(call, row), fetched, sought, calls),
+        CallRequest::ByIds(row, by_ids) => search(call_index, by_ids, &fields(call, row), fetched, pending, calls),
         CallRequest::PerParent(_, request) => {
-            for key in sought {
-                match (request.prepare)(fetched.name(key)) {
+            for key in pending {
+                match (request.prepare)(fetched.key_text(key)) {
                     Some(prepared) => {
-                        calls.push(JoinCall { plan, keys: vec![key], request: prepared, page: Some(&request.page) });
+                        calls.push(JoinCall {
+                            call_index,
+                            keys: vec![key],
+                            request: prepared,
+                            page: Some(&request.page),
+                        });
                     }
-                    None => fetched.settle(key),
+                    None => fetched.set_absent(key),
                 }
             }
         }
@@ -59,59 +64,59 @@ pub(super) fn plan_calls<'p>(
 }
 
 fn search(
-    plan: usize,
+    call_index: usize,
     by_ids: &ByIds,
     fields: &Fields,
     fetched: &mut FetchedRecords,
-    sought: Vec<usize>,
+    pending: Vec<usize>,
     calls: &mut Vec<JoinCall<'_>>,
 ) {
-    let mut possible = Vec::with_capacity(sought.len());
-    for key in sought {
-        match (by_ids.check)(by_ids.key, fetched.name(key)) {
+    let mut possible = Vec::with_capacity(pending.len());
+    for key in pending {
+        match (by_ids.check)(by_ids.key, fetched.key_text(key)) {
             Ok(true) => possible.push(key),
-            Ok(false) => fetched.settle(key),
-            Err(failure) => fetched.fail(key, &failure),
+            Ok(false) => fetched.set_absent(key),
+            Err(failure) => fetched.set_failed(key, &failure),
         }
     }
-    let names: Vec<_> = possible.iter().map(|key| fetched.name(*key)).collect();
+    let names: Vec<_> = possible.iter().map(|key| fetched.key_text(*key)).collect();
     let batches = batches(by_ids, &names);
     let mut rest = &possible[..];
     for Batched { len, search } in batches {
         let (keys, others) = rest.split_at(len);
         rest = others;
         match (by_ids.search)(&search, fields) {
-            Ok(request) => calls.push(JoinCall { plan, keys: keys.to_vec(), request, page: None }),
-            Err(failure) => keys.iter().for_each(|key| fetched.fail(*key, &failure)),
+            Ok(request) => calls.push(JoinCall { call_index, keys: keys.to_vec(), request, page: None }),
+            Err(failure) => keys.iter().for_each(|key| fetched.set_failed(*key, &failure)),
         }
     }
 }
 
 /// Plans look-ups of the records that no search found, as many as `left` allows.
 pub(super) fn plan_lookups<'p>(
-    plan: usize,
+    call_index: usize,
     call: &'p CallPlan,
     fetched: &mut FetchedRecords,
     left: &mut usize,
     calls: &mut Vec<JoinCall<'p>>,
 ) {
     let CallRequest::ByIds(row, by_ids) = &call.request else { return };
-    let sought = fetched.sought();
-    if sought.is_empty() {
+    let pending = fetched.pending();
+    if pending.is_empty() {
         return;
     }
     let fields = fields(call, row);
-    for key in sought {
+    for key in pending {
         if *left == 0 {
-            fetched.fail(key, &too_many());
+            fetched.set_failed(key, &too_many());
             continue;
         }
-        match (by_ids.single)(fetched.name(key), &fields) {
+        match (by_ids.single)(fetched.key_text(key), &fields) {
             Ok(request) => {
                 *left -= 1;
-                calls.push(JoinCall { plan, keys: vec![key], request, page: None });
+                calls.push(JoinCall { call_index, keys: vec![key], request, page: None });
             }
-            Err(failure) => fetched.fail(key, &failure),
+            Err(failure) => fetched.set_failed(key, &failure),
         }
     }
 }

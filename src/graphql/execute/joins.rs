@@ -67,25 +67,29 @@ impl<'p> Joins<'p> {
 
     /// The value of a slot of the present plan.
     pub(super) fn get(&self, slot: &JoinSlot) -> SlotValue<'_> {
-        let fetched = self.plan.joins.get(slot.join).and_then(|join| Some((self.fetched.get(join.call)?, join.index)));
-        fetched.map_or(SlotValue::Absent, |(fetched, join)| fetched.get(join, slot.target))
+        let fetched = self
+            .plan
+            .joins
+            .get(slot.join)
+            .and_then(|join| Some((self.fetched.get(join.call_index)?, join.index_in_call)));
+        fetched.map_or(SlotValue::Absent, |(fetched, join)| fetched.get(join, slot.key_number))
     }
 
     /// Takes down what slots ask for.
     fn register(&mut self, slots: &mut [JoinSlot], open: &mut Vec<OpenSlot>) {
         for slot in slots {
             let Some(join) = self.plan.joins.get(slot.join) else { continue };
-            let Some(fetched) = self.fetched.get_mut(join.call) else { continue };
-            slot.target = fetched.seek(std::mem::take(&mut slot.key));
-            open.push((slot.join, slot.target));
+            let Some(fetched) = self.fetched.get_mut(join.call_index) else { continue };
+            slot.key_number = fetched.request(std::mem::take(&mut slot.key));
+            open.push((slot.join, slot.key_number));
         }
     }
 
     /// Opens the slots of what was found for a key, unless that has been done.
     fn open(&mut self, join: usize, key: usize, open: &mut Vec<OpenSlot>) {
         let Some(join) = self.plan.joins.get(join) else { return };
-        let Some(fetched) = self.fetched.get_mut(join.call) else { return };
-        let Some((batch, index)) = fetched.unopened(join.index, key) else { return };
+        let Some(fetched) = self.fetched.get_mut(join.call_index) else { return };
+        let Some((batch, index)) = fetched.unopened(join.index_in_call, key) else { return };
         let Some(Batch { projected, segments }) = self.batch(join, batch) else { return };
         let Some(range) = segments.get(index).map(|segment| segment.slots.clone()) else { return };
         // Out of the batch while they are taken down: they may ask for what stands beside them.
@@ -97,16 +101,16 @@ impl<'p> Joins<'p> {
     }
 
     fn batch(&mut self, join: &JoinPlan, batch: usize) -> Option<&mut Batch> {
-        self.fetched.get_mut(join.call)?.batch(join.index, batch)
+        self.fetched.get_mut(join.call_index)?.batch(join.index_in_call, batch)
     }
 
-    /// Fetches everything that is sought.
+    /// Fetches everything that is pending.
     async fn fetch(&mut self, execution: &ExecutionContext, upstream: &Upstream) {
         let mut calls = Vec::new();
         let mut apis = Vec::new();
         for (index, (call, fetched)) in self.plan.calls.iter().zip(&mut self.fetched).enumerate() {
-            let sought = fetched.sought();
-            let Some(row) = call.join().filter(|_| !sought.is_empty()) else {
+            let pending = fetched.pending();
+            let Some(row) = call.join().filter(|_| !pending.is_empty()) else {
                 apis.push(None);
                 continue;
             };
@@ -117,7 +121,7 @@ impl<'p> Joins<'p> {
                 }
                 Err(failure) => {
                     apis.push(None);
-                    sought.iter().for_each(|key| fetched.fail(*key, &failure));
+                    pending.iter().for_each(|key| fetched.set_failed(*key, &failure));
                 }
             }
         }
@@ -132,8 +136,8 @@ impl<'p> Joins<'p> {
     /// Makes calls, all at once, and takes in what they bring.
     async fn make(&mut self, execution: &ExecutionContext, apis: &[Option<&ManagementApi>], calls: Vec<JoinCall<'p>>) {
         let answers = calls.into_iter().map(|call| {
-            let api = apis.get(call.plan).copied().flatten();
-            let roots = self.plan.calls.get(call.plan).map(|plan| plan.roots.clone());
+            let api = apis.get(call.call_index).copied().flatten();
+            let roots = self.plan.calls.get(call.call_index).map(|plan| plan.roots.clone());
             let context = execution.call_context(CallOrigin::Joins(roots.unwrap_or_default()), Priority::Interactive);
             async move {
                 let Some(api) = api else { return (call, Err(GraphqlError::bug("a join is made without permission"))) };
@@ -158,20 +162,22 @@ impl<'p> Joins<'p> {
             Ok(None) => Ok(()),
             Err(failure) => Err(failure),
         };
-        let fetched = &mut self.fetched[call.plan];
+        let fetched = &mut self.fetched[call.call_index];
         match outcome {
-            Err(failure) => call.keys.iter().for_each(|key| fetched.fail(*key, &failure)),
+            Err(failure) => call.keys.iter().for_each(|key| fetched.set_failed(*key, &failure)),
             // A search may not know yet what there is.
             Ok(()) if matches!(call.request, PreparedRequest::List(_)) && call.page.is_none() => {}
-            Ok(()) => call.keys.iter().for_each(|key| fetched.settle(*key)),
+            Ok(()) => call.keys.iter().for_each(|key| fetched.set_absent(*key)),
         }
     }
 
     /// Projects an answer, for each join of its call.
     fn project(&mut self, call: &JoinCall<'_>, answer: &Page) -> Result<(), GraphqlError> {
         let plan = self.plan;
-        let Some(call_plan) = plan.calls.get(call.plan) else { return Err(GraphqlError::bug("a call is of no plan")) };
-        let fetched = &mut self.fetched[call.plan];
+        let Some(call_plan) = plan.calls.get(call.call_index) else {
+            return Err(GraphqlError::bug("a call is of no plan"));
+        };
+        let fetched = &mut self.fetched[call.call_index];
         let mut found: Vec<Option<usize>> = Vec::new();
         let batch = fetched.next_batch();
         for (index, join) in call_plan.joins.iter().enumerate() {
@@ -185,7 +191,7 @@ impl<'p> Joins<'p> {
                     (projected, vec![whole])
                 }
                 (ShapePlan::Record(plan), None) => {
-                    let each = project::project_each(plan, join.id, &answer.records, self.limit);
+                    let each = project::project_each(plan, join.id_slot, &answer.records, self.limit);
                     let (projected, each) = each.map_err(|error| unprojectable(error, Some(&answer.identity)))?;
                     // For each join the same records in the same order.
                     let each = each.into_iter();
@@ -205,7 +211,7 @@ impl<'p> Joins<'p> {
             fetched.add_batch(index, Batch { projected, segments });
         }
         if call.page.is_some() {
-            call.keys.iter().for_each(|key| fetched.find(*key, (batch, 0)));
+            call.keys.iter().for_each(|key| fetched.set_found(*key, (batch, 0)));
         }
         if call.is_single() && found.iter().all(Option::is_none) {
             // There is a record, and it cannot be shown: that is not as if there were none.
@@ -213,7 +219,7 @@ impl<'p> Joins<'p> {
         }
         for (index, key) in found.into_iter().enumerate() {
             if let Some(key) = key {
-                fetched.find(key, (batch, index));
+                fetched.set_found(key, (batch, index));
             }
         }
         Ok(())
@@ -226,6 +232,7 @@ fn found_as(
     fetched: &FetchedRecords,
     ProjectedRecord { id, is_complete, .. }: &ProjectedRecord<'_>,
 ) -> Option<usize> {
-    let key = if call.is_single() { call.keys.first().copied() } else { id.as_ref().and_then(|id| fetched.key(id)) };
+    let key =
+        if call.is_single() { call.keys.first().copied() } else { id.as_ref().and_then(|id| fetched.key_number(id)) };
     key.filter(|_| *is_complete)
 }

@@ -74,8 +74,8 @@ impl<'a, 'r> Splicer<'a, 'r> {
             self.frames.push((&join.path, indices(&join.path, projected.indices_from(slot.indices))));
             match self.joins.get(slot) {
                 SlotValue::Record(record, of_record) => {
-                    self.out.extend_from_slice(projected.json.get(copied..slot.at).unwrap_or_default());
-                    copied = slot.at + JoinSlot::NULL.len();
+                    self.out.extend_from_slice(projected.json.get(copied..slot.offset).unwrap_or_default());
+                    copied = slot.offset + JoinSlot::NULL.len();
                     self.segment(&join.projection, record, of_record)?;
                 }
                 SlotValue::Failed(failure) => self.errors.null(&self.frames, failure),

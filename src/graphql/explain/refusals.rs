@@ -32,7 +32,7 @@ pub(super) fn refusals(
             (Some(failure), _) => errors.push(start.error(failure.clone())),
             (None, Some(projection)) => {
                 withheld(projection, &start, &mut errors);
-                for join in plan.joins.iter().filter(|join| join.root == index) {
+                for join in plan.joins.iter().filter(|join| join.root_index == index) {
                     let mut ways = vec![&join.path];
                     let mut parent = join.parent;
                     while let Some(join) = parent.and_then(|number| plan.joins.get(number)) {

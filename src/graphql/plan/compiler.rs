@@ -163,7 +163,7 @@ impl PlanCompiler {
     }
 
     fn page(&mut self, page: &'static PageType, field: &SelectedField) -> PagePlan {
-        let failure = self.failure(page.name, field);
+        let withheld = self.failure(page.name, field);
         let mut fields = Vec::new();
         for field in &field.fields {
             let output = match page.field(&field.name) {
@@ -181,8 +181,8 @@ impl PlanCompiler {
             OutputField::push(&mut fields, &field.key, matches!(output, PageOutput::Nodes(..)), output);
         }
         let (object, keys) = (page.object, page.cursor.to_vec());
-        let cursor = RecordPlan { object, fields: Vec::new(), keys, id: None, failure: None };
-        PagePlan { fields, cursor, failure }
+        let cursor = RecordPlan { object, fields: Vec::new(), keys, id: None, withheld: None };
+        PagePlan { fields, cursor, withheld }
     }
 
     /// The plan for each record of a list.
@@ -194,8 +194,8 @@ impl PlanCompiler {
     }
 
     fn record(&mut self, object: &'static Object, field: &SelectedField) -> RecordPlan {
-        let failure = self.failure(object.name, field);
-        let mut plan = RecordPlan { object, fields: Vec::new(), keys: Vec::new(), id: None, failure };
+        let withheld = self.failure(object.name, field);
+        let mut plan = RecordPlan { object, fields: Vec::new(), keys: Vec::new(), id: None, withheld };
         for field in field.fields.iter().filter(|field| field.parent == object.name) {
             let row = object.field(&field.name);
             let output = match row {
@@ -296,7 +296,7 @@ impl PlanCompiler {
         let (parent, guard) = (self.within.replace(join), self.guard.take());
         let mut projection = self.projection(row.shape, field);
         (self.within, self.guard) = (parent, guard);
-        let id = match &mut projection.shape {
+        let id_slot = match &mut projection.shape {
             ShapePlan::Record(plan) => plan.slot_for(plan.object.id_key()),
             ShapePlan::Page(_) | ShapePlan::List(..) | ShapePlan::Connection(..) | ShapePlan::Entities(_) => 0,
         };
@@ -305,9 +305,10 @@ impl PlanCompiler {
         if !shared.roots.contains(&self.root) {
             shared.roots = shared.roots.iter().copied().chain([self.root]).collect();
         }
-        let index = shared.joins.len() - 1;
-        let (path, root) = (self.state.path(), self.root);
-        self.joins[join] = Some(JoinPlan { projection, path, parent, root, id, call, index });
+        let index_in_call = shared.joins.len() - 1;
+        let (path, root_index) = (self.state.path(), self.root);
+        self.joins[join] =
+            Some(JoinPlan { projection, path, parent, root_index, id_slot, call_index: call, index_in_call });
         Ok(join)
     }
 

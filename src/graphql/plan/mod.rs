@@ -109,13 +109,13 @@ pub(crate) struct JoinPlan {
     /// The join in whose projection it stands; none where that is a root field's.
     pub(crate) parent: Option<usize>,
     /// The root field below which it stands.
-    pub(crate) root: usize,
+    pub(crate) root_index: usize,
     /// The slot of the joined record's id, where it is found by that.
-    pub(crate) id: usize,
+    pub(crate) id_slot: usize,
     /// The one of the plan's calls that brings its records.
-    pub(crate) call: usize,
+    pub(crate) call_index: usize,
     /// Its index among the call's joins.
-    pub(crate) index: usize,
+    pub(crate) index_in_call: usize,
 }
 
 /// A path in a projection, with the place of each of its fields in the document. List indices are known when it is run.
@@ -163,7 +163,7 @@ pub(crate) struct RecordPlan {
     /// The slots of an id without which there is no record.
     pub(crate) id: Option<Slots>,
     /// The one of the projection's withheld fields that every record is.
-    pub(crate) failure: Option<usize>,
+    pub(crate) withheld: Option<usize>,
 }
 
 /// The projection of a page.
@@ -172,7 +172,7 @@ pub(crate) struct PagePlan {
     /// The part of a record that the cursor is read from: keys, and no fields.
     pub(crate) cursor: RecordPlan,
     /// The one of the projection's withheld fields that the page is.
-    pub(crate) failure: Option<usize>,
+    pub(crate) withheld: Option<usize>,
 }
 
 /// One entry of the answer.

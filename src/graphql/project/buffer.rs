@@ -122,9 +122,9 @@ impl<'p, 'a> RecordBuffer<'p, 'a> {
     /// Appends what the plan makes of the record that was taken in, and clears the buffer for the next one.
     pub(super) fn write(&mut self, out: &mut Projected) -> Result<(), NullPropagated> {
         let plan = self.plan;
-        if let Some(failure) = plan.failure {
+        if let Some(withheld) = plan.withheld {
             self.clear();
-            return Err(out.fail(failure));
+            return Err(out.fail(withheld));
         }
         let start = out.json.len();
         let mut inner = self.inner.iter_mut();

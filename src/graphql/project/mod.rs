@@ -121,8 +121,8 @@ pub(crate) fn project_each<'a>(
 }
 
 fn page(plan: &PagePlan, records: &[u8], facts: &PageFacts<'_>, out: &mut Projected) -> Result<(), WriteError> {
-    if let Some(failure) = plan.failure {
-        return Err(out.fail(failure).into());
+    if let Some(withheld) = plan.withheld {
+        return Err(out.fail(withheld).into());
     }
     // Auth0's word goes first.
     let wants_cursor = facts.next.is_none()

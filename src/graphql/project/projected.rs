@@ -26,13 +26,13 @@ pub(super) struct NullPropagated;
 #[derive(Debug)]
 pub(crate) struct JoinSlot {
     /// Its offset in the bytes.
-    pub(crate) at: usize,
+    pub(crate) offset: usize,
     /// The index of its join in the plan.
     pub(crate) join: usize,
     /// The value that the join goes by.
     pub(crate) key: Box<str>,
     /// The key's number among those of its call, once it is known there.
-    pub(crate) target: usize,
+    pub(crate) key_number: usize,
     /// The start of its path among the indices of all.
     pub(crate) indices: usize,
 }
@@ -98,7 +98,7 @@ impl Projected {
 
     pub(super) fn open_slot(&mut self, join: usize, key: Box<str>) {
         let indices = self.remember_trail();
-        self.slots.push(JoinSlot { at: self.json.len(), join, key, target: usize::MAX, indices });
+        self.slots.push(JoinSlot { offset: self.json.len(), join, key, key_number: usize::MAX, indices });
     }
 
     pub(super) fn withhold(&mut self, field: usize) {
@@ -117,7 +117,7 @@ impl Projected {
     #[cold]
     pub(super) fn take_back(&mut self, start: usize) -> NullPropagated {
         self.json.truncate(start);
-        self.slots.retain(|slot| slot.at < start);
+        self.slots.retain(|slot| slot.offset < start);
         NullPropagated
     }
 
