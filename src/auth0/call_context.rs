@@ -19,7 +19,7 @@ pub struct CallContext {
     /// True if somebody waits for it.
     pub priority: Priority,
     /// True if only an answer from after the question will do: no kept one, and none of a call that is under way already.
-    pub is_fresh: bool,
+    pub bypass_cache: bool,
     /// The calls that it may cost, together with the others of its operation.
     pub budget: CallBudget,
     stats: Mutex<CallStats>,
@@ -62,14 +62,14 @@ impl CallContext {
     /// A context that somebody waits for.
     #[must_use]
     pub fn new(deadline: Deadline, caller: CallerKey, budget: CallBudget) -> Self {
-        let (priority, is_fresh, stats) = (Priority::Interactive, false, Mutex::default());
-        Self { deadline, caller, priority, is_fresh, budget, stats }
+        let (priority, bypass_cache, stats) = (Priority::Interactive, false, Mutex::default());
+        Self { deadline, caller, priority, bypass_cache, budget, stats }
     }
 
     /// The same, content only with an answer from after the question.
     #[must_use]
     pub fn fresh(mut self) -> Self {
-        self.is_fresh = true;
+        self.bypass_cache = true;
         self
     }
 

@@ -82,7 +82,7 @@ impl Reader {
     }
 
     async fn find(&self, request: &Arc<RequestTarget>, context: &CallContext) -> Result<Payload, Error> {
-        if let Some((payload, age)) = self.cached(request, context.is_fresh) {
+        if let Some((payload, age)) = self.cached(request, context.bypass_cache) {
             context.note(|stats| stats.cache_age = Some(age));
             self.0.transport.metrics().saved_by_cache();
             return Ok(payload);
@@ -94,8 +94,8 @@ impl Reader {
     }
 
     /// The answer in the cache, if there is one that will do, and its age.
-    fn cached(&self, request: &RequestTarget, is_fresh: bool) -> Option<(Payload, Duration)> {
-        if is_fresh || request.endpoint.kind != RequestKind::Search {
+    fn cached(&self, request: &RequestTarget, bypass_cache: bool) -> Option<(Payload, Duration)> {
+        if bypass_cache || request.endpoint.kind != RequestKind::Search {
             return None;
         }
         self.0.cache.get(&request.key).filter(|(payload, _)| payload.is_valid())
@@ -105,12 +105,12 @@ impl Reader {
         let stats = StatsHandle::default();
         let reservation = ReservationKey { caller: context.caller, request: request.key.hash() };
         let pace = PaceRequest { class: request.endpoint.class, reservation, priority: context.priority };
-        let is_fresh = context.is_fresh;
+        let bypass_cache = context.bypass_cache;
         let work = |deadline| {
             let (reader, request, stats) = (self.clone(), Arc::clone(request), stats.clone());
             async move {
                 // A call that was in flight when nothing was cached, and is not any more, has left its answer since.
-                if let Some((payload, age)) = reader.cached(&request, is_fresh) {
+                if let Some((payload, age)) = reader.cached(&request, bypass_cache) {
                     stats.found(age);
                     reader.transport().metrics().saved_by_cache();
                     return Ok(payload);
@@ -119,7 +119,7 @@ impl Reader {
             }
         };
         let (key, in_flight) = (&request.key, &self.0.in_flight);
-        let waiter = if is_fresh {
+        let waiter = if bypass_cache {
             in_flight.start(key, context.deadline, work)
         } else {
             in_flight.join_or_start(key, context.deadline, work)

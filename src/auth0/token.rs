@@ -131,10 +131,10 @@ impl RememberedFailure {
     }
 }
 
-/// A way to have a token.
-enum Next {
-    Now(Granted),
-    Later(Waiter<Granted>),
+/// A token, or the refresh that brings it.
+enum PendingToken {
+    Ready(Granted),
+    Refreshing(Waiter<Granted>),
 }
 
 impl TokenCache {
@@ -170,8 +170,10 @@ impl TokenCache {
             }
         }
         match self.refresh() {
-            Next::Now(result) => result,
-            Next::Later(waiter) => deadline.limit(pin!(waiter.outcome(Deadline::within(GRANT_TIMEOUT)))).await??,
+            PendingToken::Ready(result) => result,
+            PendingToken::Refreshing(waiter) => {
+                deadline.limit(pin!(waiter.outcome(Deadline::within(GRANT_TIMEOUT)))).await??
+            }
         }
     }
 
@@ -220,22 +222,22 @@ impl TokenCache {
     }
 
     /// Starts a refresh, or joins the one that is under way, unless there is nothing to wait for.
-    fn refresh(&self) -> Next {
+    fn refresh(&self) -> PendingToken {
         let refresh = self.0.refresh.lock();
         let now = Instant::now();
         // A refresh may have ended between the caller's look at the token and this.
         if let Some(token) = self.0.current.load_full()
             && token.lifespan.at(now) == Freshness::Fresh
         {
-            return Next::Now(Ok(token));
+            return PendingToken::Ready(Ok(token));
         }
         if let Some(error) = refresh.failure.as_ref().and_then(|failure| failure.recall(now)) {
-            return Next::Now(Err(error));
+            return PendingToken::Ready(Err(error));
         }
         let cache = self.clone();
         let refused = refresh.refused;
         let grant = |_| async move { cache.keep(cache.obtain(refused).await) };
-        Next::Later(self.0.in_flight.join_or_start(&(), Deadline::within(GRANT_TIMEOUT), grant))
+        PendingToken::Refreshing(self.0.in_flight.join_or_start(&(), Deadline::within(GRANT_TIMEOUT), grant))
     }
 
     /// Asks Auth0 for a token, unless another replica has.

@@ -226,7 +226,7 @@ impl Engine {
             Arc::clone(&prepared),
             context.caller.clone(),
             context.deadline,
-            context.is_fresh,
+            context.bypass_cache,
             most_calls,
         );
         let execution = Arc::new(execution);

@@ -17,7 +17,7 @@ pub(crate) struct ExecutionContext {
     pub(crate) caller: Caller,
     deadline: Deadline,
     /// True if only answers from after the request will do.
-    is_fresh: bool,
+    bypass_cache: bool,
     /// True if only turns are taken that others leave over.
     is_bulk: bool,
     budget: CallBudget,
@@ -40,13 +40,13 @@ impl ExecutionContext {
         prepared: Arc<PreparedOperation>,
         caller: Caller,
         deadline: Deadline,
-        is_fresh: bool,
+        bypass_cache: bool,
         most_calls: u32,
     ) -> Self {
         let budget = CallBudget::new(most_calls);
         let certain = u32::try_from(prepared.calls_at_worst.calls).unwrap_or(u32::MAX);
         let spare_calls = AtomicU32::new(most_calls.saturating_sub(certain));
-        Self { prepared, caller, deadline, is_fresh, is_bulk: false, budget, spare_calls, calls: Mutex::default() }
+        Self { prepared, caller, deadline, bypass_cache, is_bulk: false, budget, spare_calls, calls: Mutex::default() }
     }
 
     /// The same, for which only turns are taken that others leave over.
@@ -65,7 +65,7 @@ impl ExecutionContext {
     pub(crate) fn call_context(&self, origin: CallOrigin, priority: Priority) -> Arc<CallContext> {
         let mut context = CallContext::new(self.deadline, CallerKey(self.caller.key()), self.budget.clone());
         context.priority = if self.is_bulk { Priority::Bulk } else { priority };
-        let context = Arc::new(if self.is_fresh { context.fresh() } else { context });
+        let context = Arc::new(if self.bypass_cache { context.fresh() } else { context });
         self.calls.lock().push((origin, Arc::clone(&context)));
         context
     }

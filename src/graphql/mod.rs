@@ -101,7 +101,7 @@ pub struct RequestContext<'a> {
     /// The id that every error of the response carries.
     pub request_id: &'a str,
     /// True if only answers from after the request will do: none that is kept, none of a call that is under way.
-    pub is_fresh: bool,
+    pub bypass_cache: bool,
     /// The explanation that the response holds.
     pub explain: Explain,
     /// The id of the last log that the client had, which goes before a subscription's `from`.

@@ -53,7 +53,7 @@ struct AcceptedForms {
 async fn execute(state: &ServerState, request: Request, options: RequestOptions, accepted: AcceptedForms) -> Response {
     let responder = accepted.responder;
     let StateParts { engine, metrics, settings, admission, .. } = &**state;
-    let RequestOptions { timeout, is_fresh, explain } = options;
+    let RequestOptions { timeout, bypass_cache, explain } = options;
     let deadline = Deadline::within(timeout);
     // Before the body is read: a refusal does not wait for it.
     let address = peer::client_of(&request, &settings.trusted_proxies);
@@ -77,7 +77,7 @@ async fn execute(state: &ServerState, request: Request, options: RequestOptions,
     };
     let request_id = request_id::current();
     let resume_after = subscriber.as_ref().and_then(|subscriber| subscriber.last_event_id.as_deref());
-    let context = RequestContext { caller, deadline, request_id: &request_id, is_fresh, explain, resume_after };
+    let context = RequestContext { caller, deadline, request_id: &request_id, bypass_cache, explain, resume_after };
     let (execution, times) = {
         let execution = pin!(async {
             match &subscriber {

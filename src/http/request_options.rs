@@ -19,7 +19,7 @@ pub(crate) struct RequestOptions {
     /// Time for the response.
     pub(crate) timeout: Duration,
     /// True if only answers from after the request will do (`Cache-Control: no-cache`).
-    pub(crate) is_fresh: bool,
+    pub(crate) bypass_cache: bool,
     /// The explanation that is asked for.
     pub(crate) explain: Explain,
 }
@@ -37,7 +37,7 @@ impl RequestOptions {
             }
         };
         let directives = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
-        let is_fresh = directives.flat_map(|value| value.split(',')).any(|directive| {
+        let bypass_cache = directives.flat_map(|value| value.split(',')).any(|directive| {
             let directive = directive.trim();
             directive.eq_ignore_ascii_case("no-cache") || directive.eq_ignore_ascii_case("no-store")
         });
@@ -48,7 +48,7 @@ impl RequestOptions {
             _ if explains => Explain::Run,
             _ => Explain::Nothing,
         };
-        Ok(Self { timeout, is_fresh, explain })
+        Ok(Self { timeout, bypass_cache, explain })
     }
 }
 
@@ -93,7 +93,7 @@ mod tests {
         let none = RequestOptions::read(&HeaderMap::new(), LONGEST, false).unwrap();
         assert_eq!(
             none,
-            RequestOptions { timeout: Duration::from_secs(10), is_fresh: false, explain: Explain::Nothing }
+            RequestOptions { timeout: Duration::from_secs(10), bypass_cache: false, explain: Explain::Nothing }
         );
     }
 
@@ -102,7 +102,7 @@ mod tests {
         for (value, expected) in
             [("no-cache", true), ("max-age=0, No-Cache", true), ("no-store", true), ("max-age=0", false)]
         {
-            assert_eq!(read(header::CACHE_CONTROL, value).unwrap().is_fresh, expected, "{value}");
+            assert_eq!(read(header::CACHE_CONTROL, value).unwrap().bypass_cache, expected, "{value}");
         }
         for (value, expected) in [("run", Explain::Run), ("Plan", Explain::Plan), ("no", Explain::Nothing)] {
             assert_eq!(read(EXPLAIN, value).unwrap().explain, expected, "{value}");

@@ -64,12 +64,12 @@ fn join(
     flights: &SharedCalls,
     key: &'static str,
     deadline: Deadline,
-    is_fresh: bool,
+    bypass_cache: bool,
     call: impl Future<Output = u32> + Send + 'static,
 ) -> JoinHandle<(Role, Result<u32, FlightError>)> {
     let flights = flights.clone();
     tokio::spawn(async move {
-        let waiter = if is_fresh {
+        let waiter = if bypass_cache {
             flights.start(&key, deadline, |_| call)
         } else {
             flights.join_or_start(&key, deadline, |_| call)

@@ -65,7 +65,7 @@ impl TenantStream {
             caller: Caller::ANONYMOUS,
             deadline: Deadline::within(START),
             request_id: "tail",
-            is_fresh: false,
+            bypass_cache: false,
             explain: Explain::Nothing,
             resume_after: None,
         };

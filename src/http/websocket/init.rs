@@ -145,10 +145,13 @@ mod tests {
     #[test]
     fn options_are_the_payload_s_alone() {
         let upgrade = [(header::CACHE_CONTROL, "no-cache")];
-        assert!(!read_text("{}", &upgrade).unwrap().options.is_fresh);
+        assert!(!read_text("{}", &upgrade).unwrap().options.bypass_cache);
         let payload = r#"{"headers":{"Cache-Control":"no-cache","X-Request-Timeout":"2s","X-Explain":"run"}}"#;
         let options = read_text(payload, &[]).unwrap().options;
-        assert_eq!(options, RequestOptions { timeout: Duration::from_secs(2), is_fresh: true, explain: Explain::Run });
+        assert_eq!(
+            options,
+            RequestOptions { timeout: Duration::from_secs(2), bypass_cache: true, explain: Explain::Run }
+        );
     }
 
     #[test]

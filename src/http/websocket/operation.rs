@@ -79,12 +79,12 @@ pub(crate) async fn execute(
         Err(error) => return refused(*count(error.into()).error),
     };
     let caller_key = RateLimitKey::of(Some(&caller), address);
-    let RequestOptions { is_fresh, explain, .. } = options;
+    let RequestOptions { bypass_cache, explain, .. } = options;
     let context = RequestContext {
         caller: caller.clone(),
         deadline,
         request_id: &request_id,
-        is_fresh,
+        bypass_cache,
         explain,
         resume_after: None,
     };
