@@ -18,7 +18,7 @@ use anyhow::{Context as _, anyhow, bail};
 use self::csv::CsvWriter;
 use self::progress::ProgressLine;
 use super::tenant::OpenTenant;
-use super::{CommandError, USAGE, is_closed, shutdown_signal, tell};
+use super::{CommandError, USAGE, is_closed, print_to_stderr, shutdown_signal};
 use crate::auth0::{
     CallBudget, CallContext, CallerKey, Class, ClientPolicy, Direction, Error, Keyset, KeysetError, ManagementApi,
     Position, Priority, Searched, Walk,
@@ -60,13 +60,13 @@ pub(super) async fn run(export: Export, serve: Serve) -> Result<(), CommandError
     let go_on = export.given.resumed("--after", &keyset.cursor(&end));
     let (count, records) = (output.written, searched(&export).name());
     if !exported.as_ref().is_err_and(is_closed) {
-        export.given.secrets().iter().for_each(|secrets| tell(secrets));
+        export.given.secrets().iter().for_each(|secrets| print_to_stderr(secrets));
     }
     match exported {
-        Ok(()) => tell(&format!("{count} {records}. Those that come later: {go_on}")),
+        Ok(()) => print_to_stderr(&format!("{count} {records}. Those that come later: {go_on}")),
         Err(error) if is_closed(&error) => {}
         Err(error) => {
-            tell(&format!("{count} {records}, and not all: {error:#}. To go on: {go_on}"));
+            print_to_stderr(&format!("{count} {records}, and not all: {error:#}. To go on: {go_on}"));
             return Err(CommandError::new(1, error));
         }
     }

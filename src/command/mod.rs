@@ -126,8 +126,8 @@ fn print(text: &str) -> io::Result<()> {
     }
 }
 
-/// Tells the operator something beside what the command prints.
-fn tell(text: &str) {
+/// Prints something beside what the command prints, for the operator.
+fn print_to_stderr(text: &str) {
     // There is nowhere to report that standard error is closed.
     let _ = writeln!(io::stderr(), "{text}");
 }

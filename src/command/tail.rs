@@ -20,7 +20,7 @@ use self::gateway::GatewayStream;
 use self::line::{LineFormat, printable};
 use self::response::{Ending, ParsedResponse, Received};
 use self::tenant::TenantStream;
-use super::{CommandError, USAGE, is_closed, shutdown_signal, tell};
+use super::{CommandError, USAGE, is_closed, print_to_stderr, shutdown_signal};
 use crate::config::{Tail, TailSource};
 use crate::graphql::is_known_log_type;
 use crate::telemetry;
@@ -34,7 +34,7 @@ pub(super) async fn run(tail: &Tail, source: TailSource) -> Result<(), CommandEr
         false => LineFormat::Text { has_colors: AutoStream::choice(&io::stdout()) != ColorChoice::Never },
     };
     for kind in tail.types.iter().filter(|kind| !is_known_log_type(kind)) {
-        tell(&format!(
+        print_to_stderr(&format!(
             "Warning: --type {} is no type of log that this program knows. It may be misspelled.",
             printable(kind)
         ));
@@ -58,8 +58,8 @@ pub(super) async fn run(tail: &Tail, source: TailSource) -> Result<(), CommandEr
     // Nothing goes on from what was refused.
     let is_refused = ended.as_ref().is_err_and(|ended| ended.exit_code == USAGE);
     if let Some(position) = position.filter(|_| !is_refused) {
-        tail.given.secrets().iter().for_each(|secrets| tell(secrets));
-        tell(&format!("To go on: {}", tail.given.resumed("--from", &printable(&position))));
+        tail.given.secrets().iter().for_each(|secrets| print_to_stderr(secrets));
+        print_to_stderr(&format!("To go on: {}", tail.given.resumed("--from", &printable(&position))));
     }
     ended
 }
@@ -101,7 +101,7 @@ async fn print(received: Vec<Received>, format: LineFormat) -> anyhow::Result<Op
             ParsedResponse::Log { record, is_late } => format.write(record, is_late, &mut lines),
             ParsedResponse::Notice(message) => {
                 write(std::mem::take(&mut lines)).await?;
-                tell(&printable(&message));
+                print_to_stderr(&printable(&message));
             }
             ParsedResponse::End(ending) => {
                 write(lines).await?;

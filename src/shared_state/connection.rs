@@ -191,20 +191,20 @@ impl Probe<'_> {
 async fn first(
     mut attempts: FuturesUnordered<impl Future<Output = Result<Found, RedisCommandError>>>,
 ) -> Result<Found, RedisCommandError> {
-    let mut most_telling = Err(RedisCommandError::Timeout);
+    let mut best = Err(RedisCommandError::Timeout);
     while let Some(attempt) = attempts.next().await {
         if attempt.as_ref().is_ok_and(|found| found.written.is_ok()) {
             return attempt;
         }
-        if told_by(&attempt) > told_by(&most_telling) {
-            most_telling = attempt;
+        if rank(&attempt) > rank(&best) {
+            best = attempt;
         }
     }
-    most_telling
+    best
 }
 
 /// Rank of an attempt in vain: an answer tells more than none.
-fn told_by(attempt: &Result<Found, RedisCommandError>) -> u8 {
+fn rank(attempt: &Result<Found, RedisCommandError>) -> u8 {
     match attempt {
         Ok(_) => 3,
         Err(RedisCommandError::Refused { .. } | RedisCommandError::NoPrimary) => 2,

@@ -20,13 +20,13 @@ pub(super) fn lost_lines() -> u64 {
     LOST.load(Ordering::Relaxed)
 }
 
-/// Tells the log of lines that were lost since it was told last, now and then. Not done where they are lost: an event within an
+/// Logs how many lines were lost since it was logged last, now and then. Not done where they are lost: an event within an
 /// event would confuse the filters of the layers that are still to come.
 pub(crate) fn report_lost_lines() {
-    static TOLD: AtomicU64 = AtomicU64::new(0);
-    if lost_lines() > TOLD.load(Ordering::Relaxed) && LOSSES.count().is_some() {
+    static REPORTED: AtomicU64 = AtomicU64::new(0);
+    if lost_lines() > REPORTED.load(Ordering::Relaxed) && LOSSES.count().is_some() {
         let lost = lost_lines();
-        let lines = lost.saturating_sub(TOLD.swap(lost, Ordering::Relaxed));
+        let lines = lost.saturating_sub(REPORTED.swap(lost, Ordering::Relaxed));
         tracing::error!(lines, "AUDIT_FILE takes no lines, which are lost: is its disk full?");
     }
 }

@@ -9,7 +9,7 @@
 //! Lease and fence go by the clock of Redis, what a replica waits for by its own time since it started: no calendar matters.
 
 mod entry;
-mod following;
+mod follower;
 mod inbox;
 mod membership;
 #[cfg(test)]
@@ -264,10 +264,10 @@ impl<'a> Member<'a> {
                 if membership.take_has_forgotten() {
                     self.position.skip();
                 }
-                membership.next_to_tell().cloned()
+                membership.next_to_publish().cloned()
             };
             match next {
-                Some(chunk) => self.tell(&chunk, until).await?,
+                Some(chunk) => self.publish(&chunk, until).await?,
                 None => tokio::select! {
                     () = self.tail.reported.notified() => {}
                     () = sleep_until(until) => {}
@@ -277,13 +277,13 @@ impl<'a> Member<'a> {
         Ok(())
     }
 
-    /// Tells the others. If it does not hear that they have been told it does so once more, until it does.
-    async fn tell(&mut self, chunk: &ReportChunk, until: Instant) -> Result<(), FencedError> {
+    /// Publishes an entry, and once more until it is known to be published.
+    async fn publish(&mut self, chunk: &ReportChunk, until: Instant) -> Result<(), FencedError> {
         let fence = self.position.fence().ok_or(FencedError)?;
         let (number, previous) = self.position.next();
         let text = chunk.write(number, previous);
         let Some(entry) = text.and_then(|text| self.fleet.key.seal(STREAM, fence.as_str(), &text)) else {
-            self.tail.state.lock().membership.told();
+            self.tail.state.lock().membership.published();
             self.position.skip();
             return Ok(());
         };
@@ -292,7 +292,7 @@ impl<'a> Member<'a> {
                 self.position.written(id);
                 (self.announces, self.last_entry_at) = (false, Instant::now());
                 let State { membership, checkpoint, .. } = &mut *self.tail.state.lock();
-                membership.told();
+                membership.published();
                 checkpoint.share(chunk.logs.iter().map(|log| &log.id));
                 self.tail.metrics().shared("published");
                 Ok(())

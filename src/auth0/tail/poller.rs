@@ -185,19 +185,19 @@ impl State {
             self.ring.cover_from(from.unwrap_or_else(LogId::lowest));
             match lost.take() {
                 None => {
-                    self.tell(&logs, |_, arrival| arrival == Arrival::Past);
+                    self.append(&logs, |_, arrival| arrival == Arrival::Past);
                     self.live_from = Some(self.ring.head());
                 }
                 Some(lost) => {
                     self.ring.push(Entry::Gap(lost.clone()));
-                    self.tell(&logs, |log, arrival| arrival == Arrival::Past && log.mark.id > lost);
+                    self.append(&logs, |log, arrival| arrival == Arrival::Past && log.mark.id > lost);
                 }
             }
         }
         if let Some(after) = gap {
             self.ring.push(Entry::Gap(after));
         }
-        self.tell(&logs, is_news);
+        self.append(&logs, is_news);
         self.forget();
         if is_seeded {
             self.take_in_early();
@@ -206,7 +206,7 @@ impl State {
     }
 
     /// Adds the logs that are wanted to the ring.
-    pub(super) fn tell(&mut self, logs: &[(&RawLog<'_>, Arrival)], is_wanted: impl Fn(&RawLog<'_>, Arrival) -> bool) {
+    pub(super) fn append(&mut self, logs: &[(&RawLog<'_>, Arrival)], is_wanted: impl Fn(&RawLog<'_>, Arrival) -> bool) {
         let logs = logs.iter().filter(|(log, arrival)| is_wanted(log, *arrival));
         let batch = LogBatch::new(logs.map(|(log, arrival)| (*log, *arrival == Arrival::Late)));
         if !batch.logs().is_empty() {
@@ -216,7 +216,7 @@ impl State {
 
     /// The logs that other replicas may not know, if it is this one's part to tell them.
     pub(super) fn unshared(&self, logs: &[RawLog<'_>]) -> Vec<SharedLog> {
-        let logs = logs.iter().filter(|log| self.membership.tells() && !self.checkpoint.is_shared(&log.mark.id));
+        let logs = logs.iter().filter(|log| self.membership.is_leader() && !self.checkpoint.is_shared(&log.mark.id));
         logs.map(|log| SharedLog { id: log.mark.id.clone(), json: log.json.into() }).collect()
     }
 
@@ -224,7 +224,7 @@ impl State {
     fn report_read(&mut self, from: Option<LogId>, last: Option<&LogId>, gap: Option<LogId>, logs: Vec<SharedLog>) {
         let up_to = if self.checkpoint.is_full() { last } else { self.checkpoint.read_up_to() }.cloned();
         let is_news = !logs.is_empty() || gap.is_some() || up_to != self.reported_up_to;
-        if let Some(up_to) = up_to.filter(|_| is_news && self.membership.tells()) {
+        if let Some(up_to) = up_to.filter(|_| is_news && self.membership.is_leader()) {
             self.reported_up_to = Some(up_to.clone());
             self.membership.report(Report { reading: Some(ReadRange { from, up_to }), gap, logs });
         }

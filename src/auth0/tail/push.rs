@@ -79,7 +79,7 @@ impl State {
         self.cursor = self.checkpoint.cursor().cloned();
         let logs: Vec<_> = logs.iter().zip(arrivals).collect();
         self.membership.report(Report { logs: unshared, ..Report::default() });
-        self.tell(&logs, is_news);
+        self.append(&logs, is_news);
         self.forget();
         Ok(logs.into_iter().map(|(_, arrival)| arrival).collect())
     }

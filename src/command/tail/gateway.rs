@@ -13,7 +13,7 @@ use super::Subscription;
 use super::event_parser::EventParser;
 use super::line::printable;
 use super::response::{ParsedResponse, Received};
-use crate::command::{CommandError, UNAVAILABLE, tell};
+use crate::command::{CommandError, UNAVAILABLE, print_to_stderr};
 use crate::config::GatewayEndpoint;
 
 const EVENT_STREAM: &str = "text/event-stream";
@@ -185,7 +185,7 @@ impl GatewayStream {
         }
         if self.failures == 1 {
             let missed = if self.subscription.from.is_none() { ". Logs until then are missed" } else { "" };
-            tell(&format!("{reason}: connecting again{missed}"));
+            print_to_stderr(&format!("{reason}: connecting again{missed}"));
         }
         Ok(())
     }

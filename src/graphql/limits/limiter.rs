@@ -20,7 +20,7 @@ pub(crate) struct Limiter {
 struct Counter {
     times: AtomicU64,
     greatest: AtomicU64,
-    untold: LogThrottle,
+    throttle: LogThrottle,
 }
 
 /// A limit that was exceeded, and the number of times that this was let pass. A document is judged when the gateway meets it and an operation for each new set of
@@ -127,7 +127,7 @@ impl Limiter {
         let Some(counter) = self.counters.get(measure as usize) else { return };
         counter.times.fetch_add(1, Ordering::Relaxed);
         let greatest = counter.greatest.fetch_max(value, Ordering::Relaxed).max(value);
-        if let Some(times) = counter.untold.count() {
+        if let Some(times) = counter.throttle.count() {
             let measure = measure.name();
             tracing::warn!(
                 measure,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::entry::{Report, SharedEntry, SharedLog};
-use super::following::wait_for;
+use super::follower::wait_for;
 use super::{Fleet, HOLD_INTERVAL, Inner, Role};
 use crate::auth0::tail::batch;
 use crate::deadline::Deadline;

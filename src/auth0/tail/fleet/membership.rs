@@ -157,18 +157,18 @@ impl TailMembership {
     }
 
     /// True if it is to be found out what the others do not know.
-    pub(crate) fn tells(&self) -> bool {
+    pub(crate) fn is_leader(&self) -> bool {
         self.role == Role::Leader
     }
 
-    /// Keeps what the others are to be told.
+    /// Keeps what the others are to know, until it is published.
     pub(crate) fn report(&mut self, report: Report) {
-        if self.tells() && report != Report::default() {
+        if self.is_leader() && report != Report::default() {
             self.keep(report.into_chunks());
         }
     }
 
-    /// Has the others told that it is there, unless there is something to tell.
+    /// Has it published that it is there, unless there is something to publish.
     pub(super) fn report_presence(&mut self) {
         if self.waiting.is_empty() {
             self.keep(vec![ReportChunk::default()]);
@@ -185,13 +185,13 @@ impl TailMembership {
         }
     }
 
-    /// The next entry that the others are to be told, until it is [`Self::told`].
-    pub(super) fn next_to_tell(&self) -> Option<&ReportChunk> {
+    /// The next entry to publish, until it is [`Self::published`].
+    pub(super) fn next_to_publish(&self) -> Option<&ReportChunk> {
         self.waiting.front()
     }
 
-    /// Takes note that they have been told it.
-    pub(super) fn told(&mut self) -> Option<ReportChunk> {
+    /// Takes note that it has been published.
+    pub(super) fn published(&mut self) -> Option<ReportChunk> {
         let chunk = self.waiting.pop_front()?;
         self.waiting_bytes -= size(&chunk);
         Some(chunk)
@@ -275,15 +275,15 @@ mod tests {
             while !member.take_has_forgotten() {
                 member.report(report(size));
             }
-            let told = std::iter::from_fn(|| member.told()).count();
+            let told = std::iter::from_fn(|| member.published()).count();
             assert!((fits - 32..=fits).contains(&told), "{told}");
         }
         member.report(Report::default());
         assert!(!member.has_report());
         member.report_presence();
         member.report_presence();
-        assert_eq!(member.next_to_tell(), Some(&ReportChunk::default()));
-        assert_eq!(member.told(), Some(ReportChunk::default()));
+        assert_eq!(member.next_to_publish(), Some(&ReportChunk::default()));
+        assert_eq!(member.published(), Some(ReportChunk::default()));
         assert!(!member.has_report());
         member.report(report(1));
         member.enter(Role::Follower, Instant::now());

@@ -78,7 +78,7 @@ impl FleetModel {
             if state.membership.take_has_forgotten() {
                 position.skip();
             }
-            let (Some(chunk), Some(fence)) = (state.membership.next_to_tell(), position.fence()) else { return };
+            let (Some(chunk), Some(fence)) = (state.membership.next_to_publish(), position.fence()) else { return };
             let (number, previous) = position.next();
             let (owner, fence, text) = (name.clone(), fence.clone(), chunk.write(number, previous).unwrap());
             match outcome {
@@ -98,7 +98,7 @@ impl FleetModel {
                     };
                     *announces = false;
                     position.written(id);
-                    let chunk = state.membership.told().unwrap();
+                    let chunk = state.membership.published().unwrap();
                     state.checkpoint.share(chunk.logs.iter().map(|log| &log.id));
                 }
             }

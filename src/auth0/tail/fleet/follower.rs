@@ -146,7 +146,7 @@ impl State {
         let arrivals = self.checkpoint.take_in_shared(&marks, up_to)?;
         self.cursor = self.checkpoint.cursor().cloned();
         let logs: Vec<_> = logs.iter().zip(arrivals).collect();
-        self.tell(&logs, |_, arrival| matches!(arrival, Arrival::New | Arrival::Late));
+        self.append(&logs, |_, arrival| matches!(arrival, Arrival::New | Arrival::Late));
         self.forget();
         Some(logs.into_iter().map(|(_, arrival)| arrival).collect())
     }
