@@ -66,7 +66,9 @@ impl Health {
                 Self::Alive
             }
             // Not an attempt at all, or none that says something of Auth0.
-            Some(Error::OverBudget { .. } | Error::Internal) => Self::Unknown,
+            Some(
+                Error::OverBudget { .. } | Error::Internal | Error::Crowded { .. } | Error::Disordered | Error::Lagged,
+            ) => Self::Unknown,
             Some(Error::Timeout) if took < FAIR_TIME => Self::Unknown,
             Some(Error::Timeout) => Self::Failing,
             Some(Error::Unavailable(error)) => match error.reason {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Chain;
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::deadline::Elapsed;
 use crate::single_flight::FlightError;
@@ -24,7 +25,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The wait that is told where Auth0 says that there is none, right after it refused: a failed grant is remembered for as long.
 const LEAST_WAIT: Duration = Duration::from_secs(1);
 
-/// A call to Auth0 that gave no answer to be used. Cheap to clone, for one failure may have
+/// A read of Auth0 that failed: a call, a walk over many, or the tail of the logs. Cheap to clone, for one failure may have
 /// many waiters.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -68,6 +69,21 @@ pub enum Error {
         /// the trouble.
         missing_scopes: Vec<String>,
     },
+    /// More users were created in one millisecond than paging reaches from both of its ends.
+    #[error(
+        "More than 2,000 users were created in the millisecond {}, and Auth0 gives out no more of them: narrow the search",
+        .at.to_rfc3339_opts(SecondsFormat::Millis, true)
+    )]
+    Crowded {
+        /// The millisecond.
+        at: DateTime<Utc>,
+    },
+    /// Records did not come in the order that was asked for, so that none can be said to be the last.
+    #[error("Auth0 answered in another order than it was asked for: what follows cannot be told")]
+    Disordered,
+    /// The reader of the tail is so far behind that the logs to read next are not kept any more.
+    #[error("You read more slowly than logs come: the next ones are not kept any more. Subscribe again with `from`.")]
+    Lagged,
 }
 
 impl From<Elapsed> for Error {

@@ -55,26 +55,6 @@ enum KeysetPosition {
     Logs(LogPosition),
 }
 
-/// A walk that cannot go on.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum KeysetError {
-    /// A call failed.
-    #[error(transparent)]
-    Auth0(#[from] Error),
-    /// More users were created in one millisecond than paging reaches from both of its ends.
-    #[error(
-        "More than 2,000 users were created in the millisecond {}, and Auth0 gives out no more of them: narrow the search",
-        text(*.at)
-    )]
-    Crowded {
-        /// The millisecond, since 1970.
-        at: i64,
-    },
-    /// Records did not come in the order that was asked for, so that none can be said to be the last.
-    #[error("Auth0 answered in another order than it was asked for: what follows cannot be told")]
-    Disordered,
-}
-
 /// Records that a call brought, in order.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -205,8 +185,8 @@ impl Walk<'_> {
     ///
     /// # Errors
     ///
-    /// See [`KeysetError`].
-    pub async fn count(&self, api: &ManagementApi, context: &CallContext) -> Result<Option<u64>, KeysetError> {
+    /// See [`Error`].
+    pub async fn count(&self, api: &ManagementApi, context: &CallContext) -> Result<Option<u64>, Error> {
         let Planner::Users(planner) = &self.planner else { return Ok(None) };
         let created = (None, planner.position().until);
         let call = UserCall { created, sort: (UserKey::CreatedAt, Direction::Ascending), page: 0, per_page: 1 };
@@ -219,7 +199,7 @@ impl Walk<'_> {
     /// # Errors
     ///
     /// None that is known: its arguments were checked before.
-    pub fn request(&self, wanted: usize, fields: &Fields, with_total: bool) -> Result<ApiRequest<Page>, KeysetError> {
+    pub fn request(&self, wanted: usize, fields: &Fields, with_total: bool) -> Result<ApiRequest<Page>, Error> {
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
         match &self.planner {
             Planner::Users(planner) => self.keyset.users_request(&planner.call(wanted), fields, with_total),
@@ -232,7 +212,7 @@ impl Walk<'_> {
     ///
     /// # Errors
     ///
-    /// See [`KeysetError`]. A search that took Auth0 too long is none, if a shorter span of time can be searched: then nothing was
+    /// See [`Error`]. A search that took Auth0 too long is none, if a shorter span of time can be searched: then nothing was
     /// brought, and the next call asks for that.
     pub async fn next(
         &mut self,
@@ -241,7 +221,7 @@ impl Walk<'_> {
         with_total: bool,
         fields: &Fields,
         context: &CallContext,
-    ) -> Result<Batch, KeysetError> {
+    ) -> Result<Batch, Error> {
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
         match &mut self.planner {
             Planner::Users(planner) => {
@@ -255,7 +235,7 @@ impl Walk<'_> {
                     {
                         return Ok(Batch::default());
                     }
-                    Err(error) => return Err(error.into()),
+                    Err(error) => return Err(error),
                 };
                 let records = records(&page)?;
                 let keys: Vec<_> = records.iter().map(|record| user_keys(record)).collect();
@@ -276,12 +256,7 @@ impl Walk<'_> {
 }
 
 impl Keyset {
-    fn users_request(
-        &self,
-        call: &UserCall,
-        fields: &Fields,
-        with_total: bool,
-    ) -> Result<ApiRequest<Page>, KeysetError> {
+    fn users_request(&self, call: &UserCall, fields: &Fields, with_total: bool) -> Result<ApiRequest<Page>, Error> {
         let UserCall { created: (from, to), sort: (key, direction), page, per_page } = *call;
         let bound = |time: Option<i64>| time.map_or(Bound::Unbounded, |time| Bound::Included(text(time)));
         let q = self.within("created_at", bound(from), bound(to));
@@ -293,7 +268,7 @@ impl Keyset {
         Ok(ApiRequest::users(&search.map_err(unexpected)?, fields, with_total))
     }
 
-    fn logs_request(&self, call: &LogCall, fields: &Fields) -> Result<ApiRequest<Page>, KeysetError> {
+    fn logs_request(&self, call: &LogCall, fields: &Fields) -> Result<ApiRequest<Page>, Error> {
         let up_to = call.up_to.as_ref().map_or(Bound::Unbounded, |id| Bound::Included(id.to_string()));
         let q = self.within("log_id", Bound::Unbounded, up_to);
         let search = LogSearch::in_order_of_ids(q.as_deref(), call.per_page.into());
@@ -302,11 +277,11 @@ impl Keyset {
 }
 
 /// The error of a call that could not be made: its arguments were checked when the walk began.
-fn unexpected(error: ArgumentError) -> KeysetError {
-    Error::unavailable_because(UnavailableReason::Unexpected, error).into()
+fn unexpected(error: ArgumentError) -> Error {
+    Error::unavailable_because(UnavailableReason::Unexpected, error)
 }
 
-fn records(page: &Page) -> Result<Vec<Bytes>, KeysetError> {
+fn records(page: &Page) -> Result<Vec<Bytes>, Error> {
     let records: Vec<&RawValue> = serde_json::from_slice(&page.records).map_err(|error| {
         page.identity.invalidate();
         Error::unavailable_because(UnavailableReason::Unexpected, error)

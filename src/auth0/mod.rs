@@ -60,7 +60,7 @@ pub(crate) use endpoints::{ENDPOINTS, Endpoint, ResponseKind};
 pub use error::{BuildError, Error, MisconfigurationError, UnavailableError, UnavailableReason};
 pub use fields_parameter::{Fields, RefusedFields};
 pub use ids::{Email, LogId, UserId};
-pub use keyset::{Batch, COUNTED_RECORDS, CursorError, Keyset, KeysetError, Position, Walk};
+pub use keyset::{Batch, COUNTED_RECORDS, CursorError, Keyset, Position, Walk};
 pub use list_parameters::{
     Direction, LARGEST_PAGE, LONGEST_Q, LogCheckpoint, LogSearch, UserListPart, UserLogs, UserSearch,
 };
@@ -72,5 +72,5 @@ pub(crate) use payload::Payload;
 pub use probe::{Probe, ProbeError, TlsError};
 pub(crate) use sanitize::is_format;
 pub use search_condition::{Condition, Path, SHORTEST_SUFFIX, Searched};
-pub use tail::{BatchedLog, Delivery, LogBatch, LogReader, LogTail, PushError, TailError, TailEvent, TailSettings};
+pub use tail::{BatchedLog, Delivery, LogBatch, LogReader, LogTail, PushError, TailEvent, TailSettings};
 pub use token::TokenStatus;

@@ -93,7 +93,10 @@ impl FailureClass {
             | Error::Rejected { .. }
             | Error::OverBudget { .. }
             | Error::Internal
-            | Error::Misconfigured { .. } => Self::Permanent,
+            | Error::Misconfigured { .. }
+            | Error::Crowded { .. }
+            | Error::Disordered
+            | Error::Lagged => Self::Permanent,
         }
     }
 

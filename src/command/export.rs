@@ -20,8 +20,8 @@ use self::progress::ProgressLine;
 use super::tenant::OpenTenant;
 use super::{CommandError, USAGE, is_closed, print_to_stderr, shutdown_signal};
 use crate::auth0::{
-    CallBudget, CallContext, CallerKey, Class, ClientPolicy, Direction, Error, Keyset, KeysetError, ManagementApi,
-    Position, Priority, Searched, Walk,
+    CallBudget, CallContext, CallerKey, Class, ClientPolicy, Direction, Error, Keyset, ManagementApi, Position,
+    Priority, Searched, Walk,
 };
 use crate::config::{Export, ExportFormat, ExportedRecords, Serve};
 use crate::deadline::Deadline;
@@ -152,7 +152,7 @@ async fn walk(
                 output.progress.answered(output.written, calls_per_second(api, searched(export)));
                 *end = walk.position();
             }
-            Err(KeysetError::Auth0(error)) if is_transient(&error) && failures < FAILURES => {
+            Err(error) if is_transient(&error) && failures < FAILURES => {
                 failures += 1;
                 tokio::time::sleep(wait_after(&error, failures)).await;
             }

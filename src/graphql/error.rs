@@ -192,33 +192,42 @@ impl From<auth0::ArgumentError> for GraphqlError {
 /// Calls that met the tenant's rate limit, for the log of the process.
 static RATE_LIMITED: LazyLock<LogThrottle> = LazyLock::new(LogThrottle::default);
 
-/// Logs the failure of a call, cause and all, and gives what the caller is told: the error's `Display`.
+/// Logs a failed read of Auth0, cause and all, and gives what the caller is told: the error's `Display`.
 pub(crate) fn report(error: auth0::Error) -> GraphqlError {
     let code = match &error {
         auth0::Error::Timeout => ErrorCode::UpstreamTimeout,
-        auth0::Error::Unavailable(_) => ErrorCode::UpstreamUnavailable,
+        auth0::Error::Unavailable(_) | auth0::Error::Disordered => ErrorCode::UpstreamUnavailable,
         auth0::Error::RateLimited { .. } => ErrorCode::RateLimited,
-        auth0::Error::Rejected { .. } => ErrorCode::UpstreamRejected,
+        auth0::Error::Rejected { .. } | auth0::Error::Crowded { .. } => ErrorCode::UpstreamRejected,
         auth0::Error::OverBudget { .. } => ErrorCode::TooComplex,
         auth0::Error::Internal => return GraphqlError::bug("the work on a call panicked"),
         auth0::Error::Misconfigured { .. } => ErrorCode::UpstreamMisconfigured,
+        auth0::Error::Lagged => ErrorCode::SlowConsumer,
     };
-    let cause = match &error {
-        auth0::Error::Rejected { error_code, .. } => error_code.clone().unwrap_or_default(),
-        _ => error.causes(),
+    let mut message = error.to_string();
+    let (summary, cause) = match &error {
+        auth0::Error::Rejected { error_code, .. } => (error.summary(), error_code.clone().unwrap_or_default()),
+        auth0::Error::Crowded { .. } | auth0::Error::Disordered => {
+            let cause = message.clone();
+            message.push('.');
+            ("a connection cannot go on".to_owned(), cause)
+        }
+        _ => (error.summary(), error.causes()),
     };
     match &error {
         // The breaker has logged, once, that Auth0 is not asked for a while.
-        _ if error.is_breaker_open() => tracing::debug!(code = code.as_str(), cause, "{}", error.summary()),
+        _ if error.is_breaker_open() => tracing::debug!(code = code.as_str(), cause, "{summary}"),
         // One that is over its rate limit refuses many; the audit has a line for each.
         auth0::Error::RateLimited { .. } => {
             if let Some(calls) = RATE_LIMITED.count() {
-                tracing::warn!(code = code.as_str(), cause, calls, "{}", error.summary());
+                tracing::warn!(code = code.as_str(), cause, calls, "{summary}");
             }
         }
-        _ => code.log(&error.summary(), &cause),
+        // The subscriber is slow, and nothing failed: the audit has a line for the end of each stream.
+        auth0::Error::Lagged => {}
+        _ => code.log(&summary, &cause),
     }
-    let failure = GraphqlError::new(code, error.to_string());
+    let failure = GraphqlError::new(code, message);
     if let Some(wait) = error.wait() {
         // Rounded up: whoever comes sooner is refused once more.
         return failure.with("retryAfterMs", u64::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX));

@@ -3,9 +3,9 @@
 //! Auth0 gives logs newest first by their ids when no order is asked for, and ids grow with time. Each call asks for the first page of those
 //! up to the last that was given, which the search counts in. What arrives meanwhile is newer than where the walk began.
 
+use super::super::error::Error;
 use super::super::ids::LogId;
 use super::super::list_parameters::LARGEST_PAGE;
-use super::KeysetError;
 
 const PAGE: u32 = LARGEST_PAGE as u32;
 
@@ -52,13 +52,13 @@ impl LogPlanner {
     }
 
     /// Takes in the answer to a call; `None` stands for a record that has no id. Gives out which are to be given, in order.
-    pub(super) fn answered(&mut self, call: &LogCall, answer: &[Option<LogId>]) -> Result<Vec<FoundLog>, KeysetError> {
+    pub(super) fn answered(&mut self, call: &LogCall, answer: &[Option<LogId>]) -> Result<Vec<FoundLog>, Error> {
         let placed = answer.iter().enumerate().filter_map(|(index, id)| Some((index, id.as_ref()?)));
         let placed: Vec<_> = placed.collect();
         let LogPosition(last) = &self.position;
         let is_in_order = placed.is_sorted_by(|(_, one), (_, other)| one > other);
         if !is_in_order || placed.iter().any(|(_, id)| last.as_ref().is_some_and(|last| *id > last)) {
-            return Err(KeysetError::Disordered);
+            return Err(Error::Disordered);
         }
         let is_new = |id: &LogId| last.as_ref().is_none_or(|last| id < last);
         let found = placed.iter().filter(|(_, id)| is_new(id));
@@ -67,7 +67,7 @@ impl LogPlanner {
         match found.last() {
             Some((_, position)) => self.position = position.clone(),
             // A page of nothing that has a place: there is no way to get behind it.
-            None if !self.is_done => return Err(KeysetError::Disordered),
+            None if !self.is_done => return Err(Error::Disordered),
             None => {}
         }
         Ok(found)
@@ -103,10 +103,10 @@ mod tests {
         for answer in [&[7, 8][..], &[8, 8]] {
             let mut planner = LogPlanner::new(LogPosition(None));
             let call = planner.call(3);
-            assert!(matches!(planner.answered(&call, &ids(answer)), Err(KeysetError::Disordered)));
+            assert!(matches!(planner.answered(&call, &ids(answer)), Err(Error::Disordered)));
         }
         let mut planner = LogPlanner::new(LogPosition(LogId::parse("0007").ok()));
         let call = planner.call(3);
-        assert!(matches!(planner.answered(&call, &ids(&[8])), Err(KeysetError::Disordered)));
+        assert!(matches!(planner.answered(&call, &ids(&[8])), Err(Error::Disordered)));
     }
 }

@@ -7,9 +7,11 @@
 
 use std::cmp::Ordering;
 
+use chrono::{DateTime, Utc};
+
 use super::super::argument_error::REACHABLE_RECORDS;
+use super::super::error::Error;
 use super::super::list_parameters::{Direction, LARGEST_PAGE};
-use super::KeysetError;
 
 /// Time by which Auth0's search may lag behind the tenant, and by which clocks may differ. A walk ends so long before it began: a user who
 /// was created before that is in the index. Auth0 gives no figure, and some seconds were seen:
@@ -139,11 +141,7 @@ impl UserPlanner {
     }
 
     /// Takes in the answer to a call; `None` stands for a record that has no such keys. Gives out who is to be given, in order.
-    pub(super) fn answered(
-        &mut self,
-        call: &UserCall,
-        answer: &[Option<UserKeys>],
-    ) -> Result<Vec<FoundUser>, KeysetError> {
+    pub(super) fn answered(&mut self, call: &UserCall, answer: &[Option<UserKeys>]) -> Result<Vec<FoundUser>, Error> {
         let placed = answer.iter().enumerate().filter_map(|(index, keys)| {
             let UserKeys { created_at, id } = keys.as_ref()?;
             Some((index, self.time(*created_at), &**id))
@@ -165,16 +163,16 @@ impl UserPlanner {
     }
 
     /// Takes in the first page of what is still to be given.
-    fn range(&mut self, placed: &[(usize, i64, &str)], is_full: bool) -> Result<Vec<FoundUser>, KeysetError> {
+    fn range(&mut self, placed: &[(usize, i64, &str)], is_full: bool) -> Result<Vec<FoundUser>, Error> {
         let (from, to) = self.window();
         let is_within = |time| from.is_none_or(|from| from <= time) && to.is_none_or(|to| time <= to);
         if !placed.is_sorted_by_key(|(_, time, _)| *time) || !placed.iter().all(|(_, time, _)| is_within(*time)) {
-            return Err(KeysetError::Disordered);
+            return Err(Error::Disordered);
         }
         let unfinished = match placed.last() {
             Some((_, time, _)) if is_full => Some(*time),
             // A page of nothing that has a place: there is no way to get behind it.
-            None if is_full => return Err(KeysetError::Disordered),
+            None if is_full => return Err(Error::Disordered),
             _ => None,
         };
         if unfinished.is_some() && placed.first().map(|(_, time, _)| *time) == unfinished {
@@ -214,18 +212,13 @@ impl UserPlanner {
     }
 
     /// Takes in a page of the one millisecond at which the walk is, sorted by id.
-    fn crowded(
-        &mut self,
-        call: &UserCall,
-        placed: &[(usize, i64, &str)],
-        len: usize,
-    ) -> Result<Vec<FoundUser>, KeysetError> {
-        let Some(now) = self.position.from else { return Err(KeysetError::Disordered) };
+    fn crowded(&mut self, call: &UserCall, placed: &[(usize, i64, &str)], len: usize) -> Result<Vec<FoundUser>, Error> {
+        let Some(now) = self.position.from else { return Err(Error::Disordered) };
         let (_, order) = call.sort;
         let before = |one: &str, other: &str| ordering(order, one, other);
         let is_in_order = placed.is_sorted_by(|(_, _, one), (_, _, other)| before(one, other) == Ordering::Less);
         if !is_in_order || placed.iter().any(|(_, time, _)| *time != now) {
-            return Err(KeysetError::Disordered);
+            return Err(Error::Disordered);
         }
         let offset = call.page * call.per_page;
         let len = u32::try_from(len).unwrap_or(u32::MAX);
@@ -268,11 +261,11 @@ impl UserPlanner {
         }
         let behind = found.last().map(|(_, position)| position.given.clone());
         let given = match behind.unwrap_or_else(|| self.position.given.clone()) {
-            Given::Back { .. } if reached >= REACH => return Err(KeysetError::Crowded { at: self.moment(now) }),
+            Given::Back { .. } if reached >= REACH => return Err(Error::Crowded { at: self.moment(now) }),
             Given::Ahead { last, .. } if reached >= REACH => Given::Back { low: last, last: None, count: 0 },
             Given::Ahead { last, .. } => Given::Ahead { last, count: reached },
             Given::Back { low, last, .. } => Given::Back { low, last, count: reached },
-            Given::Nothing => return Err(KeysetError::Disordered),
+            Given::Nothing => return Err(Error::Disordered),
         };
         self.position.given = given;
         Ok(found)
@@ -316,8 +309,8 @@ impl UserPlanner {
         if self.direction == Direction::Ascending { milliseconds } else { -milliseconds }
     }
 
-    fn moment(&self, time: i64) -> i64 {
-        self.time(time)
+    fn moment(&self, time: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(self.time(time)).unwrap_or_default()
     }
 
     fn created(&self, from: Option<i64>, to: Option<i64>) -> (Option<i64>, Option<i64>) {

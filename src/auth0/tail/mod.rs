@@ -29,7 +29,7 @@ use self::checkpoint::{Arrival, Checkpoint};
 use self::fleet::{Fleet, Member, TailMembership};
 use self::history::History;
 pub use self::push::PushError;
-pub use self::reader::{LogReader, TailError, TailEvent};
+pub use self::reader::{LogReader, TailEvent};
 use self::ring::{Entry, Ring};
 use super::call_context::{CallBudget, CallContext, CallerKey};
 use super::error::Error;

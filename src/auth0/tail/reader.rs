@@ -43,17 +43,6 @@ pub enum TailEvent {
     Gap(LogId),
 }
 
-/// The end of the stream.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum TailError {
-    /// The reader is so far behind that the logs to read next are not kept any more.
-    #[error("the reader is too far behind")]
-    Lagged,
-    /// Auth0 refuses, and waiting would not help.
-    #[error(transparent)]
-    Refused(Error),
-}
-
 /// A step in the ring.
 enum Step {
     Event(TailEvent),
@@ -85,13 +74,13 @@ impl LogReader {
     ///
     /// # Errors
     ///
-    /// [`TailError`], which is the end.
-    pub async fn next(&mut self) -> Result<TailEvent, TailError> {
+    /// The end of the stream: [`Error::Lagged`], or what Auth0 refuses for good.
+    pub async fn next(&mut self) -> Result<TailEvent, Error> {
         let event = self.next_event().await;
         match &event {
             Ok(TailEvent::Gap(_)) => self.tail.metrics().gap(),
-            Err(TailError::Lagged) => self.tail.metrics().overflow(),
-            Ok(TailEvent::Logs(_)) | Err(TailError::Refused(_)) => {}
+            Err(Error::Lagged) => self.tail.metrics().overflow(),
+            Ok(TailEvent::Logs(_)) | Err(_) => {}
         }
         event
     }
@@ -101,7 +90,7 @@ impl LogReader {
         self.tail.metrics().delivered(logs);
     }
 
-    async fn next_event(&mut self) -> Result<TailEvent, TailError> {
+    async fn next_event(&mut self) -> Result<TailEvent, Error> {
         loop {
             // Before the look: what changes after it is seen.
             self.news.borrow_and_update();
@@ -110,7 +99,7 @@ impl LogReader {
                 ReaderState::Following { .. } => self.follow()?,
                 ReaderState::Behind { after, is_checked } => {
                     let (after, is_checked) = (after.clone(), *is_checked);
-                    self.read_history(after, is_checked).await.map_err(TailError::Refused)?
+                    self.read_history(after, is_checked).await?
                 }
             };
             match event {
@@ -124,11 +113,11 @@ impl LogReader {
         }
     }
 
-    fn start(&mut self) -> Result<Step, TailError> {
+    fn start(&mut self) -> Result<Step, Error> {
         let ReaderState::Start { from, head } = &self.state else { return Ok(Step::Moved) };
         let state = self.tail.state.lock();
         if let Some(failure) = &state.failure {
-            return Err(TailError::Refused(failure.clone()));
+            return Err(failure.clone());
         }
         let Some(live_from) = state.live_from else { return Ok(Step::Wait) };
         match from {
@@ -144,25 +133,25 @@ impl LogReader {
         Ok(Step::Moved)
     }
 
-    fn follow(&mut self) -> Result<Step, TailError> {
+    fn follow(&mut self) -> Result<Step, Error> {
         let ReaderState::Following { next, floor, until } = &mut self.state else { return Ok(Step::Moved) };
         let state = self.tail.state.lock();
         let entry = match state.ring.get(*next) {
             Ok(Some(entry)) => entry.clone(),
             Ok(None) => {
                 return match &state.failure {
-                    Some(failure) => Err(TailError::Refused(failure.clone())),
+                    Some(failure) => Err(failure.clone()),
                     None => Ok(Step::Wait),
                 };
             }
             Err(_) if *next < *until => {
                 drop(state);
                 // Still catching up: the rest is read as history.
-                let Some(position) = self.position.clone() else { return Err(TailError::Lagged) };
+                let Some(position) = self.position.clone() else { return Err(Error::Lagged) };
                 self.state = ReaderState::Behind { after: position, is_checked: true };
                 return Ok(Step::Moved);
             }
-            Err(_) => return Err(TailError::Lagged),
+            Err(_) => return Err(Error::Lagged),
         };
         drop(state);
         let (after, with_late) = (floor.clone(), *next >= *until);

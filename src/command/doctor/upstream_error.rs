@@ -49,7 +49,12 @@ pub(super) fn check_of(name: impl Into<Cow<'static, str>>, error: &Error) -> Che
             let remedy = "try again; REQUEST_TIMEOUT is how long the gateway waits".to_owned();
             return Check::failed(name, "Auth0 did not answer in time", Some(remedy));
         }
-        Error::Unavailable(_) | Error::OverBudget { .. } | Error::Internal => {
+        Error::Unavailable(_)
+        | Error::OverBudget { .. }
+        | Error::Internal
+        | Error::Crowded { .. }
+        | Error::Disordered
+        | Error::Lagged => {
             let (finding, remedy) = split(&error.to_string());
             let causes = error.causes();
             let finding = if causes.is_empty() { finding } else { format!("{finding} ({causes})") };

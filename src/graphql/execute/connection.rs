@@ -8,7 +8,7 @@ use super::super::plan::RequiredKeys;
 use super::super::prepared_operation::PreparedField;
 use super::super::project::json;
 use super::super::schema::object::Object;
-use crate::auth0::{COUNTED_RECORDS, CallContext, KeysetError, ManagementApi};
+use crate::auth0::{COUNTED_RECORDS, CallContext, ManagementApi};
 
 /// The share of a page, one of so many, that is not worth a call of its own.
 const REMAINDER: usize = 50;
@@ -37,7 +37,7 @@ pub(super) async fn read(
     let mut records = Vec::with_capacity(*first);
     let (mut unplaced, mut total, mut calls) = (0, None, 0);
     if keys.total && !is_start {
-        total = walk.count(api, context).await.map_err(report_keyset)?;
+        total = walk.count(api, context).await.map_err(report)?;
         calls += 1;
     }
     while !walk.is_done() && first.saturating_sub(records.len()) > first / REMAINDER && calls < most_calls.max(1) {
@@ -49,9 +49,9 @@ pub(super) async fn read(
                 unplaced += batch.unplaced;
                 total = total.or(batch.total);
             }
-            Err(error) if records.is_empty() => return Err(report_keyset(error)),
+            Err(error) if records.is_empty() => return Err(report(error)),
             Err(error) => {
-                report_keyset(error);
+                report(error);
                 break;
             }
         }
@@ -145,15 +145,4 @@ pub(super) fn left_out(count: usize, root: &PreparedField) -> FieldError {
     );
     let error = GraphqlError::new(ErrorCode::UpstreamUnavailable, message).with("count", count).at(root.location);
     FieldError { error, path: vec![PathSegment::Key(root.key.clone())] }
-}
-
-/// Logs why a walk cannot go on, and gives what the caller is told.
-fn report_keyset(error: KeysetError) -> GraphqlError {
-    let code = match error {
-        KeysetError::Auth0(error) => return report(error),
-        KeysetError::Crowded { .. } => ErrorCode::UpstreamRejected,
-        KeysetError::Disordered => ErrorCode::UpstreamUnavailable,
-    };
-    code.log("a connection cannot go on", &error.to_string());
-    GraphqlError::new(code, format!("{error}."))
 }

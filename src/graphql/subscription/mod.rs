@@ -21,7 +21,7 @@ use super::prepared_operation::{PreparedField, PreparedOperation};
 use super::response::{self, refuse};
 use super::schema::root::Access;
 use super::{GraphqlResponse, RequestContext};
-use crate::auth0::{Delivery, LogId, LogReader, TailError, TailEvent};
+use crate::auth0::{Delivery, LogId, LogReader, TailEvent};
 
 /// All subscriptions of an engine.
 pub(crate) struct Subscriptions {
@@ -120,7 +120,7 @@ impl ResponseStream {
                 match self.reader.next().await {
                     Ok(TailEvent::Logs(delivery)) => self.pending = Some(delivery),
                     Ok(TailEvent::Gap(after)) => return Ok(vec![self.gap(&after)]),
-                    Err(error) => return Err(self.end(reason(error))),
+                    Err(error) => return Err(self.end(report(error))),
                 }
             }
             let Some(delivery) = &self.pending else { continue };
@@ -185,15 +185,5 @@ impl ResponseStream {
         let answer = FieldResult { json: None, errors: vec![error] };
         let body = response::streamed(root, &answer, false, &self.request_id);
         StreamedResponse { body: body.into(), id: self.delivered.clone() }
-    }
-}
-
-fn reason(error: TailError) -> GraphqlError {
-    match error {
-        TailError::Lagged => {
-            let message = "You read more slowly than logs come: the next ones are not kept any more. Subscribe again with `from`.";
-            GraphqlError::new(ErrorCode::SlowConsumer, message)
-        }
-        TailError::Refused(error) => report(error),
     }
 }
