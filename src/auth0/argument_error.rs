@@ -1,4 +1,4 @@
-//! Errors of arguments that Auth0 would refuse, found before any call.
+//! Errors of constructing a request, found before any call: only the calls themselves can fail with [`super::Error`].
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use std::fmt;
 /// <https://auth0.com/docs/users/search/v3/view-search-results-by-page#limitation>
 pub const REACHABLE_RECORDS: i64 = 1000;
 
-/// An argument that Auth0 would refuse, found before any call. `Display` is for the caller.
+/// An argument of which no request can be made, for Auth0 would refuse it. `Display` is for the caller.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{argument}` {problem}")]
 pub struct ArgumentError {
@@ -47,6 +47,10 @@ pub enum ArgumentProblem {
     NoLogId,
     /// The id of a log that is yet to come.
     FutureLogId,
+    /// No cursor, or one of another version.
+    UnknownCursor,
+    /// A cursor of another search, or another direction.
+    ForeignCursor,
 }
 
 impl fmt::Display for ArgumentProblem {
@@ -69,6 +73,12 @@ impl fmt::Display for ArgumentProblem {
             Self::DotSegment => f.write_str("must not be `.` or `..`"),
             Self::FutureLogId => f.write_str("must be the id of a log that there is: this one is of a day to come"),
             Self::NoLogId => f.write_str("must be the id of a log, which begins with a digit"),
+            Self::UnknownCursor => f.write_str(
+                "is no cursor that this gateway has made, or one of an older version: begin anew without it.",
+            ),
+            Self::ForeignCursor => f.write_str(
+                "belongs to another search: `q`, `filter` and `direction` have to be those that it comes from.",
+            ),
         }
     }
 }

@@ -31,8 +31,6 @@ use super::management_api::ManagementApi;
 use super::page::Page;
 use super::search_condition::{Condition, Path, Searched};
 
-pub use self::cursor::CursorError;
-
 /// The number of records at which Auth0 stops counting: <https://auth0.com/docs/manage-users/user-search/view-search-results-by-page>.
 pub const COUNTED_RECORDS: u64 = REACHABLE_RECORDS as u64;
 
@@ -115,9 +113,10 @@ impl Keyset {
     ///
     /// # Errors
     ///
-    /// See [`CursorError`].
-    pub fn position(&self, cursor: &str) -> Result<Position, CursorError> {
-        cursor::read(self.fingerprint, cursor).map(Position)
+    /// A text that is no cursor, or one of another search.
+    pub fn position(&self, cursor: &str) -> Result<Position, ArgumentError> {
+        let position = cursor::read(self.fingerprint, cursor);
+        position.map(Position).map_err(|problem| ArgumentError { argument: "after", problem })
     }
 
     /// The cursor of a position.

@@ -60,7 +60,7 @@ pub(crate) use endpoints::{ENDPOINTS, Endpoint, ResponseKind};
 pub use error::{BuildError, Error, MisconfigurationError, UnavailableError, UnavailableReason};
 pub use fields_parameter::{Fields, RefusedFields};
 pub use ids::{Email, LogId, UserId};
-pub use keyset::{Batch, COUNTED_RECORDS, CursorError, Keyset, Position, Walk};
+pub use keyset::{Batch, COUNTED_RECORDS, Keyset, Position, Walk};
 pub use list_parameters::{
     Direction, LARGEST_PAGE, LONGEST_Q, LogCheckpoint, LogSearch, UserListPart, UserLogs, UserSearch,
 };

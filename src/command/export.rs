@@ -42,7 +42,7 @@ pub(super) async fn run(export: Export, serve: Serve) -> Result<(), CommandError
     let start = match &export.after {
         None => keyset.start(),
         Some(cursor) => {
-            let position = keyset.position(cursor).map_err(|error| anyhow!("--after {error}"));
+            let position = keyset.position(cursor).map_err(|invalid| anyhow!("--after {}", invalid.problem));
             position.map_err(|error| CommandError::new(USAGE, error))?
         }
     };

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::BASE64URL_NOPAD;
 
-use super::super::argument_error::holds_control;
+use super::super::argument_error::{ArgumentProblem, holds_control};
 use super::super::ids::LogId;
 use super::KeysetPosition;
 use super::logs::LogPosition;
@@ -25,17 +25,6 @@ const TIMES: std::ops::RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_7
 
 /// The most users of a millisecond that a cursor can count.
 const MOST: u32 = 1_000;
-
-/// A cursor that is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum CursorError {
-    /// No cursor, or one of another version.
-    #[error("is no cursor that this gateway has made, or one of an older version: begin anew without it")]
-    Unknown,
-    /// A cursor of another search, or another direction.
-    #[error("belongs to another search: `q`, `filter` and `direction` have to be those that it comes from")]
-    Foreign,
-}
 
 /// The fingerprint of what a walk is over.
 pub(super) fn fingerprint(parts: &[&str]) -> u64 {
@@ -72,25 +61,25 @@ pub(super) fn write(fingerprint: u64, position: &KeysetPosition) -> String {
 }
 
 /// Reads a position, to the end and in the one form that is written.
-pub(super) fn read(fingerprint: u64, cursor: &str) -> Result<KeysetPosition, CursorError> {
+pub(super) fn read(fingerprint: u64, cursor: &str) -> Result<KeysetPosition, ArgumentProblem> {
     if cursor.len() > LONGEST {
-        return Err(CursorError::Unknown);
+        return Err(ArgumentProblem::UnknownCursor);
     }
     let text = BASE64URL_NOPAD.decode(cursor.as_bytes()).ok().and_then(|text| String::from_utf8(text).ok());
-    let text = text.ok_or(CursorError::Unknown)?;
-    let (kind, rest) = text.split_once('.').ok_or(CursorError::Unknown)?;
-    let (hash, rest) = rest.split_once('.').ok_or(CursorError::Unknown)?;
+    let text = text.ok_or(ArgumentProblem::UnknownCursor)?;
+    let (kind, rest) = text.split_once('.').ok_or(ArgumentProblem::UnknownCursor)?;
+    let (hash, rest) = rest.split_once('.').ok_or(ArgumentProblem::UnknownCursor)?;
     let position = match kind {
         "u1" => users(rest).map(KeysetPosition::Users),
         "l1" => logs(rest).map(KeysetPosition::Logs),
         _ => None,
     };
-    let position = position.ok_or(CursorError::Unknown)?;
+    let position = position.ok_or(ArgumentProblem::UnknownCursor)?;
     let is_hash = hash.len() == 16 && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     match u64::from_str_radix(hash, 16) {
         Ok(of) if is_hash && of == fingerprint => Ok(position),
-        Ok(_) if is_hash => Err(CursorError::Foreign),
-        _ => Err(CursorError::Unknown),
+        Ok(_) if is_hash => Err(ArgumentProblem::ForeignCursor),
+        _ => Err(ArgumentProblem::UnknownCursor),
     }
 }
 
@@ -178,7 +167,7 @@ mod tests {
             let cursor = write(fingerprint, &position);
             prop_assert!(cursor.len() <= LONGEST);
             prop_assert_eq!(read(fingerprint, &cursor), Ok(position));
-            prop_assert!(other == fingerprint || read(other, &cursor) == Err(CursorError::Foreign));
+            prop_assert!(other == fingerprint || read(other, &cursor) == Err(ArgumentProblem::ForeignCursor));
         }
 
         #[test]
@@ -200,7 +189,7 @@ mod tests {
     fn a_log_s_id_is_no_way_into_the_search() {
         for id in ["1] OR [1", "*", "1 TO 2", "\"", "é"] {
             let cursor = BASE64URL_NOPAD.encode(format!("l1.{:016x}.{id}", 0).as_bytes());
-            assert_eq!(read(0, &cursor), Err(CursorError::Unknown), "{id}");
+            assert_eq!(read(0, &cursor), Err(ArgumentProblem::UnknownCursor), "{id}");
         }
     }
 

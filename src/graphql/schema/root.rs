@@ -284,9 +284,7 @@ fn connection(
     let after: Option<String> = read(arguments, "after")?;
     let from = match after {
         None => keyset.start(),
-        Some(cursor) => keyset.position(&cursor).map_err(|error| {
-            GraphqlError::new(ErrorCode::BadUserInput, format!("`after` {error}.")).with("argument", "after")
-        })?,
+        Some(cursor) => keyset.position(&cursor)?,
     };
     let prepare = Prepare::Connection(ConnectionRequest { keyset, from, first });
     Ok(FieldRequest { page: PageArgs::default(), generated, prepare })
