@@ -179,7 +179,7 @@ impl Transport {
                 _ => return Err(failed.with_retry_after(error)),
             };
             let (endpoint, made, wait_ms) = (attempts.endpoint, attempts.made, wait.as_millis() as u64);
-            tracing::debug!(endpoint, attempts = made, wait_ms, %error, "Auth0 will be asked again");
+            tracing::debug!(endpoint, attempts = made, wait_ms, %error, cause = error.causes(), "Auth0 will be asked again");
             tokio::time::sleep(wait).await;
         }
     }
@@ -286,9 +286,7 @@ fn log(endpoint: &'static str, response: &Result<UpstreamResponse, Error>, took:
             let (status, bytes) = (response.status.as_u16(), response.body.len());
             tracing::debug!(endpoint, status, bytes, duration_ms, "Auth0 answered");
         }
-        Err(error) => {
-            let cause = error.causes();
-            tracing::debug!(endpoint, duration_ms, %error, cause, "Auth0 gave no answer");
-        }
+        // Why is said by the line about the next attempt, or by whoever the failure is passed on to.
+        Err(_) => tracing::debug!(endpoint, duration_ms, "Auth0 gave no answer"),
     }
 }

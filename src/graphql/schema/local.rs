@@ -45,13 +45,13 @@ impl LocalDocument {
         request.set_parsed_query(self.0.clone());
         let response = schema.execute(request).await;
         let errors = response.errors.iter().map(|error| {
-            tracing::error!(message = error.message, "the gateway cannot tell of itself");
+            let failure = GraphqlError::bug(&format!("the gateway cannot tell of itself: {}", error.message));
             let at = error.locations.iter().map(|pos| Location { line: pos.line, column: pos.column });
             let path = error.path.iter().filter_map(|segment| match segment {
                 AstSegment::Field(key) => Name::new(key).ok().map(PathSegment::Key),
                 AstSegment::Index(index) => Some(PathSegment::Index(*index)),
             });
-            FieldError { error: at.fold(GraphqlError::internal(), GraphqlError::at), path: path.collect() }
+            FieldError { error: at.fold(failure, GraphqlError::at), path: path.collect() }
         });
         // A float that is no number, which JSON cannot have, would be a bug.
         let data = response.data.into_json().unwrap_or_default();

@@ -177,7 +177,7 @@ impl ResponseStream {
         let message = "The tenant does not keep the log to read on from any more: logs after it may be missing. What it keeps follows.";
         // One outage is a gap for all who follow.
         if let Some(subscriptions) = self.projector.shared().gaps.count() {
-            tracing::warn!(code = ErrorCode::LogsMissed.as_str(), subscriptions, "{message}");
+            ErrorCode::LogsMissed.log(message, &format!("subscriptions={subscriptions}"));
         }
         let error = GraphqlError::new(ErrorCode::LogsMissed, message).with("after", after.as_str());
         let root: &PreparedField = self.projector.root();
