@@ -207,10 +207,10 @@ impl Bucket {
     }
 
     /// A call sent then was answered with a 429. Gives back for how long the bucket is closed.
-    pub(super) fn close(&mut self, sent: Duration, told: Option<Duration>) -> Duration {
+    pub(super) fn close(&mut self, sent: Duration, retry_after: Option<Duration>) -> Duration {
         // At least a second if the refill is not known, as auth0/go-auth0#501 advises.
         let one_call = self.rate().recip().max(if self.refill.per_second().is_none() { 1.0 } else { 0.0 });
-        let Closed { wait, is_news } = self.gate.close(sent, self.at, told, Duration::from_secs_f64(one_call));
+        let Closed { wait, is_news } = self.gate.close(sent, self.at, retry_after, Duration::from_secs_f64(one_call));
         if is_news {
             let rate = self.rate();
             if let Some(share) = &mut self.share {

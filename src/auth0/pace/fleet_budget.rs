@@ -46,7 +46,7 @@ pub(super) enum EventKind {
         is_success: bool,
     },
     Limited {
-        told: Option<Duration>,
+        retry_after: Option<Duration>,
     },
     Lost,
     Withdrawn,
@@ -141,7 +141,7 @@ impl FleetBudget {
         }
         match kind {
             EventKind::Answered { headers, is_success } => self.budget.answered(&grant, headers, is_success),
-            EventKind::Limited { told } => return self.budget.limited(&grant, told),
+            EventKind::Limited { retry_after } => return self.budget.limited(&grant, retry_after),
             EventKind::Lost => self.budget.lost(&grant),
             EventKind::Withdrawn => self.budget.withdrawn(&grant),
             EventKind::Reclassed { to } if grant.is_counted => self.budget.reclass(grant.class, to),

@@ -16,7 +16,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 pub(super) struct Gate {
     closed_until: Duration,
     /// The time until which Auth0 said that nothing would be answered; no later than it is closed unless that is longer than [`LONGEST`].
-    told_until: Duration,
+    refused_until: Duration,
     /// The time of the newest 429, and how many have come since a call was answered.
     last: Option<Duration>,
     strikes: u32,
@@ -26,16 +26,16 @@ pub(super) struct Gate {
 type GateRow = (u64, u64, Option<u64>, u32);
 
 impl From<GateRow> for Gate {
-    fn from((closed_until, told_until, last, strikes): GateRow) -> Self {
-        let [closed_until, told_until] = [closed_until, told_until].map(Duration::from_micros);
-        Self { closed_until, told_until, last: last.map(Duration::from_micros), strikes }
+    fn from((closed_until, refused_until, last, strikes): GateRow) -> Self {
+        let [closed_until, refused_until] = [closed_until, refused_until].map(Duration::from_micros);
+        Self { closed_until, refused_until, last: last.map(Duration::from_micros), strikes }
     }
 }
 
 impl From<Gate> for GateRow {
     fn from(gate: Gate) -> Self {
-        let Gate { closed_until, told_until, last, strikes } = gate;
-        (micros::whole(closed_until), micros::whole(told_until), last.map(micros::whole), strikes)
+        let Gate { closed_until, refused_until, last, strikes } = gate;
+        (micros::whole(closed_until), micros::whole(refused_until), last.map(micros::whole), strikes)
     }
 }
 
@@ -55,21 +55,21 @@ impl Gate {
 
     /// The time to come back, for one that is refused: not before this, even where calls are tried again sooner.
     pub(super) fn retry_at(&self) -> Duration {
-        self.told_until.max(self.closed_until)
+        self.refused_until.max(self.closed_until)
     }
 
     pub(super) fn is_open(&self, now: Duration) -> bool {
         self.closed_until <= now
     }
 
-    /// A call that was sent then was answered with a 429. `told` is its `Retry-After`, `estimate`
+    /// A call that was sent then was answered with a 429. `retry_after` is its `Retry-After`, `estimate`
     /// how long it takes for one call to come back. Never a wait for `reset`, which is when *all*
     /// calls are back.
     pub(super) fn close(
         &mut self,
         sent: Duration,
         now: Duration,
-        told: Option<Duration>,
+        retry_after: Option<Duration>,
         estimate: Duration,
     ) -> Closed {
         let is_news = self.last.is_none_or(|last| sent >= last);
@@ -79,11 +79,11 @@ impl Gate {
         }
         let backoff = estimate.saturating_mul(1 << (self.strikes.saturating_sub(1)).min(10));
         // "At once" is what was just tried.
-        let wait = told.filter(|told| !told.is_zero()).unwrap_or(backoff).min(LONGEST);
-        if is_news || told.is_some() {
+        let wait = retry_after.filter(|retry_after| !retry_after.is_zero()).unwrap_or(backoff).min(LONGEST);
+        if is_news || retry_after.is_some() {
             self.closed_until = self.closed_until.max(now + wait);
         }
-        self.told_until = self.told_until.max(now.saturating_add(told.unwrap_or_default()));
+        self.refused_until = self.refused_until.max(now.saturating_add(retry_after.unwrap_or_default()));
         Closed { wait: self.closed_until.saturating_sub(now), is_news }
     }
 
@@ -96,7 +96,7 @@ impl Gate {
     pub(super) fn passed(&mut self, sent: Duration) {
         if self.last.is_some_and(|last| sent >= last) {
             self.strikes = 0;
-            self.told_until = Duration::ZERO;
+            self.refused_until = Duration::ZERO;
         }
     }
 }
@@ -151,9 +151,9 @@ mod tests {
 
     #[test]
     fn retry_after_is_heeded_within_reason() {
-        let told = |seconds| Gate::default().close(ms(0), ms(0), Some(Duration::from_secs(seconds)), ms(500)).wait;
-        assert_eq!(told(3), ms(3_000));
-        assert_eq!(told(0), ms(500));
-        assert_eq!(told(u64::MAX), LONGEST);
+        let wait = |seconds| Gate::default().close(ms(0), ms(0), Some(Duration::from_secs(seconds)), ms(500)).wait;
+        assert_eq!(wait(3), ms(3_000));
+        assert_eq!(wait(0), ms(500));
+        assert_eq!(wait(u64::MAX), LONGEST);
     }
 }

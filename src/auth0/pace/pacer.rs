@@ -107,8 +107,8 @@ impl Pacer {
     }
 
     /// A call was answered with a 429. Gives back how long until another may go.
-    pub(super) fn limited(&mut self, now: Duration, call: &AdmittedCall, told: Option<Duration>) -> Duration {
-        let wait = self.happened(now, call, EventKind::Limited { told });
+    pub(super) fn limited(&mut self, now: Duration, call: &AdmittedCall, retry_after: Option<Duration>) -> Duration {
+        let wait = self.happened(now, call, EventKind::Limited { retry_after });
         *self.held_until.of_mut(call.grant.class) = self.now + wait;
         wait
     }
@@ -237,17 +237,17 @@ impl Pacer {
     fn expire(&mut self) {
         let budget = &self.known.budget;
         let opens = |gate: &Gate| self.now + gate.opens().saturating_sub(budget.now());
-        let told = |gate: &Gate| gate.retry_at().saturating_sub(budget.now());
+        let until_retry = |gate: &Gate| gate.retry_at().saturating_sub(budget.now());
         let mut late = Vec::new();
         while let Some(waiter) = self.discovery.pop_late(opens(budget.gate())) {
-            late.push((waiter.ticket, PaceError { retry_after: told(budget.gate()).max(UNKNOWN_WAIT) }));
+            late.push((waiter.ticket, PaceError { retry_after: until_retry(budget.gate()).max(UNKNOWN_WAIT) }));
         }
         for position in 0..self.queues.len() {
             let Some(bucket) = self.known.budget.bucket(self.queues[position].bucket) else { continue };
-            let (opens, told) = (opens(bucket.gate()), told(bucket.gate()));
+            let (opens, until_retry) = (opens(bucket.gate()), until_retry(bucket.gate()));
             let opens = opens.max(self.turn_in(&self.queues[position]));
             while let Some(waiter) = self.queues[position].waiters.pop_late(opens) {
-                let retry_after = self.wait_in(&self.queues[position], &waiter).max(told);
+                let retry_after = self.wait_in(&self.queues[position], &waiter).max(until_retry);
                 late.push((waiter.ticket, PaceError { retry_after }));
             }
         }

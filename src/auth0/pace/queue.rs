@@ -32,11 +32,11 @@ pub(super) struct FairQueue {
     reservations: Reservations,
 }
 
-/// Round robin: the callers in the order of their turns, and each one's own line.
+/// Round robin: the callers in the order of their turns, and each one's own queue.
 #[derive(Debug, Clone, Default)]
 struct Turns {
     rotation: VecDeque<CallerKey>,
-    lines: HashMap<CallerKey, VecDeque<Ticket>>,
+    queues: HashMap<CallerKey, VecDeque<Ticket>>,
 }
 
 impl FairQueue {
@@ -50,7 +50,7 @@ impl FairQueue {
 
     /// Number of calls that a caller has waiting.
     pub(super) fn held_by(&self, caller: CallerKey) -> usize {
-        self.interactive.line(caller) + self.bulk.line(caller)
+        self.interactive.len_of(caller) + self.bulk.len_of(caller)
     }
 
     /// Number that go before one that asks now: those who wait, and those who will be back before its turn, which is at
@@ -64,17 +64,18 @@ impl FairQueue {
     ) -> usize {
         let turns = &self.interactive;
         if priority == Priority::Bulk {
-            let ahead = turns.len() + self.bulk.ahead_of(reservation.caller, self.bulk.line(reservation.caller));
+            let ahead = turns.len() + self.bulk.ahead_of(reservation.caller, self.bulk.len_of(reservation.caller));
             return self.reservations.with_those_before(ahead, reservation, time_of, |_| usize::MAX);
         }
         if self.reservations.is_due(reservation, now) {
             return turns.ahead_of(reservation.caller, 0);
         }
-        let own = turns.line(reservation.caller);
+        let own = turns.len_of(reservation.caller);
         let ahead = turns.ahead_of(reservation.caller, own);
         // As many rounds as it takes until then, each other caller has a turn.
-        let turns_left =
-            |other| if other == reservation.caller { usize::MAX } else { (own + 1).saturating_sub(turns.line(other)) };
+        let turns_left = |other| {
+            if other == reservation.caller { usize::MAX } else { (own + 1).saturating_sub(turns.len_of(other)) }
+        };
         self.reservations.with_those_before(ahead, reservation, time_of, turns_left)
     }
 
@@ -162,11 +163,11 @@ impl FairQueue {
 
 impl Turns {
     fn len(&self) -> usize {
-        self.lines.values().map(VecDeque::len).sum()
+        self.queues.values().map(VecDeque::len).sum()
     }
 
-    fn line(&self, caller: CallerKey) -> usize {
-        self.lines.get(&caller).map_or(0, VecDeque::len)
+    fn len_of(&self, caller: CallerKey) -> usize {
+        self.queues.get(&caller).map_or(0, VecDeque::len)
     }
 
     /// Number that go before a caller's call that has so many of its own before it. In as many rounds,
@@ -178,34 +179,34 @@ impl Turns {
             if *other == caller {
                 rounds = own;
             } else {
-                ahead += self.line(*other).min(rounds);
+                ahead += self.len_of(*other).min(rounds);
             }
         }
         ahead
     }
 
     fn push(&mut self, caller: CallerKey, ticket: Ticket, is_first: bool) {
-        let line = self.lines.entry(caller).or_default();
-        if line.is_empty() {
+        let queue = self.queues.entry(caller).or_default();
+        if queue.is_empty() {
             self.rotation.push_back(caller);
         }
         if is_first {
-            line.push_front(ticket);
+            queue.push_front(ticket);
         } else {
-            line.push_back(ticket);
+            queue.push_back(ticket);
         }
     }
 
     fn peek(&self) -> Option<Ticket> {
-        self.lines.get(self.rotation.front()?)?.front().copied()
+        self.queues.get(self.rotation.front()?)?.front().copied()
     }
 
     fn pop(&mut self) -> Option<Ticket> {
         let caller = self.rotation.pop_front()?;
-        let line = self.lines.get_mut(&caller)?;
-        let ticket = line.pop_front();
-        if line.is_empty() {
-            self.lines.remove(&caller);
+        let queue = self.queues.get_mut(&caller)?;
+        let ticket = queue.pop_front();
+        if queue.is_empty() {
+            self.queues.remove(&caller);
         } else {
             self.rotation.push_back(caller);
         }
@@ -213,10 +214,10 @@ impl Turns {
     }
 
     fn remove(&mut self, caller: CallerKey, ticket: Ticket) {
-        if let Some(line) = self.lines.get_mut(&caller) {
-            line.retain(|&waiting| waiting != ticket);
-            if line.is_empty() {
-                self.lines.remove(&caller);
+        if let Some(queue) = self.queues.get_mut(&caller) {
+            queue.retain(|&waiting| waiting != ticket);
+            if queue.is_empty() {
+                self.queues.remove(&caller);
                 self.rotation.retain(|&waiting| waiting != caller);
             }
         }

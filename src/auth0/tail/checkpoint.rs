@@ -340,7 +340,7 @@ impl Checkpoint {
         self.failures = self.failures.saturating_add(1);
         self.on_its_way = None;
         self.forget_read();
-        retry_after.map_or(backoff, |told| told.max(backoff)).min(LONGEST_WAIT)
+        retry_after.map_or(backoff, |retry_after| retry_after.max(backoff)).min(LONGEST_WAIT)
     }
 
     /// True if the last read left the rest for the next.

@@ -226,7 +226,7 @@ impl State {
         let is_news = !logs.is_empty() || gap.is_some() || up_to != self.reported_up_to;
         if let Some(up_to) = up_to.filter(|_| is_news && self.membership.is_leader()) {
             self.reported_up_to = Some(up_to.clone());
-            self.membership.report(Report { reading: Some(ReadRange { from, up_to }), gap, logs });
+            self.membership.report(Report { range: Some(ReadRange { from, up_to }), gap, logs });
         }
     }
 

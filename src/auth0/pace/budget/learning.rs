@@ -53,14 +53,14 @@ impl Budget {
     }
 
     /// A call was answered with a 429. Gives back how long until another may go.
-    pub(in super::super) fn limited(&mut self, grant: &CallGrant, told: Option<Duration>) -> Duration {
+    pub(in super::super) fn limited(&mut self, grant: &CallGrant, retry_after: Option<Duration>) -> Duration {
         self.end(grant);
         if let Some(bucket) = self.bucket_of(grant.class) {
-            return bucket.close(grant.sent, told);
+            return bucket.close(grant.sent, retry_after);
         }
         // There is a limit after all.
         self.move_class(grant.class, PacingMode::Unknown);
-        self.gate.close(grant.sent, self.now, told, UNKNOWN_WAIT).wait
+        self.gate.close(grant.sent, self.now, retry_after, UNKNOWN_WAIT).wait
     }
 
     /// A call was given up, or failed without an answer.

@@ -62,10 +62,10 @@ impl Pacer {
         if wait.is_none_or(|wait| !wait.is_zero())
             && let Err(refused) = self.check_worth(&waiter, wait)
         {
-            let told = self.told_wait(mode);
+            let until_retry = self.until_retry(mode);
             // Auth0 itself said when to come back: there is no turn to be kept until then.
-            if told > refused.retry_after {
-                return Err(PaceError { retry_after: told });
+            if until_retry > refused.retry_after {
+                return Err(PaceError { retry_after: until_retry });
             }
             return Err(self.reserve(&waiter, mode, refused));
         }
@@ -96,7 +96,7 @@ impl Pacer {
     }
 
     /// The time for which Auth0 said that it would refuse whatever comes.
-    fn told_wait(&self, mode: PacingMode) -> Duration {
+    fn until_retry(&self, mode: PacingMode) -> Duration {
         let budget = &self.known.budget;
         let gate = match mode {
             PacingMode::Unpaced => return Duration::ZERO,

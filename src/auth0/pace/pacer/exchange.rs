@@ -63,15 +63,15 @@ impl Pacer {
         }
         due = due.min(self.leases.first_end().unwrap_or(due));
         for BucketQueue { bucket, waiters: queue } in &self.queues {
-            let (waiting, told) = (queue.len(), known.backlog_of(id, *bucket));
-            if (waiting == 0) != (told == 0) {
-                due = due.min(member.told + SOON);
-            } else if waiting.max(told) > MUCH * waiting.min(told) {
-                due = due.min(member.told + BEAT);
+            let (waiting, backlog) = (queue.len(), known.backlog_of(id, *bucket));
+            if (waiting == 0) != (backlog == 0) {
+                due = due.min(member.stepped_at + SOON);
+            } else if waiting.max(backlog) > MUCH * waiting.min(backlog) {
+                due = due.min(member.stepped_at + BEAT);
             }
         }
         if self.discovery.is_empty() == known.wants_probe(id) && !self.leases.has(PacingMode::Unknown) {
-            due = due.min(member.told + SOON);
+            due = due.min(member.stepped_at + SOON);
         }
         due
     }

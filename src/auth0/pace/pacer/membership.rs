@@ -129,8 +129,9 @@ pub(super) struct PacingMembership {
     pub(super) is_leaving: bool,
     /// The share that the others left to the tenant's other clients, until they know of this replica's.
     pub(super) replaced_reserve: Option<f64>,
+    /// The time at which the value was seen last, and that of its own newest step.
     pub(super) heard: Duration,
-    pub(super) told: Duration,
+    pub(super) stepped_at: Duration,
     /// The next exchange is not before.
     pub(super) not_before: Duration,
     conflicts: u32,
@@ -172,7 +173,7 @@ impl PacingMembership {
             is_leaving: false,
             replaced_reserve: None,
             heard: Duration::ZERO,
-            told: Duration::ZERO,
+            stepped_at: Duration::ZERO,
             not_before: Duration::ZERO,
             conflicts: 0,
             clock: None,
@@ -224,7 +225,7 @@ impl PacingMembership {
 
     /// The time at which the others have to hear of it.
     pub(super) fn next_beat(&self, is_busy: bool) -> Duration {
-        self.told + if is_busy { BEAT } else { IDLE_BEAT }
+        self.stepped_at + if is_busy { BEAT } else { IDLE_BEAT }
     }
 
     /// True if an exchange only looks: the replica does not know where it stands.
@@ -244,7 +245,7 @@ impl PacingMembership {
     }
 
     pub(super) fn taken(&mut self, now: Duration) {
-        (self.heard, self.told, self.not_before, self.conflicts) = (now, now, now + PAUSE, 0);
+        (self.heard, self.stepped_at, self.not_before, self.conflicts) = (now, now, now + PAUSE, 0);
         (self.is_joining, self.drains, self.silence) = (false, false, None);
         self.unsure.clear();
         self.used.clear();
@@ -258,7 +259,7 @@ impl PacingMembership {
         }
         let step = value.step_of(self.id);
         let found = self.unsure.drain(..).find(|unsure| Some(unsure.step) == step)?;
-        self.told = self.heard;
+        self.stepped_at = self.heard;
         Some(found)
     }
 

@@ -16,7 +16,7 @@ pub(super) const MOST_BYTES: usize = 48 << 10;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Report {
     /// The read that brought it, if one did.
-    pub(crate) reading: Option<ReadRange>,
+    pub(crate) range: Option<ReadRange>,
     /// Logs after this one may be missing.
     pub(crate) gap: Option<LogId>,
     /// The logs that the others may not know.
@@ -53,7 +53,7 @@ pub(super) struct EntryPosition {
 /// A chunk of a report, no larger than an entry may be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct ReportChunk {
-    pub(super) reading: Option<ReadRange>,
+    pub(super) range: Option<ReadRange>,
     pub(super) gap: Option<LogId>,
     pub(super) logs: Vec<SharedLog>,
     /// True if a log is left out, which is larger than an entry may be.
@@ -67,7 +67,7 @@ pub(super) struct SharedEntry {
     pub(super) number: u64,
     /// The position that the first under a lease was written behind, if that is known.
     pub(super) previous: Option<EntryPosition>,
-    pub(super) reading: Option<ReadRange>,
+    pub(super) range: Option<ReadRange>,
     pub(super) gap: Option<LogId>,
     pub(super) is_incomplete: bool,
     /// A JSON array of logs.
@@ -89,7 +89,7 @@ struct Text {
 impl Report {
     /// The chunks, in their order. What was read is told with the last of them: before it, not all is.
     pub(super) fn into_chunks(self) -> Vec<ReportChunk> {
-        let Self { reading, gap, logs } = self;
+        let Self { range, gap, logs } = self;
         let mut chunks = vec![ReportChunk { gap, ..ReportChunk::default() }];
         let mut bytes = 0;
         for log in logs {
@@ -108,7 +108,7 @@ impl Report {
             }
         }
         if let Some(chunk) = chunks.last_mut() {
-            chunk.reading = reading;
+            chunk.range = range;
         }
         chunks
     }
@@ -124,13 +124,13 @@ impl ReportChunk {
     pub(super) fn write(&self, number: u64, previous: Option<&EntryPosition>) -> Option<Vec<u8>> {
         let logs: Vec<_> = self.logs.iter().map(|log| &*log.json).collect();
         let logs = RawValue::from_string(format!("[{}]", logs.join(","))).ok()?;
-        let reading = self.reading.as_ref();
+        let range = self.range.as_ref();
         let text = |id: &LogId| id.as_str().to_owned();
         let text = Text {
             number,
             previous: previous.map(|position| (position.fence.as_str().to_owned(), position.next)),
-            from: reading.and_then(|reading| reading.from.as_ref()).map(text),
-            up_to: reading.map(|reading| text(&reading.up_to)),
+            from: range.and_then(|range| range.from.as_ref()).map(text),
+            up_to: range.map(|range| text(&range.up_to)),
             gap: self.gap.as_ref().map(text),
             is_incomplete: self.is_incomplete,
             logs,
@@ -149,13 +149,13 @@ impl SharedEntry {
             None => None,
         };
         let (from, up_to, gap) = (id(from)?, id(up_to)?, id(gap)?);
-        let reading = up_to.map(|up_to| ReadRange { from, up_to });
-        Some(Self { number, previous, reading, gap, is_incomplete, records: logs.get().to_owned() })
+        let range = up_to.map(|up_to| ReadRange { from, up_to });
+        Some(Self { number, previous, range, gap, is_incomplete, records: logs.get().to_owned() })
     }
 
     /// True if it tells all that was read since a replica had read all up to `read_up_to`.
     pub(super) fn continues(&self, read_up_to: Option<&LogId>) -> bool {
-        let begins = self.reading.as_ref().is_none_or(|reading| reading.from.as_ref() <= read_up_to);
+        let begins = self.range.as_ref().is_none_or(|range| range.from.as_ref() <= read_up_to);
         begins && !self.is_incomplete
     }
 }
@@ -178,11 +178,11 @@ mod tests {
 
     #[test]
     fn an_entry_is_read_as_it_was_written() {
-        let reading = Some(ReadRange { from: Some(id(1)), up_to: id(9) });
+        let range = Some(ReadRange { from: Some(id(1)), up_to: id(9) });
         for chunk in [
             ReportChunk::default(),
-            ReportChunk { reading, gap: Some(id(3)), logs: vec![log(4, 8), log(5, 0)], is_incomplete: true },
-            ReportChunk { reading: Some(ReadRange { from: None, up_to: id(9) }), ..ReportChunk::default() },
+            ReportChunk { range, gap: Some(id(3)), logs: vec![log(4, 8), log(5, 0)], is_incomplete: true },
+            ReportChunk { range: Some(ReadRange { from: None, up_to: id(9) }), ..ReportChunk::default() },
         ] {
             for (number, previous) in
                 [(0, None), (7, Some(EntryPosition { fence: Fence::parse("17").unwrap(), next: 3 }))]
@@ -190,7 +190,7 @@ mod tests {
                 let entry = SharedEntry::read(&chunk.write(number, previous.as_ref()).unwrap()).unwrap();
                 let logs: Vec<_> = chunk.logs.iter().map(|log| &*log.json).collect();
                 assert_eq!((entry.number, entry.previous), (number, previous));
-                assert_eq!((&entry.reading, &entry.gap), (&chunk.reading, &chunk.gap));
+                assert_eq!((&entry.range, &entry.gap), (&chunk.range, &chunk.gap));
                 assert_eq!(
                     (entry.is_incomplete, entry.records),
                     (chunk.is_incomplete, format!("[{}]", logs.join(",")))
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn who_has_not_read_up_to_where_a_read_began_misses_something() {
         let from = |from: Option<LogId>| ReportChunk {
-            reading: Some(ReadRange { from, up_to: id(9) }),
+            range: Some(ReadRange { from, up_to: id(9) }),
             ..ReportChunk::default()
         };
         let entry = |chunk: ReportChunk| SharedEntry::read(&chunk.write(0, None).unwrap()).unwrap();
@@ -230,8 +230,8 @@ mod tests {
         #[test]
         fn chunks_are_bounded_and_have_all_logs_in_order(sizes in vec(prop_oneof![0_usize..2_000, 20_000_usize..60_000], 0..40)) {
             let logs: Vec<_> = sizes.iter().enumerate().map(|(number, size)| log(number, *size)).collect();
-            let reading = Some(ReadRange { from: None, up_to: id(99) });
-            let report = Report { reading: reading.clone(), gap: Some(id(0)), logs: logs.clone() };
+            let range = Some(ReadRange { from: None, up_to: id(99) });
+            let report = Report { range: range.clone(), gap: Some(id(0)), logs: logs.clone() };
             let chunks = report.into_chunks();
             prop_assert!(chunks.iter().all(|chunk| chunk.size() <= MOST_BYTES));
             prop_assert!(chunks.windows(2).all(|pair| pair[0].size() + pair[1].size() > MOST_BYTES / 2));
@@ -239,8 +239,8 @@ mod tests {
             prop_assert_eq!(chunks.iter().any(|chunk| chunk.is_incomplete), !large.is_empty());
             prop_assert_eq!(chunks.iter().flat_map(|chunk| chunk.logs.clone()).collect::<Vec<_>>(), fit);
             let (last, others) = chunks.split_last().unwrap();
-            prop_assert_eq!(&last.reading, &reading);
-            prop_assert!(others.iter().all(|chunk| chunk.reading.is_none()));
+            prop_assert_eq!(&last.range, &range);
+            prop_assert!(others.iter().all(|chunk| chunk.range.is_none()));
             prop_assert_eq!(&chunks[0].gap, &Some(id(0)));
         }
     }

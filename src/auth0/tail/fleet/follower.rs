@@ -136,7 +136,7 @@ impl State {
     pub(super) fn take_in_shared(&mut self, entry: &SharedEntry, logs: &[RawLog<'_>]) -> Option<Vec<Arrival>> {
         // While something is missing before them, the next read has to begin where it would have.
         let is_whole = self.membership.is_whole() && entry.continues(self.checkpoint.read_up_to());
-        let up_to = entry.reading.as_ref().filter(|_| is_whole).map(|reading| &reading.up_to);
+        let up_to = entry.range.as_ref().filter(|_| is_whole).map(|range| &range.up_to);
         let gap = entry.gap.as_ref();
         // Whoever has read further by itself misses nothing there.
         if let Some(gap) = gap.filter(|gap| self.checkpoint.read_up_to() <= Some(gap)) {
