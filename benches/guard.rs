@@ -9,11 +9,11 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use auth0_graphql::auth::{self, Authenticator};
-use auth0_graphql::auth0::bench::{Steps, find_records};
+use auth0_graphql::auth0::testing::{Steps, find_records};
 use auth0_graphql::auth0::{self, ClientPolicy, Domain, ManagementApi};
-use auth0_graphql::graphql::bench::{Plan, Stages};
+use auth0_graphql::graphql::testing::{Plan, Stages};
 use auth0_graphql::graphql::{self, DocumentSettings, Engine, GatewayMode, Limits, Permissions, Variables};
-use auth0_graphql::http::{self, fuzzing::Gateway};
+use auth0_graphql::http::{self, testing::Gateway};
 use auth0_graphql::telemetry::{self, LogSettings};
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, Request, Uri};
@@ -65,39 +65,39 @@ const STAGES: &[Stage] = &[
         })
     }),
     ("document, new", || {
-        let stages = stages();
+        let stages = Stages::set_up();
         let mut number = 0;
         Box::new(move || {
             number += 1;
             let text = format!("{USERS} # {number}");
-            black_box(stages.document(&text).expect("valid"));
+            black_box(stages.document(&text));
         })
     }),
     ("document, known", || {
-        let stages = stages();
+        let stages = Stages::set_up();
         Box::new(move || drop(black_box(stages.document(black_box(USERS)))))
     }),
     ("normal form", || {
-        let stages = stages();
-        let document = stages.document(USERS).expect("valid");
+        let stages = Stages::set_up();
+        let document = stages.document(USERS);
         Box::new(move || drop(black_box(stages.normal(&document, variables()))))
     }),
     ("planning", || {
-        let stages = stages();
-        let document = stages.document(USERS).expect("valid");
-        let normal = stages.normal(&document, variables()).expect("a normal form");
+        let stages = Stages::set_up();
+        let document = stages.document(USERS);
+        let normal = stages.normal(&document, variables());
         Box::new(move || drop(black_box(stages.plans(&normal))))
     }),
     ("token", || {
         let (runtime, steps) = steps();
-        Box::new(move || drop(black_box(runtime.block_on(steps.token()).expect("a token"))))
+        Box::new(move || drop(black_box(runtime.block_on(steps.token()))))
     }),
     ("governor", || {
         let (runtime, steps) = steps();
         let mut caller = 0;
         Box::new(move || {
             caller = (caller + 1) % 50;
-            runtime.block_on(steps.turn(caller)).expect("a turn");
+            runtime.block_on(steps.turn(caller));
         })
     }),
     ("one call for 100", || {
@@ -106,26 +106,25 @@ const STAGES: &[Stage] = &[
     }),
     ("records, bare", || {
         let body = Bytes::from(list(user));
-        Box::new(move || _ = black_box(find_records(&body).expect("records")))
+        Box::new(move || _ = black_box(find_records(&body)))
     }),
     ("records, with a total", || {
         let body = Bytes::from(format!(r#"{{"start":0,"limit":100,"length":100,"users":{},"total":400}}"#, list(user)));
-        Box::new(move || _ = black_box(find_records(&body).expect("records")))
+        Box::new(move || _ = black_box(find_records(&body)))
     }),
     ("projection, 100 users", || {
         let (plan, records) = (plan(USERS), list(user));
-        Box::new(move || drop(black_box(plan.project(black_box(records.as_bytes())).expect("a page"))))
+        Box::new(move || drop(black_box(plan.project(black_box(records.as_bytes())))))
     }),
     ("projection, 100 logs", || {
         let (plan, records) = (plan(LOGS), list(log));
-        Box::new(move || drop(black_box(plan.project(black_box(records.as_bytes())).expect("a batch"))))
+        Box::new(move || drop(black_box(plan.project(black_box(records.as_bytes())))))
     }),
     ("response writing", || {
-        let projected = Bytes::from(plan(USERS).project(list(user).as_bytes()).expect("a page"));
-        let stages = stages();
-        let document = stages.document(USERS).expect("valid");
-        let ready =
-            stages.normal(&document, variables()).expect("a normal form").prepare(&stages).expect("within the limits");
+        let projected = Bytes::from(plan(USERS).project(list(user).as_bytes()));
+        let stages = Stages::set_up();
+        let document = stages.document(USERS);
+        let ready = stages.normal(&document, variables()).prepare(&stages);
         Box::new(move || drop(black_box(ready.respond(projected.clone()))))
     }),
 ];
@@ -173,24 +172,20 @@ fn gateway() -> (Runtime, Gateway) {
     (runtime, gateway)
 }
 
-fn stages() -> Stages {
-    Stages::new().expect("the gateway's schema")
-}
-
 fn variables() -> Variables {
     serde_json::from_value(json!({"q": "logins_count:[3 TO *]"})).expect("variables")
 }
 
 fn plan(text: &str) -> Plan {
-    let stages = stages();
-    let document = stages.document(text).expect("valid");
-    let normal = stages.normal(&document, Variables::default()).expect("a normal form");
+    let stages = Stages::set_up();
+    let document = stages.document(text);
+    let normal = stages.normal(&document, Variables::default());
     stages.plans(&normal).pop().expect("a page")
 }
 
 fn steps() -> (Runtime, Steps) {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let steps = runtime.block_on(async { Steps::new() }).expect("steps");
+    let steps = runtime.block_on(async { Steps::set_up() });
     (runtime, steps)
 }
 

@@ -15,9 +15,9 @@ mod tenant;
 
 use std::sync::LazyLock;
 
-use auth0_graphql::auth0::{self, bench::Steps};
+use auth0_graphql::auth0::testing::{self, Steps};
 use auth0_graphql::graphql::Variables;
-use auth0_graphql::graphql::bench::{self, Plan, Stages};
+use auth0_graphql::graphql::testing::{Plan, Stages, scan as scan_records};
 use bytes::Bytes;
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
@@ -38,7 +38,7 @@ static TENANT: LazyLock<Tenant> = LazyLock::new(|| {
     runtime.block_on(Tenant::read()).expect("the sandbox's tenant")
 });
 
-static STAGES: LazyLock<Stages> = LazyLock::new(|| Stages::new().expect("the gateway's schema"));
+static STAGES: LazyLock<Stages> = LazyLock::new(Stages::set_up);
 
 fn main() {
     divan::main();
@@ -57,8 +57,8 @@ fn operation(name: &str) -> (String, Variables) {
 
 fn plan(name: &str) -> Plan {
     let (text, variables) = operation(name);
-    let document = STAGES.document(&text).expect("a valid document");
-    let normal = STAGES.normal(&document, variables).expect("a normal form");
+    let document = STAGES.document(&text);
+    let normal = STAGES.normal(&document, variables);
     STAGES.plans(&normal).pop().expect("a page")
 }
 
@@ -90,7 +90,7 @@ fn document_cached(bencher: Bencher<'_, '_>, name: &str) {
 #[divan::bench(args = OPERATIONS)]
 fn normal_form(bencher: Bencher<'_, '_>, name: &str) {
     let (text, variables) = operation(name);
-    let document = STAGES.document(&text).expect("a valid document");
+    let document = STAGES.document(&text);
     bencher
         .with_inputs(|| variables.clone())
         .bench_local_values(|variables| STAGES.normal(black_box(&document), variables));
@@ -100,17 +100,17 @@ fn normal_form(bencher: Bencher<'_, '_>, name: &str) {
 #[divan::bench(args = OPERATIONS)]
 fn preparing(bencher: Bencher<'_, '_>, name: &str) {
     let (text, variables) = operation(name);
-    let document = STAGES.document(&text).expect("a valid document");
+    let document = STAGES.document(&text);
     bencher
-        .with_inputs(|| STAGES.normal(&document, variables.clone()).expect("a normal form"))
+        .with_inputs(|| STAGES.normal(&document, variables.clone()))
         .bench_local_values(|normal| normal.prepare(&STAGES));
 }
 
 #[divan::bench(args = OPERATIONS)]
 fn planning(bencher: Bencher<'_, '_>, name: &str) {
     let (text, variables) = operation(name);
-    let document = STAGES.document(&text).expect("a valid document");
-    let normal = STAGES.normal(&document, variables).expect("a normal form");
+    let document = STAGES.document(&text);
+    let normal = STAGES.normal(&document, variables);
     bencher.bench_local(|| STAGES.plans(black_box(&normal)));
 }
 
@@ -118,13 +118,13 @@ fn planning(bencher: Bencher<'_, '_>, name: &str) {
 #[divan::bench(args = PAGES)]
 fn find_records(bencher: Bencher<'_, '_>, name: &str) {
     let body = Bytes::from(records(name));
-    bencher.counter(BytesCount::new(body.len())).bench_local(|| auth0::bench::find_records(black_box(&body)));
+    bencher.counter(BytesCount::new(body.len())).bench_local(|| testing::find_records(black_box(&body)));
 }
 
 #[divan::bench(args = PAGES)]
 fn find_records_with_total(bencher: Bencher<'_, '_>, name: &str) {
     let body = Bytes::from(format!(r#"{{"start":0,"limit":100,"length":100,"users":{},"total":400}}"#, records(name)));
-    bencher.counter(BytesCount::new(body.len())).bench_local(|| auth0::bench::find_records(black_box(&body)));
+    bencher.counter(BytesCount::new(body.len())).bench_local(|| testing::find_records(black_box(&body)));
 }
 
 /// The steps between a question and its call to Auth0.
@@ -133,7 +133,7 @@ mod toward_auth0 {
 
     fn steps() -> (Runtime, Steps) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let steps = runtime.block_on(async { Steps::new() }).expect("steps");
+        let steps = runtime.block_on(async { Steps::set_up() });
         (runtime, steps)
     }
 
@@ -218,7 +218,7 @@ mod scan {
     #[divan::bench(args = PAGES)]
     fn gateway(bencher: Bencher<'_, '_>, name: &str) {
         let records = records(name);
-        bencher.counter(BytesCount::of_str(&records)).bench_local(|| bench::scan(black_box(&records)));
+        bencher.counter(BytesCount::of_str(&records)).bench_local(|| scan_records(black_box(&records)));
     }
 
     /// The entries of all records, in one pass through serde. `K` and `V` are what the library can call a key and a value
@@ -370,10 +370,9 @@ mod scan {
 
 #[divan::bench(args = PAGES)]
 fn response_writing(bencher: Bencher<'_, '_>, name: &str) {
-    let projected = Bytes::from(plan(name).project(records(name).as_bytes()).expect("records"));
+    let projected = Bytes::from(plan(name).project(records(name).as_bytes()));
     let (text, variables) = operation(name);
-    let document = STAGES.document(&text).expect("a valid document");
-    let ready =
-        STAGES.normal(&document, variables).expect("a normal form").prepare(&STAGES).expect("within the limits");
+    let document = STAGES.document(&text);
+    let ready = STAGES.normal(&document, variables).prepare(&STAGES);
     bencher.counter(BytesCount::of_slice(&projected)).bench_local(|| ready.respond(black_box(projected.clone())));
 }

@@ -1,7 +1,7 @@
 //! Auth0's answer: a `Link` header, a line break, a body.
 #![no_main]
 
-use auth0_graphql::auth0::fuzzing;
+use auth0_graphql::auth0::testing;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -9,5 +9,5 @@ fuzz_target!(|data: &[u8]| {
         Some(at) => (&data[..at], &data[at + 1..]),
         None => (&b""[..], data),
     };
-    fuzzing::envelope(link, body);
+    testing::envelope(link, body);
 });

@@ -8,7 +8,7 @@ use std::time::Duration;
 use auth0_graphql::auth::{self, Authenticator};
 use auth0_graphql::auth0::{self, ClientPolicy, Domain, ManagementApi};
 use auth0_graphql::graphql::{self, DocumentSettings, Engine, GatewayMode, Limits, Permissions};
-use auth0_graphql::http::{self, fuzzing::Gateway};
+use auth0_graphql::http::{self, testing::Gateway};
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::BodyExt as _;

@@ -1,7 +1,7 @@
 //! A client's message over a WebSocket.
 #![no_main]
 
-use auth0_graphql::http::fuzzing;
+use auth0_graphql::http::testing;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|text: &str| fuzzing::message(text));
+fuzz_target!(|text: &str| testing::message(text));

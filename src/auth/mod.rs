@@ -10,8 +10,6 @@ mod caller;
 mod claims;
 mod discovery;
 mod error;
-#[cfg(feature = "fuzzing")]
-pub mod fuzzing;
 mod issuer;
 mod jws;
 mod key_cache;
@@ -19,6 +17,8 @@ mod key_set;
 mod scope;
 mod secure_url;
 mod settings;
+#[cfg(feature = "fuzzing")]
+pub mod testing;
 mod verified_tokens;
 
 pub(crate) use self::claims::LEEWAY;

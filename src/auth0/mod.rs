@@ -11,8 +11,6 @@
 
 mod api_request;
 mod argument_error;
-#[cfg(feature = "bench")]
-pub mod bench;
 mod breaker;
 mod call_context;
 mod client_authentication;
@@ -23,8 +21,6 @@ mod error;
 mod error_mapping;
 mod fields_parameter;
 mod freshness;
-#[cfg(any(test, feature = "fuzzing"))]
-pub mod fuzzing;
 mod grant;
 mod http_client;
 mod ids;
@@ -44,6 +40,8 @@ mod sealed_token;
 mod search_condition;
 mod shared_token;
 mod tail;
+#[cfg(any(test, feature = "bench", feature = "fuzzing"))]
+pub mod testing;
 mod token;
 mod transport;
 

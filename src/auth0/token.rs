@@ -144,7 +144,7 @@ impl TokenCache {
     }
 
     /// A cache that has a token already.
-    #[cfg(feature = "bench")]
+    #[cfg(any(test, feature = "bench", feature = "fuzzing"))]
     pub(crate) fn holding(api: AuthenticationApi, grant: Grant) -> Self {
         let cache = Self::new(api, None);
         cache.0.current.store(Some(Arc::new(AccessToken::new(grant, 0))));

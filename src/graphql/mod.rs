@@ -8,9 +8,6 @@
 //! comes from Auth0 does not pass through its executor, which would cost more than all the rest.
 
 mod audit;
-#[cfg(feature = "bench")]
-#[doc(hidden)]
-pub mod bench;
 mod coercion;
 mod completion;
 mod document;
@@ -22,8 +19,6 @@ mod explain;
 mod export;
 mod field_request;
 mod field_result;
-#[cfg(any(test, feature = "fuzzing"))]
-pub mod fuzzing;
 mod guarded_fields;
 mod introspection;
 mod limits;
@@ -38,6 +33,8 @@ mod response;
 mod schema;
 mod search_query;
 mod subscription;
+#[cfg(any(test, feature = "bench", feature = "fuzzing"))]
+pub mod testing;
 mod type_system;
 mod variables;
 

@@ -337,7 +337,7 @@ fn misfit(argument: &Name, errors: &[CoercionError]) -> GraphqlError {
 }
 
 mod node;
-#[cfg(any(test, feature = "fuzzing"))]
+#[cfg(any(test, feature = "bench", feature = "fuzzing"))]
 mod print;
 #[cfg(test)]
 mod tests;

@@ -13,8 +13,6 @@ mod cors;
 mod csrf;
 mod error;
 mod event_stream;
-#[cfg(any(test, feature = "bench", feature = "fuzzing"))]
-pub mod fuzzing;
 mod graphql;
 mod health;
 mod host;
@@ -38,6 +36,8 @@ mod settings;
 mod state;
 mod subscription;
 mod subscription_counter;
+#[cfg(any(test, feature = "bench", feature = "fuzzing"))]
+pub mod testing;
 mod tls;
 mod websocket;
 

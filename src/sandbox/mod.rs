@@ -50,8 +50,6 @@ mod envelope;
 mod events;
 mod faults;
 mod fixtures;
-#[cfg(feature = "fuzzing")]
-pub mod fuzzing;
 mod keys;
 mod limits;
 mod parameters;
@@ -60,6 +58,8 @@ mod request_log;
 mod routes;
 mod search;
 mod tenant;
+#[cfg(feature = "fuzzing")]
+pub mod testing;
 mod token;
 mod user_lists;
 mod user_token;

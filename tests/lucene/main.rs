@@ -10,8 +10,8 @@
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::process::{Child, Command, ExitCode, Stdio};
 
-use auth0_graphql::graphql::fuzzing::{guarded_scopes, search_by_name};
-use auth0_graphql::sandbox::fuzzing::clauses;
+use auth0_graphql::graphql::testing::{guarded_scopes, search_by_name};
+use auth0_graphql::sandbox::testing::clauses;
 
 mod queries;
 

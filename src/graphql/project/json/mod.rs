@@ -1,6 +1,6 @@
 //! JSON text, read and written without a tree: values stay the slices that Auth0 sent.
 
-#[cfg(any(test, feature = "fuzzing"))]
+#[cfg(any(test, feature = "bench", feature = "fuzzing"))]
 pub(crate) mod agreement;
 mod scan;
 

@@ -1,16 +1,103 @@
-//! Entry points for the fuzz targets in `fuzz/`. Each panics if a promise of this module is broken.
+//! Entry points for benchmarks, of the way to Auth0 without Auth0, and for the fuzz targets in `fuzz/`. Each panics if a promise of this
+//! module is broken.
+#![expect(clippy::expect_used, reason = "whatever is wrong here is to end the benchmark or the fuzzer")]
+
+use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{HeaderMap, HeaderValue, LINK};
+use futures_util::future::join_all;
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LINK};
+use secrecy::SecretString;
 use serde::de::IgnoredAny;
 use serde_json::Value;
+use tokio::time::Instant;
 use url::Url;
 
 use super::api_request::ApiRequest;
+use super::call_context::{CallerKey, Priority};
+use super::domain::Domain;
 use super::fields_parameter::Fields;
+use super::grant::{AuthenticationApi, Grant};
 use super::ids::{Email, LogId, UserId};
 use super::list_parameters::{Direction, LogCheckpoint, LogSearch, UserSearch};
+use super::pace::{Class, Governor, PaceRequest, PaceSettings, RequestHash, ReservationKey};
 use super::page::{self, Page};
+use super::request_target::RequestKey;
+use super::retry::RetryPolicy;
+use super::token::TokenCache;
+use super::transport::Transport;
+use crate::deadline::Deadline;
+use crate::single_flight::{Cancellation, SingleFlight};
+
+/// Steps between a request and its call, ready to be used. Needs a Tokio runtime around it.
+pub struct Steps {
+    tokens: TokenCache,
+    governor: Governor,
+    in_flight: SingleFlight<RequestKey, Bytes>,
+    /// The headers that Auth0 sends with each answer, of a bucket that is nearly full.
+    headers: HeaderMap,
+    deadline: Deadline,
+}
+
+impl Steps {
+    /// Sets up the steps of a client that holds a token for a day. It calls nobody.
+    pub fn set_up() -> Self {
+        let domain = Domain::parse("tenant.example.com").expect("a domain");
+        let transport = Transport::new(domain, RetryPolicy::default(), 0.0, None).expect("a client");
+        let audience = "https://tenant.example.com/api/v2/".to_owned();
+        let authentication = SecretString::from("made up").into();
+        let api = AuthenticationApi::new(transport, audience, "made up".to_owned(), authentication);
+        let grant = Grant {
+            header: HeaderValue::from_static("Bearer made.up"),
+            asked_at: Instant::now(),
+            life: Duration::from_secs(24 * 60 * 60),
+            scopes: None,
+            is_shared: false,
+        };
+        let headers =
+            [("x-ratelimit-limit", "50"), ("x-ratelimit-remaining", "48"), ("x-ratelimit-reset", "1790000001")]
+                .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        Self {
+            tokens: TokenCache::holding(api, grant),
+            governor: Governor::new(PaceSettings { reserve: 0.0, queue: 1_000 }),
+            in_flight: SingleFlight::new(Cancellation::WithLastWaiter),
+            headers: HeaderMap::from_iter(headers),
+            deadline: Deadline::within(Duration::from_secs(60 * 60)),
+        }
+    }
+
+    /// Takes the token that a call would carry.
+    pub async fn token(&self) -> HeaderValue {
+        self.tokens.token(&self.deadline.into()).await.expect("it has one").header()
+    }
+
+    /// Takes a turn, as one of many callers, and learns from the answer.
+    pub async fn turn(&self, caller: u64) {
+        let reservation = ReservationKey { caller: CallerKey(caller), request: RequestHash::of("/api/v2/users") };
+        let turn = PaceRequest { class: Class::Users, reservation, priority: Priority::Interactive };
+        let permit = self.governor.admit(turn, self.deadline).await.expect("there is room");
+        permit.answered(StatusCode::OK, &self.headers);
+    }
+
+    /// Asks the same question for so many at once: one call is made for all of them.
+    pub async fn share(&self, waiters: usize) -> usize {
+        let key = RequestKey::of("/api/v2/users");
+        let ask = || {
+            let waiter = self.in_flight.join_or_start(&key, self.deadline, |_| async {
+                tokio::task::yield_now().await;
+                Bytes::from_static(b"[]")
+            });
+            waiter.outcome(self.deadline)
+        };
+        join_all((0..waiters).map(|_| ask())).await.iter().filter(|answer| answer.is_ok()).count()
+    }
+}
+
+/// Finds the records in a body: how many bytes they are.
+pub fn find_records(body: &Bytes) -> usize {
+    Page::read(body, "users", &HeaderMap::new()).expect("a page").records.len()
+}
 
 /// Sends what a caller says to Auth0 as it was said, in the place that is meant for it, or refuses it.
 pub fn arguments(text: &str) {
@@ -38,9 +125,7 @@ pub fn arguments(text: &str) {
 /// The address of a request, by the parser that the HTTP client has.
 fn url<T>(request: &ApiRequest<T>) -> Url {
     let target = request.0.target(true);
-    let url = Url::parse(&format!("https://example.us.auth0.com{target}"));
-    assert!(url.is_ok(), "{target}");
-    let Ok(url) = url else { unreachable!("it was just looked at") };
+    let url = Url::parse(&format!("https://example.us.auth0.com{target}")).expect("a target");
     assert_eq!(url.as_str(), format!("https://example.us.auth0.com{target}"), "it is not sent as written");
     url
 }

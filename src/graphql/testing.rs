@@ -1,20 +1,28 @@
-//! Entry points for the fuzz targets in `fuzz/`. Each panics if a promise of this module is broken.
-#![expect(clippy::expect_used, reason = "whatever is wrong here is to end the fuzzer")]
+//! Entry points for benchmarks, of the stages of an operation one by one, and for the fuzz targets in `fuzz/`. Each panics if a promise
+//! of this module is broken.
+#![expect(clippy::expect_used, reason = "whatever is wrong here is to end the benchmark or the fuzzer")]
 
+use std::hint::black_box;
 use std::sync::{Arc, LazyLock};
 
+use bytes::Bytes;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::document::{Document, Documents};
+use super::document::{self, Documents};
 use super::error::{ErrorCode, GraphqlError};
 use super::field_request::PageFacts;
+use super::field_result::FieldResult;
 use super::guarded_fields::in_query as guarded_in_query;
 use super::limits::Limiter;
-use super::operation::{self, Name, Operation};
-use super::plan::PlanCompiler;
+use super::operation::{self, Name, Operation, SelectedField};
+use super::plan::{PlanCompiler, Projection, RequiredKeys};
 use super::prepared_operation::PreparedOperation;
-use super::project::{self, json};
+use super::project::{
+    self,
+    json::{self, Raw, Records},
+};
+use super::response::ExecutionResult;
 use super::schema::filter::{self, USER_FILTER};
 use super::schema::root::root_field;
 use super::schema::user::USER;
@@ -32,8 +40,96 @@ fn documents() -> Documents {
     Documents::new(Arc::clone(&TYPES), Limits::default(), DocumentSettings::default())
 }
 
+/// The stages, ready to be run.
+pub struct Stages {
+    limiter: Limiter,
+    documents: Documents,
+}
+
+/// A document that passed its checks.
+pub struct Document(Arc<document::Document>);
+
+/// An operation in normal form.
+pub struct Normal(Operation);
+
+/// An operation that is ready to run.
+pub struct Ready(PreparedOperation);
+
+/// A root field's plan.
+pub struct Plan(Projection);
+
+impl Stages {
+    /// Sets up the stages of the gateway's own schema.
+    pub fn set_up() -> Self {
+        Self { limiter: Limiter::from(Limits::default()), documents: documents() }
+    }
+
+    /// Parses, bounds and validates a document, or finds that this was done.
+    pub fn document(&self, text: &str) -> Document {
+        Document(self.documents.get(text).expect("a valid document"))
+    }
+
+    /// Brings the document's one operation into normal form.
+    pub fn normal(&self, document: &Document, variables: Variables) -> Normal {
+        let operation = operation::choose(&document.0, None).expect("a single operation");
+        let values = operation::values_of(operation, variables);
+        Normal(Operation::new(&TYPES, &document.0, operation, &values).expect("arguments that fit"))
+    }
+
+    /// Plans every root field that asks Auth0, and works out what to ask.
+    pub fn plans(&self, operation: &Normal) -> Vec<Plan> {
+        let plan = |field: &SelectedField| {
+            let row = root_field(field)?;
+            let projection = PlanCompiler::new(Caller::ANONYMOUS.authority()).root(0, row.shape, field);
+            let mut required = RequiredKeys::default();
+            projection.add_keys(&mut required);
+            black_box(required);
+            Some(Plan(projection))
+        };
+        operation.0.fields.iter().filter_map(plan).collect()
+    }
+}
+
+impl Plan {
+    /// Projects Auth0's records.
+    pub fn project(&self, records: &[u8]) -> Vec<u8> {
+        project::project(&self.0, records, &PageFacts::default(), usize::MAX).expect("a page").json
+    }
+}
+
+impl Normal {
+    /// Works out everything that is the same each time.
+    pub fn prepare(self, stages: &Stages) -> Ready {
+        let prepared = PreparedOperation::new(self.0, &TYPES, &stages.limiter, Permissions::default());
+        Ready(prepared.expect("within the limits"))
+    }
+}
+
+impl Ready {
+    /// Writes the response that has these bytes under the first root field.
+    pub fn respond(&self, projected: Bytes) -> Vec<u8> {
+        let answers = [FieldResult { json: Some(projected), errors: Vec::new() }];
+        ExecutionResult { prepared: &self.0, answers: &answers }.write(None, "")
+    }
+}
+
+/// Goes through records and does nothing else: the number of their entries.
+pub fn scan(records: &str) -> usize {
+    struct Count(usize);
+    impl<'a> Records<'a> for Count {
+        fn entry(&mut self, _: Raw<'a>, _: bool, _: Raw<'a>) {
+            self.0 += 1;
+        }
+
+        fn end(&mut self, _: bool) {}
+    }
+    let mut count = Count(0);
+    json::read_records(records.as_bytes(), &mut count).expect("records");
+    count.0
+}
+
 /// The document that `source` stands for.
-fn find(documents: &Documents, source: &DocumentSource) -> Result<Arc<Document>, Vec<GraphqlError>> {
+fn find(documents: &Documents, source: &DocumentSource) -> Result<Arc<document::Document>, Vec<GraphqlError>> {
     let found = documents.find(source);
     if let Err(failures) = &found {
         assert!(!failures.is_empty(), "refused without a reason");
@@ -104,7 +200,7 @@ pub fn document_cache(texts: &[&str]) {
     };
     for &text in texts {
         let fresh = is_valid(text);
-        let hash = super::document::sha256(text);
+        let hash = document::sha256(text);
         assert_eq!(judge(&cached, &DocumentSource::Text(text.to_owned())).map(|_| ()), fresh);
         let by_both = judge(&cached, &persisted(&hash, Some(text)));
         assert_eq!(by_both.clone().map(|_| ()), fresh);
