@@ -97,7 +97,7 @@ struct BucketClock {
 /// The budget, its replicas, and the clock of each bucket. Of one that is alone, there are no replicas.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct FleetBudget {
-    pub(super) budget: Budget,
+    budget: Budget,
     #[serde(rename = "holders")]
     replicas: Vec<ReplicaState>,
     #[serde(rename = "courses")]
@@ -108,6 +108,42 @@ impl FleetBudget {
     /// A budget of which nothing is known.
     pub(super) fn new(reserve: f64) -> Self {
         Self { budget: Budget::new(reserve), replicas: Vec::new(), clocks: Vec::new() }
+    }
+
+    pub(super) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// Goes on with what another exchange made of it. What is known of the clock stays.
+    pub(super) fn go_on_with(&mut self, value: Self) {
+        let lag = self.budget.lag();
+        *self = value;
+        self.budget.set_lag(lag);
+    }
+
+    /// Sets the time by which it may be later than what it is told.
+    pub(super) fn set_lag(&mut self, lag: Duration) {
+        self.budget.set_lag(lag);
+    }
+
+    /// Sets the share that is left to others; gives back the one that was, if it is another.
+    pub(super) fn set_reserve(&mut self, reserve: f64) -> Option<f64> {
+        self.budget.set_reserve(reserve)
+    }
+
+    /// Takes all buckets for empty, since others may have taken calls that nobody told of.
+    pub(super) fn drain(&mut self) {
+        self.budget.drain();
+    }
+
+    /// Makes the part of one who was alone everybody's.
+    pub(super) fn join_parts(&mut self) {
+        self.budget.join_parts();
+    }
+
+    /// Lets a call go for one that is alone.
+    pub(super) fn grant_alone(&mut self, class: Class) -> CallGrant {
+        self.budget.grant(class)
     }
 
     pub(super) fn settle(&mut self, now: Duration) {

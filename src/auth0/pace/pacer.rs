@@ -4,6 +4,7 @@
 //! by [`exchange`]s, and lets calls go for the leases that it has been given.
 
 mod admission;
+mod clock;
 mod exchange;
 mod leases;
 mod membership;
@@ -14,7 +15,8 @@ use std::time::Duration;
 pub(super) use self::admission::Admitted;
 use self::leases::Leases;
 use self::membership::PacingMembership;
-pub(super) use self::membership::{CompareAndSetOutcome, ExchangeOutcome, MOST_BYTES, Offer};
+pub(super) use self::membership::{MOST_BYTES, Offer};
+pub(super) use self::outcome::{CompareAndSetOutcome, ExchangeOutcome};
 use super::budget::{BucketId, CallGrant, PacingMode, UNKNOWN_WAIT};
 use super::counts::ByClass;
 use super::fleet_budget::{CallEvent, EventKind, FleetBudget};
@@ -180,7 +182,7 @@ impl Pacer {
         }
         // Replicas get what they share by exchanges.
         let is_alone = !self.is_sharing();
-        let budget = &self.known.budget;
+        let budget = self.known.budget();
         let mut wakes = Vec::new();
         if !self.discovery.is_empty() {
             wakes.extend(self.discovery.first_deadline());
@@ -199,7 +201,7 @@ impl Pacer {
 
     /// The buckets as they are known.
     pub(super) fn buckets(&self, now: Duration) -> Vec<BucketStatus> {
-        let budget = &self.known.budget;
+        let budget = self.known.budget();
         let status = |queue: &BucketQueue| {
             Some(BucketStatus {
                 classes: budget.classes(queue.bucket).collect(),
@@ -235,7 +237,7 @@ impl Pacer {
 
     /// Refuses those whose deadline comes before their bucket opens.
     fn expire(&mut self) {
-        let budget = &self.known.budget;
+        let budget = self.known.budget();
         let opens = |gate: &Gate| self.now + gate.opens().saturating_sub(budget.now());
         let until_retry = |gate: &Gate| gate.retry_at().saturating_sub(budget.now());
         let mut late = Vec::new();
@@ -243,7 +245,7 @@ impl Pacer {
             late.push((waiter.ticket, PaceError { retry_after: until_retry(budget.gate()).max(UNKNOWN_WAIT) }));
         }
         for position in 0..self.queues.len() {
-            let Some(bucket) = self.known.budget.bucket(self.queues[position].bucket) else { continue };
+            let Some(bucket) = self.known.budget().bucket(self.queues[position].bucket) else { continue };
             let (opens, until_retry) = (opens(bucket.gate()), until_retry(bucket.gate()));
             let opens = opens.max(self.turn_in(&self.queues[position]));
             while let Some(waiter) = self.queues[position].waiters.pop_late(opens) {
@@ -260,8 +262,8 @@ impl Pacer {
         let grant = match self.take_lease(class) {
             Some(grant) => grant,
             // Of a class without a limit: for all others there is a lease.
-            None if self.is_sharing() => self.known.budget.free_grant(class),
-            None => self.known.budget.grant(class),
+            None if self.is_sharing() => self.known.budget().free_grant(class),
+            None => self.known.grant_alone(class),
         };
         AdmittedCall { asked, sent: self.now, grant }
     }
@@ -281,21 +283,21 @@ impl Pacer {
     /// True if a call may go for a bucket.
     fn has_room(&self, id: BucketId) -> bool {
         self.has_lease(PacingMode::Paced(id))
-            || !self.is_sharing() && self.known.budget.bucket(id).is_some_and(|bucket| bucket.has_room())
+            || !self.is_sharing() && self.known.budget().bucket(id).is_some_and(|bucket| bucket.has_room())
     }
 
     fn may_probe(&self) -> bool {
-        self.has_lease(PacingMode::Unknown) || !self.is_sharing() && self.known.budget.may_probe()
+        self.has_lease(PacingMode::Unknown) || !self.is_sharing() && self.known.budget().may_probe()
     }
 
     fn has_lease(&self, mode: PacingMode) -> bool {
-        let is_held = |class: Class| self.known.budget.mode(class) == mode && *self.held_until.of(class) > self.now;
+        let is_held = |class: Class| self.known.budget().mode(class) == mode && *self.held_until.of(class) > self.now;
         self.leases.has(mode) && !Class::ALL.into_iter().any(is_held)
     }
 
     /// True if the known classes leave the next token to a call that finds out. Where replicas share, they agree on that as they grant.
     fn yields_to_probe(&self) -> bool {
-        !self.discovery.is_empty() && !self.is_sharing() && self.known.budget.yields_to_probe()
+        !self.discovery.is_empty() && !self.is_sharing() && self.known.budget().yields_to_probe()
     }
 
     /// Time that one would wait in a queue from now, if all come back who were told to.
@@ -309,7 +311,7 @@ impl Pacer {
 
     /// Gives those who wait their places as things are now, if a class is paced in another way than it was.
     fn regroup(&mut self) {
-        let (modes, placed) = (self.known.budget.modes(), self.placed);
+        let (modes, placed) = (self.known.budget().modes(), self.placed);
         if modes == placed {
             return;
         }
@@ -320,7 +322,7 @@ impl Pacer {
         }
         waiters.append(&mut self.freed);
         self.placed = modes;
-        let budget = &self.known.budget;
+        let budget = self.known.budget();
         self.queues.retain(|queue| budget.bucket(queue.bucket).is_some());
         for named in budget.buckets() {
             if !self.queues.iter().any(|queue| queue.bucket == named.id) {

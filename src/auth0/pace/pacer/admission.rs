@@ -38,7 +38,7 @@ impl Pacer {
     /// True if the call may go without a place in the queue, which costs more than all the rest: on a tenant that
     /// is not busy, every call may.
     fn may_go_at_once(&mut self, waiter: &Waiter) -> bool {
-        match self.known.budget.mode(waiter.class) {
+        match self.known.budget().mode(waiter.class) {
             PacingMode::Unpaced => true,
             PacingMode::Unknown => false,
             PacingMode::Paced(_) if self.yields_to_probe() => false,
@@ -57,7 +57,7 @@ impl Pacer {
 
     /// Gives a waiter its place, if it is worth its while.
     pub(super) fn enqueue(&mut self, waiter: Waiter) -> Result<(), PaceError> {
-        let mode = self.known.budget.mode(waiter.class);
+        let mode = self.known.budget().mode(waiter.class);
         let wait = self.wait_of(&waiter, mode);
         if wait.is_none_or(|wait| !wait.is_zero())
             && let Err(refused) = self.check_worth(&waiter, wait)
@@ -88,7 +88,7 @@ impl Pacer {
         if held >= capacity {
             return Err(refused);
         }
-        let latency = self.known.budget.latency(waiter.class);
+        let latency = self.known.budget().latency(waiter.class);
         if wait.is_some_and(|wait| self.now + wait + latency > waiter.deadline) {
             return Err(refused);
         }
@@ -97,7 +97,7 @@ impl Pacer {
 
     /// The time for which Auth0 said that it would refuse whatever comes.
     fn until_retry(&self, mode: PacingMode) -> Duration {
-        let budget = &self.known.budget;
+        let budget = self.known.budget();
         let gate = match mode {
             PacingMode::Unpaced => return Duration::ZERO,
             PacingMode::Unknown => budget.gate(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::Class;
 use super::super::budget::{BucketId, CallGrant, PacingMode};
 use super::super::fleet_budget::{CallEvent, EventKind, FleetBudget};
-use super::membership::{BEAT, Offer, PacingMembership, Phase, UnderWay};
+use super::membership::{BEAT, Offer, PacingMembership};
 use super::{BucketQueue, Pacer};
 
 /// Most leases ahead of the calls that wait, and the size of bucket below which there are none.
@@ -29,9 +29,6 @@ const MUCH: usize = 2;
 /// Time that an exchange takes, for those who are told when to come back.
 const EXCHANGE: Duration = Duration::from_millis(1);
 
-/// Bytes that no version has.
-const NO_VERSION: &[u8] = b"?";
-
 impl Pacer {
     /// A pacer of one of several replicas. It lets nothing go before it has heard of their budget, or that it is alone.
     pub(in super::super) fn sharing(settings: super::PaceSettings) -> Self {
@@ -44,45 +41,39 @@ impl Pacer {
 
     /// The time of the next exchange, if nothing else happens before; `None` while one is under way, and where there are none.
     pub(in super::super) fn next_exchange(&self) -> Option<Duration> {
-        let member = self.membership.as_ref().filter(|member| member.under_way.is_none())?;
-        if member.has_to_look() || member.has_to_step() {
-            return Some(member.not_before);
-        }
-        Some(self.next_telling(member).min(self.next_look(member)).max(member.not_before))
+        let member = self.membership.as_ref()?;
+        member.next_exchange(|| self.next_telling(member).min(self.next_look(member)))
     }
 
     /// The time at which the others have to be told of something.
     fn next_telling(&self, member: &PacingMembership) -> Duration {
-        let (known, id) = (&self.known, member.id);
+        let (known, id) = (&self.known, member.id());
         let (in_flight, _) = known.held_by(id);
         let is_waiting = self.all_queues().any(|queue| !queue.is_empty());
         let is_busy = !self.discovery.is_empty() || Class::ALL.into_iter().any(|class| *in_flight.of(class) > 0);
-        let mut due = member.next_beat(is_busy);
-        if let Some(since) = member.has_news_since {
-            due = due.min(since + if is_waiting || known.others_wait(id) { SOON } else { LATER });
-        }
+        let mut due = member.next_beat(is_busy, if is_waiting || known.others_wait(id) { SOON } else { LATER });
         due = due.min(self.leases.first_end().unwrap_or(due));
         for BucketQueue { bucket, waiters: queue } in &self.queues {
             let (waiting, backlog) = (queue.len(), known.backlog_of(id, *bucket));
             if (waiting == 0) != (backlog == 0) {
-                due = due.min(member.stepped_at + SOON);
+                due = due.min(member.after_telling(SOON));
             } else if waiting.max(backlog) > MUCH * waiting.min(backlog) {
-                due = due.min(member.stepped_at + BEAT);
+                due = due.min(member.after_telling(BEAT));
             }
         }
         if self.discovery.is_empty() == known.wants_probe(id) && !self.leases.has(PacingMode::Unknown) {
-            due = due.min(member.stepped_at + SOON);
+            due = due.min(member.after_telling(SOON));
         }
         due
     }
 
     /// The time at which there may be something to be had, or to be seen. A replica whose turn is far away does not watch each token.
     fn next_look(&self, member: &PacingMembership) -> Duration {
-        let (known, id) = (&self.known, member.id);
+        let (known, id) = (&self.known, member.id());
         let mut due = Duration::MAX;
         for BucketQueue { bucket, waiters: queue } in self.queues.iter().filter(|queue| !queue.waiters.is_empty()) {
             let turn = known.time_of(id, *bucket, 1, 1);
-            due = due.min(member.heard + LOOK_AGAIN.max(turn / 2));
+            due = due.min(member.after_hearing(LOOK_AGAIN.max(turn / 2)));
             if queue.len() > self.leases.of(*bucket)
                 && let Some(look) = known.look_of(id, *bucket)
             {
@@ -90,12 +81,12 @@ impl Pacer {
             }
         }
         if !self.discovery.is_empty() {
-            let probe = if known.budget.is_probing() {
-                member.heard + PROBE_LOOK
+            let probe = if known.budget().is_probing() {
+                member.after_hearing(PROBE_LOOK)
             } else {
-                self.now + known.budget.wait_to_probe()
+                self.now + known.budget().wait_to_probe()
             };
-            due = due.min(probe).min(member.heard + LOOK_AGAIN);
+            due = due.min(probe).min(member.after_hearing(LOOK_AGAIN));
         }
         due
     }
@@ -110,15 +101,13 @@ impl Pacer {
             self.membership.as_ref().is_some_and(|member| member.has_to_step() || self.next_telling(member) <= now);
         let Self { known, membership, leases, discovery, queues, .. } = self;
         let member = membership.as_mut()?;
-        let mut under_way = UnderWay { asked: now, events: member.events.len(), ..UnderWay::default() };
         if member.has_to_look() {
-            member.under_way = Some(under_way);
-            return Some(Offer { expected: NO_VERSION.to_vec(), value: Vec::new() });
+            return Some(member.look(now));
         }
-        let (id, mut value) = (member.id, known.clone());
-        if member.is_leaving {
+        let (id, mut value, mut grants) = (member.id(), known.clone(), Vec::new());
+        if member.is_leaving() {
             value.leave(id);
-            let offer = member.offers(under_way, value);
+            let offer = member.step(now, value, grants);
             return self.part_without(offer);
         }
         value.hear(id);
@@ -127,30 +116,27 @@ impl Pacer {
         if let Some(class) = discovery.next_class()
             && !leases.has(PacingMode::Unknown)
         {
-            under_way.grants.extend(value.grant_probe(id, class));
+            grants.extend(value.grant_probe(id, class));
         }
         for BucketQueue { bucket, waiters: queue } in queues {
             let waiting = queue.len();
             value.set_backlog(id, *bucket, waiting);
             if let Some(class) = queue.next_class() {
                 let granted = std::iter::from_fn(|| value.grant(id, *bucket, class, waiting)).take(waiting);
-                under_way.grants.extend(granted);
+                grants.extend(granted);
                 member.uses(*bucket, class);
             }
         }
-        for (bucket, class) in member.used.iter().copied() {
+        for (bucket, class) in member.used().iter().copied() {
             let held = leases.of(bucket);
             for _ in held..ahead(&value, bucket) {
-                under_way.grants.extend(value.grant_ahead(id, bucket, class));
+                grants.extend(value.grant_ahead(id, bucket, class));
             }
         }
-        if under_way.grants.is_empty() && !has_to_tell {
-            member.under_way = Some(under_way);
-            return Some(Offer { expected: NO_VERSION.to_vec(), value: Vec::new() });
+        if grants.is_empty() && !has_to_tell {
+            return Some(member.look(now));
         }
-        under_way.step = member.next_step();
-        value.set_step(id, under_way.step);
-        let offer = member.offers(under_way, value);
+        let offer = member.step(now, value, grants);
         self.part_without(offer)
     }
 
@@ -165,10 +151,9 @@ impl Pacer {
     /// Gives the leases back, and has the others told that this replica is no more. False if it shares with nobody.
     pub(in super::super) fn leave_fleet(&mut self, now: Duration) -> bool {
         self.settle(now);
-        let Some(member) = self.membership.as_mut().filter(|member| member.phase == Phase::Joined) else {
+        if !self.membership.as_mut().is_some_and(PacingMembership::leave) {
             return false;
-        };
-        member.is_leaving = true;
+        }
         for grant in self.leases.lapsed(|_, _| false) {
             self.apply(CallEvent { grant, kind: EventKind::Withdrawn });
         }
@@ -177,20 +162,11 @@ impl Pacer {
 
     /// Takes note of a change to a call, and has the others told.
     pub(super) fn apply(&mut self, event: CallEvent) -> Duration {
-        let now = self.now;
         let Some(member) = self.membership.as_mut().filter(|member| member.is_sharing()) else {
             return self.known.apply(None, &event);
         };
-        let is_news = match event.kind {
-            EventKind::Answered { headers, .. } => event.grant.is_counted || headers.is_some(),
-            EventKind::Limited { .. } => true,
-            EventKind::Lost | EventKind::Withdrawn | EventKind::Reclassed { .. } => event.grant.is_counted,
-        };
-        if is_news {
-            member.events.push(event);
-            member.has_news(now);
-        }
-        self.known.apply(Some(member.id), &event)
+        member.tell(self.now, event);
+        self.known.apply(Some(member.id()), &event)
     }
 
     /// A lease for a class, which is used by that.
@@ -198,7 +174,7 @@ impl Pacer {
         if self.leases.len() == 0 {
             return None;
         }
-        let mode = self.known.budget.mode(class);
+        let mode = self.known.budget().mode(class);
         let mut grant = self.leases.take(mode)?;
         if grant.class != class {
             self.apply(CallEvent { grant, kind: EventKind::Reclassed { to: class } });
@@ -220,7 +196,7 @@ impl Pacer {
         if self.leases.len() == 0 {
             return;
         }
-        let (now, budget) = (self.now, &self.known.budget);
+        let (now, budget) = (self.now, self.known.budget());
         // Alone, those that it has been given are its own.
         let is_alone = !self.is_sharing();
         let lapsed = self.leases.lapsed(|grant, until| until > now && (is_alone || budget.honours(grant)));
@@ -234,27 +210,27 @@ impl Pacer {
     pub(super) fn turn_in(&self, queue: &BucketQueue) -> Duration {
         let sharing = self.membership.as_ref().filter(|member| member.is_sharing() && !queue.waiters.is_empty());
         let Some(member) = sharing.filter(|_| self.leases.of(queue.bucket) == 0) else { return Duration::ZERO };
-        let budget = &self.known.budget;
+        let budget = self.known.budget();
         let latency = budget.classes(queue.bucket).map(|class| budget.latency(class)).min();
-        self.now + self.known.time_of(member.id, queue.bucket, 1, queue.waiters.len()) + latency.unwrap_or_default()
+        self.now + self.known.time_of(member.id(), queue.bucket, 1, queue.waiters.len()) + latency.unwrap_or_default()
     }
 
     /// Time until so many calls of a queue may have gone.
     pub(super) fn wait_for(&self, queue: &BucketQueue, calls: usize) -> Duration {
         let Some(member) = self.membership.as_ref().filter(|member| member.is_sharing()) else {
-            return self.known.budget.bucket(queue.bucket).map_or(Duration::ZERO, |bucket| bucket.wait_for(calls));
+            return self.known.budget().bucket(queue.bucket).map_or(Duration::ZERO, |bucket| bucket.wait_for(calls));
         };
         match calls.saturating_sub(self.leases.of(queue.bucket)) {
             0 => Duration::ZERO,
-            calls => EXCHANGE + self.known.time_of(member.id, queue.bucket, calls, queue.waiters.len() + 1),
+            calls => EXCHANGE + self.known.time_of(member.id(), queue.bucket, calls, queue.waiters.len() + 1),
         }
     }
 }
 
 /// The number of leases that a replica should have ahead of its calls: a fair part of what is there.
 fn ahead(value: &FleetBudget, bucket: BucketId) -> usize {
-    let level = value.budget.level(bucket, value.budget.now());
-    match value.budget.bucket(bucket) {
+    let level = value.budget().level(bucket, value.budget().now());
+    match value.budget().bucket(bucket) {
         Some(known) if known.limit() >= SMALL_BUCKET => {
             #[expect(
                 clippy::cast_possible_truncation,

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::super::Class;
 use super::super::budget::{BucketId, CallGrant};
-use super::super::fleet_budget::{CallEvent, FleetBudget, ReplicaId};
+use super::super::fleet_budget::{CallEvent, EventKind, FleetBudget, ReplicaId};
+use super::clock::{ClockReading, SharedClock};
+use super::leases::Leases;
 
 /// Time after which a replica lets the others hear of it, where it has calls on their way, and where it has none.
 pub(super) const BEAT: Duration = Duration::from_secs(1);
@@ -12,6 +14,9 @@ const IDLE_BEAT: Duration = Duration::from_secs(10);
 
 /// Number of names that a replica takes one of at random: of 256, two have the same once in thirty million times.
 const MOST_IDS: u64 = 1 << 40;
+
+/// Time for which a lease is good.
+const LEASE_LIFE: Duration = Duration::from_secs(1);
 
 /// Time between two exchanges, at the least.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -26,9 +31,6 @@ const RETRY_SOON: Duration = Duration::from_millis(10);
 /// Most steps that may have been taken. One is the rule: more are where Redis was paused, and a connection given up.
 const MOST_UNSURE: usize = 8;
 
-/// Step of a clock beyond which it has not only drifted.
-const LEAST_STEP: Duration = Duration::from_secs(1);
-
 /// Attempts in a row that came too late, after which the replica lets others go first: one is too late where it has not looked for long.
 const MOST_CONFLICTS: u32 = 1;
 
@@ -39,44 +41,15 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 /// Most bytes of a value.
 pub(in super::super) const MOST_BYTES: usize = 64 * 1024;
 
+/// Bytes that no version has.
+const NO_VERSION: &[u8] = b"?";
+
 /// A step of compare-and-set. A value begins with its version.
 #[derive(Debug)]
 pub(in super::super) struct Offer {
     /// The version that the value has, if nobody was first; of no value, nothing.
     pub(in super::super) expected: Vec<u8>,
     pub(in super::super) value: Vec<u8>,
-}
-
-/// The answer to an offer, with the time of Redis' clock.
-#[derive(Debug)]
-pub(in super::super) enum CompareAndSetOutcome {
-    Taken {
-        time: Duration,
-    },
-    /// Another value that is there; of none, nothing.
-    Current {
-        time: Duration,
-        value: Vec<u8>,
-    },
-    /// No answer: what was offered may have been taken.
-    Lost,
-    /// No connection to ask on.
-    Gone,
-}
-
-/// Outcome of an exchange.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(in super::super) enum ExchangeOutcome {
-    Taken {
-        /// Number of calls that were granted.
-        granted: usize,
-        /// The share that the others left to the tenant's other clients until now, if this replica has set another.
-        replaced_reserve: Option<f64>,
-    },
-    Conflict,
-    Unavailable,
-    /// The others know that this replica is no more.
-    Left,
 }
 
 /// The way in which a replica takes part.
@@ -92,29 +65,38 @@ pub(super) enum Phase {
 /// An exchange that has not been answered.
 #[derive(Debug, Default)]
 pub(super) struct UnderWay {
-    pub(super) asked: Duration,
-    pub(super) step: u32,
+    asked: Duration,
+    step: u32,
     /// The number of events that are told by it.
-    pub(super) events: usize,
-    pub(super) version: Vec<u8>,
+    events: usize,
+    version: Vec<u8>,
     /// `None` if it only looks.
-    pub(super) value: Option<FleetBudget>,
-    pub(super) grants: Vec<CallGrant>,
+    value: Option<FleetBudget>,
+    grants: Vec<CallGrant>,
+}
+
+impl UnderWay {
+    /// Makes leases of the calls that it grants, which it did as it was taken; how many they are.
+    pub(super) fn grant(self, leases: &mut Leases) -> usize {
+        let granted = self.grants.len();
+        leases.add(self.grants, self.asked + LEASE_LIFE);
+        granted
+    }
 }
 
 #[derive(Debug)]
 pub(super) struct PacingMembership {
-    pub(super) id: ReplicaId,
-    pub(super) phase: Phase,
+    id: ReplicaId,
+    phase: Phase,
     /// Version of the value that the known budget is made of.
-    pub(super) version: Vec<u8>,
+    version: Vec<u8>,
     /// Changes that the others have not been told of.
-    pub(super) events: Vec<CallEvent>,
+    events: Vec<CallEvent>,
     /// The time since when there is something to tell.
-    pub(super) has_news_since: Option<Duration>,
+    has_news_since: Option<Duration>,
     /// Buckets that leases were used of, and by which class, since the last exchange.
-    pub(super) used: Vec<(BucketId, Class)>,
-    pub(super) under_way: Option<UnderWay>,
+    used: Vec<(BucketId, Class)>,
+    under_way: Option<UnderWay>,
     /// Steps that replace the known version and may have been taken, one of them at the most, though no answer came.
     unsure: Vec<UnderWay>,
     /// The number of the newest step.
@@ -122,37 +104,19 @@ pub(super) struct PacingMembership {
     /// The time since which no answer came, and that at which one was missed last.
     silence: Option<(Duration, Duration)>,
     /// True until the others know of this replica.
-    pub(super) is_joining: bool,
+    is_joining: bool,
     /// True until the others know that the buckets are to be taken for empty.
-    pub(super) drains: bool,
+    drains: bool,
     /// True once this replica is to be no more.
-    pub(super) is_leaving: bool,
+    is_leaving: bool,
     /// The share that the others left to the tenant's other clients, until they know of this replica's.
-    pub(super) replaced_reserve: Option<f64>,
-    /// The time at which the value was seen last, and that of its own newest step.
-    pub(super) heard: Duration,
-    pub(super) stepped_at: Duration,
+    replaced_reserve: Option<f64>,
+    heard: Duration,
+    told: Duration,
     /// The next exchange is not before.
-    pub(super) not_before: Duration,
+    not_before: Duration,
     conflicts: u32,
-    clock: Option<Clock>,
-}
-
-/// Bounds of the time by which Redis' clock is ahead.
-#[derive(Debug, Clone, Copy)]
-struct Clock {
-    least: Duration,
-    most: Duration,
-}
-
-/// Redis' clock, as far as it is known.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ClockReading {
-    /// Time by which it is ahead, at the least, and by how much more it may be.
-    pub(super) ahead: Duration,
-    pub(super) lag: Duration,
-    /// True if it was set on: time seemed to pass in which nothing came back.
-    pub(super) is_set_on: bool,
+    clock: SharedClock,
 }
 
 impl PacingMembership {
@@ -173,35 +137,57 @@ impl PacingMembership {
             is_leaving: false,
             replaced_reserve: None,
             heard: Duration::ZERO,
-            stepped_at: Duration::ZERO,
+            told: Duration::ZERO,
             not_before: Duration::ZERO,
             conflicts: 0,
-            clock: None,
+            clock: SharedClock::default(),
         }
+    }
+
+    pub(super) fn id(&self) -> ReplicaId {
+        self.id
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.phase
     }
 
     pub(super) fn is_sharing(&self) -> bool {
         self.phase != Phase::Away
     }
 
-    /// Offers a value; `None` if it is too long.
-    pub(super) fn offers(&mut self, under_way: UnderWay, value: FleetBudget) -> Option<Offer> {
+    /// The time of the next exchange, for one that has only something to tell or to look for by then; `None` while one is under way.
+    pub(super) fn next_exchange(&self, due: impl FnOnce() -> Duration) -> Option<Duration> {
+        let is_urgent = self.has_to_look() || self.has_to_step();
+        let due = || if is_urgent { self.not_before } else { self.not_before.max(due()) };
+        self.under_way.is_none().then(due)
+    }
+
+    /// Looks at what the others do, and changes nothing.
+    pub(super) fn look(&mut self, now: Duration) -> Offer {
+        self.under_way = Some(UnderWay { asked: now, ..UnderWay::default() });
+        Offer { expected: NO_VERSION.to_vec(), value: Vec::new() }
+    }
+
+    /// Offers a value by which calls are granted and the others told all; `None` if it is too long.
+    pub(super) fn step(&mut self, now: Duration, mut value: FleetBudget, grants: Vec<CallGrant>) -> Option<Offer> {
+        self.step = self.step.wrapping_add(1);
+        value.set_step(self.id, self.step);
         let version = format!("{:016x}", fastrand::u64(..)).into_bytes();
         let text = value.encode(&version, MOST_BYTES)?;
-        self.under_way = Some(UnderWay { version, value: Some(value), ..under_way });
+        let (step, events) = (self.step, self.events.len());
+        self.under_way = Some(UnderWay { asked: now, step, events, version, value: Some(value), grants });
         Some(Offer { expected: self.version.clone(), value: text })
     }
 
+    /// Ends the exchange that is under way.
+    pub(super) fn end_exchange(&mut self) -> Option<UnderWay> {
+        self.under_way.take()
+    }
+
     /// Learns from an exchange what Redis' clock shows.
-    pub(super) fn set_clock(&mut self, asked: Duration, now: Duration, time: Duration) -> ClockReading {
-        let newest = Clock { least: time.saturating_sub(now), most: time.saturating_sub(asked) };
-        let both =
-            self.clock.map(|known| Clock { least: known.least.max(newest.least), most: known.most.min(newest.most) });
-        // Clocks drift.
-        let clock = both.filter(|both| both.least <= both.most).unwrap_or(newest);
-        let known = self.clock.replace(clock);
-        let is_set_on = known.is_some_and(|known| known.most + LEAST_STEP < newest.least);
-        ClockReading { ahead: clock.least, lag: clock.most - clock.least, is_set_on }
+    pub(super) fn set_clock(&mut self, under_way: &UnderWay, now: Duration, time: Duration) -> ClockReading {
+        self.clock.learn(under_way.asked, now, time)
     }
 
     /// Forgets what the others were to be told, and has them told of this replica.
@@ -212,10 +198,47 @@ impl PacingMembership {
         self.is_joining = true;
     }
 
+    /// Takes the buckets for empty, and has the others told.
+    pub(super) fn drain(&mut self, known: &mut FleetBudget) {
+        known.drain();
+        self.drains = true;
+    }
+
+    /// True if the others have not been told yet that the buckets are to be taken for empty, or have gone on without this replica.
+    pub(super) fn has_to_drain(&self) -> bool {
+        self.drains || self.phase == Phase::Away
+    }
+
+    /// Gives up its place; false if it shares with nobody.
+    pub(super) fn leave(&mut self) -> bool {
+        let has_joined = self.phase == Phase::Joined;
+        self.is_leaving |= has_joined;
+        has_joined
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.is_leaving
+    }
+
+    /// Takes note of the share that the others left to the tenant's other clients, where this replica leaves another.
+    pub(super) fn replace_reserve(&mut self, others: Option<f64>) {
+        self.replaced_reserve = others.or(self.replaced_reserve);
+    }
+
+    /// The share that the others left to the tenant's other clients, once they know of this replica's.
+    pub(super) fn take_replaced_reserve(&mut self) -> Option<f64> {
+        self.replaced_reserve.take()
+    }
+
     /// Takes note of a class for which a bucket is used.
     pub(super) fn uses(&mut self, bucket: BucketId, class: Class) {
         self.used.retain(|(used, _)| *used != bucket);
         self.used.push((bucket, class));
+    }
+
+    /// Buckets that are used, and the class that each was used for last.
+    pub(super) fn used(&self) -> &[(BucketId, Class)] {
+        &self.used
     }
 
     /// Takes note of something to tell.
@@ -223,9 +246,40 @@ impl PacingMembership {
         self.has_news_since.get_or_insert(now);
     }
 
-    /// The time at which the others have to hear of it.
-    pub(super) fn next_beat(&self, is_busy: bool) -> Duration {
-        self.stepped_at + if is_busy { BEAT } else { IDLE_BEAT }
+    /// Takes note of a change to a call, if the others have to be told.
+    pub(super) fn tell(&mut self, now: Duration, event: CallEvent) {
+        let is_news = match event.kind {
+            EventKind::Answered { headers, .. } => event.grant.is_counted || headers.is_some(),
+            EventKind::Limited { .. } => true,
+            EventKind::Lost | EventKind::Withdrawn | EventKind::Reclassed { .. } => event.grant.is_counted,
+        };
+        if is_news {
+            self.events.push(event);
+            self.has_news(now);
+        }
+    }
+
+    /// Applies the changes that the others have not been told of to a value of theirs.
+    pub(super) fn apply_untold(&self, value: &mut FleetBudget) {
+        for event in &self.events {
+            value.apply(Some(self.id), event);
+        }
+    }
+
+    /// The time at which the others have to hear of it: of news within that time.
+    pub(super) fn next_beat(&self, is_busy: bool, news_within: Duration) -> Duration {
+        let beat = self.told + if is_busy { BEAT } else { IDLE_BEAT };
+        self.has_news_since.map_or(beat, |since| beat.min(since + news_within))
+    }
+
+    /// The time at which so much has passed since the others heard of it.
+    pub(super) fn after_telling(&self, pause: Duration) -> Duration {
+        self.told + pause
+    }
+
+    /// The time at which so much has passed since it heard of the others.
+    pub(super) fn after_hearing(&self, pause: Duration) -> Duration {
+        self.heard + pause
     }
 
     /// True if an exchange only looks: the replica does not know where it stands.
@@ -238,17 +292,26 @@ impl PacingMembership {
         self.is_joining || self.drains || self.is_leaving
     }
 
-    /// The number of a step that is to be taken.
-    pub(super) fn next_step(&mut self) -> u32 {
-        self.step = self.step.wrapping_add(1);
-        self.step
-    }
-
-    pub(super) fn taken(&mut self, now: Duration) {
-        (self.heard, self.stepped_at, self.not_before, self.conflicts) = (now, now, now + PAUSE, 0);
+    /// A step was taken: gives back the value that it made; `None` if it was none.
+    pub(super) fn taken(&mut self, now: Duration, under_way: &mut UnderWay) -> Option<FleetBudget> {
+        let value = under_way.value.take()?;
+        self.version = std::mem::take(&mut under_way.version);
+        self.told_of(under_way);
+        self.has_news_since = self.events.first().map(|_| now);
+        (self.heard, self.told, self.not_before, self.conflicts) = (now, now, now + PAUSE, 0);
         (self.is_joining, self.drains, self.silence) = (false, false, None);
         self.unsure.clear();
         self.used.clear();
+        Some(value)
+    }
+
+    fn told_of(&mut self, under_way: &UnderWay) {
+        self.events.drain(..under_way.events);
+    }
+
+    /// True if a value knows of this replica and what it did.
+    pub(super) fn is_known_to(&self, value: &FleetBudget) -> bool {
+        self.phase == Phase::Joined && !self.is_joining && value.has(self.id)
     }
 
     /// The step whose answer was lost, if it is seen to have been taken in this version of the value.
@@ -259,17 +322,25 @@ impl PacingMembership {
         }
         let step = value.step_of(self.id);
         let found = self.unsure.drain(..).find(|unsure| Some(unsure.step) == step)?;
-        self.stepped_at = self.heard;
+        self.told = self.heard;
+        self.told_of(&found);
         Some(found)
     }
 
-    /// Another value was there; for an attempt that came too late, which took that time.
-    pub(super) fn heard(&mut self, now: Duration, late: Option<Duration>) {
+    /// Goes on with a version of the value.
+    pub(super) fn join(&mut self, version: &[u8]) {
+        self.phase = Phase::Joined;
+        self.version = version.to_vec();
+    }
+
+    /// Another value was there. An attempt that came too late has others go first, for some times as long as it took.
+    pub(super) fn heard(&mut self, now: Duration, under_way: &UnderWay) {
         (self.heard, self.silence) = (now, None);
         self.not_before = now;
-        if let Some(time) = late {
+        if under_way.value.is_some() {
             self.conflicts += 1;
             let turns = self.conflicts.saturating_sub(MOST_CONFLICTS).min(MOST_TURNS);
+            let time = now.saturating_sub(under_way.asked);
             self.not_before += (time.max(PAUSE) * turns).min(LONGEST_PAUSE).mul_f64(fastrand::f64());
         }
     }
@@ -292,7 +363,11 @@ impl PacingMembership {
         recent.map_or(now, |(since, _)| since)
     }
 
-    pub(super) fn failed(&mut self, now: Duration) {
+    /// Goes on alone, and tries again in a while.
+    pub(super) fn part(&mut self, now: Duration) {
+        self.phase = Phase::Away;
+        self.forget_events();
+        self.used.clear();
         (self.conflicts, self.silence) = (0, None);
         self.not_before = now + RETRY + RETRY.mul_f64(fastrand::f64() / 2.0);
     }

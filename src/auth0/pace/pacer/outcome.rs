@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use super::super::fleet_budget::FleetBudget;
 use super::Pacer;
-use super::membership::{ClockReading, CompareAndSetOutcome, ExchangeOutcome, Phase, UnderWay};
-
-/// Time for which a lease is good.
-const LEASE_LIFE: Duration = Duration::from_secs(1);
+use super::clock::ClockReading;
+use super::membership::{PacingMembership, Phase, UnderWay};
 
 /// Bytes of a version.
 const VERSION_BYTES: usize = 16;
@@ -18,11 +16,43 @@ const MOST_AHEAD: Duration = Duration::from_secs(1);
 /// Time after which what a replica learned alone is not worth sharing. It may be of another clock, too.
 const OLD: Duration = Duration::from_secs(600);
 
+/// The answer to an offer, with the time of Redis' clock.
+#[derive(Debug)]
+pub(in super::super) enum CompareAndSetOutcome {
+    Taken {
+        time: Duration,
+    },
+    /// Another value that is there; of none, nothing.
+    Current {
+        time: Duration,
+        value: Vec<u8>,
+    },
+    /// No answer: what was offered may have been taken.
+    Lost,
+    /// No connection to ask on.
+    Gone,
+}
+
+/// Outcome of an exchange.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in super::super) enum ExchangeOutcome {
+    Taken {
+        /// Number of calls that were granted.
+        granted: usize,
+        /// The share that the others left to the tenant's other clients until now, if this replica has set another.
+        replaced_reserve: Option<f64>,
+    },
+    Conflict,
+    Unavailable,
+    /// The others know that this replica is no more.
+    Left,
+}
+
 impl Pacer {
     /// Ends an exchange.
     pub(in super::super) fn exchanged(&mut self, now: Duration, answer: CompareAndSetOutcome) -> ExchangeOutcome {
         self.settle(now);
-        let Some(under_way) = self.membership.as_mut().and_then(|member| member.under_way.take()) else {
+        let Some(under_way) = self.membership.as_mut().and_then(PacingMembership::end_exchange) else {
             return ExchangeOutcome::Unavailable;
         };
         let outcome = match answer {
@@ -35,16 +65,15 @@ impl Pacer {
                 ExchangeOutcome::Unavailable
             }
             CompareAndSetOutcome::Taken { time } => {
-                let is_set_on = self.set_clock(under_way.asked, time);
+                let is_set_on = self.set_clock(&under_way, time);
                 let outcome = self.taken(under_way);
                 self.make_up_for(is_set_on);
                 outcome
             }
             CompareAndSetOutcome::Current { time, value } => {
-                let is_set_on = self.set_clock(under_way.asked, time);
+                let is_set_on = self.set_clock(&under_way, time);
                 if let Some(member) = &mut self.membership {
-                    let is_late = under_way.value.is_some();
-                    member.heard(now, is_late.then(|| now.saturating_sub(under_way.asked)));
+                    member.heard(now, &under_way);
                 }
                 self.adopt(&value);
                 self.make_up_for(is_set_on);
@@ -57,106 +86,85 @@ impl Pacer {
     }
 
     /// Takes over what Redis' clock shows; true if it was set on.
-    fn set_clock(&mut self, asked: Duration, time: Duration) -> bool {
+    fn set_clock(&mut self, under_way: &UnderWay, time: Duration) -> bool {
         let Some(member) = &mut self.membership else { return false };
-        let ClockReading { ahead, lag, is_set_on } = member.set_clock(asked, self.now, time);
+        let ClockReading { ahead, lag, is_set_on } = member.set_clock(under_way, self.now, time);
         self.offset = ahead;
-        self.known.budget.set_lag(lag);
+        self.known.set_lag(lag);
         is_set_on
     }
 
     /// Takes the buckets for empty where a clock was set on, and has the others told.
     fn make_up_for(&mut self, is_set_on: bool) {
         if is_set_on && let Some(member) = &mut self.membership {
-            self.known.budget.drain();
-            member.drains = true;
+            member.drain(&mut self.known);
         }
     }
 
-    fn taken(&mut self, under_way: UnderWay) -> ExchangeOutcome {
-        let UnderWay { asked, events, version, value: Some(value), grants, .. } = under_way else {
-            return ExchangeOutcome::Conflict;
-        };
-        let (now, lag) = (self.now, self.known.budget.lag());
+    fn taken(&mut self, mut under_way: UnderWay) -> ExchangeOutcome {
+        let shared_now = self.now + self.offset;
         let Some(member) = &mut self.membership else { return ExchangeOutcome::Conflict };
-        self.known = value;
-        self.known.budget.set_lag(lag);
-        if member.is_leaving {
-            self.known.part(member.id, now + self.offset);
+        let Some(value) = member.taken(self.now, &mut under_way) else { return ExchangeOutcome::Conflict };
+        self.known.go_on_with(value);
+        if member.is_leaving() {
+            self.known.part(member.id(), shared_now);
             self.membership = None;
             return ExchangeOutcome::Left;
         }
-        member.version = version;
-        member.events.drain(..events);
-        member.has_news_since = member.events.first().map(|_| now);
-        member.taken(now);
-        let replaced_reserve = member.replaced_reserve.take();
-        self.known.settle(now + self.offset);
-        for event in &member.events {
-            self.known.apply(Some(member.id), event);
-        }
-        let granted = grants.len();
-        self.leases.add(grants, asked + LEASE_LIFE);
+        let replaced_reserve = member.take_replaced_reserve();
+        self.known.settle(shared_now);
+        member.apply_untold(&mut self.known);
+        let granted = under_way.grant(&mut self.leases);
         self.start_over_if_ahead();
         ExchangeOutcome::Taken { granted, replaced_reserve }
     }
 
     /// Goes on with the value that is there, if it is one.
     fn adopt(&mut self, text: &[u8]) {
-        let (lag, shared_now) = (self.known.budget.lag(), self.now + self.offset);
+        let shared_now = self.now + self.offset;
         let Some(member) = &mut self.membership else { return };
-        let (id, phase) = (member.id, member.phase);
+        let (id, phase) = (member.id(), member.phase());
         let (version, text) = text.split_at(text.len().min(VERSION_BYTES));
         let (in_flight, is_probing) = match phase {
             Phase::Joined => self.known.held_by(id),
-            Phase::Joining | Phase::Away => (self.known.budget.in_flight(), self.known.budget.is_probing()),
+            Phase::Joining | Phase::Away => (self.known.budget().in_flight(), self.known.budget().is_probing()),
         };
         match FleetBudget::decode(text, shared_now) {
             Some(value) => {
-                let is_known = phase == Phase::Joined && !member.is_joining && value.has(id);
-                self.known = value;
-                self.known.budget.set_lag(lag);
+                let is_known = member.is_known_to(&value);
+                self.known.go_on_with(value);
                 self.known.settle(shared_now);
-                member.drains |= phase == Phase::Away;
-                if member.drains {
-                    self.known.budget.drain();
+                if member.has_to_drain() {
+                    member.drain(&mut self.known);
                 }
                 if is_known {
                     // An answer was lost, not the step.
-                    if let Some(UnderWay { asked, events, grants, .. }) = member.found_taken(version, &self.known) {
-                        member.events.drain(..events);
-                        self.leases.add(grants, asked + LEASE_LIFE);
+                    if let Some(step) = member.found_taken(version, &self.known) {
+                        step.grant(&mut self.leases);
                     }
-                    for event in &member.events {
-                        self.known.apply(Some(id), event);
-                    }
+                    member.apply_untold(&mut self.known);
                 } else {
                     member.forget_events();
                     self.known.join(id, in_flight, is_probing);
-                    let others = self.known.budget.set_reserve(self.settings.reserve);
-                    member.replaced_reserve = others.or(member.replaced_reserve);
+                    member.replace_reserve(self.known.set_reserve(self.settings.reserve));
                 }
             }
             None if phase == Phase::Joined => {
                 // Somebody emptied Redis, or wrote into it: this is the best that is known.
-                self.known.budget.drain();
-                member.drains = true;
+                member.drain(&mut self.known);
             }
             None => {
                 member.forget_events();
-                if phase == Phase::Joining || self.known.budget.now() + OLD < shared_now {
+                if phase == Phase::Joining || self.known.budget().now() + OLD < shared_now {
                     self.known = FleetBudget::new(self.settings.reserve);
                 } else {
-                    self.known.budget.join_parts();
+                    self.known.join_parts();
                 }
                 self.known.settle(shared_now);
                 self.known.join(id, in_flight, is_probing);
             }
         }
-        if let Some(member) = &mut self.membership {
-            member.phase = Phase::Joined;
-            member.version = version.to_vec();
-        }
+        member.join(version);
         self.start_over_if_ahead();
     }
 
@@ -164,11 +172,11 @@ impl Pacer {
     fn start_over_if_ahead(&mut self) {
         let shared_now = self.now + self.offset;
         let Some(member) = &mut self.membership else { return };
-        if self.known.budget.now() > shared_now + MOST_AHEAD {
-            let (in_flight, is_probing) = self.known.held_by(member.id);
+        if self.known.budget().now() > shared_now + MOST_AHEAD {
+            let (in_flight, is_probing) = self.known.held_by(member.id());
             self.known = FleetBudget::new(self.settings.reserve);
             self.known.settle(shared_now);
-            self.known.join(member.id, in_flight, is_probing);
+            self.known.join(member.id(), in_flight, is_probing);
             member.forget_events();
         }
     }
@@ -183,12 +191,9 @@ impl Pacer {
     /// Goes on alone, with a part of what is known.
     pub(super) fn part(&mut self, now: Duration) {
         let Some(member) = &mut self.membership else { return };
-        if member.phase == Phase::Joined {
-            self.known.part(member.id, member.silent_since(now) + self.offset);
+        if member.phase() == Phase::Joined {
+            self.known.part(member.id(), member.silent_since(now) + self.offset);
         }
-        member.phase = Phase::Away;
-        member.forget_events();
-        member.used.clear();
-        member.failed(now);
+        member.part(now);
     }
 }

@@ -77,7 +77,7 @@ fn one_that_leaves_gives_back_what_it_was_granted_and_did_not_use() {
     while leases(&simulation) < 2 {
         simulation.run(simulation.now + Duration::from_millis(1));
     }
-    let held = |simulation: &Simulation| *shared(simulation).budget.in_flight().of(Class::Users);
+    let held = |simulation: &Simulation| *shared(simulation).budget().in_flight().of(Class::Users);
     let left = held(&simulation) - leases(&simulation);
     simulation.leave(1);
     simulation.run(simulation.now + Duration::from_millis(5));
