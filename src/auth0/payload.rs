@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use chrono::Utc;
+use serde::de::IgnoredAny;
 
 use super::endpoints::{Endpoint, ResponseKind, Selectable};
 use super::error::Error;
@@ -50,6 +51,12 @@ impl Payload {
         let (Self::Page(page), Selectable::Any { least }) = (self, endpoint.selectable) else { return None };
         let records: Vec<serde_json::Value> = serde_json::from_slice(&page.records).ok()?;
         path_segment("id", records.first()?.get(least)?.as_str()?).ok()
+    }
+
+    /// True if it is a list without records.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self::Page(page) = self else { return false };
+        serde_json::from_slice::<Vec<IgnoredAny>>(&page.records).is_ok_and(|records| records.is_empty())
     }
 
     /// Its size in bytes.

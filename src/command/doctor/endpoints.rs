@@ -29,6 +29,8 @@ pub(super) enum Outcome {
     Answered {
         /// Id of the first record, if the endpoint lists records that others are called for.
         first_id: Option<Box<str>>,
+        /// True if it is a list without records.
+        is_empty: bool,
     },
     Failed(Error),
     /// Not called, for this reason.
@@ -109,8 +111,9 @@ fn request(
     }
     let Some(list) = endpoint.sample.id_of else { return Ok(ApiRequest::sample(endpoint, "")) };
     match earlier.iter().find(|result| ptr::eq(result.endpoint, list)).map(|result| &result.outcome) {
-        Some(Outcome::Answered { first_id: Some(id) }) => Ok(ApiRequest::sample(endpoint, id)),
-        Some(Outcome::Answered { first_id: None }) => Err(format!("not tried: the tenant has no {}", list.name)),
+        Some(Outcome::Answered { first_id: Some(id), .. }) => Ok(ApiRequest::sample(endpoint, id)),
+        Some(Outcome::Answered { is_empty: true, .. }) => Err(format!("not tried: the tenant has no {}", list.name)),
+        Some(Outcome::Answered { .. }) => Err(format!("not tried: the first of the {} has no id", list.name)),
         _ => Err(format!("needs {} for an id", list.label())),
     }
 }
@@ -124,7 +127,7 @@ async fn call(
     let context = CallContext::new(Deadline::within(timeout), CallerKey::default(), CallBudget::new(1));
     let start = Instant::now();
     let outcome = match api.read(request, &context).await {
-        Ok(payload) => Outcome::Answered { first_id: payload.first_id(endpoint) },
+        Ok(payload) => Outcome::Answered { first_id: payload.first_id(endpoint), is_empty: payload.is_empty() },
         Err(error) => Outcome::Failed(error),
     };
     EndpointResult { endpoint, outcome, took: start.elapsed() }

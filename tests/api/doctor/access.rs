@@ -85,6 +85,17 @@ async fn an_endpoint_of_single_users_is_not_tried_where_the_tenant_has_none() {
 }
 
 #[tokio::test]
+async fn a_tenant_whose_first_user_has_no_id_is_told_from_one_without_users() {
+    let auth0 = answering(ResponseTemplate::new(200).set_body_json(json!([{ "email": "ada@example.com" }]))).await;
+    let examined = of_mock(&auth0.uri()).examine().await;
+    for (endpoint, records) in [("GET /users/{id}", "users"), ("GET /logs/{id}", "logs")] {
+        let check = examined.check(endpoint);
+        assert_eq!(check["status"], "skipped", "{check}");
+        assert_eq!(check["finding"], format!("not tried: the first of the {records} has no id"), "{check}");
+    }
+}
+
+#[tokio::test]
 async fn the_scopes_that_auth0_asks_for_are_told_as_it_asks_for_them() {
     for (expected, finding) in [
         ("all of: read:users,read:roles", "Auth0 asks for all of read:users, read:roles"),
