@@ -1,4 +1,4 @@
-//! Doors for commands: conditions, keys and selections as the schema has them.
+//! Conditions, keys and selections of the schema, for commands.
 
 mod selection;
 mod shown;

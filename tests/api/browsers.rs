@@ -171,6 +171,8 @@ async fn posts_of_foreign_pages_are_refused_before_anything_runs() {
         "",
         "Sec-Fetch-Site: same-origin\r\nOrigin: http://localhost\r\n",
         "Sec-Fetch-Site: none\r\n",
+        // Behind a proxy that changes the host.
+        "Sec-Fetch-Site: same-origin\r\nOrigin: https://gateway.example.com\r\n",
         // A browser that says no more, on a page of the gateway's own.
         "Origin: http://localhost\r\n",
         "Origin: https://app.example.com\r\n",
