@@ -7,6 +7,10 @@
 //! estimate would keep the estimate low. So beyond our share of its size it holds a few calls more,
 //! to drain the real one with, and is filled up with them again from time to time. That is an advance:
 //! what is ours comes back more slowly until it is paid back, so that in the long run nothing of the reserve is taken.
+//!
+//! Nothing plainer keeps that, in the simulations. Without the calls more, half of our share of a free tenant is used; without fill-ups,
+//! half of it from when others have called and gone, for as long as calls come. Fill-ups that are not paid back take 1.47 times our
+//! share at a reserve of 0.9; fewer, worth 5 % of it, and those that wait for what calling at 95 % saves, learn too little: 0.67 is used.
 
 use std::time::Duration;
 
