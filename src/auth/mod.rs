@@ -23,6 +23,7 @@ mod verified_tokens;
 
 pub(crate) use self::claims::LEEWAY;
 pub(crate) use self::discovery::{FetchError, count_keys};
+pub(crate) use self::scope::{Replacement, ScopeFacts};
 
 pub use self::api_keys::{ApiKeys, ApiKeysError};
 pub use self::authenticator::{Authenticator, BuildError, Credentials};

@@ -2,62 +2,113 @@
 
 use std::fmt;
 
-/// A permission, named as Auth0 names its Management API scopes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[repr(u8)]
-pub enum Scope {
+/// The facts about a scope.
+#[derive(Debug)]
+pub(crate) struct ScopeFacts {
+    /// The scope as it stands in a token.
+    name: &'static str,
+    /// The fields that it is for, in words.
+    pub(crate) needed_for: &'static str,
+    /// True if the gateway fails without it, and not only some fields.
+    pub(crate) is_required: bool,
+    pub(crate) replacement: Replacement,
+}
+
+/// The scope that Auth0 takes from the gateway in place of another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Replacement {
+    /// No other.
+    Nothing,
+    /// This one, by some endpoints.
+    InPart(&'static str),
+    /// This one, by every endpoint.
+    InFull(&'static str),
+    /// None is needed: no endpoint is known to ask for the scope.
+    Unasked,
+}
+
+/// Declares the scopes, each with the facts about it.
+macro_rules! scopes {
+    ($($(#[$doc:meta])* $scope:ident = $facts:expr;)*) => {
+        /// A permission, named as Auth0 names its Management API scopes.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        #[repr(u8)]
+        pub enum Scope {
+            $($(#[$doc])* $scope,)*
+        }
+
+        impl Scope {
+            /// Every scope that the schema knows.
+            pub const ALL: [Self; [$(Self::$scope),*].len()] = [$(Self::$scope),*];
+
+            /// The facts about it.
+            pub(crate) const fn facts(self) -> &'static ScopeFacts {
+                match self {
+                    $(Self::$scope => const { &$facts },)*
+                }
+            }
+        }
+    };
+}
+
+scopes! {
     /// Read users.
-    ReadUsers,
+    ReadUsers = ScopeFacts {
+        name: "read:users",
+        needed_for: "users, user, usersByEmail, me, Log.user, User.permissions, enrollments and blocks",
+        is_required: true,
+        // <https://auth0.com/docs/api/management/v2/users/get-users> takes either of the two, `usersByEmail` no other:
+        // <https://auth0.com/docs/api/management/v2/users-by-email/get-users-by-email>.
+        replacement: Replacement::InPart("read:user_idp_tokens"),
+    };
     /// Read users' `app_metadata`.
-    ReadUsersAppMetadata,
+    ReadUsersAppMetadata = ScopeFacts {
+        replacement: Replacement::Unasked,
+        ..of_fields(
+            "read:users_app_metadata",
+            "User.appMetadata: asked of callers, not known to be asked of the gateway",
+        )
+    };
     /// Read the tokens that identity providers issued for users.
-    ReadUserIdpTokens,
+    ReadUserIdpTokens = of_fields("read:user_idp_tokens", "tokens in User.identities, which are null without it");
     /// Read the tenant's logs.
-    ReadLogs,
+    ReadLogs = ScopeFacts {
+        name: "read:logs",
+        needed_for: "logs, log, searchLogs, User.logs",
+        is_required: true,
+        // <https://auth0.com/docs/api/management/v2/logs/get-logs>
+        replacement: Replacement::InFull("read:logs_users"),
+    };
     /// Read the tenant's roles.
-    ReadRoles,
+    ReadRoles = of_fields("read:roles", OF_ROLES);
     /// Read who has which role.
-    ReadRoleMembers,
+    ReadRoleMembers = of_fields("read:role_members", OF_ROLES);
     /// Read organizations.
-    ReadOrganizations,
+    ReadOrganizations = ScopeFacts {
+        // <https://auth0.com/docs/api/management/v2/users/get-user-organizations>, by the words of its 403.
+        replacement: Replacement::InFull("read:users"),
+        ..of_fields("read:organizations", "User.organizations")
+    };
     /// Read the ways in which users can log in.
-    ReadAuthenticationMethods,
+    ReadAuthenticationMethods = of_fields("read:authentication_methods", "User.authenticationMethods");
     /// Read users' sessions.
-    ReadSessions,
+    ReadSessions = of_fields("read:sessions", "User.sessions");
     /// Read about users' refresh tokens.
-    ReadRefreshTokens,
+    ReadRefreshTokens = of_fields("read:refresh_tokens", "User.refreshTokens, which shows no token");
+}
+
+const OF_ROLES: &str = "User.roles, with read:users, read:roles and read:role_members";
+
+/// A scope that some fields need, and no other replaces.
+const fn of_fields(name: &'static str, needed_for: &'static str) -> ScopeFacts {
+    ScopeFacts { name, needed_for, is_required: false, replacement: Replacement::Nothing }
 }
 
 impl Scope {
-    /// Every scope that the schema knows.
-    pub const ALL: [Self; 10] = [
-        Self::ReadUsers,
-        Self::ReadUsersAppMetadata,
-        Self::ReadUserIdpTokens,
-        Self::ReadLogs,
-        Self::ReadRoles,
-        Self::ReadRoleMembers,
-        Self::ReadOrganizations,
-        Self::ReadAuthenticationMethods,
-        Self::ReadSessions,
-        Self::ReadRefreshTokens,
-    ];
-
     /// The scope as it stands in a token.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ReadUsers => "read:users",
-            Self::ReadUsersAppMetadata => "read:users_app_metadata",
-            Self::ReadUserIdpTokens => "read:user_idp_tokens",
-            Self::ReadLogs => "read:logs",
-            Self::ReadRoles => "read:roles",
-            Self::ReadRoleMembers => "read:role_members",
-            Self::ReadOrganizations => "read:organizations",
-            Self::ReadAuthenticationMethods => "read:authentication_methods",
-            Self::ReadSessions => "read:sessions",
-            Self::ReadRefreshTokens => "read:refresh_tokens",
-        }
+        self.facts().name
     }
 
     /// The scope of that name. Names are compared letter by letter, as OAuth has it (RFC 6749, 3.3).

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::Settings;
 use super::error::{ErrorCode, GraphqlError, report};
 use super::limits::Limiter;
-use crate::auth::{Caller, Identity, Scope, Scopes};
+use crate::auth::{Caller, Identity, Replacement, Scope, Scopes};
 use crate::auth0::{
     ApiRequest, BreakerStatus, BucketStatus, CallContext, Error, Fields, FleetStatus, ManagementApi,
     MisconfigurationError, PushError, RefusedFields, TokenStatus, UserId,
@@ -78,24 +78,12 @@ impl From<Scopes> for Authority {
 const ALL: Scopes = Scopes::of(&Scope::ALL);
 
 /// The scopes whose fields the gateway can read, of those that it was granted.
-///
-/// Not every scope opens fields by itself alone: <https://auth0.com/docs/api/management/v2/users/get-users> and
-/// <https://auth0.com/docs/api/management/v2/logs/get-logs> each name two of which any will do. No endpoint is known to ask for
-/// `read:users_app_metadata`, so that is not asked of the gateway.
 fn covered(granted: &[String]) -> Scopes {
-    let is_granted = |any_of: &[&str]| granted.iter().any(|scope| any_of.contains(&scope.as_str()));
-    let covers = |scope: &Scope| match scope {
-        Scope::ReadUsers => is_granted(&["read:users", "read:user_idp_tokens"]),
-        Scope::ReadUsersAppMetadata => true,
-        Scope::ReadUserIdpTokens => is_granted(&["read:user_idp_tokens"]),
-        Scope::ReadLogs => is_granted(&["read:logs", "read:logs_users"]),
-        // <https://auth0.com/docs/api/management/v2/users/get-user-organizations>, by the words of its 403.
-        Scope::ReadOrganizations => is_granted(&["read:organizations", "read:users"]),
-        Scope::ReadRoles
-        | Scope::ReadRoleMembers
-        | Scope::ReadAuthenticationMethods
-        | Scope::ReadSessions
-        | Scope::ReadRefreshTokens => is_granted(&[scope.as_str()]),
+    let is_granted = |name| granted.iter().any(|scope| scope == name);
+    let covers = |scope: &Scope| match scope.facts().replacement {
+        Replacement::Unasked => true,
+        Replacement::Nothing => is_granted(scope.as_str()),
+        Replacement::InPart(other) | Replacement::InFull(other) => is_granted(scope.as_str()) || is_granted(other),
     };
     Scope::ALL.into_iter().filter(covers).collect()
 }

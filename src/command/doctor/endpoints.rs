@@ -7,7 +7,6 @@ use std::ptr;
 use std::time::{Duration, Instant};
 
 use super::report::{Check, Status};
-use super::scopes::is_required;
 use super::upstream_error::check_of;
 use crate::auth::{Scope, Scopes};
 use crate::auth0::{
@@ -56,7 +55,7 @@ impl EndpointResult {
     fn is_dispensable(&self, error: &Error) -> bool {
         match error {
             Error::Misconfigured { what: MisconfigurationError::MissingScope { .. }, .. } => {
-                Scope::parse(self.endpoint.scope).is_some_and(|scope| !is_required(scope))
+                Scope::parse(self.endpoint.scope).is_some_and(|scope| !scope.facts().is_required)
             }
             Error::Misconfigured { what: MisconfigurationError::PlanLimit, .. } => {
                 matches!(self.endpoint.response, ResponseKind::ListOfUser { .. })

@@ -2,7 +2,7 @@
 
 use super::Token;
 use super::report::{Check, ScopeRow, ScopeState};
-use crate::auth::{Scope, Scopes};
+use crate::auth::{Replacement, Scope, ScopeFacts, Scopes};
 
 /// No scope of Auth0's is longer. One that came from elsewhere is not shown in full.
 const LONGEST: usize = 80;
@@ -10,49 +10,16 @@ const LONGEST: usize = 80;
 /// Most scopes that a sentence names.
 const FEW: usize = 3;
 
-/// Purpose of a scope, with true if the gateway fails without it.
-fn purpose(scope: Scope) -> (&'static str, bool) {
-    match scope {
-        Scope::ReadUsers => ("users, user, usersByEmail, me, Log.user, User.permissions, enrollments and blocks", true),
-        Scope::ReadLogs => ("logs, log, searchLogs, User.logs", true),
-        // Auth0 gives users without them. That a scope of its own is asked for `app_metadata` is not known of any endpoint.
-        Scope::ReadUsersAppMetadata => {
-            ("User.appMetadata: asked of callers, not known to be asked of the gateway", false)
-        }
-        Scope::ReadUserIdpTokens => ("tokens in User.identities, which are null without it", false),
-        Scope::ReadRoles | Scope::ReadRoleMembers => {
-            ("User.roles, with read:users, read:roles and read:role_members", false)
-        }
-        Scope::ReadOrganizations => ("User.organizations", false),
-        Scope::ReadAuthenticationMethods => ("User.authenticationMethods", false),
-        Scope::ReadSessions => ("User.sessions", false),
-        Scope::ReadRefreshTokens => ("User.refreshTokens, which shows no token", false),
-    }
-}
-
-/// True if the gateway fails without the scope, and not only some fields.
-pub(super) fn is_required(scope: Scope) -> bool {
-    purpose(scope).1
-}
-
-/// A scope for which the gateway can do without this one. Auth0 takes either of the two for logs:
-/// <https://auth0.com/docs/api/management/v2/logs/get-logs>. For `read:users` there is none: `usersByEmail` takes no other.
-fn substitute(scope: Scope) -> Option<&'static str> {
-    match scope {
-        Scope::ReadLogs => Some("read:logs_users"),
-        _ => None,
-    }
-}
-
 /// The matrix: every scope that the schema knows, then every other that was granted. `holdable` are those that callers can hold; the
 /// gateway needs no others.
 pub(super) fn matrix(token: &Token, holdable: Scopes) -> Vec<ScopeRow> {
     let granted = granted(token);
     let is_granted = |name: &str| granted.is_some_and(|granted| granted.iter().any(|other| other == name));
     let known = Scope::ALL.into_iter().map(|scope| {
-        let (needed_for, is_required) = purpose(scope);
+        let ScopeFacts { needed_for, is_required, replacement, .. } = *scope.facts();
         let is_of_use = holdable.holds(scope);
-        let is_missing = is_required && is_of_use && !substitute(scope).is_some_and(is_granted);
+        let is_replaced = matches!(replacement, Replacement::InFull(other) if is_granted(other));
+        let is_missing = is_required && is_of_use && !is_replaced;
         let state = match granted.map(|_| is_granted(scope.as_str())) {
             None => ScopeState::Unknown,
             Some(true) if is_of_use => ScopeState::Granted,
@@ -63,10 +30,14 @@ pub(super) fn matrix(token: &Token, holdable: Scopes) -> Vec<ScopeRow> {
         ScopeRow { scope: scope.to_string(), needed_for: is_of_use.then_some(needed_for), state }
     });
     let others = granted.into_iter().flatten().filter(|name| Scope::parse(name).is_none()).map(|name| {
-        let stands_for = |scope: &Scope| substitute(*scope) == Some(name) && !is_granted(scope.as_str());
+        let stands_for = |scope: &Scope| {
+            matches!(scope.facts().replacement, Replacement::InFull(other) if other == name)
+                && !is_granted(scope.as_str())
+        };
         match Scope::ALL.into_iter().find(stands_for).filter(|scope| holdable.holds(*scope)) {
             Some(scope) => {
-                ScopeRow { scope: shown(name), needed_for: Some(purpose(scope).0), state: ScopeState::Granted }
+                let needed_for = Some(scope.facts().needed_for);
+                ScopeRow { scope: shown(name), needed_for, state: ScopeState::Granted }
             }
             None => ScopeRow { scope: shown(name), needed_for: None, state: ScopeState::Unused },
         }
