@@ -5,15 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::endpoints::{
-    Endpoint, ID, LOG, LOG_SEARCH, LOG_STREAM, USER, USER_AUTHENTICATION_METHODS, USER_BLOCKS, USER_ENROLLMENTS,
-    USER_LOGS, USER_ORGANIZATIONS, USER_PERMISSIONS, USER_REFRESH_TOKENS, USER_ROLES, USER_SESSIONS, USERS,
-    USERS_BY_EMAIL,
-};
+use super::endpoints::{Endpoint, ID, List, ListOfUser, Record};
 use super::fields_parameter::Fields;
-use super::ids::{Email, LogId, UserId};
-use super::list_parameters::{LogCheckpoint, LogSearch, UserListPart, UserLogs, UserSearch};
-use super::pace::Class;
+use super::ids::UserId;
+use super::list_parameters::Parameters;
 use super::page::Page;
 use super::payload::Payload;
 use super::request_target::{RequestTarget, TargetBuilder};
@@ -26,19 +21,10 @@ impl<T> ApiRequest<T> {
     fn new(target: TargetBuilder) -> Self {
         Self(Arc::new(target.into_request()), PhantomData)
     }
-}
 
-impl<T> ApiRequest<T> {
-    /// The endpoint's name, which says nothing of what is asked.
-    #[must_use]
-    pub fn endpoint(&self) -> &'static str {
-        self.0.endpoint.name
-    }
-
-    /// The rate class that it counts in.
-    #[must_use]
-    pub fn class(&self) -> Class {
-        self.0.endpoint.class
+    /// The endpoint that is asked.
+    pub(crate) fn endpoint(&self) -> &'static Endpoint {
+        self.0.endpoint
     }
 
     /// The search that it sends, if there is one.
@@ -55,92 +41,22 @@ impl<T> Clone for ApiRequest<T> {
     }
 }
 
-/// A list that belongs to a user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is what its endpoint lists")]
-pub enum UserList {
-    Roles,
-    Permissions,
-    Organizations,
-    AuthenticationMethods,
-    Enrollments,
-    Sessions,
-    RefreshTokens,
-    Blocks,
-}
-
-impl UserList {
-    fn endpoint(self) -> &'static Endpoint {
-        match self {
-            Self::Roles => &USER_ROLES,
-            Self::Permissions => &USER_PERMISSIONS,
-            Self::Organizations => &USER_ORGANIZATIONS,
-            Self::AuthenticationMethods => &USER_AUTHENTICATION_METHODS,
-            Self::Enrollments => &USER_ENROLLMENTS,
-            Self::Sessions => &USER_SESSIONS,
-            Self::RefreshTokens => &USER_REFRESH_TOKENS,
-            Self::Blocks => &USER_BLOCKS,
-        }
-    }
-}
-
 impl ApiRequest<Page> {
-    /// A search for users: `GET /users`. Without `totals`, [`Page::total`] is `None`.
-    ///
-    /// The search index lags a little behind: a user of a second ago may be missing.
-    #[must_use]
-    pub fn users(search: &UserSearch, fields: &Fields, totals: bool) -> Self {
-        Self::new(search.add_to(TargetBuilder::of(&USERS)).with_totals(totals).with_fields(fields))
+    /// A list, of whose records `fields` are asked for where the endpoint lets them be chosen.
+    pub(crate) fn list<P: Parameters>(endpoint: &'static List<P>, parameters: &P, fields: &Fields) -> Self {
+        Self::new(TargetBuilder::of(&endpoint.endpoint).with_all(parameters.pairs()).with_fields(fields))
     }
 
-    /// All users of an e-mail address: `GET /users-by-email`, which compares it case-sensitively.
-    #[must_use]
-    pub fn users_by_email(email: &Email, fields: &Fields) -> Self {
-        Self::new(TargetBuilder::of(&USERS_BY_EMAIL).with("email", email.as_str()).with_fields(fields))
-    }
-
-    /// A search of the logs: `GET /logs` by page. Auth0's total is the length of the page, so it is
-    /// not asked for.
-    #[must_use]
-    pub fn search_logs(search: &LogSearch, fields: &Fields) -> Self {
-        Self::new(search.add_to(TargetBuilder::of(&LOG_SEARCH)).with_fields(fields))
-    }
-
-    /// The logs of one user: `GET /users/{id}/logs` by page. Without `totals`, [`Page::total`] is `None`.
-    /// Records come whole: the endpoint has no `fields`. <https://auth0.com/docs/api/management/v2/users/get-logs-by-user>
-    #[must_use]
-    pub fn user_logs(id: &UserId, logs: &UserLogs, totals: bool) -> Self {
-        Self::new(logs.add_to(TargetBuilder::of_id(&USER_LOGS, id.as_str())).with_totals(totals))
-    }
-
-    /// A list that belongs to a user: `GET /users/{id}/roles` and its like. Of a user who is gone it is empty. Totals are not
-    /// asked for: that of organizations was seen to be 0 for a list of one.
-    #[must_use]
-    pub fn user_list(list: UserList, id: &UserId, part: &UserListPart) -> Self {
-        Self::new(part.add_to(TargetBuilder::of_id(list.endpoint(), id.as_str())))
-    }
-
-    /// The stream of logs, read on from a checkpoint: `GET /logs` with `from`. Records are whole
-    /// and come oldest first, for Auth0 ignores every other parameter there.
-    #[must_use]
-    pub fn logs_after(checkpoint: &LogCheckpoint) -> Self {
-        Self::new(checkpoint.add_to(TargetBuilder::of(&LOG_STREAM)))
+    /// A list that belongs to a user. Records come whole: no such endpoint has `fields`.
+    pub(crate) fn list_of_user<P: Parameters>(endpoint: &'static ListOfUser<P>, id: &UserId, parameters: &P) -> Self {
+        Self::new(TargetBuilder::of_id(&endpoint.endpoint, id.as_ref()).with_all(parameters.pairs()))
     }
 }
 
 impl ApiRequest<Option<Bytes>> {
-    /// A user: `GET /users/{id}`. It brings a JSON object as Auth0 sent it, or `None` if there is no such
-    /// user.
-    #[must_use]
-    pub fn user(id: &UserId, fields: &Fields) -> Self {
-        Self::new(TargetBuilder::of_id(&USER, id.as_str()).with_fields(fields))
-    }
-
-    /// A log: `GET /logs/{id}`. It brings a JSON object as Auth0 sent it, or `None` if there is no such log
-    /// (any more). It comes whole: the endpoint has no `fields`. <https://auth0.com/docs/api/management/v2/logs/get-logs-by-id>
-    #[must_use]
-    pub fn log(id: &LogId) -> Self {
-        Self::new(TargetBuilder::of_id(&LOG, id.as_str()))
+    /// A record: a JSON object as Auth0 sent it, or `None` if there is none of this id.
+    pub(crate) fn record<I: AsRef<str>>(endpoint: &'static Record<I>, id: &I, fields: &Fields) -> Self {
+        Self::new(TargetBuilder::of_id(&endpoint.endpoint, id.as_ref()).with_fields(fields))
     }
 }
 
@@ -149,22 +65,22 @@ impl ApiRequest<Payload> {
     /// sample names.
     pub(crate) fn sample(endpoint: &'static Endpoint, id: &str) -> Self {
         let parameters = endpoint.sample.parameters.iter();
-        let target = parameters.fold(TargetBuilder::of_id(endpoint, id), |target, (name, value)| {
-            target.with(name, if *value == ID { id } else { value })
-        });
+        let parameters = parameters.map(|(name, value)| (*name, if *value == ID { id } else { value }));
+        let target = TargetBuilder::of_id(endpoint, id).with_all(parameters);
         Self::new(target.with_fields(&Fields::Only(Vec::new())))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::endpoints::ENDPOINTS;
+    use super::super::endpoints::{ENDPOINTS, USERS_BY_EMAIL};
+    use super::super::ids::Email;
     use super::*;
 
     #[test]
     fn whole_records_are_asked_for_without_the_fields_alone() {
         let fields = Fields::Only(vec!["email"]);
-        let ApiRequest(request, _) = ApiRequest::users_by_email(&Email::parse("a@b").unwrap(), &fields);
+        let ApiRequest(request, _) = ApiRequest::list(&USERS_BY_EMAIL, &Email::parse("a@b").unwrap(), &fields);
         assert_eq!(request.target(true), "/api/v2/users-by-email?email=a%40b&fields=email&include_fields=true");
         assert_eq!(request.target(false), "/api/v2/users-by-email?email=a%40b");
         assert_eq!(request.field_names, ["email"]);
@@ -172,8 +88,8 @@ mod tests {
 
     #[test]
     fn a_sample_is_one_record_and_its_id_if_that_can_be_chosen() {
-        let samples = ENDPOINTS.map(|endpoint| ApiRequest::sample(endpoint, "a|1").0.target(true).to_owned());
-        insta::assert_snapshot!(samples.join("\n"), @"
+        let samples = ENDPOINTS.iter().map(|endpoint| ApiRequest::sample(endpoint, "a|1").0.target(true).to_owned());
+        insta::assert_snapshot!(samples.collect::<Vec<_>>().join("\n"), @"
         /api/v2/users?page=0&per_page=1&search_engine=v3&fields=user_id&include_fields=true
         /api/v2/users/a%7C1?fields=user_id&include_fields=true
         /api/v2/users-by-email?email=nobody%40example.invalid&fields=user_id&include_fields=true

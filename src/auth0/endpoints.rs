@@ -2,9 +2,16 @@
 //!
 //! <https://auth0.com/docs/api/management/v2>
 
+use std::marker::PhantomData;
+
+use bytes::Bytes;
+
 use super::error_mapping::{is_absent_log, is_absent_user};
 use super::http_client::UpstreamResponse;
+use super::ids::{Email, LogId, UserId};
+use super::list_parameters::{ListPart, LogCheckpoint, LogSearch, UserLogs, UserSearch};
 use super::pace::Class;
+use super::page::Page;
 use super::retry::RequestKind;
 
 /// An endpoint, and all that is particular to it.
@@ -13,13 +20,13 @@ pub(crate) struct Endpoint {
     /// Its name in logs, metrics and explanations, which says nothing of what was asked.
     pub(crate) name: &'static str,
     /// Below `/api/v2/`. An id stands where the braces are.
-    pub(crate) path: &'static str,
+    pub(super) path: &'static str,
     /// The bucket that it counts in, where a plan has several.
     pub(crate) class: Class,
     /// Decides how its failures are judged. Answers of a search, which lags behind the tenant by itself, may be kept for a moment.
-    pub(crate) kind: RequestKind,
-    pub(crate) selectable: Selectable,
-    pub(crate) response: ResponseKind,
+    pub(super) kind: RequestKind,
+    pub(super) selectable: Selectable,
+    pub(super) response: ResponseKind,
     /// The scope that the gateway is meant to hold for it, of those that Auth0 takes.
     pub(crate) scope: &'static str,
     pub(crate) sample: Sample,
@@ -31,11 +38,11 @@ pub(crate) struct Sample {
     /// The list that has an id for it, if it needs one.
     pub(crate) id_of: Option<&'static Endpoint>,
     /// Its parameters but `fields`; [`ID`] is the value where the id goes.
-    pub(crate) parameters: &'static [(&'static str, &'static str)],
+    pub(super) parameters: &'static [(&'static str, &'static str)],
 }
 
 /// The value of a parameter that is the id, and in a path the part that is.
-pub(crate) const ID: &str = "{}";
+pub(super) const ID: &str = "{}";
 
 impl Endpoint {
     /// Method and path, with the parameter that makes it another endpoint: `GET /users/{id}`, `GET /logs?from`.
@@ -46,11 +53,31 @@ impl Endpoint {
             None => format!("GET /{path}"),
         }
     }
+
+    /// True if it answers with a list that belongs to a user.
+    pub(crate) fn is_list_of_user(&self) -> bool {
+        matches!(self.response, ResponseKind::ListOfUser { .. })
+    }
 }
+
+/// An endpoint, with the types of what it takes and of what it brings: requests to it take no other.
+pub(crate) struct Typed<P, T> {
+    pub(crate) endpoint: Endpoint,
+    types: PhantomData<fn(P) -> T>,
+}
+
+/// A list, by parameters `P`.
+pub(crate) type List<P> = Typed<P, Page>;
+
+/// A list that belongs to a user, by parameters `P`.
+pub(crate) type ListOfUser<P> = Typed<(UserId, P), Page>;
+
+/// A record, by an id `I`.
+pub(crate) type Record<I> = Typed<I, Option<Bytes>>;
 
 /// The parameter `fields` of an endpoint.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Selectable {
+pub(super) enum Selectable {
     /// No parameter: Auth0 refuses parameters that an endpoint does not have.
     Nothing,
     /// Any plain name; the record's id is the least to ask for.
@@ -61,7 +88,7 @@ pub(crate) enum Selectable {
 
 /// The answer of an endpoint.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum ResponseKind {
+pub(super) enum ResponseKind {
     /// A list; in an object, it stands under this key.
     List { key: &'static str },
     /// A list that belongs to a user: one who is gone has none.
@@ -72,7 +99,7 @@ pub(crate) enum ResponseKind {
 
 /// The names that `GET /users/{id}` and `GET /users-by-email` take, as quoted from the 400 that any other is answered with:
 /// <https://github.com/auth0/auth0-java/issues/177>.
-pub(crate) const USER_FIELDS: Selectable = Selectable::Listed {
+pub(super) const USER_FIELDS: Selectable = Selectable::Listed {
     least: "user_id",
     names: &[
         "app_metadata",
@@ -106,108 +133,8 @@ const FIRST_OF_CHECKPOINTS: &[(&str, &str)] = &[("take", "1")];
 /// An address that nobody has (RFC 2606): Auth0 answers with an empty list.
 const NOBODY: &str = "nobody@example.invalid";
 
-/// Every endpoint. One that has an id for others comes before them.
-pub(crate) static ENDPOINTS: [&Endpoint; 15] = [
-    &USERS,
-    &USER,
-    &USERS_BY_EMAIL,
-    &LOG_SEARCH,
-    &LOG_STREAM,
-    &LOG,
-    &USER_LOGS,
-    &USER_ROLES,
-    &USER_PERMISSIONS,
-    &USER_ORGANIZATIONS,
-    &USER_AUTHENTICATION_METHODS,
-    &USER_ENROLLMENTS,
-    &USER_SESSIONS,
-    &USER_REFRESH_TOKENS,
-    &USER_BLOCKS,
-];
-
 const USER_LIST: ResponseKind = ResponseKind::List { key: "users" };
 const LOG_LIST: ResponseKind = ResponseKind::List { key: "logs" };
-
-/// The user search, whose index lags a little behind: a user of a second ago may be missing.
-pub(crate) static USERS: Endpoint = Endpoint {
-    name: "users",
-    path: "users",
-    class: Class::Users,
-    kind: RequestKind::Search,
-    selectable: Selectable::Any { least: "user_id" },
-    response: USER_LIST,
-    scope: "read:users",
-    sample: Sample { id_of: None, parameters: &[("page", "0"), ("per_page", "1"), ("search_engine", "v3")] },
-};
-
-pub(crate) static USER: Endpoint = Endpoint {
-    name: "user",
-    path: "users/{}",
-    class: Class::Users,
-    kind: RequestKind::Read,
-    selectable: USER_FIELDS,
-    response: ResponseKind::Record { is_absent: is_absent_user },
-    scope: "read:users",
-    sample: Sample { id_of: Some(&USERS), parameters: &[] },
-};
-
-pub(crate) static USERS_BY_EMAIL: Endpoint = Endpoint {
-    name: "users-by-email",
-    path: "users-by-email",
-    class: Class::Users,
-    kind: RequestKind::Read,
-    selectable: USER_FIELDS,
-    response: USER_LIST,
-    scope: "read:users",
-    sample: Sample { id_of: None, parameters: &[("email", NOBODY)] },
-};
-
-/// The log search, by page.
-pub(crate) static LOG_SEARCH: Endpoint = Endpoint {
-    name: "logs",
-    path: "logs",
-    class: Class::Logs,
-    kind: RequestKind::Search,
-    selectable: Selectable::Any { least: "log_id" },
-    response: LOG_LIST,
-    scope: "read:logs",
-    sample: Sample { id_of: None, parameters: &[("page", "0"), ("per_page", "1"), ("sort", "date:-1")] },
-};
-
-/// The same endpoint, read on from a checkpoint: Auth0 ignores every parameter but `from` and `take` there.
-pub(crate) static LOG_STREAM: Endpoint = Endpoint {
-    name: "logs",
-    path: "logs",
-    class: Class::Logs,
-    kind: RequestKind::Read,
-    selectable: Selectable::Nothing,
-    response: LOG_LIST,
-    scope: "read:logs",
-    sample: Sample { id_of: Some(&LOG_SEARCH), parameters: &[("from", ID), ("take", "1")] },
-};
-
-pub(crate) static LOG: Endpoint = Endpoint {
-    name: "log",
-    path: "logs/{}",
-    class: Class::Logs,
-    kind: RequestKind::Read,
-    selectable: Selectable::Nothing,
-    response: ResponseKind::Record { is_absent: is_absent_log },
-    scope: "read:logs",
-    sample: Sample { id_of: Some(&LOG_SEARCH), parameters: &[] },
-};
-
-/// The logs of one user. The bucket that it counts in is not documented.
-pub(crate) static USER_LOGS: Endpoint = Endpoint {
-    name: "user-logs",
-    path: "users/{}/logs",
-    class: Class::Other,
-    kind: RequestKind::Search,
-    selectable: Selectable::Nothing,
-    response: LOG_LIST,
-    scope: "read:logs",
-    sample: Sample { id_of: Some(&USERS), parameters: FIRST_OF_PAGES },
-};
 
 /// An endpoint for a list that belongs to a user. In which bucket it counts is not documented.
 const fn list_of_user(
@@ -225,44 +152,147 @@ const fn list_of_user(
         selectable: Selectable::Nothing,
         response: ResponseKind::ListOfUser { key },
         scope,
-        sample: Sample { id_of: Some(&USERS), parameters },
+        sample: Sample { id_of: Some(&USERS.endpoint), parameters },
     }
 }
 
-/// Auth0 asks for `read:users`, `read:roles` and `read:role_members`, all three.
-pub(crate) static USER_ROLES: Endpoint =
-    list_of_user("user-roles", "users/{}/roles", "roles", "read:roles", FIRST_OF_PAGES);
+/// Declares the endpoints, and lists them in their order.
+macro_rules! endpoints {
+    ($($(#[$doc:meta])* pub(crate) static $name:ident: $types:ty = $row:expr;)*) => {
+        $($(#[$doc])* pub(crate) static $name: $types = Typed { endpoint: $row, types: PhantomData };)*
 
-pub(crate) static USER_PERMISSIONS: Endpoint =
-    list_of_user("user-permissions", "users/{}/permissions", "permissions", "read:users", FIRST_OF_PAGES);
+        /// Every endpoint.
+        pub(crate) static ENDPOINTS: &[&Endpoint] = &[$(&$name.endpoint),*];
+    };
+}
 
-pub(crate) static USER_ORGANIZATIONS: Endpoint =
-    list_of_user("user-organizations", "users/{}/organizations", "organizations", "read:organizations", FIRST_OF_PAGES);
+// One that has an id for others comes before them.
+endpoints! {
+    /// The user search, whose index lags a little behind: a user of a second ago may be missing.
+    pub(crate) static USERS: List<UserSearch> = Endpoint {
+        name: "users",
+        path: "users",
+        class: Class::Users,
+        kind: RequestKind::Search,
+        selectable: Selectable::Any { least: "user_id" },
+        response: USER_LIST,
+        scope: "read:users",
+        sample: Sample { id_of: None, parameters: &[("page", "0"), ("per_page", "1"), ("search_engine", "v3")] },
+    };
 
-pub(crate) static USER_AUTHENTICATION_METHODS: Endpoint = list_of_user(
-    "user-authentication-methods",
-    "users/{}/authentication-methods",
-    "authenticators",
-    "read:authentication_methods",
-    FIRST_OF_PAGES,
-);
+    pub(crate) static USER: Record<UserId> = Endpoint {
+        name: "user",
+        path: "users/{}",
+        class: Class::Users,
+        kind: RequestKind::Read,
+        selectable: USER_FIELDS,
+        response: ResponseKind::Record { is_absent: is_absent_user },
+        scope: "read:users",
+        sample: Sample { id_of: Some(&USERS.endpoint), parameters: &[] },
+    };
 
-pub(crate) static USER_ENROLLMENTS: Endpoint =
-    list_of_user("user-enrollments", "users/{}/enrollments", "enrollments", "read:users", &[]);
+    /// All users of an e-mail address, which is compared case-sensitively.
+    pub(crate) static USERS_BY_EMAIL: List<Email> = Endpoint {
+        name: "users-by-email",
+        path: "users-by-email",
+        class: Class::Users,
+        kind: RequestKind::Read,
+        selectable: USER_FIELDS,
+        response: USER_LIST,
+        scope: "read:users",
+        sample: Sample { id_of: None, parameters: &[("email", NOBODY)] },
+    };
 
-pub(crate) static USER_SESSIONS: Endpoint =
-    list_of_user("user-sessions", "users/{}/sessions", "sessions", "read:sessions", FIRST_OF_CHECKPOINTS);
+    /// The log search, by page. Auth0's total is the length of the page, so it is not asked for.
+    pub(crate) static LOG_SEARCH: List<LogSearch> = Endpoint {
+        name: "logs",
+        path: "logs",
+        class: Class::Logs,
+        kind: RequestKind::Search,
+        selectable: Selectable::Any { least: "log_id" },
+        response: LOG_LIST,
+        scope: "read:logs",
+        sample: Sample { id_of: None, parameters: &[("page", "0"), ("per_page", "1"), ("sort", "date:-1")] },
+    };
 
-pub(crate) static USER_REFRESH_TOKENS: Endpoint = list_of_user(
-    "user-refresh-tokens",
-    "users/{}/refresh-tokens",
-    "tokens",
-    "read:refresh_tokens",
-    FIRST_OF_CHECKPOINTS,
-);
+    /// The same endpoint, read on from a checkpoint: Auth0 ignores every parameter but `from` and `take` there. Records are whole, and come
+    /// oldest first.
+    pub(crate) static LOG_STREAM: List<LogCheckpoint> = Endpoint {
+        name: "logs",
+        path: "logs",
+        class: Class::Logs,
+        kind: RequestKind::Read,
+        selectable: Selectable::Nothing,
+        response: LOG_LIST,
+        scope: "read:logs",
+        sample: Sample { id_of: Some(&LOG_SEARCH.endpoint), parameters: &[("from", ID), ("take", "1")] },
+    };
 
-pub(crate) static USER_BLOCKS: Endpoint =
-    list_of_user("user-blocks", "user-blocks/{}", "blocked_for", "read:users", &[]);
+    /// A log. It comes whole: the endpoint has no `fields`. <https://auth0.com/docs/api/management/v2/logs/get-logs-by-id>
+    pub(crate) static LOG: Record<LogId> = Endpoint {
+        name: "log",
+        path: "logs/{}",
+        class: Class::Logs,
+        kind: RequestKind::Read,
+        selectable: Selectable::Nothing,
+        response: ResponseKind::Record { is_absent: is_absent_log },
+        scope: "read:logs",
+        sample: Sample { id_of: Some(&LOG_SEARCH.endpoint), parameters: &[] },
+    };
+
+    /// The logs of one user. The bucket that it counts in is not documented. Records come whole: the endpoint has no `fields`.
+    /// <https://auth0.com/docs/api/management/v2/users/get-logs-by-user>
+    pub(crate) static USER_LOGS: ListOfUser<UserLogs> = Endpoint {
+        name: "user-logs",
+        path: "users/{}/logs",
+        class: Class::Other,
+        kind: RequestKind::Search,
+        selectable: Selectable::Nothing,
+        response: LOG_LIST,
+        scope: "read:logs",
+        sample: Sample { id_of: Some(&USERS.endpoint), parameters: FIRST_OF_PAGES },
+    };
+
+    /// Auth0 asks for `read:users`, `read:roles` and `read:role_members`, all three.
+    pub(crate) static USER_ROLES: ListOfUser<ListPart> =
+        list_of_user("user-roles", "users/{}/roles", "roles", "read:roles", FIRST_OF_PAGES);
+
+    pub(crate) static USER_PERMISSIONS: ListOfUser<ListPart> =
+        list_of_user("user-permissions", "users/{}/permissions", "permissions", "read:users", FIRST_OF_PAGES);
+
+    pub(crate) static USER_ORGANIZATIONS: ListOfUser<ListPart> = list_of_user(
+        "user-organizations",
+        "users/{}/organizations",
+        "organizations",
+        "read:organizations",
+        FIRST_OF_PAGES,
+    );
+
+    pub(crate) static USER_AUTHENTICATION_METHODS: ListOfUser<ListPart> = list_of_user(
+        "user-authentication-methods",
+        "users/{}/authentication-methods",
+        "authenticators",
+        "read:authentication_methods",
+        FIRST_OF_PAGES,
+    );
+
+    pub(crate) static USER_ENROLLMENTS: ListOfUser<ListPart> =
+        list_of_user("user-enrollments", "users/{}/enrollments", "enrollments", "read:users", &[]);
+
+    pub(crate) static USER_SESSIONS: ListOfUser<ListPart> =
+        list_of_user("user-sessions", "users/{}/sessions", "sessions", "read:sessions", FIRST_OF_CHECKPOINTS);
+
+    pub(crate) static USER_REFRESH_TOKENS: ListOfUser<ListPart> = list_of_user(
+        "user-refresh-tokens",
+        "users/{}/refresh-tokens",
+        "tokens",
+        "read:refresh_tokens",
+        FIRST_OF_CHECKPOINTS,
+    );
+
+    pub(crate) static USER_BLOCKS: ListOfUser<ListPart> =
+        list_of_user("user-blocks", "user-blocks/{}", "blocked_for", "read:users", &[]);
+}
 
 #[cfg(test)]
 mod tests {

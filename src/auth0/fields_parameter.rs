@@ -21,7 +21,7 @@ pub enum Fields {
 impl Fields {
     /// The names for `fields`, and what `include_fields` says; `None` if whole records are to be asked for. Auth0 refuses a name
     /// that is not on the endpoint's list, if it has one, and on any endpoint one that is no plain name.
-    pub(crate) fn parameter(&self, selectable: Selectable) -> Option<(Vec<&'static str>, bool)> {
+    pub(super) fn parameter(&self, selectable: Selectable) -> Option<(Vec<&'static str>, bool)> {
         let (least, list) = match selectable {
             Selectable::Nothing => return None,
             Selectable::Any { least } => (least, None),
@@ -145,13 +145,13 @@ mod tests {
     #[test]
     fn a_list_that_was_learned_holds_for_its_endpoint() {
         let learned = LearnedFields::default();
-        assert!(!learned.refuse(&USER, &["email", "blocked"]));
-        learned.learn(&USER, &["email", "blocked"], vec!["email".to_owned()]);
-        assert!(learned.refuse(&USER, &["email", "blocked"]));
-        assert!(!learned.refuse(&USER, &["email"]));
-        assert!(!learned.refuse(&USERS_BY_EMAIL, &["blocked"]));
-        assert!(!learned.refuse(&USER, &[]));
-        assert!(learned.refuse(&USER, &["name"]));
+        assert!(!learned.refuse(&USER.endpoint, &["email", "blocked"]));
+        learned.learn(&USER.endpoint, &["email", "blocked"], vec!["email".to_owned()]);
+        assert!(learned.refuse(&USER.endpoint, &["email", "blocked"]));
+        assert!(!learned.refuse(&USER.endpoint, &["email"]));
+        assert!(!learned.refuse(&USERS_BY_EMAIL.endpoint, &["blocked"]));
+        assert!(!learned.refuse(&USER.endpoint, &[]));
+        assert!(learned.refuse(&USER.endpoint, &["name"]));
         assert_eq!(learned.refused(), [RefusedFields { endpoint: "user", names: vec!["blocked", "name"] }]);
     }
 }

@@ -36,6 +36,12 @@ impl UserId {
     }
 }
 
+impl AsRef<str> for UserId {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A log's id: 56 digits that grow with time, or an older form. As text, a later log has the
 /// greater id.
 ///
@@ -95,6 +101,12 @@ impl LogId {
 
     pub(crate) fn into_text(self) -> Box<str> {
         (*self.0).into()
+    }
+}
+
+impl AsRef<str> for LogId {
+    fn as_ref(&self) -> &str {
+        &self.0
     }
 }
 

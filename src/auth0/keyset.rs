@@ -23,6 +23,7 @@ use self::users::{UserCall, UserKey, UserKeys, UserPlanner, UserPosition};
 use super::api_request::ApiRequest;
 use super::argument_error::{ArgumentError, ArgumentProblem, REACHABLE_RECORDS};
 use super::call_context::CallContext;
+use super::endpoints::{LOG_SEARCH, USERS};
 use super::error::{Error, UnavailableReason};
 use super::fields_parameter::Fields;
 use super::ids::LogId;
@@ -264,14 +265,14 @@ impl Keyset {
             UserKey::UserId => "user_id",
         };
         let search = UserSearch::new(q.as_deref(), page.into(), per_page.into(), Some((key.to_owned(), direction)));
-        Ok(ApiRequest::users(&search.map_err(unexpected)?, fields, with_total))
+        Ok(ApiRequest::list(&USERS, &search.map_err(unexpected)?.with_total(with_total), fields))
     }
 
     fn logs_request(&self, call: &LogCall, fields: &Fields) -> Result<ApiRequest<Page>, Error> {
         let up_to = call.up_to.as_ref().map_or(Bound::Unbounded, |id| Bound::Included(id.to_string()));
         let q = self.within("log_id", Bound::Unbounded, up_to);
         let search = LogSearch::in_order_of_ids(q.as_deref(), call.per_page.into());
-        Ok(ApiRequest::search_logs(&search.map_err(unexpected)?, fields))
+        Ok(ApiRequest::list(&LOG_SEARCH, &search.map_err(unexpected)?, fields))
     }
 }
 

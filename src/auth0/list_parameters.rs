@@ -2,15 +2,26 @@
 
 mod logs;
 
+use std::borrow::Cow;
+
 pub use self::logs::{LogCheckpoint, LogSearch, UserLogs};
 use super::argument_error::{ArgumentError, ArgumentProblem, REACHABLE_RECORDS, check_text};
-use super::request_target::TargetBuilder;
+use super::ids::Email;
 
 /// The most records that Auth0 gives in one answer, as `per_page` or `take`.
 pub const LARGEST_PAGE: i64 = 100;
 
 /// The most bytes of a search. Longer ones risk a 414 from Auth0, which gives no limit of its own.
 pub const LONGEST_Q: usize = 4096;
+
+/// Parameters of a list.
+pub(crate) trait Parameters {
+    /// The parameters as the query of a request has them, in its order.
+    fn pairs(&self) -> Pairs<'_>;
+}
+
+/// Names and values of parameters.
+pub(crate) type Pairs<'a> = Vec<(&'static str, Cow<'a, str>)>;
 
 /// Direction in which a list is sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,6 +46,11 @@ impl Direction {
             Self::Ascending => "1",
             Self::Descending => "-1",
         }
+    }
+
+    /// The parameter that sorts logs: `date` is the one key that Auth0 documents.
+    fn by_date(self) -> (&'static str, Cow<'static, str>) {
+        ("sort", format!("date:{}", self.wire()).into())
     }
 }
 
@@ -64,8 +80,8 @@ impl PageParameters {
         Self { page: self.page + 1, ..self }.is_reachable()
     }
 
-    fn add_to(self, target: TargetBuilder) -> TargetBuilder {
-        target.with("page", &self.page.to_string()).with("per_page", &self.per_page.to_string())
+    fn pairs(self) -> Pairs<'static> {
+        vec![("page", self.page.to_string().into()), ("per_page", self.per_page.to_string().into())]
     }
 }
 
@@ -75,6 +91,7 @@ pub struct UserSearch {
     q: Option<String>,
     page: PageParameters,
     sort: Option<(String, Direction)>,
+    with_total: bool,
 }
 
 impl UserSearch {
@@ -91,7 +108,13 @@ impl UserSearch {
         per_page: i64,
         sort: Option<(String, Direction)>,
     ) -> Result<Self, ArgumentError> {
-        Ok(Self { q: searchable(q)?, page: PageParameters::new(page, per_page)?, sort })
+        Ok(Self { q: searchable(q)?, page: PageParameters::new(page, per_page)?, sort, with_total: false })
+    }
+
+    /// The same, that asks for [`Page::total`](super::page::Page::total) too or does not.
+    #[must_use]
+    pub fn with_total(self, with_total: bool) -> Self {
+        Self { with_total, ..self }
     }
 
     /// True if the page behind this one could be asked for at all.
@@ -99,23 +122,29 @@ impl UserSearch {
     pub fn next_is_reachable(&self) -> bool {
         self.page.next_is_reachable()
     }
+}
 
-    pub(crate) fn add_to(&self, target: TargetBuilder) -> TargetBuilder {
+impl Parameters for UserSearch {
+    fn pairs(&self) -> Pairs<'_> {
+        let mut pairs = self.page.pairs();
         // Without it a tenant may still be searched by an older engine with another syntax.
-        let mut target = self.page.add_to(target).with("search_engine", "v3");
-        if let Some(q) = &self.q {
-            target = target.with("q", q);
-        }
-        if let Some((key, direction)) = &self.sort {
-            target = target.with("sort", &format!("{key}:{}", direction.wire()));
-        }
-        target
+        pairs.push(("search_engine", "v3".into()));
+        pairs.extend(self.q.as_deref().map(|q| ("q", q.into())));
+        pairs.extend(self.sort.as_ref().map(|(key, by)| ("sort", format!("{key}:{}", by.wire()).into())));
+        pairs.extend(self.with_total.then(|| ("include_totals", "true".into())));
+        pairs
     }
 }
 
-/// The part of a user's list that is asked for, by the parameters that its endpoint has.
+impl Parameters for Email {
+    fn pairs(&self) -> Pairs<'_> {
+        vec![("email", self.as_str().into())]
+    }
+}
+
+/// The part of a list that is asked for, by the parameters that its endpoint has.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct UserListPart(ListRange);
+pub struct ListPart(ListRange);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum ListRange {
@@ -124,7 +153,7 @@ enum ListRange {
     Checkpoint { from: Option<String>, take: i64 },
 }
 
-impl UserListPart {
+impl ListPart {
     /// The whole list, of an endpoint without parameters.
     #[must_use]
     pub fn whole() -> Self {
@@ -158,15 +187,17 @@ impl UserListPart {
     pub fn next_is_reachable(&self) -> bool {
         matches!(&self.0, ListRange::Page(page) if page.next_is_reachable())
     }
+}
 
-    pub(crate) fn add_to(&self, target: TargetBuilder) -> TargetBuilder {
+impl Parameters for ListPart {
+    fn pairs(&self) -> Pairs<'_> {
         match &self.0 {
-            ListRange::Whole => target,
-            ListRange::Page(page) => page.add_to(target),
-            ListRange::Checkpoint { from: Some(from), take } => {
-                target.with("from", from).with("take", &take.to_string())
+            ListRange::Whole => Vec::new(),
+            ListRange::Page(page) => page.pairs(),
+            ListRange::Checkpoint { from, take } => {
+                let from = from.iter().map(|from| ("from", from.into()));
+                from.chain([("take", take.to_string().into())]).collect()
             }
-            ListRange::Checkpoint { from: None, take } => target.with("take", &take.to_string()),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Auth0, as this program sees it: a typed, read-only client of the Management API.
 //!
-//! [`ManagementApi`] makes [`ApiRequest`]s, one kind per endpoint. Their arguments are values that were checked when
+//! [`ManagementApi`] makes [`ApiRequest`]s, each to an endpoint of a table. Their arguments are values that were checked when
 //! they were made ([`UserSearch`], [`LogSearch`], [`UserId`], …), so nothing that Auth0 would
 //! refuse out of hand is ever sent. Its answers are Auth0's own bytes: what surrounds the records
 //! is read here, the records themselves are not decoded.
@@ -16,7 +16,7 @@ mod call_context;
 mod client_authentication;
 mod derived_key;
 mod domain;
-mod endpoints;
+pub(crate) mod endpoints;
 mod error;
 mod error_mapping;
 mod fields_parameter;
@@ -48,19 +48,19 @@ mod transport;
 #[cfg(test)]
 mod http_tests;
 
-pub use api_request::{ApiRequest, UserList};
+pub use api_request::ApiRequest;
 pub use argument_error::{ArgumentError, ArgumentProblem, REACHABLE_RECORDS};
 pub use breaker::BreakerStatus;
 pub use call_context::{CallBudget, CallContext, CallStats, CallerKey, Priority};
 pub use client_authentication::{AssertionAlgorithm, AssertionKey, AssertionKeyError, ClientAuthentication};
 pub use domain::{Domain, DomainError};
-pub(crate) use endpoints::{ENDPOINTS, Endpoint, ResponseKind};
 pub use error::{BuildError, Error, MisconfigurationError, UnavailableError, UnavailableReason};
 pub use fields_parameter::{Fields, RefusedFields};
 pub use ids::{Email, LogId, UserId};
 pub use keyset::{Batch, COUNTED_RECORDS, Keyset, Position, Walk};
+pub(crate) use list_parameters::Parameters;
 pub use list_parameters::{
-    Direction, LARGEST_PAGE, LONGEST_Q, LogCheckpoint, LogSearch, UserListPart, UserLogs, UserSearch,
+    Direction, LARGEST_PAGE, LONGEST_Q, ListPart, LogCheckpoint, LogSearch, UserLogs, UserSearch,
 };
 pub use management_api::{ClientPolicy, ManagementApi, Settings};
 pub use pace::{BucketStatus, Class, FleetStatus};

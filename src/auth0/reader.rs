@@ -208,6 +208,7 @@ mod tests {
 
     use super::super::call_context::{CallBudget, CallerKey};
     use super::super::domain::Domain;
+    use super::super::endpoints::USERS;
     use super::super::fields_parameter::Fields;
     use super::super::grant::AuthenticationApi;
     use super::super::list_parameters::UserSearch;
@@ -233,7 +234,7 @@ mod tests {
     #[tokio::test]
     async fn who_finds_nothing_kept_and_no_call_under_way_looks_once_more() {
         let reader = reader();
-        let request = ApiRequest::users(&UserSearch::new(None, 0, 1, None).unwrap(), &Fields::All, false).0;
+        let request = ApiRequest::list(&USERS, &UserSearch::new(None, 0, 1, None).unwrap(), &Fields::All).0;
         let payload = Payload::Record(Some(bytes::Bytes::from_static(b"{}")));
         let share = |context| {
             let (reader, request) = (reader.clone(), Arc::clone(&request));

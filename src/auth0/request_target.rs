@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
-use super::endpoints::Endpoint;
+use super::endpoints::{Endpoint, ID};
 use super::fields_parameter::Fields;
 use super::pace::RequestHash;
 
@@ -66,25 +66,26 @@ impl TargetBuilder {
 
     /// The target of an endpoint whose path has an id in it.
     pub(crate) fn of_id(endpoint: &'static Endpoint, id: &str) -> Self {
-        Self::at(endpoint, &endpoint.path.replace("{}", &utf8_percent_encode(id, SEGMENT).to_string()))
+        Self::at(endpoint, &endpoint.path.replace(ID, &utf8_percent_encode(id, SEGMENT).to_string()))
     }
 
     fn at(endpoint: &'static Endpoint, path: &str) -> Self {
         Self { endpoint, text: format!("/api/v2/{path}"), field_names: Vec::new(), fields_start: None }
     }
 
+    /// Adds query parameters.
+    pub(crate) fn with_all<V: AsRef<str>>(self, pairs: impl IntoIterator<Item = (&'static str, V)>) -> Self {
+        pairs.into_iter().fold(self, |target, (key, value)| target.with(key, value.as_ref()))
+    }
+
     /// Adds a query parameter.
-    pub(crate) fn with(mut self, key: &'static str, value: &str) -> Self {
+    fn with(mut self, key: &'static str, value: &str) -> Self {
         // In the path it would be encoded.
         self.text.push(if self.text.contains('?') { '&' } else { '?' });
         self.text.push_str(key);
         self.text.push('=');
         self.text.extend(utf8_percent_encode(value, VALUE));
         self
-    }
-
-    pub(crate) fn with_totals(self, totals: bool) -> Self {
-        if totals { self.with("include_totals", "true") } else { self }
     }
 
     /// Adds `fields` and `include_fields`, behind everything else, if the endpoint takes all of the names.
@@ -150,8 +151,9 @@ mod tests {
 
     #[test]
     fn whatever_is_put_in_stays_in_its_place() {
-        let target =
-            TargetBuilder::of_id(&USER, "auth0|a b?c,d#e%2e\\é/../x").with("q", "a&b=c+d \"é\"").with("x", "1");
+        let target = TargetBuilder::of_id(&USER.endpoint, "auth0|a b?c,d#e%2e\\é/../x")
+            .with("q", "a&b=c+d \"é\"")
+            .with("x", "1");
         assert_eq!(
             target.into_request().target(true),
             "/api/v2/users/auth0%7Ca%20b%3Fc%2Cd%23e%252e%5C%C3%A9%2F..%2Fx?q=a%26b%3Dc%2Bd%20%22%C3%A9%22&x=1"

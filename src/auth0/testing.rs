@@ -17,6 +17,7 @@ use url::Url;
 use super::api_request::ApiRequest;
 use super::call_context::{CallerKey, Priority};
 use super::domain::Domain;
+use super::endpoints::{LOG, LOG_SEARCH, LOG_STREAM, USER, USERS, USERS_BY_EMAIL};
 use super::fields_parameter::Fields;
 use super::grant::{AuthenticationApi, Grant};
 use super::ids::{Email, LogId, UserId};
@@ -102,23 +103,23 @@ pub fn find_records(body: &Bytes) -> usize {
 /// Sends what a caller says to Auth0 as it was said, in the place that is meant for it, or refuses it.
 pub fn arguments(text: &str) {
     if let Ok(id) = UserId::parse(text) {
-        in_path(&ApiRequest::user(&id, &Fields::All), "users", text);
+        in_path(&ApiRequest::record(&USER, &id, &Fields::All), "users", text);
     }
     if let Ok(id) = LogId::parse(text) {
-        in_path(&ApiRequest::log(&id), "logs", text);
+        in_path(&ApiRequest::record(&LOG, &id, &Fields::All), "logs", text);
     }
     if let Ok(email) = Email::parse(text) {
-        in_query(&ApiRequest::users_by_email(&email, &Fields::All), "email", Some(text));
+        in_query(&ApiRequest::list(&USERS_BY_EMAIL, &email, &Fields::All), "email", Some(text));
     }
     if let Ok(checkpoint) = LogCheckpoint::new(text, 1) {
-        in_query(&ApiRequest::logs_after(&checkpoint), "from", Some(text));
+        in_query(&ApiRequest::list(&LOG_STREAM, &checkpoint, &Fields::All), "from", Some(text));
     }
     let q = Some(text).filter(|text| !text.trim().is_empty());
     if let Ok(search) = UserSearch::new(Some(text), 0, 1, None) {
-        in_query(&ApiRequest::users(&search, &Fields::All, false), "q", q);
+        in_query(&ApiRequest::list(&USERS, &search, &Fields::All), "q", q);
     }
     if let Ok(search) = LogSearch::new(Some(text), 0, 1, Direction::Descending) {
-        in_query(&ApiRequest::search_logs(&search, &Fields::All), "q", q);
+        in_query(&ApiRequest::list(&LOG_SEARCH, &search, &Fields::All), "q", q);
     }
 }
 

@@ -279,9 +279,9 @@ impl<'a> RootCall<'a> {
                 let ConnectionPage { json, unplaced } = read;
                 Ok(RootResponse { unplaced, ..RootResponse::record(&request.page, Some(json)) })
             }
-            (Permitted::Own(own), _, Prepare::OwnUser(read)) => {
+            (Permitted::Own(own), _, Prepare::OwnUser(endpoint)) => {
                 let fields = keys.fields(table.shape.object());
-                Ok(RootResponse::record(&request.page, own.read(*read, &fields, &context).await.map_err(report)?))
+                Ok(RootResponse::record(&request.page, own.read(endpoint, &fields, &context).await.map_err(report)?))
             }
             _ => Err(GraphqlError::bug("a call has no request")),
         }

@@ -4,7 +4,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::auth0::{ApiRequest, Condition, Fields, Keyset, LogId, Page, Position, UserId};
+use crate::auth0::endpoints::{Endpoint, List, ListOfUser, Record};
+use crate::auth0::{ApiRequest, Condition, Fields, Keyset, LogId, Page, Parameters, Position, UserId};
 
 /// The request of a root field.
 pub(crate) struct FieldRequest {
@@ -26,8 +27,8 @@ pub(crate) struct GeneratedSearch {
 pub(crate) enum Prepare {
     /// The same for every caller.
     Shared(PrepareShared),
-    /// A request for the caller's own user.
-    OwnUser(fn(&UserId, &Fields) -> ApiRequest<Option<Bytes>>),
+    /// The caller's own user, of this endpoint.
+    OwnUser(&'static Record<UserId>),
     /// A walk in several calls, of which each depends on the answer to the one before.
     Connection(ConnectionRequest),
     /// Logs as they come.
@@ -56,6 +57,7 @@ type PrepareForJoin = Box<dyn Fn(&str) -> Option<PreparedRequest> + Send + Sync>
 
 /// The request of a join for one parent. None for a parent whose key cannot be asked for.
 pub(crate) struct JoinRequest {
+    pub(crate) endpoint: &'static Endpoint,
     pub(crate) page: PageArgs,
     pub(crate) prepare: PrepareForJoin,
 }
@@ -94,6 +96,20 @@ pub(crate) struct PageFacts<'a> {
 }
 
 impl FieldRequest {
+    /// A list. Its total is not asked for.
+    pub(crate) fn list<P: Parameters + Send + Sync + 'static>(
+        endpoint: &'static List<P>,
+        page: PageArgs,
+        parameters: P,
+    ) -> Self {
+        Self::shared(page, move |fields, _| ApiRequest::list(endpoint, &parameters, fields).into())
+    }
+
+    /// A record.
+    pub(crate) fn record<I: AsRef<str> + Send + Sync + 'static>(endpoint: &'static Record<I>, id: I) -> Self {
+        Self::shared(PageArgs::default(), move |fields, _| ApiRequest::record(endpoint, &id, fields).into())
+    }
+
     /// A request that is the same for every caller.
     pub(crate) fn shared(
         page: PageArgs,
@@ -104,11 +120,15 @@ impl FieldRequest {
 }
 
 impl JoinRequest {
-    pub(crate) fn new(
+    /// A list that belongs to the parent, a user.
+    pub(crate) fn of_user<P: Parameters + Send + Sync + 'static>(
+        endpoint: &'static ListOfUser<P>,
         page: PageArgs,
-        prepare: impl Fn(&str) -> Option<PreparedRequest> + Send + Sync + 'static,
+        parameters: P,
     ) -> Self {
-        Self { page, prepare: Box::new(prepare) }
+        let prepare =
+            move |user: &str| Some(ApiRequest::list_of_user(endpoint, &UserId::parse(user).ok()?, &parameters).into());
+        Self { endpoint: &endpoint.endpoint, page, prepare: Box::new(prepare) }
     }
 }
 

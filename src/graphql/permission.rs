@@ -9,6 +9,7 @@ use super::Settings;
 use super::error::{ErrorCode, GraphqlError, report};
 use super::limits::Limiter;
 use crate::auth::{Caller, Identity, Replacement, Scope, Scopes};
+use crate::auth0::endpoints::Record;
 use crate::auth0::{
     ApiRequest, BreakerStatus, BucketStatus, CallContext, Error, Fields, FleetStatus, ManagementApi,
     MisconfigurationError, PushError, RefusedFields, TokenStatus, UserId,
@@ -242,14 +243,14 @@ pub(crate) struct OwnUser<'a> {
 }
 
 impl OwnUser<'_> {
-    /// Reads the user, as `read` asks for them.
+    /// Reads the user from `endpoint`.
     pub(crate) async fn read(
         &self,
-        read: fn(&UserId, &Fields) -> ApiRequest<Option<Bytes>>,
+        endpoint: &'static Record<UserId>,
         fields: &Fields,
         context: &CallContext,
     ) -> Result<Option<Bytes>, Error> {
-        self.api.read(&read(&self.id, fields), context).await
+        self.api.read(&ApiRequest::record(endpoint, &self.id, fields), context).await
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::super::{ApiRequest, Fields, ManagementApi, UserId};
+use super::super::{ApiRequest, Fields, ManagementApi, UserId, endpoints};
 use super::{TestResult, ample, client, later};
 
 /// A server that never hangs up.
@@ -35,7 +35,7 @@ impl KeepAliveServer {
 
     async fn read(&self, number: usize) -> TestResult {
         let user = UserId::parse(&format!("auth0|{number}"))?;
-        self.api.read(&ApiRequest::user(&user, &Fields::All), &ample()).await?;
+        self.api.read(&ApiRequest::record(&endpoints::USER, &user, &Fields::All), &ample()).await?;
         Ok(())
     }
 

@@ -13,12 +13,13 @@ use wiremock::ResponseTemplate;
 use super::super::error::BODY_LIMIT;
 use super::super::{
     ApiRequest, CallContext, Error, Fields, ManagementApi, MisconfigurationError, Page, UnavailableReason, UserSearch,
+    endpoints,
 };
 use super::{Tenant, TestResult, ample, array, client, within};
 
 async fn read(api: &ManagementApi, context: &CallContext) -> Result<Page, Error> {
     match UserSearch::new(None, 0, 1, None) {
-        Ok(search) => api.read(&ApiRequest::users(&search, &Fields::All, false), context).await,
+        Ok(search) => api.read(&ApiRequest::list(&endpoints::USERS, &search, &Fields::All), context).await,
         Err(_) => unreachable!("the search is valid"),
     }
 }

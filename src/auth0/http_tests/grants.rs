@@ -9,12 +9,12 @@ use serde_json::json;
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, Request, ResponseTemplate};
 
-use super::super::{ApiRequest, Error, Fields, ManagementApi, MisconfigurationError, UserSearch};
+use super::super::{ApiRequest, Error, Fields, ManagementApi, MisconfigurationError, UserSearch, endpoints};
 use super::{Tenant, TestResult, ample, array, later, some_time};
 
 async fn read(api: &ManagementApi) -> Result<(), Error> {
     match UserSearch::new(None, 0, 1, None) {
-        Ok(search) => api.read(&ApiRequest::users(&search, &Fields::All, false), &ample()).await.map(drop),
+        Ok(search) => api.read(&ApiRequest::list(&endpoints::USERS, &search, &Fields::All), &ample()).await.map(drop),
         Err(_) => unreachable!("the search is valid"),
     }
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde_json::json;
 use wiremock::ResponseTemplate;
 
+use super::super::endpoints::{LOG, LOG_SEARCH, LOG_STREAM, USER, USERS, USERS_BY_EMAIL};
 use super::super::{
     ApiRequest, Direction, Email, Error, Fields, LogCheckpoint, LogId, LogSearch, MisconfigurationError, UserId,
     UserSearch,
@@ -23,17 +24,17 @@ async fn each_endpoint_is_asked_for_exactly_what_is_wanted() -> TestResult {
     let some = Fields::Only(vec!["email", "name"]);
 
     let plain = UserSearch::new(None, 0, 50, None)?;
-    api.read(&ApiRequest::users(&plain, &Fields::All, false), &ample()).await?;
+    api.read(&ApiRequest::list(&USERS, &plain, &Fields::All), &ample()).await?;
     let sort = Some(("last_login".to_owned(), Direction::Descending));
     let search = UserSearch::new(Some("name:\"Ada L\" OR a+b&c"), 3, 10, sort)?;
-    api.read(&ApiRequest::users(&search, &some, true), &ample()).await?;
-    api.read(&ApiRequest::user(&UserId::parse("auth0|a b")?, &some), &ample()).await?;
-    api.read(&ApiRequest::users_by_email(&Email::parse("Ada+x@example.com")?, &Fields::All), &ample()).await?;
-    api.read(&ApiRequest::search_logs(&LogSearch::newest(7)?, &Fields::Only(vec!["date"])), &ample()).await?;
+    api.read(&ApiRequest::list(&USERS, &search.with_total(true), &some), &ample()).await?;
+    api.read(&ApiRequest::record(&USER, &UserId::parse("auth0|a b")?, &some), &ample()).await?;
+    api.read(&ApiRequest::list(&USERS_BY_EMAIL, &Email::parse("Ada+x@example.com")?, &Fields::All), &ample()).await?;
+    api.read(&ApiRequest::list(&LOG_SEARCH, &LogSearch::newest(7)?, &Fields::Only(vec!["date"])), &ample()).await?;
     let search = LogSearch::new(Some("type:f"), 1, 100, Direction::Ascending)?;
-    api.read(&ApiRequest::search_logs(&search, &Fields::All), &ample()).await?;
-    api.read(&ApiRequest::logs_after(&LogCheckpoint::new("9001", 100)?), &ample()).await?;
-    api.read(&ApiRequest::log(&LogId::parse("9001")?), &ample()).await?;
+    api.read(&ApiRequest::list(&LOG_SEARCH, &search, &Fields::All), &ample()).await?;
+    api.read(&ApiRequest::list(&LOG_STREAM, &LogCheckpoint::new("9001", 100)?, &Fields::All), &ample()).await?;
+    api.read(&ApiRequest::record(&LOG, &LogId::parse("9001")?, &Fields::All), &ample()).await?;
 
     insta::assert_snapshot!(tenant.reads().await.join("\n"), @r"
     /api/v2/users?page=0&per_page=50&search_engine=v3
@@ -53,7 +54,7 @@ async fn requests_tell_who_asks_and_how_they_may_be_answered() -> TestResult {
     let tenant = Tenant::granting().await?;
     tenant.answers("/api/v2/users", array("[]")).await;
     let search = UserSearch::new(None, 0, 1, None)?;
-    tenant.api.read(&ApiRequest::users(&search, &Fields::All, false), &ample()).await?;
+    tenant.api.read(&ApiRequest::list(&USERS, &search, &Fields::All), &ample()).await?;
 
     let host = tenant.server.address().to_string();
     let own_name = concat!("auth0-graphql/", env!("CARGO_PKG_VERSION"));
@@ -80,12 +81,12 @@ async fn an_answer_is_passed_on_as_it_came() -> TestResult {
     tenant.answers("/api/v2/users/auth0%7C1", array(" {\"a\" : 1e400}\n")).await;
 
     let search = UserSearch::new(None, 0, 1, None)?;
-    let page = tenant.api.read(&ApiRequest::users(&search, &Fields::All, true), &ample()).await?;
+    let page = tenant.api.read(&ApiRequest::list(&USERS, &search.with_total(true), &Fields::All), &ample()).await?;
     assert_eq!(page.records, r#"[ {"user_id":"auth0|1","email_verified":"true"} ]"#);
     assert_eq!(page.total, Some(41));
     assert_eq!(page.next, None);
 
-    let user = tenant.api.read(&ApiRequest::user(&UserId::parse("auth0|1")?, &Fields::All), &ample()).await?;
+    let user = tenant.api.read(&ApiRequest::record(&USER, &UserId::parse("auth0|1")?, &Fields::All), &ample()).await?;
     assert_eq!(user, Some(Bytes::from_static(b"{\"a\" : 1e400}")));
     Ok(())
 }
@@ -97,7 +98,10 @@ async fn a_checkpoint_tells_where_the_logs_go_on() -> TestResult {
     let answer = array(r#"[{"log_id":"9002"}]"#).insert_header("link", link);
     tenant.answers("/api/v2/logs", answer).await;
 
-    let page = tenant.api.read(&ApiRequest::logs_after(&LogCheckpoint::new("9001", 1)?), &ample()).await?;
+    let page = tenant
+        .api
+        .read(&ApiRequest::list(&LOG_STREAM, &LogCheckpoint::new("9001", 1)?, &Fields::All), &ample())
+        .await?;
     assert_eq!(page.next.as_deref(), Some("9002"));
     assert_eq!(page.total, None);
     Ok(())
@@ -121,9 +125,15 @@ async fn what_does_not_exist_is_none_and_a_wrong_address_is_an_error() -> TestRe
     tenant.answers("/api/v2/logs/9002", not_found(generic)).await;
 
     let user = async |id| {
-        tenant.api.read(&ApiRequest::user(&UserId::parse(id)?, &Fields::All), &ample()).await.map_err(Box::from)
+        tenant
+            .api
+            .read(&ApiRequest::record(&USER, &UserId::parse(id)?, &Fields::All), &ample())
+            .await
+            .map_err(Box::from)
     };
-    let log = async |id| tenant.api.read(&ApiRequest::log(&LogId::parse(id)?), &ample()).await.map_err(Box::from);
+    let log = async |id| {
+        tenant.api.read(&ApiRequest::record(&LOG, &LogId::parse(id)?, &Fields::All), &ample()).await.map_err(Box::from)
+    };
     let is_misconfigured = |outcome: Result<Option<Bytes>, Box<dyn std::error::Error>>| {
         let error = outcome.err().and_then(|error| error.downcast::<Error>().ok());
         matches!(error.as_deref(), Some(Error::Misconfigured { what: MisconfigurationError::NotFound, .. }))

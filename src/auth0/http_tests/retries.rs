@@ -9,6 +9,7 @@ use wiremock::{Mock, ResponseTemplate};
 use super::super::retry::RetryPolicy;
 use super::super::{
     ApiRequest, BreakerStatus, CallContext, Error, Fields, ManagementApi, Page, UnavailableReason, UserId, UserSearch,
+    endpoints,
 };
 use super::faults::scripted;
 use super::{KEEPING_NOTHING, Tenant, TestResult, ample, array, later, settings, some_time, within};
@@ -18,14 +19,14 @@ const USER: &str = "/api/v2/users/auth0%7C1";
 
 async fn search(api: &ManagementApi, context: &CallContext) -> Result<Page, Error> {
     match UserSearch::new(None, 0, 1, None) {
-        Ok(search) => api.read(&ApiRequest::users(&search, &Fields::All, false), context).await,
+        Ok(search) => api.read(&ApiRequest::list(&endpoints::USERS, &search, &Fields::All), context).await,
         Err(_) => unreachable!("the search is valid"),
     }
 }
 
 async fn user(api: &ManagementApi) -> Result<(), Error> {
     match UserId::parse("auth0|1") {
-        Ok(id) => api.read(&ApiRequest::user(&id, &Fields::All), &ample()).await.map(drop),
+        Ok(id) => api.read(&ApiRequest::record(&endpoints::USER, &id, &Fields::All), &ample()).await.map(drop),
         Err(_) => unreachable!("the id is valid"),
     }
 }
@@ -248,7 +249,7 @@ async fn the_attempts_are_counted() -> TestResult {
     let (first, second, refused) = (ample(), ample(), ample());
     search(&tenant.api, &first).await?;
     search(&tenant.api, &second).await?;
-    assert!(tenant.api.read(&ApiRequest::user(&user, &Fields::All), &refused).await.is_err());
+    assert!(tenant.api.read(&ApiRequest::record(&endpoints::USER, &user, &Fields::All), &refused).await.is_err());
     let counted = [first, second, refused].map(|context| (context.stats().calls, context.stats().retries));
     // A call with a new token, and one after a failure, come on top of the first.
     assert_eq!(counted, [(3, 2), (1, 0), (1, 0)]);

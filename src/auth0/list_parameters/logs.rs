@@ -1,9 +1,8 @@
 //! Parameters of the lists of logs.
 
-use super::{Direction, LARGEST_PAGE, PageParameters, searchable, up_to_a_page};
+use super::{Direction, LARGEST_PAGE, PageParameters, Pairs, Parameters, searchable, up_to_a_page};
 use crate::auth0::argument_error::ArgumentError;
 use crate::auth0::ids::LogId;
-use crate::auth0::request_target::TargetBuilder;
 
 /// A page of a search for logs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -59,17 +58,15 @@ impl LogSearch {
     pub fn next_is_reachable(&self) -> bool {
         self.page.next_is_reachable()
     }
+}
 
-    pub(crate) fn add_to(&self, target: TargetBuilder) -> TargetBuilder {
+impl Parameters for LogSearch {
+    fn pairs(&self) -> Pairs<'_> {
+        let mut pairs = self.page.pairs();
         // Newest first is Auth0's default too; sending it says so, whatever the default becomes.
-        let mut target = self.page.add_to(target);
-        if let Some(direction) = self.sort {
-            target = target.with("sort", &format!("date:{}", direction.wire()));
-        }
-        match &self.q {
-            Some(q) => target.with("q", q),
-            None => target,
-        }
+        pairs.extend(self.sort.map(Direction::by_date));
+        pairs.extend(self.q.as_deref().map(|q| ("q", q.into())));
+        pairs
     }
 }
 
@@ -95,9 +92,13 @@ impl UserLogs {
     pub fn next_is_reachable(&self) -> bool {
         self.page.next_is_reachable()
     }
+}
 
-    pub(crate) fn add_to(&self, target: TargetBuilder) -> TargetBuilder {
-        self.page.add_to(target).with("sort", &format!("date:{}", self.sort.wire()))
+impl Parameters for UserLogs {
+    fn pairs(&self) -> Pairs<'_> {
+        let mut pairs = self.page.pairs();
+        pairs.push(self.sort.by_date());
+        pairs
     }
 }
 
@@ -124,10 +125,12 @@ impl LogCheckpoint {
         up_to_a_page("take", take)?;
         Ok(Self { from: LogId::parse_argument("from", from)?, take })
     }
+}
 
-    /// Sends these two alone: beside `from`, Auth0 ignores everything but `take`.
-    pub(crate) fn add_to(&self, target: TargetBuilder) -> TargetBuilder {
-        target.with("from", self.from.as_str()).with("take", &self.take.to_string())
+impl Parameters for LogCheckpoint {
+    fn pairs(&self) -> Pairs<'_> {
+        // Beside `from`, Auth0 ignores everything but `take`.
+        vec![("from", self.from.as_str().into()), ("take", self.take.to_string().into())]
     }
 }
 

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
 use super::super::api_request::ApiRequest;
+use super::super::endpoints::{LOG_SEARCH, LOG_STREAM};
 use super::super::error::Error;
 use super::super::fields_parameter::Fields;
 use super::super::ids::LogId;
@@ -127,7 +128,7 @@ pub(super) fn marks() -> Fields {
 }
 
 async fn read_oldest(tail: &Inner) -> Result<Option<LogId>, Error> {
-    let request = ApiRequest::search_logs(&LogSearch::oldest(), &marks());
+    let request = ApiRequest::list(&LOG_SEARCH, &LogSearch::oldest(), &marks());
     loop {
         match tail.api.read(&request, &context().fresh()).await {
             Ok(page) => {
@@ -143,7 +144,10 @@ async fn read_oldest(tail: &Inner) -> Result<Option<LogId>, Error> {
 async fn read(tail: &Inner, after: &LogId) -> Result<HistoryPage, Error> {
     // Before the read: a log that becomes visible behind this one is told by the poller.
     let low = tail.state.lock().ring.low().cloned().unwrap_or_else(|| after.clone());
-    let page = tail.api.read(&ApiRequest::logs_after(&LogCheckpoint::page_after(after.clone())), &context()).await?;
+    let page = tail
+        .api
+        .read(&ApiRequest::list(&LOG_STREAM, &LogCheckpoint::page_after(after.clone()), &Fields::All), &context())
+        .await?;
     let records = String::from_utf8_lossy(&page.records);
     let RawLogs { logs, left_out } = batch::read_all(&records)?;
     tail.leave_out(left_out);

@@ -6,7 +6,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::super::api_request::ApiRequest;
+use super::super::endpoints::{LOG_SEARCH, LOG_STREAM};
 use super::super::error::Error;
+use super::super::fields_parameter::Fields;
 use super::super::ids::LogId;
 use super::super::list_parameters::{LogCheckpoint, LogSearch};
 use super::batch::{self, LogBatch, RawLog, RawLogs};
@@ -91,8 +93,10 @@ impl Poller {
             (checkpoint.begin_read(), checkpoint.is_recovering())
         };
         let (request, from) = match next_read {
-            NextRead::Newest => (ApiRequest::search_logs(&LogSearch::newest_page(), &marks()), None),
-            NextRead::After(id) => (ApiRequest::logs_after(&LogCheckpoint::page_after(id.clone())), Some(id)),
+            NextRead::Newest => (ApiRequest::list(&LOG_SEARCH, &LogSearch::newest_page(), &marks()), None),
+            NextRead::After(id) => {
+                (ApiRequest::list(&LOG_STREAM, &LogCheckpoint::page_after(id.clone()), &Fields::All), Some(id))
+            }
         };
         let context = context().fresh();
         let page = tail.api.read(&request, &context).await?;

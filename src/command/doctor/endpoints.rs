@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use super::report::{Check, Status};
 use super::upstream_error::check_of;
 use crate::auth::{Scope, Scopes};
+use crate::auth0::endpoints::{ENDPOINTS, Endpoint};
 use crate::auth0::{
-    ApiRequest, CallBudget, CallContext, CallerKey, ENDPOINTS, Endpoint, Error, ManagementApi, MisconfigurationError,
-    Payload, ResponseKind,
+    ApiRequest, CallBudget, CallContext, CallerKey, Error, ManagementApi, MisconfigurationError, Payload,
 };
 use crate::deadline::Deadline;
 
@@ -57,9 +57,7 @@ impl EndpointResult {
             Error::Misconfigured { what: MisconfigurationError::MissingScope { .. }, .. } => {
                 Scope::parse(self.endpoint.scope).is_some_and(|scope| !scope.facts().is_required)
             }
-            Error::Misconfigured { what: MisconfigurationError::PlanLimit, .. } => {
-                matches!(self.endpoint.response, ResponseKind::ListOfUser { .. })
-            }
+            Error::Misconfigured { what: MisconfigurationError::PlanLimit, .. } => self.endpoint.is_list_of_user(),
             _ => false,
         }
     }
@@ -80,13 +78,13 @@ impl EndpointResult {
 
 /// No endpoint is called.
 pub(super) fn skip_all(why: &str) -> Vec<EndpointResult> {
-    ENDPOINTS.into_iter().map(|endpoint| EndpointResult::skipped(endpoint, why.to_owned())).collect()
+    ENDPOINTS.iter().map(|endpoint| EndpointResult::skipped(endpoint, why.to_owned())).collect()
 }
 
 /// Calls every endpoint, each for at most `timeout`, but for those that are of use to no caller or for which no id was found.
 pub(super) async fn call_all(api: &ManagementApi, useful: Scopes, timeout: Duration) -> Vec<EndpointResult> {
     let mut results = Vec::with_capacity(ENDPOINTS.len());
-    for endpoint in ENDPOINTS {
+    for &endpoint in ENDPOINTS {
         results.push(match request(endpoint, useful, &results) {
             Ok(request) => call(api, endpoint, &request, timeout).await,
             Err(why) => EndpointResult::skipped(endpoint, why),

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::refusals::{refusal, refusals};
 use crate::auth::Caller;
-use crate::auth0::{Class, Fields};
+use crate::auth0::Class;
+use crate::auth0::endpoints::{Endpoint, LOG_STREAM};
 use crate::graphql::error::FieldError;
 use crate::graphql::field_request::{FieldRequest, Prepare, PreparedRequest};
 use crate::graphql::operation::SelectedField;
@@ -62,63 +63,52 @@ pub(crate) fn explain(
             None => !is_refused(root),
         };
         let is_allowed = is_reached && authorize_all(upstream, caller, row.scopes).is_ok();
-        let request = if is_allowed { join_request(&row.fetch, field) } else { None };
-        is_asked.push(request.is_some());
-        calls.extend(
-            request.map(|request| {
-                planned(path, PlannedRequest { q: None, ..PlannedRequest::of(&request) }, count, upstream)
-            }),
-        );
+        let endpoint = if is_allowed { joined_endpoint(&row.fetch, field) } else { None };
+        is_asked.push(endpoint.is_some());
+        calls.extend(endpoint.map(|endpoint| planned(path, (endpoint, None), count, upstream)));
     }
     ExplainedPlan { calls, refused: refusals(prepared, plan, &refused_roots) }
 }
 
-/// A request, as far as it is told.
-struct PlannedRequest {
-    endpoint: &'static str,
-    class: Class,
-    q: Option<String>,
-}
+/// The endpoint that is asked, and the search that it is sent.
+type Asked = (&'static Endpoint, Option<String>);
 
-impl PlannedRequest {
-    fn of(request: &PreparedRequest) -> Self {
-        match request {
-            PreparedRequest::List(read) => Self { endpoint: read.endpoint(), class: read.class(), q: read.q() },
-            PreparedRequest::Record(read) => Self { endpoint: read.endpoint(), class: read.class(), q: None },
-        }
+fn asked(request: &PreparedRequest) -> Asked {
+    match request {
+        PreparedRequest::List(read) => (read.endpoint(), read.q()),
+        PreparedRequest::Record(read) => (read.endpoint(), None),
     }
 }
 
-fn planned(field: String, asked: PlannedRequest, calls: u64, upstream: &Upstream) -> PlannedCall {
-    let PlannedRequest { endpoint, class, q } = asked;
-    PlannedCall { field, endpoint, calls, q, wait_ms: milliseconds(wait(upstream, class, calls)) }
+fn planned(field: String, (endpoint, q): Asked, calls: u64, upstream: &Upstream) -> PlannedCall {
+    let wait = wait(upstream, endpoint.class, calls);
+    PlannedCall { field, endpoint: endpoint.name, calls, q, wait_ms: milliseconds(wait) }
 }
 
-/// The request of a call, which is this root field's.
-fn request(root: &PreparedField, call: &CallPlan) -> Option<PlannedRequest> {
+/// The endpoint of a call, which is this root field's.
+fn request(root: &PreparedField, call: &CallPlan) -> Option<Asked> {
     let FieldSource::Upstream(field) = &root.kind else { return None };
     let FieldRequest { prepare, .. } = field.request.as_ref().ok()?;
     let CallPlan { keys, request, .. } = call;
     match (request, prepare) {
-        (CallRequest::Root(Some(request)), _) => Some(PlannedRequest::of(request)),
+        (CallRequest::Root(Some(request)), _) => Some(asked(request)),
         (_, Prepare::Connection(page)) => {
             let fields = keys.fields(field.table.shape.object());
             let read = page.keyset.walk(page.from.clone()).request(page.first, &fields, keys.total).ok()?;
-            Some(PlannedRequest::of(&read.into()))
+            Some(asked(&read.into()))
         }
         // Again and again, for as long as somebody listens.
-        (_, Prepare::Tail(_)) => Some(PlannedRequest { endpoint: "logs", class: Class::Logs, q: None }),
-        (_, Prepare::OwnUser(_) | Prepare::Shared(_)) => {
-            Some(PlannedRequest { endpoint: "user", class: Class::Users, q: None })
-        }
+        (_, Prepare::Tail(_)) => Some((&LOG_STREAM.endpoint, None)),
+        (_, Prepare::OwnUser(endpoint)) => Some((&endpoint.endpoint, None)),
+        (_, Prepare::Shared(_)) => None,
     }
 }
 
-/// A request as a join makes it, of anybody.
-fn join_request(fetch: &Fetch, field: &SelectedField) -> Option<PreparedRequest> {
+/// The endpoint that a join asks. None where its arguments are out of bounds.
+fn joined_endpoint(fetch: &Fetch, field: &SelectedField) -> Option<&'static Endpoint> {
     match fetch {
-        Fetch::ByIds(by_ids) => (by_ids.search)("", &Fields::All).ok(),
-        Fetch::PerParent(parse) => (parse(field.arguments.as_ref().ok()?).ok()?.prepare)("auth0|"),
+        Fetch::ByIds(by_ids) => Some(by_ids.endpoint),
+        Fetch::PerParent(parse) => Some(parse(field.arguments.as_ref().ok()?).ok()?.endpoint),
     }
 }
 

@@ -8,9 +8,8 @@ use super::user_lists::{
     AUTHENTICATION_METHODS, BLOCKS, ENROLLMENTS, ORGANIZATIONS, PERMISSIONS, REFRESH_TOKENS, ROLES, SESSIONS,
 };
 use crate::auth::Scope;
-use crate::auth0::{
-    ApiRequest, Direction, Fields, LogId, LogSearch, UserId, UserList, UserListPart, UserLogs, UserSearch,
-};
+use crate::auth0::endpoints::{self, Endpoint, ListOfUser};
+use crate::auth0::{ApiRequest, Direction, Fields, ListPart, LogId, LogSearch, UserId, UserLogs, UserSearch};
 use crate::graphql::error::{ErrorCode, GraphqlError};
 use crate::graphql::field_request::{JoinRequest, PageArgs, PreparedRequest};
 use crate::graphql::operation::Arguments;
@@ -39,6 +38,8 @@ pub(crate) enum Fetch {
 
 /// Records that a search finds by their ids.
 pub(crate) struct ByIds {
+    /// The endpoint of the search.
+    pub(crate) endpoint: &'static Endpoint,
     /// The most ids of one search.
     pub(crate) batch: usize,
     /// The ids' field in Auth0's search.
@@ -118,16 +119,17 @@ static JOINS: &[Join] = &[
         arguments: &[],
         shape: Shape::Record(&LOG),
         fetch: Fetch::ByIds(ByIds {
+            endpoint: &endpoints::LOG_SEARCH.endpoint,
             batch: LOGS_AT_ONCE,
             key: "log_id",
             search: |q, fields| {
                 let search = LogSearch::new(Some(q), 0, LOGS_AT_ONCE as i64, Direction::Descending)?;
-                Ok(ApiRequest::search_logs(&search, fields).into())
+                Ok(ApiRequest::list(&endpoints::LOG_SEARCH, &search, fields).into())
             },
             check: |key, id| {
                 Ok(LogId::parse_argument(key, id).map(|_| id.bytes().all(|byte| byte.is_ascii_alphanumeric()))?)
             },
-            single: |id, _| Ok(ApiRequest::log(&LogId::parse(id)?).into()),
+            single: |id, fields| Ok(ApiRequest::record(&endpoints::LOG, &LogId::parse(id)?, fields).into()),
         }),
     },
     Join {
@@ -146,10 +148,11 @@ static JOINS: &[Join] = &[
         fetch: Fetch::PerParent(|arguments| {
             let (page, per_page): (i32, i32) = (read(arguments, "page")?, read(arguments, "perPage")?);
             let logs = UserLogs::new(page.into(), per_page.into(), log_direction(arguments))?;
-            let asked = PageArgs::of(page, per_page, logs.next_is_reachable());
-            Ok(JoinRequest::new(asked, move |user| {
-                Some(ApiRequest::user_logs(&UserId::parse(user).ok()?, &logs, false).into())
-            }))
+            Ok(JoinRequest::of_user(
+                &endpoints::USER_LOGS,
+                PageArgs::of(page, per_page, logs.next_is_reachable()),
+                logs,
+            ))
         }),
     },
     Join {
@@ -160,7 +163,7 @@ static JOINS: &[Join] = &[
         scopes: &[Scope::ReadUsers, Scope::ReadRoles, Scope::ReadRoleMembers],
         arguments: PAGED,
         shape: Shape::Page(&ROLES),
-        fetch: Fetch::PerParent(|arguments| paged(UserList::Roles, arguments)),
+        fetch: Fetch::PerParent(|arguments| paged(&endpoints::USER_ROLES, arguments)),
     },
     Join {
         parent: &USER,
@@ -170,7 +173,7 @@ static JOINS: &[Join] = &[
         scopes: &[Scope::ReadUsers],
         arguments: PAGED,
         shape: Shape::Page(&PERMISSIONS),
-        fetch: Fetch::PerParent(|arguments| paged(UserList::Permissions, arguments)),
+        fetch: Fetch::PerParent(|arguments| paged(&endpoints::USER_PERMISSIONS, arguments)),
     },
     Join {
         parent: &USER,
@@ -180,7 +183,7 @@ static JOINS: &[Join] = &[
         scopes: &[Scope::ReadOrganizations],
         arguments: PAGED,
         shape: Shape::Page(&ORGANIZATIONS),
-        fetch: Fetch::PerParent(|arguments| paged(UserList::Organizations, arguments)),
+        fetch: Fetch::PerParent(|arguments| paged(&endpoints::USER_ORGANIZATIONS, arguments)),
     },
     Join {
         parent: &USER,
@@ -190,7 +193,7 @@ static JOINS: &[Join] = &[
         scopes: &[Scope::ReadAuthenticationMethods],
         arguments: PAGED,
         shape: Shape::Page(&AUTHENTICATION_METHODS),
-        fetch: Fetch::PerParent(|arguments| paged(UserList::AuthenticationMethods, arguments)),
+        fetch: Fetch::PerParent(|arguments| paged(&endpoints::USER_AUTHENTICATION_METHODS, arguments)),
     },
     Join {
         parent: &USER,
@@ -200,7 +203,7 @@ static JOINS: &[Join] = &[
         scopes: &[Scope::ReadUsers],
         arguments: &[],
         shape: Shape::Page(&ENROLLMENTS),
-        fetch: Fetch::PerParent(|_| Ok(whole(UserList::Enrollments))),
+        fetch: Fetch::PerParent(|_| Ok(whole(&endpoints::USER_ENROLLMENTS))),
     },
     Join {
         parent: &USER,
@@ -210,7 +213,7 @@ static JOINS: &[Join] = &[
         scopes: &[Scope::ReadSessions],
         arguments: CHECKPOINTED,
         shape: Shape::Page(&SESSIONS),
-        fetch: Fetch::PerParent(|arguments| checkpointed(UserList::Sessions, arguments)),
+        fetch: Fetch::PerParent(|arguments| checkpointed(&endpoints::USER_SESSIONS, arguments)),
     },
     Join {
         parent: &USER,
@@ -220,7 +223,7 @@ static JOINS: &[Join] = &[
         scopes: &[Scope::ReadRefreshTokens],
         arguments: CHECKPOINTED,
         shape: Shape::Page(&REFRESH_TOKENS),
-        fetch: Fetch::PerParent(|arguments| checkpointed(UserList::RefreshTokens, arguments)),
+        fetch: Fetch::PerParent(|arguments| checkpointed(&endpoints::USER_REFRESH_TOKENS, arguments)),
     },
     Join {
         parent: &USER,
@@ -230,41 +233,42 @@ static JOINS: &[Join] = &[
         scopes: &[Scope::ReadUsers],
         arguments: &[],
         shape: Shape::Page(&BLOCKS),
-        fetch: Fetch::PerParent(|_| Ok(whole(UserList::Blocks))),
+        fetch: Fetch::PerParent(|_| Ok(whole(&endpoints::USER_BLOCKS))),
     },
 ];
 
 /// The way to users by their ids, of which `check` tells whether they can be somebody's.
 const fn users(check: fn(&'static str, &str) -> Result<bool, GraphqlError>) -> ByIds {
     ByIds {
+        endpoint: &endpoints::USERS.endpoint,
         batch: USERS_AT_ONCE,
         key: "user_id",
         search: |q, fields| {
             let search = UserSearch::new(Some(q), 0, USERS_AT_ONCE as i64, None)?;
-            Ok(ApiRequest::users(&search, fields, false).into())
+            Ok(ApiRequest::list(&endpoints::USERS, &search, fields).into())
         },
         check,
-        single: |id, fields| Ok(ApiRequest::user(&UserId::parse(id)?, fields).into()),
+        single: |id, fields| Ok(ApiRequest::record(&endpoints::USER, &UserId::parse(id)?, fields).into()),
     }
 }
 
-fn paged(list: UserList, arguments: &Arguments) -> Result<JoinRequest, GraphqlError> {
+fn paged(endpoint: &'static ListOfUser<ListPart>, arguments: &Arguments) -> Result<JoinRequest, GraphqlError> {
     let (page, per_page): (i32, i32) = (read(arguments, "page")?, read(arguments, "perPage")?);
-    let part = UserListPart::page(page.into(), per_page.into())?;
-    Ok(of_user(list, PageArgs::of(page, per_page, part.next_is_reachable()), part))
+    let part = ListPart::page(page.into(), per_page.into())?;
+    Ok(JoinRequest::of_user(endpoint, PageArgs::of(page, per_page, part.next_is_reachable()), part))
 }
 
-fn checkpointed(list: UserList, arguments: &Arguments) -> Result<JoinRequest, GraphqlError> {
+fn checkpointed(endpoint: &'static ListOfUser<ListPart>, arguments: &Arguments) -> Result<JoinRequest, GraphqlError> {
     let take: i32 = read(arguments, "take")?;
-    Ok(of_user(list, PageArgs::default(), UserListPart::checkpoint(read(arguments, "from")?, take.into())?))
+    Ok(JoinRequest::of_user(
+        endpoint,
+        PageArgs::default(),
+        ListPart::checkpoint(read(arguments, "from")?, take.into())?,
+    ))
 }
 
-fn whole(list: UserList) -> JoinRequest {
-    of_user(list, PageArgs::default(), UserListPart::whole())
-}
-
-fn of_user(list: UserList, page: PageArgs, part: UserListPart) -> JoinRequest {
-    JoinRequest::new(page, move |user| Some(ApiRequest::user_list(list, &UserId::parse(user).ok()?, &part).into()))
+fn whole(endpoint: &'static ListOfUser<ListPart>) -> JoinRequest {
+    JoinRequest::of_user(endpoint, PageArgs::default(), ListPart::whole())
 }
 
 fn no_id() -> GraphqlError {

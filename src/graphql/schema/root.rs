@@ -11,7 +11,7 @@ use super::user::{USER, USER_PAGE};
 use crate::auth::Scope;
 use crate::auth0::{
     ApiRequest, ArgumentError, ArgumentProblem, Condition, Direction, Email, Keyset, LONGEST_Q, LogCheckpoint, LogId,
-    LogSearch, UserId, UserSearch,
+    LogSearch, UserId, UserSearch, endpoints,
 };
 use crate::graphql::error::{ErrorCode, GraphqlError};
 use crate::graphql::field_request::{ConnectionRequest, FieldRequest, GeneratedSearch, PageArgs, Prepare, TailRequest};
@@ -77,8 +77,9 @@ pub(super) static ROOT_FIELDS: &[RootField] = &[
             let (q, generated) = search(arguments, &USER_FILTER)?;
             let search = UserSearch::new(q.as_deref(), page.into(), per_page.into(), user_sort(arguments))?;
             let asked = PageArgs::of(page, per_page, search.next_is_reachable());
-            let request =
-                FieldRequest::shared(asked, move |fields, total| ApiRequest::users(&search, fields, total).into());
+            let request = FieldRequest::shared(asked, move |fields, total| {
+                ApiRequest::list(&endpoints::USERS, &search.clone().with_total(total), fields).into()
+            });
             Ok(FieldRequest { generated, ..request })
         },
     },
@@ -115,7 +116,7 @@ pub(super) static ROOT_FIELDS: &[RootField] = &[
         arguments: &[Argument::new::<ID>("id", "The user's id, such as `auth0|…`.")],
         parse: |arguments| {
             let id = UserId::parse(&read::<ID>(arguments, "id")?)?;
-            Ok(FieldRequest::shared(PageArgs::default(), move |fields, _| ApiRequest::user(&id, fields).into()))
+            Ok(FieldRequest::record(&endpoints::USER, id))
         },
     },
     RootField {
@@ -125,7 +126,7 @@ pub(super) static ROOT_FIELDS: &[RootField] = &[
         shape: Shape::Record(&USER),
         arguments: &[],
         parse: |_| {
-            Ok(FieldRequest { page: PageArgs::default(), generated: None, prepare: Prepare::OwnUser(ApiRequest::user) })
+            Ok(FieldRequest { page: PageArgs::default(), generated: None, prepare: Prepare::OwnUser(&endpoints::USER) })
         },
     },
     RootField {
@@ -139,9 +140,7 @@ pub(super) static ROOT_FIELDS: &[RootField] = &[
         )],
         parse: |arguments| {
             let email = Email::parse(&read::<String>(arguments, "email")?)?;
-            Ok(FieldRequest::shared(PageArgs::default(), move |fields, _| {
-                ApiRequest::users_by_email(&email, fields).into()
-            }))
+            Ok(FieldRequest::list(&endpoints::USERS_BY_EMAIL, PageArgs::default(), email))
         },
     },
     RootField {
@@ -160,12 +159,10 @@ pub(super) static ROOT_FIELDS: &[RootField] = &[
             let take: i32 = read(arguments, "take")?;
             let Some(ID(from)) = read(arguments, "from")? else {
                 let search = LogSearch::newest(take.into())?;
-                return Ok(FieldRequest::shared(PageArgs::default(), move |fields, _| {
-                    ApiRequest::search_logs(&search, fields).into()
-                }));
+                return Ok(FieldRequest::list(&endpoints::LOG_SEARCH, PageArgs::default(), search));
             };
             let checkpoint = LogCheckpoint::new(&from, take.into())?;
-            Ok(FieldRequest::shared(PageArgs::from(from), move |_, _| ApiRequest::logs_after(&checkpoint).into()))
+            Ok(FieldRequest::list(&endpoints::LOG_STREAM, PageArgs::from(from), checkpoint))
         },
     },
     RootField {
@@ -176,7 +173,7 @@ pub(super) static ROOT_FIELDS: &[RootField] = &[
         arguments: &[Argument::new::<ID>("id", "The log's id.")],
         parse: |arguments| {
             let id = LogId::parse(&read::<ID>(arguments, "id")?)?;
-            Ok(FieldRequest::shared(PageArgs::default(), move |_, _| ApiRequest::log(&id).into()))
+            Ok(FieldRequest::record(&endpoints::LOG, id))
         },
     },
     RootField {
@@ -199,8 +196,7 @@ pub(super) static ROOT_FIELDS: &[RootField] = &[
             let (q, generated) = search(arguments, &LOG_FILTER)?;
             let search = LogSearch::new(q.as_deref(), page.into(), per_page.into(), log_direction(arguments))?;
             let asked = PageArgs::of(page, per_page, search.next_is_reachable());
-            let request = FieldRequest::shared(asked, move |fields, _| ApiRequest::search_logs(&search, fields).into());
-            Ok(FieldRequest { generated, ..request })
+            Ok(FieldRequest { generated, ..FieldRequest::list(&endpoints::LOG_SEARCH, asked, search) })
         },
     },
     RootField {
