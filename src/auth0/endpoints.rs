@@ -10,7 +10,7 @@ use super::error_mapping::{is_absent_log, is_absent_user};
 use super::http_client::UpstreamResponse;
 use super::ids::{Email, LogId, UserId};
 use super::list_parameters::{ListPart, LogCheckpoint, LogSearch, UserLogs, UserSearch};
-use super::pace::Class;
+use super::pace::RateClass;
 use super::page::Page;
 use super::retry::RequestKind;
 
@@ -22,7 +22,7 @@ pub(crate) struct Endpoint {
     /// Below `/api/v2/`. An id stands where the braces are.
     pub(super) path: &'static str,
     /// The bucket that it counts in, where a plan has several.
-    pub(crate) class: Class,
+    pub(crate) class: RateClass,
     /// Decides how its failures are judged. Answers of a search, which lags behind the tenant by itself, may be kept for a moment.
     pub(super) kind: RequestKind,
     pub(super) selectable: Selectable,
@@ -147,7 +147,7 @@ const fn list_of_user(
     Endpoint {
         name,
         path,
-        class: Class::Other,
+        class: RateClass::Other,
         kind: RequestKind::Read,
         selectable: Selectable::Nothing,
         response: ResponseKind::ListOfUser { key },
@@ -172,7 +172,7 @@ endpoints! {
     pub(crate) static USERS: List<UserSearch> = Endpoint {
         name: "users",
         path: "users",
-        class: Class::Users,
+        class: RateClass::Users,
         kind: RequestKind::Search,
         selectable: Selectable::Any { least: "user_id" },
         response: USER_LIST,
@@ -183,7 +183,7 @@ endpoints! {
     pub(crate) static USER: Record<UserId> = Endpoint {
         name: "user",
         path: "users/{}",
-        class: Class::Users,
+        class: RateClass::Users,
         kind: RequestKind::Read,
         selectable: USER_FIELDS,
         response: ResponseKind::Record { is_absent: is_absent_user },
@@ -195,7 +195,7 @@ endpoints! {
     pub(crate) static USERS_BY_EMAIL: List<Email> = Endpoint {
         name: "users-by-email",
         path: "users-by-email",
-        class: Class::Users,
+        class: RateClass::Users,
         kind: RequestKind::Read,
         selectable: USER_FIELDS,
         response: USER_LIST,
@@ -207,7 +207,7 @@ endpoints! {
     pub(crate) static LOG_SEARCH: List<LogSearch> = Endpoint {
         name: "logs",
         path: "logs",
-        class: Class::Logs,
+        class: RateClass::Logs,
         kind: RequestKind::Search,
         selectable: Selectable::Any { least: "log_id" },
         response: LOG_LIST,
@@ -220,7 +220,7 @@ endpoints! {
     pub(crate) static LOG_STREAM: List<LogCheckpoint> = Endpoint {
         name: "logs",
         path: "logs",
-        class: Class::Logs,
+        class: RateClass::Logs,
         kind: RequestKind::Read,
         selectable: Selectable::Nothing,
         response: LOG_LIST,
@@ -232,7 +232,7 @@ endpoints! {
     pub(crate) static LOG: Record<LogId> = Endpoint {
         name: "log",
         path: "logs/{}",
-        class: Class::Logs,
+        class: RateClass::Logs,
         kind: RequestKind::Read,
         selectable: Selectable::Nothing,
         response: ResponseKind::Record { is_absent: is_absent_log },
@@ -245,7 +245,7 @@ endpoints! {
     pub(crate) static USER_LOGS: ListOfUser<UserLogs> = Endpoint {
         name: "user-logs",
         path: "users/{}/logs",
-        class: Class::Other,
+        class: RateClass::Other,
         kind: RequestKind::Search,
         selectable: Selectable::Nothing,
         response: LOG_LIST,

@@ -63,7 +63,7 @@ pub use list_parameters::{
     Direction, LARGEST_PAGE, LONGEST_Q, ListPart, LogCheckpoint, LogSearch, UserLogs, UserSearch,
 };
 pub use management_api::{ClientPolicy, ManagementApi, Settings};
-pub use pace::{BucketStatus, Class, FleetStatus};
+pub use pace::{BucketStatus, FleetStatus, RateClass};
 pub use page::{AnswerIdentity, Page};
 pub use payload::FromPayload;
 pub(crate) use payload::Payload;

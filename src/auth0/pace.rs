@@ -44,7 +44,7 @@ use super::call_context::{CallerKey, Priority};
 /// <https://auth0.com/docs/troubleshoot/customer-support/operational-policies/rate-limit-policy/rate-limit-configurations>
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Class {
+pub enum RateClass {
     /// Reading users.
     Users,
     /// Reading logs.
@@ -53,7 +53,7 @@ pub enum Class {
     Other,
 }
 
-impl Class {
+impl RateClass {
     pub(crate) const ALL: [Self; 3] = [Self::Users, Self::Logs, Self::Other];
 
     /// Its name in metrics.
@@ -69,7 +69,7 @@ impl Class {
 /// A request to make a call: its class, and the caller and the request that its turn belongs to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PaceRequest {
-    pub(crate) class: Class,
+    pub(crate) class: RateClass,
     pub(crate) reservation: ReservationKey,
     pub(crate) priority: Priority,
 }
@@ -113,7 +113,7 @@ pub struct FleetStatus {
 #[derive(Debug, Clone, PartialEq)]
 pub struct BucketStatus {
     /// Classes that are counted in it.
-    pub classes: Vec<Class>,
+    pub classes: Vec<RateClass>,
     /// Calls that it holds when full.
     pub limit: u32,
     /// Calls that could go now, at the least. Below zero after a 429, or when more calls are on

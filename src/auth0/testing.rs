@@ -22,7 +22,7 @@ use super::fields_parameter::Fields;
 use super::grant::{AuthenticationApi, Grant};
 use super::ids::{Email, LogId, UserId};
 use super::list_parameters::{Direction, LogCheckpoint, LogSearch, UserSearch};
-use super::pace::{Class, Governor, PaceRequest, PaceSettings, RequestHash, ReservationKey};
+use super::pace::{Governor, PaceRequest, PaceSettings, RateClass, RequestHash, ReservationKey};
 use super::page::{self, Page};
 use super::request_target::RequestKey;
 use super::retry::RetryPolicy;
@@ -76,7 +76,7 @@ impl Steps {
     /// Takes a turn, as one of many callers, and learns from the answer.
     pub async fn turn(&self, caller: u64) {
         let reservation = ReservationKey { caller: CallerKey(caller), request: RequestHash::of("/api/v2/users") };
-        let turn = PaceRequest { class: Class::Users, reservation, priority: Priority::Interactive };
+        let turn = PaceRequest { class: RateClass::Users, reservation, priority: Priority::Interactive };
         let permit = self.governor.admit(turn, self.deadline).await.expect("there is room");
         permit.answered(StatusCode::OK, &self.headers);
     }

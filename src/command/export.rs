@@ -20,8 +20,8 @@ use self::progress::ProgressLine;
 use super::tenant::OpenTenant;
 use super::{CommandError, USAGE, is_closed, print_to_stderr, shutdown_signal};
 use crate::auth0::{
-    CallBudget, CallContext, CallerKey, Class, ClientPolicy, Direction, Error, Keyset, ManagementApi, Position,
-    Priority, Searched, Walk,
+    CallBudget, CallContext, CallerKey, ClientPolicy, Direction, Error, Keyset, ManagementApi, Position, Priority,
+    RateClass, Searched, Walk,
 };
 use crate::config::{Export, ExportFormat, ExportedRecords, Serve};
 use crate::deadline::Deadline;
@@ -181,8 +181,8 @@ fn call_context() -> CallContext {
 /// The number of calls that the tenant's rate limit gives in a second, if it is known.
 fn calls_per_second(api: &ManagementApi, searched: Searched) -> Option<f64> {
     let class = match searched {
-        Searched::Users => Class::Users,
-        Searched::Logs => Class::Logs,
+        Searched::Users => RateClass::Users,
+        Searched::Logs => RateClass::Logs,
     };
     api.rate_limits().into_iter().find(|bucket| bucket.classes.contains(&class))?.refill_per_second
 }

@@ -17,7 +17,7 @@ use self::joins::Joins;
 use self::splice::Splicer;
 use super::error::{ErrorCode, GraphqlError, report};
 use super::execution_context::{CallOrigin, ExecutionContext};
-use super::field_request::{PageArgs, PageFacts, Prepare, PreparedRequest};
+use super::field_request::{AnyApiRequest, FieldRequestKind, PageArgs, PageFacts};
 use super::field_result::{FieldErrors, FieldResult};
 use super::limits::ANSWER_BYTES;
 use super::permission::{self, Upstream};
@@ -257,20 +257,20 @@ impl<'a> RootCall<'a> {
         };
         let UpstreamField { table, .. } = &**field;
         let (permitted, request) = field.permit(upstream, &execution.caller)?;
-        let priority = match request.prepare {
-            Prepare::Connection(_) | Prepare::Tail(_) => Priority::Bulk,
-            Prepare::Shared(_) | Prepare::OwnUser(_) => Priority::Interactive,
+        let priority = match request.kind {
+            FieldRequestKind::Connection(_) | FieldRequestKind::Tail(_) => Priority::Bulk,
+            FieldRequestKind::Shared(_) | FieldRequestKind::OwnUser(_) => Priority::Interactive,
         };
         let context = execution.call_context(CallOrigin::Roots(roots.clone()), priority);
-        match (permitted, ready, &request.prepare) {
-            (Permitted::Any(api), CallRequest::Root(Some(PreparedRequest::List(read))), _) => {
+        match (permitted, ready, &request.kind) {
+            (Permitted::Any(api), CallRequest::Root(Some(AnyApiRequest::List(read))), _) => {
                 let page = api.read(read, &context).await.map_err(report)?;
                 Ok(RootResponse::list(&request.page, page, &context))
             }
-            (Permitted::Any(api), CallRequest::Root(Some(PreparedRequest::Record(read))), _) => {
+            (Permitted::Any(api), CallRequest::Root(Some(AnyApiRequest::Record(read))), _) => {
                 Ok(RootResponse::record(&request.page, api.read(read, &context).await.map_err(report)?))
             }
-            (Permitted::Any(api), CallRequest::Root(None), Prepare::Connection(request_of_page)) => {
+            (Permitted::Any(api), CallRequest::Root(None), FieldRequestKind::Connection(request_of_page)) => {
                 let object = table.shape.object();
                 let calls = prepared.calls_of(roots);
                 // Where pages overlap, or a search is too slow, a page takes more than its share.
@@ -279,7 +279,7 @@ impl<'a> RootCall<'a> {
                 let ConnectionPage { json, unplaced } = read;
                 Ok(RootResponse { unplaced, ..RootResponse::record(&request.page, Some(json)) })
             }
-            (Permitted::Own(own), _, Prepare::OwnUser(endpoint)) => {
+            (Permitted::Own(own), _, FieldRequestKind::OwnUser(endpoint)) => {
                 let fields = keys.fields(table.shape.object());
                 Ok(RootResponse::record(&request.page, own.read(endpoint, &fields, &context).await.map_err(report)?))
             }

@@ -12,7 +12,7 @@ pub(crate) struct FieldRequest {
     pub(crate) page: PageArgs,
     /// The search that was made of a `filter`.
     pub(crate) generated: Option<GeneratedSearch>,
-    pub(crate) prepare: Prepare,
+    pub(crate) kind: FieldRequestKind,
 }
 
 /// A search that was made of typed conditions.
@@ -23,10 +23,10 @@ pub(crate) struct GeneratedSearch {
     pub(crate) paths: Vec<String>,
 }
 
-/// The means to make a request for given keys of the records, with or without their total.
-pub(crate) enum Prepare {
+/// A kind of request, with the means to make it for given keys of the records, with or without their total.
+pub(crate) enum FieldRequestKind {
     /// The same for every caller.
-    Shared(PrepareShared),
+    Shared(MakeRequest),
     /// The caller's own user, of this endpoint.
     OwnUser(&'static Record<UserId>),
     /// A walk in several calls, of which each depends on the answer to the one before.
@@ -52,19 +52,19 @@ pub(crate) struct TailRequest {
     pub(crate) condition: Option<Condition>,
 }
 
-type PrepareShared = Box<dyn Fn(&Fields, bool) -> PreparedRequest + Send + Sync>;
-type PrepareForJoin = Box<dyn Fn(&str) -> Option<PreparedRequest> + Send + Sync>;
+type MakeRequest = Box<dyn Fn(&Fields, bool) -> AnyApiRequest + Send + Sync>;
+type MakeJoinRequest = Box<dyn Fn(&str) -> Option<AnyApiRequest> + Send + Sync>;
 
 /// The request of a join for one parent. None for a parent whose key cannot be asked for.
 pub(crate) struct JoinRequest {
     pub(crate) endpoint: &'static Endpoint,
     pub(crate) page: PageArgs,
-    pub(crate) prepare: PrepareForJoin,
+    pub(crate) prepare: MakeJoinRequest,
 }
 
-/// A request that is ready to be sent, of whichever kind.
+/// A request to the Management API, of a list or of a record.
 #[derive(Debug, Clone)]
-pub(crate) enum PreparedRequest {
+pub(crate) enum AnyApiRequest {
     List(ApiRequest<Page>),
     Record(ApiRequest<Option<Bytes>>),
 }
@@ -113,9 +113,9 @@ impl FieldRequest {
     /// A request that is the same for every caller.
     pub(crate) fn shared(
         page: PageArgs,
-        prepare: impl Fn(&Fields, bool) -> PreparedRequest + Send + Sync + 'static,
+        prepare: impl Fn(&Fields, bool) -> AnyApiRequest + Send + Sync + 'static,
     ) -> Self {
-        Self { page, generated: None, prepare: Prepare::Shared(Box::new(prepare)) }
+        Self { page, generated: None, kind: FieldRequestKind::Shared(Box::new(prepare)) }
     }
 }
 
@@ -138,13 +138,13 @@ impl fmt::Debug for FieldRequest {
     }
 }
 
-impl From<ApiRequest<Page>> for PreparedRequest {
+impl From<ApiRequest<Page>> for AnyApiRequest {
     fn from(read: ApiRequest<Page>) -> Self {
         Self::List(read)
     }
 }
 
-impl From<ApiRequest<Option<Bytes>>> for PreparedRequest {
+impl From<ApiRequest<Option<Bytes>>> for AnyApiRequest {
     fn from(read: ApiRequest<Option<Bytes>>) -> Self {
         Self::Record(read)
     }

@@ -12,7 +12,7 @@ pub(crate) use self::cache::OperationCache;
 use super::audit::summary::AuditSummary;
 use super::completion::complete;
 use super::error::{GraphqlError, Location};
-use super::field_request::{FieldRequest, Prepare, PreparedRequest, TailRequest};
+use super::field_request::{AnyApiRequest, FieldRequest, FieldRequestKind, TailRequest};
 use super::field_result::FieldResult;
 use super::guarded_fields::{GuardedFieldUse, guarded_field_uses, in_filter};
 use super::introspection;
@@ -145,7 +145,7 @@ impl PreparedOperation {
         let root = self.roots.first()?;
         let upstream = root.upstream()?;
         let request = match &upstream.request {
-            Ok(FieldRequest { prepare: Prepare::Tail(request), .. }) => Ok(request),
+            Ok(FieldRequest { kind: FieldRequestKind::Tail(request), .. }) => Ok(request),
             Ok(_) => Err(GraphqlError::bug("a subscription asks for no tail")),
             Err(refused) => Err(refused.clone()),
         };
@@ -204,11 +204,11 @@ impl PreparedOperation {
     }
 
     /// The request of a root field for these keys, if it is the same for every caller.
-    fn request(&self, root: usize, keys: &RequiredKeys) -> Option<PreparedRequest> {
+    fn request(&self, root: usize, keys: &RequiredKeys) -> Option<AnyApiRequest> {
         let UpstreamField { table, request, .. } = self.roots.get(root)?.upstream()?;
-        match &request.as_ref().ok()?.prepare {
-            Prepare::Shared(prepare) => Some(prepare(&keys.fields(table.shape.object()), keys.total)),
-            Prepare::OwnUser(_) | Prepare::Connection(_) | Prepare::Tail(_) => None,
+        match &request.as_ref().ok()?.kind {
+            FieldRequestKind::Shared(prepare) => Some(prepare(&keys.fields(table.shape.object()), keys.total)),
+            FieldRequestKind::OwnUser(_) | FieldRequestKind::Connection(_) | FieldRequestKind::Tail(_) => None,
         }
     }
 }

@@ -12,7 +12,7 @@ use super::super::argument_error::{ArgumentProblem, holds_control};
 use super::super::ids::LogId;
 use super::KeysetPosition;
 use super::logs::LogPosition;
-use super::users::{Given, UserPosition};
+use super::users::{Delivered, UserPosition};
 
 /// The longest cursor that is read: two ids of the longest, and what is around them, in Base64.
 const LONGEST: usize = 2_048;
@@ -43,9 +43,9 @@ pub(super) fn write(fingerprint: u64, position: &KeysetPosition) -> String {
     _ = match position {
         KeysetPosition::Users(UserPosition { until, from, given, span }) => {
             let given = match given {
-                Given::Nothing => String::new(),
-                Given::Ahead { last, count } => format!("a{count}.{last}"),
-                Given::Back { low, last, count } => {
+                Delivered::Nothing => String::new(),
+                Delivered::Forward { last, count } => format!("a{count}.{last}"),
+                Delivered::Backward { low, last, count } => {
                     format!("b{count}.{}.{low}{}", low.len(), last.as_deref().unwrap_or_default())
                 }
             };
@@ -95,22 +95,22 @@ fn users(text: &str) -> Option<UserPosition> {
     let is_valid = is_time(until) && (is_time(from) || is_time(from.map(i64::saturating_neg)));
     let given = parts.next()?;
     let given = match given.split_at_checked(1) {
-        None => Given::Nothing,
+        None => Delivered::Nothing,
         Some(("a", given)) => {
             let (count, last) = given.split_once('.')?;
-            Given::Ahead { last: id(last)?, count: counted(count)? }
+            Delivered::Forward { last: id(last)?, count: counted(count)? }
         }
         Some(("b", given)) => {
             let (count, given) = given.split_once('.')?;
             let (len, ids) = given.split_once('.')?;
             let (low, last) = ids.split_at_checked(usize::try_from(number(len)?).ok()?)?;
             let last = if last.is_empty() { None } else { Some(id(last)?) };
-            Given::Back { low: id(low)?, last, count: counted(count)? }
+            Delivered::Backward { low: id(low)?, last, count: counted(count)? }
         }
         Some(_) => return None,
     };
     let is_valid = is_valid && span.is_none_or(|span| (0..=*TIMES.end()).contains(&span));
-    let is_valid = is_valid && (from.is_some() || given == Given::Nothing);
+    let is_valid = is_valid && (from.is_some() || given == Delivered::Nothing);
     is_valid.then_some(UserPosition { until, from, given, span })
 }
 
@@ -146,9 +146,13 @@ mod tests {
     fn position() -> impl Strategy<Value = KeysetPosition> {
         let id = || "[a-z0-9|.:é ]{1,20}".prop_map(|id: String| id.into_boxed_str());
         let given = prop_oneof![
-            Just(Given::Nothing),
-            (id(), 0..=MOST).prop_map(|(last, count)| Given::Ahead { last, count }),
-            (id(), prop::option::of(id()), 0..=MOST).prop_map(|(low, last, count)| Given::Back { low, last, count }),
+            Just(Delivered::Nothing),
+            (id(), 0..=MOST).prop_map(|(last, count)| Delivered::Forward { last, count }),
+            (id(), prop::option::of(id()), 0..=MOST).prop_map(|(low, last, count)| Delivered::Backward {
+                low,
+                last,
+                count
+            }),
         ];
         let time = || prop::option::of(TIMES);
         let users = (time(), TIMES, given, prop::option::of(0..=*TIMES.end()))

@@ -19,10 +19,10 @@ use super::super::list_parameters::{Direction, LARGEST_PAGE};
 pub(super) const SEARCH_LAG_MS: i64 = 60_000;
 
 /// Users beyond those that are wanted, to ask for: some share the millisecond of the last, and that is left for the next call.
-const SLACK: u32 = 10;
+const EXTRA_USERS: u32 = 10;
 
 const PAGE: u32 = LARGEST_PAGE as u32;
-const REACH: u32 = REACHABLE_RECORDS as u32;
+const REACHABLE: u32 = REACHABLE_RECORDS as u32;
 
 /// A place in a walk over users. Times are milliseconds since 1970, negated in a walk from the newest on: what is later in the walk
 /// is greater.
@@ -33,22 +33,22 @@ pub(super) struct UserPosition {
     pub(super) until: Option<i64>,
     /// The first millisecond of which not everything was given. `None`: the first of all.
     pub(super) from: Option<i64>,
-    pub(super) given: Given,
+    pub(super) given: Delivered,
     /// The span of time that a search is to cover at the most, after one was too slow.
     pub(super) span: Option<i64>,
 }
 
 /// The users of the millisecond [`UserPosition::from`] who were given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Given {
+pub(super) enum Delivered {
     Nothing,
     /// All to this one, about as many as `count`.
-    Ahead {
+    Forward {
         last: Box<str>,
         count: u32,
     },
     /// All to `low`, which is as far as paging reaches, and from the end of the millisecond back to `last`, about as many as `count`.
-    Back {
+    Backward {
         low: Box<str>,
         last: Option<Box<str>>,
         count: u32,
@@ -92,7 +92,7 @@ pub(super) struct UserPlanner {
 }
 
 impl UserPosition {
-    pub(super) const START: Self = Self { until: None, from: None, given: Given::Nothing, span: None };
+    pub(super) const START: Self = Self { until: None, from: None, given: Delivered::Nothing, span: None };
 }
 
 impl UserPlanner {
@@ -100,9 +100,9 @@ impl UserPlanner {
     pub(super) fn new(direction: Direction, mut position: UserPosition, now: i64) -> Self {
         let until = *position.until.get_or_insert(now - SEARCH_LAG_MS);
         let is_crowded = match (direction, &position.given) {
-            (_, Given::Ahead { count, .. }) => count + SLACK > PAGE,
-            (_, Given::Back { .. }) => true,
-            (_, Given::Nothing) => false,
+            (_, Delivered::Forward { count, .. }) => count + EXTRA_USERS > PAGE,
+            (_, Delivered::Backward { .. }) => true,
+            (_, Delivered::Nothing) => false,
         };
         let mut planner = Self { direction, position, is_crowded, is_done: false };
         match direction {
@@ -128,15 +128,15 @@ impl UserPlanner {
         let (from, to) = self.window();
         if self.is_crowded {
             let (seen, order) = match &self.position.given {
-                Given::Nothing => (0, self.direction),
-                Given::Ahead { count, .. } => (*count, self.direction),
-                Given::Back { count, .. } => (*count, self.direction.reversed()),
+                Delivered::Nothing => (0, self.direction),
+                Delivered::Forward { count, .. } => (*count, self.direction),
+                Delivered::Backward { count, .. } => (*count, self.direction.reversed()),
             };
             let (page, per_page) = page_behind(seen);
             return UserCall { created: self.created(from, from), sort: (UserKey::UserId, order), page, per_page };
         }
-        let seen = if let Given::Ahead { count, .. } = self.position.given { count } else { 0 };
-        let per_page = wanted.saturating_add(seen).saturating_add(SLACK).min(PAGE);
+        let seen = if let Delivered::Forward { count, .. } = self.position.given { count } else { 0 };
+        let per_page = wanted.saturating_add(seen).saturating_add(EXTRA_USERS).min(PAGE);
         UserCall { created: self.created(from, to), sort: (UserKey::CreatedAt, self.direction), page: 0, per_page }
     }
 
@@ -191,7 +191,7 @@ impl UserPlanner {
             count = if present == Some(*time) { count + 1 } else { 1 };
             present = Some(*time);
             if !self.is_given(*time, id) {
-                let given = Given::Ahead { last: (*id).into(), count };
+                let given = Delivered::Forward { last: (*id).into(), count };
                 found.push((*index, UserPosition { from: Some(*time), given, ..self.position.clone() }));
             }
         }
@@ -223,20 +223,20 @@ impl UserPlanner {
         let offset = call.page * call.per_page;
         let len = u32::try_from(len).unwrap_or(u32::MAX);
         let last = match &self.position.given {
-            Given::Nothing => None,
-            Given::Ahead { last, .. } => Some(last.clone()),
-            Given::Back { last, .. } => last.clone(),
+            Delivered::Nothing => None,
+            Delivered::Forward { last, .. } => Some(last.clone()),
+            Delivered::Backward { last, .. } => last.clone(),
         };
         // Users who were deleted let those behind them move up: a page that does not begin with one who was given may begin too late.
         let begins_in_time = |first: &str| last.as_deref().is_some_and(|last| before(first, last) != Ordering::Greater);
         if offset > 0 && !placed.first().is_some_and(|(_, _, first)| begins_in_time(first)) {
             match &mut self.position.given {
-                Given::Ahead { count, .. } | Given::Back { count, .. } => *count = offset,
-                Given::Nothing => {}
+                Delivered::Forward { count, .. } | Delivered::Backward { count, .. } => *count = offset,
+                Delivered::Nothing => {}
             }
             return Ok(Vec::new());
         }
-        let low = if let Given::Back { low, .. } = &self.position.given { Some(low.clone()) } else { None };
+        let low = if let Delivered::Backward { low, .. } = &self.position.given { Some(low.clone()) } else { None };
         let has_met =
             low.as_deref().is_some_and(|low| placed.iter().any(|(_, _, id)| before(id, low) != Ordering::Less));
         let mut found: Vec<FoundUser> = Vec::new();
@@ -248,8 +248,8 @@ impl UserPlanner {
             }
             let count = offset + u32::try_from(*index).unwrap_or(u32::MAX) + 1;
             let given = match &low {
-                None => Given::Ahead { last: (*id).into(), count },
-                Some(low) => Given::Back { low: low.clone(), last: Some((*id).into()), count },
+                None => Delivered::Forward { last: (*id).into(), count },
+                Some(low) => Delivered::Backward { low: low.clone(), last: Some((*id).into()), count },
             };
             found.push((*index, UserPosition { given, ..self.position.clone() }));
         }
@@ -261,11 +261,13 @@ impl UserPlanner {
         }
         let behind = found.last().map(|(_, position)| position.given.clone());
         let given = match behind.unwrap_or_else(|| self.position.given.clone()) {
-            Given::Back { .. } if reached >= REACH => return Err(Error::Crowded { at: self.moment(now) }),
-            Given::Ahead { last, .. } if reached >= REACH => Given::Back { low: last, last: None, count: 0 },
-            Given::Ahead { last, .. } => Given::Ahead { last, count: reached },
-            Given::Back { low, last, .. } => Given::Back { low, last, count: reached },
-            Given::Nothing => return Err(Error::Disordered),
+            Delivered::Backward { .. } if reached >= REACHABLE => return Err(Error::Crowded { at: self.moment(now) }),
+            Delivered::Forward { last, .. } if reached >= REACHABLE => {
+                Delivered::Backward { low: last, last: None, count: 0 }
+            }
+            Delivered::Forward { last, .. } => Delivered::Forward { last, count: reached },
+            Delivered::Backward { low, last, .. } => Delivered::Backward { low, last, count: reached },
+            Delivered::Nothing => return Err(Error::Disordered),
         };
         self.position.given = given;
         Ok(found)
@@ -286,13 +288,13 @@ impl UserPlanner {
     }
 
     fn is_given(&self, time: i64, id: &str) -> bool {
-        let Given::Ahead { last, .. } = &self.position.given else { return false };
+        let Delivered::Forward { last, .. } = &self.position.given else { return false };
         self.position.from == Some(time) && self.compare(id, last) != Ordering::Greater
     }
 
     fn go_to(&mut self, from: Option<i64>) {
         self.position.from = from;
-        self.position.given = Given::Nothing;
+        self.position.given = Delivered::Nothing;
     }
 
     fn end(&mut self) {
@@ -327,6 +329,6 @@ fn ordering(direction: Direction, one: &str, other: &str) -> Ordering {
 /// The page that reaches farthest behind the first `seen` records, of those that begin with the last of them or before, with its size.
 fn page_behind(seen: u32) -> (u32, u32) {
     let anchor = seen.saturating_sub(1);
-    let pages = (1..=PAGE).map(|size| (anchor / size, size)).filter(|(page, size)| (page + 1) * size <= REACH);
+    let pages = (1..=PAGE).map(|size| (anchor / size, size)).filter(|(page, size)| (page + 1) * size <= REACHABLE);
     pages.max_by_key(|(page, size)| (page + 1) * size).unwrap_or((0, PAGE))
 }

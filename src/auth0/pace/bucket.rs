@@ -109,12 +109,12 @@ impl Bucket {
     }
 
     /// Brings the estimate up to date. To be called before anything changes.
-    pub(super) fn settle(&mut self, now: Duration, in_flight: u64) {
+    pub(super) fn set_time(&mut self, now: Duration, in_flight: u64) {
         self.level = self.level_at(now, in_flight);
         self.at = now;
         let rate = self.rate();
         if let Some(share) = &mut self.share {
-            share.settle(now, rate);
+            share.set_time(now, rate);
         }
     }
 
@@ -286,7 +286,7 @@ impl Bucket {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Class;
+    use super::super::RateClass;
     use super::super::headers::RateLimitHeaders;
     use super::*;
 
@@ -296,7 +296,7 @@ mod tests {
 
     fn seen(sent: u64, answered: u64, remaining: u32, in_flight: u64) -> HeaderSample {
         HeaderSample {
-            class: Class::Users,
+            class: RateClass::Users,
             headers: RateLimitHeaders { limit: 10, remaining, full_within: None },
             sent: ms(sent),
             answered: ms(answered),
@@ -321,7 +321,7 @@ mod tests {
         let one = bucket.wait_for(1);
         assert_eq!(one.as_millis(), 1_200);
         assert_eq!(bucket.wait_for(2).as_millis(), 2_400);
-        bucket.settle(ms(100) + one, 0);
+        bucket.set_time(ms(100) + one, 0);
         assert!(bucket.has_room());
     }
 
@@ -377,7 +377,7 @@ mod tests {
     #[test]
     fn a_bucket_is_never_fuller_than_full() {
         let mut bucket = bucket(5);
-        bucket.settle(ms(3_600_000), 2);
+        bucket.set_time(ms(3_600_000), 2);
         assert_eq!(bucket.level_at(ms(3_600_000), 2), 8.0);
     }
 
@@ -388,7 +388,7 @@ mod tests {
         let wait = bucket.close(ms(100), Some(ms(20_000)));
         assert_eq!(wait, ms(20_000));
         assert_eq!(bucket.wait_for(1).as_millis(), wait.as_millis());
-        bucket.settle(ms(100) + wait, 0);
+        bucket.set_time(ms(100) + wait, 0);
         assert!(bucket.wait_for(2) > Duration::ZERO);
         bucket.spend(1);
         bucket.observe(&seen(20_100, 20_200, 6, 0), None);

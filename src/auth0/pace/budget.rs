@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Class;
+use super::RateClass;
 use super::bucket::Bucket;
 use super::counts::{ByClass, CallCounts};
 use super::gate::Gate;
@@ -45,7 +45,7 @@ pub(super) enum PacingMode {
 /// A grant of one call, and what was known as it was given.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CallGrant {
-    pub(super) class: Class,
+    pub(super) class: RateClass,
     /// The time at which the call is sent, at the earliest.
     pub(super) sent: Duration,
     /// True if it is sent to find out what its class's bucket is.
@@ -115,7 +115,7 @@ impl Budget {
         self.now
     }
 
-    pub(super) fn mode(&self, class: Class) -> PacingMode {
+    pub(super) fn mode(&self, class: RateClass) -> PacingMode {
         *self.modes.of(class)
     }
 
@@ -123,7 +123,7 @@ impl Budget {
         self.modes
     }
 
-    pub(super) fn latency(&self, class: Class) -> Duration {
+    pub(super) fn latency(&self, class: RateClass) -> Duration {
         *self.latencies.of(class)
     }
 
@@ -146,19 +146,19 @@ impl Budget {
 
     /// Brings all estimates up to date. Time never runs backwards here; and within a moment, whatever changes an estimate
     /// keeps it up to date.
-    pub(super) fn settle(&mut self, now: Duration) {
+    pub(super) fn set_time(&mut self, now: Duration) {
         if now <= self.now {
             return;
         }
         self.now = now;
         for position in 0..self.buckets.len() {
             let in_flight = self.counts(self.buckets[position].id).in_flight;
-            self.buckets[position].bucket.settle(now, in_flight);
+            self.buckets[position].bucket.set_time(now, in_flight);
         }
     }
 
     /// Lets a call go. One of an unknown class is taken from every bucket, for it may be any.
-    pub(super) fn grant(&mut self, class: Class) -> CallGrant {
+    pub(super) fn grant(&mut self, class: RateClass) -> CallGrant {
         let (mode, counts) = (self.mode(class), self.counts);
         let mut taken_from = None;
         for NamedBucket { id, bucket } in &mut self.buckets {
@@ -177,7 +177,7 @@ impl Budget {
     }
 
     /// A grant of a call that needs none, and of which nobody is told.
-    pub(super) fn free_grant(&self, class: Class) -> CallGrant {
+    pub(super) fn free_grant(&self, class: RateClass) -> CallGrant {
         CallGrant {
             class,
             sent: self.now,
@@ -214,19 +214,19 @@ impl Budget {
     }
 
     /// The classes that a bucket is shared by.
-    pub(super) fn classes(&self, id: BucketId) -> impl Iterator<Item = Class> {
-        Class::ALL.into_iter().filter(move |&class| *self.modes.of(class) == PacingMode::Paced(id))
+    pub(super) fn classes(&self, id: BucketId) -> impl Iterator<Item = RateClass> {
+        RateClass::ALL.into_iter().filter(move |&class| *self.modes.of(class) == PacingMode::Paced(id))
     }
 
     /// Its calls. Those of unknown classes that are on their way may be of any bucket.
     fn counts(&self, id: BucketId) -> CallCounts {
-        let unknown = Class::ALL.into_iter().filter(|&class| *self.modes.of(class) == PacingMode::Unknown);
+        let unknown = RateClass::ALL.into_iter().filter(|&class| *self.modes.of(class) == PacingMode::Unknown);
         let mut counts = self.counts.sum(self.classes(id));
         counts.in_flight += self.counts.sum(unknown).in_flight;
         counts
     }
 
-    fn bucket_of(&mut self, class: Class) -> Option<&mut Bucket> {
+    fn bucket_of(&mut self, class: RateClass) -> Option<&mut Bucket> {
         let mode = self.mode(class);
         self.buckets.iter_mut().find(|named| mode == PacingMode::Paced(named.id)).map(|named| &mut named.bucket)
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Class;
+use super::RateClass;
 
 /// Calls that were let go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,14 +30,14 @@ impl From<CallCounts> for (u64, u64, u64) {
 
 /// A value for each class.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct ByClass<T>([T; Class::ALL.len()]);
+pub(super) struct ByClass<T>([T; RateClass::ALL.len()]);
 
 impl<T> ByClass<T> {
-    pub(super) fn of(&self, class: Class) -> &T {
+    pub(super) fn of(&self, class: RateClass) -> &T {
         &self.0[class as usize]
     }
 
-    pub(super) fn of_mut(&mut self, class: Class) -> &mut T {
+    pub(super) fn of_mut(&mut self, class: RateClass) -> &mut T {
         &mut self.0[class as usize]
     }
 
@@ -49,7 +49,7 @@ impl<T> ByClass<T> {
 
 impl ByClass<CallCounts> {
     /// The counts of some classes together.
-    pub(super) fn sum(&self, classes: impl IntoIterator<Item = Class>) -> CallCounts {
+    pub(super) fn sum(&self, classes: impl IntoIterator<Item = RateClass>) -> CallCounts {
         classes.into_iter().map(|class| self.of(class)).fold(CallCounts::default(), |sum, counts| CallCounts {
             sent: sum.sent + counts.sent,
             counted: sum.counted + counts.counted,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::rows::{BacklogRow, ClockRow, ReplicaRow};
-use super::Class;
+use super::RateClass;
 use super::budget::{BucketId, Budget, CallGrant};
 use super::counts::ByClass;
 use super::headers::RateLimitHeaders;
@@ -52,7 +52,7 @@ pub(super) enum EventKind {
     Withdrawn,
     /// A change to a call of another class of the bucket.
     Reclassed {
-        to: Class,
+        to: RateClass,
     },
 }
 
@@ -142,13 +142,13 @@ impl FleetBudget {
     }
 
     /// Lets a call go for one that is alone.
-    pub(super) fn grant_alone(&mut self, class: Class) -> CallGrant {
+    pub(super) fn grant_alone(&mut self, class: RateClass) -> CallGrant {
         self.budget.grant(class)
     }
 
-    pub(super) fn settle(&mut self, now: Duration) {
+    pub(super) fn set_time(&mut self, now: Duration) {
         if self.replicas.is_empty() {
-            self.budget.settle(now);
+            self.budget.set_time(now);
             return;
         }
         let (budget, clocks) = (&mut self.budget, &mut self.clocks);
@@ -163,7 +163,7 @@ impl FleetBudget {
             let wait = budget.bucket(clock.bucket).map(|bucket| bucket.wait_for(1));
             clock.lies_since = wait.map(|wait| budget.now() + wait).filter(|comes| *comes <= now);
         }
-        budget.settle(now);
+        budget.set_time(now);
     }
 
     /// Applies the end of a call, or another change to one; gives back how long a 429 closes its bucket for.
@@ -234,7 +234,7 @@ impl FleetBudget {
     }
 
     /// Takes note that a replica was heard of, and gives up those that were not for long.
-    pub(super) fn hear(&mut self, id: ReplicaId) {
+    pub(super) fn record_heartbeat(&mut self, id: ReplicaId) {
         let now = self.budget.now();
         if let Some(replica) = self.replica_mut(id) {
             replica.seen = now;

@@ -19,23 +19,23 @@ pub(super) struct Gate {
     refused_until: Duration,
     /// The time of the newest 429, and how many have come since a call was answered.
     last: Option<Duration>,
-    strikes: u32,
+    refusals: u32,
 }
 
 /// A gate as it is shared, without names. Times are in microseconds.
 type GateRow = (u64, u64, Option<u64>, u32);
 
 impl From<GateRow> for Gate {
-    fn from((closed_until, refused_until, last, strikes): GateRow) -> Self {
+    fn from((closed_until, refused_until, last, refusals): GateRow) -> Self {
         let [closed_until, refused_until] = [closed_until, refused_until].map(Duration::from_micros);
-        Self { closed_until, refused_until, last: last.map(Duration::from_micros), strikes }
+        Self { closed_until, refused_until, last: last.map(Duration::from_micros), refusals }
     }
 }
 
 impl From<Gate> for GateRow {
     fn from(gate: Gate) -> Self {
-        let Gate { closed_until, refused_until, last, strikes } = gate;
-        (micros::whole(closed_until), micros::whole(refused_until), last.map(micros::whole), strikes)
+        let Gate { closed_until, refused_until, last, refusals } = gate;
+        (micros::whole(closed_until), micros::whole(refused_until), last.map(micros::whole), refusals)
     }
 }
 
@@ -74,10 +74,10 @@ impl Gate {
     ) -> Closed {
         let is_news = self.last.is_none_or(|last| sent >= last);
         if is_news {
-            self.strikes = self.strikes.saturating_add(1);
+            self.refusals = self.refusals.saturating_add(1);
             self.last = Some(now);
         }
-        let backoff = estimate.saturating_mul(1 << (self.strikes.saturating_sub(1)).min(10));
+        let backoff = estimate.saturating_mul(1 << (self.refusals.saturating_sub(1)).min(10));
         // "At once" is what was just tried.
         let wait = retry_after.filter(|retry_after| !retry_after.is_zero()).unwrap_or(backoff).min(LONGEST);
         if is_news || retry_after.is_some() {
@@ -95,7 +95,7 @@ impl Gate {
     /// A call that was sent then was answered with anything else.
     pub(super) fn passed(&mut self, sent: Duration) {
         if self.last.is_some_and(|last| sent >= last) {
-            self.strikes = 0;
+            self.refusals = 0;
             self.refused_until = Duration::ZERO;
         }
     }

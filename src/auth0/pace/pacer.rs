@@ -15,7 +15,7 @@ use std::time::Duration;
 pub(super) use self::admission::Admitted;
 use self::leases::Leases;
 use self::membership::PacingMembership;
-pub(super) use self::membership::{MOST_BYTES, Offer};
+pub(super) use self::membership::{CompareAndSet, MOST_BYTES};
 pub(super) use self::outcome::{CompareAndSetOutcome, ExchangeOutcome};
 use super::budget::{BucketId, CallGrant, PacingMode, UNKNOWN_WAIT};
 use super::counts::ByClass;
@@ -23,7 +23,7 @@ use super::fleet_budget::{CallEvent, EventKind, FleetBudget};
 use super::gate::Gate;
 use super::headers::RateLimitHeaders;
 use super::queue::{FairQueue, Ticket, Waiter};
-use super::{BucketStatus, Class, FleetStatus, PaceError, PaceSettings};
+use super::{BucketStatus, FleetStatus, PaceError, PaceSettings, RateClass};
 
 /// A call that was let go.
 #[derive(Debug, Clone, Copy)]
@@ -105,29 +105,29 @@ impl Pacer {
         headers: Option<RateLimitHeaders>,
         is_success: bool,
     ) {
-        self.happened(now, call, EventKind::Answered { headers, is_success });
+        self.record_event(now, call, EventKind::Answered { headers, is_success });
     }
 
     /// A call was answered with a 429. Gives back how long until another may go.
     pub(super) fn limited(&mut self, now: Duration, call: &AdmittedCall, retry_after: Option<Duration>) -> Duration {
-        let wait = self.happened(now, call, EventKind::Limited { retry_after });
+        let wait = self.record_event(now, call, EventKind::Limited { retry_after });
         *self.held_until.of_mut(call.grant.class) = self.now + wait;
         wait
     }
 
     /// A call was given up, or failed without an answer.
     pub(super) fn lost(&mut self, now: Duration, call: &AdmittedCall) {
-        self.happened(now, call, EventKind::Lost);
+        self.record_event(now, call, EventKind::Lost);
     }
 
     /// A call that was let go was not sent.
     pub(super) fn withdraw(&mut self, now: Duration, call: &AdmittedCall) {
-        self.happened(now, call, EventKind::Withdrawn);
+        self.record_event(now, call, EventKind::Withdrawn);
     }
 
     /// Removes one that waits and has gone away.
     pub(super) fn leave(&mut self, now: Duration, ticket: Ticket) {
-        self.settle(now);
+        self.set_time(now);
         let queues = self.queues.iter_mut().map(|queue| &mut queue.waiters).chain([&mut self.discovery]);
         for queue in queues {
             queue.remove(ticket);
@@ -138,7 +138,7 @@ impl Pacer {
 
     /// Lets go all that may go now, and refuses all that wait in vain.
     pub(super) fn advance(&mut self, now: Duration) -> Vec<WaitOutcome> {
-        self.settle(now);
+        self.set_time(now);
         self.expire();
         let mut outcomes: Vec<_> = std::mem::take(&mut self.refused)
             .into_iter()
@@ -223,12 +223,12 @@ impl Pacer {
     }
 
     /// Brings all estimates up to date. Time never runs backwards here.
-    fn settle(&mut self, now: Duration) {
+    fn set_time(&mut self, now: Duration) {
         if now <= self.now {
             return;
         }
         self.now = now;
-        self.known.settle(now + self.offset);
+        self.known.set_time(now + self.offset);
         for queue in &mut self.queues {
             queue.waiters.lapse(now);
         }
@@ -273,8 +273,8 @@ impl Pacer {
     }
 
     /// Takes note of the end of a call.
-    fn happened(&mut self, now: Duration, call: &AdmittedCall, kind: EventKind) -> Duration {
-        self.settle(now);
+    fn record_event(&mut self, now: Duration, call: &AdmittedCall, kind: EventKind) -> Duration {
+        self.set_time(now);
         let wait = self.apply(CallEvent { grant: call.grant, kind });
         self.regroup();
         wait
@@ -291,8 +291,9 @@ impl Pacer {
     }
 
     fn has_lease(&self, mode: PacingMode) -> bool {
-        let is_held = |class: Class| self.known.budget().mode(class) == mode && *self.held_until.of(class) > self.now;
-        self.leases.has(mode) && !Class::ALL.into_iter().any(is_held)
+        let is_held =
+            |class: RateClass| self.known.budget().mode(class) == mode && *self.held_until.of(class) > self.now;
+        self.leases.has(mode) && !RateClass::ALL.into_iter().any(is_held)
     }
 
     /// True if the known classes leave the next token to a call that finds out. Where replicas share, they agree on that as they grant.
@@ -316,7 +317,7 @@ impl Pacer {
             return;
         }
         let mut waiters = Vec::new();
-        for class in Class::ALL.into_iter().filter(|&class| modes.of(class) != placed.of(class)) {
+        for class in RateClass::ALL.into_iter().filter(|&class| modes.of(class) != placed.of(class)) {
             let queues = self.queues.iter_mut().map(|queue| &mut queue.waiters).chain([&mut self.discovery]);
             waiters.extend(queues.flat_map(|queue| queue.take(class)));
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use super::reservations::{ReservationKey, Reservations};
-use super::{CallerKey, Class, Priority};
+use super::{CallerKey, Priority, RateClass};
 
 /// Names one that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,7 +14,7 @@ pub(super) struct Ticket(pub(super) u64);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Waiter {
     pub(super) ticket: Ticket,
-    pub(super) class: Class,
+    pub(super) class: RateClass,
     pub(super) reservation: ReservationKey,
     pub(super) priority: Priority,
     pub(super) asked: Duration,
@@ -109,7 +109,7 @@ impl FairQueue {
     }
 
     /// Class of the next in turn.
-    pub(super) fn next_class(&self) -> Option<Class> {
+    pub(super) fn next_class(&self) -> Option<RateClass> {
         let ticket = self.interactive.peek().or_else(|| self.bulk.peek())?;
         self.waiters.get(&ticket).map(|waiter| waiter.class)
     }
@@ -144,7 +144,7 @@ impl FairQueue {
     }
 
     /// Takes out all of a class, in the order of their turns.
-    pub(super) fn take(&mut self, class: Class) -> Vec<Waiter> {
+    pub(super) fn take(&mut self, class: RateClass) -> Vec<Waiter> {
         let order = self.clone().drain().into_iter().filter(|waiter| waiter.class == class);
         order.filter_map(|waiter| self.remove(waiter.ticket)).collect()
     }
@@ -235,7 +235,7 @@ mod tests {
 
     fn waiter(ticket: u64, caller: u64, priority: Priority) -> Waiter {
         let deadline = Duration::from_secs(100 - ticket);
-        let class = if ticket.is_multiple_of(2) { Class::Users } else { Class::Logs };
+        let class = if ticket.is_multiple_of(2) { RateClass::Users } else { RateClass::Logs };
         Waiter {
             ticket: Ticket(ticket),
             class,
@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn a_class_is_taken_out_in_order() {
         let mut queue = queue(&[1, 1, 1, 2, 2, 3].map(|caller| (caller, Interactive)));
-        let taken: Vec<_> = queue.take(Class::Logs).into_iter().map(|waiter| waiter.ticket.0).collect();
+        let taken: Vec<_> = queue.take(RateClass::Logs).into_iter().map(|waiter| waiter.ticket.0).collect();
         assert_eq!(taken, [3, 5, 1]);
         assert_eq!(order(queue), [0, 4, 2]);
     }

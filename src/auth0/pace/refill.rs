@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Class;
+use super::RateClass;
 use super::counts::ByClass;
 use super::headers::RateLimitHeaders;
 use super::wire::{bound, micros};
@@ -39,18 +39,18 @@ const FASTEST: f64 = 10_000.0;
 /// Rest of the trust in the estimate after a 429 that it had not foreseen, and how much of
 /// it comes back per second. In simulations with others on the tenant, or with refills by the
 /// second, forgiving at once doubled the 429s and gained few calls.
-const DOUBT: f64 = 0.8;
-const FORGIVENESS: f64 = 0.02;
+const TRUST_AFTER_429: f64 = 0.8;
+const TRUST_REGAINED: f64 = 0.02;
 const LEAST_TRUST: f64 = 0.1;
 
 /// Calls may come back all at once, by the second, where the plan counts by the minute.
-const LUMP: Duration = Duration::from_secs(1);
+const REFILL_STEP: Duration = Duration::from_secs(1);
 
 /// An answer, and what was going on around it.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(from = "HeaderSampleRow", into = "HeaderSampleRow")]
 pub(super) struct HeaderSample {
-    pub(super) class: Class,
+    pub(super) class: RateClass,
     pub(super) headers: RateLimitHeaders,
     /// The call was counted at some time between these two.
     pub(super) sent: Duration,
@@ -64,7 +64,7 @@ pub(super) struct HeaderSample {
 
 /// A sample as it is shared, without names: there are many of them. Times are in microseconds.
 #[derive(Serialize, Deserialize)]
-struct HeaderSampleRow(Class, u32, u32, Option<u64>, u64, u64, u64, u64, u64);
+struct HeaderSampleRow(RateClass, u32, u32, Option<u64>, u64, u64, u64, u64, u64);
 
 impl From<HeaderSample> for HeaderSampleRow {
     fn from(seen: HeaderSample) -> Self {
@@ -174,14 +174,14 @@ impl Refill {
     }
 
     fn trust(&self, now: Duration) -> f64 {
-        (self.trust + now.saturating_sub(self.trust_at).as_secs_f64() * FORGIVENESS).min(1.0)
+        (self.trust + now.saturating_sub(self.trust_at).as_secs_f64() * TRUST_REGAINED).min(1.0)
     }
 
     /// True if an answer can be of this bucket: not if more is left than can have come back since an
     /// answer of another class.
     pub(super) fn accepts(&self, seen: &HeaderSample) -> bool {
         self.before(seen).filter(|earlier| earlier.class != seen.class).all(|earlier| {
-            let time = seen.time_since(earlier) + LUMP;
+            let time = seen.time_since(earlier) + REFILL_STEP;
             seen.gain_since(earlier) <= self.upper * time.as_secs_f64()
         })
     }
@@ -210,7 +210,7 @@ impl Refill {
 
     /// The answers that were there before a call was sent.
     fn before(&self, seen: &HeaderSample) -> impl Iterator<Item = &HeaderSample> {
-        let latest = Class::ALL.into_iter().filter_map(|class| self.latest.of(class).as_ref());
+        let latest = RateClass::ALL.into_iter().filter_map(|class| self.latest.of(class).as_ref());
         let sent = seen.sent;
         latest.chain(&self.marks).filter(move |earlier| earlier.answered <= sent)
     }
@@ -218,16 +218,16 @@ impl Refill {
     /// A 429 came although there should have been tokens: others are calling too, or tokens do not
     /// come back one by one.
     pub(super) fn doubt(&mut self, now: Duration) {
-        self.trust = (self.trust(now) * DOUBT).max(LEAST_TRUST);
+        self.trust = (self.trust(now) * TRUST_AFTER_429).max(LEAST_TRUST);
         self.trust_at = now;
         // A lump may have been taken for a rate: it is to be seen again.
-        self.lower = self.lower.map(|lower| lower * DOUBT);
+        self.lower = self.lower.map(|lower| lower * TRUST_AFTER_429);
         self.start_over();
     }
 
     /// True if a refill can be like this, of a bucket of that size from which no more calls were taken.
     pub(super) fn is_plausible(&self, limit: u32, calls: u64) -> bool {
-        let latest = Class::ALL.into_iter().filter_map(|class| self.latest.of(class).as_ref());
+        let latest = RateClass::ALL.into_iter().filter_map(|class| self.latest.of(class).as_ref());
         self.lower.is_none_or(|lower| (0.0..=FASTEST).contains(&lower))
             && (LEAST_TRUST..=1.0).contains(&self.trust)
             && self.upper >= 0.0
@@ -265,7 +265,7 @@ mod tests {
     }
 
     /// A sample of a bucket of ten: an answer after 100 ms, with nobody else on the way.
-    fn seen(class: Class, sent: u64, remaining: u32, full_within: Option<u64>, number: u64) -> HeaderSample {
+    fn seen(class: RateClass, sent: u64, remaining: u32, full_within: Option<u64>, number: u64) -> HeaderSample {
         HeaderSample {
             class,
             headers: RateLimitHeaders { limit: 10, remaining, full_within: full_within.map(Duration::from_secs) },
@@ -278,7 +278,7 @@ mod tests {
     }
 
     fn users(sent: u64, remaining: u32, full_within: Option<u64>, number: u64) -> HeaderSample {
-        seen(Class::Users, sent, remaining, full_within, number)
+        seen(RateClass::Users, sent, remaining, full_within, number)
     }
 
     #[test]
@@ -356,11 +356,11 @@ mod tests {
         let mut refill = Refill::new();
         // Ten are missing, and it takes more than five seconds to fill: less than 2 per second.
         refill.learn(&users(0, 0, Some(7), 1));
-        assert!(refill.accepts(&seen(Class::Logs, 200, 0, Some(7), 2)));
-        assert!(refill.accepts(&seen(Class::Logs, 900, 3, None, 2)));
-        assert!(!refill.accepts(&seen(Class::Logs, 200, 9, Some(1), 2)));
+        assert!(refill.accepts(&seen(RateClass::Logs, 200, 0, Some(7), 2)));
+        assert!(refill.accepts(&seen(RateClass::Logs, 900, 3, None, 2)));
+        assert!(!refill.accepts(&seen(RateClass::Logs, 200, 9, Some(1), 2)));
         // In time, it may.
-        assert!(refill.accepts(&seen(Class::Logs, 6_000, 9, Some(1), 2)));
+        assert!(refill.accepts(&seen(RateClass::Logs, 6_000, 9, Some(1), 2)));
         // One class has one bucket, whatever it says.
         assert!(refill.accepts(&users(200, 9, Some(1), 2)));
     }

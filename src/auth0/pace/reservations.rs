@@ -19,7 +19,7 @@ const EARLY: Duration = Duration::from_millis(50);
 
 /// After so many in a row did not come back, no place is kept any more: these callers do not do as they are told, and
 /// others would be refused for nothing.
-const STRIKES: u32 = 3;
+const MOST_MISSES: u32 = 3;
 
 /// Tells a caller's calls apart, so that one that is asked for again is known. It is a hash: to take two calls for one does
 /// no harm, but that one of them may have to ask once more.
@@ -47,7 +47,7 @@ pub(super) struct Reservations {
     dues: HashMap<ReservationKey, Duration>,
     in_order: BTreeSet<(Duration, ReservationKey)>,
     /// Number in a row that did not come back.
-    strikes: u32,
+    misses: u32,
 }
 
 impl Reservations {
@@ -77,20 +77,20 @@ impl Reservations {
         }
         let is_due = self.is_due(reservation, now);
         if self.remove(reservation) {
-            self.strikes = 0;
+            self.misses = 0;
         }
         is_due
     }
 
     pub(super) fn lapse(&mut self, now: Duration) {
         while let Some(&(due, reservation)) = self.in_order.first()
-            && (due + LATE < now || self.strikes >= STRIKES)
+            && (due + LATE < now || self.misses >= MOST_MISSES)
         {
             self.remove(reservation);
-            self.strikes = self.strikes.saturating_add(1);
+            self.misses = self.misses.saturating_add(1);
         }
         if self.dues.is_empty() {
-            self.strikes = 0;
+            self.misses = 0;
         }
     }
 

@@ -35,7 +35,7 @@ const PAID_BACK: f64 = 0.5;
 
 /// The time for which the refill is taken to have been what it is found to be now. The refill is learned
 /// from below, so what it was shared out by before was too little.
-const HINDSIGHT: Duration = Duration::from_secs(60);
+const REVISABLE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Share {
@@ -141,8 +141,8 @@ impl Share {
     }
 
     /// Forgets what needs no second thought. To be called before more is spent.
-    pub(super) fn settle(&mut self, now: Duration, refill: f64) {
-        if self.level(now, refill) >= self.size || now.saturating_sub(self.since) >= HINDSIGHT {
+    pub(super) fn set_time(&mut self, now: Duration, refill: f64) {
+        if self.level(now, refill) >= self.size || now.saturating_sub(self.since) >= REVISABLE {
             self.start_over(now, refill);
         }
         let is_paid_back = self.paid_back(self.seconds_since(now), refill) >= self.advance;
@@ -166,7 +166,7 @@ mod tests {
         let mut times = Vec::new();
         for _ in 0..calls {
             now += share.seconds_until(1.0, time(now), 2.0).max(0.0);
-            share.settle(time(now), 2.0);
+            share.set_time(time(now), 2.0);
             share.spend(1.0);
             times.push(now);
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::auth0::{BucketStatus, Class};
+use crate::auth0::{BucketStatus, RateClass};
 use crate::config::Problems;
 
 /// Status of a check. The worst comes last.
@@ -106,10 +106,10 @@ pub(super) struct Bucket {
 impl Bucket {
     /// The buckets that something is counted in.
     pub(super) fn of(buckets: &[BucketStatus]) -> Vec<Self> {
-        let name = |class: &Class| match class {
-            Class::Users => "users",
-            Class::Logs => "logs",
-            Class::Other => "others",
+        let name = |class: &RateClass| match class {
+            RateClass::Users => "users",
+            RateClass::Logs => "logs",
+            RateClass::Other => "others",
         };
         let buckets = buckets.iter().filter(|bucket| !bucket.classes.is_empty());
         buckets.map(|bucket| Self { covers: bucket.classes.iter().map(name).collect(), limit: bucket.limit }).collect()

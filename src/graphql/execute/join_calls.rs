@@ -3,7 +3,7 @@
 use super::fetched_records::FetchedRecords;
 use crate::auth0::Fields;
 use crate::graphql::error::{ErrorCode, GraphqlError};
-use crate::graphql::field_request::{PageArgs, PreparedRequest};
+use crate::graphql::field_request::{AnyApiRequest, PageArgs};
 use crate::graphql::plan::{CallPlan, CallRequest};
 use crate::graphql::schema::joins::{ByIds, Join};
 
@@ -21,7 +21,7 @@ pub(super) struct JoinCall<'p> {
     pub(super) call_index: usize,
     /// The numbers of the keys that it is for.
     pub(super) keys: Vec<usize>,
-    pub(super) request: PreparedRequest,
+    pub(super) request: AnyApiRequest,
     /// The page of a call for a parent.
     pub(super) page: Option<&'p PageArgs>,
 }
@@ -29,7 +29,7 @@ pub(super) struct JoinCall<'p> {
 impl JoinCall<'_> {
     /// True if it reads one record by its id.
     pub(super) fn is_single(&self) -> bool {
-        matches!(self.request, PreparedRequest::Record(_))
+        matches!(self.request, AnyApiRequest::Record(_))
     }
 }
 

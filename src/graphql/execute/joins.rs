@@ -12,7 +12,7 @@ use super::unprojectable;
 use crate::auth0::{ManagementApi, Page, Priority};
 use crate::graphql::error::{GraphqlError, report};
 use crate::graphql::execution_context::{CallOrigin, ExecutionContext};
-use crate::graphql::field_request::PreparedRequest;
+use crate::graphql::field_request::AnyApiRequest;
 use crate::graphql::permission::{Upstream, authorize_all};
 use crate::graphql::plan::{ExecutionPlan, JoinPlan, ShapePlan};
 use crate::graphql::project::json::JsonError;
@@ -142,8 +142,8 @@ impl<'p> Joins<'p> {
             async move {
                 let Some(api) = api else { return (call, Err(GraphqlError::bug("a join is made without permission"))) };
                 let answer = match &call.request {
-                    PreparedRequest::List(read) => api.read(read, &context).await.map(Some),
-                    PreparedRequest::Record(read) => api.read(read, &context).await.map(|record| {
+                    AnyApiRequest::List(read) => api.read(read, &context).await.map(Some),
+                    AnyApiRequest::Record(read) => api.read(read, &context).await.map(|record| {
                         let records = record.map(|record| [b"[", &record[..], b"]"].concat().into());
                         records.map(|records| Page { records, ..Page::default() })
                     }),
@@ -166,7 +166,7 @@ impl<'p> Joins<'p> {
         match outcome {
             Err(failure) => call.keys.iter().for_each(|key| fetched.set_failed(*key, &failure)),
             // A search may not know yet what there is.
-            Ok(()) if matches!(call.request, PreparedRequest::List(_)) && call.page.is_none() => {}
+            Ok(()) if matches!(call.request, AnyApiRequest::List(_)) && call.page.is_none() => {}
             Ok(()) => call.keys.iter().for_each(|key| fetched.set_absent(*key)),
         }
     }

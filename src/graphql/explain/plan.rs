@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use super::refusals::{refusal, refusals};
 use crate::auth::Caller;
-use crate::auth0::Class;
+use crate::auth0::RateClass;
 use crate::auth0::endpoints::{Endpoint, LOG_STREAM};
 use crate::graphql::error::FieldError;
-use crate::graphql::field_request::{FieldRequest, Prepare, PreparedRequest};
+use crate::graphql::field_request::{AnyApiRequest, FieldRequest, FieldRequestKind};
 use crate::graphql::operation::SelectedField;
 use crate::graphql::permission::{Upstream, authorize_all};
 use crate::graphql::plan::{CallPlan, CallRequest, ExecutionPlan, JoinCount, join_counts};
@@ -73,10 +73,10 @@ pub(crate) fn explain(
 /// The endpoint that is asked, and the search that it is sent.
 type Asked = (&'static Endpoint, Option<String>);
 
-fn asked(request: &PreparedRequest) -> Asked {
+fn asked(request: &AnyApiRequest) -> Asked {
     match request {
-        PreparedRequest::List(read) => (read.endpoint(), read.q()),
-        PreparedRequest::Record(read) => (read.endpoint(), None),
+        AnyApiRequest::List(read) => (read.endpoint(), read.q()),
+        AnyApiRequest::Record(read) => (read.endpoint(), None),
     }
 }
 
@@ -88,19 +88,19 @@ fn planned(field: String, (endpoint, q): Asked, calls: u64, upstream: &Upstream)
 /// The endpoint of a call, which is this root field's.
 fn request(root: &PreparedField, call: &CallPlan) -> Option<Asked> {
     let FieldSource::Upstream(field) = &root.kind else { return None };
-    let FieldRequest { prepare, .. } = field.request.as_ref().ok()?;
+    let FieldRequest { kind, .. } = field.request.as_ref().ok()?;
     let CallPlan { keys, request, .. } = call;
-    match (request, prepare) {
+    match (request, kind) {
         (CallRequest::Root(Some(request)), _) => Some(asked(request)),
-        (_, Prepare::Connection(page)) => {
+        (_, FieldRequestKind::Connection(page)) => {
             let fields = keys.fields(field.table.shape.object());
             let read = page.keyset.walk(page.from.clone()).request(page.first, &fields, keys.total).ok()?;
             Some(asked(&read.into()))
         }
         // Again and again, for as long as somebody listens.
-        (_, Prepare::Tail(_)) => Some((&LOG_STREAM.endpoint, None)),
-        (_, Prepare::OwnUser(endpoint)) => Some((&endpoint.endpoint, None)),
-        (_, Prepare::Shared(_)) => None,
+        (_, FieldRequestKind::Tail(_)) => Some((&LOG_STREAM.endpoint, None)),
+        (_, FieldRequestKind::OwnUser(endpoint)) => Some((&endpoint.endpoint, None)),
+        (_, FieldRequestKind::Shared(_)) => None,
     }
 }
 
@@ -113,7 +113,7 @@ fn joined_endpoint(fetch: &Fetch, field: &SelectedField) -> Option<&'static Endp
 }
 
 /// The time until so many more calls would have been made, as far as the tenant's rate limits are known.
-fn wait(upstream: &Upstream, class: Class, calls: u64) -> Duration {
+fn wait(upstream: &Upstream, class: RateClass, calls: u64) -> Duration {
     let buckets = upstream.rate_limits();
     let Some(bucket) = buckets.iter().find(|bucket| bucket.classes.contains(&class)) else { return Duration::ZERO };
     let missing = calls as f64 + bucket.queued as f64 - bucket.remaining;

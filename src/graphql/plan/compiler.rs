@@ -8,7 +8,7 @@ use super::{
     root_field_groups,
 };
 use crate::graphql::error::GraphqlError;
-use crate::graphql::field_request::PreparedRequest;
+use crate::graphql::field_request::AnyApiRequest;
 use crate::graphql::operation::{Arguments, SelectedField};
 use crate::graphql::permission::Authority;
 use crate::graphql::schema::federation::{Representation, lookups};
@@ -122,7 +122,7 @@ impl PlanCompiler {
     pub(crate) fn finish(
         self,
         fields: Vec<Option<Projection>>,
-        request: impl Fn(usize, &RequiredKeys) -> Option<PreparedRequest>,
+        request: impl Fn(usize, &RequiredKeys) -> Option<AnyApiRequest>,
     ) -> ExecutionPlan {
         let Self { mut calls, joins, .. } = self;
         let joins: Vec<_> = joins.into_iter().flatten().collect();

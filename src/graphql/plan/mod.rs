@@ -17,7 +17,7 @@ pub(crate) use self::grouping::root_field_groups;
 use self::grouping::{is_same_call, non_null};
 pub(crate) use self::required_keys::RequiredKeys;
 use super::error::{GraphqlError, Location};
-use super::field_request::{JoinRequest, PreparedRequest};
+use super::field_request::{AnyApiRequest, JoinRequest};
 use super::operation::Name;
 use super::permission::MissingScopeError;
 use super::project::json;
@@ -48,7 +48,7 @@ pub(crate) struct CallPlan {
 /// The request of a call.
 pub(crate) enum CallRequest {
     /// A request of root fields. None where the arguments are out of bounds, or the request depends on who asks.
-    Root(Option<PreparedRequest>),
+    Root(Option<AnyApiRequest>),
     /// Searches of a join for records by their ids.
     ByIds(&'static Join, &'static ByIds),
     /// A request of a join for each parent.

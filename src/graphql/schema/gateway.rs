@@ -81,7 +81,7 @@ struct RateLimit {
 
 /// The class of calls that a rate limit counts.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "crate::auth0::Class")]
+#[graphql(remote = "crate::auth0::RateClass")]
 enum RateLimitClass {
     /// Reading users.
     Users,

@@ -11,7 +11,7 @@ use crate::auth::Scope;
 use crate::auth0::endpoints::{self, Endpoint, ListOfUser};
 use crate::auth0::{ApiRequest, Direction, Fields, ListPart, LogId, LogSearch, UserId, UserLogs, UserSearch};
 use crate::graphql::error::{ErrorCode, GraphqlError};
-use crate::graphql::field_request::{JoinRequest, PageArgs, PreparedRequest};
+use crate::graphql::field_request::{AnyApiRequest, JoinRequest, PageArgs};
 use crate::graphql::operation::Arguments;
 
 /// A field that joins records of another endpoint to those that it stands in.
@@ -45,11 +45,11 @@ pub(crate) struct ByIds {
     /// The ids' field in Auth0's search.
     pub(crate) key: &'static str,
     /// The search for this, in Auth0's Lucene syntax.
-    pub(crate) search: fn(&str, &Fields) -> Result<PreparedRequest, GraphqlError>,
+    pub(crate) search: fn(&str, &Fields) -> Result<AnyApiRequest, GraphqlError>,
     /// True if there can be a record of the id that stands under a key. An error where there can be one, and it cannot be asked for.
     pub(crate) check: fn(&'static str, &str) -> Result<bool, GraphqlError>,
     /// The read of one of them, which knows what the search does not know yet.
-    pub(crate) single: fn(&str, &Fields) -> Result<PreparedRequest, GraphqlError>,
+    pub(crate) single: fn(&str, &Fields) -> Result<AnyApiRequest, GraphqlError>,
 }
 
 /// The join of this name in records of `parent`.

@@ -14,7 +14,9 @@ use crate::auth0::{
     LogSearch, UserId, UserSearch, endpoints,
 };
 use crate::graphql::error::{ErrorCode, GraphqlError};
-use crate::graphql::field_request::{ConnectionRequest, FieldRequest, GeneratedSearch, PageArgs, Prepare, TailRequest};
+use crate::graphql::field_request::{
+    ConnectionRequest, FieldRequest, FieldRequestKind, GeneratedSearch, PageArgs, TailRequest,
+};
 use crate::graphql::operation::{Arguments, LARGEST_FIRST, SelectedField, Value};
 use crate::graphql::search_query::SearchQuery;
 
@@ -126,7 +128,11 @@ pub(super) static ROOT_FIELDS: &[RootField] = &[
         shape: Shape::Record(&USER),
         arguments: &[],
         parse: |_| {
-            Ok(FieldRequest { page: PageArgs::default(), generated: None, prepare: Prepare::OwnUser(&endpoints::USER) })
+            Ok(FieldRequest {
+                page: PageArgs::default(),
+                generated: None,
+                kind: FieldRequestKind::OwnUser(&endpoints::USER),
+            })
         },
     },
     RootField {
@@ -240,8 +246,8 @@ pub(super) static SUBSCRIPTION_FIELDS: &[RootField] = &[RootField {
         let from = from.map(|from| LogId::parse_position("from", &from)).transpose()?;
         let given = arguments.get("filter").filter(|given| **given != Value::Null);
         let condition = given.map(|given| filter::read(&LOG_TAIL_FILTER, given)).transpose()?;
-        let prepare = Prepare::Tail(TailRequest { from, condition });
-        Ok(FieldRequest { page: PageArgs::default(), generated: None, prepare })
+        let kind = FieldRequestKind::Tail(TailRequest { from, condition });
+        Ok(FieldRequest { page: PageArgs::default(), generated: None, kind })
     },
 }];
 
@@ -282,8 +288,8 @@ fn connection(
         None => keyset.start(),
         Some(cursor) => keyset.position(&cursor)?,
     };
-    let prepare = Prepare::Connection(ConnectionRequest { keyset, from, first });
-    Ok(FieldRequest { page: PageArgs::default(), generated, prepare })
+    let kind = FieldRequestKind::Connection(ConnectionRequest { keyset, from, first });
+    Ok(FieldRequest { page: PageArgs::default(), generated, kind })
 }
 
 /// The search that `q` and `filter` come to together. A `q` that stands alone is Auth0's to read.

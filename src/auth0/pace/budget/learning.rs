@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::super::Class;
+use super::super::RateClass;
 use super::super::bucket::Bucket;
 use super::super::headers::RateLimitHeaders;
 use super::super::refill::HeaderSample;
@@ -110,7 +110,7 @@ impl Budget {
         self.observe_class(grant.class, observe);
     }
 
-    pub(super) fn observe_class(&mut self, class: Class, observe: impl Fn(&mut Bucket)) {
+    pub(super) fn observe_class(&mut self, class: RateClass, observe: impl Fn(&mut Bucket)) {
         let mode = self.mode(class);
         for NamedBucket { id, bucket } in &mut self.buckets {
             if mode == PacingMode::Paced(*id) || mode == PacingMode::Unknown {
@@ -167,7 +167,7 @@ impl Budget {
     }
 
     /// Changes a class's mode. A bucket without a class is forgotten.
-    fn move_class(&mut self, class: Class, mode: PacingMode) {
+    fn move_class(&mut self, class: RateClass, mode: PacingMode) {
         if self.mode(class) == mode {
             return;
         }
@@ -178,6 +178,6 @@ impl Budget {
         }
         let modes = self.modes;
         self.buckets
-            .retain(|named| Class::ALL.into_iter().any(|class| *modes.of(class) == PacingMode::Paced(named.id)));
+            .retain(|named| RateClass::ALL.into_iter().any(|class| *modes.of(class) == PacingMode::Paced(named.id)));
     }
 }

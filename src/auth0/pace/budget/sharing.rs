@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::super::Class;
+use super::super::RateClass;
 use super::super::counts::{ByClass, CallCounts};
 use super::{Budget, CallGrant, PacingMode};
 
@@ -30,7 +30,7 @@ impl Budget {
     }
 
     /// Takes note of a call that is made for one of another class of the same bucket.
-    pub(in super::super) fn reclass(&mut self, from: Class, to: Class) {
+    pub(in super::super) fn reclass(&mut self, from: RateClass, to: RateClass) {
         let own = self.counts.of_mut(from);
         own.sent = own.sent.saturating_sub(1);
         own.in_flight = own.in_flight.saturating_sub(1);
@@ -41,7 +41,7 @@ impl Budget {
 
     /// Takes in calls that were let go elsewhere and have not ended.
     pub(in super::super) fn adopt(&mut self, in_flight: ByClass<u64>, is_probing: bool) {
-        for class in Class::ALL {
+        for class in RateClass::ALL {
             let counts = self.counts.of_mut(class);
             counts.sent += in_flight.of(class);
             counts.in_flight += in_flight.of(class);
@@ -52,7 +52,7 @@ impl Budget {
     /// Gives up calls of somebody who is gone: they may have been counted, or may be yet.
     pub(in super::super) fn abandon(&mut self, in_flight: ByClass<u64>, is_probing: bool) {
         let now = self.latest();
-        for class in Class::ALL {
+        for class in RateClass::ALL {
             let lost = *in_flight.of(class);
             let counts = self.counts.of_mut(class);
             counts.in_flight = counts.in_flight.saturating_sub(lost);
@@ -67,7 +67,7 @@ impl Budget {
     pub(in super::super) fn split(&mut self, parts: u32, since: Duration, in_flight: ByClass<u64>, is_probing: bool) {
         self.lineage = fastrand::u64(..);
         self.parts = parts.max(1);
-        for class in Class::ALL {
+        for class in RateClass::ALL {
             self.counts.of_mut(class).in_flight = *in_flight.of(class);
         }
         self.is_probing = is_probing;
@@ -86,7 +86,7 @@ impl Budget {
                 named.bucket.join_parts(self.reserve);
             }
         }
-        for class in Class::ALL {
+        for class in RateClass::ALL {
             self.counts.of_mut(class).in_flight = 0;
         }
         self.is_probing = false;
@@ -115,7 +115,7 @@ impl Budget {
     /// Calls on their way, by class.
     pub(in super::super) fn in_flight(&self) -> ByClass<u64> {
         let mut in_flight = ByClass::default();
-        for class in Class::ALL {
+        for class in RateClass::ALL {
             *in_flight.of_mut(class) = self.counts.of(class).in_flight;
         }
         in_flight
@@ -129,22 +129,22 @@ impl Budget {
 
     /// True if a budget can be like this: what comes from outside may be anything.
     pub(in super::super) fn is_plausible(&self, now: Duration) -> bool {
-        let all = self.counts.sum(Class::ALL);
+        let all = self.counts.sum(RateClass::ALL);
         self.now <= now
             && self.parts == 1
             && (0.0..=0.9).contains(&self.reserve)
             && self.gate.is_plausible(now)
             && self.next_id <= MOST_CALLS
-            && Class::ALL.into_iter().all(|class| self.counts.of(class).are_plausible())
-            && Class::ALL.into_iter().all(|class| self.latency(class) <= LONGEST_LATENCY)
-            && self.buckets.len() <= Class::ALL.len()
+            && RateClass::ALL.into_iter().all(|class| self.counts.of(class).are_plausible())
+            && RateClass::ALL.into_iter().all(|class| self.latency(class) <= LONGEST_LATENCY)
+            && self.buckets.len() <= RateClass::ALL.len()
             && self.buckets.iter().all(|named| {
                 named.id.0 <= self.next_id
                     && self.classes(named.id).next().is_some()
                     && self.buckets.iter().filter(|other| other.id == named.id).count() == 1
                     && named.bucket.is_plausible(now, all.sent + all.counted, all.in_flight)
             })
-            && Class::ALL.into_iter().all(|class| match self.mode(class) {
+            && RateClass::ALL.into_iter().all(|class| match self.mode(class) {
                 PacingMode::Paced(id) => self.bucket(id).is_some(),
                 PacingMode::Unknown | PacingMode::Unpaced => true,
             })

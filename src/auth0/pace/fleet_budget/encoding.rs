@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::Class;
+use super::super::RateClass;
 use super::super::counts::ByClass;
 use super::{FleetBudget, MOST_REPLICAS, ReplicaState};
 
@@ -10,7 +10,7 @@ use super::{FleetBudget, MOST_REPLICAS, ReplicaState};
 const MOST_AHEAD: Duration = Duration::from_secs(1);
 
 /// Virtual time that nobody reaches.
-const END_OF_TIME: f64 = 1e12;
+const LATEST_TIME: f64 = 1e12;
 
 impl FleetBudget {
     /// The value as text, after `beginning`; `None` if it is longer than that.
@@ -29,20 +29,20 @@ impl FleetBudget {
     fn is_plausible(&self, now: Duration) -> bool {
         let (mut in_flight, mut probing) = (ByClass::<u64>::default(), 0);
         for replica in &self.replicas {
-            for class in Class::ALL {
+            for class in RateClass::ALL {
                 let sum = in_flight.of_mut(class);
                 *sum = sum.saturating_add(*replica.in_flight.of(class));
             }
             probing += usize::from(replica.is_probing);
         }
-        let is_virtual_time = |time: f64| (0.0..=END_OF_TIME).contains(&time);
+        let is_virtual_time = |time: f64| (0.0..=LATEST_TIME).contains(&time);
         self.budget.is_plausible(now)
             && in_flight == self.budget.in_flight()
             && probing == usize::from(self.budget.is_probing())
             && self.replicas.len() <= MOST_REPLICAS
             && self.replicas.iter().all(|replica| replica.is_plausible(now) && self.has_once(replica))
             && self.replicas.iter().flat_map(|replica| &replica.backlogs).all(|backlog| is_virtual_time(backlog.start))
-            && self.clocks.len() <= Class::ALL.len()
+            && self.clocks.len() <= RateClass::ALL.len()
             && self
                 .clocks
                 .iter()
@@ -56,7 +56,9 @@ impl FleetBudget {
 
 impl ReplicaState {
     fn is_plausible(&self, now: Duration) -> bool {
-        self.seen <= now && self.wants_probe.is_none_or(|since| since <= now) && self.backlogs.len() <= Class::ALL.len()
+        self.seen <= now
+            && self.wants_probe.is_none_or(|since| since <= now)
+            && self.backlogs.len() <= RateClass::ALL.len()
     }
 }
 
@@ -76,20 +78,20 @@ mod tests {
     /// A budget that two replicas share, of a bucket that calls are taken from and wait for.
     fn shared() -> FleetBudget {
         let mut value = FleetBudget::new(0.1);
-        value.settle(NOW);
+        value.set_time(NOW);
         value.join(ME, ByClass::default(), false);
         value.join(OTHER, ByClass::default(), false);
         value.want_probe(ME, true);
-        let grant = value.grant_probe(ME, Class::Users).unwrap();
+        let grant = value.grant_probe(ME, RateClass::Users).unwrap();
         let headers = RateLimitHeaders { limit: 10, remaining: 9, full_within: Some(Duration::from_secs(2)) };
-        value.settle(NOW + Duration::from_millis(100));
+        value.set_time(NOW + Duration::from_millis(100));
         let kind = EventKind::Answered { headers: Some(headers), is_success: true };
         value.apply(Some(ME), &CallEvent { grant, kind });
-        let PacingMode::Paced(bucket) = value.budget.mode(Class::Users) else { panic!("it is known") };
-        value.settle(NOW + Duration::from_millis(200));
+        let PacingMode::Paced(bucket) = value.budget.mode(RateClass::Users) else { panic!("it is known") };
+        value.set_time(NOW + Duration::from_millis(200));
         value.set_backlog(OTHER, bucket, 20);
         for _ in 0..3 {
-            value.grant(OTHER, bucket, Class::Users, 20).unwrap();
+            value.grant(OTHER, bucket, RateClass::Users, 20).unwrap();
         }
         value
     }
@@ -118,17 +120,17 @@ mod tests {
             let text = format!("{}{other}{}", &text[..start], &text[end..]);
             let now = NOW + Duration::from_secs(1);
             if let Some(mut value) = FleetBudget::decode(text.as_bytes(), now) {
-                value.settle(now + Duration::from_secs(1));
-                value.hear(ME);
+                value.set_time(now + Duration::from_secs(1));
+                value.record_heartbeat(ME);
                 value.join(ReplicaId(3), ByClass::default(), false);
                 let buckets: Vec<_> = value.budget.buckets().iter().map(|named| named.id).collect();
                 for bucket in buckets {
                     value.set_backlog(ME, bucket, 5);
                     prop_assert!(value.time_of(ME, bucket, 3, 5) < Duration::from_secs(300));
-                    while value.grant(ME, bucket, Class::Users, 5).is_some() && value.backlog_of(ME, bucket) > 0 {}
+                    while value.grant(ME, bucket, RateClass::Users, 5).is_some() && value.backlog_of(ME, bucket) > 0 {}
                 }
-                value.settle(now + Duration::from_secs(60));
-                value.hear(ReplicaId(3));
+                value.set_time(now + Duration::from_secs(60));
+                value.record_heartbeat(ReplicaId(3));
                 value.part(ReplicaId(3), now);
                 prop_assert!(value.encode(b"", 100_000).is_some());
             }

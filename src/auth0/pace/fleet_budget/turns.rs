@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::Class;
+use super::super::RateClass;
 use super::super::budget::{BucketId, CallGrant};
 use super::super::wire::virtual_time;
 use super::{Backlog, BucketClock, FleetBudget, ReplicaId};
@@ -78,7 +78,7 @@ impl FleetBudget {
     }
 
     /// Grants a call to find out, if one may go.
-    pub(in super::super) fn grant_probe(&mut self, id: ReplicaId, class: Class) -> Option<CallGrant> {
+    pub(in super::super) fn grant_probe(&mut self, id: ReplicaId, class: RateClass) -> Option<CallGrant> {
         if !self.has(id) || !self.budget.may_probe() {
             return None;
         }
@@ -95,7 +95,7 @@ impl FleetBudget {
         &mut self,
         id: ReplicaId,
         bucket: BucketId,
-        class: Class,
+        class: RateClass,
         weight: usize,
     ) -> Option<CallGrant> {
         if !self.has(id) || !self.turn_of(id, bucket)?.is_zero() {
@@ -118,7 +118,12 @@ impl FleetBudget {
     }
 
     /// Grants a call ahead of those that will come, if there is room and nobody waits.
-    pub(in super::super) fn grant_ahead(&mut self, id: ReplicaId, bucket: BucketId, class: Class) -> Option<CallGrant> {
+    pub(in super::super) fn grant_ahead(
+        &mut self,
+        id: ReplicaId,
+        bucket: BucketId,
+        class: RateClass,
+    ) -> Option<CallGrant> {
         let is_free = self.has(id) && !self.yields() && self.budget.bucket(bucket)?.has_room();
         let is_waited_for = |backlog: &Backlog| backlog.bucket == bucket && backlog.waiting > 0;
         if !is_free || self.replicas.iter().flat_map(|replica| &replica.backlogs).any(is_waited_for) {
@@ -170,7 +175,7 @@ impl FleetBudget {
         self.replicas.iter().any(|replica| replica.wants_probe.is_some_and(wants)) && self.budget.yields_to_probe()
     }
 
-    fn take(&mut self, id: ReplicaId, bucket: BucketId, class: Class) -> Option<CallGrant> {
+    fn take(&mut self, id: ReplicaId, bucket: BucketId, class: RateClass) -> Option<CallGrant> {
         *self.replica_mut(id)?.in_flight.of_mut(class) += 1;
         let grant = self.budget.grant(class);
         let now = self.budget.now();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::super::pacer::{CompareAndSetOutcome, ExchangeOutcome, MOST_BYTES, Offer};
+use super::super::pacer::{CompareAndSet, CompareAndSetOutcome, ExchangeOutcome, MOST_BYTES};
 use super::{Governor, Inner};
 use crate::shared_state::{CompareAndSetResult, SharedState, ValueBounds};
 
@@ -38,12 +38,12 @@ pub(super) async fn run(governor: Weak<Inner>, shared: SharedState, start: Insta
         if with(&mut |governor| offer = governor.change(|pacer, _, now| pacer.offer(now))).is_none() {
             return;
         }
-        let Some(Offer { expected, value }) = offer else { continue };
+        let Some(CompareAndSet { expected, value }) = offer else { continue };
         let mut answer = Some(match shared.compare_and_set(&key, &expected, &value, BOUNDS).await {
             Ok(CompareAndSetResult { time, other: None }) => CompareAndSetOutcome::Taken { time },
             Ok(CompareAndSetResult { time, other: Some(value) }) => CompareAndSetOutcome::Current { time, value },
             Err(_) if shared.is_connected() => CompareAndSetOutcome::Lost,
-            Err(_) => CompareAndSetOutcome::Gone,
+            Err(_) => CompareAndSetOutcome::Unavailable,
         });
         let mut has_left = false;
         with(&mut |governor| {

@@ -7,7 +7,7 @@ use futures_util::poll;
 use reqwest::header::{DATE, HeaderValue};
 use tokio::runtime;
 
-use super::super::{CallerKey, Class, Priority, RequestHash, ReservationKey};
+use super::super::{CallerKey, Priority, RateClass, RequestHash, ReservationKey};
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -29,7 +29,7 @@ fn headers(remaining: u32) -> HeaderMap {
 
 fn turn(caller: CallerKey) -> PaceRequest {
     PaceRequest {
-        class: Class::Users,
+        class: RateClass::Users,
         reservation: ReservationKey { caller, request: RequestHash::of("") },
         priority: Priority::Interactive,
     }
@@ -65,7 +65,7 @@ async fn one_call_finds_out_for_all() {
     let Poll::Ready(Ok(_second)) = poll!(&mut second) else { panic!("one more may go") };
     let [bucket] = &governor.buckets()[..] else { panic!("one bucket") };
     assert_eq!((bucket.limit, bucket.remaining), (2, 0.0));
-    assert_eq!(bucket.classes, [Class::Users]);
+    assert_eq!(bucket.classes, [RateClass::Users]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,7 +23,7 @@ impl Pacer {
         request: PaceRequest,
         deadline: Duration,
     ) -> Result<Admitted, PaceError> {
-        self.settle(now);
+        self.set_time(now);
         let PaceRequest { class, reservation, priority } = request;
         self.next_ticket += 1;
         let ticket = Ticket(self.next_ticket);

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use super::super::Class;
+use super::super::RateClass;
 use super::super::budget::{BucketId, CallGrant, PacingMode};
 use super::super::fleet_budget::{CallEvent, EventKind, FleetBudget};
-use super::membership::{BEAT, Offer, PacingMembership};
+use super::membership::{CompareAndSet, HEARTBEAT, PacingMembership};
 use super::{BucketQueue, Pacer};
 
 /// Most leases ahead of the calls that wait, and the size of bucket below which there are none.
@@ -14,20 +14,20 @@ const LEASES_AHEAD: usize = 4;
 const SMALL_BUCKET: u32 = 10;
 
 /// Time after which something is told, where somebody waits for it, and where nobody does.
-const SOON: Duration = Duration::from_millis(5);
-const LATER: Duration = Duration::from_millis(250);
+const PUBLISH_SOON: Duration = Duration::from_millis(5);
+const PUBLISH_LATER: Duration = Duration::from_millis(250);
 
 /// Time after which a replica where calls wait looks at what the others do, or after half the time to its turn, if that is longer.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// The same for one that waits for what another finds out.
-const PROBE_LOOK: Duration = Duration::from_millis(50);
+const READ_WHILE_PROBED: Duration = Duration::from_millis(50);
 
 /// Times by which what waits here has become more or less than the others know, for which they are told.
-const MUCH: usize = 2;
+const BACKLOG_FACTOR: usize = 2;
 
 /// Time that an exchange takes, for those who are told when to come back.
-const EXCHANGE: Duration = Duration::from_millis(1);
+const EXCHANGE_TIME: Duration = Duration::from_millis(1);
 
 impl Pacer {
     /// A pacer of one of several replicas. It lets nothing go before it has heard of their budget, or that it is alone.
@@ -42,27 +42,28 @@ impl Pacer {
     /// The time of the next exchange, if nothing else happens before; `None` while one is under way, and where there are none.
     pub(in super::super) fn next_exchange(&self) -> Option<Duration> {
         let member = self.membership.as_ref()?;
-        member.next_exchange(|| self.next_telling(member).min(self.next_look(member)))
+        member.next_exchange(|| self.next_publication(member).min(self.next_look(member)))
     }
 
     /// The time at which the others have to be told of something.
-    fn next_telling(&self, member: &PacingMembership) -> Duration {
+    fn next_publication(&self, member: &PacingMembership) -> Duration {
         let (known, id) = (&self.known, member.id());
         let (in_flight, _) = known.held_by(id);
         let is_waiting = self.all_queues().any(|queue| !queue.is_empty());
-        let is_busy = !self.discovery.is_empty() || Class::ALL.into_iter().any(|class| *in_flight.of(class) > 0);
-        let mut due = member.next_beat(is_busy, if is_waiting || known.others_wait(id) { SOON } else { LATER });
+        let is_busy = !self.discovery.is_empty() || RateClass::ALL.into_iter().any(|class| *in_flight.of(class) > 0);
+        let mut due = member
+            .next_heartbeat(is_busy, if is_waiting || known.others_wait(id) { PUBLISH_SOON } else { PUBLISH_LATER });
         due = due.min(self.leases.first_end().unwrap_or(due));
         for BucketQueue { bucket, waiters: queue } in &self.queues {
             let (waiting, backlog) = (queue.len(), known.backlog_of(id, *bucket));
             if (waiting == 0) != (backlog == 0) {
-                due = due.min(member.after_telling(SOON));
-            } else if waiting.max(backlog) > MUCH * waiting.min(backlog) {
-                due = due.min(member.after_telling(BEAT));
+                due = due.min(member.after_publishing(PUBLISH_SOON));
+            } else if waiting.max(backlog) > BACKLOG_FACTOR * waiting.min(backlog) {
+                due = due.min(member.after_publishing(HEARTBEAT));
             }
         }
         if self.discovery.is_empty() == known.wants_probe(id) && !self.leases.has(PacingMode::Unknown) {
-            due = due.min(member.after_telling(SOON));
+            due = due.min(member.after_publishing(PUBLISH_SOON));
         }
         due
     }
@@ -73,7 +74,7 @@ impl Pacer {
         let mut due = Duration::MAX;
         for BucketQueue { bucket, waiters: queue } in self.queues.iter().filter(|queue| !queue.waiters.is_empty()) {
             let turn = known.time_of(id, *bucket, 1, 1);
-            due = due.min(member.after_hearing(LOOK_AGAIN.max(turn / 2)));
+            due = due.min(member.after_reading(READ_AGAIN.max(turn / 2)));
             if queue.len() > self.leases.of(*bucket)
                 && let Some(look) = known.look_of(id, *bucket)
             {
@@ -82,23 +83,23 @@ impl Pacer {
         }
         if !self.discovery.is_empty() {
             let probe = if known.budget().is_probing() {
-                member.after_hearing(PROBE_LOOK)
+                member.after_reading(READ_WHILE_PROBED)
             } else {
                 self.now + known.budget().wait_to_probe()
             };
-            due = due.min(probe).min(member.after_hearing(LOOK_AGAIN));
+            due = due.min(probe).min(member.after_reading(READ_AGAIN));
         }
         due
     }
 
     /// Begins an exchange, if one is due. It is to be ended by [`Self::exchanged`].
-    pub(in super::super) fn offer(&mut self, now: Duration) -> Option<Offer> {
-        self.settle(now);
+    pub(in super::super) fn offer(&mut self, now: Duration) -> Option<CompareAndSet> {
+        self.set_time(now);
         if self.next_exchange().is_none_or(|due| due > now) {
             return None;
         }
-        let has_to_tell =
-            self.membership.as_ref().is_some_and(|member| member.has_to_step() || self.next_telling(member) <= now);
+        let has_to_publish =
+            self.membership.as_ref().is_some_and(|member| member.has_to_step() || self.next_publication(member) <= now);
         let Self { known, membership, leases, discovery, queues, .. } = self;
         let member = membership.as_mut()?;
         if member.has_to_look() {
@@ -110,7 +111,7 @@ impl Pacer {
             let offer = member.step(now, value, grants);
             return self.part_without(offer);
         }
-        value.hear(id);
+        value.record_heartbeat(id);
         value.forget_backlogs(id);
         value.want_probe(id, !discovery.is_empty() && !leases.has(PacingMode::Unknown));
         if let Some(class) = discovery.next_class()
@@ -133,7 +134,7 @@ impl Pacer {
                 grants.extend(value.grant_ahead(id, bucket, class));
             }
         }
-        if grants.is_empty() && !has_to_tell {
+        if grants.is_empty() && !has_to_publish {
             return Some(member.look(now));
         }
         let offer = member.step(now, value, grants);
@@ -141,7 +142,7 @@ impl Pacer {
     }
 
     /// Goes on alone where there is too much to be shared.
-    fn part_without(&mut self, offer: Option<Offer>) -> Option<Offer> {
+    fn part_without(&mut self, offer: Option<CompareAndSet>) -> Option<CompareAndSet> {
         if offer.is_none() {
             self.part(self.now);
         }
@@ -150,7 +151,7 @@ impl Pacer {
 
     /// Gives the leases back, and has the others told that this replica is no more. False if it shares with nobody.
     pub(in super::super) fn leave_fleet(&mut self, now: Duration) -> bool {
-        self.settle(now);
+        self.set_time(now);
         if !self.membership.as_mut().is_some_and(PacingMembership::leave) {
             return false;
         }
@@ -165,12 +166,12 @@ impl Pacer {
         let Some(member) = self.membership.as_mut().filter(|member| member.is_sharing()) else {
             return self.known.apply(None, &event);
         };
-        member.tell(self.now, event);
+        member.record(self.now, event);
         self.known.apply(Some(member.id()), &event)
     }
 
     /// A lease for a class, which is used by that.
-    pub(super) fn take_lease(&mut self, class: Class) -> Option<CallGrant> {
+    pub(super) fn take_lease(&mut self, class: RateClass) -> Option<CallGrant> {
         if self.leases.len() == 0 {
             return None;
         }
@@ -222,7 +223,7 @@ impl Pacer {
         };
         match calls.saturating_sub(self.leases.of(queue.bucket)) {
             0 => Duration::ZERO,
-            calls => EXCHANGE + self.known.time_of(member.id(), queue.bucket, calls, queue.waiters.len() + 1),
+            calls => EXCHANGE_TIME + self.known.time_of(member.id(), queue.bucket, calls, queue.waiters.len() + 1),
         }
     }
 }

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::super::Class;
+use super::super::RateClass;
 use super::super::budget::{BucketId, CallGrant};
 use super::super::fleet_budget::{CallEvent, EventKind, FleetBudget, ReplicaId};
 use super::clock::{ClockReading, SharedClock};
 use super::leases::Leases;
 
 /// Time after which a replica lets the others hear of it, where it has calls on their way, and where it has none.
-pub(super) const BEAT: Duration = Duration::from_secs(1);
-const IDLE_BEAT: Duration = Duration::from_secs(10);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(1);
+const IDLE_HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// Number of names that a replica takes one of at random: of 256, two have the same once in thirty million times.
 const MOST_IDS: u64 = 1 << 40;
@@ -46,7 +46,7 @@ const NO_VERSION: &[u8] = b"?";
 
 /// A step of compare-and-set. A value begins with its version.
 #[derive(Debug)]
-pub(in super::super) struct Offer {
+pub(in super::super) struct CompareAndSet {
     /// The version that the value has, if nobody was first; of no value, nothing.
     pub(in super::super) expected: Vec<u8>,
     pub(in super::super) value: Vec<u8>,
@@ -64,7 +64,7 @@ pub(super) enum Phase {
 
 /// An exchange that has not been answered.
 #[derive(Debug, Default)]
-pub(super) struct UnderWay {
+pub(super) struct PendingExchange {
     asked: Duration,
     step: u32,
     /// The number of events that are told by it.
@@ -75,7 +75,7 @@ pub(super) struct UnderWay {
     grants: Vec<CallGrant>,
 }
 
-impl UnderWay {
+impl PendingExchange {
     /// Makes leases of the calls that it grants, which it did as it was taken; how many they are.
     pub(super) fn grant(self, leases: &mut Leases) -> usize {
         let granted = self.grants.len();
@@ -95,10 +95,10 @@ pub(super) struct PacingMembership {
     /// The time since when there is something to tell.
     has_news_since: Option<Duration>,
     /// Buckets that leases were used of, and by which class, since the last exchange.
-    used: Vec<(BucketId, Class)>,
-    under_way: Option<UnderWay>,
+    used: Vec<(BucketId, RateClass)>,
+    pending: Option<PendingExchange>,
     /// Steps that replace the known version and may have been taken, one of them at the most, though no answer came.
-    unsure: Vec<UnderWay>,
+    unsure: Vec<PendingExchange>,
     /// The number of the newest step.
     step: u32,
     /// The time since which no answer came, and that at which one was missed last.
@@ -111,8 +111,9 @@ pub(super) struct PacingMembership {
     is_leaving: bool,
     /// The share that the others left to the tenant's other clients, until they know of this replica's.
     replaced_reserve: Option<f64>,
-    heard: Duration,
-    told: Duration,
+    /// The times at which the value was seen last, and its own newest step was taken.
+    read_at: Duration,
+    published_at: Duration,
     /// The next exchange is not before.
     not_before: Duration,
     conflicts: u32,
@@ -128,7 +129,7 @@ impl PacingMembership {
             events: Vec::new(),
             has_news_since: None,
             used: Vec::new(),
-            under_way: None,
+            pending: None,
             unsure: Vec::new(),
             step: 0,
             silence: None,
@@ -136,8 +137,8 @@ impl PacingMembership {
             drains: false,
             is_leaving: false,
             replaced_reserve: None,
-            heard: Duration::ZERO,
-            told: Duration::ZERO,
+            read_at: Duration::ZERO,
+            published_at: Duration::ZERO,
             not_before: Duration::ZERO,
             conflicts: 0,
             clock: SharedClock::default(),
@@ -160,34 +161,39 @@ impl PacingMembership {
     pub(super) fn next_exchange(&self, due: impl FnOnce() -> Duration) -> Option<Duration> {
         let is_urgent = self.has_to_look() || self.has_to_step();
         let due = || if is_urgent { self.not_before } else { self.not_before.max(due()) };
-        self.under_way.is_none().then(due)
+        self.pending.is_none().then(due)
     }
 
     /// Looks at what the others do, and changes nothing.
-    pub(super) fn look(&mut self, now: Duration) -> Offer {
-        self.under_way = Some(UnderWay { asked: now, ..UnderWay::default() });
-        Offer { expected: NO_VERSION.to_vec(), value: Vec::new() }
+    pub(super) fn look(&mut self, now: Duration) -> CompareAndSet {
+        self.pending = Some(PendingExchange { asked: now, ..PendingExchange::default() });
+        CompareAndSet { expected: NO_VERSION.to_vec(), value: Vec::new() }
     }
 
     /// Offers a value by which calls are granted and the others told all; `None` if it is too long.
-    pub(super) fn step(&mut self, now: Duration, mut value: FleetBudget, grants: Vec<CallGrant>) -> Option<Offer> {
+    pub(super) fn step(
+        &mut self,
+        now: Duration,
+        mut value: FleetBudget,
+        grants: Vec<CallGrant>,
+    ) -> Option<CompareAndSet> {
         self.step = self.step.wrapping_add(1);
         value.set_step(self.id, self.step);
         let version = format!("{:016x}", fastrand::u64(..)).into_bytes();
         let text = value.encode(&version, MOST_BYTES)?;
         let (step, events) = (self.step, self.events.len());
-        self.under_way = Some(UnderWay { asked: now, step, events, version, value: Some(value), grants });
-        Some(Offer { expected: self.version.clone(), value: text })
+        self.pending = Some(PendingExchange { asked: now, step, events, version, value: Some(value), grants });
+        Some(CompareAndSet { expected: self.version.clone(), value: text })
     }
 
     /// Ends the exchange that is under way.
-    pub(super) fn end_exchange(&mut self) -> Option<UnderWay> {
-        self.under_way.take()
+    pub(super) fn end_exchange(&mut self) -> Option<PendingExchange> {
+        self.pending.take()
     }
 
     /// Learns from an exchange what Redis' clock shows.
-    pub(super) fn set_clock(&mut self, under_way: &UnderWay, now: Duration, time: Duration) -> ClockReading {
-        self.clock.learn(under_way.asked, now, time)
+    pub(super) fn set_clock(&mut self, exchange: &PendingExchange, now: Duration, time: Duration) -> ClockReading {
+        self.clock.learn(exchange.asked, now, time)
     }
 
     /// Forgets what the others were to be told, and has them told of this replica.
@@ -231,13 +237,13 @@ impl PacingMembership {
     }
 
     /// Takes note of a class for which a bucket is used.
-    pub(super) fn uses(&mut self, bucket: BucketId, class: Class) {
+    pub(super) fn uses(&mut self, bucket: BucketId, class: RateClass) {
         self.used.retain(|(used, _)| *used != bucket);
         self.used.push((bucket, class));
     }
 
     /// Buckets that are used, and the class that each was used for last.
-    pub(super) fn used(&self) -> &[(BucketId, Class)] {
+    pub(super) fn used(&self) -> &[(BucketId, RateClass)] {
         &self.used
     }
 
@@ -247,7 +253,7 @@ impl PacingMembership {
     }
 
     /// Takes note of a change to a call, if the others have to be told.
-    pub(super) fn tell(&mut self, now: Duration, event: CallEvent) {
+    pub(super) fn record(&mut self, now: Duration, event: CallEvent) {
         let is_news = match event.kind {
             EventKind::Answered { headers, .. } => event.grant.is_counted || headers.is_some(),
             EventKind::Limited { .. } => true,
@@ -260,26 +266,26 @@ impl PacingMembership {
     }
 
     /// Applies the changes that the others have not been told of to a value of theirs.
-    pub(super) fn apply_untold(&self, value: &mut FleetBudget) {
+    pub(super) fn apply_unpublished(&self, value: &mut FleetBudget) {
         for event in &self.events {
             value.apply(Some(self.id), event);
         }
     }
 
     /// The time at which the others have to hear of it: of news within that time.
-    pub(super) fn next_beat(&self, is_busy: bool, news_within: Duration) -> Duration {
-        let beat = self.told + if is_busy { BEAT } else { IDLE_BEAT };
+    pub(super) fn next_heartbeat(&self, is_busy: bool, news_within: Duration) -> Duration {
+        let beat = self.published_at + if is_busy { HEARTBEAT } else { IDLE_HEARTBEAT };
         self.has_news_since.map_or(beat, |since| beat.min(since + news_within))
     }
 
     /// The time at which so much has passed since the others heard of it.
-    pub(super) fn after_telling(&self, pause: Duration) -> Duration {
-        self.told + pause
+    pub(super) fn after_publishing(&self, pause: Duration) -> Duration {
+        self.published_at + pause
     }
 
     /// The time at which so much has passed since it heard of the others.
-    pub(super) fn after_hearing(&self, pause: Duration) -> Duration {
-        self.heard + pause
+    pub(super) fn after_reading(&self, pause: Duration) -> Duration {
+        self.read_at + pause
     }
 
     /// True if an exchange only looks: the replica does not know where it stands.
@@ -293,20 +299,20 @@ impl PacingMembership {
     }
 
     /// A step was taken: gives back the value that it made; `None` if it was none.
-    pub(super) fn taken(&mut self, now: Duration, under_way: &mut UnderWay) -> Option<FleetBudget> {
-        let value = under_way.value.take()?;
-        self.version = std::mem::take(&mut under_way.version);
-        self.told_of(under_way);
+    pub(super) fn taken(&mut self, now: Duration, exchange: &mut PendingExchange) -> Option<FleetBudget> {
+        let value = exchange.value.take()?;
+        self.version = std::mem::take(&mut exchange.version);
+        self.forget_published(exchange);
         self.has_news_since = self.events.first().map(|_| now);
-        (self.heard, self.told, self.not_before, self.conflicts) = (now, now, now + PAUSE, 0);
+        (self.read_at, self.published_at, self.not_before, self.conflicts) = (now, now, now + PAUSE, 0);
         (self.is_joining, self.drains, self.silence) = (false, false, None);
         self.unsure.clear();
         self.used.clear();
         Some(value)
     }
 
-    fn told_of(&mut self, under_way: &UnderWay) {
-        self.events.drain(..under_way.events);
+    fn forget_published(&mut self, exchange: &PendingExchange) {
+        self.events.drain(..exchange.events);
     }
 
     /// True if a value knows of this replica and what it did.
@@ -315,15 +321,15 @@ impl PacingMembership {
     }
 
     /// The step whose answer was lost, if it is seen to have been taken in this version of the value.
-    pub(super) fn found_taken(&mut self, version: &[u8], value: &FleetBudget) -> Option<UnderWay> {
+    pub(super) fn found_taken(&mut self, version: &[u8], value: &FleetBudget) -> Option<PendingExchange> {
         if self.version == version {
             // They may be on their way.
             return None;
         }
         let step = value.step_of(self.id);
         let found = self.unsure.drain(..).find(|unsure| Some(unsure.step) == step)?;
-        self.told = self.heard;
-        self.told_of(&found);
+        self.published_at = self.read_at;
+        self.forget_published(&found);
         Some(found)
     }
 
@@ -334,23 +340,23 @@ impl PacingMembership {
     }
 
     /// Another value was there. An attempt that came too late has others go first, for some times as long as it took.
-    pub(super) fn heard(&mut self, now: Duration, under_way: &UnderWay) {
-        (self.heard, self.silence) = (now, None);
+    pub(super) fn found_other(&mut self, now: Duration, exchange: &PendingExchange) {
+        (self.read_at, self.silence) = (now, None);
         self.not_before = now;
-        if under_way.value.is_some() {
+        if exchange.value.is_some() {
             self.conflicts += 1;
             let turns = self.conflicts.saturating_sub(MOST_CONFLICTS).min(MOST_TURNS);
-            let time = now.saturating_sub(under_way.asked);
+            let time = now.saturating_sub(exchange.asked);
             self.not_before += (time.max(PAUSE) * turns).min(LONGEST_PAUSE).mul_f64(fastrand::f64());
         }
     }
 
     /// Takes note of an exchange that was not answered. False if none has been for too long, or too many steps may have been taken.
-    pub(super) fn may_look_again(&mut self, now: Duration, under_way: UnderWay) -> bool {
+    pub(super) fn may_look_again(&mut self, now: Duration, exchange: PendingExchange) -> bool {
         let since = self.silent_since(now);
         self.silence = Some((since, now));
-        if under_way.value.is_some() {
-            self.unsure.push(under_way);
+        if exchange.value.is_some() {
+            self.unsure.push(exchange);
         }
         self.conflicts = 0;
         self.not_before = now + RETRY_SOON + RETRY_SOON.mul_f64(fastrand::f64() / 2.0);

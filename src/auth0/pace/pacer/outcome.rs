@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::fleet_budget::FleetBudget;
 use super::Pacer;
 use super::clock::ClockReading;
-use super::membership::{PacingMembership, Phase, UnderWay};
+use super::membership::{PacingMembership, PendingExchange, Phase};
 
 /// Bytes of a version.
 const VERSION_BYTES: usize = 16;
@@ -14,7 +14,7 @@ const VERSION_BYTES: usize = 16;
 const MOST_AHEAD: Duration = Duration::from_secs(1);
 
 /// Time after which what a replica learned alone is not worth sharing. It may be of another clock, too.
-const OLD: Duration = Duration::from_secs(600);
+const OLDEST_SHARED: Duration = Duration::from_secs(600);
 
 /// The answer to an offer, with the time of Redis' clock.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(in super::super) enum CompareAndSetOutcome {
     /// No answer: what was offered may have been taken.
     Lost,
     /// No connection to ask on.
-    Gone,
+    Unavailable,
 }
 
 /// Outcome of an exchange.
@@ -51,29 +51,29 @@ pub(in super::super) enum ExchangeOutcome {
 impl Pacer {
     /// Ends an exchange.
     pub(in super::super) fn exchanged(&mut self, now: Duration, answer: CompareAndSetOutcome) -> ExchangeOutcome {
-        self.settle(now);
-        let Some(under_way) = self.membership.as_mut().and_then(PacingMembership::end_exchange) else {
+        self.set_time(now);
+        let Some(exchange) = self.membership.as_mut().and_then(PacingMembership::end_exchange) else {
             return ExchangeOutcome::Unavailable;
         };
         let outcome = match answer {
             CompareAndSetOutcome::Lost => {
-                self.failed(now, under_way);
+                self.failed(now, exchange);
                 ExchangeOutcome::Unavailable
             }
-            CompareAndSetOutcome::Gone => {
+            CompareAndSetOutcome::Unavailable => {
                 self.part(now);
                 ExchangeOutcome::Unavailable
             }
             CompareAndSetOutcome::Taken { time } => {
-                let is_set_on = self.set_clock(&under_way, time);
-                let outcome = self.taken(under_way);
+                let is_set_on = self.set_clock(&exchange, time);
+                let outcome = self.taken(exchange);
                 self.make_up_for(is_set_on);
                 outcome
             }
             CompareAndSetOutcome::Current { time, value } => {
-                let is_set_on = self.set_clock(&under_way, time);
+                let is_set_on = self.set_clock(&exchange, time);
                 if let Some(member) = &mut self.membership {
-                    member.heard(now, &under_way);
+                    member.found_other(now, &exchange);
                 }
                 self.adopt(&value);
                 self.make_up_for(is_set_on);
@@ -86,9 +86,9 @@ impl Pacer {
     }
 
     /// Takes over what Redis' clock shows; true if it was set on.
-    fn set_clock(&mut self, under_way: &UnderWay, time: Duration) -> bool {
+    fn set_clock(&mut self, exchange: &PendingExchange, time: Duration) -> bool {
         let Some(member) = &mut self.membership else { return false };
-        let ClockReading { ahead, lag, is_set_on } = member.set_clock(under_way, self.now, time);
+        let ClockReading { ahead, lag, is_set_on } = member.set_clock(exchange, self.now, time);
         self.offset = ahead;
         self.known.set_lag(lag);
         is_set_on
@@ -101,10 +101,10 @@ impl Pacer {
         }
     }
 
-    fn taken(&mut self, mut under_way: UnderWay) -> ExchangeOutcome {
+    fn taken(&mut self, mut exchange: PendingExchange) -> ExchangeOutcome {
         let shared_now = self.now + self.offset;
         let Some(member) = &mut self.membership else { return ExchangeOutcome::Conflict };
-        let Some(value) = member.taken(self.now, &mut under_way) else { return ExchangeOutcome::Conflict };
+        let Some(value) = member.taken(self.now, &mut exchange) else { return ExchangeOutcome::Conflict };
         self.known.go_on_with(value);
         if member.is_leaving() {
             self.known.part(member.id(), shared_now);
@@ -112,9 +112,9 @@ impl Pacer {
             return ExchangeOutcome::Left;
         }
         let replaced_reserve = member.take_replaced_reserve();
-        self.known.settle(shared_now);
-        member.apply_untold(&mut self.known);
-        let granted = under_way.grant(&mut self.leases);
+        self.known.set_time(shared_now);
+        member.apply_unpublished(&mut self.known);
+        let granted = exchange.grant(&mut self.leases);
         self.start_over_if_ahead();
         ExchangeOutcome::Taken { granted, replaced_reserve }
     }
@@ -133,7 +133,7 @@ impl Pacer {
             Some(value) => {
                 let is_known = member.is_known_to(&value);
                 self.known.go_on_with(value);
-                self.known.settle(shared_now);
+                self.known.set_time(shared_now);
                 if member.has_to_drain() {
                     member.drain(&mut self.known);
                 }
@@ -142,7 +142,7 @@ impl Pacer {
                     if let Some(step) = member.found_taken(version, &self.known) {
                         step.grant(&mut self.leases);
                     }
-                    member.apply_untold(&mut self.known);
+                    member.apply_unpublished(&mut self.known);
                 } else {
                     member.forget_events();
                     self.known.join(id, in_flight, is_probing);
@@ -155,12 +155,12 @@ impl Pacer {
             }
             None => {
                 member.forget_events();
-                if phase == Phase::Joining || self.known.budget().now() + OLD < shared_now {
+                if phase == Phase::Joining || self.known.budget().now() + OLDEST_SHARED < shared_now {
                     self.known = FleetBudget::new(self.settings.reserve);
                 } else {
                     self.known.join_parts();
                 }
-                self.known.settle(shared_now);
+                self.known.set_time(shared_now);
                 self.known.join(id, in_flight, is_probing);
             }
         }
@@ -175,15 +175,15 @@ impl Pacer {
         if self.known.budget().now() > shared_now + MOST_AHEAD {
             let (in_flight, is_probing) = self.known.held_by(member.id());
             self.known = FleetBudget::new(self.settings.reserve);
-            self.known.settle(shared_now);
+            self.known.set_time(shared_now);
             self.known.join(member.id(), in_flight, is_probing);
             member.forget_events();
         }
     }
 
     /// Looks again soon where an answer is lost, for what was asked may have been done, and the others go on; goes on alone if none comes.
-    fn failed(&mut self, now: Duration, under_way: UnderWay) {
-        if !self.membership.as_mut().is_some_and(|member| member.may_look_again(now, under_way)) {
+    fn failed(&mut self, now: Duration, exchange: PendingExchange) {
+        if !self.membership.as_mut().is_some_and(|member| member.may_look_again(now, exchange)) {
             self.part(now);
         }
     }

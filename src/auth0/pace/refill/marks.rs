@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::super::Class;
+use super::super::RateClass;
 use super::super::headers::RateLimitHeaders;
 use super::{HeaderSample, MARKS};
 
@@ -58,7 +58,7 @@ fn mark(limit: u32, row: Row, before: &mut PreviousMark) -> Option<HeaderSample>
     let counted_before = before.counted.saturating_add_signed(counted_since);
     *before = PreviousMark { sent, counted: counted_before };
     Some(HeaderSample {
-        class: *Class::ALL.get(class)?,
+        class: *RateClass::ALL.get(class)?,
         headers: RateLimitHeaders { limit, remaining, full_within: full_within.map(Duration::from_millis) },
         sent: Duration::from_millis(sent),
         answered: Duration::from_millis(sent.saturating_add(lasted)),
@@ -88,7 +88,7 @@ mod tests {
     #[derive(Serialize, Deserialize)]
     struct Marks(#[serde(with = "super")] VecDeque<HeaderSample>);
 
-    fn mark(class: Class, sent: u64, counted: u64) -> HeaderSample {
+    fn mark(class: RateClass, sent: u64, counted: u64) -> HeaderSample {
         HeaderSample {
             class,
             headers: RateLimitHeaders { limit: 10, remaining: 3, full_within: Some(Duration::from_secs(2)) },
@@ -105,9 +105,9 @@ mod tests {
         let start = 1_800_000_000_123_456;
         // The second was sent before the first, and answered after it.
         let marks = [
-            (Class::Users, start, 1_000),
-            (Class::Logs, start - 5_000, 1_001),
-            (Class::Other, start + 1_000_000, 1_003),
+            (RateClass::Users, start, 1_000),
+            (RateClass::Logs, start - 5_000, 1_001),
+            (RateClass::Other, start + 1_000_000, 1_003),
         ];
         let marks = Marks(marks.map(|(class, sent, counted)| mark(class, sent, counted)).into());
         let text = serde_json::to_string(&marks).unwrap();

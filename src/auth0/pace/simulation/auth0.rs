@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::Class;
+use super::super::RateClass;
 use super::super::headers::RateLimitHeaders;
 
 /// The beginning of the simulated world, in seconds since the Unix epoch; between two seconds, so that
@@ -94,11 +94,11 @@ impl Auth0 {
         Self::separate(buckets.map(|(limit, per_minute)| Bucket::new(limit, per_minute / 60.0)))
     }
 
-    pub(super) fn bucket(&self, class: Class) -> &Bucket {
+    pub(super) fn bucket(&self, class: RateClass) -> &Bucket {
         &self.buckets[self.classes[class as usize]]
     }
 
-    pub(super) fn take(&mut self, class: Class, now: Duration) -> Option<RateLimitHeaders> {
+    pub(super) fn take(&mut self, class: RateClass, now: Duration) -> Option<RateLimitHeaders> {
         self.buckets[self.classes[class as usize]].take(EPOCH + now.as_secs_f64())
     }
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::super::{CallerKey, Class, Priority};
+use super::super::{CallerKey, Priority, RateClass};
 
 /// A client that asks for calls, one after the other.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Client {
-    pub(super) class: Class,
+    pub(super) class: RateClass,
     pub(super) caller: CallerKey,
     pub(super) priority: Priority,
     /// Time that it waits for an answer.
@@ -21,7 +21,7 @@ pub(super) struct Client {
 
 impl Client {
     /// A client that never stops asking.
-    pub(super) fn busy(class: Class, caller: u64) -> Self {
+    pub(super) fn busy(class: RateClass, caller: u64) -> Self {
         Self {
             class,
             caller: CallerKey(caller),
@@ -34,7 +34,7 @@ impl Client {
     }
 
     /// A client that never stops asking a replica.
-    pub(super) fn busy_at(replica: usize, class: Class, caller: u64) -> Self {
+    pub(super) fn busy_at(replica: usize, class: RateClass, caller: u64) -> Self {
         Self { replica, ..Self::busy(class, caller) }
     }
 }

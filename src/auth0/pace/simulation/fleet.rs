@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::{CallerKey, Class, PaceSettings, Priority};
+use super::super::{CallerKey, PaceSettings, Priority, RateClass};
 use super::auth0::{Auth0, Bucket};
 use super::client::{Client, End, Entry};
 use super::run::Simulation;
@@ -18,7 +18,7 @@ const SEEDS: std::ops::Range<u64> = 0..1;
 pub(super) fn crowd(simulation: &mut Simulation, each: usize) {
     for replica in 0..simulation.pacers.len() {
         for number in 0..each {
-            let class = if number % 2 == 0 { Class::Users } else { Class::Logs };
+            let class = if number % 2 == 0 { RateClass::Users } else { RateClass::Logs };
             simulation.add(Client::busy_at(replica, class, number as u64));
         }
     }
@@ -31,7 +31,7 @@ fn answered(simulation: &Simulation, replica: usize, after: Duration) -> usize {
 }
 
 /// The share of a bucket's calls that were made between two times, beyond its size.
-pub(super) fn used(simulation: &Simulation, class: Class, taken_before: u64, time: Duration) -> f64 {
+pub(super) fn used(simulation: &Simulation, class: RateClass, taken_before: u64, time: Duration) -> f64 {
     let bucket = simulation.auth0.bucket(class);
     (bucket.taken - taken_before) as f64 / (bucket.capacity(time) - bucket.capacity(Duration::ZERO))
 }
@@ -46,7 +46,7 @@ fn replicas_get_all_that_the_plan_gives_and_no_429() {
                 crowd(&mut simulation, 200 / replicas);
                 simulation.run(MINUTE);
                 assert_eq!(simulation.limited(), 0, "{name} {replicas} {seed}");
-                let all = [Class::Users, Class::Logs].map(|class| {
+                let all = [RateClass::Users, RateClass::Logs].map(|class| {
                     let bucket = simulation.auth0.bucket(class);
                     bucket.taken as f64 / bucket.capacity(MINUTE)
                 });
@@ -65,7 +65,7 @@ fn a_reserve_is_left_to_others_by_all_together() {
         crowd(&mut simulation, 12);
         simulation.run(MINUTE);
         assert_eq!(simulation.limited(), 0);
-        let bucket = simulation.auth0.bucket(Class::Users);
+        let bucket = simulation.auth0.bucket(RateClass::Users);
         let used = bucket.taken as f64 / bucket.capacity(MINUTE);
         assert!((0.60..=0.80).contains(&used), "{used}");
     }
@@ -79,7 +79,7 @@ fn tokens_go_where_calls_wait() {
         let mut simulation = Simulation::fleet(plan, seed, 4);
         for (replica, clients) in [60, 20, 20, 1].into_iter().enumerate() {
             for number in 0..clients {
-                simulation.add(Client { patience: 20 * MINUTE, ..Client::busy_at(replica, Class::Users, number) });
+                simulation.add(Client { patience: 20 * MINUTE, ..Client::busy_at(replica, RateClass::Users, number) });
             }
         }
         simulation.run(4 * MINUTE);
@@ -104,14 +104,14 @@ fn nobody_waits_for_a_replica_that_does_not_come() {
         simulation.run(20 * SECOND);
         simulation.crash(1);
         simulation.pause(2, 30 * SECOND);
-        let taken = simulation.auth0.bucket(Class::Users).taken;
+        let taken = simulation.auth0.bucket(RateClass::Users).taken;
         simulation.run(40 * SECOND);
         assert_eq!(simulation.limited(), 0);
-        let in_pause = used(&simulation, Class::Users, taken, 20 * SECOND);
-        let taken = simulation.auth0.bucket(Class::Users).taken;
+        let in_pause = used(&simulation, RateClass::Users, taken, 20 * SECOND);
+        let taken = simulation.auth0.bucket(RateClass::Users).taken;
         simulation.run(60 * SECOND);
         assert_eq!(simulation.limited(), 0, "{seed}");
-        let after = used(&simulation, Class::Users, taken, 20 * SECOND);
+        let after = used(&simulation, RateClass::Users, taken, 20 * SECOND);
         assert!(in_pause >= 0.85, "{in_pause}");
         assert!(after >= 0.95, "{after}");
         assert!(answered(&simulation, 2, 51 * SECOND) > 0);
@@ -129,9 +129,9 @@ fn while_redis_is_away_each_takes_its_share_and_then_they_share_again() {
             crowd(&mut simulation, 20);
             simulation.run(20 * SECOND);
             simulation.store.is_up = false;
-            let taken = simulation.auth0.bucket(Class::Users).taken;
+            let taken = simulation.auth0.bucket(RateClass::Users).taken;
             simulation.run(50 * SECOND);
-            let away = used(&simulation, Class::Users, taken, 30 * SECOND);
+            let away = used(&simulation, RateClass::Users, taken, 30 * SECOND);
             assert!(simulation.pacers.iter().all(|pacer| pacer.fleet().unwrap().replicas.is_none()));
             for replica in 0..4 {
                 assert!(answered(&simulation, replica, 30 * SECOND) > 0);
@@ -142,9 +142,9 @@ fn while_redis_is_away_each_takes_its_share_and_then_they_share_again() {
             simulation.store.is_up = true;
             simulation.run(55 * SECOND);
             assert!(simulation.pacers.iter().all(|pacer| pacer.fleet().unwrap().replicas == Some(4)));
-            let taken = simulation.auth0.bucket(Class::Users).taken;
+            let taken = simulation.auth0.bucket(RateClass::Users).taken;
             simulation.run(75 * SECOND);
-            let after = used(&simulation, Class::Users, taken, 20 * SECOND);
+            let after = used(&simulation, RateClass::Users, taken, 20 * SECOND);
             assert!(away >= 0.5, "{away}");
             assert!(after >= 0.95, "{after}");
             // Replicas that are alone may call at the same time, which is more than two at once for a free tenant.
@@ -162,10 +162,10 @@ fn what_somebody_else_wrote_is_taken_for_none() {
             simulation.run(second * SECOND);
             simulation.store.value = value.to_vec();
         }
-        let taken = simulation.auth0.bucket(Class::Users).taken;
+        let taken = simulation.auth0.bucket(RateClass::Users).taken;
         simulation.run(40 * SECOND);
         assert_eq!(simulation.limited(), 0, "{value:?}");
-        let used = used(&simulation, Class::Users, taken, 20 * SECOND);
+        let used = used(&simulation, RateClass::Users, taken, 20 * SECOND);
         assert!(used >= 0.9, "{used}");
     }
 }
@@ -179,11 +179,11 @@ fn a_clock_that_is_set_stops_nobody() {
         crowd(&mut simulation, 20);
         simulation.run(20 * SECOND);
         simulation.store.epoch -= 60 * MINUTE;
-        let taken = simulation.auth0.bucket(Class::Users).taken;
+        let taken = simulation.auth0.bucket(RateClass::Users).taken;
         simulation.run(40 * SECOND);
         simulation.store.epoch += 120 * MINUTE;
         simulation.run(60 * SECOND);
-        let used = used(&simulation, Class::Users, taken, 40 * SECOND);
+        let used = used(&simulation, RateClass::Users, taken, 40 * SECOND);
         assert!(used >= 0.9, "{used}");
         assert!(simulation.limited() <= 5, "{}", simulation.limited());
     }
@@ -193,10 +193,10 @@ fn a_clock_that_is_set_stops_nobody() {
 fn where_nobody_waits_redis_is_not_asked_for_each_call() {
     let mut simulation = Simulation::fleet(Auth0::shared(Bucket::new(50, 30.0)), 1, 4);
     for replica in 0..4 {
-        simulation.add(Client::busy_at(replica, Class::Users, 1));
+        simulation.add(Client::busy_at(replica, RateClass::Users, 1));
     }
     simulation.run(MINUTE);
-    let asked = simulation.store.asked as f64 / simulation.auth0.bucket(Class::Users).taken as f64;
+    let asked = simulation.store.asked as f64 / simulation.auth0.bucket(RateClass::Users).taken as f64;
     assert!(asked < 2.0, "{asked}");
 }
 
@@ -206,12 +206,12 @@ fn cost(plan: Auth0, replicas: usize) -> [f64; 3] {
     crowd(&mut simulation, 4);
     simulation.run(20 * SECOND);
     let before = [simulation.store.asked, simulation.store.taken, simulation.store.bytes];
-    let taken = simulation.auth0.bucket(Class::Users).taken;
+    let taken = simulation.auth0.bucket(RateClass::Users).taken;
     simulation.run(80 * SECOND);
     assert_eq!(simulation.limited(), 0);
-    let used = used(&simulation, Class::Users, taken, MINUTE);
+    let used = used(&simulation, RateClass::Users, taken, MINUTE);
     assert!(used >= 0.95, "{used}");
-    let calls = (simulation.auth0.bucket(Class::Users).taken - taken) as f64;
+    let calls = (simulation.auth0.bucket(RateClass::Users).taken - taken) as f64;
     let after = [simulation.store.asked, simulation.store.taken, simulation.store.bytes];
     std::array::from_fn(|index| (after[index] - before[index]) as f64 / calls)
 }
@@ -246,7 +246,7 @@ fn one_that_waits_in_vain_is_told_before_its_time_is_up() {
 fn client() -> impl Strategy<Value = Client> {
     (0_usize..5, 0_usize..3, 0_u64..6, any::<bool>(), 200_u64..20_000, 0_u64..20_000, 1_u32..20).prop_map(
         |(replica, class, caller, is_bulk, patience, starts, calls)| Client {
-            class: Class::ALL[class],
+            class: RateClass::ALL[class],
             caller: CallerKey(caller),
             priority: if is_bulk { Priority::Bulk } else { Priority::Interactive },
             patience: Duration::from_millis(patience),

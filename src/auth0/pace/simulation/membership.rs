@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::fleet_budget::FleetBudget;
-use super::super::{Class, PaceSettings};
+use super::super::{PaceSettings, RateClass};
 use super::auth0::{Auth0, Bucket};
 use super::client::Client;
 use super::fleet::{crowd, used};
@@ -23,9 +23,9 @@ fn however_many_answers_are_lost_no_call_is_made_that_auth0_refuses() {
         (simulation.store.mishaps, simulation.store.late) = (lost, late);
         crowd(&mut simulation, 20);
         simulation.run(20 * SECOND);
-        let taken = simulation.auth0.bucket(Class::Users).taken;
+        let taken = simulation.auth0.bucket(RateClass::Users).taken;
         simulation.run(80 * SECOND);
-        let used = used(&simulation, Class::Users, taken, 60 * SECOND);
+        let used = used(&simulation, RateClass::Users, taken, 60 * SECOND);
         assert_eq!(simulation.limited(), 0);
         assert!(used >= 0.95, "{lost} {used}");
     }
@@ -70,14 +70,14 @@ fn one_that_was_paused_while_an_answer_was_lost_takes_nothing_of_what_the_others
 fn one_that_leaves_gives_back_what_it_was_granted_and_did_not_use() {
     let mut simulation = Simulation::fleet(Auth0::shared(Bucket::new(50, 30.0)), 1, 2);
     for replica in 0..2 {
-        simulation.add(Client::busy_at(replica, Class::Users, 1));
+        simulation.add(Client::busy_at(replica, RateClass::Users, 1));
     }
     simulation.run(20 * SECOND);
     let leases = |simulation: &Simulation| simulation.pacers[1].fleet().unwrap().leases as u64;
     while leases(&simulation) < 2 {
         simulation.run(simulation.now + Duration::from_millis(1));
     }
-    let held = |simulation: &Simulation| *shared(simulation).budget().in_flight().of(Class::Users);
+    let held = |simulation: &Simulation| *shared(simulation).budget().in_flight().of(RateClass::Users);
     let left = held(&simulation) - leases(&simulation);
     simulation.leave(1);
     simulation.run(simulation.now + Duration::from_millis(5));
@@ -94,9 +94,9 @@ fn the_share_that_is_left_to_others_is_what_the_last_to_come_was_told() {
     simulation.pause(1, 20 * SECOND);
     crowd(&mut simulation, 20);
     simulation.run(20 * SECOND);
-    let taken = simulation.auth0.bucket(Class::Users).taken;
+    let taken = simulation.auth0.bucket(RateClass::Users).taken;
     simulation.run(80 * SECOND);
     assert_eq!(simulation.limited(), 0);
-    let used = used(&simulation, Class::Users, taken, 60 * SECOND);
+    let used = used(&simulation, RateClass::Users, taken, 60 * SECOND);
     assert!((0.6..0.75).contains(&used), "{used}");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::{Class, PaceSettings, Priority};
+use super::super::{PaceSettings, Priority, RateClass};
 use super::auth0::{Auth0, Bucket};
 use super::client::{Client, End};
 use super::run::Simulation;
@@ -14,7 +14,7 @@ const SEEDS: std::ops::Range<u64> = 0..5;
 /// Fifty who never stop asking, for users and logs in equal parts.
 fn crowd(simulation: &mut Simulation) {
     for caller in 0..50 {
-        simulation.add(Client::busy(if caller % 2 == 0 { Class::Users } else { Class::Logs }, caller));
+        simulation.add(Client::busy(if caller % 2 == 0 { RateClass::Users } else { RateClass::Logs }, caller));
     }
 }
 
@@ -32,11 +32,11 @@ fn a_crowd_gets_all_that_the_plan_gives_and_no_429() {
         crowd(&mut simulation);
         simulation.run(MINUTE);
         assert_eq!(simulation.limited(), 0);
-        let used = used(simulation.auth0.bucket(Class::Users));
+        let used = used(simulation.auth0.bucket(RateClass::Users));
         assert!(used >= 0.95, "{used}");
         let buckets = simulation.pacers[0].buckets(MINUTE);
         assert_eq!(buckets.len(), 1, "{buckets:?}");
-        assert_eq!(buckets[0].classes, [Class::Users, Class::Logs]);
+        assert_eq!(buckets[0].classes, [RateClass::Users, RateClass::Logs]);
     }
 }
 
@@ -58,7 +58,7 @@ fn a_reserve_is_left_to_others() {
             simulation.run(MINUTE);
             assert_eq!(simulation.limited(), 0);
             assert_eq!(promises(&simulation).1, 0);
-            let used = used(simulation.auth0.bucket(Class::Users));
+            let used = used(simulation.auth0.bucket(RateClass::Users));
             assert!(expected.contains(&used), "{reserve} {way:?} {used}");
         }
     }
@@ -74,11 +74,11 @@ fn in_the_long_run_a_large_reserve_is_left_whole() {
             crowd(&mut simulation);
             // The bucket is drained at first, to learn how fast it fills.
             simulation.run(4 * MINUTE);
-            let taken = simulation.auth0.bucket(Class::Users).taken;
+            let taken = simulation.auth0.bucket(RateClass::Users).taken;
             simulation.run(64 * MINUTE);
             assert_eq!(simulation.limited(), 0);
-            let taken = (simulation.auth0.bucket(Class::Users).taken - taken) as f64;
-            let bucket = simulation.auth0.bucket(Class::Users);
+            let taken = (simulation.auth0.bucket(RateClass::Users).taken - taken) as f64;
+            let bucket = simulation.auth0.bucket(RateClass::Users);
             let refilled = bucket.capacity(64 * MINUTE) - bucket.capacity(4 * MINUTE);
             let used = taken / refilled / (1.0 - reserve);
             // The refill is learned from below, and the last fill-up may not be paid back yet.
@@ -93,14 +93,14 @@ fn when_others_go_away_our_share_is_found_again() {
         for (reserve, expected, seed) in SEEDS.flat_map(|seed| [(0.1, 0.84..=0.90, seed), (0.5, 0.42..=0.53, seed)]) {
             let mut simulation = Simulation::with(plan.clone(), seed, PaceSettings { reserve, queue: 10_000 });
             crowd(&mut simulation);
-            let bucket = plan.bucket(Class::Users);
-            simulation.add_others(Class::Users, bucket.capacity(MINUTE) / 120.0);
+            let bucket = plan.bucket(RateClass::Users);
+            simulation.add_others(RateClass::Users, bucket.capacity(MINUTE) / 120.0);
             simulation.run(MINUTE);
             simulation.others_go_away();
             simulation.run(8 * MINUTE);
-            let taken = simulation.auth0.bucket(Class::Users).taken;
+            let taken = simulation.auth0.bucket(RateClass::Users).taken;
             simulation.run(10 * MINUTE);
-            let taken = (simulation.auth0.bucket(Class::Users).taken - taken) as f64;
+            let taken = (simulation.auth0.bucket(RateClass::Users).taken - taken) as f64;
             let share = taken / (bucket.capacity(2 * MINUTE) - bucket.capacity(Duration::ZERO));
             assert!(expected.contains(&share), "{reserve} {seed} {share}");
         }
@@ -114,13 +114,16 @@ fn buckets_of_different_sizes_are_told_apart() {
         crowd(&mut simulation);
         simulation.run(MINUTE);
         assert_eq!(simulation.limited(), 0);
-        for class in [Class::Users, Class::Logs] {
+        for class in [RateClass::Users, RateClass::Logs] {
             let used = used(simulation.auth0.bucket(class));
             assert!(used >= 0.95, "{class:?} {used}");
         }
         let limits: Vec<_> =
             simulation.pacers[0].buckets(MINUTE).into_iter().map(|bucket| (bucket.classes, bucket.limit)).collect();
-        assert!(limits.contains(&(vec![Class::Users], 40)) && limits.contains(&(vec![Class::Logs], 10)), "{limits:?}");
+        assert!(
+            limits.contains(&(vec![RateClass::Users], 40)) && limits.contains(&(vec![RateClass::Logs], 10)),
+            "{limits:?}"
+        );
     }
 }
 
@@ -129,21 +132,21 @@ fn buckets_of_the_same_size_are_told_apart_when_it_shows() {
     for seed in SEEDS {
         let mut simulation = Simulation::new(Auth0::essentials(), seed);
         for caller in 0..30 {
-            simulation.add(Client::busy(Class::Logs, caller));
+            simulation.add(Client::busy(RateClass::Logs, caller));
         }
         simulation.run(10 * SECOND);
         for caller in 100..103 {
             simulation.add(Client {
                 starts: Duration::from_secs(caller - 90),
                 calls: 3,
-                ..Client::busy(Class::Other, caller)
+                ..Client::busy(RateClass::Other, caller)
             });
         }
         simulation.run(MINUTE);
         assert_eq!(simulation.limited(), 0);
         assert_eq!(simulation.pacers[0].buckets(MINUTE).len(), 2);
-        assert_eq!(simulation.auth0.bucket(Class::Other).taken, 9);
-        assert!(used(simulation.auth0.bucket(Class::Logs)) >= 0.95);
+        assert_eq!(simulation.auth0.bucket(RateClass::Other).taken, 9);
+        assert!(used(simulation.auth0.bucket(RateClass::Logs)) >= 0.95);
     }
 }
 
@@ -153,7 +156,7 @@ fn an_unknown_class_finds_out_while_all_others_are_busy() {
         let mut simulation = Simulation::new(Auth0::essentials(), seed);
         crowd(&mut simulation);
         simulation.run(30 * SECOND);
-        let other = simulation.add(Client { calls: 1, ..Client::busy(Class::Other, 99) });
+        let other = simulation.add(Client { calls: 1, ..Client::busy(RateClass::Other, 99) });
         simulation.run(40 * SECOND);
         let entry = simulation.log.iter().find(|entry| entry.client == other).expect("it had its turn");
         assert!(entry.decided - entry.asked < SECOND, "{entry:?}");
@@ -167,10 +170,10 @@ fn a_greedy_caller_does_not_hold_up_another() {
         let mut simulation = Simulation::new(Auth0::free(), seed);
         let patience = 20 * MINUTE;
         for _ in 0..1_000 {
-            simulation.add(Client { patience, calls: 1, ..Client::busy(Class::Users, 1) });
+            simulation.add(Client { patience, calls: 1, ..Client::busy(RateClass::Users, 1) });
         }
         simulation.run(10 * SECOND);
-        let other = simulation.add(Client { calls: 1, ..Client::busy(Class::Users, 2) });
+        let other = simulation.add(Client { calls: 1, ..Client::busy(RateClass::Users, 2) });
         simulation.run(15 * SECOND);
         let entry = simulation.log.iter().find(|entry| entry.client == other).expect("it had its turn");
         assert_eq!(entry.end, End::Answered);
@@ -185,10 +188,10 @@ fn bulk_waits_for_everybody_else() {
         let mut simulation = Simulation::new(Auth0::free(), seed);
         for caller in 0..30 {
             let patience = 20 * MINUTE;
-            simulation.add(Client { priority: Priority::Bulk, patience, ..Client::busy(Class::Logs, caller) });
+            simulation.add(Client { priority: Priority::Bulk, patience, ..Client::busy(RateClass::Logs, caller) });
         }
         simulation.run(10 * SECOND);
-        let person = simulation.add(Client { calls: 10, ..Client::busy(Class::Logs, 99) });
+        let person = simulation.add(Client { calls: 10, ..Client::busy(RateClass::Logs, 99) });
         simulation.run(20 * SECOND);
         let waits =
             simulation.log.iter().filter(|entry| entry.client == person).map(|entry| entry.decided - entry.asked);
@@ -204,12 +207,18 @@ fn a_refusal_is_immediate_and_coming_back_when_told_succeeds() {
         let mut simulation = Simulation::new(Auth0::free(), seed);
         let patience = 3 * SECOND;
         // Let it learn first.
-        simulation.add(Client { calls: 20, ..Client::busy(Class::Users, 0) });
+        simulation.add(Client { calls: 20, ..Client::busy(RateClass::Users, 0) });
         simulation.run(10 * SECOND);
         for caller in 1..8 {
-            simulation.add(Client { patience, calls: 1, starts: 15 * SECOND, ..Client::busy(Class::Users, caller) });
+            simulation.add(Client {
+                patience,
+                calls: 1,
+                starts: 15 * SECOND,
+                ..Client::busy(RateClass::Users, caller)
+            });
         }
-        let late = simulation.add(Client { patience, calls: 2, starts: 15 * SECOND, ..Client::busy(Class::Users, 9) });
+        let late =
+            simulation.add(Client { patience, calls: 2, starts: 15 * SECOND, ..Client::busy(RateClass::Users, 9) });
         simulation.run(MINUTE);
 
         let log: Vec<_> = simulation.log.iter().filter(|entry| entry.client == late).collect();
@@ -246,13 +255,13 @@ fn in_a_crowd_whoever_comes_back_as_told_is_served() {
         for is_one in [false, true] {
             let mut simulation = Simulation::new(plan.clone(), seed);
             for number in 0..size {
-                simulation.add(Client::busy(Class::Users, if is_one { 0 } else { number }));
+                simulation.add(Client::busy(RateClass::Users, if is_one { 0 } else { number }));
             }
             simulation.run(MINUTE);
             let (kept, broken) = promises(&simulation);
             assert_eq!(broken, 0, "{size} {is_one}");
             assert!(kept > 20, "{size} {is_one} {kept}");
-            let used = used(simulation.auth0.bucket(Class::Users));
+            let used = used(simulation.auth0.bucket(RateClass::Users));
             assert!(used >= 0.95, "{size} {is_one} {used}");
         }
     }
@@ -275,12 +284,12 @@ fn those_who_never_come_back_hold_up_nobody() {
     for seed in SEEDS {
         let mut simulation = Simulation::new(Auth0::free(), seed);
         for caller in 0..200 {
-            simulation.add(Client { calls: 1, ..Client::busy(Class::Users, caller) });
+            simulation.add(Client { calls: 1, ..Client::busy(RateClass::Users, caller) });
         }
         simulation.run(20 * SECOND);
-        let first = simulation.add(Client { calls: 1, ..Client::busy(Class::Users, 1_000) });
+        let first = simulation.add(Client { calls: 1, ..Client::busy(RateClass::Users, 1_000) });
         for caller in 1_001..1_010 {
-            simulation.add(Client { calls: 1, ..Client::busy(Class::Users, caller) });
+            simulation.add(Client { calls: 1, ..Client::busy(RateClass::Users, caller) });
         }
         simulation.run(30 * SECOND);
         for client in first..first + 10 {
@@ -305,12 +314,12 @@ fn all_refusals_are_immediate_once_the_bucket_is_known() {
 fn the_queue_is_bounded_and_always_has_room_for_somebody_new() {
     let mut simulation = Simulation::with(Auth0::free(), 1, PaceSettings { reserve: 0.0, queue: 10 });
     for _ in 0..100 {
-        simulation.add(Client { calls: 1, patience: MINUTE, ..Client::busy(Class::Users, 1) });
+        simulation.add(Client { calls: 1, patience: MINUTE, ..Client::busy(RateClass::Users, 1) });
     }
     simulation.run(SECOND / 100);
     let waiting = |simulation: &Simulation| simulation.open() - 1;
     assert_eq!(waiting(&simulation), 5);
-    simulation.add(Client { calls: 1, patience: MINUTE, ..Client::busy(Class::Users, 2) });
+    simulation.add(Client { calls: 1, patience: MINUTE, ..Client::busy(RateClass::Users, 2) });
     simulation.run(SECOND / 50);
     assert_eq!(waiting(&simulation), 6);
 }
@@ -321,9 +330,9 @@ fn others_on_the_tenant_cost_some_429s_and_little_else() {
         for (plan, others) in [(Auth0::free(), 0.5), (Auth0::enterprise(), 4.0)] {
             let mut simulation = Simulation::new(plan, seed);
             crowd(&mut simulation);
-            simulation.add_others(Class::Users, others);
+            simulation.add_others(RateClass::Users, others);
             simulation.run(MINUTE);
-            let used = used(simulation.auth0.bucket(Class::Users));
+            let used = used(simulation.auth0.bucket(RateClass::Users));
             let limited = simulation.limited() as f64 / simulation.count(|entry| entry.end == End::Answered) as f64;
             assert!(used >= 0.75, "{used}");
             assert!(limited <= 0.15, "{limited}");
@@ -338,7 +347,7 @@ fn a_refill_once_per_second_costs_some_429s_and_little_else() {
             let mut simulation = Simulation::new(Auth0::shared(bucket.in_lumps(1.0)), seed);
             crowd(&mut simulation);
             simulation.run(MINUTE);
-            let used = used(simulation.auth0.bucket(Class::Users));
+            let used = used(simulation.auth0.bucket(RateClass::Users));
             let limited = simulation.limited() as f64 / simulation.count(|entry| entry.end == End::Answered) as f64;
             assert!(used >= 0.80, "{used}");
             assert!(limited <= 0.15, "{limited}");

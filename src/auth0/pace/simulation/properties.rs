@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::{CallerKey, Class, PaceSettings, Priority};
+use super::super::{CallerKey, PaceSettings, Priority, RateClass};
 use super::auth0::{Auth0, Bucket};
 use super::client::{Client, End};
 use super::run::Simulation;
@@ -24,7 +24,7 @@ fn tenant() -> impl Strategy<Value = Auth0> {
 fn client() -> impl Strategy<Value = Client> {
     (0_usize..3, 0_u64..6, any::<bool>(), 200_u64..20_000, 0_u64..20_000, 1_u32..20).prop_map(
         |(class, caller, is_bulk, patience, starts, calls)| Client {
-            class: Class::ALL[class],
+            class: RateClass::ALL[class],
             caller: CallerKey(caller),
             priority: if is_bulk { Priority::Bulk } else { Priority::Interactive },
             patience: Duration::from_millis(patience),
@@ -102,7 +102,7 @@ proptest! {
     ) {
         let mut simulation = Simulation::new(if lump > 0.0 { tenant.in_lumps(lump) } else { tenant }, seed);
         simulation.mishaps = 0.1;
-        simulation.add_others(Class::Users, others);
+        simulation.add_others(RateClass::Users, others);
         let patience = clients.iter().map(|client| client.patience).max().unwrap_or_default();
         for client in clients {
             simulation.add(client);

@@ -6,9 +6,9 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::super::headers::RateLimitHeaders;
-use super::super::pacer::{Admitted, AdmittedCall, CompareAndSetOutcome, Offer, Pacer};
+use super::super::pacer::{Admitted, AdmittedCall, CompareAndSet, CompareAndSetOutcome, Pacer};
 use super::super::queue::Ticket;
-use super::super::{Class, PaceRequest, PaceSettings, RequestHash, ReservationKey};
+use super::super::{PaceRequest, PaceSettings, RateClass, RequestHash, ReservationKey};
 use super::auth0::Auth0;
 use super::client::{Client, End, Entry};
 use super::store::{Store, TIMEOUT};
@@ -19,11 +19,11 @@ enum Event {
     Returns(usize, AdmittedCall, Option<RateLimitHeaders>),
     /// True if an answer came that says nothing.
     IsGivenUp(usize, AdmittedCall, bool),
-    OthersCall(Class, f64),
+    OthersCall(RateClass, f64),
     Time(usize),
     Exchange(usize),
     /// The third number tells exchanges apart.
-    Offered(usize, u64, Offer),
+    Offered(usize, u64, CompareAndSet),
     IsOffered(usize, u64, CompareAndSetOutcome),
 }
 
@@ -149,7 +149,7 @@ impl Simulation {
     }
 
     /// Others on the tenant call that often per second, at random.
-    pub(super) fn add_others(&mut self, class: Class, per_second: f64) {
+    pub(super) fn add_others(&mut self, class: RateClass, per_second: f64) {
         self.schedule(self.now, Event::OthersCall(class, per_second));
     }
 

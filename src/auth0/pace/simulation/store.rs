@@ -5,7 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::super::fleet_budget::FleetBudget;
-use super::super::pacer::{CompareAndSetOutcome, Offer};
+use super::super::pacer::{CompareAndSet, CompareAndSetOutcome};
 
 /// Time for which a replica waits for an answer.
 pub(super) const TIMEOUT: Duration = Duration::from_millis(20);
@@ -50,7 +50,7 @@ impl Store {
     }
 
     /// Takes a step of compare-and-set; gives back the answer and how long it takes to come.
-    pub(super) fn take(&mut self, now: Duration, offer: Offer) -> Option<(Duration, CompareAndSetOutcome)> {
+    pub(super) fn take(&mut self, now: Duration, offer: CompareAndSet) -> Option<(Duration, CompareAndSetOutcome)> {
         if !self.is_up {
             return None;
         }
