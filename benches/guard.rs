@@ -168,7 +168,7 @@ fn gateway() -> (Runtime, Gateway) {
         admits_anonymous: authenticator.admits_anonymous(),
     };
     let engine = Engine::new(api, settings, DocumentSettings::default()).expect("the gateway's schema");
-    let gateway = Gateway::new(engine, Arc::new(authenticator), http::Settings::default());
+    let gateway = Gateway::new(engine, Arc::new(authenticator), http::Settings::default()).expect("no origins");
     (runtime, gateway)
 }
 

@@ -41,7 +41,7 @@ fn gateway() -> (Runtime, Gateway) {
     let engine = Engine::new(api, settings, DocumentSettings::default()).unwrap();
     // Whatever would wait for the tenant is told at once that it took too long.
     let settings = http::Settings { request_timeout: Duration::from_millis(1), ..http::Settings::default() };
-    (runtime, Gateway::new(engine, authenticator, settings))
+    (runtime, Gateway::new(engine, authenticator, settings).unwrap())
 }
 
 /// A request as it would stand on the wire: a line with method and target, headers, a blank line, the body.

@@ -68,6 +68,9 @@ pub use self::tls::{Certificate, CertificateError};
 /// The server cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
+    /// An origin.
+    #[error("an origin cannot be allowed: {0}")]
+    Origin(#[from] tower_http::csrf::ConfigError),
     /// The means of TLS.
     #[error("cannot set up TLS: {0}")]
     Tls(#[from] rustls::Error),
@@ -80,7 +83,7 @@ const GRAPHQL: &str = "/graphql";
 const METRICS: &str = "/metrics";
 
 /// The routes, and the layers around them. Each list is in the order in which a request meets the layers.
-fn router(state: &ServerState) -> Router {
+fn router(state: &ServerState) -> Result<Router, BuildError> {
     let Settings { cors_origins: origins, cors_headers, playground, metrics, ingest_token, .. } = &state.settings;
 
     let around_all = ServiceBuilder::new()
@@ -90,19 +93,22 @@ fn router(state: &ServerState) -> Router {
         .map_response(IntoResponse::into_response)
         .layer(CatchPanicLayer::custom(middleware::panicked))
         .layer(from_fn_with_state(state.clone(), middleware::guard));
-    let around_graphql = ServiceBuilder::new().map_request(middleware::allow_identity).layer(middleware::compression());
+    let around_graphql = ServiceBuilder::new()
+        .map_request(middleware::allow_identity)
+        .layer(middleware::compression())
+        .layer(option_layer(csrf::layer(origins)?));
 
     let router = if *playground { playground::routes() } else { Router::new() };
     let router = if *metrics { router.route(METRICS, get(render_metrics)) } else { router };
     let router = if ingest_token.is_some() { router.route(ingest::PATH, post(ingest::handle)) } else { router };
-    router
+    let router = router
         .route(GRAPHQL, any(graphql::handle).layer(around_graphql))
         .route(health::LIVE, get(health::live))
         .route(health::READY, get(health::ready))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
-        .layer(around_all)
-        .with_state(state.clone())
+        .layer(around_all);
+    Ok(router.with_state(state.clone()))
 }
 
 /// The routes for whoever runs the gateway, on an address of their own.

@@ -59,7 +59,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// When the certificate in `settings` cannot be used.
+    /// When the origins or the certificate in `settings` cannot be used.
     pub fn new(
         engine: Engine,
         authenticator: Arc<Authenticator>,
@@ -69,7 +69,7 @@ impl Server {
         raise_file_limit();
         let tls = settings.certificate.clone().map(Certificate::acceptor).transpose()?;
         let state = ServerState::new(engine, authenticator, metrics, settings, Shutdown::new());
-        let router = router(&state);
+        let router = router(&state)?;
         Ok(Self { state, router, tls, admin: None })
     }
 

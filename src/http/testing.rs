@@ -17,7 +17,7 @@ use super::state::ServerState;
 use super::websocket::close::{CloseReason, MAX_REASON};
 use super::websocket::init;
 use super::websocket::message::{self, ClientMessage};
-use super::{Settings, parameters, router};
+use super::{BuildError, Settings, parameters, router};
 use crate::auth::Authenticator;
 use crate::graphql::{Engine, ErrorCode, GraphqlError, refuse};
 use crate::telemetry::Metrics;
@@ -27,8 +27,8 @@ pub struct Gateway(Router);
 
 impl Gateway {
     /// Built as one that listens would be.
-    pub fn new(engine: Engine, authenticator: Arc<Authenticator>, settings: Settings) -> Self {
-        Self(router(&ServerState::new(engine, authenticator, Metrics::default(), settings, Shutdown::new())))
+    pub fn new(engine: Engine, authenticator: Arc<Authenticator>, settings: Settings) -> Result<Self, BuildError> {
+        Ok(Self(router(&ServerState::new(engine, authenticator, Metrics::default(), settings, Shutdown::new()))?))
     }
 
     /// Answers as a connection does.
