@@ -150,7 +150,7 @@ mod toward_auth0 {
         let mut caller = 0;
         bencher.bench_local(|| {
             caller = (caller + 1) % 50;
-            runtime.block_on(steps.turn(caller))
+            runtime.block_on(steps.turn(caller));
         });
     }
 

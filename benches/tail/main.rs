@@ -113,7 +113,7 @@ async fn run(options: Options, environment: environment::Environment) -> Result<
         eprintln!("{scenario:?}");
         match scenario {
             Scenario::Crowd => {
-                scenarios::crowd(&environment, options.subscribers, options.rate, time, &mut report).await?
+                scenarios::crowd(&environment, options.subscribers, options.rate, time, &mut report).await?;
             }
             Scenario::Restart => {
                 scenarios::restart(&environment, options.subscribers, options.rate, time, &mut report).await?;

@@ -6,6 +6,7 @@ use serde_json::json;
 use wiremock::matchers::path;
 use wiremock::{Mock, ResponseTemplate};
 
+use crate::audit::logging;
 use crate::gateway::codes;
 use crate::mock;
 
@@ -90,4 +91,19 @@ async fn what_cannot_be_read_is_not_kept() {
     let query = "{ users { nodes { name } } }";
     assert_eq!(codes(&gateway.query(query).await), ["UPSTREAM_UNAVAILABLE"]);
     assert_eq!(gateway.data(query).await["users"]["nodes"], json!([{ "name": "Ada" }]));
+}
+
+#[tokio::test]
+async fn users_who_have_no_place_in_a_connection_are_left_out_of_it_and_that_is_told_and_logged() {
+    let placed = json!({ "user_id": "auth0|1", "created_at": "2026-01-01T00:00:00.000Z" });
+    let users = json!({ "users": [placed, { "user_id": "auth0|2", "created_at": "long ago" }] });
+    let auth0 = mock::answering(ResponseTemplate::new(200).set_body_json(users)).await;
+    let gateway = mock::gateway_to(&auth0).await;
+    let (log, _guards) = logging(tracing::Level::WARN);
+    let response = gateway.query("{ usersConnection(first: 2) { nodes { userId } } }").await;
+    assert_eq!(response["data"]["usersConnection"]["nodes"], json!([{ "userId": "auth0|1" }]));
+    assert_eq!(codes(&response), ["UPSTREAM_UNAVAILABLE"], "{response}");
+    assert_eq!(response["errors"][0]["extensions"]["count"], 1);
+    let text = log.text();
+    assert!(text.contains("records of a connection were left out") && !text.contains("auth0|2"), "{text}");
 }

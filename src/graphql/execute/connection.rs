@@ -79,6 +79,10 @@ pub(super) async fn read(
         total: total.filter(|total| *total < COUNTED_RECORDS),
         end,
     };
+    if unplaced > 0 {
+        let message = "records of a connection were left out: Auth0 sent no id, or no date of creation";
+        ErrorCode::UpstreamUnavailable.log(message, &format!("records={unplaced}"));
+    }
     Ok(ConnectionPage { json: written.json(keys).into(), unplaced })
 }
 

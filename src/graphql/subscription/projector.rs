@@ -169,8 +169,9 @@ impl Projector {
             Err(_) if logs.len() > 1 => {
                 let mut answers = Vec::with_capacity(logs.len());
                 for log in logs {
-                    let answer = self.try_answer(batch, &[log]).await.ok().and_then(|mut answers| answers.pop());
-                    answers.push(answer.unwrap_or_else(|| self.failed(GraphqlError::internal())));
+                    let answer = self.try_answer(batch, &[log]).await;
+                    let answer = answer.and_then(|mut answers| answers.pop().ok_or_else(GraphqlError::internal));
+                    answers.push(answer.unwrap_or_else(|failure| self.failed(failure)));
                 }
                 answers
             }
