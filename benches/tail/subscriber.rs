@@ -73,7 +73,7 @@ impl Subscriber {
         Self { number, crowd, delivery_record, is_ready: false }
     }
 
-    /// Subscribes until it is deliveries to stop, and again whenever the connection ends.
+    /// Subscribes until it is told to stop, and again whenever the connection ends.
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) -> DeliveryRecord {
         loop {
             let deliveries = tokio::select! {

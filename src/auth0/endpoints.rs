@@ -166,7 +166,7 @@ macro_rules! endpoints {
     };
 }
 
-// One that has an id for others comes before them.
+// In order: a list that has an id for others stands before them.
 endpoints! {
     /// The user search, whose index lags a little behind: a user of a second ago may be missing.
     pub(crate) static USERS: List<UserSearch> = Endpoint {

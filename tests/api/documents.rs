@@ -180,7 +180,7 @@ async fn a_new_manifest_is_taken_in_and_a_bad_one_is_not() {
     let ask = async |id: &str| codes(&gateway.send(json!({ "documentId": id })).await).is_empty();
     assert!(ask("first").await && !ask("second").await);
     let put = |name: &str, text: &str| fs::write(file.with_file_name(name), text).unwrap();
-    // CapturedLog beside and moved into place, as a deployment does.
+    // Written beside and moved into place, as a deployment does.
     put("next", "{ not JSON");
     fs::rename(file.with_file_name("next"), &file).unwrap();
     assert!(ask("first").await);

@@ -102,7 +102,7 @@ impl Share {
         self.since = now;
     }
 
-    /// Lets calls go. To be called when settled.
+    /// Lets calls go. To be called once its time is set.
     pub(super) fn spend(&mut self, calls: f64) {
         self.level -= calls;
     }

@@ -33,7 +33,7 @@ impl JoinCall<'_> {
     }
 }
 
-/// Plans the calls for the pending keys. Those that cannot be asked for are settled.
+/// Plans the calls for the pending keys. Those that cannot be asked for are absent or failed from then on.
 pub(super) fn plan_calls<'p>(
     call_index: usize,
     call: &'p CallPlan,

@@ -274,8 +274,8 @@ impl PacingMembership {
 
     /// The time at which the others have to hear of it: of news within that time.
     pub(super) fn next_heartbeat(&self, is_busy: bool, news_within: Duration) -> Duration {
-        let beat = self.published_at + if is_busy { HEARTBEAT } else { IDLE_HEARTBEAT };
-        self.has_news_since.map_or(beat, |since| beat.min(since + news_within))
+        let heartbeat = self.published_at + if is_busy { HEARTBEAT } else { IDLE_HEARTBEAT };
+        self.has_news_since.map_or(heartbeat, |since| heartbeat.min(since + news_within))
     }
 
     /// The time at which so much has passed since the others heard of it.
