@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use crate::audit::logging;
 use crate::gateway::{Setup, TestGateway, codes};
 use crate::mock;
 use crate::time::{StoppedClock, later};
@@ -97,6 +98,19 @@ async fn an_answer_that_breaks_off_is_never_taken_for_a_whole_one() {
         later(RECOVERY).await;
         answered(&gateway, field).await;
     }
+}
+
+#[tokio::test]
+async fn the_reason_of_an_attempt_that_failed_is_logged_once() {
+    let gateway = TestGateway::uncached().await;
+    answered(&gateway, "users { page }").await;
+    gateway.fault(json!({ "path": "/api/v2/users", "times": 1, "fault": "reset" })).await;
+    let (log, _guards) = logging(tracing::Level::DEBUG);
+    answered(&gateway, "users { page }").await;
+    let text = log.text();
+    let of_attempts = || text.lines().filter(|line| line.contains("\"auth0_graphql::auth0::transport\""));
+    assert_eq!(of_attempts().filter(|line| line.contains("Auth0 gave no answer")).count(), 1, "{text}");
+    assert_eq!(of_attempts().filter(|line| line.contains("cannot be reached")).count(), 1, "{text}");
 }
 
 #[tokio::test]
